@@ -1,0 +1,523 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Espalier: predict with tree ensembles straight from a memory-mapped file.
+ *
+ *     espalier_model *model;
+ *     espalier_predictor *predictor;
+ *     espalier_error error;
+ *     if (espalier_model_open("forest.espalier", NULL, &model, &error) != ESPALIER_OK)
+ *         return fail(error.message);
+ *     if (espalier_predictor_create(model, NULL, &predictor) != ESPALIER_OK) ...
+ *
+ *     float x[4] = {5.1f, 3.5f, 1.4f, 0.2f};
+ *     double probability[3];
+ *     espalier_rows rows = espalier_rows_float32(x, 1, 4);
+ *     espalier_outputs outputs = {.data = probability, .data_bytes = sizeof probability};
+ *     status = espalier_predict(predictor, ESPALIER_OUTPUT_PROBABILITY, &rows, &outputs);
+ *
+ *     espalier_predictor_destroy(predictor);
+ *     espalier_model_close(model);
+ *
+ * Conventions, said once:
+ *  - Every function that can fail returns an espalier_status; 0 is success. On failure the `_out`
+ *    pointers are untouched and nothing is left open, unless a comment says otherwise.
+ *  - `error_out` may be NULL everywhere. Nothing is printed; there is no hidden last error; the
+ *    library starts no threads, installs no signal handlers and writes no globals.
+ *  - A model is immutable: any number of threads may use one. A predictor belongs to one thread at a
+ *    time. Close a model after its predictors.
+ *  - espalier_predict never allocates, locks or enters the kernel.
+ *  - Option structs start with their own size: initialise them with the macros below, so that an
+ *    older caller keeps working with a newer library. Reserved bytes must be zero.
+ *  - Lengths: `_count` counts elements, `_bytes` bytes, `_index` starts at zero, `_stride` is in
+ *    elements.
+ *
+ * Caveats of a mapped file:
+ *  - A process that truncates the file while it is mapped, or a disk or network file system that
+ *    fails, makes the next touch of a lost page fault (SIGBUS). Replace a model by renaming a new
+ *    file over it, as the converter does; never write to it in place. ESPALIER_OPEN_COPY keeps a
+ *    private copy instead.
+ *  - mlockall(MCL_FUTURE) wants MCL_ONFAULT: an open may reserve address space it never touches.
+ *  - Flush-to-zero, denormals-are-zero or unmasked floating-point traps in the calling thread void
+ *    the promise of bit-exact answers.
+ */
+#ifndef ESPALIER_H
+#define ESPALIER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(ESPALIER_STATIC) || !defined(__GNUC__)
+#define ESPALIER_API
+#else
+#define ESPALIER_API __attribute__((visibility("default")))
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Version
+ * ------------------------------------------------------------------------------------------- */
+
+#define ESPALIER_VERSION_MAJOR 0
+#define ESPALIER_VERSION_MINOR 1
+#define ESPALIER_VERSION_PATCH 0
+
+/* The newest file format this header's library reads; see docs/format.md. */
+#define ESPALIER_FORMAT_MAJOR 1
+#define ESPALIER_FORMAT_MINOR 0
+
+/* The version of the linked library as "major.minor.patch", a constant string. */
+ESPALIER_API const char *espalier_version(void);
+
+/* ---------------------------------------------------------------------------------------------
+ * Status and error
+ * ------------------------------------------------------------------------------------------- */
+
+/* One value per cause that a caller may treat differently. Numbers are never reused. */
+typedef enum espalier_status {
+    ESPALIER_OK = 0,
+
+    /* The call. */
+    ESPALIER_ERROR_ARGUMENT = 10,      /* NULL or a value outside its domain */
+    ESPALIER_ERROR_OPTIONS = 11,       /* option struct of unknown size, or reserved bytes set */
+    ESPALIER_ERROR_OUTPUT_KIND = 12,   /* the model has no such output */
+    ESPALIER_ERROR_FEATURE_COUNT = 13, /* rows have another number of features than the model */
+    ESPALIER_ERROR_DTYPE = 14,         /* rows or outputs of a dtype this call does not take */
+    ESPALIER_ERROR_STRIDE = 15,        /* counts times strides do not fit the address space */
+    ESPALIER_ERROR_OUTPUT_SIZE = 16,   /* the output buffer is too small */
+    ESPALIER_ERROR_MISSING = 17,       /* a NaN where the trainer refuses NaN */
+    ESPALIER_ERROR_INFINITE = 18,      /* infinity, or beyond float32 where the trainer casts to it */
+    ESPALIER_ERROR_ISA = 19,           /* unknown ISA level, or one this machine lacks */
+
+    /* The system. */
+    ESPALIER_ERROR_OPEN = 20,
+    ESPALIER_ERROR_READ = 21,
+    ESPALIER_ERROR_MAP = 22,
+    ESPALIER_ERROR_WRITE = 23,
+    ESPALIER_ERROR_SYNC = 24,
+    ESPALIER_ERROR_RENAME = 25,
+    ESPALIER_ERROR_HOST = 26, /* this host cannot read models: big-endian, or not IEEE 754 */
+
+    /* The model file. */
+    ESPALIER_ERROR_NOT_A_MODEL = 40,
+    ESPALIER_ERROR_BYTE_ORDER = 41,
+    ESPALIER_ERROR_VERSION = 42,
+    ESPALIER_ERROR_REQUIRED_FEATURE = 43,
+    ESPALIER_ERROR_TRUNCATED = 44,
+    ESPALIER_ERROR_CHECKSUM = 45,
+    ESPALIER_ERROR_SECTION = 46, /* a section's place, size, alignment or order is wrong */
+    ESPALIER_ERROR_SECTION_MISSING = 47,
+    ESPALIER_ERROR_VALUE = 48,  /* a field of a table holds a value the format forbids */
+    ESPALIER_ERROR_INDEX = 49,  /* verify: a child, column or leaf index out of its range */
+    ESPALIER_ERROR_GOLDEN = 50, /* verify: a golden row is not reproduced */
+    ESPALIER_ERROR_DIGEST = 51, /* publish: a BLAKE2b digest differs */
+
+    /* Limits and memory. */
+    ESPALIER_ERROR_LIMIT = 60,
+    ESPALIER_ERROR_MEMORY = 70,
+
+    /* The source of a conversion. */
+    ESPALIER_ERROR_SOURCE_FORMAT = 80,      /* not a kind of file the converter reads */
+    ESPALIER_ERROR_SOURCE_SYNTAX = 81,      /* malformed */
+    ESPALIER_ERROR_SOURCE_TRUNCATED = 82,   /* ends too early */
+    ESPALIER_ERROR_SOURCE_FLAGGED = 83,     /* would run code if it were loaded in Python */
+    ESPALIER_ERROR_SOURCE_UNSUPPORTED = 84, /* a model of a kind that is not supported */
+    ESPALIER_ERROR_SOURCE_AMBIGUOUS = 85,   /* several models: choose one with select */
+    ESPALIER_ERROR_SOURCE_NONE = 86,        /* no model inside, or none at the selected path */
+    ESPALIER_ERROR_SOURCE_TREE = 87,        /* a tree that is not a tree, or its numbers lie */
+    ESPALIER_ERROR_SOURCE_LIMIT = 88,       /* too deep, too large, or expands too much */
+    ESPALIER_ERROR_PROOF = 89,              /* the written model does not reproduce its forest */
+    ESPALIER_ERROR_CHECK = 90               /* the trainer's own answers differ */
+} espalier_status;
+
+#define ESPALIER_OFFSET_NONE UINT64_MAX
+
+/*
+ * What went wrong, filled by calls that read files. The message is one line of UTF-8, without a
+ * line end, that names the file, the place and the cause; control characters are escaped.
+ */
+typedef struct espalier_error {
+    espalier_status status;
+    int system_errno;        /* errno of the failed system call, or 0 */
+    uint64_t file_offset;    /* bytes from the file start, or ESPALIER_OFFSET_NONE */
+    uint32_t format_rule;    /* n of rule [F-n] in docs/format.md, or 0 */
+    uint32_t reserved;
+    char message[496];
+} espalier_error;
+
+/* The status as its enum name ("ESPALIER_ERROR_TRUNCATED"); "ESPALIER_ERROR_UNKNOWN" if unknown. */
+ESPALIER_API const char *espalier_status_name(espalier_status status);
+
+/* The status as a sentence in English; a constant string, never NULL. */
+ESPALIER_API const char *espalier_status_message(espalier_status status);
+
+/* ---------------------------------------------------------------------------------------------
+ * Model
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct espalier_model espalier_model;
+
+/* Flags of espalier_open_options. */
+enum {
+    ESPALIER_OPEN_COPY = 1u << 0,  /* read the file into private memory instead of mapping it */
+    ESPALIER_OPEN_VERIFY = 1u << 1 /* as espalier_model_verify before the call returns */
+};
+
+typedef struct espalier_open_options {
+    size_t struct_bytes;
+    uint64_t flags;
+    uint64_t visits_per_row_max; /* refuse models whose tree depths add up to more; 0: 2^22 */
+    uint64_t reserved[5];
+} espalier_open_options;
+
+#define ESPALIER_OPEN_OPTIONS_INIT {sizeof(espalier_open_options), 0, 0, {0, 0, 0, 0, 0}}
+
+/*
+ * Opens the model file at `path` (a NUL-terminated file name) by mapping it.
+ * options: NULL for defaults. On success *model_out is a model to be freed with
+ * espalier_model_close. Safe for any bytes in the file: either a precise error, or predictions from
+ * the model stay inside it. Cost: a few system calls, independent of the number of nodes.
+ * Status: ARGUMENT, OPTIONS, OPEN, READ, MAP, HOST, LIMIT, MEMORY, all of "the model file" but INDEX
+ * and GOLDEN, which need ESPALIER_OPEN_VERIFY.
+ */
+ESPALIER_API espalier_status espalier_model_open(const char *path,
+                                                 const espalier_open_options *options,
+                                                 espalier_model **model_out,
+                                                 espalier_error *error_out);
+
+/*
+ * The same for an open file descriptor of a regular file or a sealed memfd: what was verified is
+ * what is mapped. The descriptor stays the caller's and may be closed once the call returns.
+ */
+ESPALIER_API espalier_status espalier_model_open_fd(int descriptor,
+                                                    const espalier_open_options *options,
+                                                    espalier_model **model_out,
+                                                    espalier_error *error_out);
+
+/*
+ * The same for a model in memory (embedded in a binary, for example). `data` is 64-byte aligned and
+ * must stay readable until the model is closed. If `data_bytes` is not long enough to bound
+ * every child index (docs/format.md, "Child index bound"), or ESPALIER_OPEN_COPY is set, the bytes
+ * are copied to private memory once.
+ */
+ESPALIER_API espalier_status espalier_model_open_memory(const void *data, size_t data_bytes,
+                                                        const espalier_open_options *options,
+                                                        espalier_model **model_out,
+                                                        espalier_error *error_out);
+
+/* Unmaps and frees. NULL is allowed. Every predictor of the model must be destroyed before. */
+ESPALIER_API void espalier_model_close(espalier_model *model);
+
+/*
+ * Reads the whole file and checks that its bytes are the right ones: section checksums, padding,
+ * every child, column and leaf index, node numbers, and that the golden rows are reproduced.
+ * Allocates scratch; O(file). Any thread. Status: CHECKSUM, SECTION, VALUE, INDEX, GOLDEN, MEMORY.
+ */
+ESPALIER_API espalier_status espalier_model_verify(const espalier_model *model,
+                                                   espalier_error *error_out);
+
+typedef enum espalier_output_kind {
+    ESPALIER_OUTPUT_MARGIN = 1,      /* decision function, before the link */
+    ESPALIER_OUTPUT_PROBABILITY = 2, /* predict_proba: float64, one per class */
+    ESPALIER_OUTPUT_CLASS = 3,       /* predict of a classifier: int32 index into the class labels */
+    ESPALIER_OUTPUT_VALUE = 4,       /* predict of a regressor: float64 */
+    ESPALIER_OUTPUT_LEAF = 5,        /* apply: int64, the trainer's node number, one per tree */
+    ESPALIER_OUTPUT_SCORE = 6        /* anomaly score */
+} espalier_output_kind;
+
+typedef enum espalier_dtype {
+    ESPALIER_DTYPE_FLOAT32 = 1,
+    ESPALIER_DTYPE_FLOAT64 = 2,
+    ESPALIER_DTYPE_INT32 = 3,
+    ESPALIER_DTYPE_INT64 = 4
+} espalier_dtype;
+
+/* How the model's bytes are held. */
+typedef enum espalier_mapping {
+    ESPALIER_MAPPING_FILE = 1,     /* the file mapped, long enough by itself */
+    ESPALIER_MAPPING_RESERVED = 2, /* the file mapped at the start of a larger reserved range */
+    ESPALIER_MAPPING_COPY = 3,     /* a private copy */
+    ESPALIER_MAPPING_CALLER = 4    /* the caller's memory */
+} espalier_mapping;
+
+typedef struct espalier_model_info {
+    size_t struct_bytes; /* set by the caller (ESPALIER_MODEL_INFO_INIT) */
+    uint64_t file_bytes;
+    uint64_t mapped_bytes;    /* address space, reservation included */
+    uint64_t node_count;      /* the trainer's nodes, leaves included */
+    uint64_t leaf_count;      /* distinct leaf values stored */
+    uint64_t visits_per_row;  /* sum of the trees' depths: the most nodes one row can visit */
+    uint32_t format_major;
+    uint32_t format_minor;
+    uint32_t feature_count;
+    uint32_t column_count;    /* what nodes test, computed from features; the leaf column included */
+    uint32_t tree_count;
+    uint32_t part_count;
+    uint32_t depth_max;
+    uint32_t output_count;    /* the trainer's outputs (n_outputs_) */
+    uint32_t default_output;  /* espalier_output_kind of the trainer's own predict */
+    uint32_t missing_allowed; /* 1: NaN means missing; 0: the trainer refuses NaN, and so do we */
+    uint32_t mapping;         /* espalier_mapping */
+    uint32_t iteration_count; /* for iteration ranges; a forest counts each tree as one */
+    uint8_t root_digest[32];  /* BLAKE2b-256 that names the model; see docs/format.md */
+} espalier_model_info;
+
+#define ESPALIER_MODEL_INFO_INIT \
+    {sizeof(espalier_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}}
+
+/* Fills *info up to info->struct_bytes. Status: ARGUMENT, OPTIONS. Any thread, O(1). */
+ESPALIER_API espalier_status espalier_model_info_get(const espalier_model *model,
+                                                     espalier_model_info *info);
+
+/* One kind of output: C-order [row_count][width] of dtype. */
+typedef struct espalier_output_info {
+    uint32_t kind;  /* espalier_output_kind */
+    uint32_t dtype; /* espalier_dtype */
+    size_t width;   /* elements per row */
+    uint32_t group_count; /* probability of several outputs: groups side by side, else 1 */
+    uint32_t reserved;
+} espalier_output_info;
+
+/* Status: ARGUMENT, OUTPUT_KIND when the model has no such output. Any thread, O(outputs). */
+ESPALIER_API espalier_status espalier_model_output(const espalier_model *model,
+                                                   espalier_output_kind kind,
+                                                   espalier_output_info *output_out);
+
+/* The first element and the number of elements of one group of an output's row. */
+ESPALIER_API espalier_status espalier_model_output_group(const espalier_model *model,
+                                                         espalier_output_kind kind,
+                                                         uint32_t group_index, size_t *first_out,
+                                                         size_t *count_out);
+
+/*
+ * The name of a feature as UTF-8, NUL-terminated, valid until the model is closed; NULL when the
+ * model has no names or the index is out of range.
+ */
+ESPALIER_API const char *espalier_model_feature_name(const espalier_model *model,
+                                                     uint32_t feature_index);
+
+typedef enum espalier_label_kind {
+    ESPALIER_LABEL_INT = 1,
+    ESPALIER_LABEL_UINT = 2,
+    ESPALIER_LABEL_FLOAT = 3,
+    ESPALIER_LABEL_BOOL = 4,
+    ESPALIER_LABEL_STRING = 5
+} espalier_label_kind;
+
+/* The class labels of one output. */
+typedef struct espalier_label_info {
+    uint32_t kind;       /* espalier_label_kind */
+    uint32_t item_bytes; /* in the trainer: 1, 2, 4, 8; strings: 4 x the longest label, at least 4 */
+    uint32_t count;
+    uint32_t reserved;
+} espalier_label_info;
+
+typedef struct espalier_label {
+    uint32_t kind; /* espalier_label_kind: which of the next fields holds the label */
+    uint32_t reserved;
+    int64_t integer;        /* INT; BOOL as 0 or 1; UINT as its bits */
+    double real;            /* FLOAT */
+    const char *text;       /* STRING: UTF-8, NUL-terminated, valid until the model is closed */
+    size_t text_bytes;      /* without the NUL */
+} espalier_label;
+
+/* Status: ARGUMENT when there is no such output or class, or the model is no classifier. */
+ESPALIER_API espalier_status espalier_model_labels(const espalier_model *model,
+                                                   uint32_t output_index,
+                                                   espalier_label_info *labels_out);
+ESPALIER_API espalier_status espalier_model_class_label(const espalier_model *model,
+                                                        uint32_t output_index, uint32_t class_index,
+                                                        espalier_label *label_out);
+
+/*
+ * The metadata as JSON text: not NUL-terminated, valid until the model is closed; it lies in the
+ * mapping and was not checked to be JSON (espalier_model_verify does). Status: ARGUMENT.
+ */
+ESPALIER_API espalier_status espalier_model_metadata(const espalier_model *model,
+                                                     const char **text_out, size_t *bytes_out);
+
+/* What the converter proved before it published the file. Zero where nothing was compared. */
+typedef struct espalier_proof {
+    uint64_t rows_compared;    /* against the reference evaluator: all bits equal, or no file */
+    uint64_t values_compared;
+    uint64_t leaves_compared;
+    uint64_t check_rows;       /* against the trainer's own answers */
+    uint64_t check_values;
+    uint64_t check_differing;  /* values that differ in any bit */
+    uint64_t check_ulp_max;    /* the worst difference, in units in the last place */
+    uint32_t check_kind;       /* espalier_output_kind, or 0 */
+    uint32_t check_cause;      /* espalier_check_cause */
+} espalier_proof;
+
+typedef enum espalier_check_cause {
+    ESPALIER_CHECK_NONE = 0,       /* no difference */
+    ESPALIER_CHECK_THREADS = 1,    /* as when the trainer predicted with several threads */
+    ESPALIER_CHECK_UNKNOWN = 2
+} espalier_check_cause;
+
+/* Status: ARGUMENT. All zero when the file holds no proof. */
+ESPALIER_API espalier_status espalier_model_proof(const espalier_model *model,
+                                                  espalier_proof *proof_out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Looking into a model
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct espalier_tree_info {
+    uint32_t node_count;      /* the trainer's nodes, leaves included */
+    uint32_t position_count;  /* positions in the file; some may hold no node */
+    uint32_t depth;
+    uint32_t number;          /* the trainer's */
+    uint32_t iteration;
+    uint32_t part_index;
+    uint32_t leaf_width;      /* values per leaf */
+    uint32_t reserved;
+} espalier_tree_info;
+
+/* Status: ARGUMENT when tree_index is not below info.tree_count. O(1). */
+ESPALIER_API espalier_status espalier_model_tree(const espalier_model *model, uint32_t tree_index,
+                                                 espalier_tree_info *tree_out);
+
+#define ESPALIER_FEATURE_NONE UINT32_MAX
+
+/* One node, decoded. A row goes left when its feature's value is <= threshold. */
+typedef struct espalier_node {
+    uint32_t feature;      /* ESPALIER_FEATURE_NONE: a leaf */
+    float threshold;       /* float32, the largest not above the trainer's */
+    uint32_t missing_left; /* 1: missing goes left */
+    uint32_t left;         /* positions of the children in the tree; a leaf: its own position */
+    uint32_t right;
+    uint32_t leaf_index;   /* a leaf: its row in the part's leaf values */
+} espalier_node;
+
+/*
+ * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a position
+ * that no node leads to holds nothing. In a file that was not verified children may be anything
+ * below 2^30. Status: ARGUMENT. O(1).
+ */
+ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
+                                                 uint32_t position, espalier_node *node_out);
+
+/* Copies the leaf_width float64 values of a leaf. Status: ARGUMENT (range), OUTPUT_SIZE. */
+ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_index,
+                                                 uint32_t leaf_index, double *values,
+                                                 size_t value_count);
+
+/* ---------------------------------------------------------------------------------------------
+ * Predictor
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct espalier_predictor espalier_predictor;
+
+/* Levels are few; numbers are never reused. */
+typedef enum espalier_isa {
+    ESPALIER_ISA_AUTO = 0, /* the best this machine has, or what ESPALIER_ISA in the environment says */
+    ESPALIER_ISA_SCALAR = 1
+} espalier_isa;
+
+/* Flags of espalier_predictor_options. */
+enum {
+    /* Do not look for values the trainer would refuse. NaN then goes right, unless its node says
+     * otherwise; a float64 beyond float32 becomes infinity. See docs/semantics.md. */
+    ESPALIER_PREDICTOR_UNCHECKED = 1u << 0,
+    /* Prepare for ESPALIER_OUTPUT_LEAF; without it that output is refused. */
+    ESPALIER_PREDICTOR_LEAF = 1u << 1
+};
+
+typedef struct espalier_predictor_options {
+    size_t struct_bytes;
+    uint64_t flags;
+    uint32_t isa;             /* espalier_isa */
+    uint32_t block_rows_max;  /* rows walked together; 0: chosen from the model; at most 4096 */
+    uint32_t iteration_first; /* iterations [first, first + count); count 0: the default range */
+    uint32_t iteration_count;
+    uint64_t reserved[4];
+} espalier_predictor_options;
+
+#define ESPALIER_PREDICTOR_OPTIONS_INIT \
+    {sizeof(espalier_predictor_options), 0, 0, 0, 0, 0, {0, 0, 0, 0}}
+
+/*
+ * Allocates all the memory that predictions need. options: NULL for defaults. The model must
+ * outlive the predictor. Free with espalier_predictor_destroy.
+ * Status: ARGUMENT, OPTIONS, ISA, LIMIT, MEMORY.
+ */
+ESPALIER_API espalier_status espalier_predictor_create(const espalier_model *model,
+                                                       const espalier_predictor_options *options,
+                                                       espalier_predictor **predictor_out);
+ESPALIER_API void espalier_predictor_destroy(espalier_predictor *predictor);
+
+/* The kernels a predictor chose, for example "walk, scalar"; valid until it is destroyed. */
+ESPALIER_API const char *espalier_predictor_kernel(const espalier_predictor *predictor);
+
+/*
+ * Rows: element (r, f) is at data + r * row_stride + f * feature_stride elements of dtype. Strides
+ * may be zero or negative; data need not be aligned.
+ */
+typedef struct espalier_rows {
+    const void *data; /* may be NULL when row_count is 0 */
+    uint32_t dtype;   /* ESPALIER_DTYPE_FLOAT32 or ESPALIER_DTYPE_FLOAT64 */
+    uint32_t reserved;
+    size_t row_count;
+    size_t feature_count;
+    ptrdiff_t row_stride;
+    ptrdiff_t feature_stride;
+} espalier_rows;
+
+/* Row-major rows without gaps. For column-major rows set row_stride 1, feature_stride row_count. */
+static inline espalier_rows espalier_rows_float32(const float *data, size_t row_count,
+                                                  size_t feature_count)
+{
+    espalier_rows rows;
+    rows.data = data;
+    rows.dtype = ESPALIER_DTYPE_FLOAT32;
+    rows.reserved = 0;
+    rows.row_count = row_count;
+    rows.feature_count = feature_count;
+    rows.row_stride = (ptrdiff_t)feature_count;
+    rows.feature_stride = 1;
+    return rows;
+}
+
+static inline espalier_rows espalier_rows_float64(const double *data, size_t row_count,
+                                                  size_t feature_count)
+{
+    espalier_rows rows;
+    rows.data = data;
+    rows.dtype = ESPALIER_DTYPE_FLOAT64;
+    rows.reserved = 0;
+    rows.row_count = row_count;
+    rows.feature_count = feature_count;
+    rows.row_stride = (ptrdiff_t)feature_count;
+    rows.feature_stride = 1;
+    return rows;
+}
+
+/* Where predictions go: [row_count][width] of the output's dtype, row_stride elements apart. */
+typedef struct espalier_outputs {
+    void *data;        /* aligned for its dtype; must not overlap the rows */
+    size_t data_bytes; /* what may be written */
+    size_t row_stride; /* elements between rows; 0: the output's width */
+
+    size_t rows_written;    /* out, set on success and when a row is refused */
+    size_t refused_row;     /* out, for MISSING and INFINITE */
+    size_t refused_feature; /* out, for MISSING and INFINITE */
+} espalier_outputs;
+
+/*
+ * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE), the rows before it are
+ * written and later ones untouched; on any other failure nothing is written.
+ * Never allocates, locks or enters the kernel. One thread at a time per predictor.
+ * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE.
+ */
+ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
+                                              espalier_output_kind kind, const espalier_rows *rows,
+                                              espalier_outputs *outputs);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
