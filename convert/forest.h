@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The forest in memory that every source fills and that flattening, the reference evaluator and
+ * proofs read: the trainer's trees in the trainer's numbering, its exact thresholds and leaf values.
+ * May include public headers only. Knows no file format.
+ *
+ * A row in the trainer: each feature x is cast to float32 (to nearest even). At node i a NaN goes
+ * left iff missing_left[i]; otherwise the row goes left iff (double)x <= threshold[i].
+ */
+#ifndef ESPALIER_CONVERT_FOREST_H
+#define ESPALIER_CONVERT_FOREST_H
+
+#include "espalier.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ESPALIER_FOREST_LEAF UINT32_MAX
+
+/* One tree: node_count nodes from first_node in the forest's arrays; children are relative. */
+typedef struct espalier_forest_tree {
+    uint64_t first_node;
+    uint64_t first_leaf; /* row in leaf_values of this tree's leaf 0 */
+    uint32_t node_count;
+    uint32_t leaf_count;
+    uint32_t depth;      /* set by espalier_forest_validate */
+    bool preorder;       /* set by espalier_forest_validate: left child == parent + 1 everywhere */
+} espalier_forest_tree;
+
+/* What the trainer does with the sum of the leaves. */
+typedef enum espalier_forest_divide {
+    ESPALIER_FOREST_DIVIDE_NONE = 0,  /* a single tree */
+    ESPALIER_FOREST_DIVIDE_TREES = 1  /* one division by the number of trees */
+} espalier_forest_divide;
+
+/* The class labels of one of the trainer's outputs; item i in the field its kind names. */
+typedef struct espalier_forest_labels {
+    espalier_label_kind kind;
+    uint32_t item_bytes;
+    uint32_t count;
+    uint64_t *numbers;    /* INT, UINT, BOOL: 64-bit two's complement; FLOAT: bits of a float64 */
+    char **texts;         /* STRING: UTF-8, each malloc'ed, NUL-terminated */
+    size_t *text_bytes;   /* STRING: without the NUL (a label may hold NULs) */
+} espalier_forest_labels;
+
+typedef struct espalier_forest {
+    /* Trees, in the trainer's order. */
+    espalier_forest_tree *trees;
+    uint32_t tree_count;
+    uint64_t node_count;
+    uint64_t leaf_count; /* rows of leaf_values */
+    uint32_t *left;      /* [node_count] ESPALIER_FOREST_LEAF for a leaf */
+    uint32_t *right;     /* [node_count] a leaf: its row, from the tree's first_leaf */
+    uint32_t *feature;   /* [node_count] */
+    double *threshold;   /* [node_count] finite, or infinite where the trainer writes that */
+    double *cover;       /* [node_count] training rows (weighted where the trainer weighs) */
+    uint8_t *missing_left; /* [node_count] 0 or 1 */
+    double *leaf_values; /* [leaf_count][leaf_width], what is summed (normalised if the trainer does
+                            that per tree) */
+    uint32_t leaf_width; /* sum of group_width */
+
+    /* Outputs. */
+    bool classifier;
+    uint32_t group_count; /* the trainer's outputs */
+    uint32_t *group_width; /* [group_count] classes of the output; regression: 1 each */
+    espalier_forest_labels *labels; /* [group_count], NULL for regression */
+    espalier_forest_divide divide;
+    bool normalise;       /* a single tree that stores counts: classes are decided on the stored row,
+                             probabilities are row / sum (pairwise; 0 divides by 1), per group */
+    bool leaf_is_vector;  /* apply gives one column per tree; false: a single number per row */
+
+    /* Inputs. */
+    uint32_t feature_count;
+    char **feature_names; /* [feature_count] UTF-8, or NULL */
+    bool missing_allowed; /* the trainer's predict accepts NaN */
+
+    /* For the metadata, all malloc'ed UTF-8, may be NULL. */
+    char *framework;       /* "scikit-learn" */
+    char *version;         /* of the framework */
+    char *class_name;      /* full name */
+    char *parameters_json; /* a JSON object of hyper-parameters */
+} espalier_forest;
+
+/*
+ * Checks that every tree is a tree (each node but the root has exactly one parent, children after
+ * parents, all reached), indices are in range, thresholds are no NaN, leaf values finite or as the
+ * trainer allows; sets depth and preorder. `source` names the file in messages.
+ * Status: SOURCE_TREE, LIMIT, MEMORY.
+ */
+espalier_status espalier_forest_validate(espalier_forest *forest, const char *source,
+                                         espalier_error *error_out);
+
+/* Frees everything in *forest (not the struct itself) and zeroes it. Accepts a zeroed forest. */
+void espalier_forest_free(espalier_forest *forest);
+
+#endif

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The bytes of an Espalier file, format version 1: records, numbers and limits. The normative text
+ * is docs/format.md; this header repeats it for the compiler. Includes only C standard headers.
+ * Nothing here may depend on the host: fixed-width little-endian fields, no padding, no pointers.
+ *
+ *   header | section table | private tables ... | hot sections ... | cold sections ...
+ *
+ * "Private" sections are small: a reader copies them to its own memory, checks them there, and uses
+ * only the copy. Hot sections (nodes, leaves) are used in the mapping; a node can change at any
+ * moment without doing harm.
+ */
+#ifndef ESPALIER_FORMAT_LAYOUT_H
+#define ESPALIER_FORMAT_LAYOUT_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ESPALIER_FILE_MAGIC "\x89" "ESP\r\n\x1a\n"
+#define ESPALIER_FILE_MAGIC_BYTES 8
+#define ESPALIER_FILE_MAJOR 1
+#define ESPALIER_FILE_MINOR 0
+#define ESPALIER_BYTE_ORDER_MARK UINT32_C(0x0A0B0C0D)
+
+/* Feature bits known to this reader. Unknown required bits: refuse; unknown optional bits: ignore. */
+#define ESPALIER_REQUIRED_FEATURES_KNOWN UINT64_C(0)
+
+typedef struct espalier_file_header {
+    uint8_t magic[8];
+    uint16_t format_major;
+    uint16_t format_minor;
+    uint32_t byte_order;   /* ESPALIER_BYTE_ORDER_MARK, little-endian as all numbers */
+    uint64_t file_bytes;
+    uint64_t required_features;
+    uint64_t optional_features;
+    uint32_t header_bytes; /* sizeof(espalier_file_header); the section table follows at once */
+    uint32_t section_count;
+    uint32_t section_entry_bytes;
+    uint32_t reserved0;
+    uint64_t private_end;  /* end of the last private section: one read fetches them all */
+    uint8_t root_digest[32]; /* BLAKE2b-256 of header and table, this field and checksum zero */
+    uint64_t checksum;     /* XXH3-64 of header and table, this field zero */
+    uint8_t reserved1[24];
+} espalier_file_header;
+
+enum {
+    ESPALIER_SECTION_MODEL = 1,
+    ESPALIER_SECTION_STEPS = 2,
+    ESPALIER_SECTION_PARTS = 3,
+    ESPALIER_SECTION_STAGES = 4,
+    ESPALIER_SECTION_OUTPUTS = 5,
+    ESPALIER_SECTION_COLUMNS = 6,
+    ESPALIER_SECTION_TREES = 7,
+    ESPALIER_SECTION_CONSTANTS = 8,
+    ESPALIER_SECTION_FEATURE_NAMES = 9,
+    ESPALIER_SECTION_CLASS_LABELS = 10,
+    /* Hot. */
+    ESPALIER_SECTION_NODES = 16,
+    ESPALIER_SECTION_LEAVES = 17,
+    /* Cold. */
+    ESPALIER_SECTION_NODE_NUMBERS = 24,
+    ESPALIER_SECTION_GOLDEN = 25,
+    ESPALIER_SECTION_METADATA = 26,
+    ESPALIER_SECTION_PROOF = 27
+};
+
+/* Flags of a section. */
+#define ESPALIER_SECTION_REQUIRED UINT16_C(1) /* a reader that does not know the type refuses */
+
+typedef struct espalier_file_section {
+    uint32_t type;
+    uint16_t encoding; /* version of the section's own encoding: 1 */
+    uint16_t flags;
+    uint64_t offset;
+    uint64_t bytes;     /* without the padding that follows */
+    uint64_t alignment; /* a power of two, 64 .. 65,536; divides offset */
+    uint64_t checksum_low; /* XXH3-128 of the section's bytes */
+    uint64_t checksum_high;
+    uint8_t digest[32]; /* BLAKE2b-256 of the section's bytes */
+    uint8_t reserved[16];
+} espalier_file_section;
+
+/* MODEL: one record. */
+typedef struct espalier_file_model {
+    uint32_t feature_count;
+    uint32_t slot_count;    /* float64 per row that steps pass on */
+    uint32_t input_rule;    /* ESPALIER_INPUT_... */
+    uint32_t default_output; /* output kind of the trainer's own predict */
+    uint32_t group_count;   /* the trainer's outputs */
+    uint32_t number_bytes;  /* of NODE_NUMBERS: 1, 2 or 4; 0: numbers are the preorder count */
+    uint64_t visits_per_row; /* sum of the depths of all trees */
+    uint64_t node_count;    /* sum of the trainer's nodes of all trees */
+    uint8_t reserved[24];
+} espalier_file_model;
+
+/* Bits of input_rule. Every feature is rounded to float32 (to nearest, ties to even) on input. */
+#define ESPALIER_INPUT_FLOAT32 UINT32_C(1)         /* always set in version 1.0 */
+#define ESPALIER_INPUT_MISSING_ALLOWED UINT32_C(2) /* NaN is not refused */
+#define ESPALIER_INPUT_KNOWN UINT32_C(3)
+
+/* STEPS: what to do for a row, in order. */
+enum { ESPALIER_STEP_COLUMNS = 1, ESPALIER_STEP_TREES = 2, ESPALIER_STEP_STAGES = 3 };
+
+typedef struct espalier_file_step {
+    uint32_t kind;
+    uint32_t first; /* column, part or stage */
+    uint32_t count; /* TREES: 1 */
+    uint32_t reserved;
+} espalier_file_step;
+
+/* PARTS: a run of trees of one layout. */
+enum { ESPALIER_LAYOUT_WALK = 1 };
+enum { ESPALIER_ACCUMULATOR_FLOAT64 = 1 };
+enum { ESPALIER_AGGREGATE_SUM = 1 };
+enum { ESPALIER_START_ZERO = 0, ESPALIER_START_CONSTANTS = 1 };
+enum {
+    ESPALIER_DIVISOR_NONE = 0,
+    ESPALIER_DIVISOR_CONSTANTS = 1,
+    ESPALIER_DIVISOR_ITERATIONS = 2 /* by the number of iterations used */
+};
+
+typedef struct espalier_file_part {
+    uint32_t layout;
+    uint32_t node_bytes;  /* 8 or 16 */
+    uint32_t child_bits;  /* 16 .. 30: a child is a number below 2^child_bits */
+    uint32_t accumulator;
+    uint32_t aggregate;
+    uint32_t leaf_width;  /* float64 values per leaf */
+    uint32_t first_slot;  /* sums go to slots [first_slot, first_slot + slot_count) */
+    uint32_t slot_count;
+    uint32_t first_tree;
+    uint32_t tree_count;
+    uint64_t leaf_offset; /* bytes from the start of LEAVES, a multiple of 8 */
+    uint32_t leaf_count;  /* rows of leaf_width values */
+    uint32_t start;       /* ESPALIER_START_... */
+    uint32_t start_index; /* first of slot_count constants */
+    uint32_t divisor;     /* ESPALIER_DIVISOR_... */
+    uint32_t divisor_index;
+    uint32_t iteration_count;
+    uint32_t default_iteration_first;
+    uint32_t default_iteration_count;
+    uint8_t reserved[48];
+} espalier_file_part;
+
+/* STAGES: arithmetic on slots. */
+enum { ESPALIER_STAGE_NORMALISE = 1 }; /* divide by the sum; a sum of zero divides by one */
+enum { ESPALIER_ORDER_SEQUENTIAL = 1, ESPALIER_ORDER_PAIRWISE = 2 };
+
+typedef struct espalier_file_stage {
+    uint32_t operation;
+    uint32_t input_slot;
+    uint32_t output_slot;
+    uint32_t slot_count;
+    uint32_t order;
+    uint32_t reserved[3];
+} espalier_file_stage;
+
+/* OUTPUTS: sorted by kind, then group. Numbers of kind and dtype are those of espalier.h. */
+enum { ESPALIER_DECISION_NONE = 0, ESPALIER_DECISION_FIRST_MAXIMUM = 1 };
+
+typedef struct espalier_file_output {
+    uint32_t kind;
+    uint32_t group;      /* which of the trainer's outputs, from 0; VALUE and LEAF: 0 */
+    uint32_t dtype;
+    uint32_t first_slot; /* LEAF: 0 */
+    uint32_t slot_count; /* LEAF: 0 */
+    uint32_t decision;
+    uint32_t part;       /* LEAF: whose trees; else 0 */
+    uint32_t reserved;
+} espalier_file_output;
+
+/* COLUMNS: what nodes test. Column 0 is always the leaf column. */
+enum {
+    ESPALIER_COLUMN_LEAF = 1,   /* minus infinity: at or below every leaf's threshold */
+    ESPALIER_COLUMN_FEATURE = 2 /* the feature as float32 */
+};
+enum {
+    ESPALIER_MISSING_RIGHT = 0, /* NaN stays NaN: no comparison holds, the row goes right */
+    ESPALIER_MISSING_LEFT = 1   /* NaN becomes minus infinity: the row goes left */
+};
+
+typedef struct espalier_file_column {
+    uint32_t kind;
+    uint32_t feature;
+    uint32_t missing;
+    uint32_t reserved;
+} espalier_file_column;
+
+/* TREES: parts and trees in file order tile the nodes section without gaps. */
+typedef struct espalier_file_tree {
+    uint64_t first_node;  /* in nodes of the part's size, from the start of NODES */
+    uint32_t node_count;  /* positions, a multiple of 8; the unused ones are filler leaves */
+    uint32_t source_node_count; /* the trainer's nodes, at most node_count */
+    uint32_t depth;       /* most steps from the root to a leaf */
+    uint32_t slot;        /* leaf values go to slots first_slot + slot + [0, leaf_width) */
+    uint32_t number;      /* the trainer's */
+    uint32_t iteration;
+} espalier_file_tree;
+
+/*
+ * NODES of a walk part: siblings are neighbours (child, child + 1), the root is at position 0. A row
+ * goes to child when column <= threshold, else to child + 1. A leaf is its own child, tests the leaf
+ * column, and keeps its leaf's row number in the threshold's bits, plus ESPALIER_LEAF_BIAS so that
+ * the bits are a normal, finite float.
+ */
+typedef struct espalier_file_node {
+    uint32_t threshold; /* bits of a float32 */
+    uint32_t word;      /* child in the low child_bits, column above them */
+} espalier_file_node;
+
+typedef struct espalier_file_node_wide {
+    uint32_t threshold;
+    uint32_t child;
+    uint32_t column;
+    uint32_t reserved;
+} espalier_file_node_wide;
+
+#define ESPALIER_LEAF_BIAS UINT32_C(0x00800000)
+
+/* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */
+typedef struct espalier_file_strings {
+    uint32_t count;
+    uint32_t text_bytes;
+    /* uint32_t ends[count]: end of string i in text, its NUL included; text: char[text_bytes] */
+} espalier_file_strings;
+
+/* CLASS_LABELS: uint32 group_count, uint32 reserved, then group_count of these, then the data. */
+typedef struct espalier_file_labels {
+    uint32_t kind;       /* espalier_label_kind */
+    uint32_t item_bytes; /* in the trainer */
+    uint32_t count;
+    uint32_t reserved;
+    uint64_t offset; /* from the section's start: 8-byte values, or a string table; 8-aligned */
+    uint64_t bytes;
+} espalier_file_labels;
+
+/* GOLDEN: this, float64 rows[row_count][feature_count], float64 slots[row_count][slot_count],
+ * uint32 leaf numbers[row_count][tree_count] of all trees in file order. */
+typedef struct espalier_file_golden {
+    uint32_t row_count;
+    uint32_t feature_count;
+    uint32_t slot_count;
+    uint32_t tree_count;
+} espalier_file_golden;
+
+/* PROOF: one record, the fields of espalier_proof. */
+typedef struct espalier_file_proof {
+    uint64_t rows_compared;
+    uint64_t values_compared;
+    uint64_t leaves_compared;
+    uint64_t check_rows;
+    uint64_t check_values;
+    uint64_t check_differing;
+    uint64_t check_ulp_max;
+    uint32_t check_kind;
+    uint32_t check_cause;
+} espalier_file_proof;
+
+/* Limits of the format, checked by writer and reader. */
+#define ESPALIER_LIMIT_SECTIONS 64u
+#define ESPALIER_LIMIT_FEATURES (1u << 24)
+#define ESPALIER_LIMIT_COLUMNS (1u << 24)
+#define ESPALIER_LIMIT_SLOTS (1u << 20)
+#define ESPALIER_LIMIT_TREES (1u << 24)
+#define ESPALIER_LIMIT_PARTS (1u << 16)
+#define ESPALIER_LIMIT_STEPS (1u << 18)
+#define ESPALIER_LIMIT_STAGES (1u << 18)
+#define ESPALIER_LIMIT_OUTPUTS (1u << 20)
+#define ESPALIER_LIMIT_CHILD_BITS_MIN 16u
+#define ESPALIER_LIMIT_CHILD_BITS_MAX 30u
+#define ESPALIER_LIMIT_LEAVES 0x7F000000u /* so that the biased number stays below infinity */
+#define ESPALIER_LIMIT_VISITS_DEFAULT (UINT64_C(1) << 22)
+#define ESPALIER_LIMIT_FILE_BYTES (UINT64_C(1) << 46)
+#define ESPALIER_LIMIT_PRIVATE_BYTES (UINT64_C(1) << 31)
+#define ESPALIER_ALIGNMENT_MIN 64u
+#define ESPALIER_ALIGNMENT_MAX 65536u
+#define ESPALIER_HOT_TAIL_BYTES 64u /* zero bytes after each hot section */
+
+static_assert(sizeof(espalier_file_header) == 128, "header is 128 bytes");
+static_assert(offsetof(espalier_file_header, file_bytes) == 16, "file_bytes at 16");
+static_assert(offsetof(espalier_file_header, header_bytes) == 40, "header_bytes at 40");
+static_assert(offsetof(espalier_file_header, private_end) == 56, "private_end at 56");
+static_assert(offsetof(espalier_file_header, root_digest) == 64, "root_digest at 64");
+static_assert(offsetof(espalier_file_header, checksum) == 96, "checksum at 96");
+static_assert(sizeof(espalier_file_section) == 96, "a section entry is 96 bytes");
+static_assert(offsetof(espalier_file_section, digest) == 48, "digest at 48");
+static_assert(sizeof(espalier_file_model) == 64, "model record");
+static_assert(sizeof(espalier_file_step) == 16, "step record");
+static_assert(sizeof(espalier_file_part) == 128, "part record");
+static_assert(offsetof(espalier_file_part, leaf_offset) == 40, "leaf_offset at 40");
+static_assert(sizeof(espalier_file_stage) == 32, "stage record");
+static_assert(sizeof(espalier_file_output) == 32, "output record");
+static_assert(sizeof(espalier_file_column) == 16, "column record");
+static_assert(sizeof(espalier_file_tree) == 32, "tree record");
+static_assert(sizeof(espalier_file_node) == 8, "node");
+static_assert(sizeof(espalier_file_node_wide) == 16, "wide node");
+static_assert(sizeof(espalier_file_labels) == 32, "label record");
+static_assert(sizeof(espalier_file_golden) == 16, "golden record");
+static_assert(sizeof(espalier_file_proof) == 64, "proof record");
+
+#endif
