@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shortcuts for people; the build itself is CMake (see CMakePresets.json and CONTRIBUTING.md).
+# demo and check install what is missing with apt-get, after saying what and why.
+.DEFAULT_GOAL := help
+.PHONY: help demo build test bench check format clean
+
+BUILD_DIR ?= build
+
+help:
+	@echo 'make demo    build, then convert a scikit-learn forest, predict, compare, time'
+	@echo 'make build   libraries and the espalier command, release, in $(BUILD_DIR)/release'
+	@echo 'make test    build and run the tests'
+	@echo 'make bench   build and run the benchmarks'
+	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
+	@echo 'make format  format all C and C++ files in place'
+	@echo 'make clean   remove $(BUILD_DIR)'
+
+demo:
+	@scripts/install_deps.sh build
+	@scripts/build.sh release -DESPALIER_BUILD_TESTS=OFF
+	@scripts/demo.sh "$(BUILD_DIR)/release"
+
+build:
+	@scripts/install_deps.sh build
+	@scripts/build.sh release -DESPALIER_BUILD_TESTS=OFF
+
+test:
+	@scripts/install_deps.sh check
+	@scripts/build.sh release -DESPALIER_BUILD_TESTS=ON
+	@cd "$(BUILD_DIR)/release" && ctest --output-on-failure -j "$$(nproc)"
+
+bench: build
+	@scripts/bench.sh "$(BUILD_DIR)/release"
+
+check:
+	@scripts/install_deps.sh check
+	@scripts/check.sh
+
+format:
+	@scripts/format.sh
+
+clean:
+	rm -rf "$(BUILD_DIR)"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# scripts/build.sh PRESET [cmake options]: configures and builds build/PRESET, quietly unless
+# something is wrong. BUILD_DIR moves the whole build folder elsewhere.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+preset=$1
+shift
+dir=${BUILD_DIR:-build}/$preset
+mkdir -p "$dir"
+log=$dir/build.log
+
+echo "build: $preset, in $dir"
+if ! { cmake --preset "$preset" -B "$dir" "$@" && cmake --build "$dir"; } >"$log" 2>&1; then
+    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Running)' "$log" | tail -n "${BUILD_LOG_LINES:-60}" >&2
+    echo "build: $preset failed; the whole log is $log" >&2
+    exit 1
+fi
+# Warnings of a build that is not fatal about them are still shown.
+grep -A 6 'warning:' "$log" | head -n 40 >&2 || true

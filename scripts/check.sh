@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# scripts/check.sh [STEP ...]: everything CI runs, in named steps (default: all of them, in order).
+# A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
+# steps and ctest results: "N passed, N failed, N skipped".
+#   BUILD_DIR               where to build (default build)
+#   ESPALIER_FUZZ_SECONDS   seconds for each fuzz target (default 120)
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+export BUILD_DIR=${BUILD_DIR:-build}
+mkdir -p "$BUILD_DIR/logs"
+BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
+jobs=$(nproc)
+steps=(release clang asan-ubsan tsan format clang-tidy tidy install compile fuzz)
+
+passed=0
+failed=0
+skipped=0
+failed_names=()
+
+# Sanitizers want their own address ranges; randomisation may put something else there.
+fixed_layout=()
+if setarch "$(uname -m)" -R true 2>/dev/null; then
+    fixed_layout=(setarch "$(uname -m)" -R)
+fi
+
+# run_ctest PRESET [ctest options]: adds the numbers of tests to the sums; fails if a test failed.
+run_ctest() {
+    local preset=$1
+    shift
+    local report=$BUILD_DIR/logs/ctest-$preset.xml code=0
+    rm -f "$report"
+    # The long list goes to the log; failures are shown by the caller from there.
+    (cd "$BUILD_DIR/$preset" && "${fixed_layout[@]}" ctest -j "$jobs" --output-on-failure \
+        --no-tests=error --output-junit "$report" "$@") || code=$?
+    if [ ! -f "$report" ]; then
+        echo "check: ctest wrote no report"
+        return 1
+    fi
+    local numbers
+    numbers=$(python3 -B scripts/ctest_counts.py "$report") || return 1
+    echo "ctest: $numbers" | tee -a "$BUILD_DIR/logs/sums"
+    return "$code"
+}
+
+step_release() {
+    scripts/build.sh release -DESPALIER_WERROR=ON -DESPALIER_BUILD_TESTS=ON && run_ctest release
+}
+
+# The same tests once more would tell little new: unit and kernel tests, not the long matrix.
+step_clang() {
+    scripts/build.sh clang && run_ctest clang -L 'unit|kernel'
+}
+
+step_asan_ubsan() {
+    export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
+    export UBSAN_OPTIONS=print_stacktrace=1
+    scripts/build.sh asan-ubsan -DESPALIER_WERROR=ON && run_ctest asan-ubsan
+}
+
+step_tsan() {
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    scripts/build.sh tsan -DESPALIER_WERROR=ON && run_ctest tsan -L threads
+}
+
+step_format() {
+    scripts/format.sh --check
+}
+
+step_clang_tidy() {
+    scripts/clang_tidy.sh "$BUILD_DIR/clang"
+}
+
+step_tidy() {
+    local script code=0
+    for script in tests/tidy/check_*.py; do
+        python3 -B "$script" --build "$BUILD_DIR/release" || code=1
+    done
+    return $code
+}
+
+step_install() {
+    tests/install/run.sh "$BUILD_DIR/release" "$BUILD_DIR/install-test"
+}
+
+step_compile() {
+    tests/compile/run.sh
+}
+
+step_fuzz() {
+    scripts/build.sh fuzz && scripts/fuzz.sh "$BUILD_DIR/fuzz" "${ESPALIER_FUZZ_SECONDS:-120}"
+}
+
+# run_step NAME: 77 means that the step could not run here and says why.
+run_step() {
+    local name=$1 log=$BUILD_DIR/logs/$1.log start=$SECONDS code=0
+    local function=step_${name//-/_}
+    : >"$BUILD_DIR/logs/sums"
+    printf '== %s\n' "$name"
+    (set -e; "$function") >"$log" 2>&1 || code=$?
+    local took=$((SECONDS - start)) counts
+    # Sums of the step's ctest runs; a test that failed makes its step fail too, count it once.
+    counts=$(awk '{ p += $3; f += $5; s += $7 } END { print p + 0, f + 0, s + 0 }' "$BUILD_DIR/logs/sums")
+    local test_passed test_failed test_skipped
+    read -r test_passed test_failed test_skipped <<<"$counts"
+    passed=$((passed + test_passed))
+    failed=$((failed + test_failed))
+    skipped=$((skipped + test_skipped))
+    case $code in
+    0)
+        passed=$((passed + 1))
+        printf '   ok       %4d s  %s\n' "$took" "$(step_line "$log")"
+        ;;
+    77)
+        skipped=$((skipped + 1))
+        printf '   skipped  %4d s  %s\n' "$took" "$(step_line "$log")"
+        ;;
+    *)
+        [ "$test_failed" -gt 0 ] || failed=$((failed + 1))
+        failed_names+=("$name")
+        tail -n 120 "$log"
+        printf '   FAILED   %4d s  %s (whole log: %s)\n' "$took" "$name" "$log"
+        ;;
+    esac
+}
+
+# What the step has to say in one line: its last one.
+step_line() {
+    tail -n 1 "$1"
+}
+
+if [ $# -gt 0 ]; then
+    steps=("$@")
+fi
+for name in "${steps[@]}"; do
+    if ! declare -F "step_${name//-/_}" >/dev/null; then
+        echo "check: no step $name" >&2
+        exit 2
+    fi
+done
+
+for name in "${steps[@]}"; do
+    run_step "$name"
+done
+
+echo
+if [ ${#failed_names[@]} -gt 0 ]; then
+    echo "failed: ${failed_names[*]}"
+fi
+printf 'total: %d min %d s\n' $((SECONDS / 60)) $((SECONDS % 60))
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what building (`build`) or building and checking (`check`) needs, with apt-get, and only
+# what is missing. Says what it installs and why. Does nothing, and needs no root, when all is there.
+set -euo pipefail
+
+what=${1:-check}
+
+# package | why
+build_packages='
+gcc|C compiler
+g++|C++ compiler of the benchmarks
+libc6-dev|C headers
+cmake|configures the build
+ninja-build|runs the build
+pkg-config|finds libraries
+python3|reads expected answers in the demo, runs fixtures
+libxxhash-dev|checksums of the file format (a header, compiled in)
+libjansson-dev|JSON metadata
+libsodium-dev|digests of model files
+zlib1g-dev|joblib files: zlib and gzip
+libbz2-dev|joblib files: bzip2
+liblzma-dev|joblib files: xz and lzma
+liblz4-dev|joblib files: lz4
+libbenchmark-dev|Google Benchmark
+'
+check_packages='
+libcmocka-dev|unit tests
+clang|second compiler, fuzzing
+libclang-rt-14-dev|sanitizers and libFuzzer of clang
+llvm|readable sanitizer stack traces
+clang-format|checks formatting
+clang-tidy|checks the code
+valgrind|memory checks
+'
+
+case "$what" in
+build) wanted=$build_packages ;;
+check) wanted=$build_packages$check_packages ;;
+*)
+    echo "usage: scripts/install_deps.sh [build|check]" >&2
+    exit 2
+    ;;
+esac
+
+if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
+    echo "install_deps: no apt-get here, nothing installed. What is needed (Debian's names):" >&2
+    echo "$wanted" | sed -n 's/^\([^|]*\)|\(.*\)/  \1: \2/p' >&2
+    for tool in cmake ninja pkg-config cc; do
+        command -v "$tool" >/dev/null 2>&1 || {
+            echo "install_deps: $tool is missing; install it and try again" >&2
+            exit 1
+        }
+    done
+    exit 0
+fi
+
+is_installed() {
+    dpkg-query -W -f '${db:Status-Abbrev}\n' "$1" 2>/dev/null | grep -q '^ii'
+}
+
+missing=()
+lines=
+while IFS='|' read -r package why; do
+    [ -n "$package" ] || continue
+    if ! is_installed "$package"; then
+        missing+=("$package")
+        lines+="  $package: $why"$'\n'
+    fi
+done <<<"$wanted"
+if [ ${#missing[@]} -eq 0 ]; then
+    exit 0
+fi
+
+echo "install_deps: installing with apt-get what is missing:"
+printf '%s' "$lines"
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null 2>&1; then
+        echo "install_deps: this needs root and there is no sudo. As root, run:" >&2
+        echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+        exit 1
+    fi
+    root=(sudo)
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+run_apt() {
+    if ! "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        echo "install_deps: apt-get $1 failed. Is the network up? By hand, as root:" >&2
+        echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+        exit 1
+    fi
+}
+run_apt update
+# Other releases number the compiler's runtime differently; go on without what apt does not know.
+known=()
+for package in "${missing[@]}"; do
+    if apt-cache show "$package" >/dev/null 2>&1; then
+        known+=("$package")
+    else
+        echo "install_deps: this system has no package $package; going on without it"
+    fi
+done
+missing=(${known[@]+"${known[@]}"})
+[ ${#missing[@]} -gt 0 ] || exit 0
+run_apt install --no-install-recommends "${missing[@]}"
+echo "install_deps: done"
