@@ -50,7 +50,7 @@ foreach(source IN LISTS ESPALIER_TOOL_SOURCES)
 endforeach()
 
 if(ESPALIER_BENCH_SOURCES AND NOT benchmark_FOUND)
-  message(STATUS "espalier: Google Benchmark not found (Debian: libbenchmark-dev); bench_* not built")
+  message(STATUS "espalier: no Google Benchmark (Debian: libbenchmark-dev); bench_* not built")
 elseif(ESPALIER_BENCH_SOURCES)
   foreach(source IN LISTS ESPALIER_BENCH_SOURCES)
     espalier_bench_program("${source}")

@@ -58,7 +58,8 @@ function(espalier_install_pc name)
   if(NOT TARGET ${name}_static)
     return()
   endif()
-  configure_file("${PROJECT_SOURCE_DIR}/cmake/espalier.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
+  configure_file(
+    "${PROJECT_SOURCE_DIR}/cmake/espalier.pc.in" "${PROJECT_BINARY_DIR}/${name}.pc" @ONLY)
   install(FILES "${PROJECT_BINARY_DIR}/${name}.pc" DESTINATION "${ESPALIER_PC_DIR}")
 endfunction()
 

@@ -13,7 +13,7 @@ log=$dir/build.log
 
 echo "build: $preset, in $dir"
 if ! { cmake --preset "$preset" -B "$dir" "$@" && cmake --build "$dir"; } >"$log" 2>&1; then
-    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Running)' "$log" | tail -n "${BUILD_LOG_LINES:-60}" >&2
+    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Running)' "$log" | tail -n 60 >&2
     echo "build: $preset failed; the whole log is $log" >&2
     exit 1
 fi

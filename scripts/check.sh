@@ -81,11 +81,11 @@ step_tidy() {
 }
 
 step_install() {
-    tests/install/run.sh "$BUILD_DIR/release" "$BUILD_DIR/install-test"
+    tests/install/run_install.sh "$BUILD_DIR/release" "$BUILD_DIR/install-test"
 }
 
 step_compile() {
-    tests/compile/run.sh
+    tests/compile/run_compile.sh
 }
 
 step_fuzz() {
@@ -101,7 +101,8 @@ run_step() {
     (set -e; "$function") >"$log" 2>&1 || code=$?
     local took=$((SECONDS - start)) counts
     # Sums of the step's ctest runs; a test that failed makes its step fail too, count it once.
-    counts=$(awk '{ p += $3; f += $5; s += $7 } END { print p + 0, f + 0, s + 0 }' "$BUILD_DIR/logs/sums")
+    counts=$(awk '{ p += $3; f += $5; s += $7 } END { print p + 0, f + 0, s + 0 }' \
+        "$BUILD_DIR/logs/sums")
     local test_passed test_failed test_skipped
     read -r test_passed test_failed test_skipped <<<"$counts"
     passed=$((passed + test_passed))

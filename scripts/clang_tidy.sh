@@ -22,6 +22,6 @@ PYTHON
 # Biggest first, so that two jobs end together.
 printf '%s\n' "${files[@]}" | xargs -d '\n' ls -S |
     xargs -d '\n' -n 1 -P "$(nproc)" "$tool" -p "$build" --quiet 2>&1 |
-    { grep -vE '^[0-9]+ warnings? (generated|treated)|^[0-9]+ warnings? and|^Suppressed|^Use -header-filter' || true; }
+    { grep -vE '^[0-9]+ (warning|error)s?( and| treated| generated)|^Suppressed|^Use -h' || true; }
 [ "${PIPESTATUS[0]}" -eq 0 ]
 echo "clang-tidy: ${#files[@]} files clean"

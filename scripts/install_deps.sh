@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs what building (`build`) or building and checking (`check`) needs, with apt-get, and only
-# what is missing. Says what it installs and why. Does nothing, and needs no root, when all is there.
+# Installs with apt-get what is missing for building (`build`) or for building and checking
+# (`check`), and says what and why. When all is there it does nothing and needs no root.
 set -euo pipefail
 
 what=${1:-check}
