@@ -88,8 +88,8 @@ cc "${flags[@]}" -static $here/consumer.c -o "$work/consumer_all" \
 expect "$work/consumer_all"
 cc "${flags[@]}" $here/consumer.c -o "$work/consumer_so" $(pkg-config --libs espalier)
 LD_LIBRARY_PATH=$libdir expect "$work/consumer_so"
-cc "${flags[@]}" $here/converter.c -o "$work/converter_a" -Wl,-Bstatic -L"$libdir" \
-    -lespalier_convert -lespalier -Wl,-Bdynamic $(pkg-config --static --libs espalier_convert)
+cc "${flags[@]}" -static $here/converter.c -o "$work/converter_a" \
+    $(pkg-config --static --libs espalier_convert)
 "$work/converter_a" "$source" "$work/again_a.espalier" >/dev/null
 cmp "$model" "$work/again_a.espalier" || fail "converter_a writes other bytes"
 pkg-config --exists espalier_publish || fail "espalier_publish.pc is not usable"
