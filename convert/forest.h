@@ -25,7 +25,7 @@ typedef struct espalier_forest_tree {
     uint32_t node_count;
     uint32_t leaf_count;
     uint32_t depth;      /* set by espalier_forest_validate */
-    bool preorder;       /* set by espalier_forest_validate: left child == parent + 1 everywhere */
+    bool preorder;       /* set by espalier_forest_validate: node numbers are the preorder count */
 } espalier_forest_tree;
 
 /* What the trainer does with the sum of the leaves. */

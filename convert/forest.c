@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See forest.h. May include include/, format/error.h and libc. Must never trust an index it has not
+ * compared with its limit, nor change anything but depth and preorder.
+ */
+#include "convert/forest.h"
+
+#include "format/error.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a check stands, for messages. */
+typedef struct tree_check {
+    const espalier_forest *forest;
+    const char *source;
+    espalier_error *error;
+    uint32_t tree;
+    uint32_t *scratch; /* one entry a node of the largest tree */
+} tree_check;
+
+static espalier_status fail_forest(const tree_check *check, const char *cause)
+{
+    return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,
+                              "%s: %s", check->source, cause);
+}
+
+static espalier_status fail_node(const tree_check *check, uint32_t node, const char *cause,
+                                 uint64_t number)
+{
+    return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,
+                              "%s: tree %" PRIu32 ", node %" PRIu32 ": %s %" PRIu64, check->source,
+                              check->tree, node, cause, number);
+}
+
+/*
+ * A child after its parent, inside the tree, and claimed once. scratch[i] is 1 + the depth of node i,
+ * 0 while no parent has claimed it.
+ */
+static espalier_status claim_child(const tree_check *check, uint32_t node, uint32_t child,
+                                   uint32_t node_count)
+{
+    if (child >= node_count) {
+        return fail_node(check, node, "a child is out of range:", child);
+    }
+    if (child <= node) {
+        return fail_node(check, node, "a child does not come after its parent:", child);
+    }
+    if (check->scratch[child] != 0) {
+        return fail_node(check, node, "shares with another parent its child", child);
+    }
+    check->scratch[child] = check->scratch[node] + 1;
+    return ESPALIER_OK;
+}
+
+static espalier_status check_split(const tree_check *check, uint64_t at, uint32_t node,
+                                   uint32_t node_count)
+{
+    const espalier_forest *forest = check->forest;
+    if (forest->feature[at] >= forest->feature_count) {
+        return fail_node(check, node, "there is no feature", forest->feature[at]);
+    }
+    if (isnan(forest->threshold[at])) {
+        return fail_node(check, node, "the threshold is NaN for feature", forest->feature[at]);
+    }
+    if (forest->missing_left[at] > 1) {
+        return fail_node(check, node,
+                         "the missing direction is neither 0 nor 1:", forest->missing_left[at]);
+    }
+    espalier_status status = claim_child(check, node, forest->left[at], node_count);
+    if (status == ESPALIER_OK) {
+        status = claim_child(check, node, forest->right[at], node_count);
+    }
+    return status;
+}
+
+/*
+ * Whether the numbers are the preorder count: a left child follows its parent, a right child follows
+ * the whole left subtree. Needs a checked tree; leaves subtree sizes in scratch.
+ */
+static bool is_preorder(const espalier_forest *forest, const espalier_forest_tree *tree,
+                        uint32_t *scratch)
+{
+    for (uint32_t step = 0; step < tree->node_count; step++) {
+        const uint32_t node = tree->node_count - 1 - step;
+        const uint64_t at = tree->first_node + node;
+        scratch[node] = 1;
+        if (forest->left[at] == ESPALIER_FOREST_LEAF) {
+            continue;
+        }
+        const uint32_t left = forest->left[at];
+        if (left != node + 1 || forest->right[at] != left + scratch[left]) {
+            return false;
+        }
+        scratch[node] += scratch[left] + scratch[forest->right[at]];
+    }
+    return true;
+}
+
+static espalier_status check_tree(const tree_check *check, espalier_forest_tree *tree)
+{
+    const espalier_forest *forest = check->forest;
+    if (tree->node_count == 0 || tree->node_count == UINT32_MAX ||
+        tree->first_node > forest->node_count ||
+        tree->node_count > forest->node_count - tree->first_node ||
+        tree->first_leaf > forest->leaf_count ||
+        tree->leaf_count > forest->leaf_count - tree->first_leaf) {
+        return fail_node(check, 0, "the tree does not lie in the forest; nodes:", tree->node_count);
+    }
+    memset(check->scratch, 0, tree->node_count * sizeof *check->scratch);
+    check->scratch[0] = 1;
+    uint32_t depth_max = 0;
+    for (uint32_t node = 0; node < tree->node_count; node++) {
+        const uint64_t at = tree->first_node + node;
+        if (check->scratch[node] == 0) {
+            return fail_node(check, node,
+                             "no parent leads here; nodes in the tree:", tree->node_count);
+        }
+        if (!isfinite(forest->cover[at])) {
+            return fail_node(check, node,
+                             "the cover is not finite; nodes in the tree:", tree->node_count);
+        }
+        if (forest->left[at] == ESPALIER_FOREST_LEAF) {
+            if (forest->right[at] >= tree->leaf_count) {
+                return fail_node(check, node, "the tree has no leaf", forest->right[at]);
+            }
+            if (check->scratch[node] > depth_max) {
+                depth_max = check->scratch[node];
+            }
+            continue;
+        }
+        const espalier_status status = check_split(check, at, node, tree->node_count);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+    }
+    tree->depth = depth_max - 1;
+    tree->preorder = is_preorder(forest, tree, check->scratch);
+    return ESPALIER_OK;
+}
+
+static espalier_status check_leaf_values(const tree_check *check)
+{
+    const espalier_forest *forest = check->forest;
+    const uint64_t count = forest->leaf_count * forest->leaf_width;
+    for (uint64_t i = 0; i < count; i++) {
+        if (!isfinite(forest->leaf_values[i])) {
+            return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0,
+                                      ESPALIER_OFFSET_NONE,
+                                      "%s: value %" PRIu64 " of leaf %" PRIu64
+                                      " of the forest is not finite",
+                                      check->source, i % forest->leaf_width,
+                                      i / forest->leaf_width);
+        }
+    }
+    return ESPALIER_OK;
+}
+
+static espalier_status check_outputs(const tree_check *check)
+{
+    const espalier_forest *forest = check->forest;
+    if (forest->tree_count == 0) {
+        return fail_forest(check, "the forest has no trees");
+    }
+    if (forest->feature_count == 0) {
+        return fail_forest(check, "the forest has no features");
+    }
+    if (forest->group_count == 0 || forest->group_width == NULL) {
+        return fail_forest(check, "the forest has no outputs");
+    }
+    if (forest->classifier != (forest->labels != NULL)) {
+        return fail_forest(check, "a classifier without labels, or labels without a classifier");
+    }
+    uint64_t width = 0;
+    for (uint32_t group = 0; group < forest->group_count; group++) {
+        if (forest->group_width[group] == 0) {
+            return fail_forest(check, "an output has no values");
+        }
+        if (forest->classifier && forest->labels[group].count != forest->group_width[group]) {
+            return fail_forest(check, "an output has not one label a class");
+        }
+        width += forest->group_width[group];
+    }
+    if (width != forest->leaf_width) {
+        return fail_forest(check, "leaves are not as wide as all outputs");
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_forest_validate(espalier_forest *forest, const char *source,
+                                         espalier_error *error_out)
+{
+    tree_check check = {forest, source, error_out, 0, NULL};
+    espalier_status status = check_outputs(&check);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    uint32_t node_count_max = 1;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        if (forest->trees[i].node_count > node_count_max) {
+            node_count_max = forest->trees[i].node_count;
+        }
+    }
+    check.scratch = malloc((size_t)node_count_max * sizeof *check.scratch);
+    if (check.scratch == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: no memory to check trees of %" PRIu32 " nodes", source,
+                                  node_count_max);
+    }
+    for (uint32_t i = 0; i < forest->tree_count && status == ESPALIER_OK; i++) {
+        check.tree = i;
+        status = check_tree(&check, &forest->trees[i]);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_leaf_values(&check);
+    }
+    free(check.scratch);
+    return status;
+}
+
+static void free_labels(espalier_forest_labels *labels)
+{
+    free(labels->numbers);
+    if (labels->texts != NULL) {
+        for (uint32_t i = 0; i < labels->count; i++) {
+            free(labels->texts[i]);
+        }
+    }
+    free(labels->texts);
+    free(labels->text_bytes);
+}
+
+void espalier_forest_free(espalier_forest *forest)
+{
+    if (forest == NULL) {
+        return;
+    }
+    free(forest->trees);
+    free(forest->left);
+    free(forest->right);
+    free(forest->feature);
+    free(forest->threshold);
+    free(forest->cover);
+    free(forest->missing_left);
+    free(forest->leaf_values);
+    free(forest->group_width);
+    if (forest->labels != NULL) {
+        for (uint32_t group = 0; group < forest->group_count; group++) {
+            free_labels(&forest->labels[group]);
+        }
+    }
+    free(forest->labels);
+    if (forest->feature_names != NULL) {
+        for (uint32_t feature = 0; feature < forest->feature_count; feature++) {
+            free(forest->feature_names[feature]);
+        }
+    }
+    free(forest->feature_names);
+    free(forest->framework);
+    free(forest->version);
+    free(forest->class_name);
+    free(forest->parameters_json);
+    *forest = (espalier_forest){0};
+}
