@@ -13,7 +13,9 @@ log=$dir/build.log
 
 echo "build: $preset, in $dir"
 if ! { cmake --preset "$preset" -B "$dir" "$@" && cmake --build "$dir"; } >"$log" 2>&1; then
-    grep -vE '^\[[0-9]+/[0-9]+\] (Building|Linking|Running)' "$log" | tail -n 60 >&2
+    # From the first error on, without the compiler's command lines.
+    sed -nE '/FAILED:|[Ee]rror[: ]/,$p' "$log" | grep -vE '^\[[0-9]+/[0-9]+\]|^: && |^/usr/bin/' |
+        head -n 60 >&2
     echo "build: $preset failed; the whole log is $log" >&2
     exit 1
 fi

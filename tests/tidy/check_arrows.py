@@ -45,6 +45,7 @@ FOREIGN = (
     (r"cmocka\.h", ("tests/",)),
     (r"benchmark/benchmark\.h", ("bench/",)),
     (r"(sanitizer|valgrind)/.*\.h", ("tests/", "bench/")),
+    (r"espalier(_convert|_publish)?\.h", ("tests/install/", "examples/")),  # as installed
     (r"Python\.h", ("python/",)),
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
