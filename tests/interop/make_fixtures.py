@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes tests/fixtures again: one virtual environment for each scikit-learn version, from wheels.
+
+    python3 tests/interop/make_fixtures.py [--work DIR] [--only VERSION]... [--python X.Y=PATH]...
+
+Standard library only. Environments live in the work directory (default: a folder of the system's
+temporary directory), never in the source tree, and are kept for the next run. A version's folder is
+replaced only when its whole set was made; the manifest keeps the lines of versions not made now.
+"""
+import argparse
+import glob
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
+COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
+SIZE_MAX = 12 * 1000 * 1000
+
+# scikit-learn version: (Python, other packages). Exact versions, so that the set can be made again.
+# 0.22.2.post1 runs on Python 3.7 on purpose: joblib's default pickle protocol is 3 there.
+ENVIRONMENTS = {
+    "0.22.2.post1": ("3.7", "numpy==1.18.5 scipy==1.4.1 joblib==0.14.1 pandas==1.0.5"),
+    "0.24.2": ("3.8", "numpy==1.19.5 scipy==1.6.3 joblib==1.0.1 threadpoolctl==2.2.0 "
+                      "pandas==1.2.5"),
+    "1.0.2": ("3.9", "numpy==1.21.6 scipy==1.7.3 joblib==1.1.0 threadpoolctl==3.1.0 "
+                     "pandas==1.3.5"),
+    "1.2.2": ("3.11", "numpy==1.24.2 scipy==1.10.1 joblib==1.2.0 threadpoolctl==3.1.0 "
+                      "pandas==1.5.3 lz4==4.3.2"),
+    "1.3.2": ("3.11", "numpy==1.26.2 scipy==1.11.4 joblib==1.3.2 threadpoolctl==3.2.0 "
+                      "pandas==2.1.4"),
+    "1.4.2": ("3.12", "numpy==1.26.4 scipy==1.13.0 joblib==1.4.2 threadpoolctl==3.5.0 "
+                      "pandas==2.2.2"),
+    "1.6.1": ("3.13", "numpy==2.2.2 scipy==1.15.1 joblib==1.4.2 threadpoolctl==3.5.0 "
+                      "pandas==2.2.3 lz4==4.3.3"),
+    "1.9.1": ("3.13", "numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 threadpoolctl==3.8.0 "
+                      "pandas==3.1.1"),
+}
+
+
+def runs_as(path, wanted):
+    """Whether this interpreter starts and is of the wanted version (version switchers may not)."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        done = subprocess.run([path, "-c", code], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return done.returncode == 0 and done.stdout.decode().strip() == wanted
+
+
+def find_python(wanted, given):
+    """An interpreter of the wanted version: as given, on PATH, or installed by pyenv."""
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
+    installed = sorted(glob.glob(os.path.join(pyenv, "versions", wanted + ".*", "bin", "python")))
+    candidates = [given[wanted]] if wanted in given else []
+    candidates += [path for path in (shutil.which("python" + wanted),) if path] + installed[::-1]
+    for path in candidates:
+        if runs_as(path, wanted):
+            return path
+    return None
+
+
+def make_environment(work, version, python):
+    """The environment's interpreter; made anew unless a finished one with the same pins exists."""
+    pins = "scikit-learn==%s %s" % (version, ENVIRONMENTS[version][1])
+    folder = os.path.join(work, "environment-" + version)
+    interpreter = os.path.join(folder, "bin", "python")
+    stamp = os.path.join(folder, "pins")
+    if os.path.exists(stamp):
+        with open(stamp, encoding="utf-8") as file:
+            if file.read() == pins:
+                return interpreter
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python, "-m", "venv", folder], check=True, timeout=300)
+    subprocess.run([interpreter, "-m", "pip", "install", "--quiet",
+                    "--disable-pip-version-check", "--only-binary", ":all:"] + pins.split(),
+                   check=True, timeout=1800)
+    with open(stamp, "w", encoding="utf-8") as file:
+        file.write(pins)
+    return interpreter
+
+
+def train(work, version, interpreter):
+    """Runs train_fixtures.py; returns its output folder and manifest lines."""
+    output = os.path.join(work, "made-" + version)
+    part = os.path.join(work, "manifest-%s.tsv" % version)
+    shutil.rmtree(output, ignore_errors=True)
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
+                       OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+    environment.pop("PYTHONPATH", None)
+    subprocess.run([interpreter, os.path.join(HERE, "train_fixtures.py"), output, part],
+                   check=True, env=environment, timeout=1200)
+    with open(part, encoding="utf-8") as file:
+        return output, file.read().splitlines()
+
+
+def read_manifest(path):
+    if not os.path.exists(path):
+        return []
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()[1:]
+
+
+def publish(output, lines):
+    """Replaces the made folders in tests/fixtures, and their lines in the manifest."""
+    folders = sorted(os.listdir(output))
+    for folder in folders:
+        target = os.path.join(FIXTURES, folder)
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(os.path.join(output, folder), target)
+    manifest = os.path.join(FIXTURES, "manifest.tsv")
+    kept = [one for one in read_manifest(manifest) if one.split("/", 1)[0] not in folders]
+    order = ["sklearn-" + one for one in ENVIRONMENTS] + ["refused"]
+    merged = sorted(kept + lines, key=lambda one: order.index(one.split("/", 1)[0]))
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write("".join(one + "\n" for one in ["\t".join(COLUMNS)] + merged))
+
+
+def fixtures_bytes():
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, names in os.walk(FIXTURES) for name in names)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "espalier-fixtures"),
+                        help="where environments are made and kept")
+    parser.add_argument("--only", action="append", metavar="VERSION", choices=list(ENVIRONMENTS))
+    parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
+                        help="an interpreter that is not on PATH as pythonX.Y")
+    arguments = parser.parse_args()
+    if any("=" not in one for one in arguments.python):
+        parser.error("--python takes X.Y=PATH")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    given = dict(one.split("=", 1) for one in arguments.python)
+    versions = [one for one in ENVIRONMENTS if not arguments.only or one in arguments.only]
+    pythons = {one: find_python(ENVIRONMENTS[one][0], given) for one in versions}
+    for version in versions:
+        if pythons[version] is None:
+            print("scikit-learn %s needs Python %s: not found; give --python %s=PATH" % (
+                version, ENVIRONMENTS[version][0], ENVIRONMENTS[version][0]), file=sys.stderr)
+    if None in pythons.values():
+        return 1
+    os.makedirs(arguments.work, exist_ok=True)
+    for version in versions:
+        try:
+            interpreter = make_environment(arguments.work, version, pythons[version])
+            publish(*train(arguments.work, version, interpreter))
+        except subprocess.SubprocessError as error:
+            print("scikit-learn %s: %s" % (version, error), file=sys.stderr)
+            return 1
+    size = fixtures_bytes()
+    print("tests/fixtures: %d bytes of %d" % (size, SIZE_MAX))
+    return 0 if size <= SIZE_MAX else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
