@@ -275,6 +275,7 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_PRIVATE_BYTES (UINT64_C(1) << 31)
 #define ESPALIER_ALIGNMENT_MIN 64u
 #define ESPALIER_ALIGNMENT_MAX 65536u
+#define ESPALIER_ALIGNMENT_HOT 4096u /* the least of a hot section */
 #define ESPALIER_HOT_TAIL_BYTES 64u /* zero bytes after each hot section */
 
 static_assert(sizeof(espalier_file_header) == 128, "header is 128 bytes");

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * An open model: private, checked tables, and the mapping that nodes and leaves are read from.
+ * Immutable after open. What engine/ shares inside itself; not installed.
+ */
+#ifndef ESPALIER_ENGINE_MODEL_H
+#define ESPALIER_ENGINE_MODEL_H
+
+#include "espalier.h"
+#include "format/layout.h"
+#include "format/map.h"
+#include "format/reader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A checked string table in private memory. */
+typedef struct espalier_strings {
+    uint32_t count;
+    const uint32_t *ends; /* [count] rising, each behind a NUL */
+    const char *text;
+} espalier_strings;
+
+/* Tables point into file.bytes, which stays for the life of the model. */
+struct espalier_model {
+    espalier_file file;
+    espalier_map map;
+
+    const espalier_file_model *head;
+    const espalier_file_step *steps;
+    const espalier_file_part *parts;
+    const espalier_file_stage *stages;
+    const espalier_file_output *outputs;
+    const espalier_file_column *columns;
+    const espalier_file_tree *trees;
+    const double *constants;
+    const uint8_t *labels; /* the CLASS_LABELS section, or NULL */
+    espalier_strings feature_names;
+    uint32_t step_count;
+    uint32_t part_count;
+    uint32_t stage_count;
+    uint32_t output_count;
+    uint32_t column_count;
+    uint32_t tree_count;
+    uint32_t constant_count;
+    uint32_t label_group_count;
+
+    uint32_t column_mask; /* 2^k - 1 >= column_count - 1: bounds any column a node may name */
+    uint32_t depth_max;
+    uint32_t iteration_count; /* the most of any part */
+    uint64_t readable_bytes;  /* the child index bound: what must be readable from the file start */
+
+    const uint8_t *nodes;   /* in the mapping */
+    const uint8_t *leaves;  /* in the mapping */
+    const uint8_t *numbers; /* in the mapping, or NULL */
+};
+
+/* Why the tables of a file are refused. */
+typedef struct espalier_table_check {
+    const char *name; /* the file's, for messages */
+    espalier_error *error_out;
+    uint64_t visits_per_row_max;
+} espalier_table_check;
+
+/*
+ * Finds and checks all tables of model->file and sets every field up to readable_bytes.
+ * O(sections + trees + columns + slots + names). Status: SECTION_MISSING, SECTION, VALUE, LIMIT, MEMORY.
+ */
+espalier_status espalier_model_check_tables(espalier_model *model,
+                                            const espalier_table_check *check);
+
+/* The label groups of a checked model: record of a group. */
+const espalier_file_labels *espalier_model_label_group(const espalier_model *model, uint32_t group);
+
+/* Checks labels and names; part of espalier_model_check_tables, in a file of its own. */
+espalier_status espalier_model_check_names(espalier_model *model,
+                                           const espalier_table_check *check);
+
+/* The NUL-terminated string i of a table, and its length without the NUL. */
+const char *espalier_strings_at(const espalier_strings *strings, uint32_t index, size_t *bytes_out);
+
+/* A node of a walk part as stored, each word loaded once: safe while the file changes. */
+typedef struct espalier_walk_node {
+    uint32_t threshold; /* bits */
+    uint32_t child;     /* below 2^child_bits */
+    uint32_t column;    /* at most column_mask */
+} espalier_walk_node;
+
+/* Position must be at most 2^child_bits of the part. */
+espalier_walk_node espalier_model_load_node(const espalier_model *model,
+                                            const espalier_file_part *part,
+                                            const espalier_file_tree *tree, uint32_t position);
+
+/* The part that holds a tree of the model. */
+uint32_t espalier_model_part_of(const espalier_model *model, uint32_t tree_index);
+
+/*
+ * The trainer's number of a position as stored in NODE_NUMBERS. index counts positions over all
+ * trees in file order and must be below their sum.
+ */
+uint32_t espalier_model_stored_number(const espalier_model *model, uint64_t index);
+
+/*
+ * Numbers a tree's positions in preorder, left child first: numbers[node_count], 0 where the root
+ * does not lead. stack: node_count + 1 entries. Ends after source_node_count nodes whatever the
+ * nodes say.
+ */
+void espalier_model_count_preorder(const espalier_model *model, const espalier_file_part *part,
+                                   const espalier_file_tree *tree, uint32_t *numbers,
+                                   uint32_t *stack);
+
+/* Verify, for an open model, with the file's name for messages. */
+espalier_status espalier_model_verify_named(const espalier_model *model, const char *name,
+                                            espalier_error *error_out);
+
+#endif

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See map.h.
+ */
+#include "format/map.h"
+
+#include "format/error.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The most one read is asked for; Linux returns at most 2 GiB - 4 KiB. */
+#define READ_BYTES_MAX ((uint64_t)1 << 30)
+
+static espalier_status map_error(const espalier_input *input, uint64_t bytes,
+                                 espalier_error *error_out)
+{
+    return espalier_error_system(error_out, ESPALIER_ERROR_MAP, errno,
+                                 "%s: cannot map %llu bytes", input->name,
+                                 (unsigned long long)bytes);
+}
+
+static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes, size_t bytes,
+                                espalier_map *map_out, espalier_error *error_out)
+{
+    /* Only the file's own pages are ever written, so only they cost memory. */
+    uint8_t *const base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return map_error(input, bytes, error_out);
+    }
+    espalier_status status = ESPALIER_OK;
+    for (uint64_t done = 0; done < file_bytes && status == ESPALIER_OK;) {
+        const uint64_t left = file_bytes - done;
+        const uint64_t chunk = left < READ_BYTES_MAX ? left : READ_BYTES_MAX;
+        status = espalier_input_read(input, done, base + done, (size_t)chunk, error_out);
+        done += chunk;
+    }
+    if (status == ESPALIER_OK && mprotect(base, bytes, PROT_READ) != 0) {
+        status = map_error(input, bytes, error_out);
+    }
+    if (status != ESPALIER_OK) {
+        (void)munmap(base, bytes);
+        return status;
+    }
+    *map_out = (espalier_map){base, bytes, ESPALIER_MAPPING_COPY};
+    return ESPALIER_OK;
+}
+
+static espalier_status map_file(const espalier_input *input, size_t file_bytes,
+                                espalier_map *map_out, espalier_error *error_out)
+{
+    void *const base = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, input->descriptor, 0);
+    if (base == MAP_FAILED) {
+        return map_error(input, file_bytes, error_out);
+    }
+    *map_out = (espalier_map){base, file_bytes, ESPALIER_MAPPING_FILE};
+    return ESPALIER_OK;
+}
+
+/* Private pages that are only ever read cost no memory: all of them are the one zero page. */
+static espalier_status map_reserved(const espalier_input *input, size_t file_bytes, size_t bytes,
+                                    espalier_map *map_out, espalier_error *error_out)
+{
+    void *const base =
+        mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return map_error(input, bytes, error_out);
+    }
+    if (mmap(base, file_bytes, PROT_READ, MAP_SHARED | MAP_FIXED, input->descriptor, 0) ==
+        MAP_FAILED) {
+        const espalier_status status = map_error(input, file_bytes, error_out);
+        (void)munmap(base, bytes);
+        return status;
+    }
+    *map_out = (espalier_map){base, bytes, ESPALIER_MAPPING_RESERVED};
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_map_open(const espalier_input *input, uint64_t file_bytes,
+                                  uint64_t readable_bytes, bool copy, espalier_map *map_out,
+                                  espalier_error *error_out)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t file_end = (file_bytes + page - 1) / page * page;
+    const uint64_t needed = (readable_bytes + page - 1) / page * page;
+    const uint64_t bytes = needed > file_end ? needed : file_end;
+    if (bytes > (uint64_t)PTRDIFF_MAX) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: %llu bytes do not fit this host's address space",
+                                  input->name, (unsigned long long)bytes);
+    }
+    if (input->descriptor < 0 && !copy && readable_bytes <= input->bytes) {
+        *map_out = (espalier_map){input->memory, (size_t)input->bytes, ESPALIER_MAPPING_CALLER};
+        return ESPALIER_OK;
+    }
+    if (copy || input->descriptor < 0) {
+        return map_copy(input, file_bytes, (size_t)bytes, map_out, error_out);
+    }
+    if (needed <= file_end) {
+        return map_file(input, (size_t)file_bytes, map_out, error_out);
+    }
+    return map_reserved(input, (size_t)file_bytes, (size_t)bytes, map_out, error_out);
+}
+
+void espalier_map_close(espalier_map *map)
+{
+    if (map->base != NULL && map->kind != ESPALIER_MAPPING_CALLER) {
+        (void)munmap((void *)(uintptr_t)map->base, map->bytes);
+    }
+    map->base = NULL;
+}

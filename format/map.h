@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Bringing a model's bytes into the address space so that no child index can leave them: mapped,
+ * mapped into a larger reserved range, copied, or the caller's own. Read side.
+ */
+#ifndef ESPALIER_FORMAT_MAP_H
+#define ESPALIER_FORMAT_MAP_H
+
+#include "espalier.h"
+#include "format/reader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct espalier_map {
+    const uint8_t *base;
+    size_t bytes; /* readable from base, reservation included */
+    espalier_mapping kind;
+} espalier_map;
+
+/*
+ * Maps file_bytes of the input such that at least `readable_bytes` from its start are readable:
+ * what lies beyond the file reads as zero. copy: private memory in any case.
+ * Cost: at most three system calls without copy. Status: MAP, READ, TRUNCATED, LIMIT.
+ */
+espalier_status espalier_map_open(const espalier_input *input, uint64_t file_bytes,
+                                  uint64_t readable_bytes, bool copy, espalier_map *map_out,
+                                  espalier_error *error_out);
+void espalier_map_close(espalier_map *map);
+
+#endif
