@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * From a forest to the sections of a model file: walk layout, leaf table, plan, names and labels.
+ * May include format/ and public headers. Reads a validated forest and never changes it; the same
+ * forest always gives the same bytes.
+ */
+#ifndef ESPALIER_CONVERT_FLATTEN_H
+#define ESPALIER_CONVERT_FLATTEN_H
+
+#include "convert/forest.h"
+#include "espalier.h"
+#include "format/layout.h"
+#include "format/writer.h"
+
+#include <stdint.h>
+
+/* A section's bytes, malloc'ed; NULL when the model has no such section. */
+typedef struct espalier_flat_bytes {
+    void *data;
+    uint64_t bytes;
+} espalier_flat_bytes;
+
+/* The sections, each in the form layout.h gives it. */
+typedef struct espalier_flat {
+    espalier_file_model model;
+    espalier_file_step steps[3];
+    uint32_t step_count;
+    espalier_file_part part;
+    espalier_flat_bytes stages;
+    espalier_flat_bytes outputs;
+    espalier_flat_bytes columns;
+    espalier_flat_bytes trees;
+    espalier_flat_bytes constants;
+    espalier_flat_bytes feature_names;
+    espalier_flat_bytes class_labels;
+    espalier_flat_bytes nodes;
+    espalier_flat_bytes leaves;
+    espalier_flat_bytes node_numbers;
+} espalier_flat;
+
+/*
+ * Flattens. `source` names the file in messages. O(nodes); memory: the sections, and for the largest
+ * tree eight bytes a node, and about sixteen bytes for each distinct leaf.
+ * Status: LIMIT, MEMORY.
+ */
+espalier_status espalier_flatten(const espalier_forest *forest, const char *source,
+                                 espalier_flat *flat_out, espalier_error *error_out);
+
+/* Frees everything in *flat and zeroes it. */
+void espalier_flat_free(espalier_flat *flat);
+
+#define ESPALIER_FLAT_SECTIONS_MAX 13u
+
+/* Lists the sections for the writer: sections[ESPALIER_FLAT_SECTIONS_MAX]. Returns how many. */
+uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_section *sections);
+
+/* The largest float32 not above a threshold: (float)x <= t and (float)x <= rounded(t) agree. */
+float espalier_round_threshold(double threshold);
+
+#endif
