@@ -239,10 +239,14 @@ void pickle_file::node_fields()
         const char *name;
         const char *code;
         int offset;
-    } fields[] = {{"left_child", "i8", 0},      {"right_child", "i8", 8},
-                  {"feature", "i8", 16},        {"threshold", "f8", 24},
-                  {"impurity", "f8", 32},       {"n_node_samples", "i8", 40},
-                  {"weighted_n_node_samples", "f8", 48}, {"missing_go_to_left", "u1", 56}};
+    } fields[] = {{"left_child", "i8", 0},
+                  {"right_child", "i8", 8},
+                  {"feature", "i8", 16},
+                  {"threshold", "f8", 24},
+                  {"impurity", "f8", 32},
+                  {"n_node_samples", "i8", 40},
+                  {"weighted_n_node_samples", "f8", 48},
+                  {"missing_go_to_left", "u1", 56}};
     opcode('(');
     for (const auto &field : fields) {
         text(field.name);

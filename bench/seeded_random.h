@@ -18,7 +18,8 @@ public:
     // Streams of one seed are independent: a tree's numbers do not depend on who grows it when.
     explicit seeded_random(uint64_t seed, uint64_t stream = 0)
     {
-        uint64_t mixer = seed ^ (stream * UINT64_C(0xD1342543DE82EF95) + UINT64_C(0x2545F4914F6CDD1D));
+        uint64_t mixer =
+            seed ^ (stream * UINT64_C(0xD1342543DE82EF95) + UINT64_C(0x2545F4914F6CDD1D));
         for (uint64_t &word : state_) {
             word = split_mix(mixer);
         }

@@ -21,10 +21,10 @@ constexpr uint64_t STREAM_CLUSTERS = 1u << 20;
 constexpr uint32_t CLUSTERS_PER_CLASS = 8;
 constexpr double CLUSTER_DISTANCE = 3.0;
 constexpr double FLIPPED_SHARE = 0.05; // rows with a class drawn at random: real data have them
-constexpr uint32_t DRAWS_MAX = 23; // rows that a random bound is drawn from; see draw_bound
+constexpr uint32_t DRAWS_MAX = 23;     // rows that a random bound is drawn from; see draw_bound
 constexpr uint32_t CLASS_COUNT_MAX = 64;
 
-// A cluster: a centre, and a mixing matrix that makes its informative features depend on each other.
+// A centre, and a mixing matrix that makes the informative features depend on each other.
 struct cluster {
     std::vector<double> centre;
     std::vector<double> mixing; // [informative][informative]
@@ -268,12 +268,10 @@ trained_tree tree_grower::grow()
         const int64_t index = static_cast<int64_t>(tree_.nodes.size());
         add_node(run, counts, total);
 
-        const bool is_pure =
-            *std::max_element(counts, counts + options_.class_count) == total;
+        const bool is_pure = *std::max_element(counts, counts + options_.class_count) == total;
         const bool is_deepest = options_.depth_max != 0 && run.depth >= options_.depth_max;
         split chosen;
-        if (is_pure || is_deepest || run.end - run.begin < 2 ||
-            !find_split(run, counts, &chosen)) {
+        if (is_pure || is_deepest || run.end - run.begin < 2 || !find_split(run, counts, &chosen)) {
             continue;
         }
         trained_node &node = tree_.nodes[static_cast<size_t>(index)];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Trains classification forests on seeded synthetic rows, so that benchmarks have forests of the
- * size and the walk of real ones without any Python. Standard headers and npy_rows.h only. The same settings give
- * the same forest everywhere: no libm, no dependence on the number of threads.
+ * size and the walk of real ones without any Python. Standard headers and npy_rows.h only. The same
+ * settings give the same forest everywhere: no libm, no dependence on the number of threads.
  */
 #ifndef ESPALIER_BENCH_TRAINING_H
 #define ESPALIER_BENCH_TRAINING_H

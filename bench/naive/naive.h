@@ -2,8 +2,8 @@
 /*
  * What Espalier is measured against: the forest loader most people would write first, written with
  * care. A plain stream, read node by node with stdio; every node allocated on its own; prediction
- * follows pointers, adds leaf values in double, divides by the number of trees. The writer takes any
- * open Espalier model through the public interface. May include public headers only; must stay
+ * follows pointers, adds leaf values in double, divides by the number of trees. The writer takes
+ * any open Espalier model through the public interface. May include public headers only; must stay
  * honest: no needless work, and no trick that Espalier has and a plain loader has not.
  */
 #ifndef ESPALIER_BENCH_NAIVE_H
@@ -19,17 +19,10 @@
 extern "C" {
 #endif
 
-typedef struct naive_node {
-    struct naive_node *left; /* NULL: a leaf */
-    struct naive_node *right;
-    double threshold;
-    int32_t feature;
-    bool missing_left;
-    double values[]; /* of a leaf only: one per class or output */
-} naive_node;
+struct naive_node; /* naive_node.h */
 
 typedef struct naive_forest {
-    naive_node **roots;
+    struct naive_node **roots;
     uint32_t tree_count;
     uint32_t feature_count;
     uint32_t leaf_width;

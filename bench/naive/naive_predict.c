@@ -3,6 +3,7 @@
  * The plain walk: one row, one tree, one pointer after the other. See naive.h.
  */
 #include "naive.h"
+#include "naive_node.h"
 
 #include <math.h>
 

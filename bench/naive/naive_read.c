@@ -3,6 +3,7 @@
  * Reads a naive stream node by node; see naive.h. Buffered stdio, one allocation per node.
  */
 #include "naive.h"
+#include "naive_node.h"
 #include "naive_stream.h"
 
 #include <stdio.h>
@@ -58,16 +59,15 @@ static naive_node *read_node(FILE *file, const naive_forest *forest)
 }
 
 /* Preorder: a node's left child comes next, its right child after the whole left side. */
-static bool read_tree(FILE *file, const naive_forest *forest, pending_list *list,
-                      naive_node **root)
+static bool read_tree(FILE *file, const naive_forest *forest, pending_list *list, naive_node **root)
 {
     bool is_good = push_slot(list, root);
     while (is_good && list->count > 0) {
         naive_node **slot = list->slots[--list->count];
         naive_node *node = read_node(file, forest);
         *slot = node;
-        is_good = node != NULL && (node->feature < 0 || (push_slot(list, &node->right) &&
-                                                          push_slot(list, &node->left)));
+        is_good = node != NULL && (node->feature < 0 ||
+                                   (push_slot(list, &node->right) && push_slot(list, &node->left)));
     }
     return is_good;
 }

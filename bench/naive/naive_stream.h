@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#define NAIVE_STREAM_MAGIC "naive01\n"
+#define NAIVE_STREAM_MAGIC        "naive01\n"
 #define NAIVE_STREAM_BUFFER_BYTES (256 * 1024)
 
 typedef struct naive_stream_head {

@@ -76,8 +76,7 @@ static bool write_trees(FILE *file, const espalier_model *model, const espalier_
         }
         position_stack stack = {NULL, (size_t)tree.node_count + 2};
         stack.positions = malloc(stack.capacity * sizeof *stack.positions);
-        const bool is_good =
-            stack.positions != NULL && write_tree(file, model, t, &tree, &stack);
+        const bool is_good = stack.positions != NULL && write_tree(file, model, t, &tree, &stack);
         free(stack.positions);
         if (!is_good) {
             return false;

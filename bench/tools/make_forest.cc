@@ -4,9 +4,9 @@
  * RandomForestClassifier, with rows the forest has not seen as .npy. For benchmarks, and for trying
  * the converter on a large file without Python.
  */
-#include "joblib_file.h"
-#include "npy_rows.h"
-#include "training.h"
+#include "../joblib_file.h"
+#include "../npy_rows.h"
+#include "../training.h"
 
 #include <cinttypes>
 #include <cstdio>
@@ -54,32 +54,62 @@ struct settings {
 
 settings parse_arguments(int count, char **arguments)
 {
-    static const struct option long_options[] = {
-        {"output", required_argument, nullptr, 'o'},     {"rows", required_argument, nullptr, 'r'},
-        {"trees", required_argument, nullptr, 't'},      {"depth", required_argument, nullptr, 'd'},
-        {"classes", required_argument, nullptr, 'c'},    {"features", required_argument, nullptr, 'f'},
-        {"train-rows", required_argument, nullptr, 'n'}, {"candidates", required_argument, nullptr, 'k'},
-        {"row-count", required_argument, nullptr, 'u'},  {"seed", required_argument, nullptr, 's'},
-        {"threads", required_argument, nullptr, 'j'},    {"help", no_argument, nullptr, 'h'},
-        {nullptr, 0, nullptr, 0}};
+    static const struct option long_options[] = {{"output", required_argument, nullptr, 'o'},
+                                                 {"rows", required_argument, nullptr, 'r'},
+                                                 {"trees", required_argument, nullptr, 't'},
+                                                 {"depth", required_argument, nullptr, 'd'},
+                                                 {"classes", required_argument, nullptr, 'c'},
+                                                 {"features", required_argument, nullptr, 'f'},
+                                                 {"train-rows", required_argument, nullptr, 'n'},
+                                                 {"candidates", required_argument, nullptr, 'k'},
+                                                 {"row-count", required_argument, nullptr, 'u'},
+                                                 {"seed", required_argument, nullptr, 's'},
+                                                 {"threads", required_argument, nullptr, 'j'},
+                                                 {"help", no_argument, nullptr, 'h'},
+                                                 {nullptr, 0, nullptr, 0}};
     settings result;
     training_options &options = result.options;
     int code;
     while ((code = getopt_long(count, arguments, "o:r:h", long_options, nullptr)) != -1) {
         switch (code) {
-        case 'o': result.forest_path = optarg; break;
-        case 'r': result.rows_path = optarg; break;
-        case 't': options.tree_count = parse_count(optarg, 1, 1u << 20); break;
-        case 'd': options.depth_max = parse_count(optarg, 0, 1000); break;
-        case 'c': options.class_count = parse_count(optarg, 2, 64); break;
-        case 'f': options.feature_count = parse_count(optarg, 20, 1u << 16); break;
-        case 'n': options.row_count = parse_count(optarg, 2, 1u << 28); break;
-        case 'k': options.candidate_count = parse_count(optarg, 1, 1u << 16); break;
-        case 'u': options.unseen_count = parse_count(optarg, 1, 1u << 28); break;
-        case 's': options.seed = parse_count(optarg, 0, INT32_MAX); break;
-        case 'j': options.thread_count = parse_count(optarg, 1, 1024); break;
-        case 'h': result.is_help = true; break;
-        default: throw std::runtime_error("see make_forest --help");
+        case 'o':
+            result.forest_path = optarg;
+            break;
+        case 'r':
+            result.rows_path = optarg;
+            break;
+        case 't':
+            options.tree_count = parse_count(optarg, 1, 1u << 20);
+            break;
+        case 'd':
+            options.depth_max = parse_count(optarg, 0, 1000);
+            break;
+        case 'c':
+            options.class_count = parse_count(optarg, 2, 64);
+            break;
+        case 'f':
+            options.feature_count = parse_count(optarg, 20, 1u << 16);
+            break;
+        case 'n':
+            options.row_count = parse_count(optarg, 2, 1u << 28);
+            break;
+        case 'k':
+            options.candidate_count = parse_count(optarg, 1, 1u << 16);
+            break;
+        case 'u':
+            options.unseen_count = parse_count(optarg, 1, 1u << 28);
+            break;
+        case 's':
+            options.seed = parse_count(optarg, 0, INT32_MAX);
+            break;
+        case 'j':
+            options.thread_count = parse_count(optarg, 1, 1024);
+            break;
+        case 'h':
+            result.is_help = true;
+            break;
+        default:
+            throw std::runtime_error("see make_forest --help");
         }
     }
     if (!result.is_help && (result.forest_path.empty() || optind != count)) {
