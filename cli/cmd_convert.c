@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier convert: a saved model in, an Espalier file out. Includes cli.h, rows.h,
+ * espalier_convert.h and libc. The file is written by the library alone.
+ */
+#include "espalier_convert.h"
+#include "rows.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help_text[] =
+    "Usage: espalier convert SOURCE -o MODEL [options]\n"
+    "\n"
+    "Reads a model that scikit-learn trained and joblib or pickle saved (compressed or not) as\n"
+    "data: no Python, nothing in it is imported or called. Before MODEL appears, the new file\n"
+    "is opened and must give the same bits as a plain evaluation of the source.\n"
+    "\n"
+    "  -o, --out MODEL               where to write (needed)\n"
+    "  --check ROWS.npy EXPECTED.npy compare with the trainer's own predict_proba, predict\n"
+    "                                or apply of these rows\n"
+    "  --select PATH                 the model inside a dict, list or tuple: [\"model\"][0]\n"
+    "                                (espalier info SOURCE lists the paths)\n"
+    "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
+    "  --model-version V             version for the file's metadata\n"
+    "  --memory-max BYTES            working memory, with K, M or G if you like\n"
+    "  --allow-flagged               go on although the source names something that would run\n"
+    "                                code in Python (it is never run here)\n"
+    "  --json                        print the result as JSON\n"
+    "  -h, --help                    print this\n"
+    "\n"
+    "Examples:\n"
+    "  espalier convert random_forest_model.pkl -o random_forest_model.espalier\n"
+    "  espalier convert model.joblib -o model.espalier --check rows.npy proba.npy \\\n"
+    "      --meta data=2026-05 --model-version 7\n";
+
+enum {
+    OPTION_CHECK = 256,
+    OPTION_SELECT,
+    OPTION_META,
+    OPTION_MODEL_VERSION,
+    OPTION_MEMORY_MAX,
+    OPTION_ALLOW_FLAGGED,
+    OPTION_JSON,
+    OPTION_OUT,
+    OPTION_HELP
+};
+
+typedef struct convert_arguments {
+    const char *source_path;
+    const char *model_path;
+    const char *check_rows_path;
+    const char *check_expected_path;
+    espalier_meta *meta; /* one slot per argument of the command */
+    espalier_convert_options options;
+    bool is_json;
+    bool wants_help;
+} convert_arguments;
+
+/* ---- arguments ------------------------------------------------------------------------------- */
+
+static bool is_utf8(const char *text)
+{
+    const size_t bytes = strlen(text);
+    for (size_t at = 0; at < bytes;) {
+        uint32_t point = 0;
+        const size_t length = espalier_utf8_decode(text + at, bytes - at, &point);
+        if (length == 0) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+/* Cuts "KEY=VALUE" in two, in place; 0 or an exit code. */
+static int take_meta(char *text, convert_arguments *arguments)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals == text) {
+        return espalier_usage_fail("convert", "--meta '%s' is not KEY=VALUE", text);
+    }
+    if (!is_utf8(text)) {
+        return espalier_usage_fail("convert", "--meta '%s' is not UTF-8", text);
+    }
+    *equals = '\0';
+    for (size_t i = 0; i < arguments->options.meta_count; i++) {
+        if (strcmp(arguments->meta[i].key, text) == 0) {
+            return espalier_usage_fail("convert", "--meta '%s' is given twice", text);
+        }
+    }
+    arguments->meta[arguments->options.meta_count++] = (espalier_meta){text, equals + 1};
+    return 0;
+}
+
+/* "512", "64K", "2G": bytes in powers of 1,024. */
+static int take_memory(const char *text, uint64_t *bytes_out)
+{
+    static const char units[] = "KMGT";
+    const char *end = NULL;
+    uint64_t bytes = 0;
+    unsigned shift = 0;
+    bool ok = espalier_parse_count(text, &bytes, &end);
+    if (ok && *end != '\0') {
+        const char *unit = strchr(units, *end);
+        ok = unit != NULL && end[1] == '\0';
+        shift = ok ? 10 * (unsigned)(unit - units + 1) : 0;
+    }
+    if (!ok || bytes == 0 || bytes > UINT64_MAX >> shift) {
+        return espalier_usage_fail("convert", "--memory-max '%s' is not a number of bytes", text);
+    }
+    *bytes_out = bytes << shift;
+    return 0;
+}
+
+/* Takes one option; 0 or an exit code. */
+static int take_option(int option, int argc, char **argv, convert_arguments *arguments)
+{
+    espalier_convert_options *options = &arguments->options;
+    switch (option) {
+    case OPTION_CHECK:
+        /* Two values: getopt took the first. */
+        if (optind >= argc || strncmp(argv[optind], "--", 2) == 0) {
+            return espalier_usage_fail("convert", "--check needs ROWS.npy and EXPECTED.npy");
+        }
+        arguments->check_rows_path = optarg;
+        arguments->check_expected_path = argv[optind++];
+        return 0;
+    case OPTION_SELECT:
+        options->select = optarg;
+        return 0;
+    case OPTION_META:
+        return take_meta(optarg, arguments);
+    case OPTION_MODEL_VERSION:
+        if (!is_utf8(optarg)) {
+            return espalier_usage_fail("convert", "--model-version '%s' is not UTF-8", optarg);
+        }
+        options->model_version = optarg;
+        return 0;
+    case OPTION_MEMORY_MAX:
+        return take_memory(optarg, &options->memory_bytes_max);
+    case OPTION_ALLOW_FLAGGED:
+        options->flags |= ESPALIER_CONVERT_ALLOW_FLAGGED;
+        return 0;
+    case OPTION_JSON:
+        arguments->is_json = true;
+        return 0;
+    case OPTION_OUT:
+    case 'o':
+        arguments->model_path = optarg;
+        return 0;
+    case OPTION_HELP:
+    case 'h':
+        arguments->wants_help = true;
+        return 0;
+    default:
+        return espalier_option_fail("convert", option, argv);
+    }
+}
+
+static int check_arguments(convert_arguments *arguments, int operand_count, char **operands)
+{
+    if (operand_count < 1) {
+        return espalier_usage_fail("convert", "a SOURCE is needed");
+    }
+    if (operand_count > 1) {
+        return espalier_usage_fail("convert", "too many arguments: '%s'", operands[1]);
+    }
+    if (arguments->model_path == NULL) {
+        return espalier_usage_fail("convert", "where to? -o MODEL is needed");
+    }
+    arguments->source_path = operands[0];
+    const char *inputs[] = {arguments->source_path, arguments->check_rows_path,
+                            arguments->check_expected_path};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        if (inputs[i] != NULL && espalier_is_same_file(inputs[i], arguments->model_path)) {
+            return espalier_usage_fail("convert", "'%s' is both input and output", inputs[i]);
+        }
+    }
+    return 0;
+}
+
+static int parse_arguments(int argc, char **argv, convert_arguments *arguments)
+{
+    static const struct option known[] = {
+        {"check", required_argument, NULL, OPTION_CHECK},
+        {"select", required_argument, NULL, OPTION_SELECT},
+        {"meta", required_argument, NULL, OPTION_META},
+        {"model-version", required_argument, NULL, OPTION_MODEL_VERSION},
+        {"memory-max", required_argument, NULL, OPTION_MEMORY_MAX},
+        {"allow-flagged", no_argument, NULL, OPTION_ALLOW_FLAGGED},
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"out", required_argument, NULL, OPTION_OUT},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    opterr = 0;
+    for (;;) {
+        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
+        if (option == -1) {
+            break;
+        }
+        const int code = take_option(option, argc, argv, arguments);
+        if (code != 0 || arguments->wants_help) {
+            return code;
+        }
+    }
+    return check_arguments(arguments, argc - optind, argv + optind);
+}
+
+/* ---- the trainer's answers ------------------------------------------------------------------- */
+
+typedef struct check_data {
+    espalier_npy_array rows_array;
+    double *values; /* the rows converted, when they are not float32 or float64 */
+    espalier_npy_array expected_array;
+    espalier_rows rows;
+    espalier_array expected;
+} check_data;
+
+static bool load_check(const convert_arguments *arguments, check_data *check,
+                       espalier_message *message)
+{
+    if (!espalier_npy_load(arguments->check_rows_path, &check->rows_array, message) ||
+        !espalier_npy_load(arguments->check_expected_path, &check->expected_array, message)) {
+        return false;
+    }
+    const espalier_npy *rows = &check->rows_array.npy;
+    const espalier_npy *expected = &check->expected_array.npy;
+    if (rows->kind == 'U') {
+        return espalier_message_set(message, "%s: text cannot be rows", arguments->check_rows_path);
+    }
+    /* One dimension: a single row of features, but a column of answers. */
+    const bool is_one_row = rows->dimension_count == 1;
+    const size_t row_count = is_one_row ? 1 : (size_t)rows->shape[0];
+    const size_t feature_count = (size_t)(is_one_row ? rows->shape[0] : rows->shape[1]);
+    if (expected->shape[0] != row_count) {
+        return espalier_message_set(message, "%s: %" PRIu64 " answers for %zu rows",
+                                    arguments->check_expected_path, expected->shape[0], row_count);
+    }
+    if (rows->kind == 'f' && rows->item_bytes == 4) {
+        check->rows = espalier_rows_float32((const float *)(const void *)check->rows_array.data,
+                                            row_count, feature_count);
+    } else {
+        const size_t count = (size_t)rows->item_count;
+        check->values = malloc(count > 0 ? count * sizeof *check->values : 1);
+        if (check->values == NULL) {
+            return espalier_message_set(message, "%s: not enough memory",
+                                        arguments->check_rows_path);
+        }
+        espalier_npy_to_float64(rows, check->rows_array.data, count, check->values);
+        check->rows = espalier_rows_float64(check->values, row_count, feature_count);
+    }
+    check->expected = (espalier_array){.data = check->expected_array.data,
+                                       .kind = expected->kind,
+                                       .item_bytes = expected->item_bytes,
+                                       .row_count = row_count,
+                                       .column_count = (size_t)expected->shape[1]};
+    return true;
+}
+
+/* ---- progress and result --------------------------------------------------------------------- */
+
+typedef struct progress_state {
+    struct timespec shown;
+    bool is_shown;
+} progress_state;
+
+/* At most ten times a second, on one line of a terminal. */
+static void show_progress(void *context, const char *what, uint64_t done, uint64_t total)
+{
+    progress_state *state = context;
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+        return;
+    }
+    const double seconds = (double)(now.tv_sec - state->shown.tv_sec) +
+                           (double)(now.tv_nsec - state->shown.tv_nsec) * 1e-9;
+    if (seconds < 0.1) {
+        return;
+    }
+    state->shown = now;
+    state->is_shown = true;
+    const double percent = total > 0 ? 100.0 * (double)done / (double)total : 0.0;
+    fputs("\r\033[K", stderr);
+    espalier_print_text(stderr, what);
+    fprintf(stderr, " %3.0f%%", percent);
+}
+
+static void print_check(const espalier_proof *proof)
+{
+    char count[32];
+    char values[32];
+    if (proof->check_rows == 0) {
+        return;
+    }
+    printf("; %s of %s rows checked: ", espalier_kind_name(proof->check_kind),
+           espalier_format_count(proof->check_rows, count));
+    if (proof->check_differing == 0) {
+        printf("all bits as the trainer's");
+        return;
+    }
+    printf("%s of %s values differ, by %" PRIu64 " ulp at most",
+           espalier_format_count(proof->check_differing, count),
+           espalier_format_count(proof->check_values, values), proof->check_ulp_max);
+    if (proof->check_cause == ESPALIER_CHECK_THREADS) {
+        printf(" (as when the trainer predicts with several threads)");
+    } else if (proof->check_cause != ESPALIER_CHECK_NONE) {
+        printf(" (cause not known)");
+    }
+}
+
+static int print_summary(const convert_arguments *arguments, const espalier_convert_report *report,
+                         const espalier_model_info *info)
+{
+    char before[32];
+    char after[32];
+    char trees[32];
+    char nodes[32];
+    char rows[32];
+    espalier_print_text(stdout, arguments->model_path);
+    printf(": %s -> %s, %s tree%s, %s nodes; %s rows proved bit for bit",
+           espalier_format_bytes(report->source_bytes, before),
+           espalier_format_bytes(report->model_bytes, after),
+           espalier_format_count(info->tree_count, trees), info->tree_count == 1 ? "" : "s",
+           espalier_format_count(info->node_count, nodes),
+           espalier_format_count(report->proof.rows_compared, rows));
+    print_check(&report->proof);
+    putchar('\n');
+    return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+}
+
+static int print_json(const convert_arguments *arguments, const espalier_convert_report *report,
+                      const espalier_model_info *info)
+{
+    char digest[65];
+    json_t *object = json_object();
+    json_object_set_new(object, "source", espalier_json_string(arguments->source_path));
+    json_object_set_new(object, "source_bytes", espalier_json_count(report->source_bytes));
+    json_object_set_new(object, "model", espalier_json_string(arguments->model_path));
+    json_object_set_new(object, "model_bytes", espalier_json_count(report->model_bytes));
+    json_object_set_new(object, "digest",
+                        json_string(espalier_format_digest(info->root_digest, digest)));
+    json_object_set_new(object, "trees", json_integer(info->tree_count));
+    json_object_set_new(object, "nodes", espalier_json_count(info->node_count));
+    json_object_set_new(object, "features", json_integer(info->feature_count));
+    json_object_set_new(object, "proof", espalier_json_proof(&report->proof));
+    json_object_set_new(object, "summary", espalier_json_string(report->summary));
+    return espalier_json_print(object);
+}
+
+static int convert_source(const convert_arguments *arguments)
+{
+    espalier_convert_options options = arguments->options;
+    espalier_convert_report report = {0};
+    espalier_error error = {0};
+    espalier_model *model = NULL;
+    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    progress_state progress = {0};
+    clock_gettime(CLOCK_MONOTONIC, &progress.shown);
+    if (isatty(STDERR_FILENO)) {
+        options.progress = show_progress;
+        options.progress_context = &progress;
+    }
+    const espalier_status status =
+        espalier_convert(arguments->source_path, arguments->model_path, &options, &report, &error);
+    if (progress.is_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (status != ESPALIER_OK) {
+        return espalier_fail(error.message);
+    }
+    /* What the new file holds is read from the file itself. */
+    if (espalier_model_open(arguments->model_path, NULL, &model, &error) != ESPALIER_OK) {
+        return espalier_fail(error.message);
+    }
+    const bool has_info = espalier_model_info_get(model, &info) == ESPALIER_OK;
+    espalier_model_close(model);
+    if (!has_info) {
+        return espalier_fail("the new model's info cannot be read");
+    }
+    return arguments->is_json ? print_json(arguments, &report, &info)
+                              : print_summary(arguments, &report, &info);
+}
+
+int espalier_command_convert(int argc, char **argv)
+{
+    const espalier_convert_options defaults = ESPALIER_CONVERT_OPTIONS_INIT;
+    convert_arguments arguments = {.options = defaults};
+    check_data check = {.values = NULL};
+    espalier_message message;
+    arguments.meta = calloc((size_t)argc, sizeof *arguments.meta);
+    if (arguments.meta == NULL) {
+        return espalier_fail("not enough memory");
+    }
+    arguments.options.meta = arguments.meta;
+    int code = parse_arguments(argc, argv, &arguments);
+    if (code != 0) {
+        goto out;
+    }
+    if (arguments.wants_help) {
+        fputs(help_text, stdout);
+        code = espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+        goto out;
+    }
+    if (arguments.check_rows_path != NULL) {
+        if (!load_check(&arguments, &check, &message)) {
+            code = espalier_fail(message.text);
+            goto out;
+        }
+        arguments.options.check_rows = &check.rows;
+        arguments.options.check_expected = &check.expected;
+    }
+    code = convert_source(&arguments);
+out:
+    free(check.rows_array.data);
+    free(check.expected_array.data);
+    free(check.values);
+    free(arguments.meta);
+    return code;
+}

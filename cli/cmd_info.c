@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier info: looks at the first bytes and hands over. Includes info.h, input.h and libc.
+ */
+#include "info.h"
+#include "input.h"
+
+#include <getopt.h>
+#include <string.h>
+
+static const char help_text[] =
+    "Usage: espalier info MODEL_OR_PICKLE [--json]\n"
+    "\n"
+    "For an Espalier file: digest, sizes, features, classes, outputs, trees, metadata and what\n"
+    "was proved when it was converted.\n"
+    "\n"
+    "For a pickle or joblib file: its kind and sizes, the models inside with the path that\n"
+    "convert --select takes, and every name that loading it in Python would import or call.\n"
+    "Nothing is imported or called here. A * marks names that have no business in a model,\n"
+    "with what would have run.\n"
+    "\n"
+    "  --json             print the same, complete, as JSON\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Examples:\n"
+    "  espalier info forest.espalier\n"
+    "  espalier info downloaded.pkl\n"
+    "  espalier info forest.espalier --json\n";
+
+enum {
+    OPTION_JSON = 256,
+    OPTION_HELP
+};
+
+void espalier_info_label(const char *name)
+{
+    printf("  %-12s ", name);
+}
+
+/* The first eight bytes of every Espalier file, [F-001] of the format document. */
+static const unsigned char model_magic[8] = {0x89, 'E', 'S', 'P', '\r', '\n', 0x1A, '\n'};
+
+static int show_info(const char *path, bool is_json)
+{
+    espalier_message message;
+    espalier_input input;
+    unsigned char first[sizeof model_magic];
+    size_t got = 0;
+    if (strcmp(path, "-") == 0) {
+        return espalier_usage_fail("info", "a file is needed; standard input cannot be mapped");
+    }
+    if (!espalier_input_open(&input, path, &message)) {
+        return espalier_fail(message.text);
+    }
+    const bool is_read = espalier_input_read(&input, first, sizeof first, &got, &message);
+    espalier_input_close(&input);
+    if (!is_read) {
+        return espalier_fail(message.text);
+    }
+    const bool is_model = got >= 4 && memcmp(first, model_magic, 4) == 0;
+    return is_model ? espalier_info_model(path, is_json) : espalier_info_source(path, is_json);
+}
+
+int espalier_command_info(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"json", no_argument, NULL, OPTION_JSON},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    bool is_json = false;
+    opterr = 0;
+    for (;;) {
+        const int option = getopt_long(argc, argv, ":h", known, NULL);
+        if (option == -1) {
+            break;
+        }
+        if (option == 'h' || option == OPTION_HELP) {
+            fputs(help_text, stdout);
+            return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+        }
+        if (option != OPTION_JSON) {
+            return espalier_option_fail("info", option, argv);
+        }
+        is_json = true;
+    }
+    if (argc - optind != 1) {
+        return espalier_usage_fail("info", "exactly one MODEL_OR_PICKLE is needed");
+    }
+    return show_info(argv[optind], is_json);
+}

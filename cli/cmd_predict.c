@@ -1,0 +1,516 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier predict: rows in, predictions out. Includes cli.h, rows.h, results.h, labels.h,
+ * espalier.h and libc. Keeps only a chunk of rows and predictions in memory.
+ */
+#include "labels.h"
+#include "results.h"
+#include "rows.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help_text[] =
+    "Usage: espalier predict MODEL ROWS [options]\n"
+    "\n"
+    "Predicts for every row of ROWS, an .npy or .csv file, or - for standard input.\n"
+    "\n"
+    "  --output KIND      margin, probability, class, value, leaf or score;\n"
+    "                     without it: what the trainer's own predict gives\n"
+    "  -o, --out FILE     write to FILE (.npy or .csv) or - (default: CSV on standard\n"
+    "                     output); a file appears only when it is complete\n"
+    "  --format FORMAT    npy or csv, whatever FILE is called\n"
+    "  --iterations A:B   only the trees of iterations A to B - 1, counted from 0\n"
+    "  --unchecked        do not refuse missing values and infinities\n"
+    "  --header           the first CSV line is a header\n"
+    "  --no-header        the first CSV line is a row (default: found out)\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "Where the model has feature names, a CSV header must hold just these, in any order.\n"
+    "Empty CSV fields are missing values.\n"
+    "\n"
+    "Examples:\n"
+    "  espalier predict forest.espalier rows.csv\n"
+    "  espalier predict forest.espalier rows.npy --output probability -o out.npy\n"
+    "  head -n 3 rows.csv | espalier predict forest.espalier -\n";
+
+enum {
+    OPTION_OUTPUT = 256,
+    OPTION_FORMAT,
+    OPTION_ITERATIONS,
+    OPTION_UNCHECKED,
+    OPTION_HEADER,
+    OPTION_NO_HEADER,
+    OPTION_OUT,
+    OPTION_HELP
+};
+
+typedef struct predict_options {
+    const char *model_path;
+    const char *rows_path;
+    const char *out_path;
+    uint32_t kind; /* 0: the trainer's predict */
+    espalier_results_format format;
+    espalier_header_mode header;
+    bool is_unchecked;
+    const char *iterations;
+    bool wants_help;
+} predict_options;
+
+/* What one prediction run holds; everything is freed by close_run. */
+typedef struct predict_run {
+    espalier_model *model;
+    espalier_model_info info;
+    espalier_predictor *predictor;
+    const char **feature_names;
+    espalier_rows_reader *rows;
+    espalier_output_info output;
+    espalier_labels labels;
+    char **names; /* output.width CSV column names */
+    espalier_results *results;
+    unsigned char *items; /* predictions of a chunk */
+    size_t items_bytes;
+    size_t chunk_rows;
+    uint64_t rows_done;
+} predict_run;
+
+static bool has_suffix(const char *text, const char *suffix)
+{
+    const size_t text_length = strlen(text);
+    const size_t length = strlen(suffix);
+    return text_length >= length && strcmp(text + text_length - length, suffix) == 0;
+}
+
+/* Checks what belongs together; 0 or an exit code. */
+static int check_options(predict_options *options, int operand_count, char **operands)
+{
+    if (operand_count != 2) {
+        return espalier_usage_fail("predict",
+                                   operand_count < 2 ? "a MODEL and ROWS are needed"
+                                                     : "too many arguments: '%s'",
+                                   operand_count > 2 ? operands[2] : "");
+    }
+    options->model_path = operands[0];
+    options->rows_path = operands[1];
+    if (options->out_path == NULL) {
+        options->out_path = "-";
+    }
+    if (options->format == 0) {
+        if (has_suffix(options->out_path, ".npy")) {
+            options->format = ESPALIER_RESULTS_NPY;
+        } else if (has_suffix(options->out_path, ".csv") || strcmp(options->out_path, "-") == 0) {
+            options->format = ESPALIER_RESULTS_CSV;
+        } else {
+            return espalier_usage_fail("predict",
+                                       "'%s' ends neither in .npy nor in .csv: say "
+                                       "--format npy or --format csv",
+                                       options->out_path);
+        }
+    }
+    if (espalier_is_same_file(options->out_path, options->model_path) ||
+        espalier_is_same_file(options->out_path, options->rows_path)) {
+        return espalier_usage_fail("predict", "'%s' is both input and output", options->out_path);
+    }
+    return 0;
+}
+
+/* Takes one option; 0 or an exit code. */
+static int take_option(int option, const char *value, char **argv, predict_options *options)
+{
+    switch (option) {
+    case OPTION_OUTPUT:
+        options->kind = espalier_kind_from_name(value);
+        if (options->kind == 0) {
+            return espalier_usage_fail("predict",
+                                       "--output '%s' is none of margin, probability, "
+                                       "class, value, leaf, score",
+                                       value);
+        }
+        return 0;
+    case OPTION_FORMAT:
+        if (strcmp(value, "npy") != 0 && strcmp(value, "csv") != 0) {
+            return espalier_usage_fail("predict", "--format '%s' is neither npy nor csv", value);
+        }
+        options->format = value[0] == 'n' ? ESPALIER_RESULTS_NPY : ESPALIER_RESULTS_CSV;
+        return 0;
+    case OPTION_ITERATIONS:
+        options->iterations = value;
+        return 0;
+    case OPTION_UNCHECKED:
+        options->is_unchecked = true;
+        return 0;
+    case OPTION_HEADER:
+        options->header = ESPALIER_HEADER_YES;
+        return 0;
+    case OPTION_NO_HEADER:
+        options->header = ESPALIER_HEADER_NO;
+        return 0;
+    case OPTION_OUT:
+    case 'o':
+        options->out_path = value;
+        return 0;
+    case OPTION_HELP:
+    case 'h':
+        options->wants_help = true;
+        return 0;
+    default:
+        return espalier_option_fail("predict", option, argv);
+    }
+}
+
+static int parse_options(int argc, char **argv, predict_options *options)
+{
+    static const struct option known[] = {
+        {"output", required_argument, NULL, OPTION_OUTPUT},
+        {"out", required_argument, NULL, OPTION_OUT},
+        {"format", required_argument, NULL, OPTION_FORMAT},
+        {"iterations", required_argument, NULL, OPTION_ITERATIONS},
+        {"unchecked", no_argument, NULL, OPTION_UNCHECKED},
+        {"header", no_argument, NULL, OPTION_HEADER},
+        {"no-header", no_argument, NULL, OPTION_NO_HEADER},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    opterr = 0;
+    for (;;) {
+        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
+        if (option == -1) {
+            break;
+        }
+        const int code = take_option(option, optarg, argv, options);
+        if (code != 0 || options->wants_help) {
+            return code;
+        }
+    }
+    return check_options(options, argc - optind, argv + optind);
+}
+
+/* "A:B" with either side empty, within the model's iterations; 0 or an exit code. */
+static int parse_iterations(const char *text, uint32_t iteration_count,
+                            espalier_predictor_options *options)
+{
+    uint64_t first = 0;
+    uint64_t end = iteration_count;
+    const char *at = text;
+    const bool has_first = *at != ':';
+    if (has_first && (!espalier_parse_count(at, &first, &at) || *at != ':')) {
+        return espalier_usage_fail("predict", "--iterations '%s' is not A:B", text);
+    }
+    at++;
+    if (*at != '\0' && (!espalier_parse_count(at, &end, &at) || *at != '\0')) {
+        return espalier_usage_fail("predict", "--iterations '%s' is not A:B", text);
+    }
+    if (first >= end) {
+        return espalier_usage_fail("predict", "--iterations '%s' is empty", text);
+    }
+    if (end > iteration_count) {
+        espalier_message message;
+        espalier_message_set(&message, "--iterations '%s': the model has %" PRIu32 " iterations",
+                             text, iteration_count);
+        return espalier_fail(message.text);
+    }
+    options->iteration_first = (uint32_t)first;
+    options->iteration_count = (uint32_t)(end - first);
+    return 0;
+}
+
+static int fail_status(const char *path, const char *what, espalier_status status)
+{
+    espalier_message message;
+    espalier_message_set(&message, "%s: %s: %s", path, what, espalier_status_message(status));
+    return espalier_fail(message.text);
+}
+
+/* Opens the model and looks up the output; 0 or an exit code. */
+static int open_model(predict_run *run, predict_options *options)
+{
+    espalier_error error = {0};
+    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    if (espalier_model_open(options->model_path, NULL, &run->model, &error) != ESPALIER_OK) {
+        return espalier_fail(error.message);
+    }
+    espalier_status status = espalier_model_info_get(run->model, &info);
+    if (status != ESPALIER_OK) {
+        return fail_status(options->model_path, "info", status);
+    }
+    run->info = info;
+    if (options->kind == 0) {
+        options->kind = info.default_output;
+    }
+    status = espalier_model_output(run->model, (espalier_output_kind)options->kind, &run->output);
+    if (status == ESPALIER_ERROR_OUTPUT_KIND) {
+        espalier_message message;
+        espalier_message_set(&message,
+                             "%s: the model has no output '%s' (espalier info lists them)",
+                             options->model_path, espalier_kind_name(options->kind));
+        return espalier_fail(message.text);
+    }
+    if (status != ESPALIER_OK) {
+        return fail_status(options->model_path, "output", status);
+    }
+    return 0;
+}
+
+static int make_predictor(predict_run *run, const predict_options *options)
+{
+    espalier_predictor_options predictor_options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    if (options->is_unchecked) {
+        predictor_options.flags |= ESPALIER_PREDICTOR_UNCHECKED;
+    }
+    if (options->kind == ESPALIER_OUTPUT_LEAF) {
+        predictor_options.flags |= ESPALIER_PREDICTOR_LEAF;
+    }
+    if (options->iterations != NULL) {
+        const int code =
+            parse_iterations(options->iterations, run->info.iteration_count, &predictor_options);
+        if (code != 0) {
+            return code;
+        }
+    }
+    const espalier_status status =
+        espalier_predictor_create(run->model, &predictor_options, &run->predictor);
+    return status == ESPALIER_OK ? 0 : fail_status(options->model_path, "predictor", status);
+}
+
+/* Rows per chunk: rows and predictions together stay within some megabytes. */
+static size_t choose_chunk_rows(const predict_run *run)
+{
+    enum {
+        CHUNK_BYTES = 1 << 23,
+        ROWS_MAX = 1 << 14
+    };
+    const size_t row_bytes = (run->info.feature_count + run->output.width) * sizeof(double) + 1;
+    const size_t rows = CHUNK_BYTES / row_bytes;
+    return rows < 1 ? 1 : rows > ROWS_MAX ? ROWS_MAX : rows;
+}
+
+static int open_rows(predict_run *run, const predict_options *options)
+{
+    espalier_message message;
+    const uint32_t feature_count = run->info.feature_count;
+    espalier_rows_options rows_options = {.feature_count = feature_count,
+                                          .header = options->header};
+    if (espalier_model_feature_name(run->model, 0) != NULL) {
+        run->feature_names = calloc(feature_count, sizeof *run->feature_names);
+        if (run->feature_names == NULL) {
+            return espalier_fail("not enough memory for the feature names");
+        }
+        for (uint32_t i = 0; i < feature_count; i++) {
+            const char *name = espalier_model_feature_name(run->model, i);
+            run->feature_names[i] = name != NULL ? name : "";
+        }
+        rows_options.feature_names = run->feature_names;
+    }
+    run->chunk_rows = choose_chunk_rows(run);
+    rows_options.chunk_rows = run->chunk_rows;
+    if (!espalier_rows_open(options->rows_path, &rows_options, &run->rows, &message)) {
+        return espalier_fail(message.text);
+    }
+    return 0;
+}
+
+/* The name of CSV column `index`, to be freed. */
+static char *make_column_name(const predict_run *run, uint32_t kind, size_t index)
+{
+    const char *kind_name = espalier_kind_name(kind);
+    char *name = NULL;
+    int length = 0;
+    const bool is_single = run->output.width == 1;
+    if (kind == ESPALIER_OUTPUT_PROBABILITY) {
+        for (uint32_t group = 0; group < run->labels.output_count; group++) {
+            size_t first = 0;
+            size_t count = 0;
+            if (espalier_model_output_group(run->model, ESPALIER_OUTPUT_PROBABILITY, group, &first,
+                                            &count) != ESPALIER_OK ||
+                index < first || index - first >= count ||
+                index - first >= run->labels.sets[group].count) {
+                continue;
+            }
+            const char *label = run->labels.sets[group].texts[index - first];
+            if (run->labels.output_count == 1) {
+                length = asprintf(&name, "%s_%s", kind_name, label);
+            } else {
+                length = asprintf(&name, "%s_%" PRIu32 "_%s", kind_name, group, label);
+            }
+            return length < 0 ? NULL : name;
+        }
+    }
+    /* One leaf number per tree, even if there is only one tree in a forest. */
+    if (is_single && kind != ESPALIER_OUTPUT_LEAF) {
+        return strdup(kind_name);
+    }
+    length = asprintf(&name, "%s_%zu", kind_name, index);
+    return length < 0 ? NULL : name;
+}
+
+/*
+ * Whether apply of the trainer gives one number a row: single trees do, forests give one per tree
+ * even when there is but one. The converter notes it in the metadata.
+ */
+static bool is_leaf_flat(const espalier_model *model)
+{
+    const char *text = NULL;
+    size_t bytes = 0;
+    bool is_flat = false;
+    if (espalier_model_metadata(model, &text, &bytes) != ESPALIER_OK) {
+        return false;
+    }
+    json_t *metadata = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const json_t *outputs = json_object_get(metadata, "outputs");
+    const char *shape = json_string_value(json_object_get(outputs, "leaf_shape"));
+    is_flat = shape != NULL && strcmp(shape, "rows") == 0;
+    json_decref(metadata);
+    return is_flat;
+}
+
+static int open_results(predict_run *run, const predict_options *options)
+{
+    espalier_message message;
+    const size_t width = run->output.width;
+    const bool is_class = options->kind == ESPALIER_OUTPUT_CLASS;
+    espalier_results_options results_options = {.path = options->out_path,
+                                                .format = options->format,
+                                                .dtype = run->output.dtype,
+                                                .width = width};
+    if ((is_class || options->kind == ESPALIER_OUTPUT_PROBABILITY) &&
+        !espalier_labels_load(run->model, run->info.output_count, &run->labels, &message)) {
+        return espalier_fail(message.text);
+    }
+    results_options.labels = is_class ? &run->labels : NULL;
+    results_options.is_flat = width == 1 && options->kind != ESPALIER_OUTPUT_PROBABILITY;
+    if (options->kind == ESPALIER_OUTPUT_LEAF) {
+        results_options.is_flat = width == 1 && is_leaf_flat(run->model);
+    }
+
+    run->names = calloc(width > 0 ? width : 1, sizeof *run->names);
+    for (size_t i = 0; run->names != NULL && i < width; i++) {
+        run->names[i] = make_column_name(run, options->kind, i);
+        if (run->names[i] == NULL) {
+            return espalier_fail("not enough memory for the column names");
+        }
+    }
+    run->items_bytes = run->chunk_rows * width * sizeof(double);
+    run->items = malloc(run->items_bytes > 0 ? run->items_bytes : 1);
+    if (run->names == NULL || run->items == NULL) {
+        return espalier_fail("not enough memory for the predictions");
+    }
+    results_options.names = (const char *const *)run->names;
+    if (!espalier_results_open(&results_options, &run->results, &message)) {
+        return espalier_fail(message.text);
+    }
+    return 0;
+}
+
+/* Says which row and feature was refused, and why. */
+static int fail_refused(const predict_run *run, espalier_status status,
+                        const espalier_outputs *outputs)
+{
+    const uint64_t row = run->rows_done + outputs->refused_row;
+    const uint64_t line = espalier_rows_line(run->rows, outputs->refused_row);
+    const char *feature_name =
+        espalier_model_feature_name(run->model, (uint32_t)outputs->refused_feature);
+    char place[64];
+    char feature[600];
+    espalier_message message;
+    if (line > 0) {
+        snprintf(place, sizeof place, "line %" PRIu64 " (row %" PRIu64 ")", line, row);
+    } else {
+        snprintf(place, sizeof place, "row %" PRIu64, row);
+    }
+    if (feature_name != NULL) {
+        snprintf(feature, sizeof feature, "feature %zu \"%.500s\"", outputs->refused_feature,
+                 feature_name);
+    } else {
+        snprintf(feature, sizeof feature, "feature %zu", outputs->refused_feature);
+    }
+    espalier_message_set(&message, "%s: %s, %s: %s", espalier_rows_name(run->rows), place, feature,
+                         status == ESPALIER_ERROR_MISSING
+                             ? "a missing value (NaN), which the trainer refuses"
+                             : "infinite or beyond float32, which the trainer refuses");
+    return espalier_fail(message.text);
+}
+
+static int predict_rows(predict_run *run, const predict_options *options)
+{
+    espalier_message message;
+    for (;;) {
+        espalier_rows rows;
+        const espalier_rows_result result = espalier_rows_next(run->rows, &rows, &message);
+        if (result == ESPALIER_ROWS_END) {
+            return 0;
+        }
+        if (result == ESPALIER_ROWS_FAILED) {
+            return espalier_fail(message.text);
+        }
+        espalier_outputs outputs = {.data = run->items, .data_bytes = run->items_bytes};
+        const espalier_status status =
+            espalier_predict(run->predictor, (espalier_output_kind)options->kind, &rows, &outputs);
+        const bool is_refused =
+            status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE;
+        if (status != ESPALIER_OK && !is_refused) {
+            return fail_status(espalier_rows_name(run->rows), "predict", status);
+        }
+        if (!espalier_results_write(run->results, run->items, outputs.rows_written, &message)) {
+            return espalier_fail(message.text);
+        }
+        if (is_refused) {
+            return fail_refused(run, status, &outputs);
+        }
+        run->rows_done += rows.row_count;
+    }
+}
+
+static void close_run(predict_run *run)
+{
+    if (run->results != NULL) {
+        espalier_results_discard(run->results);
+    }
+    for (size_t i = 0; run->names != NULL && i < run->output.width; i++) {
+        free(run->names[i]);
+    }
+    free(run->names);
+    free(run->items);
+    espalier_labels_free(&run->labels);
+    espalier_rows_close(run->rows);
+    free(run->feature_names);
+    espalier_predictor_destroy(run->predictor);
+    espalier_model_close(run->model);
+}
+
+int espalier_command_predict(int argc, char **argv)
+{
+    predict_options options = {0};
+    int code = parse_options(argc, argv, &options);
+    if (code == 0 && options.wants_help) {
+        fputs(help_text, stdout);
+        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+    }
+    if (code != 0) {
+        return code;
+    }
+    predict_run run = {0};
+    code = open_model(&run, &options);
+    if (code == 0) {
+        code = make_predictor(&run, &options);
+    }
+    if (code == 0) {
+        code = open_rows(&run, &options);
+    }
+    if (code == 0) {
+        code = open_results(&run, &options);
+    }
+    if (code == 0) {
+        code = predict_rows(&run, &options);
+    }
+    if (code == 0) {
+        espalier_message message;
+        if (!espalier_results_commit(run.results, &message)) {
+            code = espalier_fail(message.text);
+        }
+        run.results = NULL;
+    }
+    close_run(&run);
+    return code;
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The two halves of espalier info: an Espalier file, and a saved model before it is trusted.
+ * Includes cli.h.
+ */
+#ifndef ESPALIER_CLI_INFO_H
+#define ESPALIER_CLI_INFO_H
+
+#include "cli.h"
+
+int espalier_info_model(const char *path, bool is_json);
+int espalier_info_source(const char *path, bool is_json);
+
+/* Starts a line of the text form: two blanks, a name, and blanks up to the value's column. */
+void espalier_info_label(const char *name);
+
+#endif
