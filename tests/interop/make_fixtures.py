@@ -35,7 +35,7 @@ ENVIRONMENTS = {
     "1.4.2": ("3.12", "numpy==1.26.4 scipy==1.13.0 joblib==1.4.2 threadpoolctl==3.5.0 "
                       "pandas==2.2.2"),
     "1.6.1": ("3.13", "numpy==2.2.2 scipy==1.15.1 joblib==1.4.2 threadpoolctl==3.5.0 "
-                      "pandas==2.2.3 lz4==4.3.3"),
+                      "pandas==2.2.3 lz4==4.4.4"),
     "1.9.1": ("3.13", "numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 threadpoolctl==3.8.0 "
                       "pandas==3.1.1"),
 }
