@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier_predict: check the call, then block by block: columns, plan, outputs. Nothing here
+ * allocates, locks or enters the kernel.
+ */
+#include "engine/columns.h"
+#include "engine/predictor.h"
+#include "engine/stages.h"
+
+#include <string.h>
+
+/* One call, checked. */
+typedef struct call {
+    espalier_predictor *predictor;
+    espalier_output_kind kind;
+    const espalier_rows *rows;
+    uint8_t *data;
+    size_t item_bytes;
+    size_t width;      /* elements of a row */
+    size_t row_stride; /* elements between rows */
+} call;
+
+/* |count - 1| x stride x bytes as a signed distance; false when it does not fit. */
+static bool span_fits(size_t count, ptrdiff_t stride, size_t bytes, ptrdiff_t *span_out)
+{
+    ptrdiff_t span = 0;
+    if (count > (size_t)PTRDIFF_MAX) {
+        return false;
+    }
+    const ptrdiff_t steps = count > 0 ? (ptrdiff_t)count - 1 : 0;
+    if (__builtin_mul_overflow(steps, stride, &span) ||
+        __builtin_mul_overflow(span, (ptrdiff_t)bytes, &span)) {
+        return false;
+    }
+    *span_out = span;
+    return true;
+}
+
+static espalier_status check_rows(const espalier_model *model, const espalier_rows *rows)
+{
+    if (rows->reserved != 0 || (rows->data == NULL && rows->row_count > 0)) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    if (rows->dtype != ESPALIER_DTYPE_FLOAT32 && rows->dtype != ESPALIER_DTYPE_FLOAT64) {
+        return ESPALIER_ERROR_DTYPE;
+    }
+    if (rows->feature_count != model->head->feature_count) {
+        return ESPALIER_ERROR_FEATURE_COUNT;
+    }
+    const size_t bytes = rows->dtype == ESPALIER_DTYPE_FLOAT32 ? sizeof(float) : sizeof(double);
+    ptrdiff_t row_span = 0, feature_span = 0, low = 0, high = 0;
+    if (!span_fits(rows->row_count, rows->row_stride, bytes, &row_span) ||
+        !span_fits(rows->feature_count, rows->feature_stride, bytes, &feature_span)) {
+        return ESPALIER_ERROR_STRIDE;
+    }
+    /* The lowest and highest element, from data; both must be addresses. */
+    if (__builtin_add_overflow(row_span < 0 ? row_span : 0, feature_span < 0 ? feature_span : 0,
+                               &low) ||
+        __builtin_add_overflow(row_span > 0 ? row_span : 0, feature_span > 0 ? feature_span : 0,
+                               &high) ||
+        __builtin_add_overflow(high, (ptrdiff_t)bytes, &high)) {
+        return ESPALIER_ERROR_STRIDE;
+    }
+    uintptr_t end = 0;
+    const uintptr_t data = (uintptr_t)rows->data;
+    const uintptr_t below = (uintptr_t)0 - (uintptr_t)low;
+    if (below > data || __builtin_add_overflow(data, (uintptr_t)high, &end)) {
+        return rows->row_count > 0 ? ESPALIER_ERROR_STRIDE : ESPALIER_OK;
+    }
+    return ESPALIER_OK;
+}
+
+static espalier_status check_outputs(call *c, const espalier_outputs *outputs)
+{
+    espalier_output_info info;
+    const espalier_status status =
+        espalier_model_output(c->predictor->model, c->kind, &info);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if (c->kind == ESPALIER_OUTPUT_LEAF &&
+        (c->predictor->flags & ESPALIER_PREDICTOR_LEAF) == 0) {
+        return ESPALIER_ERROR_OUTPUT_KIND;
+    }
+    c->item_bytes = info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8;
+    c->width = info.width;
+    c->row_stride = outputs->row_stride != 0 ? outputs->row_stride : info.width;
+    c->data = outputs->data;
+    if (c->row_stride < c->width) {
+        return ESPALIER_ERROR_STRIDE;
+    }
+    if (c->rows->row_count == 0) {
+        return ESPALIER_OK;
+    }
+    if (outputs->data == NULL || (uintptr_t)outputs->data % c->item_bytes != 0) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    size_t elements = 0;
+    size_t bytes = 0;
+    if (__builtin_mul_overflow(c->rows->row_count - 1, c->row_stride, &elements) ||
+        __builtin_add_overflow(elements, c->width, &elements) ||
+        __builtin_mul_overflow(elements, c->item_bytes, &bytes)) {
+        return ESPALIER_ERROR_STRIDE;
+    }
+    return bytes <= outputs->data_bytes ? ESPALIER_OK : ESPALIER_ERROR_OUTPUT_SIZE;
+}
+
+/* Copies one row's values from its slots to the caller. */
+static void write_slots(const call *c, const double *slots, uint8_t *out)
+{
+    const espalier_model *const model = c->predictor->model;
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        const espalier_file_output *const output = &model->outputs[i];
+        if (output->kind != (uint32_t)c->kind) {
+            continue;
+        }
+        const double *const values = slots + output->first_slot;
+        if (c->kind == ESPALIER_OUTPUT_CLASS) {
+            const int32_t best = espalier_first_maximum(values, output->slot_count);
+            memcpy(out, &best, sizeof best);
+            out += sizeof best;
+        } else {
+            memcpy(out, values, output->slot_count * sizeof *values);
+            out += output->slot_count * sizeof *values;
+        }
+    }
+}
+
+static void write_leaves(const call *c, uint32_t row, uint8_t *out)
+{
+    const espalier_model *const model = c->predictor->model;
+    for (uint32_t i = 0; i < model->output_count; i++) {
+        if (model->outputs[i].kind == ESPALIER_OUTPUT_LEAF) {
+            void *const leaves = out;
+            espalier_predictor_leaves(c->predictor, model->outputs[i].part, row, leaves);
+        }
+    }
+}
+
+/* Predicts rows [first, first + count), count <= block_rows, all of them acceptable. */
+static void predict_block(const call *c, size_t first, uint32_t count)
+{
+    espalier_predictor *const predictor = c->predictor;
+    const espalier_model *const model = predictor->model;
+    const size_t row_bytes = c->row_stride * c->item_bytes;
+    espalier_columns_fill(c->rows, first, count, model->columns, model->column_count,
+                          predictor->cells, predictor->cell_stride);
+    if (c->kind == ESPALIER_OUTPUT_LEAF) {
+        for (uint32_t r = 0; r < count; r++) {
+            write_leaves(c, r, c->data + (first + r) * row_bytes);
+        }
+        return;
+    }
+    espalier_predictor_run(predictor, count);
+    for (uint32_t r = 0; r < count; r++) {
+        write_slots(c, predictor->slots + (size_t)r * model->head->slot_count,
+                    c->data + (first + r) * row_bytes);
+    }
+}
+
+/* All rows up to the first one that is refused. */
+static size_t predict_rows(const call *c, espalier_refusal *refusal)
+{
+    const espalier_predictor *const predictor = c->predictor;
+    const bool unchecked = (predictor->flags & ESPALIER_PREDICTOR_UNCHECKED) != 0;
+    const bool missing_allowed =
+        (predictor->model->head->input_rule & ESPALIER_INPUT_MISSING_ALLOWED) != 0;
+    size_t done = 0;
+    while (done < c->rows->row_count && refusal->status == ESPALIER_OK) {
+        const size_t left = c->rows->row_count - done;
+        size_t count = left < predictor->block_rows ? left : predictor->block_rows;
+        if (!unchecked) {
+            count = espalier_columns_check(c->rows, done, count, missing_allowed, refusal);
+        }
+        if (count > 0) {
+            predict_block(c, done, (uint32_t)count);
+        }
+        done += count;
+    }
+    return done;
+}
+
+espalier_status espalier_predict(espalier_predictor *predictor, espalier_output_kind kind,
+                                 const espalier_rows *rows, espalier_outputs *outputs)
+{
+    if (predictor == NULL || rows == NULL || outputs == NULL) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    call c = {predictor, kind, rows, NULL, 0, 0, 0};
+    espalier_status status = check_rows(predictor->model, rows);
+    if (status == ESPALIER_OK) {
+        status = check_outputs(&c, outputs);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    espalier_refusal refusal = {ESPALIER_OK, 0, 0};
+    outputs->rows_written = predict_rows(&c, &refusal);
+    outputs->refused_row = refusal.row;
+    outputs->refused_feature = refusal.feature;
+    return refusal.status;
+}
