@@ -70,7 +70,8 @@ espalier_status espalier_model_output(const espalier_model *model, espalier_outp
 uint32_t espalier_model_part_of(const espalier_model *model, uint32_t tree_index)
 {
     uint32_t part_index = 0;
-    while (tree_index - model->parts[part_index].first_tree >= model->parts[part_index].tree_count) {
+    while (tree_index - model->parts[part_index].first_tree >=
+           model->parts[part_index].tree_count) {
         part_index++;
     }
     return part_index;
@@ -117,8 +118,7 @@ espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_i
         position >= model->trees[tree_index].node_count) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    const espalier_file_part *const part =
-        &model->parts[espalier_model_part_of(model, tree_index)];
+    const espalier_file_part *const part = &model->parts[espalier_model_part_of(model, tree_index)];
     const espalier_walk_node stored =
         espalier_model_load_node(model, part, &model->trees[tree_index], position);
     espalier_node node = {ESPALIER_FEATURE_NONE, 0.0f, 0, stored.child, stored.child, 0};

@@ -141,8 +141,7 @@ espalier_status espalier_model_open(const char *path, const espalier_open_option
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
                                      path);
     }
-    const espalier_status status =
-        open_descriptor(descriptor, path, options, model_out, error_out);
+    const espalier_status status = open_descriptor(descriptor, path, options, model_out, error_out);
     (void)close(descriptor);
     return status;
 }
@@ -238,10 +237,9 @@ espalier_status espalier_model_proof(const espalier_model *model, espalier_proof
     if (section != NULL && section->bytes == sizeof stored) {
         memcpy(&stored, model->map.base + section->offset, sizeof stored);
     }
-    *proof_out = (espalier_proof){stored.rows_compared,   stored.values_compared,
-                                  stored.leaves_compared, stored.check_rows,
-                                  stored.check_values,    stored.check_differing,
-                                  stored.check_ulp_max,   stored.check_kind,
-                                  stored.check_cause};
+    *proof_out =
+        (espalier_proof){stored.rows_compared, stored.values_compared, stored.leaves_compared,
+                         stored.check_rows,    stored.check_values,    stored.check_differing,
+                         stored.check_ulp_max, stored.check_kind,      stored.check_cause};
     return ESPALIER_OK;
 }

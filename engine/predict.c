@@ -73,13 +73,11 @@ static espalier_status check_rows(const espalier_model *model, const espalier_ro
 static espalier_status check_outputs(call *c, const espalier_outputs *outputs)
 {
     espalier_output_info info;
-    const espalier_status status =
-        espalier_model_output(c->predictor->model, c->kind, &info);
+    const espalier_status status = espalier_model_output(c->predictor->model, c->kind, &info);
     if (status != ESPALIER_OK) {
         return status;
     }
-    if (c->kind == ESPALIER_OUTPUT_LEAF &&
-        (c->predictor->flags & ESPALIER_PREDICTOR_LEAF) == 0) {
+    if (c->kind == ESPALIER_OUTPUT_LEAF && (c->predictor->flags & ESPALIER_PREDICTOR_LEAF) == 0) {
         return ESPALIER_ERROR_OUTPUT_KIND;
     }
     c->item_bytes = info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8;

@@ -12,13 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAGS_KNOWN ((uint64_t)(ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF))
+#define FLAGS_KNOWN    ((uint64_t)(ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF))
 #define BLOCK_ROWS_MAX 4096u
 /* The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
  * second-level cache. */
-#define BLOCK_ROWS_DEFAULT 512u
+#define BLOCK_ROWS_DEFAULT  512u
 #define BLOCK_BYTES_DEFAULT ((size_t)1 << 20)
-#define SCRATCH_ALIGNMENT 64u
+#define SCRATCH_ALIGNMENT   64u
 
 static espalier_status read_options(const espalier_predictor_options *options,
                                     espalier_predictor_options *known_out)
@@ -363,7 +363,8 @@ void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_inde
         const uint32_t position =
             predictor->positions[i] < node_count ? predictor->positions[i] : 0;
         const uint64_t index = predictor->number_firsts[tree] + position;
-        leaves[i] = predictor->preorder != NULL ? (int64_t)predictor->preorder[index]
-                                                : (int64_t)espalier_model_stored_number(model, index);
+        leaves[i] = predictor->preorder != NULL
+                        ? (int64_t)predictor->preorder[index]
+                        : (int64_t)espalier_model_stored_number(model, index);
     }
 }

@@ -29,7 +29,7 @@ struct espalier_predictor {
     double *slots;       /* [block_rows][slot_count] */
     espalier_predictor_part *parts;
     espalier_kernel_tree *tree_pool; /* what parts[].trees and all_trees point into */
-    uint32_t *positions;     /* LEAF: [most trees of a part] */
+    uint32_t *positions;             /* LEAF: [most trees of a part] */
     uint32_t *preorder;      /* LEAF without NODE_NUMBERS: a number a position, over all trees */
     uint64_t *number_firsts; /* LEAF: [tree_count] first index of a tree in the numbers */
     char kernel_name[64];

@@ -4,7 +4,7 @@
  */
 #include "espalier.h"
 
-#define TEXT_OF(x) #x
+#define TEXT_OF(x)                        #x
 #define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
 
 const char *espalier_version(void)
@@ -18,7 +18,10 @@ typedef struct status_text {
     const char *message;
 } status_text;
 
-#define STATUS(status, message) {status, #status, message}
+#define STATUS(status, message)  \
+    {                            \
+        status, #status, message \
+    }
 
 static const status_text status_texts[] = {
     STATUS(ESPALIER_OK, "success"),

@@ -175,8 +175,8 @@ static espalier_status check_columns(const espalier_model *model, const espalier
             what = "reserved bytes set", rule = RULE_RESERVED;
         }
         if (what != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, column),
-                          "COLUMNS", i, what);
+            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, column), "COLUMNS", i,
+                          what);
         }
     }
     return ESPALIER_OK;
@@ -314,7 +314,7 @@ static const char *find_part_fault(const espalier_model *model, const espalier_f
 }
 /* The running place of the next tree, and what all trees add up to. */
 typedef struct tree_totals {
-    uint64_t node_bytes; /* bytes of NODES used so far */
+    uint64_t node_bytes;  /* bytes of NODES used so far */
     uint64_t nodes_total; /* bytes of NODES */
     uint64_t visits;
     uint64_t source_nodes;
@@ -364,8 +364,8 @@ static uint64_t part_readable_bytes(const espalier_model *model, const espalier_
                                     uint64_t nodes_offset)
 {
     const espalier_file_tree *const last = &model->trees[part->first_tree + part->tree_count - 1];
-    return nodes_offset + part->node_bytes * (last->first_node +
-                                              (UINT64_C(1) << part->child_bits) + 1);
+    return nodes_offset +
+           part->node_bytes * (last->first_node + (UINT64_C(1) << part->child_bits) + 1);
 }
 
 static espalier_status check_part_trees(espalier_model *model, const espalier_table_check *check,
@@ -438,8 +438,7 @@ static espalier_status check_parts(espalier_model *model, const espalier_table_c
         }
         tree_count += part->tree_count;
         const uint64_t readable = part_readable_bytes(model, part, nodes->offset);
-        model->readable_bytes =
-            readable > model->readable_bytes ? readable : model->readable_bytes;
+        model->readable_bytes = readable > model->readable_bytes ? readable : model->readable_bytes;
         model->iteration_count = part->iteration_count > model->iteration_count
                                      ? part->iteration_count
                                      : model->iteration_count;
@@ -535,8 +534,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
         return "wrong dtype";
     }
     *rule_out = RULE_OUTPUT_DECISION;
-    if (output->decision !=
-        (is_class ? ESPALIER_DECISION_FIRST_MAXIMUM : ESPALIER_DECISION_NONE)) {
+    if (output->decision != (is_class ? ESPALIER_DECISION_FIRST_MAXIMUM : ESPALIER_DECISION_NONE)) {
         return "unknown decision";
     }
     *rule_out = RULE_RESERVED;
@@ -562,8 +560,7 @@ static const char *find_output_fault(const espalier_model *model, uint32_t index
     }
     if (output->slot_count == 0 ||
         !in_range(output->first_slot, output->slot_count, model->head->slot_count) ||
-        (output->kind == ESPALIER_OUTPUT_VALUE &&
-         output->slot_count != model->head->group_count)) {
+        (output->kind == ESPALIER_OUTPUT_VALUE && output->slot_count != model->head->group_count)) {
         return "slots out of range";
     }
     *rule_out = RULE_SLOTS_WRITTEN;
@@ -658,13 +655,14 @@ static espalier_status check_conditional(const espalier_model *model,
         const espalier_file_section *const section =
             espalier_file_find(&model->file, conditional[i].type);
         if ((section != NULL) != conditional[i].used) {
-            return espalier_error_set(
-                check->error_out,
-                section == NULL ? ESPALIER_ERROR_SECTION_MISSING : ESPALIER_ERROR_SECTION,
-                RULE_SECTIONS_CONDITIONAL,
-                section == NULL ? ESPALIER_OFFSET_NONE : section->offset,
-                "%s: section %s is %s", check->name, espalier_section_name(conditional[i].type),
-                section == NULL ? "missing" : "there, and nothing uses it");
+            return espalier_error_set(check->error_out,
+                                      section == NULL ? ESPALIER_ERROR_SECTION_MISSING
+                                                      : ESPALIER_ERROR_SECTION,
+                                      RULE_SECTIONS_CONDITIONAL,
+                                      section == NULL ? ESPALIER_OFFSET_NONE : section->offset,
+                                      "%s: section %s is %s", check->name,
+                                      espalier_section_name(conditional[i].type),
+                                      section == NULL ? "missing" : "there, and nothing uses it");
         }
     }
     return ESPALIER_OK;
@@ -689,7 +687,8 @@ static espalier_status check_numbers(const espalier_model *model, const espalier
     return ESPALIER_OK;
 }
 
-espalier_status espalier_model_check_tables(espalier_model *model, const espalier_table_check *check)
+espalier_status espalier_model_check_tables(espalier_model *model,
+                                            const espalier_table_check *check)
 {
     espalier_status status = find_tables(model, check);
     if (status == ESPALIER_OK) {

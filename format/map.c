@@ -16,9 +16,8 @@
 static espalier_status map_error(const espalier_input *input, uint64_t bytes,
                                  espalier_error *error_out)
 {
-    return espalier_error_system(error_out, ESPALIER_ERROR_MAP, errno,
-                                 "%s: cannot map %llu bytes", input->name,
-                                 (unsigned long long)bytes);
+    return espalier_error_system(error_out, ESPALIER_ERROR_MAP, errno, "%s: cannot map %llu bytes",
+                                 input->name, (unsigned long long)bytes);
 }
 
 static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes, size_t bytes,

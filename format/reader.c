@@ -31,9 +31,8 @@ espalier_status espalier_input_read(const espalier_input *input, uint64_t offset
     }
     size_t done = 0;
     while (done < bytes) {
-        const ssize_t got =
-            pread(input->descriptor, (uint8_t *)destination + done, bytes - done,
-                  (off_t)(offset + done));
+        const ssize_t got = pread(input->descriptor, (uint8_t *)destination + done, bytes - done,
+                                  (off_t)(offset + done));
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -155,13 +154,14 @@ static espalier_status check_identity(const espalier_input *input,
                                   (unsigned)header->byte_order);
     }
     if (header->format_major != ESPALIER_FILE_MAJOR) {
-        return espalier_error_set(
-            error_out,
-            header->format_major > ESPALIER_FILE_MAJOR ? ESPALIER_ERROR_VERSION
-                                                       : ESPALIER_ERROR_VALUE,
-            RULE_FORMAT_MAJOR, offsetof(espalier_file_header, format_major),
-            "%s: format version %u.%u; this library reads version %d", input->name,
-            (unsigned)header->format_major, (unsigned)header->format_minor, ESPALIER_FILE_MAJOR);
+        return espalier_error_set(error_out,
+                                  header->format_major > ESPALIER_FILE_MAJOR
+                                      ? ESPALIER_ERROR_VERSION
+                                      : ESPALIER_ERROR_VALUE,
+                                  RULE_FORMAT_MAJOR, offsetof(espalier_file_header, format_major),
+                                  "%s: format version %u.%u; this library reads version %d",
+                                  input->name, (unsigned)header->format_major,
+                                  (unsigned)header->format_minor, ESPALIER_FILE_MAJOR);
     }
     if (header->file_bytes > input->bytes) {
         return espalier_error_set(error_out, ESPALIER_ERROR_TRUNCATED, RULE_FILE_BYTES,
@@ -171,8 +171,8 @@ static espalier_status check_identity(const espalier_input *input,
     }
     if (header->file_bytes < input->bytes && input->descriptor >= 0) {
         return espalier_error_set(error_out, ESPALIER_ERROR_VALUE, RULE_FILE_BYTES,
-                                  header->file_bytes,
-                                  "%s: %llu bytes follow the end of the model", input->name,
+                                  header->file_bytes, "%s: %llu bytes follow the end of the model",
+                                  input->name,
                                   (unsigned long long)(input->bytes - header->file_bytes));
     }
     return ESPALIER_OK;
@@ -201,9 +201,8 @@ static espalier_status check_header(const espalier_input *input, const espalier_
         offset = offsetof(espalier_file_header, reserved0);
     } else if (header->private_end > header->file_bytes ||
                header->private_end > ESPALIER_LIMIT_PRIVATE_BYTES ||
-               header->private_end <
-                   sizeof *header +
-                       (uint64_t)header->section_count * sizeof(espalier_file_section)) {
+               header->private_end < sizeof *header + (uint64_t)header->section_count *
+                                                          sizeof(espalier_file_section)) {
         what = "end of the private sections", rule = RULE_PRIVATE_END;
         offset = offsetof(espalier_file_header, private_end);
     }
@@ -271,15 +270,16 @@ static bool header_checksum_holds(espalier_file *file)
     espalier_file_header *const header = (espalier_file_header *)(void *)file->bytes;
     const uint64_t stored = header->checksum;
     header->checksum = 0;
-    const uint64_t computed = espalier_checksum64(
-        file->bytes, sizeof *header + file->section_count * sizeof(espalier_file_section));
+    const uint64_t computed =
+        espalier_checksum64(file->bytes,
+                            sizeof *header + file->section_count * sizeof(espalier_file_section));
     header->checksum = stored;
     return computed == stored;
 }
 
 /* A fault of one section entry by itself: NULL when there is none. */
-static const char *find_entry_fault(const espalier_file *file,
-                                    const espalier_file_section *section, uint32_t *rule_out)
+static const char *find_entry_fault(const espalier_file *file, const espalier_file_section *section,
+                                    uint32_t *rule_out)
 {
     *rule_out = RULE_SECTION_FLAGS;
     if ((section->flags & ~ESPALIER_SECTION_REQUIRED) != 0) {
@@ -398,9 +398,8 @@ static espalier_status check_private(const espalier_input *input, const espalier
         }
         if (!is_zero(file->bytes + end, (size_t)(section->offset - end))) {
             return espalier_error_set(error_out, ESPALIER_ERROR_SECTION, RULE_PADDING_ZERO, end,
-                                      "%s: padding before section %u (%s) is not zero",
-                                      input->name, (unsigned)i,
-                                      espalier_section_name(section->type));
+                                      "%s: padding before section %u (%s) is not zero", input->name,
+                                      (unsigned)i, espalier_section_name(section->type));
         }
         const espalier_checksum128 checksum =
             espalier_checksum128_of(file->bytes + section->offset, (size_t)section->bytes);
@@ -441,8 +440,8 @@ static espalier_status read_and_check(const espalier_input *input, espalier_file
                                   offsetof(espalier_file_header, checksum),
                                   "%s: checksum of header and section table differs", input->name);
     }
-    const uint64_t unknown = espalier_file_header_of(file)->required_features &
-                             ~ESPALIER_REQUIRED_FEATURES_KNOWN;
+    const uint64_t unknown =
+        espalier_file_header_of(file)->required_features & ~ESPALIER_REQUIRED_FEATURES_KNOWN;
     if (unknown != 0) {
         return espalier_error_set(error_out, ESPALIER_ERROR_REQUIRED_FEATURE,
                                   RULE_REQUIRED_FEATURES,

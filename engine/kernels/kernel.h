@@ -50,10 +50,10 @@ typedef void espalier_kernel_function(const espalier_kernel_arguments *arguments
 /* The kernels of one ISA level for one layout and node size. */
 typedef struct espalier_kernel {
     const char *name;
-    uint32_t isa;        /* espalier_isa */
-    uint32_t layout;     /* ESPALIER_LAYOUT_... */
+    uint32_t isa;    /* espalier_isa */
+    uint32_t layout; /* ESPALIER_LAYOUT_... */
     uint32_t node_bytes;
-    uint32_t block_rows_min; /* below this many rows, sum_row row by row is as good */
+    uint32_t block_rows_min;             /* below this many rows, sum_row row by row is as good */
     espalier_kernel_function *sum_row;   /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
     espalier_kernel_function *each_row;  /* one row: the position every walk ends at */
