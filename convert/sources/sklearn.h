@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * scikit-learn's decision trees and forests, 0.22 to 1.9, from parsed pickle values to the forest in
+ * memory. What the versions do differently is in docs/semantics.md.
+ * May include: include/, convert/forest.h, format/error.h, the pickle reader, jansson (params).
+ * Must never: guess. A field, count or version fact that does not fit is refused by name.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_H
+#define ESPALIER_CONVERT_SOURCES_SKLEARN_H
+
+#include "convert/forest.h"
+#include "convert/sources/pickle.h"
+#include "convert/sources/source_find.h"
+
+/* A class that is converted. */
+typedef struct espalier_sklearn_class {
+    const char *name;
+    bool forest;     /* of several trees */
+    bool classifier;
+    bool extra;      /* ExtraTree: other rules for missing values */
+} espalier_sklearn_class;
+
+/* NULL when the value is no object of a class that is converted. */
+const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_value *value);
+
+/* Whether a value is a model, and whether it can be converted. */
+espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
+                                                const espalier_pickle_value *value);
+
+/* "A Pipeline is not converted: ..."; text[capacity] gets a reason for an unsupported class. */
+void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
+                              const char *path, char *text, size_t capacity);
+
+/*
+ * The estimator's own `_sklearn_version` into text[capacity], "" when it does not say or the text is
+ * too long.
+ */
+void espalier_sklearn_version_text(const espalier_pickle *pickle,
+                                   const espalier_pickle_value *estimator, char *text,
+                                   size_t capacity);
+
+/*
+ * Fills *forest (zeroed before; on failure the caller frees it) from the estimator at `path`.
+ * memory_bytes_max bounds what the forest's arrays take. The forest is not validated yet.
+ * Status: SOURCE_UNSUPPORTED, SOURCE_TREE, SOURCE_SYNTAX, SOURCE_LIMIT, MEMORY.
+ */
+espalier_status espalier_sklearn_load(const espalier_pickle *pickle, const char *source,
+                                      const char *path, const espalier_pickle_value *estimator,
+                                      uint64_t memory_bytes_max, espalier_forest *forest,
+                                      espalier_error *error_out);
+
+#endif

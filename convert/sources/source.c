@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See source.h; and the list of models that espalier_source_open gives.
+ */
+#include "convert/sources/source.h"
+
+#include "convert/containers/container.h"
+#include "convert/sources/pickle.h"
+#include "convert/sources/pickle_scan.h"
+#include "convert/sources/sklearn.h"
+#include "convert/sources/source_find.h"
+#include "format/error.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Working memory when the caller does not say: small files need some, large ones a multiple. */
+#define MEMORY_BYTES_MIN  (UINT64_C(64) << 20)
+#define MEMORY_PER_STREAM 4u
+
+static uint64_t choose_memory_limit(const espalier_convert_options *options, uint64_t stream_bytes)
+{
+    if (options != NULL && options->memory_bytes_max != 0) {
+        return options->memory_bytes_max;
+    }
+    if (stream_bytes > (UINT64_MAX - MEMORY_BYTES_MIN) / MEMORY_PER_STREAM) {
+        return UINT64_MAX;
+    }
+    return MEMORY_BYTES_MIN + MEMORY_PER_STREAM * stream_bytes;
+}
+
+static void fill_facts(const espalier_container *container, const espalier_pickle *pickle,
+                       const espalier_source_path *place, espalier_source_facts *facts)
+{
+    espalier_pickle_info info;
+    espalier_pickle_info_get(pickle, &info);
+    const char *const compression = espalier_container_name(container->kind);
+    *facts = (espalier_source_facts){.file_bytes = container->file_bytes,
+                                     .expanded_bytes = container->bytes,
+                                     .trailing_bytes = info.stream_bytes - info.consumed_bytes};
+    (void)snprintf(facts->format, sizeof facts->format, "%s, protocol %" PRIu32 "%s%s",
+                   info.joblib ? "joblib" : "pickle", info.protocol,
+                   *compression == '\0' ? "" : ", ", compression);
+    (void)snprintf(facts->place, sizeof facts->place, "%s", place->text);
+}
+
+/* The model's place in front of what validation says. */
+static espalier_status validate_forest(espalier_forest *forest, const char *path,
+                                       const espalier_source_path *place, espalier_error *error_out)
+{
+    const size_t capacity = strlen(path) + place->bytes + 3;
+    char *const name = malloc(capacity);
+    if (name == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: no memory to check the forest", path);
+    }
+    (void)snprintf(name, capacity, "%s%s%s", path, place->bytes > 0 ? ": " : "", place->text);
+    const espalier_status status = espalier_forest_validate(forest, name, error_out);
+    free(name);
+    return status;
+}
+
+/* Everything behind the container. */
+static espalier_status load_stream(const espalier_container *container, const char *path,
+                                   const espalier_convert_options *options, espalier_forest *forest,
+                                   espalier_source_facts *facts_out, espalier_error *error_out)
+{
+    const uint64_t memory_bytes_max = choose_memory_limit(options, container->bytes);
+    const espalier_pickle_options pickle_options = {.source_name = path,
+                                                    .flagged_allowed =
+                                                        options != NULL &&
+                                                        (options->flags &
+                                                         ESPALIER_CONVERT_ALLOW_FLAGGED) != 0,
+                                                    .memory_bytes_max = memory_bytes_max};
+    espalier_pickle *pickle = NULL;
+    espalier_source_path *place = NULL;
+    const espalier_pickle_value *estimator = NULL;
+    espalier_pickle_info info;
+    espalier_status status = espalier_pickle_parse(container->data, (size_t)container->bytes,
+                                                   &pickle_options, &pickle, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    place = calloc(1, sizeof *place);
+    if (place == NULL) {
+        status = espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                    "%s: no memory to look for a model", path);
+        goto out;
+    }
+    status = espalier_source_choose(pickle, path, options == NULL ? NULL : options->select,
+                                    &estimator, place, error_out);
+    if (status != ESPALIER_OK) {
+        goto out;
+    }
+    espalier_pickle_info_get(pickle, &info);
+    const uint64_t memory_left =
+        info.memory_bytes < memory_bytes_max ? memory_bytes_max - info.memory_bytes : 0;
+    status =
+        espalier_sklearn_load(pickle, path, place->text, estimator, memory_left, forest, error_out);
+    if (status == ESPALIER_OK) {
+        status = validate_forest(forest, path, place, error_out);
+    }
+    if (status == ESPALIER_OK && facts_out != NULL) {
+        fill_facts(container, pickle, place, facts_out);
+    }
+out:
+    free(place);
+    espalier_pickle_free(pickle);
+    return status;
+}
+
+espalier_status espalier_source_load_forest(const char *path,
+                                            const espalier_convert_options *options,
+                                            espalier_forest *forest_out,
+                                            espalier_source_facts *facts_out,
+                                            espalier_error *error_out)
+{
+    if (path == NULL || forest_out == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
+                                  "a path and a forest are needed to load a source");
+    }
+    *forest_out = (espalier_forest){0};
+    const espalier_container_limits limits = {
+        .expanded_bytes_max = options == NULL ? 0 : options->expanded_bytes_max};
+    espalier_container container;
+    espalier_status status = espalier_container_open(path, &limits, &container, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    status = load_stream(&container, path, options, forest_out, facts_out, error_out);
+    espalier_container_close(&container);
+    if (status != ESPALIER_OK) {
+        espalier_forest_free(forest_out);
+    }
+    return status;
+}
+
+/* ---- listing -------------------------------------------------------------------------------- */
+
+typedef struct model_list {
+    espalier_source *source;
+    const espalier_pickle *pickle;
+} model_list;
+
+static espalier_status list_model(void *context, const espalier_pickle_value *value,
+                                  espalier_source_class class, const char *path)
+{
+    const model_list *const list = context;
+    const espalier_pickle_name *const name = espalier_pickle_class(value);
+    if (class == ESPALIER_SOURCE_TRANSFORMER || name == NULL) {
+        return ESPALIER_OK;
+    }
+    char class_name[512];
+    char version[64];
+    (void)snprintf(class_name, sizeof class_name, "%.*s.%.*s", (int)name->module.bytes,
+                   name->module.data, (int)name->name.bytes, name->name.data);
+    espalier_sklearn_version_text(list->pickle, value, version, sizeof version);
+    return espalier_source_add_estimator(list->source, path, class_name, version,
+                                         class == ESPALIER_SOURCE_SUPPORTED);
+}
+
+espalier_status espalier_sklearn_list_estimators(espalier_source *source, espalier_error *error_out)
+{
+    model_list list = {source, espalier_source_pickle(source)};
+    espalier_source_path *const path = calloc(1, sizeof *path);
+    if (path == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "no memory to look for models");
+    }
+    const espalier_status status =
+        espalier_source_find(list.pickle, espalier_pickle_root(list.pickle), path, list_model,
+                             &list, error_out);
+    free(path);
+    return status;
+}
