@@ -33,7 +33,7 @@ static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes
     for (uint64_t done = 0; done < file_bytes && status == ESPALIER_OK;) {
         const uint64_t left = file_bytes - done;
         const uint64_t chunk = left < READ_BYTES_MAX ? left : READ_BYTES_MAX;
-        status = espalier_input_read(input, done, base + done, (size_t)chunk, error_out);
+        status = espalier_input_fetch(input, done, base + done, (size_t)chunk, error_out);
         done += chunk;
     }
     if (status == ESPALIER_OK && mprotect(base, bytes, PROT_READ) != 0) {

@@ -17,7 +17,7 @@
 /* Enough for a forest of 300 trees in one system call. */
 #define FIRST_READ_BYTES 16384u
 
-espalier_status espalier_input_read(const espalier_input *input, uint64_t offset, void *destination,
+espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *destination,
                                     size_t bytes, espalier_error *error_out)
 {
     if (offset > input->bytes || bytes > input->bytes - offset) {
@@ -226,7 +226,7 @@ static espalier_status read_first(const espalier_input *input, espalier_file *fi
                                   "%s: out of memory", input->name);
     }
     file->private_bytes = first;
-    const espalier_status status = espalier_input_read(input, 0, file->bytes, first, error_out);
+    const espalier_status status = espalier_input_fetch(input, 0, file->bytes, first, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -261,7 +261,7 @@ static espalier_status read_rest(const espalier_input *input, espalier_file *fil
     file->bytes = larger;
     const uint64_t have = file->private_bytes;
     file->private_bytes = end;
-    return espalier_input_read(input, have, file->bytes + have, (size_t)(end - have), error_out);
+    return espalier_input_fetch(input, have, file->bytes + have, (size_t)(end - have), error_out);
 }
 
 /* XXH3-64 of header and table as the format defines it: the checksum field counts as zero. */

@@ -29,7 +29,7 @@ typedef struct espalier_file {
 } espalier_file;
 
 /* Copies bytes [offset, offset + bytes) of the input. Status: READ, TRUNCATED. */
-espalier_status espalier_input_read(const espalier_input *input, uint64_t offset, void *destination,
+espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *destination,
                                     size_t bytes, espalier_error *error_out);
 
 /*
