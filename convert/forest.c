@@ -36,8 +36,8 @@ static espalier_status fail_node(const tree_check *check, uint32_t node, const c
 }
 
 /*
- * A child after its parent, inside the tree, and claimed once. scratch[i] is 1 + the depth of node i,
- * 0 while no parent has claimed it.
+ * A child after its parent, inside the tree, and claimed once. scratch[i] is 1 + the depth of node
+ * i, 0 while no parent has claimed it.
  */
 static espalier_status claim_child(const tree_check *check, uint32_t node, uint32_t child,
                                    uint32_t node_count)
@@ -77,8 +77,8 @@ static espalier_status check_split(const tree_check *check, uint64_t at, uint32_
 }
 
 /*
- * Whether the numbers are the preorder count: a left child follows its parent, a right child follows
- * the whole left subtree. Needs a checked tree; leaves subtree sizes in scratch.
+ * Whether the numbers are the preorder count: a left child follows its parent, a right child the
+ * whole left subtree. Needs a checked tree; leaves subtree sizes in scratch.
  */
 static bool is_preorder(const espalier_forest *forest, const espalier_forest_tree *tree,
                         uint32_t *scratch)

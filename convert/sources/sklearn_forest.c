@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From one fitted estimator to the forest: outputs, labels, names, trees, and what its version means
- * by its leaf values. See sklearn.h and docs/semantics.md.
+ * From one fitted estimator to the forest: outputs, labels, names, trees, and what its version
+ * means by its leaf values. See sklearn.h and docs/semantics.md.
  */
 #include "convert/sources/sklearn_internal.h"
 
@@ -453,7 +453,7 @@ static double sum_pairwise(const double *values, size_t count)
     }
 }
 
-/* Counts to fractions, as predict_proba of a tree did it up to 1.3; a sum of zero divides by one. */
+/* Counts to fractions, as predict_proba of a tree did up to 1.3; a sum of zero divides by one. */
 static void normalise_leaves(espalier_forest *forest)
 {
     double *row = forest->leaf_values;

@@ -11,6 +11,7 @@
 #include "convert/sources/source_find.h"
 #include "format/error.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,9 @@
 /* Working memory when the caller does not say: small files need some, large ones a multiple. */
 #define MEMORY_BYTES_MIN  (UINT64_C(64) << 20)
 #define MEMORY_PER_STREAM 4u
+
+static_assert(sizeof((espalier_source_facts *)NULL)->place >= ESPALIER_SOURCE_PATH_BYTES,
+              "a path fits into the facts");
 
 static uint64_t choose_memory_limit(const espalier_convert_options *options, uint64_t stream_bytes)
 {

@@ -13,7 +13,7 @@
 /* What the source was, for reports and metadata. */
 typedef struct espalier_source_facts {
     char format[64];         /* "joblib, protocol 4, zlib" */
-    char place[256];         /* where the model is inside: ["model"]; "" for the top */
+    char place[2048];        /* where the model is inside: ["model"]; "" for the top */
     uint64_t file_bytes;
     uint64_t expanded_bytes; /* the same for a file that is not compressed */
     uint64_t trailing_bytes; /* behind the object; not looked at */

@@ -199,8 +199,8 @@ static espalier_status refuse_choice(const model_choice *choice, const char *sou
     if (class != NULL) {
         return espalier_error_set(
             error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, offset,
-            "%s: %s%san object of class %.*s.%.*s, which is no model known here; if it keeps a forest "
-            "in an attribute, select that: --select '%s.NAME'",
+            "%s: %s%san object of class %.*s.%.*s, which is no model known here; if it keeps a "
+            "forest in an attribute, select that: --select '%s.NAME'",
             source, where, *where == '\0' ? "" : ": ", (int)class->module.bytes, class->module.data,
             (int)class->name.bytes, class->name.data, where);
     }
