@@ -124,6 +124,9 @@ def refused_estimators(data):
               BaggingClassifier(n_estimators=2), VotingClassifier([("a", forest)]),
               CalibratedClassifierCV(forest, cv=2),
               GridSearchCV(forest, {"max_depth": [1, 2]}, cv=2)]
+    for model in models:
+        if "random_state" in model.get_params():
+            model.set_params(random_state=0)
     return [model.fit(X, y) for model in models], forest
 
 
