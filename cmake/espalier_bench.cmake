@@ -20,8 +20,13 @@ find_package(Threads REQUIRED)
 function(espalier_bench_target target)
   target_include_directories(
     ${target} PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/bench")
+  target_include_directories(${target} SYSTEM PRIVATE "${ESPALIER_XXHASH_INCLUDE_DIR}")
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
   target_link_libraries(${target} PRIVATE espalier_flags)
+  # Models grown for a benchmark carry checksums and digests of their own.
+  if(TARGET PkgConfig::ESPALIER_SODIUM)
+    target_link_libraries(${target} PRIVATE PkgConfig::ESPALIER_SODIUM)
+  endif()
 endfunction()
 
 if(ESPALIER_NAIVE_SOURCES)
