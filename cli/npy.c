@@ -282,7 +282,7 @@ static bool parse_dict(literal *text, espalier_npy *npy, espalier_message *messa
 bool espalier_npy_parse(const unsigned char *bytes, size_t byte_count, espalier_npy *npy_out,
                         espalier_message *message)
 {
-    if (byte_count < ESPALIER_NPY_PREFIX_BYTES) {
+    if (byte_count < 10 || (bytes[6] != 1 && byte_count < ESPALIER_NPY_PREFIX_BYTES)) {
         return espalier_message_set(message, "the .npy header is cut short");
     }
     const size_t header_bytes = espalier_npy_header_bytes(bytes, message);
