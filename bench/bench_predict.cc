@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Predicting from an open model: one row at a time, every call timed and each with another row the
+ * forest has not seen; and batches of 1 to 10,000 rows, per row. Against the naive forest on the
+ * same rows. Public headers only.
+ */
+#include "harness.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+
+namespace
+{
+
+using namespace espalier_bench;
+
+constexpr size_t WARM_UP_ROWS = 1000;
+constexpr size_t BATCH_ROWS[] = {1, 10, 100, 1000, 10000};
+
+// What a timed call needs, made once per benchmark.
+struct open_forest {
+    const bench_model *about;
+    model_owner model;
+    predictor_owner predictor;
+    std::vector<double> output;
+
+    open_forest(const bench_model &description, espalier_isa isa)
+        : about(&description), model(open_model(description.model_path)),
+          predictor(create_predictor(model.get(), isa)),
+          output(description.rows.row_count * description.width)
+    {
+    }
+
+    void predict(size_t first, size_t count)
+    {
+        const espalier_rows rows =
+            espalier_rows_float32(about->rows.row(first), count, about->rows.feature_count);
+        espalier_outputs out = {};
+        out.data = output.data();
+        out.data_bytes = output.size() * sizeof(double);
+        if (espalier_predict(predictor.get(), about->kind, &rows, &out) != ESPALIER_OK) {
+            throw std::runtime_error("a prediction failed");
+        }
+        benchmark::DoNotOptimize(output.data());
+    }
+};
+
+struct open_naive {
+    const bench_model *about;
+    naive_owner forest;
+    std::vector<double> output;
+
+    explicit open_naive(const bench_model &description)
+        : about(&description), forest(load_naive(description.naive_path)),
+          output(description.rows.row_count * description.width)
+    {
+    }
+
+    void predict(size_t first, size_t count)
+    {
+        if (count == 1) {
+            naive_predict_row(forest.get(), about->rows.row(first), output.data());
+        } else {
+            naive_predict_batch(forest.get(), about->rows.row(first), count, output.data());
+        }
+        benchmark::DoNotOptimize(output.data());
+    }
+};
+
+// Calls of `count` rows each, going round through all rows.
+template <typename Forest> void time_calls(benchmark::State &state, Forest &forest, size_t count)
+{
+    const size_t row_count = forest.about->rows.row_count;
+    for (size_t row = 0; row + count <= std::min(WARM_UP_ROWS, row_count); row += count) {
+        forest.predict(row, count);
+    }
+    call_times times(state);
+    size_t row = 0;
+    for (auto _ : state) {
+        const int64_t start = now_ns();
+        forest.predict(row, count);
+        times.add(start, now_ns());
+        row = row + 2 * count <= row_count ? row + count : 0;
+    }
+    times.report(static_cast<double>(count));
+    state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(count));
+}
+
+// The levels that give different kernels for this model, the best one first.
+std::vector<espalier_isa> choose_levels(const bench_model &model)
+{
+    const model_owner opened = open_model(model.model_path);
+    const predictor_owner scalar = create_predictor(opened.get(), ESPALIER_ISA_SCALAR);
+    if (model.kernel == espalier_predictor_kernel(scalar.get())) {
+        return {ESPALIER_ISA_SCALAR};
+    }
+    return {ESPALIER_ISA_AUTO, ESPALIER_ISA_SCALAR};
+}
+
+// Few enough calls for the largest batch, many enough for percentiles of the smallest.
+int64_t count_calls(const bench_settings &settings, size_t rows_per_call)
+{
+    const size_t rows = settings.is_quick ? 10000 : 100000;
+    const size_t least = settings.is_quick ? 3 : 10;
+    return static_cast<int64_t>(std::max(least, rows / rows_per_call));
+}
+
+void add_level(const bench_settings &settings, const bench_model &model, espalier_isa isa)
+{
+    const bench_model *const about = &model; // lives until the benchmarks have run
+    const std::string level = isa == ESPALIER_ISA_SCALAR ? "scalar/" : "best/";
+    add_benchmark("one_row/" + level + model.name, settings.is_quick ? 10000 : 50000,
+                  [=](benchmark::State &state) {
+                      open_forest forest(*about, isa);
+                      time_calls(state, forest, 1);
+                      state.SetLabel(espalier_predictor_kernel(forest.predictor.get()));
+                  });
+    for (const size_t rows : BATCH_ROWS) {
+        if (rows <= model.rows.row_count) {
+            add_benchmark("batch/" + level + model.name + "/" + std::to_string(rows),
+                          count_calls(settings, rows), [=](benchmark::State &state) {
+                              open_forest forest(*about, isa);
+                              time_calls(state, forest, rows);
+                          });
+        }
+    }
+}
+
+void add_naive(const bench_settings &settings, const bench_model &model)
+{
+    // One naive forest for all its benchmarks, loaded when the first of them runs.
+    const auto shared = std::make_shared<std::unique_ptr<open_naive>>();
+    const bench_model *const about = &model;
+    const auto forest = [=]() -> open_naive & {
+        if (!*shared) {
+            *shared = std::make_unique<open_naive>(*about);
+        }
+        return **shared;
+    };
+    add_benchmark("one_row/naive/" + model.name, settings.is_quick ? 3000 : 20000,
+                  [=](benchmark::State &state) { time_calls(state, forest(), 1); });
+    for (const size_t rows : BATCH_ROWS) {
+        if (rows > 1 && rows <= model.rows.row_count) {
+            add_benchmark("batch/naive/" + model.name + "/" + std::to_string(rows),
+                          std::max<int64_t>(3, count_calls(settings, rows) / 4),
+                          [=](benchmark::State &state) { time_calls(state, forest(), rows); });
+        }
+    }
+}
+
+} // namespace
+
+int main(int count, char **arguments)
+{
+    return run_program(count, arguments,
+                       [](const bench_settings &settings, const std::vector<bench_model> &models) {
+                           for (const bench_model &model : models) {
+                               for (const espalier_isa isa : choose_levels(model)) {
+                                   add_level(settings, model, isa);
+                               }
+                               add_naive(settings, model);
+                           }
+                           return 0;
+                       });
+}
