@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See reference.h.
+ */
+#include "convert/reference.h"
+
+#include <math.h>
+#include <string.h>
+
+/* NumPy adds blocks of up to this many values with eight accumulators and halves longer runs. */
+#define PAIRWISE_BLOCK 128u
+#define PAIRWISE_LANES 8u
+/* Halving a run of 2^32 values 32 times leaves one. */
+#define PAIRWISE_DEPTH_MAX 32u
+
+uint32_t espalier_reference_slot_count(const espalier_forest *forest)
+{
+    return forest->normalise ? forest->leaf_width * 2 : forest->leaf_width;
+}
+
+uint32_t espalier_reference_answer_slot(const espalier_forest *forest)
+{
+    return forest->normalise ? forest->leaf_width : 0;
+}
+
+/* The trainer's number of the leaf that a row reaches. */
+static uint32_t find_leaf(const espalier_forest *forest, const espalier_forest_tree *tree,
+                          const float *row)
+{
+    const uint64_t first = tree->first_node;
+    uint32_t node = 0;
+    /* Children come after their parents, so this ends. */
+    while (forest->left[first + node] != ESPALIER_FOREST_LEAF) {
+        const uint64_t index = first + node;
+        const float value = row[forest->feature[index]];
+        const bool goes_left = isnan(value)
+                                   ? forest->missing_allowed && forest->missing_left[index] != 0
+                                   : (double)value <= forest->threshold[index];
+        node = goes_left ? forest->left[index] : forest->right[index];
+    }
+    return node;
+}
+
+static const double *find_values(const espalier_forest *forest, const espalier_forest_tree *tree,
+                                 uint32_t leaf)
+{
+    const uint64_t row = tree->first_leaf + forest->right[tree->first_node + leaf];
+    return forest->leaf_values + row * forest->leaf_width;
+}
+
+/* NumPy's sum of up to 128 values. */
+static double sum_block(const double *values, uint64_t count)
+{
+    if (count < PAIRWISE_LANES) {
+        double sum = 0.0;
+        for (uint64_t i = 0; i < count; i++) {
+            sum += values[i];
+        }
+        return sum;
+    }
+    double lanes[PAIRWISE_LANES];
+    memcpy(lanes, values, sizeof lanes);
+    uint64_t i = PAIRWISE_LANES;
+    for (; i + PAIRWISE_LANES <= count; i += PAIRWISE_LANES) {
+        for (uint64_t lane = 0; lane < PAIRWISE_LANES; lane++) {
+            lanes[lane] += values[i + lane];
+        }
+    }
+    double sum = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
+                 ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+    for (; i < count; i++) {
+        sum += values[i];
+    }
+    return sum;
+}
+
+/* NumPy's pairwise sum: a longer run is the sum of its two halves, the left a multiple of eight. */
+static double sum_pairwise(const double *values, uint64_t count)
+{
+    /* Runs whose left half is being summed (left_done false), or was. */
+    struct {
+        uint64_t first;
+        uint64_t count;
+        double left;
+        bool left_done;
+    } runs[PAIRWISE_DEPTH_MAX];
+    uint32_t depth = 0;
+    uint64_t first = 0;
+    for (;;) {
+        while (count > PAIRWISE_BLOCK) {
+            runs[depth].first = first;
+            runs[depth].count = count;
+            runs[depth].left_done = false;
+            depth++;
+            count = count / 2 - count / 2 % PAIRWISE_LANES;
+        }
+        double sum = sum_block(values + first, count);
+        while (depth > 0 && runs[depth - 1].left_done) {
+            depth--;
+            sum = runs[depth].left + sum;
+        }
+        if (depth == 0) {
+            return sum;
+        }
+        const uint64_t half = runs[depth - 1].count / 2;
+        const uint64_t left_count = half - half % PAIRWISE_LANES;
+        runs[depth - 1].left = sum;
+        runs[depth - 1].left_done = true;
+        first = runs[depth - 1].first + left_count;
+        count = runs[depth - 1].count - left_count;
+    }
+}
+
+/* Probabilities from stored counts, behind them. */
+static void normalise_row(const espalier_forest *forest, double *slots)
+{
+    uint32_t slot = 0;
+    for (uint32_t group = 0; group < forest->group_count; group++) {
+        const uint32_t width = forest->group_width[group];
+        const double sum = sum_pairwise(slots + slot, width);
+        const double divisor = sum == 0.0 ? 1.0 : sum;
+        for (uint32_t i = slot; i < slot + width; i++) {
+            slots[forest->leaf_width + i] = slots[i] / divisor;
+        }
+        slot += width;
+    }
+}
+
+/* Adds one tree to all rows. A single tree's values are taken as they are: 0.0 + -0.0 is not -0.0. */
+static void add_tree(const espalier_forest *forest, uint32_t tree_index, const float *rows,
+                     size_t row_count, double *slots, uint32_t *leaves)
+{
+    const espalier_forest_tree *const tree = &forest->trees[tree_index];
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    const bool takes = tree_index == 0 && forest->divide == ESPALIER_FOREST_DIVIDE_NONE;
+    for (size_t row = 0; row < row_count; row++) {
+        const uint32_t leaf = find_leaf(forest, tree, rows + row * forest->feature_count);
+        const double *const values = find_values(forest, tree, leaf);
+        double *const sums = slots + row * slot_count;
+        for (uint32_t i = 0; i < forest->leaf_width; i++) {
+            sums[i] = takes ? values[i] : sums[i] + values[i];
+        }
+        if (leaves != NULL) {
+            leaves[row * forest->tree_count + tree_index] = leaf;
+        }
+    }
+}
+
+void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
+                                 double *slots, uint32_t *leaves)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    memset(slots, 0, row_count * slot_count * sizeof *slots);
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        add_tree(forest, i, rows, row_count, slots, leaves);
+    }
+    for (size_t row = 0; row < row_count; row++) {
+        double *const sums = slots + row * slot_count;
+        if (forest->divide == ESPALIER_FOREST_DIVIDE_TREES) {
+            for (uint32_t i = 0; i < forest->leaf_width; i++) {
+                sums[i] /= (double)forest->tree_count;
+            }
+        }
+        if (forest->normalise) {
+            normalise_row(forest, sums);
+        }
+    }
+}
+
+void espalier_reference_classes(const espalier_forest *forest, const double *slots,
+                                size_t row_count, int32_t *classes)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    for (size_t row = 0; row < row_count; row++) {
+        const double *values = slots + row * slot_count;
+        for (uint32_t group = 0; group < forest->group_count; group++) {
+            uint32_t best = 0;
+            for (uint32_t i = 1; i < forest->group_width[group]; i++) {
+                best = values[i] > values[best] ? i : best;
+            }
+            classes[row * forest->group_count + group] = (int32_t)best;
+            values += forest->group_width[group];
+        }
+    }
+}
+
+void espalier_reference_magnitudes(const espalier_forest *forest, const float *row,
+                                   double *magnitudes)
+{
+    memset(magnitudes, 0, forest->leaf_width * sizeof *magnitudes);
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const espalier_forest_tree *const tree = &forest->trees[i];
+        const double *const values = find_values(forest, tree, find_leaf(forest, tree, row));
+        for (uint32_t j = 0; j < forest->leaf_width; j++) {
+            magnitudes[j] += fabs(values[j]);
+        }
+    }
+}

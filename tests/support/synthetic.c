@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See synthetic.h.
+ */
+#include "tests/support/synthetic.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+uint64_t synthetic_next(uint64_t *state)
+{
+    *state += UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+static uint32_t draw_below(uint64_t *state, uint32_t limit)
+{
+    return (uint32_t)((synthetic_next(state) >> 32) * limit >> 32);
+}
+
+static double draw_unit(uint64_t *state)
+{
+    return (double)(synthetic_next(state) >> 11) * 0x1p-53;
+}
+
+static void *take_memory(uint64_t count, size_t bytes)
+{
+    void *const memory = calloc(count > 0 ? (size_t)count : 1, bytes);
+    assert_non_null(memory);
+    return memory;
+}
+
+static double draw_threshold(uint64_t *state)
+{
+    static const double odd[] = {0.0,      -0.0,      1e-320,         -1e-320,
+                                 1e-40,    -1e-40,    1e300,          -1e300,
+                                 INFINITY, -INFINITY, 0x1.fffffep127, -0x1.fffffep127,
+                                 0x1p-149, -0x1p-149, 16777217.0};
+    if (draw_below(state, 50) == 0) {
+        return odd[draw_below(state, sizeof odd / sizeof odd[0])];
+    }
+    const double value = draw_unit(state) * 20.0 - 10.0;
+    return draw_below(state, 2) == 0 ? (double)(float)value : value;
+}
+
+/* Where a tree is being written. */
+typedef struct growing {
+    espalier_forest *forest;
+    uint64_t *state;
+    uint64_t first_node;
+    uint32_t node_count;
+} growing;
+
+static void write_decision(const growing *tree, uint32_t node, uint32_t left, uint32_t right)
+{
+    espalier_forest *const forest = tree->forest;
+    const uint64_t index = tree->first_node + node;
+    forest->left[index] = left;
+    forest->right[index] = right;
+    forest->feature[index] = draw_below(tree->state, forest->feature_count);
+    forest->threshold[index] = draw_threshold(tree->state);
+    forest->missing_left[index] = (uint8_t)draw_below(tree->state, 2);
+}
+
+/* Leaves are given to the left-over nodes at the end; only decisions are grown. */
+static void grow_best_first(growing *tree, uint32_t decision_count, uint32_t *open)
+{
+    uint32_t open_count = 1;
+    open[0] = 0;
+    tree->node_count = 1;
+    for (uint32_t i = 0; i < decision_count; i++) {
+        const uint32_t pick = draw_below(tree->state, open_count);
+        const uint32_t node = open[pick];
+        write_decision(tree, node, tree->node_count, tree->node_count + 1);
+        open[pick] = tree->node_count;
+        open[open_count++] = tree->node_count + 1;
+        tree->node_count += 2;
+    }
+}
+
+/* Depth first: `left_over` decisions are shared out between the two sides. */
+static void grow_preorder(growing *tree, uint32_t decision_count, uint32_t *open, bool chain)
+{
+    /* A pair for each node that waits: its decisions, and the parent whose right child it is. */
+    uint32_t depth = 0;
+    open[depth++] = decision_count;
+    open[depth++] = ESPALIER_FOREST_LEAF;
+    tree->node_count = 0;
+    while (depth > 0) {
+        const uint32_t parent = open[--depth];
+        const uint32_t count = open[--depth];
+        const uint32_t node = tree->node_count++;
+        if (parent != ESPALIER_FOREST_LEAF) {
+            tree->forest->right[tree->first_node + parent] = node;
+        }
+        if (count == 0) {
+            continue;
+        }
+        write_decision(tree, node, node + 1, 0);
+        const uint32_t left =
+            chain ? draw_below(tree->state, 2) * (count - 1) : draw_below(tree->state, count);
+        open[depth++] = count - 1 - left;
+        open[depth++] = node;
+        open[depth++] = left;
+        open[depth++] = ESPALIER_FOREST_LEAF;
+    }
+}
+
+static void finish_tree(const growing *tree, uint32_t tree_index)
+{
+    espalier_forest *const forest = tree->forest;
+    uint32_t leaf = 0;
+    for (uint32_t step = 0; step < tree->node_count; step++) {
+        /* From the end: children come after their parents, so covers add up. */
+        const uint32_t node = tree->node_count - 1 - step;
+        const uint64_t index = tree->first_node + node;
+        if (forest->left[index] == ESPALIER_FOREST_LEAF) {
+            forest->right[index] = leaf++;
+            forest->cover[index] = 1.0 + draw_below(tree->state, 30);
+        } else {
+            forest->cover[index] = forest->cover[tree->first_node + forest->left[index]] +
+                                   forest->cover[tree->first_node + forest->right[index]];
+        }
+    }
+    forest->trees[tree_index] = (espalier_forest_tree){
+        .first_node = tree->first_node,
+        .first_leaf = forest->leaf_count,
+        .node_count = tree->node_count,
+        .leaf_count = leaf,
+    };
+    forest->node_count += tree->node_count;
+    forest->leaf_count += leaf;
+}
+
+static void grow_trees(const synthetic_options *options, espalier_forest *forest, uint64_t *state)
+{
+    const uint64_t nodes_max =
+        (uint64_t)options->tree_count * ((uint64_t)options->decision_count_max * 2 + 1);
+    forest->trees = take_memory(options->tree_count, sizeof *forest->trees);
+    forest->left = take_memory(nodes_max, sizeof *forest->left);
+    forest->right = take_memory(nodes_max, sizeof *forest->right);
+    forest->feature = take_memory(nodes_max, sizeof *forest->feature);
+    forest->threshold = take_memory(nodes_max, sizeof *forest->threshold);
+    forest->cover = take_memory(nodes_max, sizeof *forest->cover);
+    forest->missing_left = take_memory(nodes_max, sizeof *forest->missing_left);
+    memset(forest->left, 0xFF, nodes_max * sizeof *forest->left);
+    uint32_t *const open = take_memory((uint64_t)options->decision_count_max * 4 + 8, sizeof *open);
+    for (uint32_t i = 0; i < options->tree_count; i++) {
+        const uint32_t least = options->decision_count_max / 2;
+        const uint32_t count = least + draw_below(state, options->decision_count_max - least + 1);
+        growing tree = {forest, state, forest->node_count, 0};
+        if (options->shape == SYNTHETIC_BEST_FIRST) {
+            grow_best_first(&tree, count, open);
+        } else {
+            grow_preorder(&tree, count, open, options->shape == SYNTHETIC_CHAIN);
+        }
+        finish_tree(&tree, i);
+    }
+    free(open);
+}
+
+static double draw_leaf_value(const synthetic_options *options, uint64_t *state)
+{
+    if (options->normalise) {
+        return draw_below(state, 3) == 0 ? 0.0 : (double)draw_below(state, 1000) / 8.0;
+    }
+    if (options->class_count > 0) {
+        return draw_below(state, 4) == 0 ? 0.0 : draw_unit(state);
+    }
+    return draw_below(state, 20) == 0 ? -0.0 : draw_unit(state) * 200.0 - 100.0;
+}
+
+static void fill_leaves(const synthetic_options *options, espalier_forest *forest, uint64_t *state)
+{
+    const uint32_t width = forest->leaf_width;
+    const uint64_t distinct =
+        options->distinct_count != 0 ? options->distinct_count : forest->leaf_count;
+    double *const rows = take_memory(distinct * width, sizeof *rows);
+    for (uint64_t i = 0; i < distinct * width; i++) {
+        rows[i] = draw_leaf_value(options, state);
+    }
+    forest->leaf_values = take_memory(forest->leaf_count * width, sizeof *forest->leaf_values);
+    for (uint64_t i = 0; i < forest->leaf_count; i++) {
+        const uint64_t row =
+            options->distinct_count != 0 ? draw_below(state, options->distinct_count) : i;
+        memcpy(forest->leaf_values + i * width, rows + row * width, width * sizeof *rows);
+    }
+    free(rows);
+}
+
+static char *print_text(const char *format, uint32_t number)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, format, (unsigned)number);
+    char *const copy = strdup(text);
+    assert_non_null(copy);
+    return copy;
+}
+
+static void fill_labels(espalier_forest_labels *labels, espalier_label_kind kind, uint32_t count)
+{
+    labels->kind = kind;
+    labels->count = count;
+    labels->item_bytes = 8;
+    if (kind == ESPALIER_LABEL_STRING) {
+        labels->item_bytes = 4 * 12;
+        labels->texts = take_memory(count, sizeof *labels->texts);
+        labels->text_bytes = take_memory(count, sizeof *labels->text_bytes);
+        for (uint32_t i = 0; i < count; i++) {
+            labels->texts[i] = print_text("cl\xC3\xA4ss %u", i);
+            labels->text_bytes[i] = strlen(labels->texts[i]);
+        }
+        return;
+    }
+    labels->numbers = take_memory(count, sizeof *labels->numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        const double real = i * 0.5 - 1.0;
+        labels->numbers[i] = (uint64_t)((int64_t)i * 3 - 4);
+        if (kind == ESPALIER_LABEL_FLOAT) {
+            memcpy(&labels->numbers[i], &real, sizeof real);
+        } else if (kind == ESPALIER_LABEL_BOOL) {
+            labels->item_bytes = 1;
+            labels->numbers[i] = i % 2;
+        } else if (kind == ESPALIER_LABEL_UINT) {
+            labels->numbers[i] = UINT64_MAX - i;
+        }
+    }
+}
+
+void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out)
+{
+    uint64_t state = options->seed;
+    espalier_forest forest;
+    memset(&forest, 0, sizeof forest);
+    forest.tree_count = options->tree_count;
+    forest.feature_count = options->feature_count;
+    forest.classifier = options->class_count > 0;
+    forest.group_count = options->group_count;
+    forest.divide =
+        options->tree_count > 1 ? ESPALIER_FOREST_DIVIDE_TREES : ESPALIER_FOREST_DIVIDE_NONE;
+    forest.normalise = options->normalise;
+    forest.leaf_is_vector = options->tree_count > 1;
+    forest.missing_allowed = options->missing_allowed;
+    forest.group_width = take_memory(options->group_count, sizeof *forest.group_width);
+    forest.labels =
+        forest.classifier ? take_memory(options->group_count, sizeof *forest.labels) : NULL;
+    for (uint32_t i = 0; i < options->group_count; i++) {
+        forest.group_width[i] = forest.classifier ? options->class_count + i : 1;
+        forest.leaf_width += forest.group_width[i];
+        if (forest.classifier) {
+            fill_labels(&forest.labels[i],
+                        options->label_kind != 0 ? options->label_kind : ESPALIER_LABEL_INT,
+                        forest.group_width[i]);
+        }
+    }
+    grow_trees(options, &forest, &state);
+    fill_leaves(options, &forest, &state);
+    if (options->named) {
+        forest.feature_names = take_memory(options->feature_count, sizeof *forest.feature_names);
+        for (uint32_t i = 0; i < options->feature_count; i++) {
+            forest.feature_names[i] = print_text("feature %u", i);
+        }
+    }
+    forest.framework = print_text("synthetic", 0);
+    forest.version = print_text("%u.0", 1);
+    forest.class_name = print_text("tests.Forest%u", options->tree_count);
+    forest.parameters_json = print_text("{\"seed\":%u}", (uint32_t)options->seed);
+    espalier_error error;
+    const espalier_status status = espalier_forest_validate(&forest, "synthetic", &error);
+    if (status != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    *forest_out = forest;
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Forests made up from a seed, for tests. Same options, same forest, on every machine. They hold what
+ * trainers write rarely: thresholds that no float32 equals, zeroes of both signs, denormals, numbers
+ * beyond float32, infinities, trees of one node, chains.
+ */
+#ifndef TESTS_SUPPORT_SYNTHETIC_H
+#define TESTS_SUPPORT_SYNTHETIC_H
+
+#include "convert/forest.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef enum synthetic_shape {
+    SYNTHETIC_PREORDER = 0,   /* numbered as a depth-first builder does */
+    SYNTHETIC_BEST_FIRST = 1, /* siblings numbered one after the other, as max_leaf_nodes does */
+    SYNTHETIC_CHAIN = 2       /* as deep as it has decisions */
+} synthetic_shape;
+
+typedef struct synthetic_options {
+    uint64_t seed;
+    uint32_t tree_count;
+    uint32_t feature_count;
+    uint32_t decision_count_max; /* per tree; each tree has between half of it and it */
+    uint32_t group_count;
+    uint32_t class_count;    /* of group 0; each further group has one more; 0: regression */
+    uint32_t distinct_count; /* distinct leaf rows; 0: every leaf its own */
+    synthetic_shape shape;
+    bool missing_allowed;
+    bool normalise;                 /* counts in the leaves of a single tree */
+    bool named;                     /* feature names */
+    espalier_label_kind label_kind; /* 0: INT */
+} synthetic_options;
+
+/*
+ * A validated forest, to be freed with espalier_forest_free. With tree_count 1 it divides nothing, as
+ * a single tree. Fails the running test when memory runs out.
+ */
+void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out);
+
+/* The next number of a generator whose state is *state; splitmix64. */
+uint64_t synthetic_next(uint64_t *state);
+
+#endif
