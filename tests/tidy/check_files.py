@@ -31,8 +31,8 @@ def is_source(name):
 def check_names(findings, names):
     seen = {}
     for name in names:
-        base = name.rsplit("/", 1)[-1].lower()
-        if is_data(name) or base in {repeated.lower() for repeated in REPEATED_NAMES}:
+        base = name.rsplit("/", 1)[-1]
+        if is_data(name) or base in REPEATED_NAMES:
             continue
         if base in seen:
             findings.add(name, f"has the same file name as {seen[base]}")
