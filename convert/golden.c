@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Storing golden rows and comparing them with an open model; see golden.h. The model is used through
+ * the public API alone, as any caller would.
+ */
+#include "convert/golden.h"
+
+#include "convert/reference.h"
+#include "format/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes. */
+#define BLOCK_ROWS_MAX  500u
+#define BLOCK_BYTES_MAX ((uint64_t)32 << 20)
+/* Output kinds that a forest has; the comparison asks for each. */
+#define KINDS_MAX 3u
+
+/* A block of rows, the reference's answers for them, and room for the model's. */
+typedef struct golden_block {
+    espalier_golden *golden;
+    uint32_t rows_max;
+    uint32_t row_count;
+    uint64_t first_row;
+    double *rows64; /* [row_count][feature_count] */
+    float *rows32;
+    double *columns64; /* [feature_count][row_count] */
+    float *columns32;
+    double *slots;
+    int32_t *classes;
+    uint32_t *leaves;
+    void *answers; /* [row_count][width] of the widest output */
+    size_t answer_bytes;
+} golden_block;
+
+static espalier_status fail_block_memory(espalier_error *error_out)
+{
+    return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                              "no memory to compare golden rows");
+}
+
+static void free_block(golden_block *block)
+{
+    free(block->rows64);
+    free(block->rows32);
+    free(block->columns64);
+    free(block->columns32);
+    free(block->slots);
+    free(block->classes);
+    free(block->leaves);
+    free(block->answers);
+}
+
+static espalier_status make_block(golden_block *block, espalier_golden *golden,
+                                  espalier_error *error_out)
+{
+    const espalier_forest *const forest = golden->forest;
+    const size_t features = forest->feature_count;
+    const size_t slots = espalier_reference_slot_count(forest);
+    const size_t trees = forest->tree_count;
+    const uint64_t row_bytes = features * 24 + slots * 16 + trees * 12;
+    const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
+    const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
+    const size_t answers = slots > trees ? slots : trees;
+    memset(block, 0, sizeof *block);
+    block->golden = golden;
+    block->rows_max = (uint32_t)rows;
+    block->answer_bytes = rows * answers * sizeof(double);
+    block->rows64 = malloc(rows * features * sizeof *block->rows64);
+    block->rows32 = malloc(rows * features * sizeof *block->rows32);
+    block->columns64 = malloc(rows * features * sizeof *block->columns64);
+    block->columns32 = malloc(rows * features * sizeof *block->columns32);
+    block->slots = malloc(rows * slots * sizeof *block->slots);
+    block->classes = malloc(rows * forest->group_count * sizeof *block->classes);
+    block->leaves = malloc(rows * trees * sizeof *block->leaves);
+    block->answers = malloc(block->answer_bytes);
+    if (block->rows64 == NULL || block->rows32 == NULL || block->columns64 == NULL ||
+        block->columns32 == NULL || block->slots == NULL || block->classes == NULL ||
+        block->leaves == NULL || block->answers == NULL) {
+        free_block(block);
+        return fail_block_memory(error_out);
+    }
+    return ESPALIER_OK;
+}
+
+/* Draws rows and asks the reference. */
+static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_count)
+{
+    const espalier_forest *const forest = block->golden->forest;
+    const size_t features = forest->feature_count;
+    block->first_row = first_row;
+    block->row_count = row_count;
+    for (uint32_t row = 0; row < row_count; row++) {
+        espalier_golden_row(block->golden, first_row + row, block->rows64 + row * features);
+        for (size_t feature = 0; feature < features; feature++) {
+            const double value = block->rows64[row * features + feature];
+            block->rows32[row * features + feature] = (float)value;
+            block->columns64[feature * row_count + row] = value;
+            block->columns32[feature * row_count + row] = (float)value;
+        }
+    }
+    espalier_reference_evaluate(forest, block->rows32, row_count, block->slots, block->leaves);
+    espalier_reference_classes(forest, block->slots, row_count, block->classes);
+}
+
+espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_bytes *section_out,
+                                        espalier_error *error_out)
+{
+    const espalier_forest *const forest = golden->forest;
+    const uint32_t row_count = espalier_golden_stored_count(forest);
+    const size_t features = forest->feature_count;
+    const size_t slots = espalier_reference_slot_count(forest);
+    const size_t trees = forest->tree_count;
+    if (row_count == 0) {
+        return ESPALIER_OK;
+    }
+    const espalier_file_golden head = {row_count, forest->feature_count, (uint32_t)slots,
+                                       forest->tree_count};
+    const uint64_t bytes = sizeof head + row_count * (features + slots) * sizeof(double) +
+                           row_count * trees * sizeof(uint32_t);
+    golden_block block;
+    const espalier_status status = make_block(&block, golden, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    uint8_t *const data = malloc(bytes);
+    if (data == NULL) {
+        free_block(&block);
+        return fail_block_memory(error_out);
+    }
+    memcpy(data, &head, sizeof head);
+    uint8_t *rows_at = data + sizeof head;
+    uint8_t *slots_at = rows_at + row_count * features * sizeof(double);
+    uint8_t *leaves_at = slots_at + row_count * slots * sizeof(double);
+    for (uint32_t first = 0; first < row_count; first += block.row_count) {
+        const uint32_t left = row_count - first;
+        fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
+        memcpy(rows_at, block.rows64, block.row_count * features * sizeof(double));
+        memcpy(slots_at, block.slots, block.row_count * slots * sizeof(double));
+        memcpy(leaves_at, block.leaves, block.row_count * trees * sizeof(uint32_t));
+        rows_at += block.row_count * features * sizeof(double);
+        slots_at += block.row_count * slots * sizeof(double);
+        leaves_at += block.row_count * trees * sizeof(uint32_t);
+    }
+    free_block(&block);
+    *section_out = (espalier_flat_bytes){data, bytes};
+    return ESPALIER_OK;
+}
+
+/* ---- comparing ---- */
+
+/* A way to hand rows over. */
+typedef struct row_shape {
+    const char *name;
+    espalier_dtype dtype;
+    bool by_column;
+    bool one_by_one;
+} row_shape;
+
+static const row_shape row_shapes[] = {
+    {"float64 rows", ESPALIER_DTYPE_FLOAT64, false, false},
+    {"float32 rows", ESPALIER_DTYPE_FLOAT32, false, false},
+    {"float64 columns", ESPALIER_DTYPE_FLOAT64, true, false},
+    {"float32 columns", ESPALIER_DTYPE_FLOAT32, true, false},
+    {"float64, one row at a time", ESPALIER_DTYPE_FLOAT64, false, true},
+    {"float32, one row at a time", ESPALIER_DTYPE_FLOAT32, false, true},
+};
+
+static espalier_rows describe_rows(const golden_block *block, const row_shape *shape)
+{
+    const size_t features = block->golden->forest->feature_count;
+    const bool wide = shape->dtype == ESPALIER_DTYPE_FLOAT64;
+    espalier_rows rows = wide ? espalier_rows_float64(block->rows64, block->row_count, features)
+                              : espalier_rows_float32(block->rows32, block->row_count, features);
+    if (shape->by_column) {
+        rows.data = wide ? (const void *)block->columns64 : (const void *)block->columns32;
+        rows.row_stride = 1;
+        rows.feature_stride = (ptrdiff_t)block->row_count;
+    }
+    return rows;
+}
+
+/* Predicts the block in one call, or row by row. */
+static espalier_status predict_block(const golden_block *block, espalier_predictor *predictor,
+                                     const espalier_output_info *output, const row_shape *shape)
+{
+    espalier_rows rows = describe_rows(block, shape);
+    const size_t item_bytes = output->dtype == ESPALIER_DTYPE_INT32 ? 4 : 8;
+    const size_t row_bytes = output->width * item_bytes;
+    espalier_outputs outputs = {.data = block->answers, .data_bytes = block->answer_bytes};
+    if (!shape->one_by_one) {
+        return espalier_predict(predictor, (espalier_output_kind)output->kind, &rows, &outputs);
+    }
+    const size_t value_bytes = shape->dtype == ESPALIER_DTYPE_FLOAT64 ? 8 : 4;
+    rows.row_count = 1;
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t row = 0; row < block->row_count && status == ESPALIER_OK; row++) {
+        const uint8_t *const first = shape->dtype == ESPALIER_DTYPE_FLOAT64
+                                         ? (const uint8_t *)block->rows64
+                                         : (const uint8_t *)block->rows32;
+        rows.data = first + row * rows.feature_count * value_bytes;
+        outputs.data = (uint8_t *)block->answers + row * row_bytes;
+        outputs.data_bytes = row_bytes;
+        status = espalier_predict(predictor, (espalier_output_kind)output->kind, &rows, &outputs);
+    }
+    return status;
+}
+
+/* What the model and the reference say about one value; as numbers, for a message. */
+typedef struct two_values {
+    double model;
+    double forest;
+    bool same;
+} two_values;
+
+static two_values compare_value(const golden_block *block, const espalier_output_info *output,
+                                uint32_t row, size_t column)
+{
+    const espalier_forest *const forest = block->golden->forest;
+    const size_t index = row * output->width + column;
+    if (output->kind == ESPALIER_OUTPUT_LEAF) {
+        const int64_t number = ((const int64_t *)block->answers)[index];
+        const int64_t expected = block->leaves[(size_t)row * forest->tree_count + column];
+        return (two_values){(double)number, (double)expected, number == expected};
+    }
+    if (output->kind == ESPALIER_OUTPUT_CLASS) {
+        const int32_t number = ((const int32_t *)block->answers)[index];
+        const int32_t expected = block->classes[(size_t)row * forest->group_count + column];
+        return (two_values){number, expected, number == expected};
+    }
+    const double value = ((const double *)block->answers)[index];
+    const size_t slot = (size_t)row * espalier_reference_slot_count(forest) +
+                        espalier_reference_answer_slot(forest) + column;
+    return (two_values){value, block->slots[slot],
+                        memcmp(&value, &block->slots[slot], sizeof value) == 0};
+}
+
+static espalier_status compare_block(const golden_block *block, const espalier_output_info *output,
+                                     const row_shape *shape, const char *name,
+                                     espalier_error *error_out)
+{
+    static const char *const kinds[] = {[ESPALIER_OUTPUT_PROBABILITY] = "probability",
+                                        [ESPALIER_OUTPUT_CLASS] = "class",
+                                        [ESPALIER_OUTPUT_VALUE] = "value",
+                                        [ESPALIER_OUTPUT_LEAF] = "leaf"};
+    for (uint32_t row = 0; row < block->row_count; row++) {
+        for (size_t column = 0; column < output->width; column++) {
+            const two_values values = compare_value(block, output, row, column);
+            if (!values.same) {
+                return espalier_error_set(
+                    error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
+                    "%s: golden row %llu (%s), %s %zu: the model gives %.17g, its forest %.17g; "
+                    "not published",
+                    name, (unsigned long long)(block->first_row + row), shape->name,
+                    kinds[output->kind], column, values.model, values.forest);
+            }
+        }
+    }
+    return ESPALIER_OK;
+}
+
+/* The outputs of the model that the forest must have, in the forest's shape. */
+static espalier_status list_outputs(const espalier_forest *forest, const espalier_model *model,
+                                    const char *name, espalier_output_info *outputs,
+                                    uint32_t *count_out, espalier_error *error_out)
+{
+    const struct {
+        espalier_output_kind kind;
+        size_t width;
+        bool expected;
+    } kinds[] = {
+        {ESPALIER_OUTPUT_PROBABILITY, forest->leaf_width, forest->classifier},
+        {ESPALIER_OUTPUT_CLASS, forest->group_count, forest->classifier},
+        {ESPALIER_OUTPUT_VALUE, forest->leaf_width, !forest->classifier},
+        {ESPALIER_OUTPUT_LEAF, forest->tree_count, true},
+    };
+    uint32_t count = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (!kinds[i].expected) {
+            continue;
+        }
+        const espalier_status status = espalier_model_output(model, kinds[i].kind, &outputs[count]);
+        if (status != ESPALIER_OK || outputs[count].width != kinds[i].width) {
+            return espalier_error_set(error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
+                                      "%s: output kind %d is not that of the forest; not published",
+                                      name, (int)kinds[i].kind);
+        }
+        count++;
+    }
+    *count_out = count;
+    return ESPALIER_OK;
+}
+
+/* Every output in every shape, for the rows of the block. */
+static espalier_status prove_block(const golden_block *block, espalier_predictor *predictor,
+                                   const espalier_output_info *outputs, uint32_t output_count,
+                                   const char *name, espalier_error *error_out)
+{
+    for (size_t i = 0; i < sizeof row_shapes / sizeof row_shapes[0]; i++) {
+        for (uint32_t j = 0; j < output_count; j++) {
+            espalier_status status = predict_block(block, predictor, &outputs[j], &row_shapes[i]);
+            if (status != ESPALIER_OK) {
+                return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
+                                          "%s: golden rows (%s): %s", name, row_shapes[i].name,
+                                          espalier_status_message(status));
+            }
+            status = compare_block(block, &outputs[j], &row_shapes[i], name, error_out);
+            if (status != ESPALIER_OK) {
+                return status;
+            }
+        }
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_model *model,
+                                        const char *name, espalier_progress *progress,
+                                        void *progress_context, espalier_error *error_out)
+{
+    const uint32_t row_count = espalier_golden_compared_count(golden->forest);
+    espalier_output_info outputs[KINDS_MAX];
+    uint32_t output_count = 0;
+    espalier_predictor *predictor = NULL;
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF;
+
+    golden_block block;
+    espalier_status status = make_block(&block, golden, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    status = list_outputs(golden->forest, model, name, outputs, &output_count, error_out);
+    if (status != ESPALIER_OK) {
+        goto out;
+    }
+    status = espalier_predictor_create(model, &options, &predictor);
+    if (status != ESPALIER_OK) {
+        (void)espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE, "%s: predictor: %s",
+                                 name, espalier_status_message(status));
+        goto out;
+    }
+    for (uint32_t first = 0; first < row_count && status == ESPALIER_OK; first += block.row_count) {
+        if (progress != NULL) {
+            progress(progress_context, "comparing", first, row_count);
+        }
+        const uint32_t left = row_count - first;
+        fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
+        status = prove_block(&block, predictor, outputs, output_count, name, error_out);
+    }
+
+out:
+    espalier_predictor_destroy(predictor);
+    free_block(&block);
+    return status;
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Drawing golden rows; see golden.h. A row starts with random values in the range of each feature's
+ * thresholds. Then it is walked down some trees, and features met on the way are set on or beside
+ * the threshold they meet: so the odd values sit where they are decided on, not somewhere aside.
+ */
+#include "convert/golden.h"
+
+#include "format/error.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED UINT64_C(0x657370616C696572) /* "espalier" */
+/* Trees a row is walked down; later ones find most of their features set. */
+#define WALKS_MAX        24u
+#define STORED_ROWS_MAX  64u
+#define STORED_BYTES_MAX ((uint64_t)256 << 10)
+/* Wide models store a few rows though they take more. */
+#define STORED_ROWS_WIDE      4u
+#define STORED_BYTES_WIDE_MAX ((uint64_t)1 << 20)
+#define COMPARED_ROWS_MAX     4096u
+#define COMPARED_VISITS_MAX   (UINT64_C(1) << 23)
+#define COMPARED_VALUES_MAX   (UINT64_C(1) << 24)
+
+/* What a row is about. Rows take turns, so that a few hold the most telling ones. */
+typedef enum row_theme {
+    THEME_MIXED = 0,
+    THEME_MISSING,
+    THEME_EXACT,   /* the trainer's threshold, a float64 */
+    THEME_STEP64,  /* one float64 beside it */
+    THEME_STEP32,  /* one float32 beside it */
+    THEME_SPECIAL, /* infinities, zeroes, denormals, the ends of float32 */
+    THEME_NEAREST, /* the float32 nearest to it */
+    THEME_RANDOM,
+    THEME_COUNT
+} row_theme;
+
+/* Counter-based: the n-th number of a row is a hash of seed, row and n. */
+typedef struct row_random {
+    uint64_t key;
+    uint64_t counter;
+} row_random;
+
+static uint64_t mix_bits(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+static uint64_t draw_bits(row_random *random)
+{
+    random->counter++;
+    return mix_bits(random->key + random->counter * UINT64_C(0x9E3779B97F4A7C15));
+}
+
+static uint32_t draw_index(row_random *random, uint32_t count)
+{
+    return (uint32_t)((draw_bits(random) >> 32) * count >> 32);
+}
+
+/* In [0, 1). */
+static double draw_fraction(row_random *random)
+{
+    return (double)(draw_bits(random) >> 11) * 0x1p-53;
+}
+
+espalier_status espalier_golden_init(espalier_golden *golden, const espalier_forest *forest,
+                                     espalier_error *error_out)
+{
+    const size_t count = forest->feature_count;
+    golden->forest = forest;
+    golden->low = malloc(count * sizeof *golden->low);
+    golden->high = malloc(count * sizeof *golden->high);
+    golden->pinned = calloc(count, sizeof *golden->pinned);
+    if (golden->low == NULL || golden->high == NULL || golden->pinned == NULL) {
+        espalier_golden_free(golden);
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "no memory for golden rows of %zu features", count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        golden->low[i] = DBL_MAX;
+        golden->high[i] = -DBL_MAX;
+    }
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        const double threshold = forest->threshold[i];
+        if (forest->left[i] != ESPALIER_FOREST_LEAF && isfinite(threshold)) {
+            const uint32_t feature = forest->feature[i];
+            golden->low[feature] = fmin(golden->low[feature], threshold);
+            golden->high[feature] = fmax(golden->high[feature], threshold);
+        }
+    }
+    return ESPALIER_OK;
+}
+
+void espalier_golden_free(espalier_golden *golden)
+{
+    free(golden->low);
+    free(golden->high);
+    free(golden->pinned);
+    memset(golden, 0, sizeof *golden);
+}
+
+/* A little beyond the thresholds on both sides; the form cannot overflow between them. */
+static double draw_in_range(const espalier_golden *golden, uint32_t feature, row_random *random)
+{
+    const double place = draw_fraction(random) * 1.25 - 0.125;
+    if (golden->low[feature] > golden->high[feature]) {
+        return place;
+    }
+    const double low = golden->low[feature];
+    const double high = golden->high[feature];
+    return low == high ? low + place - 0.5 : low * (1.0 - place) + high * place;
+}
+
+static double draw_special(row_random *random)
+{
+    static const double specials[] = {
+        INFINITY, -INFINITY, 0.0,       -0.0,       FLT_MAX,  -FLT_MAX, 0x1p-149, -0x1p-149,
+        0x1p-130, -0x1p-130, 0x1p-1074, -0x1p-1074, 0x1p-150, 1e300,    -1e300,   0x1.ffffffp127,
+    };
+    return specials[draw_index(random, (uint32_t)(sizeof specials / sizeof specials[0]))];
+}
+
+/* A value on or beside a threshold. */
+static double draw_beside(double threshold, row_theme theme, row_random *random)
+{
+    const bool up = draw_index(random, 2) != 0;
+    switch (theme) {
+    case THEME_STEP64:
+        return nextafter(threshold, up ? INFINITY : -INFINITY);
+    case THEME_STEP32:
+        return (double)nextafterf(espalier_round_threshold(threshold), up ? INFINITY : -INFINITY);
+    case THEME_NEAREST:
+        return (double)(float)threshold;
+    default:
+        return threshold;
+    }
+}
+
+/* What a feature that meets a threshold is set to in a row of this theme. */
+static double draw_pinned(double threshold, row_theme theme, row_random *random)
+{
+    static const row_theme mixture[] = {THEME_EXACT, THEME_STEP64, THEME_STEP32, THEME_NEAREST};
+    const uint32_t odd = draw_index(random, 16);
+    if (theme == THEME_SPECIAL && odd < 4) {
+        return draw_special(random);
+    }
+    if ((theme == THEME_MISSING && odd < 4) || (theme == THEME_MIXED && odd == 0)) {
+        return (double)NAN;
+    }
+    const bool is_mixed = theme == THEME_MIXED || theme == THEME_MISSING || theme == THEME_SPECIAL;
+    const row_theme beside =
+        is_mixed ? mixture[draw_index(random, (uint32_t)(sizeof mixture / sizeof mixture[0]))]
+                 : theme;
+    return draw_beside(threshold, beside, random);
+}
+
+/* The trainer's decision, as reference.c makes it. */
+static bool goes_left(const espalier_forest *forest, uint64_t node, float value)
+{
+    return isnan(value) ? forest->missing_allowed && forest->missing_left[node] != 0
+                        : (double)value <= forest->threshold[node];
+}
+
+static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, uint64_t index,
+                     row_theme theme, row_random *random, double *row)
+{
+    const espalier_forest *const forest = golden->forest;
+    uint64_t node = tree->first_node;
+    while (forest->left[node] != ESPALIER_FOREST_LEAF) {
+        const uint32_t feature = forest->feature[node];
+        if (golden->pinned[feature] != index + 1 && draw_index(random, 4) != 0) {
+            row[feature] = draw_pinned(forest->threshold[node], theme, random);
+            golden->pinned[feature] = index + 1;
+        }
+        const bool left = goes_left(forest, node, (float)row[feature]);
+        node = tree->first_node + (left ? forest->left[node] : forest->right[node]);
+    }
+}
+
+void espalier_golden_row(espalier_golden *golden, uint64_t index, double *row)
+{
+    const espalier_forest *const forest = golden->forest;
+    const row_theme theme = (row_theme)(index % THEME_COUNT);
+    row_random random = {mix_bits(SEED ^ index * UINT64_C(0xD1342543DE82EF95)), 0};
+    for (uint32_t i = 0; i < forest->feature_count; i++) {
+        row[i] = draw_in_range(golden, i, &random);
+        /* Features that no tree tests must not matter, whatever they hold. */
+        const bool is_odd = draw_index(&random, 32) == 0;
+        if (is_odd && theme == THEME_MISSING) {
+            row[i] = (double)NAN;
+        } else if (is_odd && (theme == THEME_SPECIAL || theme == THEME_MIXED)) {
+            row[i] = draw_special(&random);
+        }
+    }
+    if (theme == THEME_RANDOM) {
+        return;
+    }
+    const uint32_t walks = forest->tree_count < WALKS_MAX ? forest->tree_count : WALKS_MAX;
+    for (uint32_t i = 0; i < walks; i++) {
+        const uint32_t tree = draw_index(&random, forest->tree_count);
+        walk_row(golden, &forest->trees[tree], index, theme, &random, row);
+    }
+}
+
+/* ---- how many ---- */
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t espalier_golden_stored_count(const espalier_forest *forest)
+{
+    const uint64_t slots = (uint64_t)forest->leaf_width * (forest->normalise ? 2 : 1);
+    const uint64_t row_bytes = (forest->feature_count + slots) * sizeof(double) +
+                               forest->tree_count * (uint64_t)sizeof(uint32_t);
+    const uint64_t rows = smaller(STORED_BYTES_MAX / row_bytes, STORED_ROWS_MAX);
+    if (rows >= STORED_ROWS_WIDE) {
+        return (uint32_t)rows;
+    }
+    return (uint32_t)smaller(STORED_BYTES_WIDE_MAX / row_bytes, STORED_ROWS_WIDE);
+}
+
+uint32_t espalier_golden_compared_count(const espalier_forest *forest)
+{
+    uint64_t visits = 1;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        visits += forest->trees[i].depth;
+    }
+    const uint64_t by_work =
+        smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / forest->feature_count);
+    const uint32_t stored = espalier_golden_stored_count(forest);
+    const uint32_t least = stored > STORED_ROWS_WIDE ? stored : STORED_ROWS_WIDE;
+    const uint64_t rows = smaller(by_work, COMPARED_ROWS_MAX);
+    return rows > least ? (uint32_t)rows : least;
+}
+
+void espalier_golden_counts(const espalier_forest *forest, espalier_proof *proof)
+{
+    const uint64_t rows = espalier_golden_compared_count(forest);
+    const uint64_t classes = forest->classifier ? forest->group_count : 0;
+    proof->rows_compared = rows;
+    proof->values_compared = rows * (forest->leaf_width + classes);
+    proof->leaves_compared = rows * forest->tree_count;
+}
