@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * scikit-learn's decision trees and forests, 0.22 to 1.9, from parsed pickle values to the forest in
- * memory. What the versions do differently is in docs/semantics.md.
+ * scikit-learn's decision trees and forests, 0.22 to 1.9, from parsed pickle values to the forest
+ * in memory. What the versions do differently is in docs/semantics.md.
  * May include: include/, convert/forest.h, format/error.h, the pickle reader, jansson (params).
  * Must never: guess. A field, count or version fact that does not fit is refused by name.
  */
@@ -32,8 +32,8 @@ void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pick
                               const char *path, char *text, size_t capacity);
 
 /*
- * The estimator's own `_sklearn_version` into text[capacity], "" when it does not say or the text is
- * too long.
+ * The estimator's own `_sklearn_version` into text[capacity], "" when it does not say or the text
+ * is too long.
  */
 void espalier_sklearn_version_text(const espalier_pickle *pickle,
                                    const espalier_pickle_value *estimator, char *text,

@@ -27,7 +27,8 @@ typedef struct espalier_sklearn_import {
 /* "FILE: PLACE: cause", with the stream offset of `at` (may be NULL). Returns status. */
 espalier_status espalier_sklearn_fail(const espalier_sklearn_import *import,
                                       const espalier_pickle_value *at, espalier_status status,
-                                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+                                      const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Charges count x bytes against the limit before they are allocated, zeroed, into *out. */
 espalier_status espalier_sklearn_allocate(espalier_sklearn_import *import, uint64_t count,

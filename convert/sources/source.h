@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * From the file of a saved model to the forest in memory, whatever its container.
- * May include: include/, convert/forest.h. Must never: execute what a file asks for, keep the source
- * open after the call.
+ * May include: include/, convert/forest.h. Must never: execute what a file asks for, keep the
+ * source open after the call.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_SOURCE_H
 #define ESPALIER_CONVERT_SOURCES_SOURCE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Finding the model in a saved object: the object itself, or one inside its dicts, lists and tuples.
- * Estimators are not looked into: what a pipeline or a search holds is only part of the model.
+ * Finding the model in a saved object: the object itself, or one inside its dicts, lists and
+ * tuples. Estimators are not looked into: what a pipeline or a search holds is only part of one.
  * May include: include/, format/error.h, the pickle reader and the importers' headers.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_SOURCE_FIND_H

@@ -2,9 +2,9 @@
 /*
  * Places inside a saved object, as messages print them and as `select` takes them:
  *
- *   ["model"]  ['model']  .model  model   the value under a text key of a dict, or with a dot also an
+ *   ["model"]  ['model']  .model  model   the value under a text key of a dict; with a dot also an
  *                                         attribute of an object
- *   [0]  .0                               the item of a list or tuple, or the value under an integer key
+ *   [0]  .0                               the item of a list or tuple; the value under an integer
  *   [#2]                                  the third pair of a dict in its order, whatever its key
  *
  * Steps follow each other: ["models"][0], models.0, .best_estimator_. Quoted text knows the escapes
