@@ -46,6 +46,6 @@ say "Check every byte of the file, and its stored answers"
 show espalier verify "$model"
 if [ -x "$build/bin/bench_open" ] && [ -x "$build/bin/bench_predict" ]; then
     say "How fast is that on this machine? (all figures: make bench)"
-    scripts/demo_timing.sh "$build/bin" "$model"
+    python3 -B scripts/demo_timing.py "$build/bin" "$model"
 fi
 say "Done: the same bits as scikit-learn. Next: espalier --help, README.md, docs/"
