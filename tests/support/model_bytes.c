@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See model_bytes.h.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "tests/support/model_bytes.h"
+
+#include "convert/flatten.h"
+#include "convert/reference.h"
+#include "format/checksum.h"
+#include "tests/support/synthetic.h"
+
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define METADATA "{\"format\":\"espalier\",\"trainer\":{\"framework\":\"synthetic\"}}"
+
+static void *aligned_zeroed(size_t bytes)
+{
+    const size_t rounded = (bytes + 63) / 64 * 64;
+    void *const memory = aligned_alloc(64, rounded > 0 ? rounded : 64);
+    assert_non_null(memory);
+    memset(memory, 0, rounded > 0 ? rounded : 64);
+    return memory;
+}
+
+float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_count, int odd)
+{
+    static const float odd_values[] = {NAN,  INFINITY, -INFINITY,    -0.0f,         0.0f,
+                                       1e-45f, -1e-45f,  3.4028235e38f, -3.4028235e38f};
+    uint64_t state = seed;
+    float *const rows = malloc(row_count * forest->feature_count * sizeof *rows);
+    assert_non_null(rows);
+    for (size_t i = 0; i < row_count * forest->feature_count; i++) {
+        const uint64_t choice = synthetic_next(&state);
+        const uint64_t node = synthetic_next(&state) % forest->node_count;
+        const float near = (float)forest->threshold[node];
+        float value = (float)((int64_t)synthetic_next(&state) % 2000) / 500.0f;
+        if (forest->left[node] != ESPALIER_FOREST_LEAF && isfinite(near)) {
+            value = choice % 8 == 0   ? near
+                    : choice % 8 == 1 ? nextafterf(near, INFINITY)
+                    : choice % 8 == 2 ? nextafterf(near, -INFINITY)
+                                      : value;
+        }
+        if (odd && choice % 8 == 3) {
+            value = odd_values[choice / 8 % (sizeof odd_values / sizeof odd_values[0])];
+        }
+        rows[i] = isfinite(value) || odd ? value : 1.0f;
+    }
+    return rows;
+}
+
+/* The GOLDEN section with the reference's answers. */
+static void *make_golden(const espalier_forest *forest, uint32_t row_count, uint64_t *bytes_out)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    const size_t features = (size_t)row_count * forest->feature_count;
+    const espalier_file_golden head = {row_count, forest->feature_count, slot_count,
+                                       forest->tree_count};
+    *bytes_out = sizeof head + features * 8 + (size_t)row_count * slot_count * 8 +
+                 (size_t)row_count * forest->tree_count * 4;
+    uint8_t *const data = aligned_zeroed((size_t)*bytes_out);
+    float *const rows = model_rows_make(forest, 99, row_count, 1);
+    double *const slots = (double *)(void *)(data + sizeof head) + features;
+    memcpy(data, &head, sizeof head);
+    for (size_t i = 0; i < features; i++) {
+        ((double *)(void *)(data + sizeof head))[i] = rows[i];
+    }
+    espalier_reference_evaluate(forest, rows, row_count, slots,
+                                (uint32_t *)(void *)(slots + (size_t)row_count * slot_count));
+    free(rows);
+    return data;
+}
+
+static model_bytes read_file(const char *path, uint64_t bytes)
+{
+    model_bytes model = {aligned_zeroed((size_t)bytes), (size_t)bytes};
+    FILE *const file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(model.data, 1, model.bytes, file), model.bytes);
+    assert_int_equal(fclose(file), 0);
+    return model;
+}
+
+model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count)
+{
+    espalier_flat flat;
+    espalier_error error;
+    const espalier_status flattened = espalier_flatten(forest, "test", &flat, &error);
+    assert_int_equal(flattened, ESPALIER_OK);
+    espalier_writer_section sections[ESPALIER_FLAT_SECTIONS_MAX + 3];
+    uint32_t count = espalier_flat_sections(&flat, sections);
+    void *golden = NULL;
+    espalier_file_proof proof;
+    memset(&proof, 0, sizeof proof);
+    if (golden_count != 0) {
+        uint64_t golden_bytes = 0;
+        golden = make_golden(forest, golden_count, &golden_bytes);
+        proof.rows_compared = golden_count;
+        sections[count++] = (espalier_writer_section){ESPALIER_SECTION_GOLDEN, 0, golden,
+                                                      golden_bytes};
+        sections[count++] = (espalier_writer_section){ESPALIER_SECTION_METADATA, 0, METADATA,
+                                                      sizeof METADATA - 1};
+        sections[count++] =
+            (espalier_writer_section){ESPALIER_SECTION_PROOF, 0, &proof, sizeof proof};
+    }
+    char directory[] = "/tmp/espalier-test-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    char path[64];
+    (void)snprintf(path, sizeof path, "%s/model", directory);
+    char *temporary = NULL;
+    uint64_t bytes = 0;
+    const espalier_status written =
+        espalier_writer_write(path, sections, count, &temporary, &bytes, &error);
+    assert_int_equal(written, ESPALIER_OK);
+    const model_bytes model = read_file(temporary, bytes);
+    espalier_writer_discard(temporary);
+    assert_int_equal(rmdir(directory), 0);
+    free(temporary);
+    free(golden);
+    espalier_flat_free(&flat);
+    return model;
+}
+
+model_bytes model_bytes_copy(const model_bytes *model)
+{
+    const model_bytes copy = {aligned_zeroed(model->bytes), model->bytes};
+    memcpy(copy.data, model->data, model->bytes);
+    return copy;
+}
+
+void model_bytes_free(model_bytes *model)
+{
+    free(model->data);
+    model->data = NULL;
+}
+
+espalier_file_section *model_bytes_section(const model_bytes *model, uint32_t type)
+{
+    const espalier_file_header *const header = (const void *)model->data;
+    espalier_file_section *const table = (void *)(model->data + sizeof *header);
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        if (table[i].type == type) {
+            return &table[i];
+        }
+    }
+    return NULL;
+}
+
+void *model_bytes_data(const model_bytes *model, uint32_t type)
+{
+    const espalier_file_section *const section = model_bytes_section(model, type);
+    assert_non_null(section);
+    return model->data + section->offset;
+}
+
+void model_bytes_seal(model_bytes *model)
+{
+    espalier_file_header *const header = (void *)model->data;
+    if (model->bytes < sizeof *header) {
+        return;
+    }
+    const uint64_t entries_max = (model->bytes - sizeof *header) / sizeof(espalier_file_section);
+    if (header->section_count > entries_max) {
+        return;
+    }
+    espalier_file_section *const table = (void *)(model->data + sizeof *header);
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        if (table[i].offset > model->bytes || table[i].bytes > model->bytes - table[i].offset) {
+            continue;
+        }
+        const espalier_checksum128 checksum =
+            espalier_checksum128_of(model->data + table[i].offset, (size_t)table[i].bytes);
+        table[i].checksum_low = checksum.low;
+        table[i].checksum_high = checksum.high;
+    }
+    header->checksum = 0;
+    header->checksum = espalier_checksum64(
+        model->data, sizeof *header + header->section_count * sizeof(espalier_file_section));
+}
+
+void model_bytes_write(const model_bytes *model, const char *path)
+{
+    FILE *const file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(model->data, 1, model->bytes, file), model->bytes);
+    assert_int_equal(fclose(file), 0);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Model files in memory for tests: made from a synthetic forest, changed, sealed again, and opened
+ * between inaccessible moats. Fails the running test when the system refuses.
+ */
+#ifndef TESTS_SUPPORT_MODEL_BYTES_H
+#define TESTS_SUPPORT_MODEL_BYTES_H
+
+#include "convert/forest.h"
+#include "espalier.h"
+#include "format/layout.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A whole model file; `data` is 64-byte aligned, from malloc's family. */
+typedef struct model_bytes {
+    uint8_t *data;
+    size_t bytes;
+} model_bytes;
+
+/*
+ * The file of a forest, as flatten and the writer make it, with metadata, a proof and golden rows:
+ * `golden_count` rows from a fixed generator with the reference's answers. 0: none of the three.
+ */
+model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count);
+model_bytes model_bytes_copy(const model_bytes *model);
+void model_bytes_free(model_bytes *model);
+
+/* A section of the file; NULL when it has none of this type. */
+espalier_file_section *model_bytes_section(const model_bytes *model, uint32_t type);
+/* The bytes of a section, which must be there. */
+void *model_bytes_data(const model_bytes *model, uint32_t type);
+
+/*
+ * Makes every checksum right again whose range lies inside the file; digests stay. `bytes` may be
+ * less than the file's: then only what is left of it is sealed.
+ */
+void model_bytes_seal(model_bytes *model);
+
+/* Writes the bytes to a new file named by the caller. */
+void model_bytes_write(const model_bytes *model, const char *path);
+
+/*
+ * Rows for a forest: float32 [row_count][feature_count], drawn from its thresholds (exactly on them and
+ * one step to each side) and from a wide range; NaN, infinities, zeroes of both signs and denormals
+ * when `odd`. Freed by the caller.
+ */
+float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_count, int odd);
+
+#endif
