@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns the output of the benchmark programs (open.json, predict.json, memory.json, convert.json in
+one folder) into one table for people, the project's goals, and a CSV file with every figure.
+Standard library only; started by bench/run.sh.
+"""
+
+import argparse
+import csv
+import datetime
+import json
+import pathlib
+
+
+def read_figures(folder):
+    """(figures, context): figures by benchmark name, as Google Benchmark gives them."""
+    figures = {}
+    context = {}
+    for name in ("open", "predict"):
+        data = json.loads((folder / f"{name}.json").read_text())
+        context.update(data["context"])
+        for entry in data["benchmarks"]:
+            figures[entry["name"].split("/iterations:")[0]] = entry
+    return figures, context
+
+
+def read_lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def time_text(nanoseconds):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if nanoseconds >= size:
+            return f"{nanoseconds / size:.3g} {unit}"
+    return f"{nanoseconds:.0f} ns"
+
+
+def ratio_text(ours, other):
+    ratio = other / ours
+    return f"{ratio:.0f} x" if ratio >= 20 else f"{ratio:.1f} x"
+
+
+def print_table(rows):
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for number, row in enumerate(rows):
+        cells = [row[0].ljust(widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        print("| " + " | ".join(cells) + " |")
+        if number == 0:
+            print("|" + "|".join(["-" * (widths[0] + 2)] + ["-" * (w + 1) + ":" for w in widths[1:]])
+                  + "|")
+
+
+class Report:
+    def __init__(self, folder):
+        self.figures, self.context = read_figures(folder)
+        self.memory = read_lines(folder / "memory.json")
+        self.convert = read_lines(folder / "convert.json")
+        self.models = [name.split("/")[2] for name in self.figures
+                       if name.startswith("naive_load_first/warm/")]
+
+    def get(self, name, key="p50_ns"):
+        return self.figures[name][key]
+
+    def level(self, model):
+        return "best" if f"one_row/best/{model}" in self.figures else "scalar"
+
+    def compare_rows(self, model):
+        """(what, ours, naive) in nanoseconds for the lines of one model."""
+        level = self.level(model)
+        yield ("open, page cache warm", self.get(f"open/warm/{model}"), None)
+        yield ("open + first prediction, warm", self.get(f"open_first/warm/{model}"),
+               self.get(f"naive_load_first/warm/{model}"))
+        yield ("open + first prediction, dropped", self.get(f"open_first/dropped/{model}"),
+               self.get(f"naive_load_first/dropped/{model}"))
+        for key, text in (("p50_ns", "p50"), ("p99_ns", "p99")):
+            yield (f"one row, {text}", self.get(f"one_row/{level}/{model}", key),
+                   self.get(f"one_row/naive/{model}", key))
+        if level != "scalar":
+            yield ("one row, p50, scalar", self.get(f"one_row/scalar/{model}"),
+                   self.get(f"one_row/naive/{model}"))
+        for rows in ("10", "100", "1000", "10000"):
+            ours = f"batch/{level}/{model}/{rows}"
+            if ours in self.figures:
+                yield (f"batch of {rows}, per row", self.get(ours),
+                       self.get(f"batch/naive/{model}/{rows}"))
+
+    def print_machine(self):
+        for key in ("cpu", "cpus", "kernel", "compiler", "build", "flags", "pinned to cpu",
+                    "clock cost ns"):
+            print(f"{key}: {self.context.get(key, '')}")
+        if self.context.get("cpu_scaling_enabled") is True:
+            print("warning: CPU frequency scaling is on")
+
+    def print_models(self):
+        for model in self.models:
+            print(f"\n{model}: {self.context.get('model ' + model, '')}\n")
+            table = [["", "Espalier", "naive", "ratio"]]
+            for what, ours, naive in self.compare_rows(model):
+                table.append([what, time_text(ours), time_text(naive) if naive else "",
+                              ratio_text(ours, naive) if naive else ""])
+            print_table(table)
+
+    def goals(self):
+        """(what, figure, held or None) for the project's goals that were measured here."""
+        if "open/warm/1GiB" in self.figures:
+            small = self.get("open/warm/1MiB")
+            large = self.get("open/warm/1GiB")
+            yield ("open a 1 GiB model: 20 µs", time_text(large), large <= 20e3)
+            yield ("open 1 GiB / 1 MiB: 1.5", f"{large / small:.2f}", large <= 1.5 * small)
+        if "unlimited" in self.models:
+            ours = self.get("open_first/warm/unlimited")
+            naive = self.get("naive_load_first/warm/unlimited")
+            yield ("open + first prediction: 500 x", ratio_text(ours, naive), naive >= 500 * ours)
+            ours = self.get("one_row/scalar/unlimited")
+            naive = self.get("one_row/naive/unlimited")
+            yield ("one row, scalar: 8 x", ratio_text(ours, naive), naive >= 8 * ours)
+        for entry in self.convert:
+            source = entry["source_bytes"]
+            memory = entry["resident_bytes"] / source
+            size = source / entry["model_bytes"]
+            yield (f"convert {source / 1e6:.0f} MB: 3 s", f"{entry['seconds']:.2f} s",
+                   entry["seconds"] <= 3)
+            yield ("convert, memory: 3 x the source", f"{memory:.2f} x", memory <= 3)
+            yield ("size of the model: 1/8 of the source", f"1/{size:.1f}", size >= 8)
+        for entry in self.memory:
+            yield (f"one more process, {entry['model']}: 1 MB",
+                   f"{entry['extra_bytes'] / 1e6:.2f} MB", entry["extra_bytes"] < 1e6)
+
+    def print_goals(self):
+        rows = [[what, figure, "held" if held else "MISSED"] for what, figure, held in self.goals()]
+        if rows:
+            print()
+            print_table([["goal", "measured", ""]] + rows)
+
+    def csv_rows(self):
+        for name, entry in self.figures.items():
+            for key in ("p50_ns", "p99_ns", "best_ns"):
+                yield (name, key, f"{entry[key]:.1f}")
+        for entry in self.memory:
+            for key in ("file_bytes", "one_bytes", "one_mapping_bytes", "extra_bytes",
+                        "extra_mapping_bytes"):
+                yield (f"memory/{entry['model']}", key, entry[key])
+        for entry in self.convert:
+            for key, value in entry.items():
+                yield ("convert/unlimited", key, value)
+
+    def write_csv(self, path):
+        with open(path, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(("benchmark", "figure", "value"))
+            writer.writerow(("context", "date", datetime.date.today().isoformat()))
+            for key in ("cpu", "cpus", "kernel", "compiler", "build", "flags", "clock cost ns"):
+                writer.writerow(("context", key, self.context.get(key, "")))
+            for model in self.models:
+                writer.writerow(("context", f"model {model}", self.context[f"model {model}"]))
+            writer.writerows(self.csv_rows())
+        print(f"\nall figures: {path}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--csv", type=pathlib.Path)
+    arguments = parser.parse_args()
+    report = Report(arguments.folder)
+    report.print_machine()
+    report.print_models()
+    report.print_goals()
+    if arguments.csv:
+        report.write_csv(arguments.csv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# bench/run.sh [--build BUILD] [--quick] [--out FILE.csv] [--model MODEL [--rows ROWS.npy]]...
+# Runs all benchmarks of a release build, prints one table, and writes every figure to
+# bench/results/<date>-<cpu>.csv (--quick and --model: only with --out). Nothing else should run
+# meanwhile. The forests are trained once, into ESPALIER_BENCH_DIR or BUILD/bench-data.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=build/release
+out=
+is_quick=
+options=()
+models=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --build) build=$2; shift 2 ;;
+    --out) out=$2; shift 2 ;;
+    --quick) is_quick=1; options+=(--quick); shift ;;
+    --model | --rows) models+=("$1" "$2"); shift 2 ;;
+    *) sed -n '3,6s/^# //p' "$0" >&2; exit 2 ;;
+    esac
+done
+if [ ! -x "$build/bin/bench_open" ] || [ ! -x "$build/bin/bench_predict" ]; then
+    echo "run.sh: no benchmarks in $build (cmake --preset release, with libbenchmark-dev)" >&2
+    exit 2
+fi
+if [ -z "$out" ] && [ -z "$is_quick" ] && [ ${#models[@]} -eq 0 ]; then
+    cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | sed -n 1p | tr -cs 'A-Za-z0-9' '-')
+    out=bench/results/$(date +%F)-${cpu%-}.csv
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+say() {
+    echo "== $*" >&2
+}
+for name in open predict; do
+    say "bench_$name"
+    "$build/bin/bench_$name" "${options[@]}" "${models[@]}" --benchmark_out="$work/$name.json" \
+        --benchmark_out_format=json >"$work/$name.log" || { cat "$work/$name.log" >&2; exit 1; }
+done
+# A goal missed is told in the table, not by a failure here.
+say bench_memory
+"$build/bin/bench_memory" "${options[@]}" "${models[@]}" --json >"$work/memory.json" ||
+    [ -s "$work/memory.json" ]
+if [ ${#models[@]} -eq 0 ]; then
+    say bench_convert
+    "$build/bin/bench_convert" "${options[@]}" --json >"$work/convert.json" ||
+        [ -s "$work/convert.json" ]
+fi
+mkdir -p bench/results
+python3 -B bench/report.py "$work" ${out:+--csv "$out"}
