@@ -543,8 +543,13 @@ static void settle_missing(espalier_sklearn_import *import)
         /* The oldest version that writes this: 1.3, or with monotonic_cst 1.4. */
         version = (espalier_sklearn_version){true, 1, value != NULL ? 4 : 3};
     }
-    import->forest->missing_allowed =
+    espalier_forest *const forest = import->forest;
+    forest->missing_allowed =
         import->missing_recorded && espalier_sklearn_missing_allowed(version, &facts);
+    if (!forest->missing_allowed) {
+        /* Directions that the trainer records and never uses. */
+        memset(forest->missing_left, 0, (size_t)forest->node_count);
+    }
 }
 
 /* Framework, version, class and hyper-parameters. */
