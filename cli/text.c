@@ -142,10 +142,12 @@ char *espalier_format_digest(const uint8_t digest[32], char *buffer)
 char *espalier_format_real(double value, bool is_float32, char *buffer)
 {
     if (isnan(value)) {
-        return strcpy(buffer, "nan");
+        snprintf(buffer, 32, "nan");
+        return buffer;
     }
     if (isinf(value)) {
-        return strcpy(buffer, value < 0 ? "-inf" : "inf");
+        snprintf(buffer, 32, value < 0 ? "-inf" : "inf");
+        return buffer;
     }
     /* Below the normal range fewer digits may do, so the search starts at one there. */
     const bool is_tiny = fabs(value) < (is_float32 ? 1.17549435e-38 : 2.2250738585072014e-308);

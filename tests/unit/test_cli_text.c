@@ -185,8 +185,8 @@ static void test_escaping(void **state)
         {"\xC2\x9B"
          "2J",
          "\\u009b2J"},
-        {"x\xE2\x80\xAEy", "x\\u202ey"},
-        {"\xE2\x81\xA6\xEF\xBB\xBF\xE2\x80\x8B", "\\u2066\\ufeff\\u200b"},
+        {"x\xE2\x80\xAEy\xE2\x80\xAC", "x\\u202ey\\u202c"},
+        {"\xE2\x81\xA6\xEF\xBB\xBF\xE2\x81\xA9", "\\u2066\\ufeff\\u2069"},
         {"\xF3\xA0\x81\x81", "\\U000e0041"},
         {"\xC0\xAF", "\\xc0\\xaf"},
         {"\xED\xA0\x80", "\\xed\\xa0\\x80"},
