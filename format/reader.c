@@ -17,8 +17,8 @@
 /* Enough for a forest of 300 trees in one system call. */
 #define FIRST_READ_BYTES 16384u
 
-espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *destination,
-                                    size_t bytes, espalier_error *error_out)
+espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset,
+                                     void *destination, size_t bytes, espalier_error *error_out)
 {
     if (offset > input->bytes || bytes > input->bytes - offset) {
         return espalier_error_set(error_out, ESPALIER_ERROR_TRUNCATED, RULE_FILE_BYTES,

@@ -33,8 +33,8 @@ static guarded guarded_make(size_t bytes)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t rounded = (bytes + page - 1) / page * page;
-    uint8_t *const pages = mmap(NULL, rounded + page, PROT_READ | PROT_WRITE,
-                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint8_t *const pages =
+        mmap(NULL, rounded + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(pages != MAP_FAILED);
     assert_int_equal(mprotect(pages + rounded, page, PROT_NONE), 0);
     const guarded memory = {pages, rounded, pages + rounded - bytes};
@@ -51,8 +51,8 @@ static void guarded_free(guarded *memory)
 typedef enum arrangement {
     ROW_MAJOR = 0,
     COLUMN_MAJOR = 1,
-    PADDED = 2,        /* row-major with cells between rows */
-    REVERSED = 3,      /* negative strides */
+    PADDED = 2,   /* row-major with cells between rows */
+    REVERSED = 3, /* negative strides */
     ARRANGEMENT_COUNT = 4
 } arrangement;
 
@@ -83,8 +83,8 @@ static guarded arrange_rows(const float *values, size_t row_count, size_t featur
             memcpy(memory.data + (size_t)at * item, item == 4 ? (const void *)&value : &wide, item);
         }
     }
-    *rows_out = (espalier_rows){memory.data + first * item, dtype, 0, row_count, feature_count,
-                                row_stride, feature_stride};
+    *rows_out = (espalier_rows){
+        memory.data + first * item, dtype, 0, row_count, feature_count, row_stride, feature_stride};
     return memory;
 }
 
@@ -281,9 +281,9 @@ static void check_wide_nodes(void **state)
     espalier_model *model = NULL;
     espalier_error error;
     const espalier_open_options open_options = {sizeof open_options, ESPALIER_OPEN_VERIFY, 0, {0}};
-    assert_int_equal(
-        espalier_model_open_memory(bytes.data, bytes.bytes, &open_options, &model, &error),
-        ESPALIER_OK);
+    assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, &open_options, &model,
+                                                &error),
+                     ESPALIER_OK);
     float *const values = model_rows_make(&forest, 3, 20, 1);
     answers want = evaluate(&forest, values, 20);
     espalier_predictor_options predictor_options = ESPALIER_PREDICTOR_OPTIONS_INIT;

@@ -37,7 +37,7 @@ static void *aligned_zeroed(size_t bytes)
 
 float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_count, int odd)
 {
-    static const float odd_values[] = {NAN,  INFINITY, -INFINITY,    -0.0f,         0.0f,
+    static const float odd_values[] = {NAN,    INFINITY, -INFINITY,     -0.0f,         0.0f,
                                        1e-45f, -1e-45f,  3.4028235e38f, -3.4028235e38f};
     uint64_t state = seed;
     float *const rows = malloc(row_count * forest->feature_count * sizeof *rows);
@@ -101,6 +101,8 @@ model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count)
     assert_int_equal(flattened, ESPALIER_OK);
     espalier_writer_section sections[ESPALIER_FLAT_SECTIONS_MAX + 3];
     uint32_t count = espalier_flat_sections(&flat, sections);
+    sections[count++] =
+        (espalier_writer_section){ESPALIER_SECTION_METADATA, 0, METADATA, sizeof METADATA - 1};
     void *golden = NULL;
     espalier_file_proof proof;
     memset(&proof, 0, sizeof proof);
@@ -108,10 +110,8 @@ model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count)
         uint64_t golden_bytes = 0;
         golden = make_golden(forest, golden_count, &golden_bytes);
         proof.rows_compared = golden_count;
-        sections[count++] = (espalier_writer_section){ESPALIER_SECTION_GOLDEN, 0, golden,
-                                                      golden_bytes};
-        sections[count++] = (espalier_writer_section){ESPALIER_SECTION_METADATA, 0, METADATA,
-                                                      sizeof METADATA - 1};
+        sections[count++] =
+            (espalier_writer_section){ESPALIER_SECTION_GOLDEN, 0, golden, golden_bytes};
         sections[count++] =
             (espalier_writer_section){ESPALIER_SECTION_PROOF, 0, &proof, sizeof proof};
     }
@@ -186,8 +186,9 @@ void model_bytes_seal(model_bytes *model)
         table[i].checksum_high = checksum.high;
     }
     header->checksum = 0;
-    header->checksum = espalier_checksum64(
-        model->data, sizeof *header + header->section_count * sizeof(espalier_file_section));
+    header->checksum =
+        espalier_checksum64(model->data,
+                            sizeof *header + header->section_count * sizeof(espalier_file_section));
 }
 
 void model_bytes_write(const model_bytes *model, const char *path)

@@ -20,8 +20,8 @@ typedef struct model_bytes {
 } model_bytes;
 
 /*
- * The file of a forest, as flatten and the writer make it, with metadata, a proof and golden rows:
- * `golden_count` rows from a fixed generator with the reference's answers. 0: none of the three.
+ * The file of a forest, as flatten and the writer make it, with metadata and, unless golden_count is
+ * 0, a proof and that many golden rows from a fixed generator with the reference's answers.
  */
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count);
 model_bytes model_bytes_copy(const model_bytes *model);

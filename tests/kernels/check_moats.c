@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Nodes that hold anything: no verify, every bit of the nodes, leaves and numbers random or chosen to
+ * reach far. The model, the scratch and the outputs lie between inaccessible moats, so a read or
+ * write outside of them is a crash. Each row's output must depend on that row alone.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "engine/predictor.h"
+#include "espalier.h"
+#include "tests/support/moat.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define ROWS 24u
+
+/* Fills nodes with words that are random, far-reaching, or nearly right. */
+static void fill_hostile(uint32_t *words, size_t word_count, uint64_t *state)
+{
+    for (size_t i = 0; i < word_count; i++) {
+        const uint64_t random = synthetic_next(state);
+        const uint32_t value = (uint32_t)(random >> 32);
+        switch (random % 6) {
+        case 0:
+            words[i] = value;
+            break;
+        case 1:
+            words[i] = UINT32_MAX - value % 3;
+            break;
+        case 2:
+            words[i] = (value & 0xFFFF0000u) | 0xFFFFu; /* the largest child, any column */
+            break;
+        case 3:
+            words[i] = (uint32_t)(random % word_count); /* a child in the tree */
+            break;
+        case 4:
+            words[i] = 0x7FC00000u; /* NaN */
+            break;
+        default:
+            break; /* as it was */
+        }
+    }
+}
+
+/* A predictor whose scratch was moved between moats. */
+typedef struct moated_predictor {
+    espalier_predictor *predictor;
+    moat cells;
+    moat slots;
+    moat positions;
+    float *own_cells;
+    double *own_slots;
+    uint32_t *own_positions;
+} moated_predictor;
+
+static void *move_between_moats(moat *memory, const void *from, size_t bytes)
+{
+    *memory = moat_make(bytes);
+    memcpy(moat_end(memory, bytes), from, bytes);
+    return moat_end(memory, bytes);
+}
+
+static moated_predictor moated_make(const espalier_model *model, uint32_t block_rows)
+{
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
+    options.block_rows_max = block_rows;
+    moated_predictor m = {0};
+    assert_int_equal(espalier_predictor_create(model, &options, &m.predictor), ESPALIER_OK);
+    espalier_predictor *const p = m.predictor;
+    m.own_cells = p->cells;
+    m.own_slots = p->slots;
+    m.own_positions = p->positions;
+    p->cells =
+        move_between_moats(&m.cells, p->cells, p->block_rows * p->cell_stride * sizeof *p->cells);
+    p->slots =
+        move_between_moats(&m.slots, p->slots,
+                           (size_t)p->block_rows * model->head->slot_count * sizeof *p->slots);
+    p->positions =
+        move_between_moats(&m.positions, p->positions, model->tree_count * sizeof *p->positions);
+    return m;
+}
+
+static void moated_free(moated_predictor *m)
+{
+    m->predictor->cells = m->own_cells;
+    m->predictor->slots = m->own_slots;
+    m->predictor->positions = m->own_positions;
+    espalier_predictor_destroy(m->predictor);
+    moat_free(&m->cells);
+    moat_free(&m->slots);
+    moat_free(&m->positions);
+}
+
+/* Predicts rows into memory that ends at a moat; the caller frees. */
+static moat predict_moated(espalier_predictor *predictor, espalier_output_kind kind,
+                           const float *values, size_t row_count, size_t *row_bytes_out)
+{
+    const espalier_model *const model = predictor->model;
+    espalier_output_info info;
+    assert_int_equal(espalier_model_output(model, kind, &info), ESPALIER_OK);
+    const size_t row_bytes = info.width * (info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8);
+    const size_t rows_bytes = row_count * model->head->feature_count * sizeof *values;
+    moat input = moat_make(rows_bytes);
+    memcpy(moat_end(&input, rows_bytes), values, rows_bytes);
+    const espalier_rows rows =
+        espalier_rows_float32((const float *)(const void *)moat_end(&input, rows_bytes), row_count,
+                              model->head->feature_count);
+    moat memory = moat_make(row_count * row_bytes);
+    espalier_outputs outputs = {.data = moat_end(&memory, row_count * row_bytes),
+                                .data_bytes = row_count * row_bytes};
+    assert_int_equal(espalier_predict(predictor, kind, &rows, &outputs), ESPALIER_OK);
+    moat_free(&input);
+    *row_bytes_out = row_bytes;
+    return memory;
+}
+
+/* All rows together, and each one by itself with another predictor: the same bytes. */
+static void check_rows_alone(const espalier_model *model, moated_predictor *together,
+                             moated_predictor *alone, espalier_output_kind kind,
+                             const float *values)
+{
+    size_t row_bytes = 0;
+    moat all = predict_moated(together->predictor, kind, values, ROWS, &row_bytes);
+    for (size_t r = 0; r < ROWS; r += 5) {
+        moat one = predict_moated(alone->predictor, kind, values + r * model->head->feature_count,
+                                  1, &row_bytes);
+        assert_memory_equal(moat_end(&one, row_bytes),
+                            moat_end(&all, ROWS * row_bytes) + r * row_bytes, row_bytes);
+        moat_free(&one);
+    }
+    moat_free(&all);
+}
+
+/* The bytes of a model between moats: exactly what the child index bound asks for is readable. */
+static moat place_model(const model_bytes *bytes)
+{
+    const espalier_file_part *const part = model_bytes_data(bytes, ESPALIER_SECTION_PARTS);
+    const espalier_file_tree *const trees = model_bytes_data(bytes, ESPALIER_SECTION_TREES);
+    const espalier_file_tree *const last = &trees[part->tree_count - 1];
+    const uint64_t readable =
+        model_bytes_section(bytes, ESPALIER_SECTION_NODES)->offset +
+        part->node_bytes * (last->first_node + (UINT64_C(1) << part->child_bits) + 1);
+    moat memory = moat_make(readable > bytes->bytes ? (size_t)readable : bytes->bytes);
+    memcpy(memory.data, bytes->data, bytes->bytes);
+    return memory;
+}
+
+static void attack(const synthetic_options *options, uint32_t rounds)
+{
+    espalier_forest forest;
+    synthetic_forest_make(options, &forest);
+    model_bytes bytes = model_bytes_of(&forest, 0);
+    moat memory = place_model(&bytes);
+    uint64_t state = options->seed;
+    espalier_file_section *const numbers =
+        model_bytes_section(&bytes, ESPALIER_SECTION_NODE_NUMBERS);
+    for (uint32_t round = 0; round < rounds; round++) {
+        espalier_model *model = NULL;
+        espalier_error error;
+        memcpy(memory.data, bytes.data, bytes.bytes);
+        const espalier_status status =
+            espalier_model_open_memory(memory.data, memory.bytes, NULL, &model, &error);
+        if (status != ESPALIER_OK) {
+            fail_msg("open: %s", error.message);
+        }
+        espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+        assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
+        assert_int_equal(info.mapping, ESPALIER_MAPPING_CALLER);
+        const uint32_t hostile[] = {ESPALIER_SECTION_NODES, ESPALIER_SECTION_LEAVES};
+        for (size_t i = 0; i < 2; i++) {
+            const espalier_file_section *const section = model_bytes_section(&bytes, hostile[i]);
+            fill_hostile((uint32_t *)(void *)(memory.data + section->offset), section->bytes / 4,
+                         &state);
+        }
+        if (numbers != NULL) {
+            memset(memory.data + numbers->offset, 0xFF, numbers->bytes);
+        }
+        moated_predictor together = moated_make(model, 16);
+        moated_predictor alone = moated_make(model, 1);
+        float *const values = model_rows_make(&forest, round, ROWS, 1);
+        check_rows_alone(model, &together, &alone,
+                         forest.classifier ? ESPALIER_OUTPUT_PROBABILITY : ESPALIER_OUTPUT_VALUE,
+                         values);
+        check_rows_alone(model, &together, &alone, ESPALIER_OUTPUT_LEAF, values);
+        assert_int_not_equal(espalier_model_verify(model, &error), ESPALIER_OK);
+        free(values);
+        moated_free(&together);
+        moated_free(&alone);
+        espalier_model_close(model);
+    }
+    moat_free(&memory);
+    model_bytes_free(&bytes);
+    espalier_forest_free(&forest);
+}
+
+static void check_narrow_nodes(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        const synthetic_options options = {.seed = seed,
+                                           .tree_count = 3 + (uint32_t)seed * 4,
+                                           .feature_count = 2 + (uint32_t)seed % 30,
+                                           .decision_count_max = 40,
+                                           .group_count = 1,
+                                           .class_count = (uint32_t)(seed % 3) * 2,
+                                           .shape = (synthetic_shape)(seed % 3),
+                                           .missing_allowed = seed % 2 == 0};
+        attack(&options, 10);
+    }
+}
+
+static void check_wide_nodes(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 77,
+                                       .tree_count = 20,
+                                       .feature_count = 90000,
+                                       .decision_count_max = 9000,
+                                       .group_count = 1,
+                                       .class_count = 2};
+    attack(&options, 2);
+}
+
+/* Another process rewrites the nodes of the mapped file while this one predicts from it. */
+static void check_changing_file(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 5,
+                                       .tree_count = 33,
+                                       .feature_count = 7,
+                                       .decision_count_max = 60,
+                                       .group_count = 1,
+                                       .class_count = 3};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    model_bytes bytes = model_bytes_of(&forest, 0);
+    char path[] = "/tmp/espalier-test-XXXXXX";
+    const int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    model_bytes_write(&bytes, path);
+    espalier_model *model = NULL;
+    assert_int_equal(espalier_model_open(path, NULL, &model, NULL), ESPALIER_OK);
+    const espalier_file_section *const nodes = model_bytes_section(&bytes, ESPALIER_SECTION_NODES);
+    uint8_t *const shared =
+        mmap(NULL, bytes.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+    assert_true(shared != MAP_FAILED);
+    const pid_t writer = fork();
+    assert_true(writer >= 0);
+    if (writer == 0) {
+        uint64_t random = 1;
+        for (;;) {
+            fill_hostile((uint32_t *)(void *)(shared + nodes->offset), nodes->bytes / 4, &random);
+        }
+    }
+    moated_predictor predictor = moated_make(model, 16);
+    for (uint64_t round = 0; round < 2000; round++) {
+        float *const values = model_rows_make(&forest, round, ROWS, 1);
+        size_t row_bytes = 0;
+        const espalier_output_kind kind =
+            round % 2 == 0 ? ESPALIER_OUTPUT_PROBABILITY : ESPALIER_OUTPUT_LEAF;
+        moat out = predict_moated(predictor.predictor, kind, values, ROWS, &row_bytes);
+        moat_free(&out);
+        free(values);
+    }
+    assert_int_equal(kill(writer, SIGKILL), 0);
+    assert_int_equal(waitpid(writer, NULL, 0), writer);
+    moated_free(&predictor);
+    espalier_model_close(model);
+    assert_int_equal(munmap(shared, bytes.bytes), 0);
+    assert_int_equal(close(descriptor), 0);
+    assert_int_equal(unlink(path), 0);
+    model_bytes_free(&bytes);
+    espalier_forest_free(&forest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(check_narrow_nodes),
+        cmocka_unit_test(check_wide_nodes),
+        cmocka_unit_test(check_changing_file),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
