@@ -18,10 +18,10 @@
  *   digits of a text integer                 4,300                  fixed
  *   bytes of a module or a name              1,024 each             fixed
  *   distinct names                           65,536                 fixed
- *   fields of a dtype                        128, else opaque       fixed
+ *   fields of a dtype                        64, else opaque        fixed
  *   dtype nesting                            16, else opaque        fixed
  *   dimensions of an array                   32, else opaque        fixed
- *   attributes of one object's state         4,096                  fixed
+ *   attributes of one object's state         512                    fixed
  *   text of a flagged call                   200 bytes              fixed
  *
  * Byte counts are compared with the bytes left before anything is taken; products are checked.
