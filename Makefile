@@ -10,7 +10,7 @@ help:
 	@echo 'make demo    build, then convert a scikit-learn forest, predict, compare, time'
 	@echo 'make build   libraries and the espalier command, release, in $(BUILD_DIR)/release'
 	@echo 'make test    build and run the tests'
-	@echo 'make bench   build and run the benchmarks'
+	@echo 'make bench   build and run the benchmarks (BENCH_OPTIONS=--quick for a short run)'
 	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
 	@echo 'make format  format all C and C++ files in place'
 	@echo 'make clean   remove $(BUILD_DIR)'
@@ -30,7 +30,7 @@ test:
 	@cd "$(BUILD_DIR)/release" && ctest --output-on-failure -j "$$(nproc)"
 
 bench: build
-	@scripts/bench.sh "$(BUILD_DIR)/release"
+	@bench/run.sh --build "$(BUILD_DIR)/release" $(BENCH_OPTIONS)
 
 check:
 	@scripts/install_deps.sh check
