@@ -71,7 +71,7 @@ static espalier_status check_padding(const digesting *work, uint64_t from, uint6
     for (uint64_t at = from; at < to;) {
         const size_t count = to - at < READ_BYTES ? (size_t)(to - at) : READ_BYTES;
         const espalier_status status =
-            espalier_input_read(&work->input, at, work->buffer, count, work->error);
+            espalier_input_fetch(&work->input, at, work->buffer, count, work->error);
         if (status != ESPALIER_OK) {
             return status;
         }
@@ -93,7 +93,7 @@ static espalier_status check_section(const digesting *work, const espalier_file_
     for (uint64_t at = section->offset; at < end;) {
         const size_t count = end - at < READ_BYTES ? (size_t)(end - at) : READ_BYTES;
         const espalier_status status =
-            espalier_input_read(&work->input, at, work->buffer, count, work->error);
+            espalier_input_fetch(&work->input, at, work->buffer, count, work->error);
         if (status != ESPALIER_OK) {
             return status;
         }
