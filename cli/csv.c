@@ -52,13 +52,16 @@ static int peek_byte(espalier_csv *csv, espalier_message *message)
     return input->buffer[input->at];
 }
 
-static bool put_byte(espalier_csv *csv, char byte, espalier_message *message)
+static bool put_bytes(espalier_csv *csv, const void *bytes, size_t count, espalier_message *message)
 {
-    if (csv->text_bytes == csv->text_capacity) {
-        if (csv->text_capacity >= ESPALIER_CSV_RECORD_BYTES_MAX) {
+    if (csv->text_capacity - csv->text_bytes < count) {
+        size_t capacity = csv->text_capacity == 0 ? 4096 : csv->text_capacity;
+        while (capacity - csv->text_bytes < count && capacity < ESPALIER_CSV_RECORD_BYTES_MAX) {
+            capacity *= 2;
+        }
+        if (capacity - csv->text_bytes < count) {
             return fail_line(csv, csv->line, "longer than 256 MiB", message);
         }
-        const size_t capacity = csv->text_capacity == 0 ? 4096 : csv->text_capacity * 2;
         char *text = realloc(csv->text, capacity);
         if (text == NULL) {
             return fail_line(csv, csv->line, "not enough memory", message);
@@ -66,7 +69,8 @@ static bool put_byte(espalier_csv *csv, char byte, espalier_message *message)
         csv->text = text;
         csv->text_capacity = capacity;
     }
-    csv->text[csv->text_bytes++] = byte;
+    memcpy(csv->text + csv->text_bytes, bytes, count);
+    csv->text_bytes += count;
     return true;
 }
 
@@ -88,6 +92,7 @@ static bool begin_field(espalier_csv *csv, espalier_message *message)
 /* Copies bytes up to a comma or the end of the line, which stay unread; *stop_out tells which. */
 static bool read_plain(espalier_csv *csv, int *stop_out, espalier_message *message)
 {
+    espalier_input *input = csv->input;
     for (;;) {
         const int byte = peek_byte(csv, message);
         if (byte == -2) {
@@ -95,21 +100,29 @@ static bool read_plain(espalier_csv *csv, int *stop_out, espalier_message *messa
         }
         if (byte == ',' || byte == '\n' || byte == -1) {
             *stop_out = byte;
-            /* The CR of a CRLF is no part of the field. */
-            const size_t start = csv->field_offsets[csv->field_count - 1];
-            if (byte != ',' && csv->text_bytes > start && csv->text[csv->text_bytes - 1] == '\r') {
-                csv->text_bytes--;
-            }
-            return true;
+            break;
         }
         if (byte == 0) {
             return fail_line(csv, csv->next_line, "a NUL byte: this is not a text file", message);
         }
-        if (!put_byte(csv, (char)byte, message)) {
+        /* As much as the buffer holds: byte by byte was two thirds of the time. */
+        const unsigned char *start = input->buffer + input->at;
+        const unsigned char *end = input->buffer + input->filled;
+        const unsigned char *at = start;
+        while (at < end && *at != ',' && *at != '\n' && *at != 0) {
+            at++;
+        }
+        if (!put_bytes(csv, start, (size_t)(at - start), message)) {
             return false;
         }
-        csv->input->at++;
+        input->at += (size_t)(at - start);
     }
+    /* The CR of a CRLF is no part of the field. */
+    const size_t start = csv->field_offsets[csv->field_count - 1];
+    if (*stop_out != ',' && csv->text_bytes > start && csv->text[csv->text_bytes - 1] == '\r') {
+        csv->text_bytes--;
+    }
+    return true;
 }
 
 /* After the opening quote: copies up to the closing one, "" being one quote. */
@@ -141,7 +154,8 @@ static bool read_quoted(espalier_csv *csv, int *stop_out, espalier_message *mess
             }
             csv->input->at++;
         }
-        if (!put_byte(csv, (char)byte, message)) {
+        const char copied = (char)byte;
+        if (!put_bytes(csv, &copied, 1, message)) {
             return false;
         }
     }
@@ -173,7 +187,7 @@ static bool read_field(espalier_csv *csv, int *stop_out, espalier_message *messa
     } else if (!read_plain(csv, stop_out, message)) {
         return false;
     }
-    return put_byte(csv, '\0', message);
+    return put_bytes(csv, "", 1, message);
 }
 
 static bool skip_byte_order_mark(espalier_csv *csv, espalier_message *message)
