@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * convert/golden: rows are the same every time and sit on thresholds; written models of many kinds of
+ * forests reproduce them in every shape; one wrong leaf, threshold or number does not get through.
+ */
+#include "convert/golden.h"
+#include "convert/reference.h"
+#include "format/writer.h"
+#include "tests/support/synthetic.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MODEL_PATH "test_golden.espalier"
+
+static const synthetic_options options_list[] = {
+    {.seed = 1, .tree_count = 1, .feature_count = 1, .group_count = 1},
+    {.seed = 2, .tree_count = 1, .feature_count = 3, .decision_count_max = 50, .group_count = 2},
+    {.seed = 3,
+     .tree_count = 40,
+     .feature_count = 5,
+     .decision_count_max = 100,
+     .group_count = 1,
+     .class_count = 3,
+     .distinct_count = 9},
+    {.seed = 4,
+     .tree_count = 33,
+     .feature_count = 9,
+     .decision_count_max = 300,
+     .group_count = 3,
+     .class_count = 1,
+     .missing_allowed = true,
+     .shape = SYNTHETIC_BEST_FIRST},
+    {.seed = 5,
+     .tree_count = 1,
+     .feature_count = 4,
+     .decision_count_max = 200,
+     .group_count = 2,
+     .class_count = 150,
+     .normalise = true,
+     .shape = SYNTHETIC_BEST_FIRST},
+    {.seed = 6,
+     .tree_count = 7,
+     .feature_count = 3,
+     .decision_count_max = 3000,
+     .group_count = 1,
+     .missing_allowed = true,
+     .shape = SYNTHETIC_CHAIN},
+    {.seed = 7,
+     .tree_count = 3,
+     .feature_count = 70000,
+     .decision_count_max = 120000,
+     .group_count = 1,
+     .missing_allowed = true,
+     .shape = SYNTHETIC_BEST_FIRST},
+    {.seed = 8,
+     .tree_count = 300,
+     .feature_count = 20,
+     .decision_count_max = 64,
+     .group_count = 1,
+     .class_count = 2,
+     .label_kind = ESPALIER_LABEL_STRING,
+     .named = true},
+};
+
+/* A forest, flattened, with its golden rows. */
+typedef struct fixture {
+    espalier_forest forest;
+    espalier_flat flat;
+    espalier_golden golden;
+    espalier_flat_bytes golden_section;
+    espalier_error error;
+} fixture;
+
+static void make_fixture(fixture *f, const synthetic_options *options)
+{
+    memset(f, 0, sizeof *f);
+    synthetic_forest_make(options, &f->forest);
+    assert_int_equal(espalier_flatten(&f->forest, "synthetic", &f->flat, &f->error), ESPALIER_OK);
+    assert_int_equal(espalier_golden_init(&f->golden, &f->forest, &f->error), ESPALIER_OK);
+    assert_int_equal(espalier_golden_section(&f->golden, &f->golden_section, &f->error),
+                     ESPALIER_OK);
+}
+
+static void free_fixture(fixture *f)
+{
+    espalier_golden_free(&f->golden);
+    espalier_flat_free(&f->flat);
+    espalier_forest_free(&f->forest);
+    free(f->golden_section.data);
+}
+
+/* Writes the fixture's sections and opens them; the status of the open with verify. */
+static espalier_status write_and_open(fixture *f, bool with_golden, espalier_model **model_out)
+{
+    static const char metadata[] = "{}";
+    espalier_writer_section sections[ESPALIER_FLAT_SECTIONS_MAX + 2];
+    uint32_t count = espalier_flat_sections(&f->flat, sections);
+    if (with_golden) {
+        sections[count++] =
+            (espalier_writer_section){ESPALIER_SECTION_GOLDEN, 0, f->golden_section.data,
+                                      f->golden_section.bytes};
+    }
+    sections[count++] = (espalier_writer_section){ESPALIER_SECTION_METADATA, 0, metadata, 2};
+    char *temporary = NULL;
+    uint64_t bytes = 0;
+    assert_int_equal(espalier_writer_write(MODEL_PATH, sections, count, &temporary, &bytes,
+                                           &f->error),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_writer_publish(temporary, MODEL_PATH, &f->error), ESPALIER_OK);
+    free(temporary);
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.flags = ESPALIER_OPEN_VERIFY;
+    return espalier_model_open(MODEL_PATH, &options, model_out, &f->error);
+}
+
+static void test_written_models_reproduce_their_forests(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof options_list / sizeof options_list[0]; i++) {
+        fixture f;
+        make_fixture(&f, &options_list[i]);
+        espalier_model *model = NULL;
+        if (write_and_open(&f, true, &model) != ESPALIER_OK ||
+            espalier_golden_compare(&f.golden, model, MODEL_PATH, NULL, NULL, &f.error) !=
+                ESPALIER_OK) {
+            fail_msg("forest %zu: %s", i, f.error.message);
+        }
+        espalier_model_close(model);
+        free_fixture(&f);
+    }
+    (void)unlink(MODEL_PATH);
+}
+
+/* The rows a forest is proved with, and what they are made of. */
+static void test_rows_are_telling(void **state)
+{
+    (void)state;
+    fixture f;
+    make_fixture(&f, &options_list[3]);
+    const uint32_t row_count = espalier_golden_compared_count(&f.forest);
+    assert_in_range(row_count, 1000, 4096);
+    const uint32_t features = f.forest.feature_count;
+    double *const row = calloc(features, sizeof *row);
+    double *const again = calloc(features, sizeof *again);
+    uint64_t exact = 0;
+    uint64_t missing = 0;
+    uint64_t infinite = 0;
+    for (uint32_t i = 0; i < row_count; i++) {
+        espalier_golden_row(&f.golden, i, row);
+        for (uint32_t j = 0; j < features; j++) {
+            missing += isnan(row[j]) != 0;
+            infinite += isinf((float)row[j]) != 0;
+        }
+        for (uint64_t node = 0; node < f.forest.node_count; node++) {
+            exact += f.forest.left[node] != ESPALIER_FOREST_LEAF &&
+                     row[f.forest.feature[node]] == f.forest.threshold[node];
+        }
+    }
+    assert_true(exact > row_count); /* a row in eight has all its features on thresholds */
+    assert_true(missing > row_count / 8);
+    assert_true(infinite > row_count / 16);
+    /* A row depends on its number alone. */
+    espalier_golden_row(&f.golden, 5, row);
+    espalier_golden_row(&f.golden, 900, again);
+    espalier_golden_row(&f.golden, 5, again);
+    assert_memory_equal(row, again, features * sizeof *row);
+    free(row);
+    free(again);
+    free_fixture(&f);
+}
+
+static void test_section_holds_reference_results(void **state)
+{
+    (void)state;
+    fixture f;
+    make_fixture(&f, &options_list[4]);
+    const uint8_t *at = f.golden_section.data;
+    espalier_file_golden head;
+    memcpy(&head, at, sizeof head);
+    at += sizeof head;
+    const uint32_t slots = espalier_reference_slot_count(&f.forest);
+    assert_int_equal(head.feature_count, 4);
+    assert_int_equal(head.slot_count, slots);
+    assert_int_equal(head.tree_count, 1);
+    assert_in_range(head.row_count, 4, 64);
+    assert_int_equal(f.golden_section.bytes, sizeof head + head.row_count * ((4 + slots) * 8 + 4));
+    assert_true(f.golden_section.bytes <= 256 << 10);
+    double *const expected = calloc(slots, sizeof *expected);
+    for (uint32_t i = 0; i < head.row_count; i++) {
+        double row[4];
+        float cast[4];
+        uint32_t leaf = 0;
+        memcpy(row, at + i * sizeof row, sizeof row);
+        for (size_t j = 0; j < 4; j++) {
+            cast[j] = (float)row[j];
+        }
+        espalier_reference_evaluate(&f.forest, cast, 1, expected, &leaf);
+        const uint8_t *const stored = at + head.row_count * sizeof row;
+        assert_memory_equal(stored + i * slots * 8, expected, slots * 8);
+        assert_memory_equal(stored + head.row_count * slots * 8 + i * 4, &leaf, 4);
+    }
+    free(expected);
+    free_fixture(&f);
+}
+
+/* Wide models store fewer rows, huge ones none. */
+static void test_stored_rows_are_bounded(void **state)
+{
+    (void)state;
+    espalier_forest forest = {.tree_count = 1, .leaf_width = 1};
+    const uint32_t cases[][2] = {
+        {10, 64}, {1 << 12, 7}, {(1 << 15) - 1, 3}, {1 << 16, 1}, {1 << 24, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        forest.feature_count = cases[i][0];
+        const uint32_t stored = espalier_golden_stored_count(&forest);
+        assert_int_equal(stored, cases[i][1]);
+    }
+}
+
+/* A converter that gets one thing wrong: verify, or the comparison alone, must see it. */
+static void expect_refusal(fixture *f)
+{
+    espalier_model *model = NULL;
+    const espalier_status opened = write_and_open(f, true, &model);
+    assert_true(opened == ESPALIER_ERROR_GOLDEN || opened == ESPALIER_OK);
+    if (opened == ESPALIER_OK) {
+        espalier_model_close(model);
+    }
+    assert_int_equal(write_and_open(f, false, &model), ESPALIER_OK);
+    assert_int_equal(espalier_golden_compare(&f->golden, model, "x", NULL, NULL, &f->error),
+                     ESPALIER_ERROR_PROOF);
+    assert_non_null(strstr(f->error.message, "x: golden row"));
+    espalier_model_close(model);
+    (void)unlink(MODEL_PATH);
+}
+
+static void test_a_wrong_leaf_is_found(void **state)
+{
+    (void)state;
+    for (size_t i = 1; i < 5; i++) {
+        fixture f;
+        make_fixture(&f, &options_list[i]);
+        /* The last bit of the row that most leaves share, or of all rows where none is shared. */
+        uint64_t *const bits = f.flat.leaves.data;
+        for (uint64_t j = 0; j < f.flat.leaves.bytes / sizeof *bits; j++) {
+            bits[j] ^= UINT64_C(1) << 20;
+        }
+        expect_refusal(&f);
+        free_fixture(&f);
+    }
+}
+
+static void test_a_wrong_threshold_is_found(void **state)
+{
+    (void)state;
+    fixture f;
+    make_fixture(&f, &options_list[2]);
+    /* One float32 too high at the root of the first tree. */
+    espalier_file_node *const nodes = f.flat.nodes.data;
+    assert_true(nodes[0].word >> f.flat.part.child_bits != 0);
+    nodes[0].threshold += 1;
+    espalier_model *model = NULL;
+    assert_int_equal(write_and_open(&f, false, &model), ESPALIER_OK);
+    assert_int_equal(espalier_golden_compare(&f.golden, model, "x", NULL, NULL, &f.error),
+                     ESPALIER_ERROR_PROOF);
+    espalier_model_close(model);
+    free_fixture(&f);
+    (void)unlink(MODEL_PATH);
+}
+
+static void test_wrong_node_numbers_are_found(void **state)
+{
+    (void)state;
+    fixture f;
+    make_fixture(&f, &options_list[3]);
+    /* Two leaves of the first tree change their numbers; nothing else shows it. */
+    assert_int_equal(f.flat.model.number_bytes, 2);
+    uint16_t *const numbers = f.flat.node_numbers.data;
+    const espalier_file_node *const nodes = f.flat.nodes.data;
+    const uint32_t mask = (UINT32_C(1) << f.flat.part.child_bits) - 1;
+    const espalier_file_tree *const trees = f.flat.trees.data;
+    uint32_t last = 0;
+    for (uint32_t i = 2; i <= trees[0].source_node_count; i++) {
+        if ((nodes[i].word & mask) == i && last != 0) {
+            const uint16_t number = numbers[i];
+            numbers[i] = numbers[last];
+            numbers[last] = number;
+        }
+        last = (nodes[i].word & mask) == i ? i : last;
+    }
+    expect_refusal(&f);
+    free_fixture(&f);
+}
+
+static void test_a_model_of_another_forest_is_refused(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture other;
+    make_fixture(&f, &options_list[2]);
+    make_fixture(&other, &options_list[3]);
+    espalier_model *model = NULL;
+    assert_int_equal(write_and_open(&f, true, &model), ESPALIER_OK);
+    assert_int_equal(espalier_golden_compare(&other.golden, model, "x", NULL, NULL, &other.error),
+                     ESPALIER_ERROR_PROOF);
+    assert_non_null(strstr(other.error.message, "output kind 2"));
+    espalier_model_close(model);
+    free_fixture(&f);
+    free_fixture(&other);
+    (void)unlink(MODEL_PATH);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_written_models_reproduce_their_forests),
+        cmocka_unit_test(test_rows_are_telling),
+        cmocka_unit_test(test_section_holds_reference_results),
+        cmocka_unit_test(test_stored_rows_are_bounded),
+        cmocka_unit_test(test_a_wrong_leaf_is_found),
+        cmocka_unit_test(test_a_wrong_threshold_is_found),
+        cmocka_unit_test(test_wrong_node_numbers_are_found),
+        cmocka_unit_test(test_a_model_of_another_forest_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
