@@ -206,8 +206,10 @@ static espalier_status prepare(espalier_predictor *predictor,
     if (status == ESPALIER_OK && wants_leaf) {
         status = prepare_leaves(predictor);
     }
-    (void)snprintf(predictor->kernel_name, sizeof predictor->kernel_name, "%s",
-                   predictor->parts[0].kernel->name);
+    if (status == ESPALIER_OK) {
+        (void)snprintf(predictor->kernel_name, sizeof predictor->kernel_name, "%s",
+                       predictor->parts[0].kernel->name);
+    }
     return status;
 }
 
