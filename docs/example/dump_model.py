@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists the bytes of a model file, field by field: dump_model.py MODEL.
 
-Written from docs/format.md alone, for its worked example; for small files. Long arrays are cut after
-the first items. Checks nothing: use `espalier verify` for that.
+Written from docs/format.md alone, for its worked example; for small files. Long arrays and runs of
+bytes are cut, section entries after the first take a line each. Checks nothing: use `espalier
+verify` for that.
 """
 
 import struct
 import sys
 
-ITEMS_MAX = 8
+ITEMS_MAX = 4
 NAMES = {1: "MODEL", 2: "STEPS", 3: "PARTS", 4: "STAGES", 5: "OUTPUTS", 6: "COLUMNS", 7: "TREES",
          8: "CONSTANTS", 9: "FEATURE_NAMES", 10: "CLASS_LABELS", 16: "NODES", 17: "LEAVES",
          24: "NODE_NUMBERS", 25: "GOLDEN", 26: "METADATA", 27: "PROOF"}
@@ -19,6 +20,8 @@ Q optional_features|I header_bytes|I section_count|I section_entry_bytes|I reser
 32 root_digest|Q checksum|24 reserved1"""
 ENTRY = """I type|H encoding|H flags|Q offset|Q bytes|Q alignment|Q checksum_low|Q checksum_high|
 32 digest|16 reserved"""
+ENTRY_NAMES = [field.split()[1] for field in ENTRY.replace("\n", "").split("|")]
+ENTRY_BYTES = "<IHHQQQQQ32s16s"
 RECORDS = {
     "MODEL": """I feature_count|I slot_count|I input_rule|I default_output|I group_count|
 I number_bytes|Q visits_per_row|Q node_count|24 reserved""",
@@ -62,7 +65,7 @@ class Dump:
         size = struct.calcsize(kind)
         value = struct.unpack_from("<" + kind, self.data, self.at)[0]
         big = kind in "IQ" and value >= 1 << 24
-        self.line(size, f"{name} {hex(value) if big else value!r}{note}")
+        self.line(size, f"{name} {hex(value) if big else repr(value)}{note}")
         return value
 
     def record(self, fields):
@@ -102,7 +105,7 @@ def dump_nodes(dump, size, part):
         for _ in range(min(size // 16, ITEMS_MAX)):
             dump.record(NODE_WIDE)
         return
-    for position in range(min(size // 8, 4 * ITEMS_MAX)):
+    for position in range(min(size // 8, 8 * ITEMS_MAX)):
         bits, word = struct.unpack_from("<II", dump.data, dump.at)
         child = word & ((1 << part["child_bits"]) - 1)
         column = word >> part["child_bits"]
@@ -146,10 +149,16 @@ def main():
     print("header")
     header = dump.record(HEADER)
     entries = []
-    for _ in range(header["section_count"]):
-        kind = struct.unpack_from("<I", dump.data, dump.at)[0]
-        print(f"\nsection table: {NAMES.get(kind, kind)}")
-        entries.append(dump.record(ENTRY))
+    for index in range(header["section_count"]):
+        if index == 0:
+            print("\nsection table, its first entry")
+            entries.append(dump.record(ENTRY))
+            print("\nsection table, the other entries")
+            continue
+        entry = dict(zip(ENTRY_NAMES, struct.unpack_from(ENTRY_BYTES, dump.data, dump.at)))
+        entries.append(entry)
+        place = f"offset {entry['offset']:#x}, {entry['bytes']} bytes"
+        dump.line(96, f"{NAMES.get(entry['type'], entry['type'])}: {place}")
     parts = []
     for entry in entries:
         gap = entry["offset"] - dump.at
