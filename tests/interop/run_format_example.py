@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worked example of docs/format.md is what the converter writes today.
 
-Converts docs/example/stump.pkl, lists the file's bytes with docs/example/dump_model.py, and compares
-with the listing in the document. run_format_example.py --espalier PROGRAM [--update]; --update writes
-the listing into the document instead. Exit 0: same; 1: another.
+Converts docs/example/stump.pkl, lists the file's bytes with docs/example/dump_model.py, and
+compares with the listing in the document. run_format_example.py --espalier PROGRAM [--update];
+--update writes the listing into the document instead. Exit 0: same; 1: another.
 """
 
 import argparse
