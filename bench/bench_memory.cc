@@ -198,7 +198,7 @@ int run(int count, char **arguments)
         return std::strcmp(arguments[1], "--help") == 0 ? 0 : 2;
     }
     bool is_held = true;
-    for (const bench_model &model : prepare_models(settings)) {
+    for (const bench_model &model : prepare_models(settings, false)) {
         const std::string rows_path = settings.folder + "/" + model.name + ".memory.npy";
         write_npy(rows_path, model.rows);
         is_held = measure(model, rows_path, is_json) && is_held;

@@ -153,7 +153,7 @@ void add_naive(const bench_settings &settings, const bench_model &model)
 
 int main(int count, char **arguments)
 {
-    return run_program(count, arguments,
+    return run_program(count, arguments, true,
                        [](const bench_settings &settings, const std::vector<bench_model> &models) {
                            for (const bench_model &model : models) {
                                for (const espalier_isa isa : choose_levels(model)) {

@@ -60,8 +60,9 @@ void add_benchmark(const std::string &name, int64_t iterations, Function functio
         ->Unit(benchmark::kMicrosecond);
 }
 
-// `add` registers the benchmarks; what it returns lives until they have run.
-template <typename Adder> int run_program(int count, char **arguments, Adder add)
+// `add` registers the benchmarks; what it returns lives until they have run. `is_fresh`: the
+// standard forests are converted anew.
+template <typename Adder> int run_program(int count, char **arguments, bool is_fresh, Adder add)
 {
     try {
         if (count > 1 && std::strcmp(arguments[1], "--help") == 0) {
@@ -74,7 +75,7 @@ template <typename Adder> int run_program(int count, char **arguments, Adder add
         if (benchmark::ReportUnrecognizedArguments(count, arguments)) {
             return 2;
         }
-        const std::vector<bench_model> models = prepare_models(settings);
+        const std::vector<bench_model> models = prepare_models(settings, is_fresh);
         for (const fact &each : describe_machine()) {
             benchmark::AddCustomContext(each.name, each.value);
         }

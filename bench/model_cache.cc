@@ -113,10 +113,10 @@ void make_source(const forest_recipe &recipe, const bench_model &model, const st
     });
 }
 
-void convert_source(const bench_model &model)
+void convert_source(const bench_model &model, bool is_fresh)
 {
     espalier_error error;
-    if (is_stale(model.model_path) &&
+    if ((is_fresh || is_stale(model.model_path)) &&
         espalier_convert(model.source_path.c_str(), model.model_path.c_str(), nullptr, nullptr,
                          &error) != ESPALIER_OK) {
         fail(error.message);
@@ -334,7 +334,7 @@ naive_owner load_naive(const std::string &path)
     return naive;
 }
 
-bench_model prepare_forest(const bench_settings &settings, const std::string &name)
+bench_model prepare_forest(const bench_settings &settings, const std::string &name, bool is_fresh)
 {
     const forest_recipe &recipe = find_recipe(name);
     make_folder(settings.folder);
@@ -345,14 +345,14 @@ bench_model prepare_forest(const bench_settings &settings, const std::string &na
     model.naive_path = settings.folder + "/" + name + ".naive";
     const std::string rows = settings.folder + "/" + name + ".npy";
     make_source(recipe, model, rows);
-    convert_source(model);
+    convert_source(model, is_fresh);
     inspect_model(&model);
     make_naive(model);
     model.rows = read_npy(rows);
     return model;
 }
 
-std::vector<bench_model> prepare_models(const bench_settings &settings)
+std::vector<bench_model> prepare_models(const bench_settings &settings, bool is_fresh)
 {
     std::vector<bench_model> models;
     make_folder(settings.folder);
@@ -366,7 +366,7 @@ std::vector<bench_model> prepare_models(const bench_settings &settings)
         }
     }
     for (const std::string &name : forests) {
-        models.push_back(prepare_forest(settings, name));
+        models.push_back(prepare_forest(settings, name, is_fresh));
     }
     for (const bench_model &model : models) {
         check_agreement(model);

@@ -73,12 +73,14 @@ struct bench_model {
 
 /*
  * All models that the settings ask for: made where they are missing, remade where the program is
- * newer than the converted file, agreement checked. Says on stderr what takes long.
+ * newer than the converted file, agreement checked. `is_fresh`: standard forests are converted anew,
+ * so that the page cache holds them as the converter wrote them. Says on stderr what takes long.
  */
-std::vector<bench_model> prepare_models(const bench_settings &settings);
+std::vector<bench_model> prepare_models(const bench_settings &settings, bool is_fresh);
 
 // One standard forest by name ("depth8", "depth10", "unlimited", "unlimited7"), without checking.
-bench_model prepare_forest(const bench_settings &settings, const std::string &name);
+bench_model prepare_forest(const bench_settings &settings, const std::string &name,
+                           bool is_fresh = false);
 
 // Removes its file at the end unless ESPALIER_BENCH_KEEP is set.
 class grown_file

@@ -70,6 +70,8 @@ class Report:
         yield ("open, page cache warm", self.get(f"open/warm/{model}"), None)
         yield ("open + first prediction, warm", self.get(f"open_first/warm/{model}"),
                self.get(f"naive_load_first/warm/{model}"))
+        yield ("open + first prediction, read back", self.get(f"open_first/reread/{model}"),
+               self.get(f"naive_load_first/warm/{model}"))
         yield ("open + first prediction, dropped", self.get(f"open_first/dropped/{model}"),
                self.get(f"naive_load_first/dropped/{model}"))
         for key, text in (("p50_ns", "p50"), ("p99_ns", "p99")):
