@@ -22,7 +22,8 @@ typedef struct espalier_writer_section {
  * Writes sections[section_count] (any order; sorted by type here, which is the file's order) to a
  * new temporary file in the folder of model_path and syncs it. Deterministic: the same sections give
  * the same bytes. On success *temporary_out is the temporary file's path (malloc, the caller frees
- * it), to be published or discarded. Status: WRITE, SYNC, OPEN, LIMIT, MEMORY.
+ * it), to be published or discarded. Status: ARGUMENT (sections empty, given twice, or no cold one
+ * last), OPEN, WRITE, SYNC, LIMIT, MEMORY.
  */
 espalier_status espalier_writer_write(const char *model_path,
                                       const espalier_writer_section *sections,
