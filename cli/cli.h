@@ -42,6 +42,9 @@ bool espalier_message_set(espalier_message *message, const char *format, ...)
 /* Prints "espalier: text" on standard error, escaped; returns ESPALIER_EXIT_INPUT. */
 int espalier_fail(const char *text);
 
+/* The same for what a library call on `path` returned: its message, or the status as a sentence. */
+int espalier_fail_status(const char *path, espalier_status status, const espalier_error *error);
+
 /* The same for a wrong command line, with a hint at --help; returns ESPALIER_EXIT_USAGE. */
 int espalier_usage_fail(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -366,17 +366,18 @@ static int convert_source(const convert_arguments *arguments)
         options.progress = show_progress;
         options.progress_context = &progress;
     }
-    const espalier_status status =
+    espalier_status status =
         espalier_convert(arguments->source_path, arguments->model_path, &options, &report, &error);
     if (progress.is_shown) {
         fputs("\r\033[K", stderr);
     }
     if (status != ESPALIER_OK) {
-        return espalier_fail(error.message);
+        return espalier_fail_status(arguments->source_path, status, &error);
     }
     /* What the new file holds is read from the file itself. */
-    if (espalier_model_open(arguments->model_path, NULL, &model, &error) != ESPALIER_OK) {
-        return espalier_fail(error.message);
+    status = espalier_model_open(arguments->model_path, NULL, &model, &error);
+    if (status != ESPALIER_OK) {
+        return espalier_fail_status(arguments->model_path, status, &error);
     }
     const bool has_info = espalier_model_info_get(model, &info) == ESPALIER_OK;
     espalier_model_close(model);

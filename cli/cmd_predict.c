@@ -216,24 +216,18 @@ static int parse_iterations(const char *text, uint32_t iteration_count,
     return 0;
 }
 
-static int fail_status(const char *path, const char *what, espalier_status status)
-{
-    espalier_message message;
-    espalier_message_set(&message, "%s: %s: %s", path, what, espalier_status_message(status));
-    return espalier_fail(message.text);
-}
-
 /* Opens the model and looks up the output; 0 or an exit code. */
 static int open_model(predict_run *run, predict_options *options)
 {
     espalier_error error = {0};
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    if (espalier_model_open(options->model_path, NULL, &run->model, &error) != ESPALIER_OK) {
-        return espalier_fail(error.message);
-    }
-    espalier_status status = espalier_model_info_get(run->model, &info);
+    espalier_status status = espalier_model_open(options->model_path, NULL, &run->model, &error);
     if (status != ESPALIER_OK) {
-        return fail_status(options->model_path, "info", status);
+        return espalier_fail_status(options->model_path, status, &error);
+    }
+    status = espalier_model_info_get(run->model, &info);
+    if (status != ESPALIER_OK) {
+        return espalier_fail_status(options->model_path, status, NULL);
     }
     run->info = info;
     if (options->kind == 0) {
@@ -248,7 +242,7 @@ static int open_model(predict_run *run, predict_options *options)
         return espalier_fail(message.text);
     }
     if (status != ESPALIER_OK) {
-        return fail_status(options->model_path, "output", status);
+        return espalier_fail_status(options->model_path, status, NULL);
     }
     return 0;
 }
@@ -271,7 +265,7 @@ static int make_predictor(predict_run *run, const predict_options *options)
     }
     const espalier_status status =
         espalier_predictor_create(run->model, &predictor_options, &run->predictor);
-    return status == ESPALIER_OK ? 0 : fail_status(options->model_path, "predictor", status);
+    return status == ESPALIER_OK ? 0 : espalier_fail_status(options->model_path, status, NULL);
 }
 
 /* Rows per chunk: rows and predictions together stay within some megabytes. */
@@ -450,7 +444,7 @@ static int predict_rows(predict_run *run, const predict_options *options)
         const bool is_refused =
             status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE;
         if (status != ESPALIER_OK && !is_refused) {
-            return fail_status(espalier_rows_name(run->rows), "predict", status);
+            return espalier_fail_status(espalier_rows_name(run->rows), status, NULL);
         }
         if (!espalier_results_write(run->results, run->items, outputs.rows_written, &message)) {
             return espalier_fail(message.text);

@@ -134,5 +134,5 @@ int espalier_command_verify(int argc, char **argv)
     } else if (ok) {
         code = print_text(path, &result);
     }
-    return ok ? code : espalier_fail(error.message);
+    return ok ? code : espalier_fail_status(path, error.status, &error);
 }

@@ -368,8 +368,9 @@ int espalier_info_model(const char *path, bool is_json)
     espalier_model *model = NULL;
     espalier_error error = {0};
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    if (espalier_model_open(path, NULL, &model, &error) != ESPALIER_OK) {
-        return espalier_fail(error.message);
+    const espalier_status status = espalier_model_open(path, NULL, &model, &error);
+    if (status != ESPALIER_OK) {
+        return espalier_fail_status(path, status, &error);
     }
     int code = ESPALIER_EXIT_DONE;
     if (espalier_model_info_get(model, &info) != ESPALIER_OK) {

@@ -168,8 +168,9 @@ int espalier_info_source(const char *path, bool is_json)
 {
     espalier_source *source = NULL;
     espalier_error error = {0};
-    if (espalier_source_open(path, NULL, &source, &error) != ESPALIER_OK) {
-        return espalier_fail(error.message);
+    const espalier_status status = espalier_source_open(path, NULL, &source, &error);
+    if (status != ESPALIER_OK) {
+        return espalier_fail_status(path, status, &error);
     }
     int code = ESPALIER_EXIT_DONE;
     if (is_json) {

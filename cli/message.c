@@ -28,6 +28,16 @@ int espalier_fail(const char *text)
     return ESPALIER_EXIT_INPUT;
 }
 
+int espalier_fail_status(const char *path, espalier_status status, const espalier_error *error)
+{
+    espalier_message message;
+    if (error != NULL && error->message[0] != '\0') {
+        return espalier_fail(error->message);
+    }
+    espalier_message_set(&message, "%s: %s", path, espalier_status_message(status));
+    return espalier_fail(message.text);
+}
+
 int espalier_usage_fail(const char *command, const char *format, ...)
 {
     char text[1024];
