@@ -12,7 +12,7 @@ export BUILD_DIR=${BUILD_DIR:-build}
 mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
-steps=(release clang asan-ubsan tsan format clang-tidy tidy install compile fuzz)
+steps=(release clang asan-ubsan tsan valgrind format clang-tidy tidy install compile fuzz)
 
 passed=0
 failed=0
@@ -62,6 +62,10 @@ step_asan_ubsan() {
 step_tsan() {
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     scripts/build.sh tsan -DESPALIER_WERROR=ON && run_ctest tsan -L threads
+}
+
+step_valgrind() {
+    scripts/valgrind.sh "$BUILD_DIR/release"
 }
 
 step_format() {
