@@ -75,8 +75,13 @@ private:
         double score = -1.0;
     };
 
+    struct drawn_row {
+        uint8_t class_index;
+        uint8_t weight;
+    };
+
     void draw_rows();
-    double count_classes(uint32_t begin, uint32_t end, double *counts) const;
+    double count_classes(uint32_t begin, uint32_t end, double *counts);
     bool draw_bound(const pending &run, const float *column, float *bound_out);
     bool find_split(const pending &run, const double *counts, split *best_out);
     double score_split(const pending &run, const double *counts, uint32_t feature, float bound);
@@ -88,6 +93,8 @@ private:
     seeded_random random_;
     std::vector<uint32_t> order_;  // row numbers, a node's rows next to each other
     std::vector<uint8_t> weights_; // by row number: how often the row was drawn
+    std::vector<drawn_row> drawn_; // by place in order_, of the node at work
+    std::vector<uint32_t> spare_;  // rows that go right, while a node is split
     trained_tree tree_;
 };
 
@@ -104,16 +111,18 @@ void tree_grower::draw_rows()
             order_.push_back(row);
         }
     }
+    drawn_.resize(order_.size());
 }
 
-double tree_grower::count_classes(uint32_t begin, uint32_t end, double *counts) const
+// Also copies what the rows of the node are, in their order, for all the candidates to come.
+double tree_grower::count_classes(uint32_t begin, uint32_t end, double *counts)
 {
     std::fill(counts, counts + options_.class_count, 0.0);
     double total = 0.0;
     for (uint32_t i = begin; i < end; i++) {
-        const double weight = weights_[order_[i]];
-        counts[rows_.classes[order_[i]]] += weight;
-        total += weight;
+        drawn_[i] = {rows_.classes[order_[i]], weights_[order_[i]]};
+        counts[drawn_[i].class_index] += drawn_[i].weight;
+        total += drawn_[i].weight;
     }
     return total;
 }
@@ -126,10 +135,10 @@ double tree_grower::score_split(const pending &run, const double *counts, uint32
     uint32_t left_counts[CLASS_COUNT_MAX] = {0};
     uint32_t left_rows = 0;
     for (uint32_t i = run.begin; i < run.end; i++) {
-        const uint32_t row = order_[i];
-        const bool is_left = column[row] <= bound;
-        left_counts[rows_.classes[row]] += is_left ? weights_[row] : 0u;
-        left_rows += is_left ? 1u : 0u;
+        // No branch: half of them would be mispredicted.
+        const uint32_t is_left = column[order_[i]] <= bound;
+        left_counts[drawn_[i].class_index] += is_left * drawn_[i].weight;
+        left_rows += is_left;
     }
     if (left_rows == 0 || left_rows == run.end - run.begin) {
         return -1.0;
@@ -212,19 +221,22 @@ bool tree_grower::find_split(const pending &run, const double *counts, split *be
 uint32_t tree_grower::partition(const pending &run, const split &chosen, double *threshold_out)
 {
     const float *column = rows_.column(chosen.feature);
-    uint32_t middle = run.begin;
     float below = -HUGE_VALF;
     float above = HUGE_VALF;
-    // Not std::partition: its order differs between libraries, and later draws see the order.
+    uint32_t middle = run.begin;
+    spare_.clear();
+    // Stable, so that later passes walk each column in ascending order: half the time.
     for (uint32_t i = run.begin; i < run.end; i++) {
         const float value = column[order_[i]];
         if (value <= chosen.low_bound) {
             below = std::max(below, value);
-            std::swap(order_[i], order_[middle++]);
+            order_[middle++] = order_[i];
         } else {
             above = std::min(above, value);
+            spare_.push_back(order_[i]);
         }
     }
+    std::copy(spare_.begin(), spare_.end(), order_.begin() + middle);
     *threshold_out = static_cast<double>(below) / 2.0 + static_cast<double>(above) / 2.0;
     return middle; // in double the middle of two floats is always below the upper one
 }
