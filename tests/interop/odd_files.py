@@ -106,6 +106,7 @@ def add_containers(out, model, cases):
 # --- Refused: estimators -----------------------------------------------------------------------
 
 def refused_estimators(data):
+    from sklearn.base import clone
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import (BaggingClassifier, GradientBoostingClassifier, IsolationForest,
                                   RandomForestClassifier, RandomTreesEmbedding, VotingClassifier)
@@ -127,7 +128,8 @@ def refused_estimators(data):
     for model in models:
         if "random_state" in model.get_params():
             model.set_params(random_state=0)
-    return [model.fit(X, y) for model in models], forest
+    # A pipeline fits the very forest it was given; a clone is still unfitted.
+    return [model.fit(X, y) for model in models], clone(forest)
 
 
 def add_refused_estimators(out, data):
