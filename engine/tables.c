@@ -132,9 +132,9 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
     const espalier_file_model *const head = model->head;
     const char *what = NULL;
     uint32_t rule = 0;
-    if (head->feature_count == 0 || head->feature_count > ESPALIER_LIMIT_FEATURES) {
+    if (head->feature_count == 0) {
         what = "feature count out of range", rule = RULE_FEATURE_COUNT;
-    } else if (head->slot_count == 0 || head->slot_count > ESPALIER_LIMIT_SLOTS) {
+    } else if (head->slot_count == 0) {
         what = "slot count out of range", rule = RULE_SLOT_COUNT;
     } else if (head->group_count == 0 || head->group_count > head->slot_count) {
         what = "group count out of range", rule = RULE_GROUP_COUNT;
@@ -148,6 +148,15 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
     }
     if (what != NULL) {
         return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, head), "MODEL", 0, what);
+    }
+    const bool features = head->feature_count > ESPALIER_LIMIT_FEATURES;
+    if (features || head->slot_count > ESPALIER_LIMIT_SLOTS) {
+        return espalier_error_set(check->error_out, ESPALIER_ERROR_LIMIT, RULE_LIMITS,
+                                  offset_of(model, head), "%s: %u %s; the limit is %u", check->name,
+                                  (unsigned)(features ? head->feature_count : head->slot_count),
+                                  features ? "features" : "slots",
+                                  (unsigned)(features ? ESPALIER_LIMIT_FEATURES
+                                                      : ESPALIER_LIMIT_SLOTS));
     }
     if (head->visits_per_row > check->visits_per_row_max) {
         return espalier_error_set(

@@ -11,7 +11,6 @@
 
 #include "tests/support/model_bytes.h"
 
-#include "convert/flatten.h"
 #include "convert/reference.h"
 #include "format/checksum.h"
 #include "tests/support/synthetic.h"
@@ -95,10 +94,19 @@ static model_bytes read_file(const char *path, uint64_t bytes)
 
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count)
 {
+    return model_bytes_of_changed(forest, golden_count, NULL);
+}
+
+model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
+                                   void (*change)(espalier_flat *flat))
+{
     espalier_flat flat;
     espalier_error error;
     const espalier_status flattened = espalier_flatten(forest, "test", &flat, &error);
     assert_int_equal(flattened, ESPALIER_OK);
+    if (change != NULL) {
+        change(&flat);
+    }
     espalier_writer_section sections[ESPALIER_FLAT_SECTIONS_MAX + 3];
     uint32_t count = espalier_flat_sections(&flat, sections);
     sections[count++] =

@@ -6,6 +6,7 @@
 #ifndef TESTS_SUPPORT_MODEL_BYTES_H
 #define TESTS_SUPPORT_MODEL_BYTES_H
 
+#include "convert/flatten.h"
 #include "convert/forest.h"
 #include "espalier.h"
 #include "format/layout.h"
@@ -24,6 +25,10 @@ typedef struct model_bytes {
  * 0, a proof and that many golden rows from a fixed generator with the reference's answers.
  */
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count);
+
+/* The same with the flattened model changed before it is written; allocations by malloc's family. */
+model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
+                                   void (*change)(espalier_flat *flat));
 model_bytes model_bytes_copy(const model_bytes *model);
 void model_bytes_free(model_bytes *model);
 
