@@ -80,7 +80,7 @@ static espalier_status refuse_container(const uint8_t *data, size_t bytes, const
     return ESPALIER_OK;
 }
 
-/* ---- the output buffer ------------------------------------------------------------------------ */
+/* ---- the output buffer ------------------------------------------------------------------- */
 
 espalier_status espalier_expansion_fail(const espalier_expansion *expansion, espalier_status status,
                                         const char *cause)
@@ -197,7 +197,7 @@ static espalier_status expand(const uint8_t *data, size_t bytes, const char *nam
     return ESPALIER_OK;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening ----------------------------------------------------------------------------- */
 
 espalier_status espalier_container_open_memory(const void *data, size_t bytes, const char *name,
                                                const espalier_container_limits *limits,

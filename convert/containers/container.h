@@ -40,7 +40,7 @@ typedef struct espalier_container {
 } espalier_container;
 
 /*
- * Opens `path` and expands it if it is compressed. On failure nothing is left open and *out is zero.
+ * Opens `path` and expands it if it is compressed. On failure nothing stays open, *out is zero.
  * The message names the path, the container and the compressed offset.
  * limits may be NULL. A raw file that another process shortens while it is mapped faults on touch.
  * Status: ARGUMENT, OPEN, READ, MAP, MEMORY, SOURCE_FORMAT (empty file, not a regular file),

@@ -2,7 +2,7 @@
 /*
  * Saved Python objects as data: a bounded machine for pickle protocols 0 to 5 and joblib files that
  * builds values and never imports, calls or constructs anything, however the stream asks.
- * Strings, bytes and array data are slices of the stream; only text that must be re-coded is copied.
+ * Strings, bytes and array data are slices of the stream; only re-coded text is copied.
  * May include: include/ and libc.
  * Must never: execute, recurse on input depth, allocate what the stream merely claims, print.
  *
@@ -53,7 +53,7 @@ typedef struct espalier_pickle_options {
 } espalier_pickle_options;
 
 /*
- * Reads one object from `stream`, which is borrowed until espalier_pickle_free. options may be NULL.
+ * Reads one object from `stream`, which is borrowed until espalier_pickle_free. options: or NULL.
  * error_out->file_offset is the place in the uncompressed stream.
  * Status: ARGUMENT, MEMORY, SOURCE_FORMAT (no pickle at all), SOURCE_SYNTAX, SOURCE_TRUNCATED,
  * SOURCE_LIMIT, SOURCE_UNSUPPORTED (an opcode or dtype that is refused), SOURCE_FLAGGED. A flagged
@@ -199,8 +199,8 @@ const espalier_pickle_value *espalier_pickle_state(const espalier_pickle_value *
 /*
  * An attribute from the object's state: a dict, or a pair (dict or None, dict of slots or None).
  * Absent, or no state at all: ESPALIER_OK and *value_out NULL; the _required form makes that
- * SOURCE_UNSUPPORTED with a message that names class and attribute. A key that occurs twice, a state
- * of another shape and a value that is no object are SOURCE_SYNTAX.
+ * SOURCE_UNSUPPORTED with a message that names class and attribute. A key that occurs twice, a
+ * state of another shape and a value that is no object are SOURCE_SYNTAX.
  */
 espalier_status espalier_pickle_attribute(const espalier_pickle *pickle,
                                           const espalier_pickle_value *object, const char *name,
@@ -280,7 +280,7 @@ bool espalier_pickle_array_uint64(const espalier_pickle_array *array, uint64_t i
 /*
  * Text of a U or S element (padding NULs off) or a str object, as UTF-8 without a NUL, into
  * buffer[capacity]. *bytes_out is the whole length; when it exceeds capacity nothing is written.
- * False: not text, a bad code point, or S bytes that are not UTF-8. buffer may be NULL if capacity is 0.
+ * False: not text, a bad code point, or S bytes that are not UTF-8. buffer may be NULL (capacity 0).
  */
 bool espalier_pickle_array_text(const espalier_pickle_array *array, uint64_t index, char *buffer,
                                 size_t capacity, size_t *bytes_out);
@@ -305,7 +305,7 @@ bool espalier_pickle_view_array(const espalier_pickle_array *array, espalier_pic
 /*
  * Elements first .. first + count - 1 in C order into out[count], swapped and widened as needed.
  * False, with out undefined, when the range or the dtype does not fit: int64s takes b i u (u8 must
- * fit), doubles takes b i u f, uint8s takes b1, u1 and i1 that is not negative. Object elements: no.
+ * fit), doubles takes b i u f, uint8s takes b1, u1 and i1 that is not negative. No object elements.
  */
 bool espalier_pickle_view_int64s(const espalier_pickle_view *view, uint64_t first, uint64_t count,
                                  int64_t *out);

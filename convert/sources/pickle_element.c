@@ -7,7 +7,7 @@
 
 #include "convert/sources/pickle_internal.h"
 
-/* ---- one number in file order --------------------------------------------------------------- */
+/* ---- one number in file order ------------------------------------------------------------ */
 
 static uint64_t load_bits(const espalier_pickle_dtype *dtype, const uint8_t *from)
 {
@@ -170,7 +170,7 @@ bool espalier_pickle_load_text(const espalier_pickle_dtype *dtype, const uint8_t
     return true;
 }
 
-/* ---- one element by flat index ---------------------------------------------------------------- */
+/* ---- one element by flat index ----------------------------------------------------------- */
 
 const espalier_pickle_array *espalier_pickle_get_array(const espalier_pickle_value *value)
 {
@@ -268,7 +268,7 @@ bool espalier_pickle_array_text(const espalier_pickle_array *array, uint64_t ind
     return true;
 }
 
-/* ---- columns ------------------------------------------------------------------------------------ */
+/* ---- columns ----------------------------------------------------------------------------- */
 
 bool espalier_pickle_view_field(const espalier_pickle_array *array, const char *name,
                                 espalier_pickle_view *out)

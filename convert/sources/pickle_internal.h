@@ -91,7 +91,7 @@ typedef enum espalier_pickle_special {
     ESPALIER_PICKLE_NEVER_CALLED /* fine to mention (a subclass), flagged when called */
 } espalier_pickle_special;
 
-/* A name with what only the reader needs. `shown` is first, so that a pointer to it is one to this. */
+/* A name with what only the reader needs. `shown` is first: a pointer to it is one to this. */
 typedef struct espalier_pickle_entry {
     espalier_pickle_name shown;
     espalier_pickle_special special;
@@ -163,7 +163,7 @@ typedef struct espalier_pickle_machine {
     espalier_error *error_out;
 } espalier_pickle_machine;
 
-/* ---- pickle_recognise.c --------------------------------------------------------------------- */
+/* ---- pickle_recognise.c ------------------------------------------------------------------ */
 
 /* OK when the first bytes could be a pickle; else an error that names what it is instead. */
 espalier_status espalier_pickle_recognise(const uint8_t *data, size_t bytes,
@@ -188,14 +188,14 @@ espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
                                        espalier_pickle_value *list,
                                        espalier_pickle_value *const *items, size_t count);
 
-/* ---- errors: "SOURCE: byte N: ..." at the opcode being run -------------------------------- */
+/* ---- errors: "SOURCE: byte N: ..." at the opcode being run ------------------------------- */
 
 espalier_status espalier_pickle_stop(espalier_pickle_machine *machine, espalier_status status,
                                      const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* LIMIT or MEMORY, after an allocation was refused. */
 espalier_status espalier_pickle_no_memory(espalier_pickle_machine *machine);
 
-/* ---- pickle_stack.c ------------------------------------------------------------------------ */
+/* ---- pickle_stack.c ---------------------------------------------------------------------- */
 
 typedef espalier_status espalier_pickle_opcode(espalier_pickle_machine *machine);
 
@@ -226,7 +226,7 @@ espalier_status espalier_pickle_pop_mark(espalier_pickle_machine *machine, size_
 espalier_status espalier_pickle_put_memo(espalier_pickle_machine *machine, uint64_t index);
 espalier_status espalier_pickle_get_memo(espalier_pickle_machine *machine, uint64_t index);
 
-/* ---- pickle_literals.c ----------------------------------------------------------------------- */
+/* ---- pickle_literals.c ------------------------------------------------------------------- */
 
 /* The opcode if it pushes a number, a text or bytes; else NULL. */
 espalier_pickle_opcode *espalier_pickle_literal(uint8_t opcode);
@@ -253,7 +253,7 @@ espalier_status espalier_pickle_text_unicode(espalier_pickle_machine *machine, c
 /* Copies with control characters escaped and invalid UTF-8 as \xNN; always NUL-terminated. */
 void espalier_pickle_escape(const char *text, size_t bytes, char *out, size_t capacity);
 
-/* ---- pickle_names.c, pickle_policy.c ------------------------------------------------------ */
+/* ---- pickle_names.c, pickle_policy.c ----------------------------------------------------- */
 
 /* Finds or adds a name and counts one import. */
 espalier_status espalier_pickle_intern(espalier_pickle_machine *machine,
@@ -273,13 +273,13 @@ espalier_status espalier_pickle_stop_flagged(espalier_pickle_machine *machine,
 /* The name that a symbol is or a getattr chain reaches; NULL when it is neither. */
 espalier_pickle_entry *espalier_pickle_reached(const espalier_pickle_value *value);
 
-/* ---- pickle_render.c ---------------------------------------------------------------------- */
+/* ---- pickle_render.c --------------------------------------------------------------------- */
 
 /* "os.system(\"id\")" into out[capacity], escaped, cut with "..."; args may be NULL. */
 void espalier_pickle_render_call(const espalier_pickle_value *callable,
                                  const espalier_pickle_value *args, char *out, size_t capacity);
 
-/* ---- pickle_calls.c ----------------------------------------------------------------------- */
+/* ---- pickle_calls.c ---------------------------------------------------------------------- */
 
 espalier_status espalier_pickle_reduce(espalier_pickle_machine *machine,
                                        espalier_pickle_value *callable, espalier_pickle_value *args,
@@ -292,14 +292,14 @@ espalier_status espalier_pickle_newobj(espalier_pickle_machine *machine,
 espalier_status espalier_pickle_build(espalier_pickle_machine *machine,
                                       espalier_pickle_value *object, espalier_pickle_value *state);
 
-/* ---- pickle_machine.c ---------------------------------------------------------------------- */
+/* ---- pickle_machine.c -------------------------------------------------------------------- */
 
 /* Starts a nested pickle at the current position; its result replaces the top of the stack. */
 espalier_status espalier_pickle_descend(espalier_pickle_machine *machine);
 espalier_status espalier_pickle_run(espalier_pickle_machine *machine);
 void espalier_pickle_machine_free(espalier_pickle_machine *machine);
 
-/* ---- pickle_dtype.c, pickle_numpy.c --------------------------------------------------------- */
+/* ---- pickle_dtype.c, pickle_numpy.c ------------------------------------------------------ */
 
 /* Reads a dtype out of a numpy.dtype object's args and state into object->dtype; NULL: opaque. */
 espalier_status espalier_pickle_decode_dtype(espalier_pickle_machine *machine,
@@ -320,7 +320,7 @@ espalier_status espalier_pickle_array_wrapper(espalier_pickle_machine *machine,
 espalier_status espalier_pickle_scalar(espalier_pickle_machine *machine,
                                        espalier_pickle_object *object);
 
-/* ---- pickle_element.c ------------------------------------------------------------------------ */
+/* ---- pickle_element.c -------------------------------------------------------------------- */
 
 /* One number in file order; false when the dtype is no such number. */
 bool espalier_pickle_load_double(const espalier_pickle_dtype *dtype, const uint8_t *from,

@@ -10,7 +10,7 @@
 typedef espalier_pickle_machine machine_state;
 typedef espalier_pickle_value machine_value;
 
-/* ---- opcodes: numbers --------------------------------------------------------------------------------- */
+/* ---- opcodes: numbers -------------------------------------------------------------------- */
 
 static espalier_status run_none(machine_state *machine)
 {
@@ -147,7 +147,7 @@ static espalier_status run_binfloat(machine_state *machine)
     return espalier_pickle_push(machine, value);
 }
 
-/* ---- opcodes: text and bytes ---------------------------------------------------------------------------- */
+/* ---- opcodes: text and bytes ------------------------------------------------------------- */
 
 static espalier_status push_counted(machine_state *machine, unsigned count_bytes,
                                     espalier_pickle_kind kind, uint8_t flags)
@@ -213,7 +213,7 @@ static espalier_status run_string4(machine_state *machine)
     return push_counted(machine, 4, ESPALIER_PICKLE_TEXT, ESPALIER_PICKLE_FLAG_PYTHON2);
 }
 
-/* ---- opcodes: text lines of protocol 0 ------------------------------------------------------------------- */
+/* ---- opcodes: text lines of protocol 0 --------------------------------------------------- */
 
 static espalier_status run_int(machine_state *machine)
 {

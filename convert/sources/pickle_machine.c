@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The pickle machine: one loop over opcodes, and those that move, gather, name and build. A level is
- * the outer pickle or one nested behind a joblib wrapper.
+ * The pickle machine: one loop over opcodes, and those that move, gather, name and build. A level
+ * is the outer pickle or one nested behind a joblib wrapper.
  * May include: the reader's own headers. Must never recurse.
  */
 #include <locale.h>
@@ -12,7 +12,7 @@
 typedef espalier_pickle_machine machine_state;
 typedef espalier_pickle_value machine_value;
 
-/* ---- opcodes: stream structure ---------------------------------------------------------------------- */
+/* ---- opcodes: stream structure ----------------------------------------------------------- */
 
 static espalier_status run_proto(machine_state *machine)
 {
@@ -146,7 +146,7 @@ static espalier_status run_dup(machine_state *machine)
                                  : status;
 }
 
-/* ---- opcodes: memo ------------------------------------------------------------------------------------------ */
+/* ---- opcodes: memo ----------------------------------------------------------------------- */
 
 /* A memo index in decimal. */
 static espalier_status read_index_line(machine_state *machine, uint64_t *index)
@@ -218,7 +218,7 @@ static espalier_status run_long_binget(machine_state *machine)
     return status == ESPALIER_OK ? espalier_pickle_get_memo(machine, index) : status;
 }
 
-/* ---- opcodes: containers ------------------------------------------------------------------------------------- */
+/* ---- opcodes: containers ----------------------------------------------------------------- */
 
 static espalier_status run_empty_list(machine_state *machine)
 {
@@ -412,7 +412,7 @@ static espalier_status run_additems(machine_state *machine)
     return add_items_from_mark(machine, ESPALIER_PICKLE_SET);
 }
 
-/* ---- opcodes: names and objects -------------------------------------------------------------------------------- */
+/* ---- opcodes: names and objects ---------------------------------------------------------- */
 
 static espalier_status push_symbol(machine_state *machine, espalier_pickle_slice module,
                                    espalier_pickle_slice name)
@@ -524,7 +524,7 @@ static espalier_status run_build(machine_state *machine)
     return espalier_pickle_build(machine, espalier_pickle_top(machine), state);
 }
 
-/* ---- opcodes: refused -------------------------------------------------------------------------------------------- */
+/* ---- opcodes: refused -------------------------------------------------------------------- */
 
 static espalier_status stop_old_class(machine_state *machine)
 {
@@ -590,7 +590,7 @@ static espalier_status run_buffer(machine_state *machine)
                                 "an out-of-band buffer: its data lies outside the file");
 }
 
-/* ---- the loop ------------------------------------------------------------------------------------------------------- */
+/* ---- the loop ---------------------------------------------------------------------------- */
 
 static espalier_pickle_opcode *const opcode_table[256] = {
     ['('] = run_mark,       ['.'] = run_stop,          ['0'] = run_pop,

@@ -410,7 +410,7 @@ static bool is_below(espalier_pickle_slice module, const char *top)
            (module.bytes == bytes || module.data[bytes] == '.');
 }
 
-/* Stars stand for any run of characters; counted steps: each star restarts at most once per byte. */
+/* Stars stand for any run of characters; a star restarts at most once per byte. */
 static bool matches_pattern(espalier_pickle_slice text, const char *pattern)
 {
     size_t at = 0;

@@ -13,7 +13,7 @@
 
 #define MEMO_SLACK 4096u
 
-/* ---- errors ------------------------------------------------------------------------------------ */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 espalier_status espalier_pickle_stop(espalier_pickle_machine *machine, espalier_status status,
                                      const char *format, ...)
@@ -50,7 +50,7 @@ espalier_status espalier_pickle_stop_syntax(espalier_pickle_machine *machine, co
     return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_SYNTAX, "%s", cause);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 bool espalier_pickle_has_bytes(const espalier_pickle_machine *machine, uint64_t count)
 {
@@ -113,7 +113,7 @@ espalier_status espalier_pickle_read_line(espalier_pickle_machine *machine, uint
     return ESPALIER_OK;
 }
 
-/* ---- stack, marks, memo --------------------------------------------------------------------------- */
+/* ---- stack, marks, memo ------------------------------------------------------------------ */
 
 espalier_pickle_level *espalier_pickle_level_of(espalier_pickle_machine *machine)
 {

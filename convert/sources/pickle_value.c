@@ -166,7 +166,7 @@ bool espalier_pickle_text_equal(const espalier_pickle_value *value, const char *
            (bytes == 0 || memcmp(value->as.slice.data, text, bytes) == 0);
 }
 
-/* ---- containers ---------------------------------------------------------------------------- */
+/* ---- containers -------------------------------------------------------------------------- */
 
 static const espalier_pickle_value *sequence_of(const espalier_pickle_value *value)
 {
@@ -260,7 +260,7 @@ const espalier_pickle_name *espalier_pickle_symbol(const espalier_pickle_value *
     return value->kind == ESPALIER_PICKLE_SYMBOL ? value->as.name : NULL;
 }
 
-/* ---- objects ------------------------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------------------------- */
 
 static const espalier_pickle_object *object_of(const espalier_pickle_value *value)
 {
@@ -426,7 +426,7 @@ espalier_status espalier_pickle_fail(const espalier_pickle *pickle, const espali
                               pickle->source_name, (unsigned long long)at->offset, text);
 }
 
-/* ---- visiting ------------------------------------------------------------------------------ */
+/* ---- visiting ---------------------------------------------------------------------------- */
 
 void espalier_pickle_visit_start(const espalier_pickle *pickle, uint32_t depth_max,
                                  espalier_pickle_visit *visit_out)
