@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The forest in memory that every source fills and that flattening, the reference evaluator and
- * proofs read: the trainer's trees in the trainer's numbering, its exact thresholds and leaf values.
+ * proofs read: the trainer's trees in its own numbering, its exact thresholds and leaf values.
  * May include public headers only. Knows no file format.
  *
  * A row in the trainer: each feature x is cast to float32 (to nearest even). At node i a NaN goes
@@ -66,8 +66,8 @@ typedef struct espalier_forest {
     uint32_t *group_width; /* [group_count] classes of the output; regression: 1 each */
     espalier_forest_labels *labels; /* [group_count], NULL for regression */
     espalier_forest_divide divide;
-    bool normalise;       /* a single tree that stores counts: classes are decided on the stored row,
-                             probabilities are row / sum (pairwise; 0 divides by 1), per group */
+    bool normalise;       /* a single tree that stores counts: classes are decided on the stored
+                             row, probabilities are row / sum (pairwise; 0 divides by 1), per group */
     bool leaf_is_vector;  /* apply gives one column per tree; false: a single number per row */
 
     /* Inputs. */

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- opcodes -------------------------------------------------------------------------------- */
 
@@ -513,6 +514,7 @@ void put_estimator(pickle_writer *writer, const fake_estimator *estimator)
 
 int write_pickle_file(const pickle_writer *writer, const char *path)
 {
+    (void)unlink(path); /* truncating a file instead makes some file systems sync it on close */
     FILE *const file = fopen(path, "wb");
     if (file == NULL) {
         return -1;
