@@ -67,7 +67,7 @@ typedef struct espalier_forest {
     espalier_forest_labels *labels; /* [group_count], NULL for regression */
     espalier_forest_divide divide;
     bool normalise;       /* a single tree that stores counts: classes are decided on the stored
-                             row, probabilities are row / sum (pairwise; 0 divides by 1), per group */
+                             row, probabilities are row / sum per group (pairwise; 0: by 1) */
     bool leaf_is_vector;  /* apply gives one column per tree; false: a single number per row */
 
     /* Inputs. */
