@@ -229,20 +229,23 @@ def add_flagged(out, model):
     for name, (data, word) in sorted(flagged_streams().items()):
         with open(out.path(name), "wb") as file:
             file.write(data)
-        out.line(name, "-", "would run a command", refused=word)
+        said = "" if word == "__import__" else " touch"
+        out.line(name, "-", "would run a command", refused=word + " byte" + said)
     beside = {"model": model, "notes": Exploit()}
     for name, value, protocol in (("system_p4.pkl", Exploit(), 4),
                                   ("system_beside_p0.pkl", beside, 0),
                                   ("system_beside_p4.pkl", beside, 4)):
         out.dump(name, value, protocol=protocol)
-        out.line(name, "-", "would run a command", refused="system")
+        out.line(name, "-", "would run a command", refused="system byte touch")
     nested = np.empty(2, dtype=object)
     nested[0] = "harmless"
     nested[1] = Exploit()
     out.dump("system_nested.joblib", {"model": model, "notes": nested})
-    out.line("system_nested.joblib", "-", "a call inside a nested joblib pickle", refused="system")
+    out.line("system_nested.joblib", "-", "a call inside a nested joblib pickle",
+             refused="system byte touch")
     out.dump("system_nested_zlib.joblib", {"model": model, "notes": nested}, compress=3)
-    out.line("system_nested_zlib.joblib", "-", "the same, compressed", refused="system")
+    out.line("system_nested_zlib.joblib", "-", "the same, compressed",
+             refused="system byte touch")
 
 
 def add_broken(out, model):

@@ -4,14 +4,15 @@
     python3 tests/interop/run_fixtures.py --espalier PATH [--only GLOB] [--manifest FILE] [--jobs N]
 
 Standard library only, so that it shares no code with the trainers or with the command. One line per
-failure with the first difference; exit 1 if anything failed or nothing ran. tests/fixtures/README.md
-describes the manifest.
+failure with the first difference; exit 1 if anything failed or nothing ran. The manifest is
+described in tests/fixtures/README.md.
 """
 import argparse
 import ast
 import collections
 import concurrent.futures
 import fnmatch
+import json
 import os
 import re
 import shutil
@@ -157,6 +158,7 @@ class Runner:
             raise Failure("%s: exit code %d: %s" % (
                 arguments[0], done.returncode,
                 done.stderr.decode("utf-8", "replace").strip().replace("\n", " / ")[:300]))
+        return done.stdout
 
     def expect_refused(self, folder, named, words, *arguments):
         before = sorted(os.listdir(folder))
@@ -196,14 +198,34 @@ class Runner:
         if line.refused != "-":
             self.expect_refused(folder, source, line.refused, *convert)
             return []
-        self.expect_done(folder, *convert)
+        cases = parse_cases(line.cases)
+        failures = self.convert_checked(folder, source, convert, cases)
         self.expect_done(folder, "verify", "model.espalier")
-        failures = []
-        for rows, wanted in parse_cases(line.cases):
+        for rows, wanted in cases:
             for name in rows:
                 path = os.path.join(os.path.dirname(source), name)
                 failures += self.check_rows(folder, path, wanted)
         return failures
+
+    def convert_checked(self, folder, source, convert, cases):
+        """Converts with --check against one of the trainer's answers; says what it found."""
+        rows, wanted = cases[0]
+        if not isinstance(wanted, dict):
+            self.expect_done(folder, *convert)
+            return []
+        beside = os.path.dirname(source)
+        kind = sorted(wanted)[len(source) % len(wanted)]  # every kind meets many models
+        expected = os.path.join(beside, wanted[kind])
+        try:
+            said = self.expect_done(folder, *convert, "--json", "--check",
+                                    os.path.join(beside, rows[0]), expected)
+            proof = json.loads(said)["proof"]["check"]
+            if proof["values"] != len(read_npy(expected).items) or proof["differing"] != 0:
+                raise Failure("%d of %d values differ" % (proof["differing"], proof["values"]))
+        except Failure as failure:
+            self.expect_done(folder, *convert)
+            return ["--check with %s: %s" % (kind, failure)]
+        return []
 
     def check_rows(self, folder, rows, wanted):
         if isinstance(wanted, str):

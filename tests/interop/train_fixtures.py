@@ -206,8 +206,8 @@ def add_multi(out, data):
         "outputs of 2, 9 and 1 classes, fractional weights", w)
     add("multi_strings.joblib", RandomForestClassifier(4, max_depth=4, random_state=2), strings,
         "two outputs with string labels")
-    add("multi_extra_classifier.pkl", ExtraTreesClassifier(3, max_depth=3, random_state=3), y[:, :2],
-        "two outputs, extra trees", w)
+    add("multi_extra_classifier.pkl", ExtraTreesClassifier(3, max_depth=3, random_state=3),
+        y[:, :2], "two outputs, extra trees", w)
     add("multi_tree_classifier.pkl", DecisionTreeClassifier(max_depth=4, random_state=4), y,
         "one tree, three outputs", w)
     add("multi_tree_strings.pkl", DecisionTreeClassifier(max_depth=4, random_state=4), strings,
@@ -316,7 +316,8 @@ def add_wide(out):
 
 def small_model(data):
     names = np.array(["ash", "b\u00fcche", "oak"])
-    return RandomForestClassifier(2, max_depth=3, random_state=1).fit(data.X, names[data.classes(3)])
+    model = RandomForestClassifier(2, max_depth=3, random_state=1)
+    return model.fit(data.X, names[data.classes(3)])
 
 
 def add_protocols(out, data):
