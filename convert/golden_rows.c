@@ -15,8 +15,10 @@
 
 #define SEED UINT64_C(0x657370616C696572) /* "espalier" */
 /* Trees a row is walked down; later ones find most of their features set. */
-#define WALKS_MAX        24u
-#define STORED_ROWS_MAX  64u
+#define WALKS_MAX       24u
+#define STORED_ROWS_MAX 64u
+/* Two of each theme are always stored; more only up to a quarter of the bytes the nodes take. */
+#define STORED_ROWS_FEW  16u
 #define STORED_BYTES_MAX ((uint64_t)256 << 10)
 /* Wide models store a few rows though they take more. */
 #define STORED_ROWS_WIDE      4u
@@ -219,7 +221,9 @@ uint32_t espalier_golden_stored_count(const espalier_forest *forest)
     const uint64_t slots = (uint64_t)forest->leaf_width * (forest->normalise ? 2 : 1);
     const uint64_t row_bytes = (forest->feature_count + slots) * sizeof(double) +
                                forest->tree_count * (uint64_t)sizeof(uint32_t);
-    const uint64_t rows = smaller(STORED_BYTES_MAX / row_bytes, STORED_ROWS_MAX);
+    const uint64_t quarter = forest->node_count * sizeof(espalier_file_node) / 4 / row_bytes;
+    const uint64_t worth = quarter > STORED_ROWS_FEW ? quarter : STORED_ROWS_FEW;
+    const uint64_t rows = smaller(STORED_BYTES_MAX / row_bytes, smaller(worth, STORED_ROWS_MAX));
     if (rows >= STORED_ROWS_WIDE) {
         return (uint32_t)rows;
     }

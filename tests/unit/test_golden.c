@@ -218,12 +218,16 @@ static void test_stored_rows_are_bounded(void **state)
     (void)state;
     espalier_forest forest = {.tree_count = 1, .leaf_width = 1};
     const uint32_t cases[][2] = {
-        {10, 64}, {1 << 12, 7}, {(1 << 15) - 1, 3}, {1 << 16, 1}, {1 << 24, 0}};
+        {10, 16}, {1 << 12, 7}, {(1 << 15) - 1, 3}, {1 << 16, 1}, {1 << 24, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         forest.feature_count = cases[i][0];
         const uint32_t stored = espalier_golden_stored_count(&forest);
         assert_int_equal(stored, cases[i][1]);
     }
+    /* A forest whose nodes take four times as much. */
+    forest.feature_count = 10;
+    forest.node_count = 100000;
+    assert_int_equal(espalier_golden_stored_count(&forest), 64);
 }
 
 /* A converter that gets one thing wrong: verify, or the comparison alone, must see it. */
