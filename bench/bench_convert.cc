@@ -31,6 +31,7 @@ constexpr double SIZE_GOAL = 1.0 / 8.0; // of the source's bytes
 
 struct cost {
     double seconds;
+    double cpu_seconds; // user and system: what a busy machine does not stretch
     uint64_t resident_bytes;
 };
 
@@ -39,6 +40,7 @@ cost run_convert(const std::string &program, const std::string &source, const st
     const int64_t start = now_ns();
     const pid_t process = fork();
     if (process == 0) {
+        dup2(STDERR_FILENO, STDOUT_FILENO); // our own output may be JSON
         execl(program.c_str(), program.c_str(), "convert", source.c_str(), "-o", model.c_str(),
               static_cast<char *>(nullptr));
         _exit(127);
@@ -49,7 +51,11 @@ cost run_convert(const std::string &program, const std::string &source, const st
         WEXITSTATUS(status) != 0) {
         throw std::runtime_error(program + " convert " + source + " failed");
     }
+    const auto seconds = [](const timeval &time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+    };
     return {static_cast<double>(now_ns() - start) * 1e-9,
+            seconds(usage.ru_utime) + seconds(usage.ru_stime),
             static_cast<uint64_t>(usage.ru_maxrss) * 1024};
 }
 
@@ -84,10 +90,11 @@ int run(int count, char **arguments)
     }
     warm_page_cache(source);
     const std::string model = settings.folder + "/converted.espalier";
-    cost best = {1e9, 0};
+    cost best = {1e9, 1e9, 0};
     for (int round = 0; round < (settings.is_quick ? 1 : 3); round++) {
         const cost each = run_convert(program, source, model);
         best.seconds = std::min(best.seconds, each.seconds);
+        best.cpu_seconds = std::min(best.cpu_seconds, each.cpu_seconds);
         best.resident_bytes = std::max(best.resident_bytes, each.resident_bytes);
     }
     const double source_bytes = static_cast<double>(file_bytes(source));
@@ -96,14 +103,17 @@ int run(int count, char **arguments)
     const bool is_held = best.seconds <= SECONDS_GOAL && memory <= MEMORY_GOAL && size <= SIZE_GOAL;
     if (is_json) {
         std::printf("{\"source_bytes\": %.0f, \"model_bytes\": %" PRIu64 ", \"seconds\": %.3f, "
+                    "\"cpu_seconds\": %.3f, "
                     "\"resident_bytes\": %" PRIu64 "}\n",
-                    source_bytes, file_bytes(model), best.seconds, best.resident_bytes);
+                    source_bytes, file_bytes(model), best.seconds, best.cpu_seconds,
+                    best.resident_bytes);
     } else {
         std::printf("source %.1f MB; model %.2f MB, 1/%.2f of it (goal 1/8: %s)\n"
-                    "time %.2f s (goal 3 s: %s)\n"
+                    "time %.2f s, %.2f s of it on the CPU (goal 3 s: %s)\n"
                     "memory %.1f MB, %.2f times the source (goal 3: %s)\n",
                     source_bytes * 1e-6, static_cast<double>(file_bytes(model)) * 1e-6, 1.0 / size,
-                    say(size <= SIZE_GOAL), best.seconds, say(best.seconds <= SECONDS_GOAL),
+                    say(size <= SIZE_GOAL), best.seconds, best.cpu_seconds,
+                    say(best.seconds <= SECONDS_GOAL),
                     static_cast<double>(best.resident_bytes) * 1e-6, memory,
                     say(memory <= MEMORY_GOAL));
     }

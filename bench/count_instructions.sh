@@ -30,7 +30,8 @@ command -v valgrind >/dev/null || skip "no valgrind"
 [ "$(cache CMAKE_BUILD_TYPE)" = Release ] || skip "not a release build"
 [ -z "$(cache ESPALIER_SANITIZER)" ] || skip "a sanitizer is on"
 compiler=$(cache CMAKE_C_COMPILER)
-"$compiler" --version | grep -q '^gcc.* 12\.' || skip "not gcc 12"
+macros=$("$compiler" -dM -E -x c /dev/null)
+grep -q '__GNUC__ 12$' <<<"$macros" && ! grep -q __clang__ <<<"$macros" || skip "not gcc 12"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -38,7 +38,8 @@ say() {
 for name in open predict; do
     say "bench_$name"
     "$build/bin/bench_$name" "${options[@]}" "${models[@]}" --benchmark_out="$work/$name.json" \
-        --benchmark_out_format=json >"$work/$name.log" || { cat "$work/$name.log" >&2; exit 1; }
+        --benchmark_out_format=json >"$work/$name.log" 2> >(tee "$work/$name.err" | grep training >&2) ||
+        { cat "$work/$name.err" >&2; exit 1; }
 done
 # A goal missed is told in the table, not by a failure here.
 say bench_memory
@@ -46,8 +47,8 @@ say bench_memory
     [ -s "$work/memory.json" ]
 if [ ${#models[@]} -eq 0 ]; then
     say bench_convert
-    "$build/bin/bench_convert" "${options[@]}" --json >"$work/convert.json" ||
-        [ -s "$work/convert.json" ]
+    "$build/bin/bench_convert" "${options[@]}" --json >"$work/convert.json" 2>"$work/convert.err" ||
+        [ -s "$work/convert.json" ] || { cat "$work/convert.err" >&2; exit 1; }
 fi
 mkdir -p bench/results
 python3 -B bench/report.py "$work" ${out:+--csv "$out"}
