@@ -37,7 +37,7 @@ void espalier_info_label(const char *name)
     printf("  %-12s ", name);
 }
 
-/* The first eight bytes of every Espalier file, [F-001] of the format document. */
+/* The first eight bytes of every Espalier file, [F-011] of docs/format.md. */
 static const unsigned char model_magic[8] = {0x89, 'E', 'S', 'P', '\r', '\n', 0x1A, '\n'};
 
 static int show_info(const char *path, bool is_json)

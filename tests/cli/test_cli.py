@@ -684,7 +684,8 @@ class Conversion(Case):
         data = bytearray((NEW / "small.probability.npy").read_bytes())
         struct.pack_into("<d", data, 128, 0.123)
         wrong = self.write("wrong.npy", bytes(data))
-        self.fails(["row 0", "0.123"], "convert", self.source, "-o", self.out, "--check", rows, wrong)
+        self.fails(["row 0", "0.123"], "convert", self.source, "-o", self.out, "--check", rows,
+                   wrong)
         self.assertFalse(self.out.exists())
         self.fails(["wrong.npy", "answers"], "convert", self.source, "-o", self.out, "--check",
                    self.write("one.npy", npy([[1.0] * 4])), wrong)
