@@ -160,11 +160,12 @@ espalier_status espalier_digest_verify(const char *path, uint8_t *digest_out,
     }
     digesting work = {.input = {.descriptor = -1}, .error = error_out};
     espalier_status status = open_input(&work, path);
-    if (status == ESPALIER_OK) {
-        status = check_root(&work);
-    }
+    /* Sections first: who repairs the checksums of a changed one changes the root as well. */
     if (status == ESPALIER_OK) {
         status = check_sections(&work);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_root(&work);
     }
     if (status == ESPALIER_OK && digest_out != NULL) {
         memcpy(digest_out, espalier_file_header_of(&work.file)->root_digest, DIGEST_BYTES);

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * publish/digest: a digest names every byte of a file; whoever changes one and makes all checksums
+ * right again is found out.
+ */
+#include "espalier_publish.h"
+#include "format/layout.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define PATH "test_publish.espalier"
+
+static model_bytes original;
+
+static int make_model(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 31,
+                                       .tree_count = 6,
+                                       .feature_count = 5,
+                                       .decision_count_max = 50,
+                                       .group_count = 1,
+                                       .class_count = 3,
+                                       .shape = SYNTHETIC_BEST_FIRST,
+                                       .named = true};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    original = model_bytes_of(&forest, 8);
+    espalier_forest_free(&forest);
+    return 0;
+}
+
+static int free_model(void **state)
+{
+    (void)state;
+    model_bytes_free(&original);
+    (void)unlink(PATH);
+    return 0;
+}
+
+static espalier_status verify_bytes(const model_bytes *model, espalier_error *error)
+{
+    (void)unlink(PATH);
+    model_bytes_write(model, PATH);
+    memset(error, 0, sizeof *error);
+    return espalier_digest_verify(PATH, NULL, error);
+}
+
+static void test_a_written_file_is_itself(void **state)
+{
+    (void)state;
+    (void)unlink(PATH);
+    model_bytes_write(&original, PATH);
+    uint8_t digest[32];
+    espalier_error error;
+    assert_int_equal(espalier_digest_verify(PATH, digest, &error), ESPALIER_OK);
+    espalier_file_header header;
+    memcpy(&header, original.data, sizeof header);
+    assert_memory_equal(digest, header.root_digest, sizeof digest);
+    espalier_model *model = NULL;
+    assert_int_equal(espalier_model_open(PATH, NULL, &model, &error), ESPALIER_OK);
+    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
+    assert_memory_equal(digest, info.root_digest, sizeof digest);
+    espalier_model_close(model);
+    assert_int_equal(espalier_digest_verify(PATH, NULL, NULL), ESPALIER_OK);
+}
+
+static void test_one_changed_bit_is_found_in_every_section(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t type;
+        const char *name;
+    } sections[] = {
+        {ESPALIER_SECTION_MODEL, "MODEL"},
+        {ESPALIER_SECTION_TREES, "TREES"},
+        {ESPALIER_SECTION_NODES, "NODES"},
+        {ESPALIER_SECTION_LEAVES, "LEAVES"},
+        {ESPALIER_SECTION_NODE_NUMBERS, "NODE_NUMBERS"},
+        {ESPALIER_SECTION_GOLDEN, "GOLDEN"},
+        {ESPALIER_SECTION_METADATA, "METADATA"},
+        {ESPALIER_SECTION_PROOF, "PROOF"},
+    };
+    for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
+        const uint64_t bytes = model_bytes_section(&original, sections[i].type)->bytes;
+        const uint64_t places[] = {0, bytes / 2, bytes - 1};
+        for (size_t j = 0; j < 3; j++) {
+            model_bytes changed = model_bytes_copy(&original);
+            ((uint8_t *)model_bytes_data(&changed, sections[i].type))[places[j]] ^= 0x10;
+            model_bytes_seal(&changed);
+            espalier_error error;
+            assert_int_equal(verify_bytes(&changed, &error), ESPALIER_ERROR_DIGEST);
+            char expected[64];
+            (void)snprintf(expected, sizeof expected, PATH ": section %s (type %u): digest differs",
+                           sections[i].name, (unsigned)sections[i].type);
+            assert_string_equal(error.message, expected);
+            model_bytes_free(&changed);
+        }
+    }
+}
+
+static void test_header_and_table_are_covered(void **state)
+{
+    (void)state;
+    espalier_error error;
+    /* The stored root digest, a section's digest, a feature bit that readers ignore. */
+    const size_t places[] = {offsetof(espalier_file_header, root_digest) + 5,
+                             128 + offsetof(espalier_file_section, digest) + 31,
+                             offsetof(espalier_file_header, optional_features),
+                             offsetof(espalier_file_header, format_minor)};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        model_bytes changed = model_bytes_copy(&original);
+        changed.data[places[i]] ^= 1;
+        model_bytes_seal(&changed);
+        assert_int_equal(verify_bytes(&changed, &error), ESPALIER_ERROR_DIGEST);
+        assert_non_null(strstr(error.message, "root digest"));
+        model_bytes_free(&changed);
+    }
+    /* Without sealing, the checksum says it first. */
+    model_bytes changed = model_bytes_copy(&original);
+    changed.data[places[0]] ^= 1;
+    assert_int_equal(verify_bytes(&changed, &error), ESPALIER_ERROR_CHECKSUM);
+    model_bytes_free(&changed);
+}
+
+static void test_padding_must_be_zero(void **state)
+{
+    (void)state;
+    const espalier_file_section *const nodes =
+        model_bytes_section(&original, ESPALIER_SECTION_NODES);
+    const uint64_t places[] = {nodes->offset - 1, nodes->offset + nodes->bytes,
+                               nodes->offset + nodes->bytes + 63};
+    for (size_t i = 0; i < 3; i++) {
+        model_bytes changed = model_bytes_copy(&original);
+        changed.data[places[i]] = 1;
+        espalier_error error;
+        assert_int_equal(verify_bytes(&changed, &error), ESPALIER_ERROR_DIGEST);
+        assert_non_null(strstr(error.message, "between two sections"));
+        model_bytes_free(&changed);
+    }
+}
+
+static void test_what_is_no_model_is_refused(void **state)
+{
+    (void)state;
+    espalier_error error;
+    assert_int_equal(espalier_digest_verify(NULL, NULL, &error), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_digest_verify("no such file", NULL, &error), ESPALIER_ERROR_OPEN);
+    assert_non_null(strstr(error.message, "no such file: cannot open"));
+    assert_int_equal(espalier_digest_verify(".", NULL, &error), ESPALIER_ERROR_OPEN);
+    model_bytes cut = model_bytes_copy(&original);
+    cut.bytes /= 2;
+    assert_int_equal(verify_bytes(&cut, &error), ESPALIER_ERROR_TRUNCATED);
+    cut.bytes = 300;
+    memset(cut.data, 'x', cut.bytes);
+    assert_int_equal(verify_bytes(&cut, &error), ESPALIER_ERROR_NOT_A_MODEL);
+    model_bytes_free(&cut);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_written_file_is_itself),
+        cmocka_unit_test(test_one_changed_bit_is_found_in_every_section),
+        cmocka_unit_test(test_header_and_table_are_covered),
+        cmocka_unit_test(test_padding_must_be_zero),
+        cmocka_unit_test(test_what_is_no_model_is_refused),
+    };
+    return cmocka_run_group_tests(tests, make_model, free_model);
+}
