@@ -54,7 +54,7 @@ row=$((predicted / $(cat "$work/rows")))
 figures=$here/instructions.txt
 if [ -n "$is_update" ]; then
     {
-        echo "# Instructions by bench/count_instructions.sh; gcc 12, release, x86-64, scalar kernel."
+        echo "# By bench/count_instructions.sh: gcc 12, release, x86-64, scalar kernel."
         echo "open $opened"
         echo "one_row $row"
     } >"$figures"

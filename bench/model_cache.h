@@ -73,8 +73,8 @@ struct bench_model {
 
 /*
  * All models that the settings ask for: made where they are missing, remade where the program is
- * newer than the converted file, agreement checked. `is_fresh`: standard forests are converted anew,
- * so that the page cache holds them as the converter wrote them. Says on stderr what takes long.
+ * newer than the converted file, agreement checked. `is_fresh`: standard forests are converted
+ * anew, so that the page cache holds them as the converter wrote them. Tells stderr what is slow.
  */
 std::vector<bench_model> prepare_models(const bench_settings &settings, bool is_fresh);
 

@@ -46,8 +46,8 @@ def print_table(rows):
         cells += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
         print("| " + " | ".join(cells) + " |")
         if number == 0:
-            print("|" + "|".join(["-" * (widths[0] + 2)] + ["-" * (w + 1) + ":" for w in widths[1:]])
-                  + "|")
+            rule = ["-" * (widths[0] + 2)] + ["-" * (width + 1) + ":" for width in widths[1:]]
+            print("|" + "|".join(rule) + "|")
 
 
 class Report:

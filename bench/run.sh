@@ -38,7 +38,8 @@ say() {
 for name in open predict; do
     say "bench_$name"
     "$build/bin/bench_$name" "${options[@]}" "${models[@]}" --benchmark_out="$work/$name.json" \
-        --benchmark_out_format=json >"$work/$name.log" 2> >(tee "$work/$name.err" | grep training >&2) ||
+        --benchmark_out_format=json >"$work/$name.log" \
+        2> >(tee "$work/$name.err" | grep training >&2) ||
         { cat "$work/$name.err" >&2; exit 1; }
 done
 # A goal missed is told in the table, not by a failure here.
