@@ -420,7 +420,7 @@ static bool matches_pattern(espalier_pickle_slice text, const char *pattern)
         if (*pattern == '*') {
             star = pattern++;
             star_at = at;
-        } else if (*pattern == text.data[at]) {
+        } else if (*pattern != '\0' && *pattern == text.data[at]) {
             pattern++;
             at++;
         } else if (star != NULL) {
