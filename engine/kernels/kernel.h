@@ -53,12 +53,14 @@ typedef struct espalier_kernel {
     uint32_t isa;    /* espalier_isa */
     uint32_t layout; /* ESPALIER_LAYOUT_... */
     uint32_t node_bytes;
+    uint32_t child_bits;                 /* the only number it serves; 0: any */
     uint32_t block_rows_min;             /* below this many rows, sum_row row by row is as good */
     espalier_kernel_function *sum_row;   /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
     espalier_kernel_function *each_row;  /* one row: the position every walk ends at */
 } espalier_kernel;
 
+extern const espalier_kernel espalier_traverse_walk8_16__scalar;
 extern const espalier_kernel espalier_traverse_walk8__scalar;
 extern const espalier_kernel espalier_traverse_walk16__scalar;
 
