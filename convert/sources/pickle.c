@@ -118,9 +118,11 @@ static espalier_status judge_text(espalier_pickle_machine *machine, espalier_sta
     if (!espalier_pickle_utf8_valid(machine->data, probed < machine->bytes ? 0 : probed)) {
         return status;
     }
-    machine->op_offset = 0;
     return espalier_error_set(machine->error_out, ESPALIER_ERROR_SOURCE_FORMAT, 0, 0,
-                              "%s: a text file, not a saved model", machine->pickle->source_name);
+                              "%s: a text file, not a saved model; read as a pickle of protocol 0, "
+                              "it is malformed at byte %llu",
+                              machine->pickle->source_name,
+                              (unsigned long long)machine->op_offset);
 }
 
 espalier_status espalier_pickle_parse(const void *stream, size_t stream_bytes,

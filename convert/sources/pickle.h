@@ -280,7 +280,7 @@ bool espalier_pickle_array_uint64(const espalier_pickle_array *array, uint64_t i
 /*
  * Text of a U or S element (padding NULs off) or a str object, as UTF-8 without a NUL, into
  * buffer[capacity]. *bytes_out is the whole length; when it exceeds capacity nothing is written.
- * False: not text, a bad code point, or S bytes that are not UTF-8. buffer may be NULL (capacity 0).
+ * False: not text, a bad code point, or S bytes that are not UTF-8. buffer: or NULL (capacity 0).
  */
 bool espalier_pickle_array_text(const espalier_pickle_array *array, uint64_t index, char *buffer,
                                 size_t capacity, size_t *bytes_out);

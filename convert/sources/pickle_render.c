@@ -20,6 +20,7 @@ typedef struct render_text {
 /* A container half written. */
 typedef struct render_frame {
     const espalier_pickle_value *value;
+    const char *closing;
     uint32_t next;
 } render_frame;
 
@@ -155,7 +156,8 @@ static void start_value(render_text *text, const espalier_pickle_value *value, r
     if (put_plain(text, value)) {
         return;
     }
-    if (value->kind == ESPALIER_PICKLE_OBJECT) {
+    const bool is_call = value->kind == ESPALIER_PICKLE_OBJECT;
+    if (is_call) {
         if (espalier_pickle_reached(value) != NULL) {
             put_callable(text, value);
             return;
@@ -172,6 +174,7 @@ static void start_value(render_text *text, const espalier_pickle_value *value, r
     }
     put_piece(text, opening_of(value));
     frames[*depth].value = value;
+    frames[*depth].closing = is_call ? ")" : closing_of(value);
     frames[*depth].next = 0;
     (*depth)++;
 }
@@ -189,6 +192,7 @@ void espalier_pickle_render_call(const espalier_pickle_value *callable,
     } else {
         put_piece(&text, "(");
         frames[0].value = args;
+        frames[0].closing = ")";
         frames[0].next = 0;
         depth = 1;
     }
@@ -196,7 +200,7 @@ void espalier_pickle_render_call(const espalier_pickle_value *callable,
     while (depth > 0 && !text.full) {
         render_frame *const frame = &frames[depth - 1];
         if (frame->next >= frame->value->count) {
-            put_piece(&text, depth == 1 ? ")" : closing_of(frame->value));
+            put_piece(&text, frame->closing);
             depth--;
             continue;
         }

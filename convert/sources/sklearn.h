@@ -15,9 +15,9 @@
 /* A class that is converted. */
 typedef struct espalier_sklearn_class {
     const char *name;
-    bool forest;     /* of several trees */
+    bool forest; /* of several trees */
     bool classifier;
-    bool extra;      /* ExtraTree: other rules for missing values */
+    bool extra; /* ExtraTree: other rules for missing values */
 } espalier_sklearn_class;
 
 /* NULL when the value is no object of a class that is converted. */

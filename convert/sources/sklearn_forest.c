@@ -28,8 +28,9 @@ espalier_status espalier_sklearn_fail(const espalier_sklearn_import *import,
     (void)vsnprintf(cause, sizeof cause, format, arguments);
     va_end(arguments);
     const uint64_t offset = at == NULL ? ESPALIER_OFFSET_NONE : espalier_pickle_offset(at);
-    return espalier_error_set(import->error, status, 0, offset, "%s: %s%s%s", import->source,
-                              import->path.text, import->path.bytes > 0 ? ": " : "", cause);
+    (void)espalier_error_set(import->error, status, 0, offset, "%s: %s%s%s", import->source,
+                             import->path.text, import->path.bytes > 0 ? ": " : "", cause);
+    return status;
 }
 
 espalier_status espalier_sklearn_allocate(espalier_sklearn_import *import, uint64_t count,
@@ -37,16 +38,18 @@ espalier_status espalier_sklearn_allocate(espalier_sklearn_import *import, uint6
 {
     *out = NULL;
     if (bytes != 0 && count > import->memory_left / bytes) {
-        return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
-                                     "the forest does not fit into %" PRIu64
-                                     " bytes of working memory",
-                                     import->memory_bytes_max);
+        (void)espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
+                                    "the forest does not fit into %" PRIu64
+                                    " bytes of working memory",
+                                    import->memory_bytes_max);
+        return ESPALIER_ERROR_SOURCE_LIMIT;
     }
     import->memory_left -= count * bytes;
     *out = calloc(count > 0 ? (size_t)count : 1, (size_t)bytes);
     if (*out == NULL) {
-        return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY,
-                                     "no memory for %" PRIu64 " x %" PRIu64 " bytes", count, bytes);
+        (void)espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY,
+                                    "no memory for %" PRIu64 " x %" PRIu64 " bytes", count, bytes);
+        return ESPALIER_ERROR_MEMORY;
     }
     return ESPALIER_OK;
 }
@@ -296,7 +299,7 @@ static espalier_status place_trees(espalier_sklearn_import *import,
     const uint64_t node_count_max = import->memory_left / node_bytes;
     import->missing_recorded = true;
     for (uint32_t i = 0; i < forest->tree_count; i++) {
-        espalier_sklearn_tree tree;
+        espalier_sklearn_tree tree = {0};
         const espalier_status status = find_forest_tree(import, estimators, i, &tree);
         if (status != ESPALIER_OK) {
             return status;
@@ -377,7 +380,7 @@ static espalier_status read_trees(espalier_sklearn_import *import)
     }
     const size_t path_bytes = import->path.bytes;
     for (uint32_t i = 0; i < forest->tree_count && status == ESPALIER_OK; i++) {
-        espalier_sklearn_tree tree;
+        espalier_sklearn_tree tree = {0};
         status = find_forest_tree(import, estimators, i, &tree);
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_read_tree(import, &tree, i);

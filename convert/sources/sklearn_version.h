@@ -26,10 +26,10 @@ typedef struct espalier_sklearn_tree_facts {
     bool classifier;
     bool extra;
     bool in_forest;
-    bool splitter_best;      /* splitter == "best" */
-    bool splitter_random;    /* splitter == "random" */
-    bool criterion_missing;  /* criterion is one that has ever taken missing values */
-    bool monotonic;          /* monotonic_cst is not None */
+    bool splitter_best;     /* splitter == "best" */
+    bool splitter_random;   /* splitter == "random" */
+    bool criterion_missing; /* criterion is one that has ever taken missing values */
+    bool monotonic;         /* monotonic_cst is not None */
 } espalier_sklearn_tree_facts;
 
 /* Whether `criterion` is gini, log_loss, entropy, or squared_error, friedman_mse, poisson. */

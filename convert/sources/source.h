@@ -12,8 +12,8 @@
 
 /* What the source was, for reports and metadata. */
 typedef struct espalier_source_facts {
-    char format[64];         /* "joblib, protocol 4, zlib" */
-    char place[2048];        /* where the model is inside: ["model"]; "" for the top */
+    char format[64];  /* "joblib, protocol 4, zlib" */
+    char place[2048]; /* where the model is inside: ["model"]; "" for the top */
     uint64_t file_bytes;
     uint64_t expanded_bytes; /* the same for a file that is not compressed */
     uint64_t trailing_bytes; /* behind the object; not looked at */

@@ -16,7 +16,7 @@
 
 #include "convert/sources/pickle.h"
 
-#define ESPALIER_SOURCE_PATH_BYTES 2048u
+#define ESPALIER_SOURCE_PATH_BYTES     2048u
 #define ESPALIER_SOURCE_PATH_STEPS_MAX 64u
 
 /* A path being built; always NUL-terminated. Zero it to start. */
