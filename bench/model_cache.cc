@@ -123,16 +123,15 @@ void convert_source(const bench_model &model, bool is_fresh)
     }
 }
 
+// Always anew: it must be of this very model.
 void make_naive(const bench_model &model)
 {
     const model_owner opened = open_model(model.model_path);
-    if (is_stale(model.naive_path) || file_bytes(model.naive_path) == 0) {
-        make_file(model.naive_path, [&](const std::string &path) {
-            if (!naive_write(opened.get(), path.c_str())) {
-                fail(model.model_path + ": not a plain forest, or " + path + " not writable");
-            }
-        });
-    }
+    make_file(model.naive_path, [&](const std::string &path) {
+        if (!naive_write(opened.get(), path.c_str())) {
+            fail(model.model_path + ": not a plain forest, or " + path + " not writable");
+        }
+    });
 }
 
 // Fills what the model itself says.
@@ -257,7 +256,6 @@ bench_model prepare_given(const bench_settings &settings, size_t index)
     model.model_path = settings.models[index];
     model.name = model.model_path.substr(model.model_path.rfind('/') + 1);
     model.naive_path = settings.folder + "/" + model.name + ".naive";
-    std::remove(model.naive_path.c_str()); // another model of the same name may have left it
     inspect_model(&model);
     make_naive(model);
     model.rows = index < settings.rows.size() ? read_npy(settings.rows[index]) : draw_rows(model);

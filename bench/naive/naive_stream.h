@@ -6,10 +6,11 @@
 #ifndef ESPALIER_BENCH_NAIVE_STREAM_H
 #define ESPALIER_BENCH_NAIVE_STREAM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define NAIVE_STREAM_MAGIC        "naive01\n"
-#define NAIVE_STREAM_BUFFER_BYTES (256 * 1024)
+#define NAIVE_STREAM_BUFFER_BYTES ((size_t)256 * 1024)
 
 typedef struct naive_stream_head {
     char magic[8];
