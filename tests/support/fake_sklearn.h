@@ -64,7 +64,7 @@ typedef enum fake_layout {
 typedef struct fake_tree {
     const fake_node *nodes;
     uint32_t node_count;
-    const double *values; /* [node_count][output_count][class_count_max] */
+    const double *values;       /* [node_count][output_count][class_count_max] */
     int64_t claimed_node_count; /* 0: the truth */
     uint64_t claimed_rows;      /* of values; 0: the truth */
     int64_t claimed_features;   /* 0: the estimator's */
@@ -98,8 +98,8 @@ typedef struct fake_estimator {
     uint64_t feature_name_count;
     const fake_tree *trees;
     size_t tree_count;
-    bool shared_tree;        /* every tree is the first one, by reference */
-    size_t shared_count;     /* then: how often */
+    bool shared_tree;    /* every tree is the first one, by reference */
+    size_t shared_count; /* then: how often */
     bool monotonic;
     bool duplicate_attribute;
     bool unfitted;
