@@ -214,7 +214,6 @@ static void test_array_lies(void **state)
 {
     (void)state;
     const espalier_status syntax = ESPALIER_ERROR_SOURCE_SYNTAX;
-    const espalier_status truncated = ESPALIER_ERROR_SOURCE_TRUNCATED;
     REFUSED("\x80\x03" ARRAY(SHAPE23, U1, "\x89", "C\x05\x01\x02\x03\x04\x05") ".", syntax,
             "6 elements of 1 bytes comes with 5");
     REFUSED("\x80\x03" ARRAY("J\xff\xff\xff\xff\x85", U1, "\x89", "C\x00") ".", syntax, "shape");
@@ -248,6 +247,13 @@ static void test_array_lies(void **state)
             syntax, "without size");
     REFUSED("\x80\x03" NEW_ARRAY "}b.", syntax, "tuple of five");
     REFUSED("\x80\x03" NEW_ARRAY "(K\x01tb.", syntax, "tuple of five");
+}
+
+static void test_buffer_and_wrapper_lies(void **state)
+{
+    (void)state;
+    const espalier_status syntax = ESPALIER_ERROR_SOURCE_SYNTAX;
+    const espalier_status truncated = ESPALIER_ERROR_SOURCE_TRUNCATED;
     REFUSED("\x80\x05" FROMBUFFER(BYTES6, U1, SHAPE23, "\x8c\x01X") ".", syntax, "order");
     REFUSED("\x80\x05" FROMBUFFER(BYTES6, U1, SHAPE23, "\x8c\x01K") ".", syntax, "order K");
     REFUSED("\x80\x05" FROMBUFFER(BYTES6, U1, SHAPE23, "\x8c\x01KK\x00\x85") ".", syntax, "axis");
