@@ -88,8 +88,8 @@ typedef enum espalier_status {
     ESPALIER_ERROR_STRIDE = 15,        /* counts times strides do not fit the address space */
     ESPALIER_ERROR_OUTPUT_SIZE = 16,   /* the output buffer is too small */
     ESPALIER_ERROR_MISSING = 17,       /* a NaN where the trainer refuses NaN */
-    ESPALIER_ERROR_INFINITE = 18,      /* infinity, or beyond float32 where the trainer casts to it */
-    ESPALIER_ERROR_ISA = 19,           /* unknown ISA level, or one this machine lacks */
+    ESPALIER_ERROR_INFINITE = 18, /* infinity, or beyond float32 where the trainer casts to it */
+    ESPALIER_ERROR_ISA = 19,      /* unknown ISA level, or one this machine lacks */
 
     /* The system. */
     ESPALIER_ERROR_OPEN = 20,
@@ -140,9 +140,9 @@ typedef enum espalier_status {
  */
 typedef struct espalier_error {
     espalier_status status;
-    int system_errno;        /* errno of the failed system call, or 0 */
-    uint64_t file_offset;    /* bytes from the file start, or ESPALIER_OFFSET_NONE */
-    uint32_t format_rule;    /* n of rule [F-n] in docs/format.md, or 0 */
+    int system_errno;     /* errno of the failed system call, or 0 */
+    uint64_t file_offset; /* bytes from the file start, or ESPALIER_OFFSET_NONE */
+    uint32_t format_rule; /* n of rule [F-n] in docs/format.md, or 0 */
     uint32_t reserved;
     char message[496];
 } espalier_error;
@@ -172,7 +172,13 @@ typedef struct espalier_open_options {
     uint64_t reserved[5];
 } espalier_open_options;
 
-#define ESPALIER_OPEN_OPTIONS_INIT {sizeof(espalier_open_options), 0, 0, {0, 0, 0, 0, 0}}
+#define ESPALIER_OPEN_OPTIONS_INIT           \
+    {                                        \
+        sizeof(espalier_open_options), 0, 0, \
+        {                                    \
+            0, 0, 0, 0, 0                    \
+        }                                    \
+    }
 
 /*
  * Opens the model file at `path` (a NUL-terminated file name) by mapping it.
@@ -221,10 +227,11 @@ ESPALIER_API espalier_status espalier_model_verify(const espalier_model *model,
 typedef enum espalier_output_kind {
     ESPALIER_OUTPUT_MARGIN = 1,      /* decision function, before the link */
     ESPALIER_OUTPUT_PROBABILITY = 2, /* predict_proba: float64, one per class */
-    ESPALIER_OUTPUT_CLASS = 3,       /* predict of a classifier: int32 index into the class labels */
-    ESPALIER_OUTPUT_VALUE = 4,       /* predict of a regressor: float64 */
-    ESPALIER_OUTPUT_LEAF = 5,        /* apply: int64, the trainer's node number, one per tree */
-    ESPALIER_OUTPUT_SCORE = 6        /* anomaly score */
+    ESPALIER_OUTPUT_CLASS = 3, /* predict of a classifier: int32 index into the class labels */
+    ESPALIER_OUTPUT_VALUE = 4, /* predict of a regressor: float64 */
+    ESPALIER_OUTPUT_LEAF = 5,  /* apply: int64, the trainer's node number; every tree, whatever
+                                        the iteration range */
+    ESPALIER_OUTPUT_SCORE = 6  /* anomaly score */
 } espalier_output_kind;
 
 typedef enum espalier_dtype {
@@ -245,14 +252,14 @@ typedef enum espalier_mapping {
 typedef struct espalier_model_info {
     size_t struct_bytes; /* set by the caller (ESPALIER_MODEL_INFO_INIT) */
     uint64_t file_bytes;
-    uint64_t mapped_bytes;    /* address space, reservation included */
-    uint64_t node_count;      /* the trainer's nodes, leaves included */
-    uint64_t leaf_count;      /* distinct leaf values stored */
-    uint64_t visits_per_row;  /* sum of the trees' depths: the most nodes one row can visit */
+    uint64_t mapped_bytes;   /* address space, reservation included */
+    uint64_t node_count;     /* the trainer's nodes, leaves included */
+    uint64_t leaf_count;     /* distinct leaf values stored */
+    uint64_t visits_per_row; /* sum of the trees' depths: the most nodes one row can visit */
     uint32_t format_major;
     uint32_t format_minor;
     uint32_t feature_count;
-    uint32_t column_count;    /* what nodes test, computed from features; the leaf column included */
+    uint32_t column_count; /* what nodes test, computed from features; the leaf column included */
     uint32_t tree_count;
     uint32_t part_count;
     uint32_t depth_max;
@@ -264,8 +271,13 @@ typedef struct espalier_model_info {
     uint8_t root_digest[32];  /* BLAKE2b-256 that names the model; see docs/format.md */
 } espalier_model_info;
 
-#define ESPALIER_MODEL_INFO_INIT \
-    {sizeof(espalier_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}}
+#define ESPALIER_MODEL_INFO_INIT                                                        \
+    {                                                                                   \
+        sizeof(espalier_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                                               \
+            0                                                                           \
+        }                                                                               \
+    }
 
 /* Fills *info up to info->struct_bytes. Status: ARGUMENT, OPTIONS. Any thread, O(1). */
 ESPALIER_API espalier_status espalier_model_info_get(const espalier_model *model,
@@ -273,9 +285,9 @@ ESPALIER_API espalier_status espalier_model_info_get(const espalier_model *model
 
 /* One kind of output: C-order [row_count][width] of dtype. */
 typedef struct espalier_output_info {
-    uint32_t kind;  /* espalier_output_kind */
-    uint32_t dtype; /* espalier_dtype */
-    size_t width;   /* elements per row */
+    uint32_t kind;        /* espalier_output_kind */
+    uint32_t dtype;       /* espalier_dtype */
+    size_t width;         /* elements per row */
     uint32_t group_count; /* probability of several outputs: groups side by side, else 1 */
     uint32_t reserved;
 } espalier_output_info;
@@ -309,7 +321,7 @@ typedef enum espalier_label_kind {
 /* The class labels of one output. */
 typedef struct espalier_label_info {
     uint32_t kind;       /* espalier_label_kind */
-    uint32_t item_bytes; /* in the trainer: 1, 2, 4, 8; strings: 4 x the longest label, at least 4 */
+    uint32_t item_bytes; /* in the trainer: 1, 2, 4, 8; strings: 4 x the characters of its dtype */
     uint32_t count;
     uint32_t reserved;
 } espalier_label_info;
@@ -317,10 +329,10 @@ typedef struct espalier_label_info {
 typedef struct espalier_label {
     uint32_t kind; /* espalier_label_kind: which of the next fields holds the label */
     uint32_t reserved;
-    int64_t integer;        /* INT; BOOL as 0 or 1; UINT as its bits */
-    double real;            /* FLOAT */
-    const char *text;       /* STRING: UTF-8, NUL-terminated, valid until the model is closed */
-    size_t text_bytes;      /* without the NUL */
+    int64_t integer;   /* INT; BOOL as 0 or 1; UINT as its bits */
+    double real;       /* FLOAT */
+    const char *text;  /* STRING: UTF-8, NUL-terminated, valid until the model is closed */
+    size_t text_bytes; /* without the NUL */
 } espalier_label;
 
 /* Status: ARGUMENT when there is no such output or class, or the model is no classifier. */
@@ -333,27 +345,27 @@ ESPALIER_API espalier_status espalier_model_class_label(const espalier_model *mo
 
 /*
  * The metadata as JSON text: not NUL-terminated, valid until the model is closed; it lies in the
- * mapping and was not checked to be JSON (espalier_model_verify does). Status: ARGUMENT.
+ * mapping, and only espalier_model_verify checks that it is JSON. Status: ARGUMENT.
  */
 ESPALIER_API espalier_status espalier_model_metadata(const espalier_model *model,
                                                      const char **text_out, size_t *bytes_out);
 
 /* What the converter proved before it published the file. Zero where nothing was compared. */
 typedef struct espalier_proof {
-    uint64_t rows_compared;    /* against the reference evaluator: all bits equal, or no file */
+    uint64_t rows_compared; /* against the reference evaluator: all bits equal, or no file */
     uint64_t values_compared;
     uint64_t leaves_compared;
-    uint64_t check_rows;       /* against the trainer's own answers */
+    uint64_t check_rows; /* against the trainer's own answers */
     uint64_t check_values;
-    uint64_t check_differing;  /* values that differ in any bit */
-    uint64_t check_ulp_max;    /* the worst difference, in units in the last place */
-    uint32_t check_kind;       /* espalier_output_kind, or 0 */
-    uint32_t check_cause;      /* espalier_check_cause */
+    uint64_t check_differing; /* values that differ in any bit */
+    uint64_t check_ulp_max;   /* the worst difference, in units in the last place */
+    uint32_t check_kind;      /* espalier_output_kind, or 0 */
+    uint32_t check_cause;     /* espalier_check_cause */
 } espalier_proof;
 
 typedef enum espalier_check_cause {
-    ESPALIER_CHECK_NONE = 0,       /* no difference */
-    ESPALIER_CHECK_THREADS = 1,    /* as when the trainer predicted with several threads */
+    ESPALIER_CHECK_NONE = 0,    /* no difference */
+    ESPALIER_CHECK_THREADS = 1, /* as when the trainer predicted with several threads */
     ESPALIER_CHECK_UNKNOWN = 2
 } espalier_check_cause;
 
@@ -366,13 +378,13 @@ ESPALIER_API espalier_status espalier_model_proof(const espalier_model *model,
  * ------------------------------------------------------------------------------------------- */
 
 typedef struct espalier_tree_info {
-    uint32_t node_count;      /* the trainer's nodes, leaves included */
-    uint32_t position_count;  /* positions in the file; some may hold no node */
+    uint32_t node_count;     /* the trainer's nodes, leaves included */
+    uint32_t position_count; /* positions in the file; some may hold no node */
     uint32_t depth;
-    uint32_t number;          /* the trainer's */
+    uint32_t number; /* the trainer's */
     uint32_t iteration;
     uint32_t part_index;
-    uint32_t leaf_width;      /* values per leaf */
+    uint32_t leaf_width; /* values per leaf */
     uint32_t reserved;
 } espalier_tree_info;
 
@@ -389,7 +401,7 @@ typedef struct espalier_node {
     uint32_t missing_left; /* 1: missing goes left */
     uint32_t left;         /* positions of the children in the tree; a leaf: its own position */
     uint32_t right;
-    uint32_t leaf_index;   /* a leaf: its row in the part's leaf values */
+    uint32_t leaf_index; /* a leaf: its row in the part's leaf values */
 } espalier_node;
 
 /*
@@ -413,7 +425,8 @@ typedef struct espalier_predictor espalier_predictor;
 
 /* Levels are few; numbers are never reused. */
 typedef enum espalier_isa {
-    ESPALIER_ISA_AUTO = 0, /* the best this machine has, or what ESPALIER_ISA in the environment says */
+    ESPALIER_ISA_AUTO =
+        0, /* the best this machine has, or what ESPALIER_ISA in the environment says */
     ESPALIER_ISA_SCALAR = 1
 } espalier_isa;
 
@@ -436,8 +449,13 @@ typedef struct espalier_predictor_options {
     uint64_t reserved[4];
 } espalier_predictor_options;
 
-#define ESPALIER_PREDICTOR_OPTIONS_INIT \
-    {sizeof(espalier_predictor_options), 0, 0, 0, 0, 0, {0, 0, 0, 0}}
+#define ESPALIER_PREDICTOR_OPTIONS_INIT                    \
+    {                                                      \
+        sizeof(espalier_predictor_options), 0, 0, 0, 0, 0, \
+        {                                                  \
+            0, 0, 0, 0                                     \
+        }                                                  \
+    }
 
 /*
  * Allocates all the memory that predictions need. options: NULL for defaults. The model must

@@ -39,22 +39,26 @@ enum {
 typedef struct espalier_convert_options {
     size_t struct_bytes;
     uint64_t flags;
-    const char *select;            /* path of the model inside the source, as ["model"][0]; or NULL */
-    const espalier_meta *meta;     /* added to the metadata under "user" */
+    const char *select;        /* path of the model inside the source, as ["model"][0]; or NULL */
+    const espalier_meta *meta; /* added to the metadata under "user" */
     size_t meta_count;
-    const char *model_version;     /* stored as metadata "model_version", or NULL */
-    uint64_t memory_bytes_max;     /* working memory; 0: 64 MiB + 4 x the uncompressed source */
-    uint64_t expanded_bytes_max;   /* decompressed source; 0: 16 GiB and 1000 x the file */
-    const espalier_rows *check_rows;      /* with check_expected: compare with the trainer */
+    const char *model_version;       /* stored as metadata "model_version", or NULL */
+    uint64_t memory_bytes_max;       /* working memory; 0: 64 MiB + 4 x the uncompressed source */
+    uint64_t expanded_bytes_max;     /* decompressed source; 0: 16 GiB and 1000 x the file */
+    const espalier_rows *check_rows; /* with check_expected: compare with the trainer */
     const espalier_array *check_expected; /* predict_proba, predict or apply of those rows */
-    espalier_progress *progress;   /* or NULL */
+    espalier_progress *progress;          /* or NULL */
     void *progress_context;
     uint64_t reserved[4];
 } espalier_convert_options;
 
-#define ESPALIER_CONVERT_OPTIONS_INIT \
-    {sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-     {0, 0, 0, 0}}
+#define ESPALIER_CONVERT_OPTIONS_INIT                                                           \
+    {                                                                                           \
+        sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, \
+        {                                                                                       \
+            0, 0, 0, 0                                                                          \
+        }                                                                                       \
+    }
 
 /* What a conversion did. */
 typedef struct espalier_convert_report {
@@ -95,17 +99,17 @@ typedef struct espalier_source_name {
     const char *name;
     uint64_t first_offset; /* bytes from the start of the uncompressed stream */
     uint64_t import_count;
-    uint64_t call_count;   /* how often it would be called */
-    uint32_t policy;       /* espalier_name_policy */
+    uint64_t call_count; /* how often it would be called */
+    uint32_t policy;     /* espalier_name_policy */
     uint32_t reserved;
     const char *call_text; /* flagged: what the first call would have run; else NULL */
 } espalier_source_name;
 
 /* A model found inside. */
 typedef struct espalier_source_estimator {
-    const char *path;    /* what select takes; "" for the file's own top */
+    const char *path;       /* what select takes; "" for the file's own top */
     const char *class_name; /* "sklearn.ensemble._forest.RandomForestClassifier" */
-    const char *version; /* the trainer's, "" when the file does not say */
+    const char *version;    /* the trainer's, "" when the file does not say */
     uint32_t supported;
     uint32_t reserved;
 } espalier_source_estimator;
@@ -133,9 +137,8 @@ ESPALIER_API size_t espalier_source_name_count(const espalier_source *source);
 ESPALIER_API espalier_status espalier_source_name_get(const espalier_source *source, size_t index,
                                                       espalier_source_name *name_out);
 ESPALIER_API size_t espalier_source_estimator_count(const espalier_source *source);
-ESPALIER_API espalier_status espalier_source_estimator_get(const espalier_source *source,
-                                                           size_t index,
-                                                           espalier_source_estimator *estimator_out);
+ESPALIER_API espalier_status espalier_source_estimator_get(
+    const espalier_source *source, size_t index, espalier_source_estimator *estimator_out);
 
 #ifdef __cplusplus
 }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any bytes as a saved model: read as a pickle, looked through for a model, loaded as a forest and
+ * checked. Seeds are real files of several versions. A crash, a leak, a hang, a failure without a
+ * message, or a forest that passes the check and does not hold in a walk is a finding.
+ */
+#include "convert/sources/sklearn.h"
+#include "convert/sources/source_find.h"
+
+#include <stdlib.h>
+
+#define MEMORY_MAX (UINT64_C(8) << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* Left and right as far as they go: what the check promises, used. */
+static void walk_tree(const espalier_forest *forest, const espalier_forest_tree *tree)
+{
+    for (uint32_t side = 0; side < 2; side++) {
+        uint64_t at = tree->first_node;
+        uint32_t steps = 0;
+        while (forest->left[at] != ESPALIER_FOREST_LEAF) {
+            if (forest->feature[at] >= forest->feature_count || steps++ >= tree->depth) {
+                abort();
+            }
+            at = tree->first_node + (side == 0 ? forest->left[at] : forest->right[at]);
+        }
+        const uint64_t leaf = tree->first_leaf + forest->right[at];
+        const volatile double value =
+            forest->leaf_values[leaf * forest->leaf_width + forest->leaf_width - 1];
+        (void)value;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    const espalier_pickle_options options = {.source_name = "fuzz",
+                                             .flagged_allowed = true,
+                                             .memory_bytes_max = MEMORY_MAX};
+    espalier_error error = {0};
+    espalier_pickle *pickle = NULL;
+    const espalier_pickle_value *model = NULL;
+    espalier_forest forest = {0};
+    espalier_source_path *const path = calloc(1, sizeof *path);
+    if (path == NULL) {
+        return 0;
+    }
+    espalier_status status = espalier_pickle_parse(data, bytes, &options, &pickle, &error);
+    if (status == ESPALIER_OK) {
+        status = espalier_source_choose(pickle, "fuzz", NULL, &model, path, &error);
+    }
+    if (status == ESPALIER_OK) {
+        status =
+            espalier_sklearn_load(pickle, "fuzz", path->text, model, MEMORY_MAX, &forest, &error);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_forest_validate(&forest, "fuzz", &error);
+    }
+    if (status != ESPALIER_OK && error.message[0] == '\0') {
+        abort();
+    }
+    for (uint32_t i = 0; status == ESPALIER_OK && i < forest.tree_count; i++) {
+        walk_tree(&forest, &forest.trees[i]);
+    }
+    espalier_forest_free(&forest);
+    espalier_pickle_free(pickle);
+    free(path);
+    return 0;
+}
