@@ -5,6 +5,7 @@
  */
 #include <lzma.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "convert/containers/container_internal.h"
 
@@ -50,15 +51,34 @@ static espalier_status run_decoder(espalier_expansion *expansion, lzma_stream *s
     }
 }
 
+/* After an xz stream: zero bytes in fours may follow, and then another stream. */
+static bool has_next_stream(espalier_expansion *expansion)
+{
+    size_t at = expansion->in_at;
+    while (expansion->in_bytes - at >= 4 && memcmp(expansion->in + at, "\0\0\0", 4) == 0) {
+        at += 4;
+    }
+    if (at != expansion->in_bytes &&
+        espalier_container_recognise(expansion->in + at, expansion->in_bytes - at) !=
+            ESPALIER_CONTAINER_XZ) {
+        return false;
+    }
+    expansion->in_at = at;
+    return at != expansion->in_bytes;
+}
+
 espalier_status espalier_expand_lzma(espalier_expansion *expansion)
 {
+    const bool is_xz = expansion->kind == ESPALIER_CONTAINER_XZ;
     lzma_stream stream = LZMA_STREAM_INIT;
-    const uint64_t memory = expansion->dictionary_bytes_max;
-    const lzma_ret code = expansion->kind == ESPALIER_CONTAINER_XZ
-                              ? lzma_stream_decoder(&stream, memory, LZMA_CONCATENATED)
-                              : lzma_alone_decoder(&stream, memory);
-    espalier_status status =
-        code == LZMA_OK ? run_decoder(expansion, &stream) : fail_lzma(expansion, code);
+    espalier_status status = ESPALIER_OK;
+    /* A stream is at least 32 bytes long, so the file bounds the loop. */
+    do {
+        const lzma_ret code = is_xz
+                                  ? lzma_stream_decoder(&stream, expansion->dictionary_bytes_max, 0)
+                                  : lzma_alone_decoder(&stream, expansion->dictionary_bytes_max);
+        status = code == LZMA_OK ? run_decoder(expansion, &stream) : fail_lzma(expansion, code);
+    } while (status == ESPALIER_OK && is_xz && has_next_stream(expansion));
     lzma_end(&stream);
     if (status == ESPALIER_OK && expansion->in_at != expansion->in_bytes) {
         status = espalier_expansion_trailing(expansion);

@@ -691,13 +691,21 @@ static void test_cut_at_every_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_array_storages),    cmocka_unit_test(test_nested_memo_is_separate),
-        cmocka_unit_test(test_nesting_limit),     cmocka_unit_test(test_array_lies),
-        cmocka_unit_test(test_records),           cmocka_unit_test(test_dtype_lies),
-        cmocka_unit_test(test_opaque_dtypes),     cmocka_unit_test(test_dtype_accessor),
-        cmocka_unit_test(test_scalars),           cmocka_unit_test(test_float_widths),
-        cmocka_unit_test(test_integer_ranges),    cmocka_unit_test(test_array_text),
-        cmocka_unit_test(test_object_list_grows), cmocka_unit_test(test_subclass),
+        cmocka_unit_test(test_array_storages),
+        cmocka_unit_test(test_nested_memo_is_separate),
+        cmocka_unit_test(test_nesting_limit),
+        cmocka_unit_test(test_array_lies),
+        cmocka_unit_test(test_buffer_and_wrapper_lies),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_dtype_lies),
+        cmocka_unit_test(test_opaque_dtypes),
+        cmocka_unit_test(test_dtype_accessor),
+        cmocka_unit_test(test_scalars),
+        cmocka_unit_test(test_float_widths),
+        cmocka_unit_test(test_integer_ranges),
+        cmocka_unit_test(test_array_text),
+        cmocka_unit_test(test_object_list_grows),
+        cmocka_unit_test(test_subclass),
         cmocka_unit_test(test_cut_at_every_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
