@@ -56,12 +56,14 @@ step_clang() {
 step_asan_ubsan() {
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
     export UBSAN_OPTIONS=print_stacktrace=1
-    scripts/build.sh asan-ubsan -DESPALIER_WERROR=ON && run_ctest asan-ubsan
+    # Warnings are not fatal here: gcc sees less of a value's range in instrumented code and warns of
+    # truncations that cannot be. The two plain builds are strict.
+    scripts/build.sh asan-ubsan && run_ctest asan-ubsan
 }
 
 step_tsan() {
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-    scripts/build.sh tsan -DESPALIER_WERROR=ON && run_ctest tsan -L threads
+    scripts/build.sh tsan && run_ctest tsan -L threads
 }
 
 step_valgrind() {

@@ -14,7 +14,7 @@ C_SUFFIXES = (".c", ".h", ".cc", ".hpp", ".inc")
 SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cmake", ".cmake.in")
 SOURCE_NAMES = ("CMakeLists.txt", "Makefile", "run")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".md", ".json", ".tsv", ".txt", ".1", ".in")
-REPEATED_NAMES = ("CMakeLists.txt", "README.md", "__init__.py")
+REPEATED_NAMES = ("CMakeLists.txt", "README.md", "__init__.py", ".clang-tidy")
 
 # A promise to do it later, and paths of somebody's machine.
 UNWANTED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!_)|(?<![\w.$}/])/(?:work|root|home)/\w")
