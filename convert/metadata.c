@@ -20,6 +20,8 @@
 #define READ_BYTES ((size_t)1 << 18)
 /* The last second of the year 9999; later ones have no four-digit year. */
 #define EPOCH_MAX UINT64_C(253402300799)
+/* Stands for the parameters until the text is made. */
+#define PARAMETERS_MARK "@"
 
 espalier_status espalier_metadata_digest(const char *path, uint8_t *digest_out,
                                          espalier_error *error_out)
@@ -89,13 +91,20 @@ static bool add_text(json_t *object, const char *key, const char *text)
     return text == NULL || *text == '\0' || json_object_set_new(object, key, make_text(text)) == 0;
 }
 
+/* A new object under a key, or NULL. The root owns it. */
+static json_t *add_object(json_t *root, const char *key)
+{
+    json_t *const object = json_object();
+    return json_object_set_new(root, key, object) == 0 ? object : NULL;
+}
+
 static bool add_source(json_t *root, const espalier_metadata_source *source)
 {
     char digest[65];
     (void)sodium_bin2hex(digest, sizeof digest, source->digest, sizeof source->digest);
     const char *const slash = strrchr(source->path, '/');
-    json_t *const object = json_object();
-    return json_object_set_new(root, "source", object) == 0 &&
+    json_t *const object = add_object(root, "source");
+    return object != NULL &&
            add_text(object, "file_name", slash != NULL ? slash + 1 : source->path) &&
            add_text(object, "format", source->format) && add_text(object, "place", source->place) &&
            add_text(object, "blake2b", digest) &&
@@ -104,18 +113,41 @@ static bool add_source(json_t *root, const espalier_metadata_source *source)
 
 static bool add_trainer(json_t *root, const espalier_forest *forest)
 {
-    json_t *const object = json_object();
-    if (json_object_set_new(root, "trainer", object) != 0 ||
-        !add_text(object, "framework", forest->framework) ||
+    json_t *const object = add_object(root, "trainer");
+    if (object == NULL || !add_text(object, "framework", forest->framework) ||
         !add_text(object, "version", forest->version) ||
         !add_text(object, "class", forest->class_name)) {
         return false;
     }
-    if (forest->parameters_json == NULL) {
-        return true;
+    return forest->parameters_json == NULL || add_text(object, "parameters", PARAMETERS_MARK);
+}
+
+/*
+ * Puts the parameters' own JSON where their mark stands. It is not parsed: jansson 2.14's parser reads
+ * past its buffer when memory runs out. A quote inside a string is escaped, so the mark's text with
+ * its quotes stands nowhere before the trainer's member. Returns malloc'ed text or NULL.
+ */
+static char *splice_parameters(const char *text, const char *parameters)
+{
+    static const char mark[] = "\"parameters\":\"" PARAMETERS_MARK "\"";
+    static const char key[] = "\"parameters\":";
+    const char *const at = parameters != NULL ? strstr(text, mark) : NULL;
+    if (at == NULL) {
+        return strdup(text);
     }
-    json_t *const parameters = json_loads(forest->parameters_json, JSON_ALLOW_NUL, NULL);
-    return json_object_set_new(object, "parameters", parameters) == 0;
+    const size_t bytes = strlen(text) + strlen(parameters) + sizeof key;
+    char *const result = malloc(bytes);
+    if (result != NULL) {
+        (void)snprintf(result, bytes, "%.*s%s%s%s", (int)(at - text), text, key, parameters,
+                       at + sizeof mark - 1);
+    }
+    return result;
+}
+
+static espalier_status fail_metadata(espalier_error *error_out)
+{
+    return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                              "no memory for metadata");
 }
 
 /* The time that a reproducible build is told to have, as in "2024-01-31T12:00:00Z". */
@@ -137,10 +169,38 @@ static espalier_status add_created(json_t *root, espalier_error *error_out)
     }
     char created[32];
     (void)strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return add_text(root, "created", created)
-               ? ESPALIER_OK
-               : espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                    "no memory for metadata");
+    return add_text(root, "created", created) ? ESPALIER_OK : fail_metadata(error_out);
+}
+
+/* Strict: the shortest form only, no surrogates, nothing above U+10FFFF. */
+static bool is_utf8(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    while (*at != 0) {
+        const uint32_t length = *at < 0x80 ? 1 : *at < 0xE0 ? 2 : *at < 0xF0 ? 3 : 4;
+        static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+        uint32_t point = length == 1 ? *at : *at & (0x7FU >> length);
+        if ((*at >= 0x80 && *at < 0xC2) || *at > 0xF4) {
+            return false;
+        }
+        for (uint32_t i = 1; i < length; i++) {
+            if ((at[i] & 0xC0) != 0x80) {
+                return false; /* the final NUL too */
+            }
+            point = point << 6 | (at[i] & 0x3F);
+        }
+        if (point < least[length] || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) {
+            return false;
+        }
+        at += length;
+    }
+    return true;
+}
+
+static espalier_status refuse_meta(espalier_error *error_out, const char *what, const char *key)
+{
+    return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
+                              "metadata %s: %s", what, key);
 }
 
 /* What the user adds. */
@@ -150,18 +210,16 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
     if (options == NULL) {
         return ESPALIER_OK;
     }
-    if (options->model_version != NULL &&
-        json_object_set_new(root, "model_version", json_string(options->model_version)) != 0) {
+    if (options->model_version != NULL && !is_utf8(options->model_version)) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "the model version is not UTF-8");
     }
-    if (options->meta_count == 0) {
-        return ESPALIER_OK;
+    if (!add_text(root, "model_version", options->model_version)) {
+        return fail_metadata(error_out);
     }
-    json_t *const user = json_object();
-    if (json_object_set_new(root, "user", user) != 0) {
-        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "no memory for metadata");
+    json_t *const user = options->meta_count != 0 ? add_object(root, "user") : NULL;
+    if (user == NULL && options->meta_count != 0) {
+        return fail_metadata(error_out);
     }
     for (size_t i = 0; i < options->meta_count; i++) {
         const espalier_meta *const meta = &options->meta[i];
@@ -169,13 +227,14 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
             return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                       "metadata %zu has no key or no value", i);
         }
+        if (!is_utf8(meta->key) || !is_utf8(meta->value)) {
+            return refuse_meta(error_out, "is not UTF-8", meta->key);
+        }
         if (json_object_get(user, meta->key) != NULL) {
-            return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
-                                      "metadata key given twice: %s", meta->key);
+            return refuse_meta(error_out, "key given twice", meta->key);
         }
         if (json_object_set_new(user, meta->key, json_string(meta->value)) != 0) {
-            return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
-                                      "metadata is not UTF-8: %s", meta->key);
+            return fail_metadata(error_out);
         }
     }
     return ESPALIER_OK;
@@ -184,13 +243,11 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
 static bool add_all(json_t *root, const espalier_forest *forest,
                     const espalier_metadata_source *source)
 {
-    json_t *const outputs = json_object();
-    json_t *const converter = json_object();
-    json_t *const layout = json_object();
-    const bool is_set = json_object_set_new(root, "outputs", outputs) == 0 &&
-                        json_object_set_new(root, "converter", converter) == 0 &&
-                        json_object_set_new(root, "layout", layout) == 0;
-    return is_set && add_text(root, "format", "espalier") && add_source(root, source) &&
+    json_t *const outputs = add_object(root, "outputs");
+    json_t *const converter = add_object(root, "converter");
+    json_t *const layout = add_object(root, "layout");
+    return outputs != NULL && converter != NULL && layout != NULL &&
+           add_text(root, "format", "espalier") && add_source(root, source) &&
            add_trainer(root, forest) &&
            add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows") &&
            add_text(converter, "version", espalier_version()) && add_text(layout, "name", "walk") &&
@@ -203,6 +260,7 @@ espalier_status espalier_metadata_make(const espalier_forest *forest,
                                        espalier_flat_bytes *section_out, espalier_error *error_out)
 {
     json_t *const root = json_object();
+    char *dumped = NULL;
     char *text = NULL;
     espalier_status status = ESPALIER_ERROR_MEMORY;
     if (root != NULL && add_all(root, forest, source)) {
@@ -213,16 +271,17 @@ espalier_status espalier_metadata_make(const espalier_forest *forest,
         if (status != ESPALIER_OK) {
             goto out;
         }
-        text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+        dumped = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+        text = dumped != NULL ? splice_parameters(dumped, forest->parameters_json) : NULL;
     }
     if (text == NULL) {
-        status = espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                    "no memory for metadata");
+        status = fail_metadata(error_out);
         goto out;
     }
     *section_out = (espalier_flat_bytes){text, strlen(text)};
 
 out:
+    free(dumped);
     json_decref(root);
     return status;
 }

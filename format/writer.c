@@ -370,8 +370,9 @@ espalier_status espalier_writer_write(const char *model_path,
 
 /* ---- publishing ---- */
 
-/* Makes the new name last. Some file systems cannot sync a folder and say EINVAL. */
-static espalier_status sync_folder(const char *model_path, espalier_error *error_out)
+/* Opens the folder of a path, before anything is renamed in it. */
+static espalier_status open_folder(const char *model_path, int *descriptor_out,
+                                   espalier_error *error_out)
 {
     const size_t bytes = folder_bytes(model_path);
     char *const folder = bytes == 0 ? strdup(".") : strndup(model_path, bytes);
@@ -380,27 +381,35 @@ static espalier_status sync_folder(const char *model_path, espalier_error *error
                                   "%s: out of memory", model_path);
     }
     const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    const bool is_synced = descriptor >= 0 && (sync_descriptor(descriptor) == 0 || errno == EINVAL);
     const int cause = errno;
-    if (descriptor >= 0) {
-        (void)close(descriptor);
+    free(folder);
+    if (descriptor < 0) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
+                                     "%s: cannot open its folder", model_path);
     }
-    if (is_synced) {
-        return ESPALIER_OK;
-    }
-    return espalier_error_system(error_out, ESPALIER_ERROR_SYNC, cause,
-                                 "%s: published, but its folder cannot be synced", model_path);
+    *descriptor_out = descriptor;
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_writer_publish(const char *temporary, const char *model_path,
                                         espalier_error *error_out)
 {
-    if (rename(temporary, model_path) != 0) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_RENAME, errno,
-                                     "%s: cannot rename the new model to it", model_path);
+    int folder = -1;
+    espalier_status status = open_folder(model_path, &folder, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
     }
-    return sync_folder(model_path, error_out);
+    if (rename(temporary, model_path) != 0) {
+        status = espalier_error_system(error_out, ESPALIER_ERROR_RENAME, errno,
+                                       "%s: cannot rename the new model to it", model_path);
+    } else if (sync_descriptor(folder) != 0 && errno != EINVAL) {
+        /* Makes the new name last. Some file systems cannot sync a folder and say EINVAL. */
+        status =
+            espalier_error_system(error_out, ESPALIER_ERROR_SYNC, errno,
+                                  "%s: published, but its folder cannot be synced", model_path);
+    }
+    (void)close(folder);
+    return status;
 }
 
 void espalier_writer_discard(const char *temporary)

@@ -30,7 +30,10 @@ espalier_status espalier_writer_write(const char *model_path,
                                       uint32_t section_count, char **temporary_out,
                                       uint64_t *file_bytes_out, espalier_error *error_out);
 
-/* Renames the temporary file over model_path and syncs the folder. Frees nothing. RENAME, SYNC. */
+/*
+ * Renames the temporary file over model_path and syncs the folder. Frees nothing. After SYNC the file
+ * has its name, but may lose it in a crash. Status: OPEN, MEMORY, RENAME, SYNC.
+ */
 espalier_status espalier_writer_publish(const char *temporary, const char *model_path,
                                         espalier_error *error_out);
 
