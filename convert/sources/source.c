@@ -177,5 +177,6 @@ espalier_status espalier_sklearn_list_estimators(espalier_source *source, espali
         espalier_source_find(list.pickle, espalier_pickle_root(list.pickle), path, list_model,
                              &list, error_out);
     free(path);
-    return status;
+    /* A file that nests or shares too much still has names to show, and the models found so far. */
+    return status == ESPALIER_ERROR_SOURCE_LIMIT ? ESPALIER_OK : status;
 }

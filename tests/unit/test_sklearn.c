@@ -414,6 +414,15 @@ static void test_label_kinds(void **state)
     assert_string_equal(forest.labels[0].texts[1], objects[1]);
     espalier_forest_free(&forest);
 
+    const fake_labels bytes = {"S3", "ab\0xyz", 6, 2};
+    estimator.labels = &bytes;
+    loads(&estimator, &forest);
+    assert_int_equal(forest.labels[0].kind, ESPALIER_LABEL_STRING);
+    assert_int_equal(forest.labels[0].item_bytes, 12);
+    assert_string_equal(forest.labels[0].texts[0], "ab");
+    assert_string_equal(forest.labels[0].texts[1], "xyz");
+    espalier_forest_free(&forest);
+
     const char *const mixed[] = {"a", NULL};
     const fake_labels mixture = {"O8", mixed, 0, 2};
     estimator.labels = &mixture;
