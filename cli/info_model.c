@@ -28,6 +28,8 @@ static const char *mapping_text(uint32_t mapping)
         return "the file in a larger reserved range";
     case ESPALIER_MAPPING_COPY:
         return "a private copy";
+    case ESPALIER_MAPPING_CLAMPED:
+        return "the file, children clamped for want of address space";
     default:
         return "memory of the caller";
     }
@@ -35,7 +37,7 @@ static const char *mapping_text(uint32_t mapping)
 
 static const char *mapping_name(uint32_t mapping)
 {
-    static const char *const names[] = {"unknown", "file", "reserved", "copy", "caller"};
+    static const char *const names[] = {"unknown", "file", "reserved", "copy", "caller", "clamped"};
     return names[mapping < sizeof names / sizeof names[0] ? mapping : 0];
 }
 

@@ -56,6 +56,7 @@ static espalier_status map_model(espalier_model *model, const espalier_input *in
     model->leaves =
         model->map.base + espalier_file_find(&model->file, ESPALIER_SECTION_LEAVES)->offset;
     model->numbers = numbers != NULL ? model->map.base + numbers->offset : NULL;
+    model->clamps = model->map.bytes < model->readable_bytes;
     return ESPALIER_OK;
 }
 
@@ -205,7 +206,7 @@ espalier_status espalier_model_info_get(const espalier_model *model, espalier_mo
     known.output_count = model->head->group_count;
     known.default_output = model->head->default_output;
     known.missing_allowed = (model->head->input_rule & ESPALIER_INPUT_MISSING_ALLOWED) != 0;
-    known.mapping = model->map.kind;
+    known.mapping = model->clamps ? ESPALIER_MAPPING_CLAMPED : model->map.kind;
     known.iteration_count = model->iteration_count;
     memcpy(known.root_digest, header->root_digest, sizeof known.root_digest);
     *info = known;

@@ -50,6 +50,7 @@ struct espalier_model {
     uint32_t depth_max;
     uint32_t iteration_count; /* the most of any part */
     uint64_t readable_bytes;  /* the child index bound: what must be readable from the file start */
+    bool clamps;              /* the mapping is shorter than that: kernels must clamp children */
 
     const uint8_t *nodes;   /* in the mapping */
     const uint8_t *leaves;  /* in the mapping */

@@ -63,7 +63,7 @@ static espalier_kernel_tree kernel_tree(const espalier_model *model, const espal
                                         const espalier_file_tree *tree)
 {
     const uint8_t *const nodes = model->nodes + tree->first_node * (size_t)part->node_bytes;
-    return (espalier_kernel_tree){nodes, tree->depth, tree->slot};
+    return (espalier_kernel_tree){nodes, tree->depth, tree->slot, tree->node_count - 1, 0};
 }
 
 /* Chooses kernels, and the trees of the iteration range. */
@@ -86,7 +86,7 @@ static espalier_status prepare_parts(espalier_predictor *predictor, uint32_t lev
             return ESPALIER_ERROR_ARGUMENT;
         }
         own->part = part;
-        own->kernel = espalier_dispatch_kernel(level, part);
+        own->kernel = espalier_dispatch_kernel(level, model->clamps, part);
         own->iterations_used = count;
         own->trees = pool;
         for (uint32_t i = 0; i < part->tree_count; i++) {

@@ -20,6 +20,11 @@ static espalier_status map_error(const espalier_input *input, uint64_t bytes,
                                  input->name, (unsigned long long)bytes);
 }
 
+static espalier_map caller_map(const espalier_input *input)
+{
+    return (espalier_map){input->memory, (size_t)input->bytes, ESPALIER_MAPPING_CALLER};
+}
+
 static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes, size_t bytes,
                                 espalier_map *map_out, espalier_error *error_out)
 {
@@ -47,14 +52,15 @@ static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes
     return ESPALIER_OK;
 }
 
-static espalier_status map_file(const espalier_input *input, size_t file_bytes,
-                                espalier_map *map_out, espalier_error *error_out)
+/* The rest of the file's last page reads as zero, so the mapping counts in whole pages. */
+static espalier_status map_file(const espalier_input *input, size_t file_end, espalier_map *map_out,
+                                espalier_error *error_out)
 {
-    void *const base = mmap(NULL, file_bytes, PROT_READ, MAP_SHARED, input->descriptor, 0);
+    void *const base = mmap(NULL, file_end, PROT_READ, MAP_SHARED, input->descriptor, 0);
     if (base == MAP_FAILED) {
-        return map_error(input, file_bytes, error_out);
+        return map_error(input, file_end, error_out);
     }
-    *map_out = (espalier_map){base, file_bytes, ESPALIER_MAPPING_FILE};
+    *map_out = (espalier_map){base, file_end, ESPALIER_MAPPING_FILE};
     return ESPALIER_OK;
 }
 
@@ -90,17 +96,28 @@ espalier_status espalier_map_open(const espalier_input *input, uint64_t file_byt
                                   "%s: %llu bytes do not fit this host's address space",
                                   input->name, (unsigned long long)bytes);
     }
-    if (input->descriptor < 0 && !copy && readable_bytes <= input->bytes) {
-        *map_out = (espalier_map){input->memory, (size_t)input->bytes, ESPALIER_MAPPING_CALLER};
+    const bool in_memory = input->descriptor < 0 && !copy;
+    if (in_memory && readable_bytes <= input->bytes) {
+        *map_out = caller_map(input);
         return ESPALIER_OK;
     }
-    if (copy || input->descriptor < 0) {
-        return map_copy(input, file_bytes, (size_t)bytes, map_out, error_out);
+    /* Ways to have all that is needed, and if the address space does not suffice, the file alone. */
+    espalier_status status = ESPALIER_ERROR_MAP;
+    if (copy || in_memory) {
+        status = map_copy(input, file_bytes, (size_t)bytes, map_out, error_out);
+        if (status != ESPALIER_ERROR_MAP || bytes == file_end) {
+            return status;
+        }
+        if (in_memory) {
+            *map_out = caller_map(input);
+            return ESPALIER_OK;
+        }
+        return map_copy(input, file_bytes, (size_t)file_end, map_out, error_out);
     }
-    if (needed <= file_end) {
-        return map_file(input, (size_t)file_bytes, map_out, error_out);
+    if (needed > file_end) {
+        status = map_reserved(input, (size_t)file_bytes, (size_t)bytes, map_out, error_out);
     }
-    return map_reserved(input, (size_t)file_bytes, (size_t)bytes, map_out, error_out);
+    return status == ESPALIER_OK ? status : map_file(input, (size_t)file_end, map_out, error_out);
 }
 
 void espalier_map_close(espalier_map *map)

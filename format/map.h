@@ -21,7 +21,8 @@ typedef struct espalier_map {
 
 /*
  * Maps file_bytes of the input such that at least `readable_bytes` from its start are readable:
- * what lies beyond the file reads as zero. copy: private memory in any case.
+ * what lies beyond the file reads as zero. Where the system has no address space for that, less is
+ * mapped, but all of the file: then map_out->bytes < readable_bytes. copy: private memory.
  * Cost: at most three system calls without copy. Status: MAP, READ, TRUNCATED, LIMIT.
  */
 espalier_status espalier_map_open(const espalier_input *input, uint64_t file_bytes,

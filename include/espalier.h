@@ -246,7 +246,8 @@ typedef enum espalier_mapping {
     ESPALIER_MAPPING_FILE = 1,     /* the file mapped, long enough by itself */
     ESPALIER_MAPPING_RESERVED = 2, /* the file mapped at the start of a larger reserved range */
     ESPALIER_MAPPING_COPY = 3,     /* a private copy */
-    ESPALIER_MAPPING_CALLER = 4    /* the caller's memory */
+    ESPALIER_MAPPING_CALLER = 4,   /* the caller's memory */
+    ESPALIER_MAPPING_CLAMPED = 5   /* no address space for more: slower kernels bound every child */
 } espalier_mapping;
 
 typedef struct espalier_model_info {

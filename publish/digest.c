@@ -32,7 +32,8 @@ typedef struct digesting {
 static espalier_status open_input(digesting *work, const char *path)
 {
     work->input.name = path;
-    work->input.descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    work->input.descriptor =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
     if (work->input.descriptor < 0) {
         return espalier_error_system(work->error, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
                                      path);

@@ -5,7 +5,7 @@
  *
  * Preconditions, made by the predictor and by open:
  *  - For every tree, nodes[0 .. 2^child_bits] are readable, whatever they hold (docs/format.md,
- *    "The child index bound"). Nodes may change at any moment.
+ *    "The child index bound"); for clamping kernels, nodes[0 .. last]. Nodes may change at any moment.
  *  - cells[r * cell_stride + c] is readable for every row r < row_count and c <= column_mask.
  *  - leaf_values has leaf_last + 1 rows of leaf_width values; slots and positions have room.
  * Postconditions: at most depth steps per tree and row; writes slots or positions only; every row
@@ -21,6 +21,8 @@ typedef struct espalier_kernel_tree {
     const uint8_t *nodes; /* position 0 */
     uint32_t depth;
     uint32_t slot; /* first of leaf_width slots */
+    uint32_t last; /* the last position of the tree */
+    uint32_t reserved;
 } espalier_kernel_tree;
 
 typedef struct espalier_kernel_arguments {
@@ -54,6 +56,7 @@ typedef struct espalier_kernel {
     uint32_t layout; /* ESPALIER_LAYOUT_... */
     uint32_t node_bytes;
     uint32_t child_bits;                 /* the only number it serves; 0: any */
+    uint32_t clamps;                     /* 1: bounds every child by the tree's last position */
     uint32_t block_rows_min;             /* below this many rows, sum_row row by row is as good */
     espalier_kernel_function *sum_row;   /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
@@ -63,5 +66,7 @@ typedef struct espalier_kernel {
 extern const espalier_kernel espalier_traverse_walk8_16__scalar;
 extern const espalier_kernel espalier_traverse_walk8__scalar;
 extern const espalier_kernel espalier_traverse_walk16__scalar;
+extern const espalier_kernel espalier_traverse_walk8_clamp__scalar;
+extern const espalier_kernel espalier_traverse_walk16_clamp__scalar;
 
 #endif

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -236,6 +237,123 @@ static void check_wide_nodes(void **state)
     attack(&options, 2);
 }
 
+/* Address space in use, and a limit of `more` bytes above it. */
+static void limit_address_space(size_t more, struct rlimit *before_out)
+{
+    unsigned long pages = 0;
+    FILE *const file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(getrlimit(RLIMIT_AS, before_out), 0);
+    struct rlimit limit = *before_out;
+    limit.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+}
+
+/* A model whose 30 bits of child reach 8 GiB, opened where there is no address space for that. */
+typedef struct clamped {
+    model_bytes bytes;
+    moat memory;    /* the bytes, and not one more */
+    int descriptor; /* the same as a file without a name */
+    moat want;      /* what the same model with room answers */
+    float *values;
+} clamped;
+
+static void clamped_make(clamped *c, const espalier_forest *forest)
+{
+    c->bytes = model_bytes_of(forest, 0);
+    c->values = model_rows_make(forest, 6, ROWS, 1);
+    espalier_model *plain = NULL;
+    assert_int_equal(espalier_model_open_memory(c->bytes.data, c->bytes.bytes, NULL, &plain, NULL),
+                     ESPALIER_OK);
+    moated_predictor sound = moated_make(plain, 16);
+    size_t row_bytes = 0;
+    c->want =
+        predict_moated(sound.predictor, ESPALIER_OUTPUT_PROBABILITY, c->values, ROWS, &row_bytes);
+    moated_free(&sound);
+    espalier_model_close(plain);
+    model_bytes_widen_children(&c->bytes, 30);
+    model_bytes_seal(&c->bytes);
+    c->memory = moat_make(c->bytes.bytes);
+    memcpy(c->memory.data, c->bytes.data, c->bytes.bytes);
+    char path[] = "/tmp/espalier-test-XXXXXX";
+    c->descriptor = mkstemp(path);
+    assert_true(c->descriptor >= 0);
+    model_bytes_write(&c->bytes, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void clamped_free(clamped *c)
+{
+    moat_free(&c->want);
+    moat_free(&c->memory);
+    assert_int_equal(close(c->descriptor), 0);
+    free(c->values);
+    model_bytes_free(&c->bytes);
+}
+
+/* From the file, from memory, or as a copy. */
+static espalier_model *open_clamped(const clamped *c, int way)
+{
+    struct rlimit before;
+    espalier_model *model = NULL;
+    const espalier_open_options copy = {sizeof copy, ESPALIER_OPEN_COPY, 0, {0}};
+    limit_address_space((size_t)1 << 30, &before);
+    const espalier_status status =
+        way == 1 ? espalier_model_open_memory(c->memory.data, c->bytes.bytes, NULL, &model, NULL)
+                 : espalier_model_open_fd(c->descriptor, way == 0 ? NULL : &copy, &model, NULL);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_int_equal(status, ESPALIER_OK);
+    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
+    assert_int_equal(info.mapping, ESPALIER_MAPPING_CLAMPED);
+    return model;
+}
+
+/* Kernels that clamp: sound nodes give the same answers, hostile ones stay inside. */
+static void check_clamping(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 8,
+                                       .tree_count = 21,
+                                       .feature_count = 3,
+                                       .decision_count_max = 40,
+                                       .group_count = 1,
+                                       .class_count = 2};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    clamped c;
+    clamped_make(&c, &forest);
+    const espalier_file_section *const nodes =
+        model_bytes_section(&c.bytes, ESPALIER_SECTION_NODES);
+    for (int way = 0; way < 3; way++) {
+        espalier_model *const model = open_clamped(&c, way);
+        moated_predictor together = moated_make(model, 16);
+        moated_predictor alone = moated_make(model, 1);
+        assert_string_equal(espalier_predictor_kernel(alone.predictor),
+                            "walk, 8-byte nodes, clamping, scalar");
+        size_t row_bytes = 0;
+        moat got = predict_moated(together.predictor, ESPALIER_OUTPUT_PROBABILITY, c.values, ROWS,
+                                  &row_bytes);
+        assert_memory_equal(moat_end(&got, ROWS * row_bytes), moat_end(&c.want, ROWS * row_bytes),
+                            ROWS * row_bytes);
+        moat_free(&got);
+        uint64_t random = 3;
+        for (int round = 0; way == 1 && round < 20; round++) {
+            fill_hostile((uint32_t *)(void *)(c.memory.data + nodes->offset), nodes->bytes / 4,
+                         &random);
+            check_rows_alone(model, &together, &alone, ESPALIER_OUTPUT_PROBABILITY, c.values);
+            check_rows_alone(model, &together, &alone, ESPALIER_OUTPUT_LEAF, c.values);
+        }
+        moated_free(&together);
+        moated_free(&alone);
+        espalier_model_close(model);
+    }
+    clamped_free(&c);
+    espalier_forest_free(&forest);
+}
+
 /* Another process rewrites the nodes of the mapped file while this one predicts from it. */
 static void check_changing_file(void **state)
 {
@@ -293,6 +411,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(check_narrow_nodes),
         cmocka_unit_test(check_wide_nodes),
+        cmocka_unit_test(check_clamping),
         cmocka_unit_test(check_changing_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

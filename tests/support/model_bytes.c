@@ -199,6 +199,19 @@ void model_bytes_seal(model_bytes *model)
                             sizeof *header + header->section_count * sizeof(espalier_file_section));
 }
 
+void model_bytes_widen_children(model_bytes *model, uint32_t child_bits)
+{
+    espalier_file_part *const part = model_bytes_data(model, ESPALIER_SECTION_PARTS);
+    espalier_file_node *const nodes = model_bytes_data(model, ESPALIER_SECTION_NODES);
+    const uint64_t bytes = model_bytes_section(model, ESPALIER_SECTION_NODES)->bytes;
+    assert_int_equal(part->child_bits, 16);
+    assert_int_equal(part->node_bytes, 8);
+    part->child_bits = child_bits;
+    for (uint64_t i = 0; i < bytes / sizeof *nodes; i++) {
+        nodes[i].word = (nodes[i].word & 0xFFFFu) | (nodes[i].word >> 16) << child_bits;
+    }
+}
+
 void model_bytes_write(const model_bytes *model, const char *path)
 {
     FILE *const file = fopen(path, "wb");

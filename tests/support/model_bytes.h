@@ -43,6 +43,12 @@ void *model_bytes_data(const model_bytes *model, uint32_t type);
  */
 void model_bytes_seal(model_bytes *model);
 
+/*
+ * Gives all children of 8-byte nodes `child_bits` bits instead of 16: a file that wants 2^child_bits
+ * nodes behind its last tree. At most 2^(32 - child_bits) columns. Not sealed.
+ */
+void model_bytes_widen_children(model_bytes *model, uint32_t child_bits);
+
 /* Writes the bytes to a new file named by the caller. */
 void model_bytes_write(const model_bytes *model, const char *path);
 

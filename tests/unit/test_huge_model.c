@@ -35,31 +35,20 @@ static bool write_at(int descriptor, const void *data, size_t bytes, uint64_t of
     return written == (ssize_t)bytes;
 }
 
-/* The nodes of a tree with their children in 30 bits instead of 16. */
-static void widen_children(espalier_file_node *nodes, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t child = nodes[i].word & 0xFFFFu;
-        nodes[i].word = child | (nodes[i].word >> 16) << HUGE_BITS;
-    }
-}
-
 /* Writes the small model as one whose trees have 2^30 positions each, holes for the most part. */
 static bool write_huge(model_bytes *small, int descriptor, uint64_t *bytes_out)
 {
     espalier_file_header *const header = (void *)small->data;
-    espalier_file_part *const part = model_bytes_data(small, ESPALIER_SECTION_PARTS);
     espalier_file_tree *const trees = model_bytes_data(small, ESPALIER_SECTION_TREES);
     espalier_file_section *const nodes = model_bytes_section(small, ESPALIER_SECTION_NODES);
     espalier_file_section *const leaves = model_bytes_section(small, ESPALIER_SECTION_LEAVES);
     espalier_file_section *const metadata = model_bytes_section(small, ESPALIER_SECTION_METADATA);
     const uint64_t old_leaves = leaves->offset;
     const uint64_t old_metadata = metadata->offset;
-    part->child_bits = HUGE_BITS;
+    model_bytes_widen_children(small, HUGE_BITS);
     for (uint32_t i = 0; i < TREES; i++) {
         espalier_file_node *const own =
             (espalier_file_node *)(void *)(small->data + nodes->offset) + trees[i].first_node;
-        widen_children(own, trees[i].node_count);
         const uint64_t offset = nodes->offset + ((uint64_t)i << HUGE_BITS) * sizeof *own;
         if (!write_at(descriptor, own, trees[i].node_count * sizeof *own, offset)) {
             return false;
