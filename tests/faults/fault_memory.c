@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A conversion in which the n-th allocation fails, for n from the first to the last: it says so, frees
- * all it had, leaves the old file whole and no temporary file. The allocator is defined here, so the
- * calls of all libraries come through this program; with a sanitizer's own allocator it is skipped.
+ * A conversion in which the n-th allocation fails, for n from the first to the last: it says so,
+ * frees all it had, leaves the old file whole and no temporary file. The allocator is defined here,
+ * so the calls of all libraries come through this program; with a sanitizer's own allocator it is
+ * skipped.
  */
 #include "convert/flatten.h"
 #include "convert/golden.h"
@@ -195,7 +196,9 @@ static void test_every_allocation_of_a_conversion_fails(void **state)
         const espalier_status status = convert_with_fault(n, &error);
         /* What it can do without, as memory to give back early, does not stop it. */
         const bool fine = status == ESPALIER_OK && !is_old_file();
-        /* jansson 2.14 drops a key when it sorts and has no memory; verifying the text finds that. */
+        /*
+         * jansson 2.14 drops a key when it sorts and has no memory; verifying the text finds that.
+         */
         const bool dropped = status == ESPALIER_ERROR_PROOF &&
                              strstr(error.message, "METADATA is not a JSON object") != NULL;
         const bool told = (status == ESPALIER_ERROR_MEMORY || dropped) && error.status == status &&

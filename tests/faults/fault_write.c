@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Writing a model while the system fails: short writes and interruptions, a full disk at every place,
- * fsync, close and rename that fail, a process that is killed. The old file stays whole, no temporary
- * file stays behind (unless the process was killed), and the error says what failed.
+ * Writing a model while the system fails: short writes and interruptions, a full disk at every
+ * place, fsync, close and rename that fail, a process that is killed. The old file stays whole, no
+ * temporary file stays behind (unless the process was killed), and the error says what failed.
  *
- * write, fsync, close and rename are defined here, so the library's calls come through this program.
+ * write, fsync, close and rename are defined here, so the library's calls come through this
+ * program.
  */
 #include "espalier.h"
 #include "format/layout.h"
@@ -357,6 +358,7 @@ static void write_forever(void)
     }
 }
 
+/* F-282. */
 static void test_killed_while_writing(void **state)
 {
     (void)state;

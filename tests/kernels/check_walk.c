@@ -2,7 +2,8 @@
 /*
  * Every kernel of the walk layout against the reference evaluator, bit for bit: many shapes of
  * forests, every way rows can lie in memory, every number of rows around the sizes kernels work in,
- * odd values; inputs and outputs end on an inaccessible page.
+ * odd values; inputs and outputs end on an inaccessible page. Rules F-240, F-243, F-245,
+ * F-251, F-252, F-253.
  */
 // clang-format off
 #include <stdarg.h>

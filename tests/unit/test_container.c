@@ -25,7 +25,7 @@
 #include "convert/containers/container.h"
 
 /* Room for the worst case of the largest content below; only what is used is touched. */
-#define PACKED_BYTES_MAX ((size_t)80 << 20)
+#define PACKED_BYTES_MAX ((size_t)20 << 20)
 
 typedef struct packed {
     uint8_t *data;
@@ -294,7 +294,7 @@ static void test_change_every_byte(void **state)
 static void test_bombs(void **state)
 {
     (void)state;
-    const size_t bytes = (size_t)64 << 20;
+    const size_t bytes = (size_t)16 << 20;
     uint8_t *const zeros = calloc(1, bytes);
     assert_non_null(zeros);
     for (size_t k = 0; k < KIND_COUNT; k++) {
@@ -329,7 +329,7 @@ static void test_bombs(void **state)
 static void test_default_ratio(void **state)
 {
     (void)state;
-    const size_t bytes = (size_t)64 << 20;
+    const size_t bytes = (size_t)16 << 20;
     uint8_t *const zeros = calloc(1, bytes);
     assert_non_null(zeros);
     packed file = pack(ESPALIER_CONTAINER_BZIP2, zeros, bytes);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier_convert from a real joblib file to a published model: metadata, proof, determinism, what a
- * failed conversion leaves behind.
+ * espalier_convert from a real joblib file to a published model: metadata, proof, determinism, what
+ * a failed conversion leaves behind.
  */
 #include "espalier_convert.h"
 #include "espalier_publish.h"
@@ -99,6 +99,7 @@ static uint8_t *read_file(const char *name, size_t *bytes_out)
     return data;
 }
 
+/* F-281. */
 static void test_converts_the_tutorial_forest(void **state)
 {
     (void)state;

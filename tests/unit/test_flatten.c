@@ -246,6 +246,7 @@ static void test_every_node_is_found_again(void **state)
     }
 }
 
+/* F-280. */
 static void test_same_forest_same_bytes(void **state)
 {
     (void)state;
@@ -287,6 +288,7 @@ static void test_wide_nodes_when_columns_do_not_fit(void **state)
     espalier_forest_free(&forest);
 }
 
+/* F-091. */
 static void test_child_bits_follow_the_largest_tree(void **state)
 {
     (void)state;
@@ -363,6 +365,7 @@ static void test_zeroes_of_both_signs_are_two_leaves(void **state)
     espalier_forest_free(&forest);
 }
 
+/* F-177. */
 static void test_numbers_only_where_preorder_fails(void **state)
 {
     (void)state;
@@ -467,6 +470,7 @@ static void test_plan_of_a_normalised_tree(void **state)
     espalier_forest_free(&forest);
 }
 
+/* F-283. */
 static void test_thresholds_round_down(void **state)
 {
     (void)state;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * convert/golden: rows are the same every time and sit on thresholds; written models of many kinds of
- * forests reproduce them in every shape; one wrong leaf, threshold or number does not get through.
+ * convert/golden: rows are the same every time and sit on thresholds; written models of many kinds
+ * of forests reproduce them in every shape; one wrong leaf, threshold or number does not get
+ * through.
  */
 #include "convert/golden.h"
 #include "convert/reference.h"

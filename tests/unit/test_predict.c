@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What espalier_predict and espalier_predictor_create refuse, and what they leave behind: kinds,
- * dtypes, counts, strides, sizes, values the trainer refuses, iteration ranges, options.
+ * dtypes, counts, strides, sizes, values the trainer refuses, iteration ranges, options. Rules F-241, F-242, F-246, F-247.
  */
 // clang-format off
 #include <stdarg.h>
@@ -150,7 +150,8 @@ static void test_kinds(void **state)
     espalier_predictor *const plain = predictor_of(f->model, 0);
     assert_int_equal(espalier_predict(plain, ESPALIER_OUTPUT_LEAF, &rows, &outputs),
                      ESPALIER_ERROR_OUTPUT_KIND);
-    assert_string_equal(espalier_predictor_kernel(plain), "walk, 8-byte nodes, 16-bit children, scalar");
+    assert_string_equal(espalier_predictor_kernel(plain),
+                        "walk, 8-byte nodes, 16-bit children, scalar");
     espalier_predictor_destroy(plain);
 }
 

@@ -77,6 +77,7 @@ static void test_a_written_file_is_itself(void **state)
     assert_int_equal(espalier_digest_verify(PATH, NULL, NULL), ESPALIER_OK);
 }
 
+/* F-045. */
 static void test_one_changed_bit_is_found_in_every_section(void **state)
 {
     (void)state;
@@ -111,6 +112,7 @@ static void test_one_changed_bit_is_found_in_every_section(void **state)
     }
 }
 
+/* F-025. */
 static void test_header_and_table_are_covered(void **state)
 {
     (void)state;

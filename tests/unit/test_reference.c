@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * convert/reference against answers worked out by hand and by NumPy: decisions, missing values, order
- * of sums, division, normalising, first maximum.
+ * convert/reference against answers worked out by hand and by NumPy: decisions, missing values,
+ * order of sums, division, normalising, first maximum.
  */
 #include "convert/reference.h"
 #include "tests/support/synthetic.h"
@@ -174,7 +174,10 @@ static void test_first_maximum_wins(void **state)
     assert_memory_equal(classes, expected, sizeof expected);
 }
 
-/* values.sum(axis=1) of NumPy 1.24.2 and 2.5.5 for n numbers of the tests' generator, seeded with n. */
+/*
+ * values.sum(axis=1) of NumPy 1.24.2 and 2.5.5 for n numbers of the tests' generator, seeded with
+ * n.
+ */
 static const struct {
     uint32_t count;
     double sum;
