@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes, leaves and prediction: chapters 15 and 18 of docs/format.md.
+
+Part of oracle.py, under its terms: written from the document alone. Plain float arithmetic of
+Python, which is binary64 rounded once per operation. Files need not be verified: every index that
+NODES give is bounded.
+"""
+
+import itertools
+import math
+import struct
+
+from oracle_reader import (BOOL, CLASS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, LEAF, LEAF_BASE,
+                           LEAVES, MISSING_ALLOWED, NODE_NUMBERS, NODES, NUMBER_CODES, SEQUENTIAL,
+                           STEP_STAGES, STEP_TREES, STRING, Node, require)
+
+
+# --- Nodes and leaves (chapter 15) ----------------------------------------------------------------
+
+def float_of_bits(bits):
+    return struct.unpack("<f", struct.pack("<I", bits))[0]
+
+
+def read_nodes(model, index):
+    """The nodes of a tree as they are stored."""
+    tree, part = model.trees[index], model.part_of(index)
+    start = tree.first_node * part.node_bytes
+    data = model.sections[NODES][start:start + tree.node_count * part.node_bytes]
+    if part.node_bytes == 16:
+        return [Node(*fields) for fields in struct.iter_unpack("<4I", data)]
+    mask = 2**part.child_bits - 1
+    return [Node(threshold, word & mask, word >> part.child_bits, 0)
+            for threshold, word in struct.iter_unpack("<2I", data)]
+
+
+def stored_numbers(model, index):
+    tree = model.trees[index]
+    before = sum(one.node_count for one in model.trees[:index])
+    width = model.record.number_bytes
+    return struct.unpack_from(f"<{tree.node_count}{NUMBER_CODES[width]}",
+                              model.sections[NODE_NUMBERS], before * width)
+
+
+def preorder(nodes):
+    """Positions from the root on: a node, all of its left subtree, all of its right one."""
+    order, stack, seen = [], [0], set()
+    while stack:  # a damaged tree may lead back: every position is taken once
+        position = stack.pop()
+        if position >= len(nodes) or position in seen:
+            continue
+        seen.add(position)
+        order.append(position)
+        node = nodes[position]
+        if node.column != 0:
+            stack += (node.child + 1, node.child)
+    return order
+
+
+def node_numbers(model, index, nodes):
+    """The trainer's number of every position (15.3)."""
+    if model.record.number_bytes:
+        return stored_numbers(model, index)
+    numbers = [0] * len(nodes)
+    for number, position in enumerate(preorder(nodes)):
+        numbers[position] = number
+    return numbers
+
+
+class WalkTree:
+    """A tree ready for prediction, with every index bounded ([F-167], [F-171])."""
+
+    def __init__(self, model, index):
+        tree, self.part = model.trees[index], model.part_of(index)
+        nodes = read_nodes(model, index)
+        self.numbers = node_numbers(model, index, nodes)
+        last, column_last = len(nodes) - 1, len(model.columns) - 1
+        mask = 2**self.part.child_bits - 1
+        self.depth = tree.depth
+        self.slot = tree.slot
+        self.iteration = tree.iteration
+        self.thresholds = [float_of_bits(node.threshold) for node in nodes]
+        self.left = [min(node.child & mask, last) for node in nodes]
+        self.right = [min((node.child & mask) + 1, last) for node in nodes]
+        self.columns = [min(node.column, column_last) for node in nodes]
+        row_last = self.part.leaf_count - 1
+        self.rows = [min((node.threshold - LEAF_BASE) % 2**32, row_last) for node in nodes]
+
+    def walk(self, columns):
+        position = 0
+        for _ in range(self.depth):
+            if columns[self.columns[position]] <= self.thresholds[position]:
+                position = self.left[position]
+            else:
+                position = self.right[position]
+        return position
+
+
+def walk_tree(model, index):
+    if index not in model.tree_cache:
+        model.tree_cache[index] = WalkTree(model, index)
+    return model.tree_cache[index]
+
+
+def leaf_values(model, part, row):
+    return struct.unpack_from(f"<{part.leaf_width}d", model.sections[LEAVES],
+                              part.leaf_offset + 8 * part.leaf_width * row)
+
+
+# --- Prediction (chapter 18) ----------------------------------------------------------------------
+
+def round_to_float32(value):
+    """To nearest, ties to even; what is too large becomes infinite ([F-240])."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def divide(left, right):
+    """IEEE 754 division; Python's own refuses a divisor of zero."""
+    if right != 0:
+        return left / right
+    if left == 0 or math.isnan(left):
+        return math.nan
+    return math.copysign(math.inf, left) * math.copysign(1.0, right)
+
+
+def sum_sequential(values):
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+def sum_pairwise(values):
+    """[F-250]; halving ends after at most 20 levels, since there are at most 2^20 slots."""
+    count = len(values)
+    if count < 8:
+        return sum_sequential(values)
+    if count > 128:
+        half = count // 2
+        half -= half % 8
+        return sum_pairwise(values[:half]) + sum_pairwise(values[half:])
+    sums = list(values[:8])
+    for start in range(8, count - 7, 8):
+        for j in range(8):
+            sums[j] += values[start + j]
+    total = (((sums[0] + sums[1]) + (sums[2] + sums[3]))
+             + ((sums[4] + sums[5]) + (sums[6] + sums[7])))
+    for value in values[count - count % 8:]:
+        total += value
+    return total
+
+
+def check_row(model, row, features):
+    """[F-242]"""
+    missing_allowed = model.record.input_rule & MISSING_ALLOWED
+    for index, value in enumerate(features):
+        require(not math.isinf(value), 242, f"row {row}: feature {index} is infinite")
+        require(missing_allowed or not math.isnan(value), 242,
+                f"row {row}: feature {index} is missing")
+
+
+def convert_row(model, features):
+    require(len(features) == model.record.feature_count, 241,
+            f"{len(features)} features, the model has {model.record.feature_count}")
+    return [round_to_float32(value) for value in features]
+
+
+def compute_columns(model, features):
+    """[F-243]"""
+    values = [-math.inf]
+    for column in model.columns[1:]:
+        value = features[column.feature]
+        values.append(-math.inf if math.isnan(value) and column.missing == 1 else value)
+    return values
+
+
+def iteration_range(part, asked):
+    """(first, count) of [F-247]; `asked` is None or such a pair."""
+    if asked is None:
+        return part.default_iteration_first, part.default_iteration_count
+    first, count = asked
+    require(count >= 1 and 0 <= first and first + count <= part.iteration_count, 247,
+            f"iterations {first}:{first + count} of {part.iteration_count}")
+    return asked
+
+
+def run_trees(model, part, columns, slots, asked):
+    first, count = iteration_range(part, asked)
+    width = part.slot_count
+    if part.start == 1:
+        sums = list(model.constants[part.start_index:part.start_index + width])
+    else:
+        sums = [0.0] * width
+    for index in range(part.first_tree, part.first_tree + part.tree_count):
+        tree = walk_tree(model, index)
+        if not first <= tree.iteration < first + count:
+            continue
+        row = tree.rows[tree.walk(columns)]
+        for j, value in enumerate(leaf_values(model, part, row)):
+            sums[tree.slot + j] += value
+    for k in range(width):
+        if part.divisor == DIVISOR_CONSTANTS:
+            sums[k] = divide(sums[k], model.constants[part.divisor_index + k])
+        elif part.divisor == DIVISOR_ITERATIONS:
+            sums[k] = divide(sums[k], float(count))
+    slots[part.first_slot:part.first_slot + width] = sums
+
+
+def run_stage(stage, slots):
+    values = slots[stage.input_slot:stage.input_slot + stage.slot_count]
+    total = sum_sequential(values) if stage.order == SEQUENTIAL else sum_pairwise(values)
+    if total == 0:
+        total = 1.0
+    slots[stage.output_slot:stage.output_slot + stage.slot_count] = [
+        divide(value, total) for value in values]
+
+
+def predict_slots(model, features, asked=None):
+    """All slots after the last step, for converted features."""
+    columns = compute_columns(model, features)
+    slots = [0.0] * model.record.slot_count
+    for step in model.steps:
+        if step.kind == STEP_TREES:
+            run_trees(model, model.parts[step.first], columns, slots, asked)
+        elif step.kind == STEP_STAGES:
+            for stage in model.stages[step.first:step.first + step.count]:
+                run_stage(stage, slots)
+    return slots
+
+
+def predict_leaves(model, features, first, count):
+    columns = compute_columns(model, features)
+    numbers = []
+    for index in range(first, first + count):
+        tree = walk_tree(model, index)
+        numbers.append(tree.numbers[tree.walk(columns)])
+    return numbers
+
+
+def first_maximum(values):
+    best = 0
+    for i in range(1, len(values)):
+        if values[i] > values[best]:
+            best = i
+    return best
+
+
+def predict_row(model, kind, features, asked=None):
+    """One row of an output (chapter 11); CLASS gives indices into the labels."""
+    outputs = model.select(kind)
+    if kind == LEAF:
+        part = model.parts[outputs[0].part]
+        return predict_leaves(model, features, part.first_tree, part.tree_count)
+    slots = predict_slots(model, features, asked)
+    ranges = [slots[one.first_slot:one.first_slot + one.slot_count] for one in outputs]
+    if kind == CLASS:
+        return [first_maximum(values) for values in ranges]
+    return list(itertools.chain.from_iterable(ranges))
+
+
+def label_of(model, group, index):
+    labels = model.labels[group]
+    value = labels.values[index]
+    if labels.kind == STRING:
+        return value.decode("utf-8")
+    return bool(value) if labels.kind == BOOL else value
+
+
+def predict(model, kind, rows, asked=None, checked=True):
+    """Rows of an output; those of CLASS hold labels."""
+    results = []
+    for index, row in enumerate(rows):
+        features = convert_row(model, row)
+        if checked:
+            check_row(model, index, features)
+        result = predict_row(model, kind, features, asked)
+        if kind == CLASS:
+            result = [label_of(model, group, one) for group, one in enumerate(result)]
+        results.append(result)
+    return results

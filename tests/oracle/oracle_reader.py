@@ -1,0 +1,522 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules marked *open* of docs/format.md: from the bytes of a file to a checked Model.
+
+Part of oracle.py, under its terms: written from the document alone. May use the standard library
+and xxh3.py; must never judge the bytes of NODES, LEAVES or a cold section.
+"""
+
+import collections
+import struct
+
+from xxh3 import xxh3_128, xxh3_64
+
+MAGIC = bytes.fromhex("894553500d0a1a0a")
+BYTE_ORDER = 0x0A0B0C0D
+HEADER_BYTES = 128
+ENTRY_BYTES = 96
+REQUIRED = 1  # flags
+HOT_ALIGNMENT_MIN = 4096
+HOT_MARGIN = 64  # zero bytes behind a hot section
+LEAF_BASE = 0x00800000
+
+PRIVATE_LAST, HOT_LAST = 15, 17
+MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
+FEATURE_NAMES, CLASS_LABELS = 9, 10
+NODES, LEAVES = 16, 17
+NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
+ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
+KNOWN = (*range(MODEL, CLASS_LABELS + 1), NODES, LEAVES, *range(NODE_NUMBERS, PROOF + 1))
+
+# Chapter 5.
+SECTIONS_MAX = 64
+FILE_BYTES_MAX = 2**46
+PRIVATE_BYTES_MAX = 2**31
+VISITS_MAX = 2**22
+LEAVES_MAX = 0x7F000000
+COUNT_MAX = {STEPS: 2**18, PARTS: 2**16, STAGES: 2**18, OUTPUTS: 2**20, COLUMNS: 2**24,
+             TREES: 2**24, CONSTANTS: 2**32 - 1}
+
+STEP_COLUMNS, STEP_TREES, STEP_STAGES = 1, 2, 3
+PROBABILITY, CLASS, VALUE, LEAF = 2, 3, 4, 5
+DTYPE = {PROBABILITY: 2, CLASS: 3, VALUE: 2, LEAF: 4}
+FLOAT32, MISSING_ALLOWED = 1, 2  # input_rule
+DIVISOR_NONE, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS = 0, 1, 2
+SEQUENTIAL, PAIRWISE = 1, 2
+INT, UINT, FLOAT, BOOL, STRING = 1, 2, 3, 4, 5
+ITEM_BYTES = {INT: (1, 2, 4, 8), UINT: (1, 2, 4, 8), FLOAT: (2, 4, 8), BOOL: (1,)}
+NUMBER_CODES = {1: "B", 2: "H", 4: "I"}
+
+
+class Refused(Exception):
+    """The file or a row breaks a rule."""
+
+    def __init__(self, rule, text):
+        super().__init__(f"rule F-{rule:03}: {text}")
+        self.rule = rule
+
+
+def require(holds, rule, text):
+    if not holds:
+        raise Refused(rule, text)
+
+
+# --- Records --------------------------------------------------------------------------------------
+
+def define(name, packing, fields):
+    """A record type; fields that begin with "reserved" must be zero."""
+    record = collections.namedtuple(name, fields)
+    record.packing = struct.Struct("<" + packing)
+    return record
+
+
+Header = define("Header", "8sHHIQQQIIIIQ32sQ24s", (
+    "magic format_major format_minor byte_order file_bytes required_features optional_features "
+    "header_bytes section_count section_entry_bytes reserved0 private_end root_digest checksum "
+    "reserved1"))
+Entry = define("Entry", "IHHQQQQQ32s16s", (
+    "type encoding flags offset bytes alignment checksum_low checksum_high digest reserved"))
+ModelRecord = define("ModelRecord", "6I2Q24s", (
+    "feature_count slot_count input_rule default_output group_count number_bytes visits_per_row "
+    "node_count reserved"))
+Step = define("Step", "4I", "kind first count reserved")
+Part = define("Part", "10IQ8I48s", (
+    "layout node_bytes child_bits accumulator aggregate leaf_width first_slot slot_count "
+    "first_tree tree_count leaf_offset leaf_count start start_index divisor divisor_index "
+    "iteration_count default_iteration_first default_iteration_count reserved"))
+Stage = define("Stage", "5I12s", "operation input_slot output_slot slot_count order reserved")
+Output = define("Output", "8I", (
+    "kind group dtype first_slot slot_count decision part reserved"))
+Column = define("Column", "4I", "kind feature missing reserved")
+Tree = define("Tree", "Q6I", (
+    "first_node node_count source_node_count depth slot number iteration"))
+LabelGroup = define("LabelGroup", "4I2Q", "kind item_bytes count reserved offset bytes")
+GoldenHead = define("GoldenHead", "4I", "row_count feature_count slot_count tree_count")
+Proof = define("Proof", "7Q2I", (
+    "rows_compared values_compared leaves_compared check_rows check_values check_differing "
+    "check_ulp_max check_kind check_cause"))
+
+Node = collections.namedtuple("Node", "threshold child column reserved")
+Labels = collections.namedtuple("Labels", "kind values")
+
+
+def is_zero(value):
+    return not any(value) if isinstance(value, bytes) else value == 0
+
+
+def check_reserved(records, rule, where):
+    for index, record in enumerate(records):
+        for field, value in zip(record._fields, record):
+            if field.startswith("reserved"):
+                require(is_zero(value), rule, f"{where} {index}: {field} is not zero")
+
+
+def read_array(record, data, where):
+    """A private section that is an array of records."""
+    size = record.packing.size
+    require(len(data) % size == 0, 48, f"{where} is not a whole number of {size} bytes long")
+    records = [record(*fields) for fields in record.packing.iter_unpack(data)]
+    check_reserved(records, 6, where)
+    return records
+
+
+# --- Header and section table (chapters 3 and 6) --------------------------------------------------
+
+def without(data, *ranges):
+    """A copy with some ranges zeroed."""
+    copy = bytearray(data)
+    for start, size in ranges:
+        copy[start:start + size] = bytes(size)
+    return bytes(copy)
+
+
+def read_header(data):
+    """Checks in the order of chapter 3.1."""
+    if len(data) < HEADER_BYTES:
+        same = data[:8] == MAGIC[:len(data)]
+        raise Refused(10, "the model is truncated" if same else "this is not a model")
+    header = Header(*Header.packing.unpack_from(data))
+    require(header.magic == MAGIC, 11, "this is not a model")
+    require(header.byte_order == BYTE_ORDER, 12, "another byte order")
+    require(header.format_major == 1, 13, f"format {header.format_major}, known is 1")
+    require(header.file_bytes == len(data), 15,
+            f"the file has {len(data)} bytes, its header says {header.file_bytes}")
+    require(header.header_bytes == HEADER_BYTES, 18, "header_bytes is not 128")
+    require(1 <= header.section_count <= SECTIONS_MAX, 19, f"{header.section_count} sections")
+    require(header.section_entry_bytes == ENTRY_BYTES, 20, "section_entry_bytes is not 96")
+    table_end = HEADER_BYTES + ENTRY_BYTES * header.section_count
+    require(table_end <= len(data), 21, "the section table passes the end of the file")
+    require(header.checksum == xxh3_64(without(data[:table_end], (96, 8))), 24,
+            "the checksum of header and section table differs")
+    require(header.required_features == 0, 16,
+            f"unknown required features {header.required_features:#x}")
+    require(is_zero(header.reserved0) and is_zero(header.reserved1), 22, "reserved is not zero")
+    require(header.file_bytes <= FILE_BYTES_MAX, 55, "the file is too large")
+    return header
+
+
+def read_entries(data, header):
+    end = HEADER_BYTES + ENTRY_BYTES * header.section_count
+    entries = [Entry(*one) for one in Entry.packing.iter_unpack(data[HEADER_BYTES:end])]
+    check_reserved(entries, 43, "section table entry")
+    before = 0
+    for entry in entries:
+        where = f"section {entry.type}"
+        require(entry.type > before, 30, f"{where} comes behind section {before}")
+        before = entry.type
+        require(entry.flags & ~REQUIRED == 0, 33, f"{where} has unknown flags")
+        power = entry.alignment & (entry.alignment - 1) == 0
+        require(power and 64 <= entry.alignment <= 65536, 34,
+                f"{where} has alignment {entry.alignment}")
+        require(entry.offset % entry.alignment == 0, 35, f"{where} is not aligned")
+        require(entry.bytes >= 1 and entry.offset + entry.bytes <= header.file_bytes, 36,
+                f"{where} is empty or passes the end of the file")
+        known = entry.type in KNOWN
+        if entry.flags & REQUIRED:
+            require(known, 31, f"{where} is unknown and required")
+            require(entry.encoding == 1, 32, f"{where} has encoding {entry.encoding}")
+    return entries
+
+
+def is_hot(entry):
+    return PRIVATE_LAST < entry.type <= HOT_LAST
+
+
+def list_gaps(entries, header):
+    """(start, end) of the padding in front of every section, and of that behind the last."""
+    gaps, end = [], HEADER_BYTES + ENTRY_BYTES * len(entries)
+    for entry in entries:
+        gaps.append((end, entry.offset))
+        end = entry.offset + entry.bytes
+    gaps.append((end, header.file_bytes))
+    return gaps
+
+
+def check_places(data, header, entries):
+    gaps = list_gaps(entries, header)
+    for index, entry in enumerate(entries):
+        where = f"section {entry.type}"
+        gap = gaps[index][1] - gaps[index][0]
+        require(gap >= 0, 37, f"{where} begins before the end of what lies in front of it")
+        require(gap < entry.alignment + 64, 38, f"the gap in front of {where} is {gap} bytes")
+        if index > 0 and is_hot(entries[index - 1]):
+            require(gap >= HOT_MARGIN, 40, f"only {gap} bytes lie in front of {where}")
+        if is_hot(entry):
+            require(entry.alignment >= HOT_ALIGNMENT_MIN, 41,
+                    f"{where} has alignment {entry.alignment}")
+    behind = HOT_MARGIN if is_hot(entries[-1]) else 0
+    require(gaps[-1][1] - gaps[-1][0] == behind, 42,
+            "the last section does not end where it should")
+    private = [entry for entry in entries if entry.type <= PRIVATE_LAST]
+    end = private[-1].offset + private[-1].bytes if private else None
+    require(header.private_end == end and end <= PRIVATE_BYTES_MAX, 23,
+            f"private_end is {header.private_end}")
+    for start, end in gaps:
+        if end <= header.private_end:
+            require(is_zero(data[start:end]), 39, f"padding at {start:#x} is not zero")
+
+
+def section_bytes(data, entry):
+    return data[entry.offset:entry.offset + entry.bytes]
+
+
+def check_checksum(data, entry):
+    found = xxh3_128(section_bytes(data, entry))
+    require(found == (entry.checksum_low, entry.checksum_high), 44,
+            f"the checksum of section {entry.type} differs")
+
+
+# --- Private sections (chapters 7 to 14) ----------------------------------------------------------
+
+class Model:
+    """An opened file. `sections` holds the bytes of the sections by type."""
+
+    def __init__(self, data, visits_max=VISITS_MAX):
+        self.data = data
+        self.header = read_header(data)
+        self.entries = read_entries(data, self.header)
+        check_places(data, self.header, self.entries)
+        for entry in self.entries:
+            if entry.type <= PRIVATE_LAST:
+                check_checksum(data, entry)
+        self.sections = {entry.type: section_bytes(data, entry) for entry in self.entries
+                         if entry.type in KNOWN and entry.encoding == 1}
+        for kind in ALWAYS:
+            require(kind in self.sections, 46, f"section {kind} is missing")
+        self.read_private()
+        self.check_model(visits_max)
+        self.check_steps()
+        self.check_parts()
+        self.check_slots()
+        self.check_columns()
+        self.check_trees()
+        self.names = self.read_names()
+        self.labels = self.read_labels()
+        self.check_outputs()
+        self.tree_cache = {}
+
+    def read_private(self):
+        record = self.sections[MODEL]
+        require(len(record) == ModelRecord.packing.size, 48, "MODEL is not one record")
+        self.record = read_array(ModelRecord, record, "MODEL")[0]
+        self.steps = read_array(Step, self.sections[STEPS], "STEPS")
+        self.parts = read_array(Part, self.sections[PARTS], "PARTS")
+        self.stages = read_array(Stage, self.sections.get(STAGES, b""), "STAGES")
+        self.outputs = read_array(Output, self.sections[OUTPUTS], "OUTPUTS")
+        self.columns = read_array(Column, self.sections[COLUMNS], "COLUMNS")
+        self.trees = read_array(Tree, self.sections[TREES], "TREES")
+        constants = self.sections.get(CONSTANTS, b"")
+        require(len(constants) % 8 == 0, 48, "CONSTANTS is not a whole number of values long")
+        self.constants = struct.unpack(f"<{len(constants) // 8}d", constants)
+        for kind, found in ((STEPS, self.steps), (PARTS, self.parts), (STAGES, self.stages),
+                            (OUTPUTS, self.outputs), (COLUMNS, self.columns),
+                            (TREES, self.trees), (CONSTANTS, self.constants)):
+            require(len(found) <= COUNT_MAX[kind], 55, f"section {kind} has too many records")
+
+    def check_model(self, visits_max):
+        record = self.record
+        require(1 <= record.feature_count <= 2**24, 60, f"{record.feature_count} features")
+        require(1 <= record.slot_count <= 2**20, 61, f"{record.slot_count} slots")
+        require(record.input_rule in (FLOAT32, FLOAT32 | MISSING_ALLOWED), 62,
+                f"input_rule {record.input_rule}")
+        require(record.default_output in [one.kind for one in self.outputs], 63,
+                f"default_output {record.default_output}")
+        require(1 <= record.group_count <= record.slot_count, 64, f"{record.group_count} groups")
+        require(record.number_bytes in (0, 1, 2, 4), 65, f"number_bytes {record.number_bytes}")
+        require(record.visits_per_row == sum(tree.depth for tree in self.trees), 66,
+                "visits_per_row is not the sum of depths")
+        require(record.visits_per_row <= visits_max, 56, f"{record.visits_per_row} visits")
+        require(record.node_count == sum(tree.source_node_count for tree in self.trees), 67,
+                "node_count is not the sum of the trees' nodes")
+        require((record.number_bytes != 0) == (NODE_NUMBERS in self.sections), 47,
+                "NODE_NUMBERS and number_bytes contradict each other")
+
+    def check_steps(self):
+        part_next = stage_next = 0
+        for index, step in enumerate(self.steps):
+            require(step.kind in (STEP_COLUMNS, STEP_TREES, STEP_STAGES), 70,
+                    f"step {index} has kind {step.kind}")
+            is_first = index == 0
+            require(is_first == (step.kind == STEP_COLUMNS), 71,
+                    "the first step and no other must be COLUMNS")
+            if is_first:
+                require(step.first == 0 and step.count == len(self.columns), 71,
+                        "the first step does not name all columns")
+            elif step.kind == STEP_TREES:
+                require(step.first == part_next < len(self.parts) and step.count == 1, 72,
+                        f"step {index} does not name the next part")
+                part_next += 1
+            else:
+                require(step.first == stage_next and step.count >= 1
+                        and stage_next + step.count <= len(self.stages), 73,
+                        f"step {index} does not name the next stages")
+                stage_next += step.count
+        require(part_next == len(self.parts), 72, "a part has no step")
+        require(stage_next == len(self.stages), 73, "a stage has no step")
+
+    def check_parts(self):
+        tree_next = 0
+        leaves_bytes = len(self.sections[LEAVES])
+        for index, part in enumerate(self.parts):
+            where = f"part {index}: "
+            require(part.layout == 1, 80, f"{where}layout {part.layout}")
+            require(part.node_bytes in (8, 16), 81, f"{where}node_bytes {part.node_bytes}")
+            require(16 <= part.child_bits <= 30, 82, f"{where}child_bits {part.child_bits}")
+            require(part.accumulator == 1 and part.aggregate == 1, 83,
+                    f"{where}accumulator or aggregate")
+            require(1 <= part.leaf_width <= part.slot_count
+                    and part.first_slot + part.slot_count <= self.record.slot_count, 84,
+                    f"{where}slots or leaf_width")
+            require(part.tree_count >= 1 and part.first_tree == tree_next, 85, f"{where}trees")
+            tree_next += part.tree_count
+            leaf_end = part.leaf_offset + 8 * part.leaf_width * part.leaf_count
+            require(part.leaf_offset % 8 == 0 and 1 <= part.leaf_count <= LEAVES_MAX
+                    and leaf_end <= leaves_bytes, 86, f"{where}leaf table")
+            require(part.start in (0, 1), 87, f"{where}start {part.start}")
+            self.check_constants(part, part.start == 1, part.start_index, 87)
+            require(part.divisor in (0, 1, 2), 88, f"{where}divisor {part.divisor}")
+            self.check_constants(part, part.divisor == DIVISOR_CONSTANTS, part.divisor_index, 88)
+            end = part.default_iteration_first + part.default_iteration_count
+            require(part.iteration_count >= 1 and part.default_iteration_count >= 1
+                    and end <= part.iteration_count, 89, f"{where}iterations")
+            if part.node_bytes == 8:
+                require(len(self.columns) <= 2**(32 - part.child_bits), 90,
+                        f"{where}too many columns for nodes of 8 bytes")
+        require(tree_next == len(self.trees), 85, "the parts do not end at the last tree")
+        used = any(part.start == 1 or part.divisor == 1 for part in self.parts)
+        require(used == (CONSTANTS in self.sections), 47, "CONSTANTS and the parts' use of them")
+
+    def check_constants(self, part, used, first, rule):
+        if used:
+            require(first + part.slot_count <= len(self.constants), rule,
+                    "a part's constants do not exist")
+        else:
+            require(first == 0, rule, "a part names a constant that it does not use")
+
+    def check_slots(self):
+        """[F-074], and the stages' own rules."""
+        count = self.record.slot_count
+        written = [False] * count
+
+        def write(first, size, where):
+            for slot in range(first, first + size):
+                require(not written[slot], 74, f"{where} writes slot {slot} again")
+                written[slot] = True
+
+        for index, stage in enumerate(self.stages):
+            require(stage.operation == 1, 100, f"stage {index}: operation {stage.operation}")
+            require(stage.slot_count >= 1 and stage.input_slot + stage.slot_count <= count
+                    and stage.output_slot + stage.slot_count <= count, 101, f"stage {index}: slots")
+            require(stage.order in (SEQUENTIAL, PAIRWISE), 102, f"stage {index}: {stage.order}")
+        for step in self.steps:
+            if step.kind == STEP_TREES:
+                part = self.parts[step.first]
+                write(part.first_slot, part.slot_count, f"part {step.first}")
+            elif step.kind == STEP_STAGES:
+                for index in range(step.first, step.first + step.count):
+                    stage = self.stages[index]
+                    read = written[stage.input_slot:stage.input_slot + stage.slot_count]
+                    require(all(read), 74, f"stage {index} reads a slot that nothing wrote")
+                    write(stage.output_slot, stage.slot_count, f"stage {index}")
+        require(all(written), 74, "nothing writes some slot")
+
+    def check_columns(self):
+        for index, column in enumerate(self.columns):
+            is_leaf = index == 0
+            require(column.kind == (1 if is_leaf else 2), 120, f"column {index}: {column.kind}")
+            feature_end = 1 if is_leaf else self.record.feature_count
+            require(column.feature < feature_end, 121, f"column {index}: feature {column.feature}")
+            require(column.missing <= (0 if is_leaf else 1), 122,
+                    f"column {index}: missing {column.missing}")
+
+    def check_trees(self):
+        end = 0
+        for part in self.parts:
+            for index in range(part.first_tree, part.first_tree + part.tree_count):
+                tree = self.trees[index]
+                where = f"tree {index}: "
+                require(tree.first_node * part.node_bytes == end, 130,
+                        f"{where}does not begin where the one before ends")
+                end += tree.node_count * part.node_bytes
+                require(tree.node_count % 8 == 0 and 8 <= tree.node_count <= 2**part.child_bits,
+                        131, f"{where}{tree.node_count} positions")
+                require(1 <= tree.source_node_count <= tree.node_count, 132,
+                        f"{where}{tree.source_node_count} nodes")
+                require(2 * tree.depth + 1 <= tree.source_node_count, 133,
+                        f"{where}depth {tree.depth}")
+                require(tree.slot + part.leaf_width <= part.slot_count, 134,
+                        f"{where}slot {tree.slot}")
+                require(tree.iteration < part.iteration_count, 135,
+                        f"{where}iteration {tree.iteration}")
+        require(end == len(self.sections[NODES]), 130, "the trees do not end with NODES")
+        numbers = self.record.number_bytes * sum(tree.node_count for tree in self.trees)
+        require(len(self.sections.get(NODE_NUMBERS, b"")) == numbers, 175,
+                "NODE_NUMBERS has the wrong size")
+
+    def read_names(self):
+        """Feature names as bytes, or None."""
+        if FEATURE_NAMES not in self.sections:
+            return None
+        names = read_strings(self.sections[FEATURE_NAMES], "FEATURE_NAMES")
+        require(len(names) == self.record.feature_count, 143, f"{len(names)} feature names")
+        return names
+
+    def read_labels(self):
+        """Labels of every group; those of kind STRING are bytes."""
+        has_class = any(one.kind == CLASS for one in self.outputs)
+        require(has_class == (CLASS_LABELS in self.sections), 47,
+                "CLASS_LABELS and the CLASS output contradict each other")
+        if not has_class:
+            return []
+        data = self.sections[CLASS_LABELS]
+        require(len(data) >= 8, 145, "CLASS_LABELS is too short for its head")
+        group_count, reserved = struct.unpack_from("<2I", data)
+        require(group_count == self.record.group_count and reserved == 0, 145,
+                f"CLASS_LABELS has {group_count} groups")
+        end = 8 + LabelGroup.packing.size * group_count
+        require(end <= len(data), 145, "CLASS_LABELS is too short for its records")
+        groups = read_array(LabelGroup, data[8:end], "CLASS_LABELS")
+        labels = []
+        for index, group in enumerate(groups):
+            where = f"labels of group {index}: "
+            require(group.kind in (INT, UINT, FLOAT, BOOL, STRING), 146, f"{where}{group.kind}")
+            if group.kind == STRING:
+                fits = group.item_bytes >= 4 and group.item_bytes % 4 == 0
+            else:
+                fits = group.item_bytes in ITEM_BYTES[group.kind]
+            require(fits, 147, f"{where}item_bytes {group.item_bytes}")
+            require(group.count >= 1, 148, f"{where}no labels")
+            require(group.offset % 8 == 0 and group.offset >= end
+                    and group.offset + group.bytes <= len(data), 149, f"{where}place of the data")
+            end = group.offset + group.bytes
+            labels.append(read_group(group, data[group.offset:end], where))
+        return labels
+
+    def check_outputs(self):
+        record, before = self.record, (0, 0)
+        groups = collections.defaultdict(list)
+        for index, one in enumerate(self.outputs):
+            where = f"output {index}: "
+            require(one.kind in DTYPE, 111, f"{where}kind {one.kind}")
+            require(index == 0 or (one.kind, one.group) > before, 110, f"{where}order")
+            before = one.kind, one.group
+            groups[one.kind].append(one.group)
+            require(one.dtype == DTYPE[one.kind], 112, f"{where}dtype {one.dtype}")
+            if one.kind == LEAF:
+                require(one.first_slot == 0 and one.slot_count == 0, 114, f"{where}slots")
+            else:
+                require(one.slot_count >= 1
+                        and one.first_slot + one.slot_count <= record.slot_count
+                        and (one.kind != VALUE or one.slot_count == record.group_count), 114,
+                        f"{where}slots")
+            require(one.decision == (1 if one.kind == CLASS else 0), 115, f"{where}decision")
+            require(one.part < len(self.parts) if one.kind == LEAF else one.part == 0, 116,
+                    f"{where}part {one.part}")
+        every = list(range(record.group_count))
+        for kind in (PROBABILITY, CLASS):
+            require(groups[kind] in ([], every), 113, f"groups of output kind {kind}")
+        for kind in (VALUE, LEAF):
+            require(groups[kind] in ([], [0]), 113, f"groups of output kind {kind}")
+        require(not groups[PROBABILITY] or groups[CLASS], 117, "PROBABILITY without CLASS")
+        for one in self.outputs:
+            if one.kind in (PROBABILITY, CLASS):
+                require(one.slot_count == len(self.labels[one.group].values), 117,
+                        f"labels of group {one.group}")
+
+    def select(self, kind):
+        return [one for one in self.outputs if one.kind == kind]
+
+    def part_of(self, tree_index):
+        for part in self.parts:
+            if part.first_tree <= tree_index < part.first_tree + part.tree_count:
+                return part
+        raise AssertionError("the parts cover all trees")
+
+
+def read_strings(data, where):
+    """The strings of a string table, as bytes."""
+    require(len(data) >= 8, 140, f"{where}: string table too short")
+    count, text_bytes = struct.unpack_from("<2I", data)
+    require(8 + 4 * count + text_bytes == len(data), 140, f"{where}: string table's size")
+    ends = struct.unpack_from(f"<{count}I", data, 8)
+    text = data[8 + 4 * count:]
+    strings, start = [], 0
+    for index, end in enumerate(ends):
+        require(start < end <= text_bytes and text[end - 1] == 0, 141,
+                f"{where}: end of string {index}")
+        strings.append(text[start:end - 1])
+        start = end
+    require(start == text_bytes, 141, f"{where}: the strings do not end with the text")
+    return strings
+
+
+def read_group(group, data, where):
+    if group.kind == STRING:
+        values = read_strings(data, where)
+        require(len(values) == group.count, 150, f"{where}{len(values)} strings")
+        return Labels(group.kind, values)
+    require(len(data) == 8 * group.count, 150, f"{where}{len(data)} bytes")
+    code = {INT: "q", UINT: "Q", FLOAT: "d", BOOL: "Q"}[group.kind]
+    values = list(struct.unpack(f"<{group.count}{code}", data))
+    if group.kind == BOOL:
+        require(max(values) <= 1, 151, f"{where}a boolean is neither 0 nor 1")
+    return Labels(group.kind, values)

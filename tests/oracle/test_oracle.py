@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle, the command and the trainer give the same bits; both readers refuse damage.
+
+Models are fixtures that the command converts, and models put together by compose.py. With
+test_oracle_rules.py this is the evidence that docs/format.md is complete. Standard library only.
+"""
+
+import pathlib
+import subprocess
+import sys
+import unittest
+
+import compose
+import oracle_driver as driver
+from oracle import KINDS, read_npy
+from oracle_driver import Comparison, flat, run
+from oracle_predict import predict
+from oracle_reader import (ENTRY_BYTES, GOLDEN, HEADER_BYTES, METADATA, NODE_NUMBERS, STAGES, Model,
+                           Refused, list_gaps)
+from oracle_verify import verify
+from xxh3 import xxh3_64, xxh3_128
+
+ORACLE = pathlib.Path(__file__).resolve().parent / "oracle.py"
+EXAMPLE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs" / "example" / "stump.pkl"
+
+# One of each kind of model per version; containers of models are another test's business.
+VERSIONS = ("0.22.2.post1", "1.3.2", "1.4.2", "1.9.1")
+CONTAINERS = ("small_", "wrapped_", "container_", "two_forests")
+LARGE = "random_forest_model"  # 200 trees from 1.2 on
+ELSEWHERE = ("sklearn-1.2.2/tree_150_classes.pkl", "sklearn-1.2.2/forest_300_features.joblib",
+             "sklearn-1.6.1/extra_classifier.joblib", "sklearn-0.24.2/forest_10_weighted.joblib",
+             "sklearn-1.0.2/tree_best_first.pkl")
+RANDOM_MODELS = 60
+ROWS_MAX = 64
+
+
+def is_chosen(line):
+    name = pathlib.Path(line.path).name
+    if line.path in ELSEWHERE:
+        return True
+    return line.version in VERSIONS and line.cases != "-" and not name.startswith(CONTAINERS)
+
+
+class Xxh3(unittest.TestCase):
+    """Vectors of the xxHash project: its sanity buffer cut to a length, without seed."""
+
+    VECTORS_64 = {
+        0: 0x2D06800538D394C2, 1: 0xC44BDFF4074EECDB, 6: 0x27B56A84CD2D7325,
+        12: 0xA713DAF0DFBB77E7, 24: 0xA3FE70BF9D3510EB, 48: 0x397DA259ECBA1F11,
+        80: 0xBCDEFBBB2C47C90A, 195: 0xCD94217EE362EC3A, 403: 0xCDEB804D65C6DEA4,
+        512: 0x617E49599013CB6B, 2048: 0xDD59E2C3A5F038E0, 2240: 0x6E73A90539CF2948,
+        2367: 0xCB37AEB9E5D361ED}
+    VECTORS_128 = {  # low half, high half
+        0: (0x6001C324468D497F, 0x99AA06D3014798D8), 1: (0xC44BDFF4074EECDB, 0xA6CD5E9392000F6A),
+        6: (0x3E7039BDDA43CFC6, 0x082AFE0B8162D12A), 12: (0x061A192713F69AD9, 0x6E3EFD8FC7802B18),
+        24: (0x1E7044D28B1B901D, 0x0CE966E4678D3761), 48: (0xF942219AED80F67B, 0xA002AC4E5478227E),
+        81: (0x5E8BAFB9F95FB803, 0x4952F58181AB0042), 222: (0xF1AEBD597CEC6B3A, 0x337E09641B948717),
+        403: (0xCDEB804D65C6DEA4, 0x1B6DE21E332DD73D), 512: (0x617E49599013CB6B, 0x18D2D110DCC9BCA1),
+        2048: (0xDD59E2C3A5F038E0, 0xF736557FD47073A5),
+        2240: (0x6E73A90539CF2948, 0xCCB134FBFA7CE49D),
+        2367: (0xCB37AEB9E5D361ED, 0xE89C0F6FF369B427)}
+
+    def test_vectors(self):
+        generator, buffer = 2654435761, bytearray()
+        for _ in range(2367):
+            buffer.append(generator >> 56)
+            generator = generator * 11400714785074694797 % 2**64
+        for size, expected in self.VECTORS_64.items():
+            self.assertEqual(xxh3_64(bytes(buffer[:size])), expected, size)
+        for size, expected in self.VECTORS_128.items():
+            self.assertEqual(xxh3_128(bytes(buffer[:size])), expected, size)
+
+
+class Fixtures(Comparison):
+    """Real models: the oracle against the command and against the trainer's stored answers."""
+
+    def command_answers(self, path, rows, kind, *options):
+        out = self.folder / "answers.npy"
+        self.ok("predict", path, rows, "--output", kind, "-o", out, *options)
+        return list(map(driver.comparable, driver.read_array_npy(out.read_bytes())))
+
+    def compare(self, model, path, folder, case):
+        for name in case.row_files:
+            rows = read_npy((folder / name).read_bytes())
+            for kind, answers in case.answers.items():
+                stored = driver.read_array_npy((folder / answers).read_bytes())
+                stored = list(map(driver.comparable, stored))
+                found = flat(predict(model, KINDS[kind.upper()], rows[:ROWS_MAX]))
+                self.assertEqual(found, stored[:len(found)], f"{name} {kind}: the trainer")
+                if len(rows) <= ROWS_MAX:
+                    self.assertEqual(len(found), len(stored))
+                command = self.command_answers(path, folder / name, kind)
+                self.assertEqual(command, stored, f"{name} {kind}: the command")
+                self.compared += len(found)
+
+    def compare_refused(self, model, path, folder, case):
+        """Rows that are refused, and what they give unchecked ([F-241], [F-242])."""
+        rows_path = folder / case.row_files[0]
+        rows = read_npy(rows_path.read_bytes())
+        kind = {0: "class", 1: "value"}[not model.labels]
+        with self.assertRaises(Refused) as caught:
+            predict(model, KINDS[kind.upper()], rows)
+        self.assertIn(caught.exception.rule, (241, 242))
+        self.assertEqual(run("predict", path, rows_path)[0], 1)
+        if caught.exception.rule == 242:
+            for name in (kind, "leaf"):
+                found = flat(predict(model, KINDS[name.upper()], rows, checked=False))
+                self.assertEqual(found, self.command_answers(path, rows_path, name, "--unchecked"))
+                self.compared += len(found)
+
+    def test_fixtures(self):
+        self.compared, models = 0, {}
+        for line in filter(is_chosen, driver.read_manifest()):
+            with self.subTest(path=line.path):
+                source = driver.FIXTURES / line.path
+                path = self.convert(source, line.select)
+                model = Model(path.read_bytes())
+                if line.path not in models:
+                    verify(model)
+                    self.ok("verify", path)
+                models[line.path] = model
+                for case in driver.read_cases(line):
+                    compare = self.compare_refused if case.refused else self.compare
+                    compare(model, path, source.parent, case)
+        self.assertGreaterEqual(len(models), 150)
+        self.assertGreater(self.compared, 100000)
+        # The choice above has what it should have.
+        self.assertTrue(any(STAGES in one.sections for one in models.values()))
+        self.assertTrue(any(NODE_NUMBERS in one.sections for one in models.values()))
+        self.assertTrue(any(one.record.group_count > 1 for one in models.values()))
+        self.assertTrue(any(stage.slot_count > 128
+                            for one in models.values() for stage in one.stages))
+        self.assertEqual({labels.kind for one in models.values() for labels in one.labels},
+                         {1, 2, 3, 4, 5})
+
+    def test_iterations(self):
+        """[F-247]: a range of iterations divides by its own length."""
+        path = self.convert(driver.FIXTURES / "sklearn-1.4.2" / "forest_regressor.joblib")
+        rows_path = driver.FIXTURES / "sklearn-1.4.2" / "forest_regressor.rows64.npy"
+        model, rows = Model(path.read_bytes()), read_npy(rows_path.read_bytes())
+        count = model.parts[0].iteration_count
+        self.assertGreater(count, 2)
+        for first, end in ((0, 1), (1, count), (count - 1, count), (0, count)):
+            found = flat(predict(model, KINDS["VALUE"], rows, (first, end - first)))
+            self.assertEqual(found, self.command_answers(
+                path, rows_path, "value", "--iterations", f"{first}:{end}"))
+        for first, end in ((0, 0), (0, count + 1), (count, count + 1)):
+            with self.assertRaises(Refused):
+                predict(model, KINDS["VALUE"], rows, (first, end - first))
+            self.assertNotEqual(run("predict", path, rows_path, "--iterations",
+                                    f"{first}:{end}")[0], 0)
+
+
+class RandomModels(Comparison):
+    """Models that converters do not write yet; golden rows hold the oracle's own answers."""
+
+    def test_random_models(self):
+        seen_node_bytes, with_golden = set(), 0
+        for seed in range(RANDOM_MODELS):
+            with self.subTest(seed=seed):
+                sections, rows = compose.random_model(seed)
+                with_golden += GOLDEN in sections
+                data = compose.lay_out(sections)
+                self.assertEqual((self.oracle_rule(data), self.command_rule(data)), (0, 0))
+                model = Model(data)
+                seen_node_bytes.update(part.node_bytes for part in model.parts)
+                self.compare(model, data, rows)
+        self.assertEqual(seen_node_bytes, {8, 16})
+        self.assertGreater(with_golden, RANDOM_MODELS // 2)
+
+    def compare(self, model, data, rows):
+        path, rows_path = self.folder / "model.espalier", self.folder / "rows.npy"
+        path.write_bytes(data)
+        rows_path.write_bytes(driver.write_npy(rows))
+        for name, kind in KINDS.items():
+            found = flat(predict(model, kind, rows, checked=False))
+            out = self.folder / "answers.npy"
+            self.ok("predict", path, rows_path, "--output", name.lower(), "-o", out, "--unchecked")
+            command = list(map(driver.comparable, driver.read_array_npy(out.read_bytes())))
+            self.assertEqual(command, found, name)
+
+
+class Damage(Comparison):
+    """Both readers refuse a file with a byte changed, cut off or added, anywhere."""
+
+    def setUp(self):
+        super().setUp()
+        source = driver.FIXTURES / "sklearn-1.3.2" / "tree_best_first.pkl"
+        self.data = self.convert(source).read_bytes()
+        self.model = Model(self.data)
+
+    def both_refuse(self, data, what):
+        command, oracle = self.command_rule(data), self.oracle_rule(data)
+        self.assertNotEqual(command, 0, f"the command accepts {what}")
+        self.assertNotEqual(oracle, 0, f"the oracle accepts {what}")
+        return command, oracle
+
+    def flip(self, at):
+        damaged = bytearray(self.data)
+        damaged[at] ^= 1 << at % 8
+        return bytes(damaged)
+
+    def test_untouched(self):
+        self.assertEqual((self.command_rule(self.data), self.oracle_rule(self.data)), (0, 0))
+
+    def test_sections(self):
+        self.assertIn(NODE_NUMBERS, self.model.sections)
+        self.assertIn(METADATA, self.model.sections)
+        for entry in self.model.entries:
+            for at in (0, entry.bytes // 2, entry.bytes - 1):
+                self.both_refuse(self.flip(entry.offset + at), f"section {entry.type}, byte {at}")
+
+    def test_header(self):
+        """The first cause is reported: chapter 3.1 fixes the order."""
+        for at in range(0, HEADER_BYTES, 3):
+            command, oracle = self.both_refuse(self.flip(at), f"header byte {at}")
+            self.assertEqual(command, oracle, f"header byte {at}")
+
+    def test_section_table(self):
+        end = HEADER_BYTES + ENTRY_BYTES * len(self.model.entries)
+        for at in range(HEADER_BYTES, end, 41):
+            self.assertEqual(self.both_refuse(self.flip(at), f"byte {at}"), (24, 24))
+
+    def test_padding(self):
+        gaps = [gap for gap in list_gaps(self.model.entries, self.model.header)
+                if gap[0] < gap[1]]
+        self.assertGreater(len(gaps), 4)
+        for start, end in gaps:
+            for at in (start, end - 1):
+                self.assertEqual(self.both_refuse(self.flip(at), f"padding {at:#x}"), (39, 39))
+
+    def test_cut_and_longer(self):
+        size = len(self.data)
+        for keep in (0, 1, 7, 8, 127, 128, 200, 1000, size // 2, size - 64, size - 1):
+            command, oracle = self.both_refuse(self.data[:keep], f"{keep} bytes")
+            self.assertEqual(command, oracle, f"{keep} bytes")
+        self.assertEqual(self.both_refuse(self.data + b"\0", "one byte more"), (15, 15))
+
+
+class CommandLine(Comparison):
+    """oracle.py as a program, on the worked example of the document (chapter 20)."""
+
+    def oracle(self, *arguments):
+        done = subprocess.run([sys.executable, "-B", str(ORACLE), *map(str, arguments)],
+                              capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_worked_example(self):
+        path, rows = self.convert(EXAMPLE), self.folder / "rows.npy"
+        rows.write_bytes(driver.write_npy([[2.5], [2.0]]))
+        self.assertEqual(self.oracle(path, "--verify")[0], 0)
+        for kind, expected in (("CLASS", '"tall"\n"short"\n'), ("LEAF", "2\n1\n"), (
+                "PROBABILITY", "0x0.0p+0 0x1.0000000000000p+0\n0x1.0000000000000p+0 0x0.0p+0\n")):
+            self.assertEqual(self.oracle(path, "--predict", kind, rows), (0, expected, ""))
+        self.assertEqual(self.oracle(path, "--predict", "VALUE", rows)[0], 2)
+        rows.write_bytes(driver.write_npy([[float("inf")]]))
+        code, _, error = self.oracle(path, "--predict", "CLASS", rows)
+        self.assertEqual((code, error[:12]), (1, "rule F-242: "))
+        path.write_bytes(path.read_bytes()[:-1])
+        code, _, error = self.oracle(path)
+        self.assertEqual((code, error[:12]), (1, "rule F-015: "))
+
+
+if __name__ == "__main__":
+    driver.main()
