@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See check.h. The reference is compared, block by block, with what the trainer said; of each block's
- * answers a hash is kept, so that the written model can be held against the same bits later without
- * keeping them or evaluating the forest again.
+ * See check.h. The reference is compared, block by block, with what the trainer said; of each
+ * block's answers a hash is kept, so that the written model can be held against the same bits later
+ * without keeping them or evaluating the forest again.
  */
 #include "convert/check.h"
 
@@ -189,8 +189,8 @@ static uint64_t count_ulp(double a, double b)
 }
 
 /*
- * The most that two orders of adding the trees can differ in a slot: each sum of n numbers is off by
- * at most (n - 1) half ulps of the sum of their magnitudes, and each division rounds once more.
+ * The most that two orders of adding the trees can differ in a slot: each sum of n numbers is off
+ * by at most (n - 1) half ulps of the sum of their magnitudes, and each division rounds once more.
  */
 static double bound_reordering(check_block *block, size_t row, size_t slot)
 {
@@ -422,8 +422,8 @@ static espalier_status refuse_shape(const espalier_check *check, const char *nam
     }
     return espalier_error_set(
         error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
-        "%s: the expected answers have %zu columns of kind '%c' with %u bytes; a row has %u float64 "
-        "%s, %s%u integer leaves",
+        "%s: the expected answers have %zu columns of kind '%c' with %u bytes; a row has %u "
+        "float64 %s, %s%u integer leaves",
         name, check->expected->column_count, check->expected->kind,
         (unsigned)check->expected->item_bytes, (unsigned)forest->leaf_width,
         forest->classifier ? "probabilities" : "values", classes, (unsigned)forest->tree_count);

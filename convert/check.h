@@ -25,18 +25,20 @@ typedef struct espalier_check {
 } espalier_check;
 
 /*
- * Evaluates the rows with the reference and compares bit for bit. What `expected` is (probabilities,
- * values, classes or leaves) follows from its dtype and shape; where two fit, the one that differs
- * less. Differences that adding the trees in another order explains, and up to 64 units in the last
- * place otherwise, are counted; larger ones are refused. `name` names the source in messages.
- * Status: ARGUMENT, DTYPE, FEATURE_COUNT, MISSING, INFINITE, CHECK, MEMORY. Free with
+ * Evaluates the rows with the reference and compares bit for bit. What `expected` is
+ * (probabilities, values, classes or leaves) follows from its dtype and shape; where two fit, the
+ * one that differs less. Differences that adding the trees in another order explains, and up to 64
+ * units in the last place otherwise, are counted; larger ones are refused. `name` names the source
+ * in messages. Status: ARGUMENT, DTYPE, FEATURE_COUNT, MISSING, INFINITE, CHECK, MEMORY. Free with
  * espalier_check_free in any case.
  */
 espalier_status espalier_check_forest(espalier_check *check, const espalier_forest *forest,
                                       const espalier_rows *rows, const espalier_array *expected,
                                       const char *name, espalier_error *error_out);
 
-/* Predicts the same rows with an open model: the bits must be the reference's. Status: PROOF, ... */
+/*
+ * Predicts the same rows with an open model: the bits must be the reference's. Status: PROOF, ...
+ */
 espalier_status espalier_check_model(const espalier_check *check, const espalier_model *model,
                                      const char *name, espalier_error *error_out);
 

@@ -129,7 +129,7 @@ static void print_points(const uint8_t *item, uint32_t item_bytes, char *text, s
         if (point == 0) {
             break;
         }
-        text[length++] = point >= 0x20 && point < 0x7F ? (char)point : '?';
+        text[length++] = (char)(point >= 0x20 && point < 0x7F ? point : '?');
     }
     text[length] = '\0';
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier_convert: load, flatten, prove, publish. Everything that goes into the file is known before
- * it is written, the proof included, so the bytes that are opened, verified and compared are the ones
- * that get the model's name; if anything disagrees they never get it.
+ * espalier_convert: load, flatten, prove, publish. Everything that goes into the file is known
+ * before it is written, the proof included, so the bytes that are opened, verified and compared are
+ * the ones that get the model's name; if anything disagrees they never get it.
  */
 #include "espalier_convert.h"
 

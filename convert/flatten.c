@@ -414,8 +414,8 @@ static espalier_status make_leaves(flattening *work)
 }
 
 /*
- * A single tree's answer is its leaf as it is, so -0.0 has to stay -0.0. It does when the sum starts
- * from -0.0, which changes no number it is added to; a forest's sum starts from 0.0.
+ * A single tree's answer is its leaf as it is, so -0.0 has to stay -0.0. It does when the sum
+ * starts from -0.0, which changes no number it is added to; a forest's sum starts from 0.0.
  */
 static espalier_status make_start(flattening *work)
 {

@@ -39,9 +39,9 @@ typedef struct espalier_flat {
 } espalier_flat;
 
 /*
- * Flattens. `source` names the file in messages. O(nodes); memory: the sections, and for the largest
- * tree eight bytes a node, and about sixteen bytes for each distinct leaf.
- * Status: LIMIT, MEMORY.
+ * Flattens. `source` names the file in messages. O(nodes); memory: the sections, and for the
+ * largest tree eight bytes a node, and about sixteen bytes for each distinct leaf. Status: LIMIT,
+ * MEMORY.
  */
 espalier_status espalier_flatten(const espalier_forest *forest, const char *source,
                                  espalier_flat *flat_out, espalier_error *error_out);

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_CAPACITY 256u
+#define FIRST_CAPACITY ((size_t)256)
 
 static uint64_t hash_row(const espalier_leaf_table *table, uint64_t row)
 {
@@ -38,7 +38,7 @@ espalier_status espalier_leaf_table_init(espalier_leaf_table *table, const doubl
     if (table->rows == NULL || table->slots == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    table->capacity = FIRST_CAPACITY;
+    table->capacity = (uint32_t)FIRST_CAPACITY;
     table->slot_count = 2 * FIRST_CAPACITY;
     return ESPALIER_OK;
 }

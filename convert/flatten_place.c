@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See flatten_place.h. A cache line of 64 bytes holds four sibling pairs (two of wide nodes). A line
- * is filled greedily: of the decisions that wait for their children, those below the line's first
- * one, the most popular one gets its pair next. What is left over waits on a stack, the most popular
- * on top, so that a hot subtree follows its line and shares its page. Measured on a forest of
- * 1.4 million nodes, one row touches 1,359 lines this way, 3,018 in breadth-first order.
+ * See flatten_place.h. A cache line of 64 bytes holds four sibling pairs (two of wide nodes). A
+ * line is filled greedily: of the decisions that wait for their children, those below the line's
+ * first one, the most popular one gets its pair next. What is left over waits on a stack, the most
+ * popular on top, so that a hot subtree follows its line and shares its page. Measured on a forest
+ * of 1.4 million nodes, one row touches 1,359 lines this way, 3,018 in breadth-first order.
  */
 #include "convert/flatten_place.h"
 

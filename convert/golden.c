@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Storing golden rows and comparing them with an open model; see golden.h. The model is used through
- * the public API alone, as any caller would.
+ * Storing golden rows and comparing them with an open model; see golden.h. The model is used
+ * through the public API alone, as any caller would.
  */
 #include "convert/golden.h"
 
@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes. */
+/*
+ * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes.
+ */
 #define BLOCK_ROWS_MAX  500u
 #define BLOCK_BYTES_MAX ((uint64_t)32 << 20)
 /* Output kinds that a forest has; the comparison asks for each. */

@@ -123,9 +123,9 @@ static bool add_trainer(json_t *root, const espalier_forest *forest)
 }
 
 /*
- * Puts the parameters' own JSON where their mark stands. It is not parsed: jansson 2.14's parser reads
- * past its buffer when memory runs out. A quote inside a string is escaped, so the mark's text with
- * its quotes stands nowhere before the trainer's member. Returns malloc'ed text or NULL.
+ * Puts the parameters' own JSON where their mark stands. It is not parsed: jansson 2.14's parser
+ * reads past its buffer when memory runs out. A quote inside a string is escaped, so the mark's
+ * text with its quotes stands nowhere before the trainer's member. Returns malloc'ed text or NULL.
  */
 static char *splice_parameters(const char *text, const char *parameters)
 {

@@ -126,7 +126,9 @@ static void normalise_row(const espalier_forest *forest, double *slots)
     }
 }
 
-/* Adds one tree to all rows. A single tree's values are taken as they are: 0.0 + -0.0 is not -0.0. */
+/*
+ * Adds one tree to all rows. A single tree's values are taken as they are: 0.0 + -0.0 is not -0.0.
+ */
 static void add_tree(const espalier_forest *forest, uint32_t tree_index, const float *rows,
                      size_t row_count, double *slots, uint32_t *leaves)
 {

@@ -359,6 +359,7 @@ static void write_forever(void)
 }
 
 /* F-282. */
+/* [F-282] */
 static void test_killed_while_writing(void **state)
 {
     (void)state;

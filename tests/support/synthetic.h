@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Forests made up from a seed, for tests. Same options, same forest, on every machine. They hold what
- * trainers write rarely: thresholds that no float32 equals, zeroes of both signs, denormals, numbers
- * beyond float32, infinities, trees of one node, chains.
+ * Forests made up from a seed, for tests. Same options, same forest, on every machine. They hold
+ * what trainers write rarely: thresholds that no float32 equals, zeroes of both signs, denormals,
+ * numbers beyond float32, infinities, trees of one node, chains.
  */
 #ifndef TESTS_SUPPORT_SYNTHETIC_H
 #define TESTS_SUPPORT_SYNTHETIC_H
@@ -34,8 +34,8 @@ typedef struct synthetic_options {
 } synthetic_options;
 
 /*
- * A validated forest, to be freed with espalier_forest_free. With tree_count 1 it divides nothing, as
- * a single tree. Fails the running test when memory runs out.
+ * A validated forest, to be freed with espalier_forest_free. With tree_count 1 it divides nothing,
+ * as a single tree. Fails the running test when memory runs out.
  */
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out);
 

@@ -5,11 +5,13 @@
  */
 #include "espalier_convert.h"
 #include "espalier_publish.h"
+#include "format/layout.h"
 
 #include <jansson.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +102,23 @@ static uint8_t *read_file(const char *name, size_t *bytes_out)
 }
 
 /* F-281. */
+static bool has_section(uint32_t type)
+{
+    size_t bytes = 0;
+    uint8_t *const data = read_file(path, &bytes);
+    espalier_file_header header;
+    memcpy(&header, data, sizeof header);
+    bool found = false;
+    for (uint32_t i = 0; i < header.section_count; i++) {
+        espalier_file_section section;
+        memcpy(&section, data + sizeof header + i * sizeof section, sizeof section);
+        found = found || section.type == type;
+    }
+    free(data);
+    return found;
+}
+
+/* [F-281]: golden rows, metadata and proof are there. */
 static void test_converts_the_tutorial_forest(void **state)
 {
     (void)state;
@@ -129,6 +148,9 @@ static void test_converts_the_tutorial_forest(void **state)
     assert_int_equal(proof.leaves_compared, proof.rows_compared * 200);
     assert_int_equal(proof.check_rows, 0);
     espalier_model_close(model);
+    assert_true(has_section(ESPALIER_SECTION_GOLDEN));
+    assert_true(has_section(ESPALIER_SECTION_METADATA));
+    assert_true(has_section(ESPALIER_SECTION_PROOF));
     assert_int_equal(espalier_digest_verify(path, NULL, NULL), ESPALIER_OK);
 }
 
@@ -191,6 +213,7 @@ static void test_the_user_adds_metadata(void **state)
     assert_int_equal(unsetenv("SOURCE_DATE_EPOCH"), 0);
 }
 
+/* [F-280] */
 static void test_same_source_same_bytes(void **state)
 {
     (void)state;

@@ -78,6 +78,7 @@ static void check_leaf(const espalier_forest *forest, const espalier_forest_tree
                         forest->leaf_width * sizeof *values);
 }
 
+/* [F-283]: thresholds are rounded down. */
 static void check_decision(const espalier_forest *forest, const espalier_forest_tree *source,
                            const espalier_flat *flat, uint32_t node, decoded at, uint32_t position)
 {
@@ -148,6 +149,7 @@ static void check_tree(const espalier_forest *forest, const espalier_flat *flat,
     free(stack);
 }
 
+/* [F-123]: columns ascend; [F-136]: numbers tell trees apart. */
 static void check_tables(const espalier_forest *forest, const espalier_flat *flat)
 {
     const espalier_file_tree *const trees = flat->trees.data;
@@ -159,6 +161,7 @@ static void check_tables(const espalier_forest *forest, const espalier_flat *fla
         assert_true(trees[i].node_count <= UINT64_C(1) << flat->part.child_bits);
         assert_int_equal(trees[i].depth, forest->trees[i].depth);
         assert_int_equal(trees[i].iteration, i);
+        assert_int_equal(trees[i].number, i);
         first += trees[i].node_count;
         visits += trees[i].depth;
     }
@@ -170,6 +173,7 @@ static void check_tables(const espalier_forest *forest, const espalier_flat *fla
     for (uint64_t i = 2; i < flat->columns.bytes / sizeof *columns; i++) {
         const uint64_t before = (uint64_t)columns[i - 1].feature * 2 + columns[i - 1].missing;
         assert_true((uint64_t)columns[i].feature * 2 + columns[i].missing > before);
+        assert_true(forest->missing_allowed || columns[i].missing == 0);
     }
 }
 
@@ -247,6 +251,7 @@ static void test_every_node_is_found_again(void **state)
 }
 
 /* F-280. */
+/* [F-280] */
 static void test_same_forest_same_bytes(void **state)
 {
     (void)state;
@@ -289,6 +294,7 @@ static void test_wide_nodes_when_columns_do_not_fit(void **state)
 }
 
 /* F-091. */
+/* [F-091] */
 static void test_child_bits_follow_the_largest_tree(void **state)
 {
     (void)state;
@@ -345,6 +351,7 @@ static void test_leaves_are_shared_where_it_pays(void **state)
     espalier_forest_free(&forest);
 }
 
+/* [F-092]: constants only where the part uses them. */
 static void test_zeroes_of_both_signs_are_two_leaves(void **state)
 {
     (void)state;
@@ -366,6 +373,7 @@ static void test_zeroes_of_both_signs_are_two_leaves(void **state)
 }
 
 /* F-177. */
+/* [F-177] */
 static void test_numbers_only_where_preorder_fails(void **state)
 {
     (void)state;

@@ -123,6 +123,10 @@ static espalier_status write_and_open(fixture *f, bool with_golden, espalier_mod
     return espalier_model_open(MODEL_PATH, &options, model_out, &f->error);
 }
 
+/*
+ * Sums, divisor, normalising, classes and leaf numbers against the reference, which shares no code
+ * with the engine: [F-244], [F-248], [F-251], [F-252], [F-253].
+ */
 static void test_written_models_reproduce_their_forests(void **state)
 {
     (void)state;

@@ -78,6 +78,7 @@ static void test_a_written_file_is_itself(void **state)
 }
 
 /* F-045. */
+/* [F-045] */
 static void test_one_changed_bit_is_found_in_every_section(void **state)
 {
     (void)state;
@@ -113,6 +114,7 @@ static void test_one_changed_bit_is_found_in_every_section(void **state)
 }
 
 /* F-025. */
+/* [F-025] */
 static void test_header_and_table_are_covered(void **state)
 {
     (void)state;

@@ -122,6 +122,7 @@ static espalier_file_section section_at(const file_bytes *file, uint32_t index)
     return section;
 }
 
+/* [F-041], [F-049]: alignments and the first offset that the rules allow. */
 static void test_places(void **state)
 {
     (void)state;
@@ -163,6 +164,7 @@ static void test_places(void **state)
     free(file.data);
 }
 
+/* [F-050]: lowest minor version, every unused bit zero. */
 static void test_header(void **state)
 {
     (void)state;
@@ -174,6 +176,9 @@ static void test_header(void **state)
                         "ESP\r\n\x1a\n",
                         8);
     assert_int_equal(header.format_major, 1);
+    assert_int_equal(header.format_minor, 0);
+    assert_int_equal(header.required_features, 0);
+    assert_int_equal(header.optional_features, 0);
     assert_int_equal(header.byte_order, 0x0A0B0C0D);
     assert_int_equal(header.file_bytes, file.bytes);
     assert_int_equal(header.section_count, 6);
@@ -212,6 +217,7 @@ static void test_checksums_and_digests(void **state)
     free(file.data);
 }
 
+/* [F-280] */
 static void test_order_given_does_not_matter(void **state)
 {
     (void)state;
@@ -306,6 +312,7 @@ static void test_bad_targets_are_refused(void **state)
     assert_int_equal(try_write(name, six_sections, 6, &error), ESPALIER_OK);
 }
 
+/* [F-282] */
 static void test_publishing_replaces_whole_files(void **state)
 {
     (void)state;
