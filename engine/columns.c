@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See columns.h. Rows need not be aligned, so elements are copied out; compilers make loads of that.
+ * See columns.h. Rows need not be aligned, so elements are copied out; compilers make loads of
+ * that.
  */
 #include "engine/columns.h"
 

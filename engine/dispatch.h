@@ -12,8 +12,8 @@
 #include <stdbool.h>
 
 /*
- * The level to use: `asked` itself, or for AUTO what ESPALIER_ISA in the environment names, else the
- * best of this machine. Status: ISA for an unknown level or name, or one this machine lacks.
+ * The level to use: `asked` itself, or for AUTO what ESPALIER_ISA in the environment names, else
+ * the best of this machine. Status: ISA for an unknown level or name, or one this machine lacks.
  */
 espalier_status espalier_dispatch_level(uint32_t asked, uint32_t *level_out);
 

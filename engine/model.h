@@ -66,7 +66,8 @@ typedef struct espalier_table_check {
 
 /*
  * Finds and checks all tables of model->file and sets every field up to readable_bytes.
- * O(sections + trees + columns + slots + names). Status: SECTION_MISSING, SECTION, VALUE, LIMIT, MEMORY.
+ * O(sections + trees + columns + slots + names). Status: SECTION_MISSING, SECTION, VALUE, LIMIT,
+ * MEMORY.
  */
 espalier_status espalier_model_check_tables(espalier_model *model,
                                             const espalier_table_check *check);

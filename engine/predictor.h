@@ -36,8 +36,8 @@ struct espalier_predictor {
 };
 
 /*
- * Runs the plan on row_count <= block_rows rows whose columns are filled: afterwards `slots` hold all
- * slots. For verify, which compares slots.
+ * Runs the plan on row_count <= block_rows rows whose columns are filled: afterwards `slots` hold
+ * all slots. For verify, which compares slots.
  */
 void espalier_predictor_run(espalier_predictor *predictor, uint32_t row_count);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The O(file) check that a model's bytes are the right ones: what open leaves out because it is safe
- * without. Bounds first all the same: the file may change while it is verified.
+ * The O(file) check that a model's bytes are the right ones: what open leaves out because it is
+ * safe without. Bounds first all the same: the file may change while it is verified.
  */
 #include "engine/columns.h"
 #include "engine/predictor.h"

@@ -17,20 +17,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESPALIER_FILE_MAGIC "\x89" "ESP\r\n\x1a\n"
+#define ESPALIER_FILE_MAGIC \
+    "\x89"                  \
+    "ESP\r\n\x1a\n"
 #define ESPALIER_FILE_MAGIC_BYTES 8
-#define ESPALIER_FILE_MAJOR 1
-#define ESPALIER_FILE_MINOR 0
-#define ESPALIER_BYTE_ORDER_MARK UINT32_C(0x0A0B0C0D)
+#define ESPALIER_FILE_MAJOR       1
+#define ESPALIER_FILE_MINOR       0
+#define ESPALIER_BYTE_ORDER_MARK  UINT32_C(0x0A0B0C0D)
 
-/* Feature bits known to this reader. Unknown required bits: refuse; unknown optional bits: ignore. */
+/* Feature bits known to this reader. Unknown required bits: refuse; unknown optional bits:
+ * ignore. */
 #define ESPALIER_REQUIRED_FEATURES_KNOWN UINT64_C(0)
 
 typedef struct espalier_file_header {
     uint8_t magic[8];
     uint16_t format_major;
     uint16_t format_minor;
-    uint32_t byte_order;   /* ESPALIER_BYTE_ORDER_MARK, little-endian as all numbers */
+    uint32_t byte_order; /* ESPALIER_BYTE_ORDER_MARK, little-endian as all numbers */
     uint64_t file_bytes;
     uint64_t required_features;
     uint64_t optional_features;
@@ -38,9 +41,9 @@ typedef struct espalier_file_header {
     uint32_t section_count;
     uint32_t section_entry_bytes;
     uint32_t reserved0;
-    uint64_t private_end;  /* end of the last private section: one read fetches them all */
+    uint64_t private_end;    /* end of the last private section: one read fetches them all */
     uint8_t root_digest[32]; /* BLAKE2b-256 of header and table, this field and checksum zero */
-    uint64_t checksum;     /* XXH3-64 of header and table, this field zero */
+    uint64_t checksum;       /* XXH3-64 of header and table, this field zero */
     uint8_t reserved1[24];
 } espalier_file_header;
 
@@ -73,8 +76,8 @@ typedef struct espalier_file_section {
     uint16_t encoding; /* version of the section's own encoding: 1 */
     uint16_t flags;
     uint64_t offset;
-    uint64_t bytes;     /* without the padding that follows */
-    uint64_t alignment; /* a power of two, 64 .. 65,536; divides offset */
+    uint64_t bytes;        /* without the padding that follows */
+    uint64_t alignment;    /* a power of two, 64 .. 65,536; divides offset */
     uint64_t checksum_low; /* XXH3-128 of the section's bytes */
     uint64_t checksum_high;
     uint8_t digest[32]; /* BLAKE2b-256 of the section's bytes */
@@ -84,23 +87,27 @@ typedef struct espalier_file_section {
 /* MODEL: one record. */
 typedef struct espalier_file_model {
     uint32_t feature_count;
-    uint32_t slot_count;    /* float64 per row that steps pass on */
-    uint32_t input_rule;    /* ESPALIER_INPUT_... */
+    uint32_t slot_count;     /* float64 per row that steps pass on */
+    uint32_t input_rule;     /* ESPALIER_INPUT_... */
     uint32_t default_output; /* output kind of the trainer's own predict */
-    uint32_t group_count;   /* the trainer's outputs */
-    uint32_t number_bytes;  /* of NODE_NUMBERS: 1, 2 or 4; 0: numbers are the preorder count */
+    uint32_t group_count;    /* the trainer's outputs */
+    uint32_t number_bytes;   /* of NODE_NUMBERS: 1, 2 or 4; 0: numbers are the preorder count */
     uint64_t visits_per_row; /* sum of the depths of all trees */
-    uint64_t node_count;    /* sum of the trainer's nodes of all trees */
+    uint64_t node_count;     /* sum of the trainer's nodes of all trees */
     uint8_t reserved[24];
 } espalier_file_model;
 
 /* Bits of input_rule. Every feature is rounded to float32 (to nearest, ties to even) on input. */
-#define ESPALIER_INPUT_FLOAT32 UINT32_C(1)         /* always set in version 1.0 */
+#define ESPALIER_INPUT_FLOAT32         UINT32_C(1) /* always set in version 1.0 */
 #define ESPALIER_INPUT_MISSING_ALLOWED UINT32_C(2) /* NaN is not refused */
-#define ESPALIER_INPUT_KNOWN UINT32_C(3)
+#define ESPALIER_INPUT_KNOWN           UINT32_C(3)
 
 /* STEPS: what to do for a row, in order. */
-enum { ESPALIER_STEP_COLUMNS = 1, ESPALIER_STEP_TREES = 2, ESPALIER_STEP_STAGES = 3 };
+enum {
+    ESPALIER_STEP_COLUMNS = 1,
+    ESPALIER_STEP_TREES = 2,
+    ESPALIER_STEP_STAGES = 3
+};
 
 typedef struct espalier_file_step {
     uint32_t kind;
@@ -110,10 +117,19 @@ typedef struct espalier_file_step {
 } espalier_file_step;
 
 /* PARTS: a run of trees of one layout. */
-enum { ESPALIER_LAYOUT_WALK = 1 };
-enum { ESPALIER_ACCUMULATOR_FLOAT64 = 1 };
-enum { ESPALIER_AGGREGATE_SUM = 1 };
-enum { ESPALIER_START_ZERO = 0, ESPALIER_START_CONSTANTS = 1 };
+enum {
+    ESPALIER_LAYOUT_WALK = 1
+};
+enum {
+    ESPALIER_ACCUMULATOR_FLOAT64 = 1
+};
+enum {
+    ESPALIER_AGGREGATE_SUM = 1
+};
+enum {
+    ESPALIER_START_ZERO = 0,
+    ESPALIER_START_CONSTANTS = 1
+};
 enum {
     ESPALIER_DIVISOR_NONE = 0,
     ESPALIER_DIVISOR_CONSTANTS = 1,
@@ -122,12 +138,12 @@ enum {
 
 typedef struct espalier_file_part {
     uint32_t layout;
-    uint32_t node_bytes;  /* 8 or 16 */
-    uint32_t child_bits;  /* 16 .. 30: a child is a number below 2^child_bits */
+    uint32_t node_bytes; /* 8 or 16 */
+    uint32_t child_bits; /* 16 .. 30: a child is a number below 2^child_bits */
     uint32_t accumulator;
     uint32_t aggregate;
-    uint32_t leaf_width;  /* float64 values per leaf */
-    uint32_t first_slot;  /* sums go to slots [first_slot, first_slot + slot_count) */
+    uint32_t leaf_width; /* float64 values per leaf */
+    uint32_t first_slot; /* sums go to slots [first_slot, first_slot + slot_count) */
     uint32_t slot_count;
     uint32_t first_tree;
     uint32_t tree_count;
@@ -144,8 +160,13 @@ typedef struct espalier_file_part {
 } espalier_file_part;
 
 /* STAGES: arithmetic on slots. */
-enum { ESPALIER_STAGE_NORMALISE = 1 }; /* divide by the sum; a sum of zero divides by one */
-enum { ESPALIER_ORDER_SEQUENTIAL = 1, ESPALIER_ORDER_PAIRWISE = 2 };
+enum {
+    ESPALIER_STAGE_NORMALISE = 1
+}; /* divide by the sum; a sum of zero divides by one */
+enum {
+    ESPALIER_ORDER_SEQUENTIAL = 1,
+    ESPALIER_ORDER_PAIRWISE = 2
+};
 
 typedef struct espalier_file_stage {
     uint32_t operation;
@@ -157,16 +178,19 @@ typedef struct espalier_file_stage {
 } espalier_file_stage;
 
 /* OUTPUTS: sorted by kind, then group. Numbers of kind and dtype are those of espalier.h. */
-enum { ESPALIER_DECISION_NONE = 0, ESPALIER_DECISION_FIRST_MAXIMUM = 1 };
+enum {
+    ESPALIER_DECISION_NONE = 0,
+    ESPALIER_DECISION_FIRST_MAXIMUM = 1
+};
 
 typedef struct espalier_file_output {
     uint32_t kind;
-    uint32_t group;      /* which of the trainer's outputs, from 0; VALUE and LEAF: 0 */
+    uint32_t group; /* which of the trainer's outputs, from 0; VALUE and LEAF: 0 */
     uint32_t dtype;
     uint32_t first_slot; /* LEAF: 0 */
     uint32_t slot_count; /* LEAF: 0 */
     uint32_t decision;
-    uint32_t part;       /* LEAF: whose trees; else 0 */
+    uint32_t part; /* LEAF: whose trees; else 0 */
     uint32_t reserved;
 } espalier_file_output;
 
@@ -189,20 +213,20 @@ typedef struct espalier_file_column {
 
 /* TREES: parts and trees in file order tile the nodes section without gaps. */
 typedef struct espalier_file_tree {
-    uint64_t first_node;  /* in nodes of the part's size, from the start of NODES */
-    uint32_t node_count;  /* positions, a multiple of 8; the unused ones are filler leaves */
+    uint64_t first_node;        /* in nodes of the part's size, from the start of NODES */
+    uint32_t node_count;        /* positions, a multiple of 8; the unused ones are filler leaves */
     uint32_t source_node_count; /* the trainer's nodes, at most node_count */
-    uint32_t depth;       /* most steps from the root to a leaf */
-    uint32_t slot;        /* leaf values go to slots first_slot + slot + [0, leaf_width) */
-    uint32_t number;      /* the trainer's */
+    uint32_t depth;             /* most steps from the root to a leaf */
+    uint32_t slot;              /* leaf values go to slots first_slot + slot + [0, leaf_width) */
+    uint32_t number;            /* the trainer's */
     uint32_t iteration;
 } espalier_file_tree;
 
 /*
- * NODES of a walk part: siblings are neighbours (child, child + 1), the root is at position 0. A row
- * goes to child when column <= threshold, else to child + 1. A leaf is its own child, tests the leaf
- * column, and keeps its leaf's row number in the threshold's bits, plus ESPALIER_LEAF_BIAS so that
- * the bits are a normal, finite float.
+ * NODES of a walk part: siblings are neighbours (child, child + 1), the root is at position 0. A
+ * row goes to child when column <= threshold, else to child + 1. A leaf is its own child, tests
+ * the leaf column, and keeps its leaf's row number in the threshold's bits, plus
+ * ESPALIER_LEAF_BIAS so that the bits are a normal, finite float.
  */
 typedef struct espalier_file_node {
     uint32_t threshold; /* bits of a float32 */
@@ -258,25 +282,25 @@ typedef struct espalier_file_proof {
 } espalier_file_proof;
 
 /* Limits of the format, checked by writer and reader. */
-#define ESPALIER_LIMIT_SECTIONS 64u
-#define ESPALIER_LIMIT_FEATURES (1u << 24)
-#define ESPALIER_LIMIT_COLUMNS (1u << 24)
-#define ESPALIER_LIMIT_SLOTS (1u << 20)
-#define ESPALIER_LIMIT_TREES (1u << 24)
-#define ESPALIER_LIMIT_PARTS (1u << 16)
-#define ESPALIER_LIMIT_STEPS (1u << 18)
-#define ESPALIER_LIMIT_STAGES (1u << 18)
-#define ESPALIER_LIMIT_OUTPUTS (1u << 20)
+#define ESPALIER_LIMIT_SECTIONS       64u
+#define ESPALIER_LIMIT_FEATURES       (1u << 24)
+#define ESPALIER_LIMIT_COLUMNS        (1u << 24)
+#define ESPALIER_LIMIT_SLOTS          (1u << 20)
+#define ESPALIER_LIMIT_TREES          (1u << 24)
+#define ESPALIER_LIMIT_PARTS          (1u << 16)
+#define ESPALIER_LIMIT_STEPS          (1u << 18)
+#define ESPALIER_LIMIT_STAGES         (1u << 18)
+#define ESPALIER_LIMIT_OUTPUTS        (1u << 20)
 #define ESPALIER_LIMIT_CHILD_BITS_MIN 16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX 30u
-#define ESPALIER_LIMIT_LEAVES 0x7F000000u /* so that the biased number stays below infinity */
+#define ESPALIER_LIMIT_LEAVES         0x7F000000u /* so that the biased number stays below infinity */
 #define ESPALIER_LIMIT_VISITS_DEFAULT (UINT64_C(1) << 22)
-#define ESPALIER_LIMIT_FILE_BYTES (UINT64_C(1) << 46)
-#define ESPALIER_LIMIT_PRIVATE_BYTES (UINT64_C(1) << 31)
-#define ESPALIER_ALIGNMENT_MIN 64u
-#define ESPALIER_ALIGNMENT_MAX 65536u
-#define ESPALIER_ALIGNMENT_HOT 4096u /* the least of a hot section */
-#define ESPALIER_HOT_TAIL_BYTES 64u /* zero bytes after each hot section */
+#define ESPALIER_LIMIT_FILE_BYTES     (UINT64_C(1) << 46)
+#define ESPALIER_LIMIT_PRIVATE_BYTES  (UINT64_C(1) << 31)
+#define ESPALIER_ALIGNMENT_MIN        64u
+#define ESPALIER_ALIGNMENT_MAX        65536u
+#define ESPALIER_ALIGNMENT_HOT        4096u /* the least of a hot section */
+#define ESPALIER_HOT_TAIL_BYTES       64u   /* zero bytes after each hot section */
 
 static_assert(sizeof(espalier_file_header) == 128, "header is 128 bytes");
 static_assert(offsetof(espalier_file_header, file_bytes) == 16, "file_bytes at 16");

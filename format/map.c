@@ -101,7 +101,8 @@ espalier_status espalier_map_open(const espalier_input *input, uint64_t file_byt
         *map_out = caller_map(input);
         return ESPALIER_OK;
     }
-    /* Ways to have all that is needed, and if the address space does not suffice, the file alone. */
+    /* Ways to have all that is needed, and if the address space does not suffice, the file
+     * alone. */
     espalier_status status = ESPALIER_ERROR_MAP;
     if (copy || in_memory) {
         status = map_copy(input, file_bytes, (size_t)bytes, map_out, error_out);

@@ -17,8 +17,8 @@
 /* Enough for a forest of 300 trees in one system call. */
 #define FIRST_READ_BYTES 16384u
 
-espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset,
-                                     void *destination, size_t bytes, espalier_error *error_out)
+espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *data_out,
+                                     size_t bytes, espalier_error *error_out)
 {
     if (offset > input->bytes || bytes > input->bytes - offset) {
         return espalier_error_set(error_out, ESPALIER_ERROR_TRUNCATED, RULE_FILE_BYTES,
@@ -26,12 +26,12 @@ espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offse
                                   input->name, (unsigned long long)input->bytes);
     }
     if (input->descriptor < 0) {
-        memcpy(destination, input->memory + offset, bytes);
+        memcpy(data_out, input->memory + offset, bytes);
         return ESPALIER_OK;
     }
     size_t done = 0;
     while (done < bytes) {
-        const ssize_t got = pread(input->descriptor, (uint8_t *)destination + done, bytes - done,
+        const ssize_t got = pread(input->descriptor, (uint8_t *)data_out + done, bytes - done,
                                   (off_t)(offset + done));
         if (got < 0 && errno == EINTR) {
             continue;

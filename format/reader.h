@@ -29,13 +29,13 @@ typedef struct espalier_file {
 } espalier_file;
 
 /* Copies bytes [offset, offset + bytes) of the input. Status: READ, TRUNCATED. */
-espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *destination,
-                                    size_t bytes, espalier_error *error_out);
+espalier_status espalier_input_fetch(const espalier_input *input, uint64_t offset, void *data_out,
+                                     size_t bytes, espalier_error *error_out);
 
 /*
  * Reads and checks header, section table and private sections (place, reserved bytes, checksums).
- * O(sections + private bytes). Status: READ, MEMORY, LIMIT, and those of "the model file" but INDEX,
- * GOLDEN and DIGEST.
+ * O(sections + private bytes). Status: READ, MEMORY, LIMIT, and those of "the model file" but
+ * INDEX, GOLDEN and DIGEST.
  */
 espalier_status espalier_file_read(const espalier_input *input, espalier_file *file_out,
                                    espalier_error *error_out);

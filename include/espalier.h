@@ -23,8 +23,8 @@
  *    pointers are untouched and nothing is left open, unless a comment says otherwise.
  *  - `error_out` may be NULL everywhere. Nothing is printed; there is no hidden last error; the
  *    library starts no threads, installs no signal handlers and writes no globals.
- *  - A model is immutable: any number of threads may use one. A predictor belongs to one thread at a
- *    time. Close a model after its predictors.
+ *  - A model is immutable: any number of threads may use one. A predictor belongs to one thread at
+ *    a time. Close a model after its predictors.
  *  - espalier_predict never allocates, locks or enters the kernel.
  *  - Option structs start with their own size: initialise them with the macros below, so that an
  *    older caller keeps working with a newer library. Reserved bytes must be zero.
@@ -185,8 +185,8 @@ typedef struct espalier_open_options {
  * options: NULL for defaults. On success *model_out is a model to be freed with
  * espalier_model_close. Safe for any bytes in the file: either a precise error, or predictions from
  * the model stay inside it. Cost: a few system calls, independent of the number of nodes.
- * Status: ARGUMENT, OPTIONS, OPEN, READ, MAP, HOST, LIMIT, MEMORY, all of "the model file" but INDEX
- * and GOLDEN, which need ESPALIER_OPEN_VERIFY.
+ * Status: ARGUMENT, OPTIONS, OPEN, READ, MAP, HOST, LIMIT, MEMORY, all of "the model file" but
+ * INDEX and GOLDEN, which need ESPALIER_OPEN_VERIFY.
  */
 ESPALIER_API espalier_status espalier_model_open(const char *path,
                                                  const espalier_open_options *options,
@@ -406,9 +406,9 @@ typedef struct espalier_node {
 } espalier_node;
 
 /*
- * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a position
- * that no node leads to holds nothing. In a file that was not verified children may be anything
- * below 2^30. Status: ARGUMENT. O(1).
+ * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a
+ * position that no node leads to holds nothing. In a file that was not verified children may be
+ * anything below 2^30. Status: ARGUMENT. O(1).
  */
 ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                                  uint32_t position, espalier_node *node_out);

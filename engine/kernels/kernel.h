@@ -5,7 +5,8 @@
  *
  * Preconditions, made by the predictor and by open:
  *  - For every tree, nodes[0 .. 2^child_bits] are readable, whatever they hold (docs/format.md,
- *    "The child index bound"); for clamping kernels, nodes[0 .. last]. Nodes may change at any moment.
+ *    "The child index bound"); for clamping kernels, nodes[0 .. last]. Nodes may change at any
+ *    moment.
  *  - cells[r * cell_stride + c] is readable for every row r < row_count and c <= column_mask.
  *  - leaf_values has leaf_last + 1 rows of leaf_width values; slots and positions have room.
  * Postconditions: at most depth steps per tree and row; writes slots or positions only; every row

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Any bytes as a model file: made the right size and sealed, so that the checks behind the checksums
- * are reached; then open, predict without verify, verify, and look at everything. Seeds are real
- * models. A crash, a leak, a hang or a difference between one row and many is a finding.
+ * Any bytes as a model file: made the right size and sealed, so that the checks behind the
+ * checksums are reached; then open, predict without verify, verify, and look at everything. Seeds
+ * are real models. A crash, a leak, a hang or a difference between one row and many is a finding.
  */
 #include "espalier.h"
 #include "format/checksum.h"

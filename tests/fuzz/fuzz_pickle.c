@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fuzzes what reads untrusted source files: containers, the pickle machine, NumPy decoding and every
- * accessor, by walking whatever was parsed. Bounded memory, so that a leak or a bomb shows.
+ * Fuzzes what reads untrusted source files: containers, the pickle machine, NumPy decoding and
+ * every accessor, by walking whatever was parsed. Bounded memory, so that a leak or a bomb shows.
  */
 #include <stdbool.h>
 #include <stddef.h>

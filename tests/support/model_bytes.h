@@ -21,12 +21,13 @@ typedef struct model_bytes {
 } model_bytes;
 
 /*
- * The file of a forest, as flatten and the writer make it, with metadata and, unless golden_count is
- * 0, a proof and that many golden rows from a fixed generator with the reference's answers.
+ * The file of a forest, as flatten and the writer make it, with metadata and, unless golden_count
+ * is 0, a proof and that many golden rows from a fixed generator with the reference's answers.
  */
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count);
 
-/* The same with the flattened model changed before it is written; allocations by malloc's family. */
+/* The same with the flattened model changed before it is written; allocations by malloc's
+ * family. */
 model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
                                    void (*change)(espalier_flat *flat));
 model_bytes model_bytes_copy(const model_bytes *model);
@@ -44,8 +45,8 @@ void *model_bytes_data(const model_bytes *model, uint32_t type);
 void model_bytes_seal(model_bytes *model);
 
 /*
- * Gives all children of 8-byte nodes `child_bits` bits instead of 16: a file that wants 2^child_bits
- * nodes behind its last tree. At most 2^(32 - child_bits) columns. Not sealed.
+ * Gives all children of 8-byte nodes `child_bits` bits instead of 16: a file that wants
+ * 2^child_bits nodes behind its last tree. At most 2^(32 - child_bits) columns. Not sealed.
  */
 void model_bytes_widen_children(model_bytes *model, uint32_t child_bits);
 
@@ -53,9 +54,9 @@ void model_bytes_widen_children(model_bytes *model, uint32_t child_bits);
 void model_bytes_write(const model_bytes *model, const char *path);
 
 /*
- * Rows for a forest: float32 [row_count][feature_count], drawn from its thresholds (exactly on them and
- * one step to each side) and from a wide range; NaN, infinities, zeroes of both signs and denormals
- * when `odd`. Freed by the caller.
+ * Rows for a forest: float32 [row_count][feature_count], drawn from its thresholds (exactly on
+ * them and one step to each side) and from a wide range; NaN, infinities, zeroes of both signs and
+ * denormals when `odd`. Freed by the caller.
  */
 float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_count, int odd);
 

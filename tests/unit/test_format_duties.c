@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Duties of docs/format.md that no broken file can show: what a reader accepts or must not depend on,
- * and what a writer must do.
+ * Duties of docs/format.md that no broken file can show: what a reader accepts or must not depend
+ * on, and what a writer must do.
  */
 // clang-format off
 #include <stdarg.h>
@@ -51,7 +51,8 @@ static double *predict_rows(const espalier_model *model, const espalier_forest *
     return out;
 }
 
-/* F-002: tables that change after they were read change nothing; the mapping is the caller's here. */
+/* F-002: tables that change after they were read change nothing; the mapping is the caller's
+ * here. */
 static void test_tables_are_copied(void **state)
 {
     (void)state;
@@ -194,8 +195,8 @@ static void check_columns(const model_bytes *bytes, bool missing_allowed)
     }
 }
 
-/* F-050: no version, feature or flag that is not used; F-136: tree numbers differ; F-092: no constants
- * without use; F-281: converted files are checked in test_convert. */
+/* F-050: no version, feature or flag that is not used; F-136: tree numbers differ; F-092: no
+ * constants without use; F-281: converted files are checked in test_convert. */
 static void test_writer_sets_no_more_than_needed(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One broken file per way to break a rule of docs/format.md: each must be refused with its status and
- * with the number of the very rule it breaks, at open or at verify as the document says: F-001, and
- * F-051 for every enumerated field. F-021 shows as F-023, which comes first.
+ * One broken file per way to break a rule of docs/format.md: each must be refused with its status
+ * and with the number of the very rule it breaks, at open or at verify as the document says:
+ * F-001, and F-051 for every enumerated field. F-021 shows as F-023, which comes first.
  */
 // clang-format off
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A model of 24 GiB with 3 x 2^30 nodes, as a sparse file: places beyond 4 GiB and beyond 2^31 nodes
- * must be reached, and opening must not look at what lies between.
+ * A model of 24 GiB with 3 x 2^30 nodes, as a sparse file: places beyond 4 GiB and beyond 2^31
+ * nodes must be reached, and opening must not look at what lies between.
  */
 // clang-format off
 #include <stdarg.h>

@@ -296,7 +296,8 @@ static void test_nodes(void **state)
     espalier_model_close(model);
 }
 
-/* A part that starts from constants and divides by constants ([F-087], [F-088], [F-245], [F-246]). */
+/* A part that starts from constants and divides by constants ([F-087], [F-088], [F-245],
+ * [F-246]). */
 static void use_constants(espalier_flat *flat)
 {
     const double constants[] = {0.25, -1.0, 3.0, 7.0};

@@ -338,9 +338,9 @@ static void test_rendered_calls(void **state)
                 "os.system(b\"a\\xff\\\"\", [], (), {}, [1], (1,), {1: 2}, {3})");
     EXPECT_CALL("\x80\x02"
                 "cos\nsystem\n\x8c\x08"
-                "a\n\x1b[\xe2\x80\xae"
+                "a\n\x1b[\xe2\x80\x8b"
                 "b\x85R.",
-                "os.system(\"a\\x0a\\x1b[\\xe2\\x80\\xaeb\")");
+                "os.system(\"a\\x0a\\x1b[\\xe2\\x80\\x8bb\")");
     EXPECT_CALL("\x80\x02"
                 "cos\nsystem\ncm\nf\nK\x01\x85R\x85R.",
                 "os.system(m.f(1))");

@@ -426,13 +426,8 @@ static void test_dtype_lies(void **state)
 static void test_opaque_dtypes(void **state)
 {
     (void)state;
-    static const char *const codes[] = {"\x8c\x02q9",
-                                        "\x8c\x02"
-                                        "f3",
-                                        "\x8c\x01x",
-                                        "\x8c\x03i8x",
-                                        "K\x01",
-                                        "cm\nD\n"};
+    static const char *const codes[] = {"\x8c\x02q9",  "\x8c\x02\1463", "\x8c\x01x",
+                                        "\x8c\x03i8x", "K\x01",         "cm\nD\n"};
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         char stream[512];
         const int bytes = snprintf(stream, sizeof stream,

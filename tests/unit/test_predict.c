@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What espalier_predict and espalier_predictor_create refuse, and what they leave behind: kinds,
- * dtypes, counts, strides, sizes, values the trainer refuses, iteration ranges, options. Rules F-241, F-242, F-246, F-247.
+ * dtypes, counts, strides, sizes, values the trainer refuses, iteration ranges, options. Rules
+ * F-241, F-242, F-246, F-247.
  */
 // clang-format off
 #include <stdarg.h>

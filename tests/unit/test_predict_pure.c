@@ -138,7 +138,8 @@ static void subject_free(subject *s)
     espalier_forest_free(&s->forest);
 }
 
-/* Every kind, dtype and order, one row and many, accepted and refused; false when one went wrong. */
+/* Every kind, dtype and order, one row and many, accepted and refused; false when one went
+ * wrong. */
 static bool predict_everything(const subject *s)
 {
     static const espalier_output_kind kinds[] = {ESPALIER_OUTPUT_PROBABILITY, ESPALIER_OUTPUT_CLASS,
