@@ -293,7 +293,7 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_OUTPUTS        (1u << 20)
 #define ESPALIER_LIMIT_CHILD_BITS_MIN 16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX 30u
-#define ESPALIER_LIMIT_LEAVES         0x7F000000u /* so that the biased number stays below infinity */
+#define ESPALIER_LIMIT_LEAVES         0x7F000000u /* biased, still below infinity */
 #define ESPALIER_LIMIT_VISITS_DEFAULT (UINT64_C(1) << 22)
 #define ESPALIER_LIMIT_FILE_BYTES     (UINT64_C(1) << 46)
 #define ESPALIER_LIMIT_PRIVATE_BYTES  (UINT64_C(1) << 31)
