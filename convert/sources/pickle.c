@@ -121,8 +121,7 @@ static espalier_status judge_text(espalier_pickle_machine *machine, espalier_sta
     return espalier_error_set(machine->error_out, ESPALIER_ERROR_SOURCE_FORMAT, 0, 0,
                               "%s: a text file, not a saved model; read as a pickle of protocol 0, "
                               "it is malformed at byte %llu",
-                              machine->pickle->source_name,
-                              (unsigned long long)machine->op_offset);
+                              machine->pickle->source_name, (unsigned long long)machine->op_offset);
 }
 
 espalier_status espalier_pickle_parse(const void *stream, size_t stream_bytes,

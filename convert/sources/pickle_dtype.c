@@ -90,6 +90,51 @@ static bool parse_code(const espalier_pickle_value *code, char *kind, uint64_t *
     }
 }
 
+/* A dtype from the constructor's arguments alone; *out NULL when they are not understood. */
+static espalier_status decode_code(espalier_pickle_machine *machine,
+                                   const espalier_pickle_object *object,
+                                   espalier_pickle_dtype **out)
+{
+    const espalier_pickle_value *const args = object->args;
+    char kind = 0;
+    uint64_t item_bytes = 0;
+    *out = NULL;
+    if (args == NULL || args->kind != ESPALIER_PICKLE_TUPLE || args->count == 0 ||
+        !parse_code(args->as.list.items[0], &kind, &item_bytes)) {
+        return ESPALIER_OK;
+    }
+    espalier_pickle_dtype *const dtype = espalier_pickle_take(machine->pickle, sizeof *dtype);
+    if (dtype == NULL) {
+        return espalier_pickle_no_memory(machine);
+    }
+    memset(dtype, 0, sizeof *dtype);
+    dtype->kind = kind;
+    dtype->item_bytes = item_bytes;
+    dtype->has_objects = kind == 'O';
+    *out = dtype;
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_pickle_dtype_of(espalier_pickle_machine *machine,
+                                         espalier_pickle_value *value, espalier_pickle_dtype **out)
+{
+    *out = NULL;
+    if (value->kind != ESPALIER_PICKLE_OBJECT || value->as.object->name == NULL ||
+        ((const espalier_pickle_entry *)value->as.object->name)->special != ESPALIER_PICKLE_DTYPE) {
+        return ESPALIER_OK;
+    }
+    espalier_pickle_object *const object = value->as.object;
+    /* One that had no BUILD; those that had are decoded already. */
+    if (object->dtype == NULL && object->state == NULL) {
+        const espalier_status status = decode_code(machine, object, &object->dtype);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+    }
+    *out = object->dtype;
+    return ESPALIER_OK;
+}
+
 /* A tuple of sizes, or one size; false when it is neither, negative or too long. */
 static bool read_shape(const espalier_pickle_value *value, uint64_t *shape, uint32_t *dim_count)
 {
@@ -142,7 +187,7 @@ static espalier_status read_subarray(espalier_pickle_machine *machine,
         return stop_dtype(machine, "whose subarray is not of its size");
     }
     uint64_t *const kept =
-        espalier_pickle_take(machine->pickle, dtype->dim_count * sizeof *kept + 8);
+        espalier_pickle_take(machine->pickle, (uint64_t)dtype->dim_count * sizeof *kept + 8);
     if (kept == NULL) {
         return espalier_pickle_no_memory(machine);
     }
@@ -161,12 +206,12 @@ static const espalier_pickle_value *find_field(const espalier_pickle_value *fiel
     const uint32_t pairs = fields->count / 2;
     for (uint32_t i = 0; i < pairs; i++) {
         const uint32_t at = (guess + i) % pairs;
-        const espalier_pickle_value *const key = fields->as.list.items[at * 2];
+        const espalier_pickle_value *const key = fields->as.list.items[(size_t)at * 2];
         if (key == name ||
             (key->kind == ESPALIER_PICKLE_TEXT && key->as.slice.bytes == name->as.slice.bytes &&
              (name->as.slice.bytes == 0 || memcmp(key->as.slice.data, name->as.slice.data,
                                                   (size_t)name->as.slice.bytes) == 0))) {
-            return fields->as.list.items[at * 2 + 1];
+            return fields->as.list.items[(size_t)at * 2 + 1];
         }
     }
     return NULL;
@@ -304,54 +349,19 @@ static espalier_status read_state(espalier_pickle_machine *machine,
 espalier_status espalier_pickle_decode_dtype(espalier_pickle_machine *machine,
                                              espalier_pickle_object *object)
 {
-    const espalier_pickle_value *const args = object->args;
-    char kind = 0;
-    uint64_t item_bytes = 0;
-    if (args == NULL || args->kind != ESPALIER_PICKLE_TUPLE || args->count == 0 ||
-        !parse_code(args->as.list.items[0], &kind, &item_bytes)) {
-        return ESPALIER_OK;
-    }
-    espalier_pickle_dtype *const dtype = espalier_pickle_take(machine->pickle, sizeof *dtype);
-    if (dtype == NULL) {
-        return espalier_pickle_no_memory(machine);
-    }
-    memset(dtype, 0, sizeof *dtype);
-    dtype->kind = kind;
-    dtype->item_bytes = item_bytes;
-    dtype->has_objects = kind == 'O';
+    espalier_pickle_dtype *dtype = NULL;
     bool opaque = false;
-    if (object->state != NULL) {
-        const bool size_known =
-            item_bytes != 0 && args->as.list.items[0]->kind != ESPALIER_PICKLE_SYMBOL;
-        const espalier_status status =
-            read_state(machine, object->state, size_known, dtype, &opaque);
-        if (status != ESPALIER_OK) {
-            return status;
-        }
+    /* A size in the code must be the state's, unless the code is a class such as numpy.record. */
+    espalier_status status = decode_code(machine, object, &dtype);
+    object->dtype = NULL;
+    if (status != ESPALIER_OK || dtype == NULL) {
+        return status;
     }
-    if (!opaque) {
-        object->dtype = dtype;
-    }
-    return ESPALIER_OK;
-}
-
-espalier_status espalier_pickle_dtype_of(espalier_pickle_machine *machine,
-                                         espalier_pickle_value *value, espalier_pickle_dtype **out)
-{
-    *out = NULL;
-    if (value->kind != ESPALIER_PICKLE_OBJECT || value->as.object->name == NULL ||
-        ((const espalier_pickle_entry *)value->as.object->name)->special != ESPALIER_PICKLE_DTYPE) {
-        return ESPALIER_OK;
-    }
-    espalier_pickle_object *const object = value->as.object;
-    if (object->dtype == NULL && object->state == NULL) {
-        const espalier_status status = espalier_pickle_decode_dtype(machine, object);
-        if (status != ESPALIER_OK) {
-            return status;
-        }
-    }
-    *out = object->dtype;
-    return ESPALIER_OK;
+    const bool size_known =
+        dtype->item_bytes != 0 && object->args->as.list.items[0]->kind != ESPALIER_PICKLE_SYMBOL;
+    status = read_state(machine, object->state, size_known, dtype, &opaque);
+    object->dtype = status == ESPALIER_OK && !opaque ? dtype : NULL;
+    return status;
 }
 
 const espalier_pickle_dtype *espalier_pickle_get_dtype(const espalier_pickle_value *value)

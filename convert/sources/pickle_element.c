@@ -39,7 +39,7 @@ static double half_to_double(uint16_t half)
 static int64_t extend_sign(uint64_t bits, uint64_t bytes)
 {
     int64_t out;
-    if (bytes < 8 && (bits >> (8 * bytes - 1) & 1u) != 0) {
+    if (bytes > 0 && bytes < 8 && (bits >> (8 * bytes - 1) & 1u) != 0) {
         bits |= UINT64_MAX << (8 * bytes);
     }
     memcpy(&out, &bits, sizeof out);

@@ -190,7 +190,7 @@ espalier_status espalier_pickle_intern(espalier_pickle_machine *machine,
     }
     if (entry == NULL) {
         const espalier_status status = add_name(machine, module, name, hash, &entry);
-        if (status != ESPALIER_OK) {
+        if (entry == NULL) {
             return status;
         }
     }
