@@ -78,7 +78,7 @@ static espalier_status check_padding(const digesting *work, uint64_t from, uint6
         }
         if (!bytes_are_zero(work->buffer, count)) {
             return espalier_error_set(work->error, ESPALIER_ERROR_DIGEST, 0, at,
-                                      "%s: bytes between two sections are not zero",
+                                      "%s: bytes between or behind sections are not zero",
                                       work->input.name);
         }
         at += count;
@@ -126,7 +126,7 @@ static espalier_status check_sections(const digesting *work)
         }
         end = section->offset + section->bytes;
     }
-    return ESPALIER_OK;
+    return check_padding(work, end, work->file.file_bytes); /* behind a hot section */
 }
 
 /* Over header and table, the digest itself and the checksum as zero. */
