@@ -7,7 +7,6 @@
 #include "engine/dispatch.h"
 #include "engine/stages.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +17,9 @@
  * second-level cache. */
 #define BLOCK_ROWS_DEFAULT  512u
 #define BLOCK_BYTES_DEFAULT ((size_t)1 << 20)
-#define SCRATCH_ALIGNMENT   64u
+/* The most scratch for a block, whatever the caller asked for: a file of 10 kB may have 2^20 slots. */
+#define BLOCK_BYTES_MAX   ((size_t)64 << 20)
+#define SCRATCH_ALIGNMENT 64u /* a cache line */
 
 static espalier_status read_options(const espalier_predictor_options *options,
                                     espalier_predictor_options *known_out)
@@ -43,20 +44,11 @@ static espalier_status read_options(const espalier_predictor_options *options,
     return ESPALIER_OK;
 }
 
-/* count x bytes of zeroed, cache-line aligned memory, or NULL. */
+/* count x bytes of zeroed memory, or NULL. calloc, so that pages nobody touches cost nothing: a
+ * predictor of single rows never touches its block. */
 static void *allocate_zeroed(size_t count, size_t bytes)
 {
-    size_t total;
-    if (__builtin_mul_overflow(count, bytes, &total) || total > SIZE_MAX - SCRATCH_ALIGNMENT) {
-        return NULL;
-    }
-    total = (total + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
-    total = total > 0 ? total : SCRATCH_ALIGNMENT;
-    void *const memory = aligned_alloc(SCRATCH_ALIGNMENT, total);
-    if (memory != NULL) {
-        memset(memory, 0, total);
-    }
-    return memory;
+    return calloc(count > 0 ? count : 1, bytes);
 }
 
 static espalier_kernel_tree kernel_tree(const espalier_model *model, const espalier_file_part *part,
@@ -150,17 +142,15 @@ static espalier_status prepare_leaves(espalier_predictor *predictor)
     return allocated ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
 }
 
-/* Rows per block: what was asked for, or what keeps the scratch within a cache. */
+/* Rows per block: at most what was asked for, or what keeps the scratch within a cache. */
 static uint32_t choose_block_rows(const espalier_predictor *predictor, uint32_t asked)
 {
-    if (asked != 0) {
-        return asked;
-    }
     const size_t row_bytes = predictor->cell_stride * sizeof(float) +
                              (size_t)predictor->model->head->slot_count * sizeof(double);
-    const size_t rows = BLOCK_BYTES_DEFAULT / row_bytes;
-    if (rows > BLOCK_ROWS_DEFAULT) {
-        return BLOCK_ROWS_DEFAULT;
+    const size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : BLOCK_BYTES_DEFAULT) / row_bytes;
+    const uint32_t rows_max = asked != 0 ? asked : BLOCK_ROWS_DEFAULT;
+    if (rows > rows_max) {
+        return rows_max;
     }
     return rows > 0 ? (uint32_t)rows : 1;
 }
@@ -172,14 +162,19 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
     predictor->cell_stride = (size_t)model->column_mask + 1;
     predictor->block_rows = choose_block_rows(predictor, options->block_rows_max);
     const size_t rows = predictor->block_rows;
-    predictor->cells = allocate_zeroed(rows, predictor->cell_stride * sizeof(float));
     predictor->slots = allocate_zeroed(rows, model->head->slot_count * sizeof(double));
-    if (predictor->cells == NULL || predictor->slots == NULL) {
+    size_t cell_count = 0;
+    if (__builtin_mul_overflow(rows, predictor->cell_stride, &cell_count) ||
+        cell_count > SIZE_MAX - SCRATCH_ALIGNMENT) {
         return ESPALIER_ERROR_MEMORY;
     }
-    for (size_t r = 0; r < rows; r++) {
-        predictor->cells[r * predictor->cell_stride] = -INFINITY; /* the leaf column */
+    predictor->cells_memory = allocate_zeroed(cell_count + SCRATCH_ALIGNMENT, sizeof(float));
+    if (predictor->cells_memory == NULL || predictor->slots == NULL) {
+        return ESPALIER_ERROR_MEMORY;
     }
+    uint8_t *const memory = predictor->cells_memory;
+    const size_t past = (uintptr_t)memory % SCRATCH_ALIGNMENT;
+    predictor->cells = (float *)(void *)(memory + (SCRATCH_ALIGNMENT - past));
     return ESPALIER_OK;
 }
 
@@ -245,7 +240,7 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
     if (predictor == NULL) {
         return;
     }
-    free(predictor->cells);
+    free(predictor->cells_memory);
     free(predictor->slots);
     free(predictor->parts);
     free(predictor->tree_pool);

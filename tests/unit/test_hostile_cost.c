@@ -148,10 +148,39 @@ static void test_many_outputs_of_many_slots(void **state)
     tiny_free(&m);
 }
 
+/* block_rows_max is the most rows, not a promise of memory: 4096 rows of 2^20 slots are 32 GiB. */
+static void test_large_blocks_of_many_slots(void **state)
+{
+    (void)state;
+    tiny_model m = tiny_make(ESPALIER_LIMIT_SLOTS, 1);
+    espalier_model *model = NULL;
+    espalier_error error;
+    assert_int_equal(tiny_open(&m, &model, &error), ESPALIER_OK);
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.block_rows_max = 4096;
+    espalier_predictor *predictor = NULL;
+    const double before = seconds_used();
+    assert_int_equal(espalier_predictor_create(model, &options, &predictor), ESPALIER_OK);
+    assert_true(seconds_used() - before < 1.0);
+    const float x[3] = {1.0f, 2.0f, 3.0f};
+    double y[3] = {0.0, 0.0, 0.0};
+    const espalier_rows rows = espalier_rows_float32(x, 3, 1);
+    espalier_outputs outputs = {.data = y, .data_bytes = sizeof y};
+    assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_VALUE, &rows, &outputs),
+                     ESPALIER_OK);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(y[i] == 1.5);
+    }
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+    tiny_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_outputs_of_many_slots),
+        cmocka_unit_test(test_large_blocks_of_many_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
