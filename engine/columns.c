@@ -40,12 +40,18 @@ static const uint8_t *row_data(const espalier_rows *rows, size_t row)
            (ptrdiff_t)row * rows->row_stride * (ptrdiff_t)element_bytes(rows);
 }
 
+/* Bytes between features. A single feature's stride is never used and may be anything. */
+static ptrdiff_t feature_step(const espalier_rows *rows)
+{
+    return rows->feature_count > 1 ? rows->feature_stride * (ptrdiff_t)element_bytes(rows) : 0;
+}
+
 /* True when every feature of the row is finite as float32; the loops have no early exit, so that
  * they vectorise. */
 static bool row_is_finite(const espalier_rows *rows, const uint8_t *row)
 {
     const size_t count = rows->feature_count;
-    const ptrdiff_t step = rows->feature_stride * (ptrdiff_t)element_bytes(rows);
+    const ptrdiff_t step = feature_step(rows);
     unsigned bad = 0;
     if (rows->dtype == ESPALIER_DTYPE_FLOAT32 && rows->feature_stride == 1) {
         for (size_t i = 0; i < count; i++) {
@@ -56,8 +62,8 @@ static bool row_is_finite(const espalier_rows *rows, const uint8_t *row)
             bad |= !(fabsf(load_float64(row + i * sizeof(double))) <= FLT_MAX);
         }
     } else {
-        for (size_t i = 0; i < count; i++, row += step) {
-            bad |= !(fabsf(load_element(rows, row)) <= FLT_MAX);
+        for (size_t i = 0; i < count; i++) {
+            bad |= !(fabsf(load_element(rows, row + (ptrdiff_t)i * step)) <= FLT_MAX);
         }
     }
     return bad == 0;
@@ -67,7 +73,7 @@ static bool row_is_finite(const espalier_rows *rows, const uint8_t *row)
 static bool find_refusal(const espalier_rows *rows, const uint8_t *row, bool missing_allowed,
                          espalier_refusal *refusal)
 {
-    const ptrdiff_t step = rows->feature_stride * (ptrdiff_t)element_bytes(rows);
+    const ptrdiff_t step = feature_step(rows);
     for (size_t i = 0; i < rows->feature_count; i++) {
         const float value = load_element(rows, row + (ptrdiff_t)i * step);
         if (isnan(value) ? !missing_allowed : isinf(value)) {
@@ -101,10 +107,11 @@ void espalier_columns_fill(const espalier_rows *rows, size_t first, size_t count
                            const espalier_file_column *columns, uint32_t column_count, float *cells,
                            size_t cell_stride)
 {
-    const ptrdiff_t step = rows->feature_stride * (ptrdiff_t)element_bytes(rows);
+    const ptrdiff_t step = feature_step(rows);
     for (size_t r = 0; r < count; r++) {
         const uint8_t *const row = row_data(rows, first + r);
         float *const out = cells + r * cell_stride;
+        out[0] = -INFINITY; /* the leaf column */
         if (rows->dtype == ESPALIER_DTYPE_FLOAT32) {
             for (uint32_t c = 1; c < column_count; c++) {
                 const float value = load_float32(row + (ptrdiff_t)columns[c].feature * step);

@@ -176,11 +176,38 @@ static void test_large_blocks_of_many_slots(void **state)
     tiny_free(&m);
 }
 
+/* The stride of a single feature is never used, so any is allowed and none may overflow. */
+static void test_any_stride_of_one_feature(void **state)
+{
+    (void)state;
+    tiny_model m = tiny_make(1, 1);
+    espalier_model *model = NULL;
+    espalier_error error;
+    assert_int_equal(tiny_open(&m, &model, &error), ESPALIER_OK);
+    espalier_predictor *predictor = NULL;
+    assert_int_equal(espalier_predictor_create(model, NULL, &predictor), ESPALIER_OK);
+    const double x[2] = {1.0, 2.0};
+    const ptrdiff_t strides[] = {PTRDIFF_MAX, PTRDIFF_MIN, PTRDIFF_MAX / 8, 0, -1};
+    for (size_t i = 0; i < sizeof strides / sizeof strides[0]; i++) {
+        double y[2] = {0.0, 0.0};
+        espalier_rows rows = espalier_rows_float64(x, 2, 1);
+        rows.feature_stride = strides[i];
+        espalier_outputs outputs = {.data = y, .data_bytes = sizeof y};
+        assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_VALUE, &rows, &outputs),
+                         ESPALIER_OK);
+        assert_true(y[0] == 1.5 && y[1] == 1.5);
+    }
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+    tiny_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_many_outputs_of_many_slots),
         cmocka_unit_test(test_large_blocks_of_many_slots),
+        cmocka_unit_test(test_any_stride_of_one_feature),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
