@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "convert/sources/pickle_internal.h"
 #include "format/error.h"
@@ -22,6 +23,16 @@ static const espalier_pickle_options default_options = {.source_name = "pickle"}
 static uint64_t choose_limit(uint64_t wanted, uint64_t otherwise)
 {
     return wanted == 0 ? otherwise : wanted;
+}
+
+/* Only the order of hash slots hangs on it, nothing that anybody sees. */
+static uint64_t choose_seed(const espalier_pickle *pickle)
+{
+    uint64_t seed = 0;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed) {
+        seed = (uint64_t)(uintptr_t)pickle;
+    }
+    return seed;
 }
 
 static espalier_status start_machine(espalier_pickle_machine *machine,
@@ -149,6 +160,7 @@ espalier_status espalier_pickle_parse(const void *stream, size_t stream_bytes,
                            sizeof pickle->source_name);
     pickle->flagged_allowed = options->flagged_allowed;
     pickle->stream_bytes = stream_bytes;
+    pickle->name_seed = choose_seed(pickle);
     const uint64_t proportional = stream_bytes > (UINT64_MAX - MEMORY_BYTES_MIN) / MEMORY_PER_STREAM
                                       ? UINT64_MAX
                                       : MEMORY_BYTES_MIN + MEMORY_PER_STREAM * stream_bytes;

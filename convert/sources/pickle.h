@@ -17,7 +17,7 @@
  *   length of a text line (INT, GLOBAL, ...) 65,536 bytes           fixed; STRING, UNICODE: none
  *   digits of a text integer                 4,300                  fixed
  *   bytes of a module or a name              1,024 each             fixed
- *   distinct names                           65,536                 fixed
+ *   distinct names                           16,384                 fixed
  *   fields of a dtype                        64, else opaque        fixed
  *   dtype nesting                            16, else opaque        fixed
  *   dimensions of an array                   32, else opaque        fixed
@@ -143,7 +143,8 @@ bool espalier_pickle_get_bool(const espalier_pickle_value *value, bool *out);
 bool espalier_pickle_get_int64(const espalier_pickle_value *value, int64_t *out);
 /* Floats, integers and booleans; an integer that a double cannot hold is rounded. */
 bool espalier_pickle_get_double(const espalier_pickle_value *value, double *out);
-/* Strict UTF-8 (no surrogates), valid until the pickle is freed. Also numpy.str_. */
+/* Strict UTF-8 (no surrogates), valid until the pickle is freed. Also numpy.str_. O(1) for texts of
+ * up to 64 KiB, which were checked when they were read. */
 bool espalier_pickle_get_text(const espalier_pickle_value *value, espalier_pickle_slice *out);
 /* bytes, bytearray, Python 2 str; also numpy.bytes_. */
 bool espalier_pickle_get_bytes(const espalier_pickle_value *value, espalier_pickle_slice *out);

@@ -131,6 +131,11 @@ espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machi
     if (value != NULL) {
         value->as.slice.data = data;
         value->as.slice.bytes = bytes;
+        /* Once per text, not once per look: a memoised one may be looked at millions of times. */
+        if (kind == ESPALIER_PICKLE_TEXT && bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES &&
+            espalier_pickle_utf8_valid(data, bytes)) {
+            value->flags |= ESPALIER_PICKLE_FLAG_UTF8;
+        }
     }
     return value;
 }

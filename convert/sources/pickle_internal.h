@@ -8,22 +8,24 @@
 
 #include "convert/sources/pickle.h"
 
-#define ESPALIER_PICKLE_PROTOCOL_MAX    5u
-#define ESPALIER_PICKLE_LINE_BYTES_MAX  65536u
-#define ESPALIER_PICKLE_DIGITS_MAX      4300u
-#define ESPALIER_PICKLE_NAME_BYTES_MAX  1024u
-#define ESPALIER_PICKLE_NAMES_MAX       65536u
-#define ESPALIER_PICKLE_FIELDS_MAX      64u
-#define ESPALIER_PICKLE_DTYPE_DEPTH_MAX 16u
-#define ESPALIER_PICKLE_DIMS_MAX        32u
-#define ESPALIER_PICKLE_ATTRIBUTES_MAX  512u
-#define ESPALIER_PICKLE_CALL_TEXT_BYTES 200u
-#define ESPALIER_PICKLE_NESTED_MAX      64u
+#define ESPALIER_PICKLE_PROTOCOL_MAX       5u
+#define ESPALIER_PICKLE_LINE_BYTES_MAX     65536u
+#define ESPALIER_PICKLE_DIGITS_MAX         4300u
+#define ESPALIER_PICKLE_TEXT_CHECKED_BYTES 65536u
+#define ESPALIER_PICKLE_NAME_BYTES_MAX     1024u
+#define ESPALIER_PICKLE_NAMES_MAX          16384u
+#define ESPALIER_PICKLE_FIELDS_MAX         64u
+#define ESPALIER_PICKLE_DTYPE_DEPTH_MAX    16u
+#define ESPALIER_PICKLE_DIMS_MAX           32u
+#define ESPALIER_PICKLE_ATTRIBUTES_MAX     512u
+#define ESPALIER_PICKLE_CALL_TEXT_BYTES    200u
+#define ESPALIER_PICKLE_NESTED_MAX         64u
 
 /* Flags of a value. */
 enum {
     ESPALIER_PICKLE_FLAG_PYTHON2 = 1, /* TEXT: a Python 2 str, so bytes as much as text */
     ESPALIER_PICKLE_FLAG_ASCII = 2,   /* TEXT: scanned once, all below 0x80 */
+    ESPALIER_PICKLE_FLAG_UTF8 = 8,    /* TEXT: found to be strict UTF-8 when it was made */
     ESPALIER_PICKLE_FLAG_MUTABLE = 4  /* SET, BYTES: set and bytearray; no dict key */
 };
 
@@ -117,6 +119,7 @@ struct espalier_pickle {
     size_t name_capacity;
     uint32_t *name_slots; /* open addressing: index + 1 */
     size_t name_slot_count;
+    uint64_t name_seed;
     uint32_t protocol;
     bool joblib;
     bool flagged_allowed;

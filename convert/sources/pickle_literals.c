@@ -163,7 +163,7 @@ static espalier_status push_counted(machine_state *machine, unsigned count_bytes
     }
     machine_value *const value = espalier_pickle_make_slice(machine, kind, data, bytes);
     if (value != NULL) {
-        value->flags = flags;
+        value->flags |= flags;
     }
     return espalier_pickle_push(machine, value);
 }

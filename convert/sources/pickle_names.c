@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "convert/sources/pickle_internal.h"
 
 #define ARGS_SCANNED_MAX 16u
@@ -72,12 +75,12 @@ static void modernise_name(espalier_pickle_slice *module, espalier_pickle_slice 
     }
 }
 
-static uint64_t hash_bytes(uint64_t hash, espalier_pickle_slice slice)
+/* Seeded per pickle: names chosen to collide would otherwise make every look-up a long walk. */
+static uint64_t hash_name(const espalier_pickle *pickle, espalier_pickle_slice module,
+                          espalier_pickle_slice name)
 {
-    for (size_t i = 0; i < slice.bytes; i++) {
-        hash = (hash ^ (uint8_t)slice.data[i]) * UINT64_C(0x100000001B3);
-    }
-    return (hash ^ 0xFF) * UINT64_C(0x100000001B3);
+    const uint64_t seed = XXH3_64bits_withSeed(module.data, module.bytes, pickle->name_seed);
+    return XXH3_64bits_withSeed(name.data, name.bytes, seed);
 }
 
 static bool slices_equal(espalier_pickle_slice a, espalier_pickle_slice b)
@@ -175,7 +178,7 @@ espalier_status espalier_pickle_intern(espalier_pickle_machine *machine,
     }
     module = modernise_module(module);
     modernise_name(&module, &name);
-    const uint64_t hash = hash_bytes(hash_bytes(UINT64_C(0xCBF29CE484222325), module), name);
+    const uint64_t hash = hash_name(pickle, module, name);
     espalier_pickle_entry *entry = NULL;
     if (pickle->name_slot_count != 0) {
         size_t slot = (size_t)hash & (pickle->name_slot_count - 1);

@@ -452,13 +452,13 @@ espalier_status espalier_pickle_scalar(espalier_pickle_machine *machine,
         return ESPALIER_OK;
     }
     uint8_t *const text = espalier_pickle_take(machine->pickle, text_bytes + 1);
-    object->scalar =
-        text == NULL ? NULL
-                     : espalier_pickle_make_slice(machine, ESPALIER_PICKLE_TEXT, text, text_bytes);
+    if (text == NULL || !espalier_pickle_load_text(dtype, data, text, &text_bytes)) {
+        return espalier_pickle_no_memory(machine);
+    }
+    object->scalar = espalier_pickle_make_slice(machine, ESPALIER_PICKLE_TEXT, text, text_bytes);
     if (object->scalar == NULL) {
         return espalier_pickle_no_memory(machine);
     }
     object->scalar_is_value = true;
-    return espalier_pickle_load_text(dtype, data, text, &text_bytes) ? ESPALIER_OK
-                                                                     : ESPALIER_ERROR_SOURCE_SYNTAX;
+    return ESPALIER_OK;
 }

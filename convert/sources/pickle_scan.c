@@ -165,6 +165,7 @@ espalier_status espalier_source_open(const char *path, const espalier_convert_op
     }
     if (options != NULL &&
         (options->struct_bytes != sizeof *options ||
+         (options->flags & ~(uint64_t)ESPALIER_CONVERT_ALLOW_FLAGGED) != 0 ||
          has_nonzero(options->reserved, sizeof options->reserved / sizeof options->reserved[0]))) {
         return espalier_error_set(error_out, ESPALIER_ERROR_OPTIONS, 0, ESPALIER_OFFSET_NONE,
                                   "options of unknown size, or with reserved bytes set");

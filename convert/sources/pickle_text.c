@@ -310,6 +310,17 @@ static size_t read_string_escape(const uint8_t *data, uint64_t left, uint8_t *ou
     return digits;
 }
 
+/* What the line meant, in place of the line. */
+static void set_text(espalier_pickle_value *value, const uint8_t *data, uint64_t bytes)
+{
+    value->as.slice.data = data;
+    value->as.slice.bytes = bytes;
+    value->flags &= (uint8_t)~ESPALIER_PICKLE_FLAG_UTF8;
+    if (bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES && espalier_pickle_utf8_valid(data, bytes)) {
+        value->flags |= ESPALIER_PICKLE_FLAG_UTF8;
+    }
+}
+
 espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, const uint8_t *line,
                                             uint64_t bytes, espalier_pickle_value **out)
 {
@@ -325,7 +336,7 @@ espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, co
     if (value == NULL) {
         return espalier_pickle_no_memory(machine);
     }
-    value->flags = ESPALIER_PICKLE_FLAG_PYTHON2;
+    value->flags |= ESPALIER_PICKLE_FLAG_PYTHON2;
     *out = value;
     if (length == 0 || memchr(data, '\\', (size_t)length) == NULL) {
         return ESPALIER_OK;
@@ -352,8 +363,7 @@ espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, co
         to += put;
         from += 1 + taken;
     }
-    value->as.slice.data = copy;
-    value->as.slice.bytes = to;
+    set_text(value, copy, to);
     return ESPALIER_OK;
 }
 
@@ -398,8 +408,7 @@ espalier_status espalier_pickle_text_unicode(espalier_pickle_machine *machine, c
         to += espalier_pickle_utf8_put(code, copy + to);
         from += taken;
     }
-    value->as.slice.data = copy;
-    value->as.slice.bytes = to;
+    set_text(value, copy, to);
     return ESPALIER_OK;
 }
 

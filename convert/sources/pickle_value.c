@@ -125,12 +125,17 @@ bool espalier_pickle_get_double(const espalier_pickle_value *value, double *out)
 bool espalier_pickle_get_text(const espalier_pickle_value *value, espalier_pickle_slice *out)
 {
     value = look_through(value);
-    if (value->kind != ESPALIER_PICKLE_TEXT ||
-        !espalier_pickle_utf8_valid(value->as.slice.data, value->as.slice.bytes)) {
+    if (value->kind != ESPALIER_PICKLE_TEXT) {
+        return false;
+    }
+    const uint64_t bytes = value->as.slice.bytes;
+    if ((value->flags & ESPALIER_PICKLE_FLAG_UTF8) == 0 &&
+        (bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES ||
+         !espalier_pickle_utf8_valid(value->as.slice.data, bytes))) {
         return false;
     }
     out->data = (const char *)value->as.slice.data;
-    out->bytes = (size_t)value->as.slice.bytes;
+    out->bytes = (size_t)bytes;
     return true;
 }
 
@@ -349,6 +354,19 @@ static bool split_state(const espalier_pickle_value *state, const espalier_pickl
     return true;
 }
 
+/* "module.name" and what is wrong with its attribute. */
+static espalier_status fail_attribute(const espalier_pickle *pickle,
+                                      const espalier_pickle_value *object, espalier_status status,
+                                      const char *name, const char *cause,
+                                      espalier_error *error_out)
+{
+    char text[160];
+    describe_object(object, text, sizeof text);
+    (void)espalier_pickle_fail(pickle, object, status, error_out, "%s %s \"%s\"", text, cause,
+                               name);
+    return status;
+}
+
 espalier_status espalier_pickle_attribute(const espalier_pickle *pickle,
                                           const espalier_pickle_value *object, const char *name,
                                           const espalier_pickle_value **value_out,
@@ -356,31 +374,25 @@ espalier_status espalier_pickle_attribute(const espalier_pickle *pickle,
 {
     const espalier_pickle_value *dicts[2];
     const espalier_pickle_value *found = NULL;
-    char text[160];
-    describe_object(object, text, sizeof text);
     if (object_of(object) == NULL) {
-        return espalier_pickle_fail(
-            pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, error_out,
-            "attribute \"%s\" is needed of a value that is no object but a %s", name, text);
+        return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, name,
+                              "is no object with an attribute", error_out);
     }
     if (!split_state(object->as.object->state, dicts)) {
-        return espalier_pickle_fail(
-            pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, error_out,
-            "attribute \"%s\" is needed of %s, whose state is no dict but a %s", name, text,
-            espalier_pickle_kind_name(espalier_pickle_kind_of(object->as.object->state)));
+        return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, name,
+                              "has a state that is no dict with an attribute", error_out);
     }
     for (size_t i = 0; i < 2; i++) {
         if (dicts[i] == NULL) {
             continue;
         }
         if (dicts[i]->count / 2 > ESPALIER_PICKLE_ATTRIBUTES_MAX) {
-            return espalier_pickle_fail(pickle, object, ESPALIER_ERROR_SOURCE_LIMIT, error_out,
-                                        "%s has more than %u attributes", text,
-                                        ESPALIER_PICKLE_ATTRIBUTES_MAX);
+            return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_LIMIT, name,
+                                  "has too many attributes to look for", error_out);
         }
         if (!search_pairs(dicts[i], name, &found)) {
-            return espalier_pickle_fail(pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, error_out,
-                                        "%s holds the attribute \"%s\" twice", text, name);
+            return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_SYNTAX, name,
+                                  "has twice the attribute", error_out);
         }
     }
     *value_out = found;
@@ -400,10 +412,8 @@ espalier_status espalier_pickle_attribute_required(const espalier_pickle *pickle
         return status;
     }
     if (found == NULL) {
-        char text[160];
-        describe_object(object, text, sizeof text);
-        return espalier_pickle_fail(pickle, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED, error_out,
-                                    "%s has no attribute \"%s\"", text, name);
+        return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED, name,
+                              "has no attribute", error_out);
     }
     *value_out = found;
     return ESPALIER_OK;

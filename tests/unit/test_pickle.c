@@ -483,7 +483,7 @@ static void test_slots_state(void **state)
     assert_int_equal(espalier_pickle_attribute(result.pickle, root_of(&result), "x", &found,
                                                &result.error),
                      ESPALIER_ERROR_SOURCE_SYNTAX);
-    assert_non_null(strstr(result.error.message, "state is no dict but a int"));
+    assert_non_null(strstr(result.error.message, "state that is no dict"));
     free_parsed(&result);
 }
 
