@@ -28,8 +28,8 @@ size_t espalier_columns_check(const espalier_rows *rows, size_t first, size_t co
                               bool missing_allowed, espalier_refusal *refusal_out);
 
 /*
- * Computes columns[1 .. column_count) of rows [first, first + count) into cells, a row every
- * cell_stride cells. Column 0, the leaf column, is the caller's to set once.
+ * Computes columns[0 .. column_count) of rows [first, first + count) into cells, a row every
+ * cell_stride cells; column 0 is the leaf column.
  */
 void espalier_columns_fill(const espalier_rows *rows, size_t first, size_t count,
                            const espalier_file_column *columns, uint32_t column_count, float *cells,

@@ -25,8 +25,9 @@ struct espalier_predictor {
     uint64_t flags;
     uint32_t block_rows; /* rows walked together */
     size_t cell_stride;  /* column_mask + 1 */
-    float *cells;        /* [block_rows][cell_stride], 64-byte aligned */
-    double *slots;       /* [block_rows][slot_count] */
+    float *cells;        /* [block_rows][cell_stride], 64-byte aligned, in cells_memory */
+    void *cells_memory;
+    double *slots; /* [block_rows][slot_count] */
     espalier_predictor_part *parts;
     espalier_kernel_tree *tree_pool; /* what parts[].trees and all_trees point into */
     uint32_t *positions;             /* LEAF: [most trees of a part] */

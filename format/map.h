@@ -17,6 +17,8 @@ typedef struct espalier_map {
     const uint8_t *base;
     size_t bytes; /* readable from base, reservation included */
     espalier_mapping kind;
+    uint8_t *range; /* what to unmap: base lies in it; NULL for the caller's memory */
+    size_t range_bytes;
 } espalier_map;
 
 /*
