@@ -11,12 +11,14 @@
 #include "convert/sources/pickle_internal.h"
 #include "format/error.h"
 
-#define MEMORY_BYTES_MIN  (UINT64_C(64) << 20)
-#define MEMORY_PER_STREAM 4u
-#define STACK_COUNT_MAX   1000000u
-#define MARK_COUNT_MAX    10000u
-#define NESTED_COUNT_MAX  8u
-#define TEXT_PROBED_BYTES 512u
+#define MEMORY_BYTES_MIN    (UINT64_C(64) << 20)
+#define MEMORY_PER_STREAM   4u
+#define STACK_COUNT_MAX     1000000u
+#define MARK_COUNT_MAX      10000u
+#define NESTED_COUNT_MAX    8u
+#define TEXT_PROBED_BYTES   512u
+#define FIELD_WORK_MIN      (UINT64_C(16) << 20)
+#define FIELD_WORK_PER_BYTE 4u
 
 static const espalier_pickle_options default_options = {.source_name = "pickle"};
 
@@ -168,6 +170,9 @@ espalier_status espalier_pickle_parse(const void *stream, size_t stream_bytes,
     espalier_pickle_machine machine = {.pickle = pickle,
                                        .data = stream,
                                        .bytes = stream_bytes,
+                                       .field_work_left =
+                                           FIELD_WORK_MIN +
+                                           FIELD_WORK_PER_BYTE * (uint64_t)stream_bytes,
                                        .error_out = error_out};
     status = start_machine(&machine, options);
     if (status == ESPALIER_OK) {

@@ -19,6 +19,7 @@
  *   bytes of a module or a name              1,024 each             fixed
  *   distinct names                           16,384                 fixed
  *   fields of a dtype                        64, else opaque        fixed
+ *   comparisons of field names               16 Mi + 4 x stream     fixed
  *   dtype nesting                            16, else opaque        fixed
  *   dimensions of an array                   32, else opaque        fixed
  *   attributes of one object's state         512                    fixed

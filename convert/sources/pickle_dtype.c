@@ -265,6 +265,13 @@ static espalier_status read_fields(espalier_pickle_machine *machine,
         *opaque = true;
         return ESPALIER_OK;
     }
+    /* One small state can be built into dtypes again and again: what they cost has an end. */
+    const uint64_t work = (uint64_t)names->count * (names->count + fields->count / 2);
+    if (work > machine->field_work_left) {
+        return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_LIMIT,
+                                    "more dtypes with fields than the file has room for");
+    }
+    machine->field_work_left -= work;
     espalier_pickle_field *const list =
         espalier_pickle_take(machine->pickle, names->count * sizeof *list + 8);
     if (list == NULL) {

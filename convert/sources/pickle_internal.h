@@ -162,6 +162,7 @@ typedef struct espalier_pickle_machine {
     espalier_pickle_value *small_integers[256];
     espalier_pickle_entry *flagged; /* first flagged name seen */
     void *locale;                   /* the C locale, made when a text float needs it */
+    uint64_t field_work_left;       /* comparisons of field names that dtypes may still cost */
     bool done;
     espalier_error *error_out;
 } espalier_pickle_machine;

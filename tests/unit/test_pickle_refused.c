@@ -410,6 +410,39 @@ static void test_too_many_names(void **state)
     expect_stream(&stream, ESPALIER_ERROR_SOURCE_LIMIT, "16384 distinct names");
 }
 
+/* One state of 64 fields, in the order that costs most, built into dtypes without end. */
+static void test_too_many_dtypes(void **state)
+{
+    (void)state;
+    growing stream = {0};
+    char text[64];
+    ADD(&stream, "\x80\x04(");
+    for (unsigned i = 0; i < 64; i++) {
+        const int bytes = snprintf(text, sizeof text, "\x8c\x02%02u", i);
+        add(&stream, text, (size_t)bytes);
+    }
+    ADD(&stream, "tq\x00"
+                 "0}(");
+    for (unsigned i = 64; i > 0; i--) {
+        const int bytes = snprintf(text, sizeof text,
+                                   "\x8c\x02%02u"
+                                   "cnumpy\ndtype\n\x8c\x02i8\x85RI0\n\x86",
+                                   i - 1);
+        add(&stream, text, (size_t)bytes);
+    }
+    ADD(&stream, "uq\x01"
+                 "0cnumpy\ndtype\nq\x02"
+                 "0\x8c\x02V8\x85q\x03"
+                 "0(K\x03\x8c\x01|Nh\x00h\x01K\x08K\x08K\x10tq\x04"
+                 "0");
+    for (size_t i = 0; i < 3000; i++) {
+        ADD(&stream, "h\x02h\x03Rh\x04"
+                     "b0");
+    }
+    ADD(&stream, "N.");
+    expect_stream(&stream, ESPALIER_ERROR_SOURCE_LIMIT, "more dtypes with fields");
+}
+
 static void test_too_many_attributes(void **state)
 {
     (void)state;
@@ -474,7 +507,8 @@ int main(void)
         cmocka_unit_test(test_nested_a_million_deep), cmocka_unit_test(test_memo_bomb),
         cmocka_unit_test(test_self_reference),        cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_repeated_decoding),     cmocka_unit_test(test_too_many_names),
-        cmocka_unit_test(test_too_many_attributes),   cmocka_unit_test(test_other_kinds),
+        cmocka_unit_test(test_too_many_dtypes),       cmocka_unit_test(test_too_many_attributes),
+        cmocka_unit_test(test_other_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

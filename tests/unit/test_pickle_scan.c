@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier_source: format, sizes, names and models of a saved file, without refusing anything in it.
+ * espalier_source: format, sizes, names and models of a saved file; nothing in it is refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
