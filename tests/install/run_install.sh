@@ -92,6 +92,18 @@ cc "${flags[@]}" -static $here/converter.c -o "$work/converter_a" \
     $(pkg-config --static --libs espalier_convert)
 "$work/converter_a" "$source" "$work/again_a.espalier" >/dev/null
 cmp "$model" "$work/again_a.espalier" || fail "converter_a writes other bytes"
+# The example of README.md, as it stands there, in a folder with the tutorial's model.
+mkdir "$work/readme"
+cp "$model" "$work/readme/random_forest_model.espalier"
+sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$work/readme/main.c"
+[ -s "$work/readme/main.c" ] || fail "README.md has no example in C"
+cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags espalier) "$work/readme/main.c" \
+    -o "$work/readme/main" $(pkg-config --libs espalier)
+(cd "$work/readme" && LD_LIBRARY_PATH=$libdir ./main) >"$work/readme/got.txt" ||
+    fail "the example of README.md fails"
+tail -n 1 "$work/row_out.csv" | tr , '\n' | xargs printf '%g\n' | paste -sd ' ' >"$work/readme/want.txt"
+cmp "$work/readme/want.txt" "$work/readme/got.txt" || fail "the example of README.md predicts otherwise"
+count=$((count + 1))
 pkg-config --exists espalier_publish || fail "espalier_publish.pc is not usable"
 count=$((count + 1))
 
