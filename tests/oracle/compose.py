@@ -17,7 +17,7 @@ from oracle_reader import (BOOL, BYTE_ORDER, CLASS, CLASS_LABELS, COLUMNS, CONST
                            NUMBER_CODES, OUTPUTS, PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY,
                            PROOF, SEQUENTIAL, STAGES, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STEPS,
                            STRING, TREES, UINT, VALUE, Column, Entry, GoldenHead, Header,
-                           LabelGroup, Model, ModelRecord, Output, Part, Stage, Step, Tree,
+                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
                            without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
@@ -46,17 +46,21 @@ def alignment_of(kind, size):
     return 65536 if size >= 2**20 else 4096
 
 
-def lay_out(sections):
-    """A file of these sections (bytes by type), each at the first offset that is allowed."""
+def lay_out(sections, alignments=None, flags=None):
+    """A file of these sections (bytes by type), each at the first offset that is allowed.
+
+    `alignments` and `flags` may say otherwise for some types.
+    """
     data = bytearray(HEADER_BYTES + ENTRY_BYTES * len(sections))
     entries, private_end, was_hot = [], 0, False
     for kind in sorted(sections):
         size = len(sections[kind])
-        alignment = alignment_of(kind, size)
+        alignment = (alignments or {}).get(kind, alignment_of(kind, size))
+        flag = (flags or {}).get(kind, int(kind not in NOT_REQUIRED))
         data += bytes(HOT_MARGIN if was_hot else 0)
         data += bytes(-len(data) % alignment)
-        entries.append(Entry(kind, 1, kind not in NOT_REQUIRED, len(data), size, alignment, 0, 0,
-                             bytes(32), bytes(16)))
+        entries.append(Entry(kind, 1, flag, len(data), size, alignment, 0, 0, bytes(32),
+                             bytes(16)))
         data += sections[kind]
         if kind <= PRIVATE_LAST:
             private_end = len(data)
@@ -80,10 +84,16 @@ def seal(data):
         low, high = xxh3_128(body)
         entry = entry._replace(checksum_low=low, checksum_high=high, digest=blake2b(body))
         data[place:place + ENTRY_BYTES] = pack(entry)
-    head = bytes(data[:HEADER_BYTES + ENTRY_BYTES * count])
-    data[64:96] = blake2b(without(head, (64, 32), (96, 8)))
-    head = bytes(data[:len(head)])
-    data[96:104] = struct.pack("<Q", xxh3_64(without(head, (96, 8))))
+    return seal_table(data)
+
+
+def seal_table(data, root=True):
+    """The same with the root digest (unless `root` is false) and the header's checksum right."""
+    data = bytearray(data)
+    end = HEADER_BYTES + ENTRY_BYTES * Header(*Header.packing.unpack_from(data)).section_count
+    if root:
+        data[64:96] = blake2b(without(data[:end], (64, 32), (96, 8)))
+    data[96:104] = struct.pack("<Q", xxh3_64(without(data[:end], (96, 8))))
     return bytes(data)
 
 
@@ -166,6 +176,7 @@ class Composer:
             Column(2, feature, missing, 0) for feature in range(self.feature_count)
             for missing in (0, 1)]
         self.number_bytes = chance.choice((0, 1, 2, 4))
+        self.label_kind = chance.choice((INT, UINT, FLOAT, STRING))
         self.steps = [Step(STEP_COLUMNS, 0, len(self.columns), 0)]
         self.parts, self.stages, self.trees, self.constants = [], [], [], []
         self.nodes, self.leaves, self.numbers = b"", b"", b""
@@ -199,15 +210,15 @@ class Composer:
         self.constants += [self.chance.choice(VALUES) for _ in range(count)]
         return len(self.constants) - count
 
-    def add_part(self, slot_count, start, divisor):
+    def add_part(self, slot_count, start, divisor, node_bytes=None):
         chance = self.chance
         leaf_width = chance.randint(1, min(slot_count, 12))
         leaf_count = chance.randint(1, 20)
         iterations = chance.randint(1, 4)
         first = chance.randrange(iterations)
         # Nodes of 16 bytes begin at multiples of 16: every tree is 64 bytes or more.
-        part = Part(1, chance.choice((8, 16)), chance.randint(16, 20), 1, 1, leaf_width,
-                    self.slot_count, slot_count, len(self.trees), chance.randint(1, 5),
+        part = Part(1, node_bytes or chance.choice((8, 16)), chance.randint(16, 20), 1, 1,
+                    leaf_width, self.slot_count, slot_count, len(self.trees), chance.randint(1, 5),
                     len(self.leaves), leaf_count,
                     start, self.add_constants(slot_count) if start == 1 else 0,
                     divisor, self.add_constants(slot_count) if divisor == 1 else 0,
@@ -243,7 +254,8 @@ class Composer:
         return found + [Output(LEAF, 0, 4, 0, 0, 0, part, 0)]
 
     def labels(self, widths):
-        kind, item = self.chance.choice(((INT, 8), (UINT, 8), (FLOAT, 8), (STRING, 40)))
+        kind = self.label_kind
+        item = 40 if kind == STRING else 8
         groups = []
         for width in widths:
             values = {INT: range(-width, 0), UINT: range(2**64 - width, 2**64),
@@ -267,7 +279,7 @@ class Composer:
 
 
 def golden(data, rows):
-    """GOLDEN of these rows, with the oracle's own answers; rows that give NaN are left out (16.1)."""
+    """GOLDEN of these rows, with the oracle's own answers; rows that give NaN are left out."""
     model = Model(data)
     rows = [row for row in rows
             if not any(map(math.isnan, predict_slots(model, convert_row(model, row))))]
@@ -307,3 +319,30 @@ def random_model(seed):
     rows = random_rows(chance, 40, composer.feature_count)
     sections[GOLDEN] = golden(lay_out(sections), rows[:10])
     return drop_empty(sections), rows
+
+
+METADATA_TEXT = b'{"format":{"major":1,"minor":0},"trainer":"none"}'
+
+
+def full_model():
+    """The sections of a model that has every kind of section and a tree of some depth in both
+    parts."""
+    for seed in range(1000):
+        composer = Composer(seed)
+        composer.number_bytes, composer.label_kind = 2, STRING
+        composer.add_part(5, start=1, divisor=1, node_bytes=8)
+        composer.add_stages(1)
+        composer.add_part(3, start=0, divisor=2, node_bytes=16)
+        composer.add_stages(1)
+        sections = composer.sections([3, 2])
+        split = composer.parts[1].first_tree
+        depths = [tree.depth for tree in composer.trees]
+        if max(depths[:split]) < 2 or max(depths[split:]) < 2 or composer.feature_count < 2:
+            continue
+        rows = random_rows(composer.chance, 20, composer.feature_count)
+        sections[GOLDEN] = golden(lay_out(sections), rows)
+        if sections[GOLDEN]:
+            sections[METADATA] = METADATA_TEXT
+            sections[PROOF] = pack(Proof(9, 9, 9, 2, 6, 1, 3, PROBABILITY, 2))
+            return sections
+    raise AssertionError("one seed of a thousand must do")

@@ -132,8 +132,8 @@ def without(data, *ranges):
 def read_header(data):
     """Checks in the order of chapter 3.1."""
     if len(data) < HEADER_BYTES:
-        same = data[:8] == MAGIC[:len(data)]
-        raise Refused(10, "the model is truncated" if same else "this is not a model")
+        require(data and data[:8] == MAGIC[:len(data)], 11, "this is not a model")
+        raise Refused(10, "the model is truncated")
     header = Header(*Header.packing.unpack_from(data))
     require(header.magic == MAGIC, 11, "this is not a model")
     require(header.byte_order == BYTE_ORDER, 12, "another byte order")
@@ -145,11 +145,13 @@ def read_header(data):
     require(header.section_entry_bytes == ENTRY_BYTES, 20, "section_entry_bytes is not 96")
     table_end = HEADER_BYTES + ENTRY_BYTES * header.section_count
     require(table_end <= len(data), 21, "the section table passes the end of the file")
+    require(is_zero(header.reserved0) and is_zero(header.reserved1), 22, "reserved is not zero")
+    require(table_end <= header.private_end <= min(len(data), PRIVATE_BYTES_MAX), 23,
+            f"private_end is {header.private_end}")
     require(header.checksum == xxh3_64(without(data[:table_end], (96, 8))), 24,
             "the checksum of header and section table differs")
     require(header.required_features == 0, 16,
             f"unknown required features {header.required_features:#x}")
-    require(is_zero(header.reserved0) and is_zero(header.reserved1), 22, "reserved is not zero")
     require(header.file_bytes <= FILE_BYTES_MAX, 55, "the file is too large")
     return header
 
@@ -208,8 +210,7 @@ def check_places(data, header, entries):
             "the last section does not end where it should")
     private = [entry for entry in entries if entry.type <= PRIVATE_LAST]
     end = private[-1].offset + private[-1].bytes if private else None
-    require(header.private_end == end and end <= PRIVATE_BYTES_MAX, 23,
-            f"private_end is {header.private_end}")
+    require(header.private_end == end, 23, f"private_end is {header.private_end}")
     for start, end in gaps:
         if end <= header.private_end:
             require(is_zero(data[start:end]), 39, f"padding at {start:#x} is not zero")

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A file per way to break a rule of docs/format.md: the oracle and the command name the same rule.
+
+The files are made from a composed model with every kind of section, one field changed and all
+checksums and digests made right again, so that the rule itself must be noticed. Standard library
+only.
+"""
+
+import struct
+
+import compose
+import oracle_driver as driver
+from oracle_driver import Comparison
+from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, ENTRY_BYTES, FEATURE_NAMES,
+                           GOLDEN, HEADER_BYTES, LEAF_BASE, LEAVES, METADATA, MODEL, NODE_NUMBERS,
+                           NODES, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column, Entry,
+                           Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step,
+                           Tree)
+from oracle_predict import read_nodes
+
+RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS: Output,
+           COLUMNS: Column, TREES: Tree, PROOF: Proof}
+
+# (rule, section, record, changes); a change is a value or a function of the old one. Several rules
+# where the file breaks several: 55 gives the same limits as 60 and 61.
+PRIVATE_EDITS = [
+    (6, MODEL, 0, {"reserved": b"\0" * 23 + b"\1"}),
+    (6, STEPS, 1, {"reserved": 1}),
+    (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 47}),
+    (6, STAGES, 0, {"reserved": b"\0\0\0\1" + b"\0" * 8}),
+    (6, OUTPUTS, 0, {"reserved": 1}),
+    (6, COLUMNS, 1, {"reserved": 1}),
+    (60, MODEL, 0, {"feature_count": 0}),
+    ((55, 60), MODEL, 0, {"feature_count": 2**24 + 1}),
+    (61, MODEL, 0, {"slot_count": 0}),
+    ((55, 61), MODEL, 0, {"slot_count": 2**20 + 1}),
+    (62, MODEL, 0, {"input_rule": 2}),
+    (62, MODEL, 0, {"input_rule": 7}),
+    (63, MODEL, 0, {"default_output": 1}),
+    (64, MODEL, 0, {"group_count": 0}),
+    (65, MODEL, 0, {"number_bytes": 3}),
+    (66, MODEL, 0, {"visits_per_row": lambda old: old + 1}),
+    (67, MODEL, 0, {"node_count": lambda old: old + 1}),
+    (70, STEPS, 1, {"kind": 0}),
+    (70, STEPS, 1, {"kind": 4}),
+    (71, STEPS, 0, {"kind": 2}),
+    (71, STEPS, 0, {"first": 1}),
+    (71, STEPS, 0, {"count": lambda old: old - 1}),
+    (71, STEPS, 1, {"kind": 1}),
+    (72, STEPS, 1, {"first": 1}),
+    (72, STEPS, 1, {"count": 2}),
+    (72, STEPS, 3, {"first": 2}),
+    (73, STEPS, 2, {"first": 1}),
+    (73, STEPS, 2, {"count": 0}),
+    (73, STEPS, 4, {"count": 2}),
+    (74, STAGES, 0, {"output_slot": lambda old: old - 1}),
+    (74, PARTS, 1, {"first_slot": lambda old: old - 1}),
+    (80, PARTS, 0, {"layout": 2}),
+    (80, PARTS, 0, {"layout": 0}),
+    (81, PARTS, 0, {"node_bytes": 12}),
+    (82, PARTS, 0, {"child_bits": 15}),
+    (82, PARTS, 1, {"child_bits": 31}),
+    (83, PARTS, 0, {"accumulator": 2}),
+    (83, PARTS, 0, {"aggregate": 0}),
+    (84, PARTS, 0, {"leaf_width": 0}),
+    (84, PARTS, 0, {"leaf_width": 6}),
+    (84, PARTS, 0, {"slot_count": 2**32 - 1}),
+    (84, PARTS, 1, {"first_slot": 2**32 - 1}),
+    (85, PARTS, 0, {"tree_count": 0}),
+    (85, PARTS, 0, {"tree_count": 2**32 - 1}),
+    (85, PARTS, 0, {"first_tree": 1}),
+    (85, PARTS, 1, {"tree_count": lambda old: old - 1}),
+    (86, PARTS, 0, {"leaf_offset": 4}),
+    (86, PARTS, 0, {"leaf_offset": 2**64 - 8}),
+    (86, PARTS, 0, {"leaf_count": 0}),
+    (86, PARTS, 0, {"leaf_count": 0x7F000001}),
+    (86, PARTS, 1, {"leaf_count": lambda old: old + 1}),
+    (87, PARTS, 0, {"start": 2}),
+    (87, PARTS, 0, {"start_index": lambda old: old + 6}),
+    (87, PARTS, 0, {"start": 0, "start_index": 1}),
+    (88, PARTS, 0, {"divisor": 3}),
+    (88, PARTS, 0, {"divisor_index": lambda old: old + 1}),
+    (88, PARTS, 1, {"divisor_index": 1}),
+    (89, PARTS, 0, {"iteration_count": 0}),
+    (89, PARTS, 1, {"default_iteration_count": 0}),
+    (89, PARTS, 1, {"default_iteration_first": 2**32 - 1}),
+    (90, PARTS, 0, {"child_bits": 30}),
+    (100, STAGES, 0, {"operation": 2}),
+    (101, STAGES, 0, {"slot_count": 0}),
+    (101, STAGES, 0, {"input_slot": 2**32 - 1}),
+    (101, STAGES, 1, {"output_slot": lambda old: old + 1}),
+    (102, STAGES, 0, {"order": 0}),
+    (102, STAGES, 0, {"order": 3}),
+    (110, OUTPUTS, 1, {"group": 0}),
+    (111, OUTPUTS, 0, {"kind": 1}),
+    (111, OUTPUTS, 5, {"kind": 6}),
+    (112, OUTPUTS, 0, {"dtype": 1}),
+    (112, OUTPUTS, 2, {"dtype": 4}),
+    (112, OUTPUTS, 5, {"dtype": 3}),
+    (113, OUTPUTS, 1, {"group": 2}),
+    (113, OUTPUTS, 4, {"group": 1}),
+    (113, OUTPUTS, 5, {"group": 1}),
+    (114, OUTPUTS, 0, {"first_slot": 2**32 - 1}),
+    (114, OUTPUTS, 4, {"slot_count": 1}),
+    (114, OUTPUTS, 5, {"slot_count": 1}),
+    (114, OUTPUTS, 5, {"first_slot": 1}),
+    (115, OUTPUTS, 0, {"decision": 1}),
+    (115, OUTPUTS, 2, {"decision": 0}),
+    (115, OUTPUTS, 2, {"decision": 2}),
+    (116, OUTPUTS, 0, {"part": 1}),
+    (116, OUTPUTS, 5, {"part": 2}),
+    (117, OUTPUTS, 0, {"slot_count": 2}),
+    (120, COLUMNS, 0, {"kind": 2}),
+    (120, COLUMNS, 1, {"kind": 1}),
+    (120, COLUMNS, 1, {"kind": 3}),
+    (121, COLUMNS, 0, {"feature": 1}),
+    (121, COLUMNS, 1, {"feature": 2**24}),
+    (122, COLUMNS, 0, {"missing": 1}),
+    (122, COLUMNS, 1, {"missing": 2}),
+    (130, TREES, 0, {"first_node": 8}),
+    (130, TREES, 1, {"first_node": 2**61}),
+    (131, TREES, 0, {"node_count": 12}),
+    (131, TREES, 0, {"node_count": 0}),
+    ((67, 132), TREES, 0, {"source_node_count": 0}),
+    ((67, 132), TREES, 0, {"source_node_count": 9}),
+    ((66, 133), TREES, 0, {"depth": 2**31}),
+    (134, TREES, 0, {"slot": 2**32 - 1}),
+    (135, TREES, 0, {"iteration": 2}),
+]
+
+PROOF_EDITS = [
+    (190, PROOF, 0, {"check_kind": 1}),
+    (190, PROOF, 0, {"check_kind": 6}),
+    (190, PROOF, 0, {"check_cause": 3}),
+    (190, PROOF, 0, {"check_differing": 7}),
+    (190, PROOF, 0, {"check_rows": 0}),
+]
+
+METADATA_TEXTS = [b"[]", b"{} {}", b"{\"a\":1}\0", b"\xef\xbb\xbf{}", b"{\"a\":NaN}", b"{a:1}",
+                  b"{\"a\":\"\xff\"}", b"{\"a\":1,}", b"nul", b"{\"a\":01}", b"\x0b{}"]
+
+
+class Draft:
+    """The sections of a model under change."""
+
+    def __init__(self, sections):
+        self.sections = dict(sections)
+
+    def edit(self, section, index, **changes):
+        record = RECORDS[section]
+        size = record.packing.size
+        data = bytearray(self.sections[section])
+        old = record(*record.packing.unpack_from(data, size * index))
+        new = {field: value(getattr(old, field)) if callable(value) else value
+               for field, value in changes.items()}
+        data[size * index:size * index + size] = compose.pack(old._replace(**new))
+        self.sections[section] = bytes(data)
+        return self
+
+    def put(self, kind, at, data):
+        old = self.sections[kind]
+        self.sections[kind] = old[:at] + data + old[at + len(data):]
+        return self
+
+    def set(self, kind, data):
+        self.sections[kind] = data
+        return self
+
+    def drop(self, *kinds):
+        for kind in kinds:
+            del self.sections[kind]
+        return self
+
+    def file(self, **options):
+        return compose.lay_out(self.sections, **options)
+
+
+class RuleComparison(Comparison):
+    @classmethod
+    def setUpClass(cls):
+        cls.sections = compose.full_model()
+        cls.data = compose.lay_out(cls.sections)
+        cls.model = Model(cls.data)
+
+    def draft(self):
+        return Draft(self.sections)
+
+    def both(self, rule, data, what):
+        """Both name the rule, or one of the rules where the file breaks several."""
+        rules = rule if isinstance(rule, tuple) else (rule,)
+        with self.subTest(rule=rule, what=what):
+            self.assertIn(self.oracle_rule(data), rules, "the oracle")
+            self.assertIn(self.command_rule(data), rules, "the command")
+
+
+class Records(RuleComparison):
+    def run_edits(self, edits):
+        for rule, kind, index, changes in edits:
+            data = self.draft().edit(kind, index, **changes).file()
+            self.both(rule, data, f"section {kind}, record {index}: {list(changes)}")
+
+    def test_untouched(self):
+        self.both(0, self.data, "the model as it is")
+
+    def test_private_records(self):
+        self.run_edits(PRIVATE_EDITS)
+
+    def test_proof(self):
+        self.run_edits(PROOF_EDITS)
+        self.both(48, self.draft().set(PROOF, bytes(72)).file(), "PROOF of 72 bytes")
+
+    def test_metadata(self):
+        for text in METADATA_TEXTS:
+            self.both(185, self.draft().set(METADATA, text).file(), text[:20])
+        for text in (b"{}", b" {}\n", b"{\"a\":[1.5e3,true,null,\"\\u00e9\"]}",
+                     b"{\"a\":\"\\u0000\"}", b"{\"a\":" + b"[" * 255 + b"]" * 255 + b"}"):
+            self.both(0, self.draft().set(METADATA, text).file(), text)
+
+
+class HeaderAndTable(RuleComparison):
+    def edit_header(self, **changes):
+        header = Header(*Header.packing.unpack_from(self.data))
+        return compose.seal(compose.pack(header._replace(**changes)) + self.data[HEADER_BYTES:])
+
+    def edit_entry(self, kind, **changes):
+        """One entry of the table changed; its section stays where it is."""
+        index = sorted(self.sections).index(kind)
+        at = HEADER_BYTES + ENTRY_BYTES * index
+        entry = Entry(*Entry.packing.unpack_from(self.data, at))
+        new = compose.pack(entry._replace(**changes))
+        return compose.seal(self.data[:at] + new + self.data[at + ENTRY_BYTES:])
+
+    def entry(self, kind):
+        return next(one for one in self.model.entries if one.type == kind)
+
+    def test_header(self):
+        size = len(self.data)
+        for rule, changes in (
+                (11, {"magic": b"\x89ESP\r\n\x1a\r"}), (12, {"byte_order": 0x0D0C0B0A}),
+                (13, {"format_major": 2}), (13, {"format_major": 0}),
+                (15, {"file_bytes": size + 1}), (15, {"file_bytes": size - 1}),
+                (16, {"required_features": 2**63}), (18, {"header_bytes": 136}),
+                (19, {"section_count": 65}),
+                (20, {"section_entry_bytes": 64}), (22, {"reserved0": 1}),
+                (22, {"reserved1": b"\0" * 23 + b"\1"}),
+                (23, {"private_end": self.model.header.private_end + 1}),
+                (0, {"format_minor": 7}), (0, {"optional_features": 2**64 - 1})):
+            self.both(rule, self.edit_header(**changes), changes)
+        none = bytearray(self.data)
+        struct.pack_into("<I", none, 44, 0)
+        self.both(19, bytes(none), "no sections")
+        short = self.edit_header(file_bytes=200)[:200]
+        self.both((21, 23), short, "a table beyond the file")
+        broken = bytearray(self.data)
+        broken[96] ^= 1
+        self.both(24, bytes(broken), "checksum")
+
+    def test_table(self):
+        for rule, kind, changes in (
+                (31, METADATA, {"type": 28, "flags": 1}), (30, STEPS, {"type": MODEL}),
+                (30, MODEL, {"type": 0, "flags": 0}), (30, STEPS, {"type": PARTS}),
+                (32, STEPS, {"encoding": 2}), (33, STEPS, {"flags": 3}),
+                (34, STEPS, {"alignment": 96}), (34, STEPS, {"alignment": 32}),
+                (34, STEPS, {"alignment": 2**17}), (35, STEPS, {"alignment": 4096}),
+                (36, METADATA, {"bytes": 0}), (36, PROOF, {"bytes": 2**64 - 1}),
+                (36, PROOF, {"offset": 2**64 - 64}),
+                (37, STEPS, {"offset": 128}),
+                (40, NODE_NUMBERS, {"offset": self.entry(NODE_NUMBERS).offset - 64}),
+                (43, STEPS, {"reserved": b"\1" + b"\0" * 15}),
+                (0, METADATA, {"encoding": 2}), (46, NODES, {"encoding": 2, "flags": 0}),
+                (46, TREES, {"encoding": 2, "flags": 0}), (0, STEPS, {"flags": 0})):
+            self.both(rule, self.edit_entry(kind, **changes), (kind, changes))
+
+    def test_places(self):
+        self.both(0, self.shift(PROOF, 64), "a gap of 64 bytes more than needed")
+        self.both(38, self.shift(PROOF, 128), "a gap of 128 bytes more than needed")
+        self.both(42, self.longer(), "bytes behind the last section")
+        self.both(41, self.draft().file(alignments={NODES: 64}), "NODES with alignment 64")
+        self.both(0, self.draft().set(20, b"x").file(flags={20: 0}), "unknown, not required")
+        self.both(0, self.draft().set(12, b"x").file(flags={12: 0}), "unknown and private")
+        self.both(31, self.draft().set(12, b"x").file(), "unknown and required")
+        self.both(0, self.draft().drop(GOLDEN, METADATA, PROOF).file(), "no optional sections")
+        hot_last = self.draft().edit(MODEL, 0, number_bytes=0)
+        hot_last.drop(NODE_NUMBERS, GOLDEN, METADATA, PROOF)
+        self.both(0, hot_last.file(), "LEAVES last")
+        data = hot_last.file()
+        for size, what in ((len(data) - 64, "no margin"), (len(data) + 64, "two margins")):
+            header = Header(*Header.packing.unpack_from(data))._replace(file_bytes=size)
+            cut = (compose.pack(header) + data[HEADER_BYTES:] + bytes(64))[:size]
+            self.both(42, compose.seal(cut), what)
+
+    def shift(self, kind, by):
+        """The file with `by` zero bytes more in front of a section."""
+        at = self.entry(kind).offset
+        data = bytearray(self.data[:at] + bytes(by) + self.data[at:])
+        struct.pack_into("<Q", data, 16, len(data))
+        for index, entry in enumerate(self.model.entries):
+            if entry.offset >= at:
+                place = HEADER_BYTES + ENTRY_BYTES * index + 8
+                struct.pack_into("<Q", data, place, entry.offset + by)
+        return compose.seal(data)
+
+    def longer(self):
+        data = bytearray(self.data + bytes(64))
+        struct.pack_into("<Q", data, 16, len(data))
+        return compose.seal(data)
+
+    def test_digests(self):
+        """Checksums right, digests wrong: only who asks where a file comes from can notice."""
+        last = HEADER_BYTES + ENTRY_BYTES * len(self.sections)
+        for at, rule in ((64, 25), (HEADER_BYTES + 48, 45), (last - 48, 45)):
+            data = bytearray(self.data)
+            data[at] ^= 0x10
+            data = compose.seal_table(data, root=rule != 25)
+            self.assertEqual(self.oracle_rule(data), rule)
+            self.assertIn(self.command_rule(data), (rule, None))
+
+    def test_missing_sections(self):
+        for kind in (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES):
+            self.both(46, self.draft().drop(kind).file(), f"without section {kind}")
+        for kind in (CONSTANTS, CLASS_LABELS, NODE_NUMBERS):
+            rule = (47, 87) if kind == CONSTANTS else 47  # a part's constants do not exist
+            self.both(rule, self.draft().drop(kind).file(), f"without section {kind}")
+        self.both(73, self.draft().drop(STAGES).file(), "without STAGES")
+        self.both(47, self.draft().edit(MODEL, 0, number_bytes=0).file(), "unused NODE_NUMBERS")
+        for kind in (MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS):
+            longer = self.sections[kind] + b"\0"
+            self.both(48, self.draft().set(kind, longer).file(), f"section {kind} and a byte")
+        two = self.draft().set(MODEL, self.sections[MODEL] * 2)
+        self.both(48, two.file(), "two records of MODEL")
+
+    def test_order_of_steps(self):
+        steps = self.sections[STEPS]
+        turned = steps[:16] + steps[32:48] + steps[16:32] + steps[48:]
+        self.both(74, self.draft().set(STEPS, turned).file(), "a stage before its part")
+        self.both(73, self.draft().set(STEPS, steps[:-16]).file(), "the last stage without a step")
+        self.both(72, self.draft().set(STEPS, steps[:48]).file(), "the last part without a step")
+
+
+class NamesAndLabels(RuleComparison):
+    def labels(self):
+        return self.sections[CLASS_LABELS]
+
+    def edit_group(self, index, **changes):
+        size, at = LabelGroup.packing.size, 8 + LabelGroup.packing.size * index
+        old = LabelGroup(*LabelGroup.packing.unpack_from(self.labels(), at))
+        assert size == 32
+        return self.draft().put(CLASS_LABELS, at, compose.pack(old._replace(**changes))).file()
+
+    def test_names(self):
+        names, count = self.sections[FEATURE_NAMES], self.model.record.feature_count
+        text = 8 + 4 * count
+        for rule, data in (
+                (140, names + b"\0"), (140, names[:4]),
+                (140, names[:4] + b"\xff" * 4 + names[8:]), ((140, 143), b"\xff" * 16),
+                (141, names[:8] + struct.pack("<I", 0) + names[12:]),
+                (141, names[:8] + struct.pack("<I", 2**32 - 1) + names[12:]),
+                (141, names[:-1] + b"x"), ((141, 143), struct.pack("<2I", 0, 1) + b"\0"),
+                (142, names[:text] + b"\xff" + names[text + 1:]),
+                (143, compose.string_table(["a"] * (count + 1))),
+                (143, compose.string_table(["a"] * (count - 1)))):
+            self.both(rule, self.draft().set(FEATURE_NAMES, data).file(), data)
+        odd = compose.string_table(["", "a\0b", "\U0001F333"][:count] + ["x"] * (count - 3))
+        self.both(0, self.draft().set(FEATURE_NAMES, odd).file(), "odd names")
+        surrogate = compose.string_table(["abc"] + ["x"] * (count - 1)).replace(
+            b"abc", b"\xed\xa0\x80")
+        self.both(142, self.draft().set(FEATURE_NAMES, surrogate).file(), "a surrogate")
+
+    def test_labels(self):
+        labels = self.labels()
+        self.both(145, self.draft().put(CLASS_LABELS, 0, b"\3").file(), "group_count")
+        self.both(145, self.draft().put(CLASS_LABELS, 4, b"\1").file(), "reserved")
+        for rule, changes in (
+                (6, {"reserved": 1}), (146, {"kind": 0}), (146, {"kind": 6}),
+                (147, {"item_bytes": 6}), (147, {"item_bytes": 0}),
+                (147, {"kind": BOOL, "item_bytes": 4}), (148, {"count": 0}),
+                (149, {"offset": 68}), (149, {"offset": 8}), (149, {"offset": 2**64 - 8}),
+                (149, {"bytes": 2**64 - 8}), (150, {"count": 2}),
+                (150, {"kind": 1, "item_bytes": 8})):
+            self.both(rule, self.edit_group(0, **changes), changes)
+        for size in (4, 8, 40, 71):
+            self.both(145, self.draft().set(CLASS_LABELS, labels[:size]).file(), size)
+        bools = compose.class_labels([(BOOL, 1, [0, 1, 2]), (BOOL, 1, [0, 1])])
+        self.both(151, self.draft().set(CLASS_LABELS, bools).file(), "a BOOL of 2")
+        bools = compose.class_labels([(BOOL, 1, [0, 1, 1]), (BOOL, 1, [0, 1])])
+        self.both(0, self.draft().set(CLASS_LABELS, bools).file(), "BOOL labels")
+        counts = compose.class_labels([(BOOL, 1, [0, 1]), (BOOL, 1, [0, 1])])
+        self.both(117, self.draft().set(CLASS_LABELS, counts).file(), "too few labels")
+        self.both(152, self.draft().set(CLASS_LABELS, labels + b"\0").file(), "a byte behind")
+        byte = labels.index(b"\0label") + 1
+        broken = self.draft().put(CLASS_LABELS, byte, b"\xff").file()
+        self.both(142, broken, "a label that is not UTF-8")
+
+
+class NodesAndLeaves(RuleComparison):
+    def setUp(self):
+        super().setUp()
+        split = self.model.parts[1].first_tree
+        trees = range(len(self.model.trees))
+        self.deep = [max(group, key=lambda index: self.model.trees[index].depth)
+                     for group in (trees[:split], trees[split:])]
+
+    def edit_node(self, index, position, **changes):
+        """A node of a tree changed; the GOLDEN rows stay as they were."""
+        tree, part = self.model.trees[index], self.model.part_of(index)
+        node = read_nodes(self.model, index)[position]._replace(**changes)
+        at = (tree.first_node + position) * part.node_bytes
+        if part.node_bytes == 16:
+            data = struct.pack("<4I", *node)
+        else:
+            data = struct.pack("<2I", node.threshold, node.child | node.column << part.child_bits)
+        return self.draft().put(NODES, at, data)
+
+    def test_nodes(self):
+        columns = len(self.model.columns)
+        for index in self.deep:
+            tree, part = self.model.trees[index], self.model.part_of(index)
+            nodes = read_nodes(self.model, index)
+            leaf = next(place for place in range(2, len(nodes)) if nodes[place].column == 0)
+            inner = next(place for place in range(2, len(nodes)) if nodes[place].column)
+            rows_end = LEAF_BASE + part.leaf_count
+            for rule, place, changes in (
+                    (160, 0, {"column": columns}), (160, inner, {"column": 2**12 - 1}),
+                    (161, leaf, {"child": leaf - 1}), (161, leaf, {"threshold": rows_end}),
+                    (161, leaf, {"threshold": 0}), (161, 1, {"child": 0}),
+                    (162, 0, {"child": 3}), (162, 0, {"child": 0}), (162, inner, {"child": 2}),
+                    (162, 0, {"child": tree.node_count}), (162, 0, {"threshold": 0x7FC00000}),
+                    (162, inner, {"threshold": 0xFF800001}),
+                    ((163, 165), inner, {"column": 0, "child": inner, "threshold": LEAF_BASE}),
+                    (165, 1, {"threshold": LEAF_BASE + 1})):
+                if changes.get("column") == 2**12 - 1 and part.node_bytes == 16:
+                    changes = {"column": 2**32 - 1}
+                self.both(rule, self.edit_node(index, place, **changes).file(),
+                          f"tree {index}, position {place}: {changes}")
+        wide = self.deep[1]
+        self.both(166, self.edit_node(wide, 0, reserved=1).file(), "a wide node's reserved")
+        high = 2**self.model.parts[1].child_bits
+        child = read_nodes(self.model, wide)[0].child
+        self.both(166, self.edit_node(wide, 0, child=child + high).file(), "a wide child")
+
+    def test_tree_counts(self):
+        """[F-163] and [F-164] where the sums of MODEL are right."""
+        index = self.deep[1]
+        tree, record = self.model.trees[index], self.model.record
+        draft = self.draft().edit(TREES, index, depth=tree.depth - 1)
+        draft.edit(MODEL, 0, visits_per_row=record.visits_per_row - 1)
+        self.both(164, draft.file(), "depth too small")
+        draft = self.draft().edit(TREES, index, source_node_count=tree.source_node_count + 1)
+        draft.edit(MODEL, 0, node_count=record.node_count + 1)
+        self.both(163, draft.file(), "a node too many")
+
+    def test_leaves_and_numbers(self):
+        leaves, numbers = self.sections[LEAVES], self.sections[NODE_NUMBERS]
+        self.both(170, self.draft().set(LEAVES, leaves + bytes(8)).file(), "LEAVES too long")
+        self.both(175, self.draft().set(NODE_NUMBERS, numbers + b"\0\0").file(), "too many")
+        self.both(175, self.draft().set(NODE_NUMBERS, numbers[:-1]).file(), "too few")
+        self.both(176, self.draft().put(NODE_NUMBERS, 0, b"\x09").file(), "number of a root")
+        self.both(176, self.draft().put(NODE_NUMBERS, 2, b"\x01").file(), "number of a filler")
+        self.both(181, self.draft().put(LEAVES, 0, b"\x01" * len(leaves)).file(), "other leaves")
+
+    def test_golden(self):
+        golden = self.sections[GOLDEN]
+        rows = struct.unpack_from("<I", golden)[0]
+        for field in range(4):
+            value = struct.unpack_from("<I", golden, 4 * field)[0]
+            for new in {0, value + 1, 2**32 - 1}:
+                draft = self.draft().put(GOLDEN, 4 * field, struct.pack("<I", new))
+                self.both(180, draft.file(), f"GOLDEN's head: {field} is {new}")
+        self.both(180, self.draft().set(GOLDEN, golden + bytes(4)).file(), "GOLDEN too long")
+        self.both(180, self.draft().set(GOLDEN, golden[:12]).file(), "GOLDEN too short")
+        slots = 16 + 8 * rows * self.model.record.feature_count
+        for at in (slots, len(golden) - 4):
+            flipped = self.draft().put(GOLDEN, at, bytes([golden[at] ^ 1]))
+            self.both(181, flipped.file(), f"GOLDEN, byte {at}")
+
+
+if __name__ == "__main__":
+    driver.main()
