@@ -8,6 +8,7 @@
  *    "The child index bound"); for clamping kernels, nodes[0 .. last]. Nodes may change at any
  *    moment.
  *  - cells[r * cell_stride + c] is readable for every row r < row_count and c <= column_mask.
+ *  - sum_block: row_count is a multiple of flight_rows.
  *  - leaf_values has leaf_last + 1 rows of leaf_width values; slots and positions have room.
  * Postconditions: at most depth steps per tree and row; writes slots or positions only; every row
  * adds its leaves in the order of the trees, one rounding an addition.
@@ -58,7 +59,7 @@ typedef struct espalier_kernel {
     uint32_t node_bytes;
     uint32_t child_bits;                 /* the only number it serves; 0: any */
     uint32_t clamps;                     /* 1: bounds every child by the tree's last position */
-    uint32_t block_rows_min;             /* below this many rows, sum_row row by row is as good */
+    uint32_t flight_rows;                /* rows in flight of sum_block, at least 1 */
     espalier_kernel_function *sum_row;   /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
     espalier_kernel_function *each_row;  /* one row: the position every walk ends at */
