@@ -3,8 +3,8 @@
  * See flatten_place.h. A cache line of 64 bytes holds four sibling pairs (two of wide nodes). A
  * line is filled greedily: of the decisions that wait for their children, those below the line's
  * first one, the most popular one gets its pair next. What is left over waits on a stack, the most
- * popular on top, so that a hot subtree follows its line and shares its page. One row of a forest of
- * 1.4 million nodes (200 trees, 3,230 decisions, weighted by cover) touches 1,328 lines and 535
+ * popular on top, so that a hot subtree follows its line and shares its page. One row of a forest
+ * of 1.4 million nodes (200 trees, 3,230 decisions, weighted by cover) touches 1,328 lines and 535
  * pages this way, 3,018 and 1,673 in breadth-first order.
  *
  * Filling pages by popularity as well touches 1,238 lines and 416 pages, but one row took 9 to 13 %
