@@ -21,11 +21,13 @@
  * Conventions, said once:
  *  - Every function that can fail returns an espalier_status; 0 is success. On failure the `_out`
  *    pointers are untouched and nothing is left open, unless a comment says otherwise.
- *  - `error_out` may be NULL everywhere. Nothing is printed; there is no hidden last error; the
- *    library starts no threads, installs no signal handlers and writes no globals.
+ *  - `error_out` may be NULL everywhere and means something only after a failure. Nothing is
+ *    printed; there is no hidden last error; the library starts no threads, installs no signal
+ *    handlers and writes no globals.
  *  - A model is immutable: any number of threads may use one. A predictor belongs to one thread at
  *    a time. Close a model after its predictors.
- *  - espalier_predict never allocates, locks or enters the kernel.
+ *  - espalier_predict never allocates, locks or makes a system call; pages of the model and of the
+ *    predictor that are touched for the first time are faulted in.
  *  - Option structs start with their own size: initialise them with the macros below, so that an
  *    older caller keeps working with a newer library. Reserved bytes must be zero.
  *  - Lengths: `_count` counts elements, `_bytes` bytes, `_index` starts at zero, `_stride` is in
@@ -186,7 +188,7 @@ typedef struct espalier_open_options {
  * espalier_model_close. Safe for any bytes in the file: either a precise error, or predictions from
  * the model stay inside it. Cost: a few system calls, independent of the number of nodes.
  * Status: ARGUMENT, OPTIONS, OPEN, READ, MAP, HOST, LIMIT, MEMORY, all of "the model file" but
- * INDEX and GOLDEN, which need ESPALIER_OPEN_VERIFY.
+ * DIGEST; INDEX and GOLDEN need ESPALIER_OPEN_VERIFY.
  */
 ESPALIER_API espalier_status espalier_model_open(const char *path,
                                                  const espalier_open_options *options,
@@ -218,8 +220,10 @@ ESPALIER_API void espalier_model_close(espalier_model *model);
 
 /*
  * Reads the whole file and checks that its bytes are the right ones: section checksums, padding,
- * every child, column and leaf index, node numbers, and that the golden rows are reproduced.
- * Allocates scratch; O(file). Any thread. Status: CHECKSUM, SECTION, VALUE, INDEX, GOLDEN, MEMORY.
+ * every child, column and leaf index, node numbers, and that the golden rows are reproduced; no
+ * digests, see espalier_publish.h. Allocates scratch. O(file), and a prediction per golden row,
+ * which in a file made for it can be far more. Any thread.
+ * Status: CHECKSUM, SECTION, VALUE, INDEX, GOLDEN, MEMORY.
  */
 ESPALIER_API espalier_status espalier_model_verify(const espalier_model *model,
                                                    espalier_error *error_out);
@@ -255,7 +259,7 @@ typedef struct espalier_model_info {
     uint64_t file_bytes;
     uint64_t mapped_bytes;   /* address space, reservation included */
     uint64_t node_count;     /* the trainer's nodes, leaves included */
-    uint64_t leaf_count;     /* distinct leaf values stored */
+    uint64_t leaf_count;     /* rows of the parts' leaf tables */
     uint64_t visits_per_row; /* sum of the trees' depths: the most nodes one row can visit */
     uint32_t format_major;
     uint32_t format_minor;
@@ -269,7 +273,8 @@ typedef struct espalier_model_info {
     uint32_t missing_allowed; /* 1: NaN means missing; 0: the trainer refuses NaN, and so do we */
     uint32_t mapping;         /* espalier_mapping */
     uint32_t iteration_count; /* for iteration ranges; a forest counts each tree as one */
-    uint8_t root_digest[32];  /* BLAKE2b-256 that names the model; see docs/format.md */
+    uint8_t root_digest[32];  /* what the file says its digest is: a name only for a file that
+                                 espalier_digest_verify (espalier_publish.h) has checked */
 } espalier_model_info;
 
 #define ESPALIER_MODEL_INFO_INIT                                                        \
@@ -305,8 +310,9 @@ ESPALIER_API espalier_status espalier_model_output_group(const espalier_model *m
                                                          size_t *count_out);
 
 /*
- * The name of a feature as UTF-8, NUL-terminated, valid until the model is closed; NULL when the
- * model has no names or the index is out of range.
+ * The name of a feature, NUL-terminated, valid until the model is closed; NULL when the model has
+ * no names or the index is out of range. Names and labels are UTF-8 in every file that verifies;
+ * in others they may be any bytes.
  */
 ESPALIER_API const char *espalier_model_feature_name(const espalier_model *model,
                                                      uint32_t feature_index);
@@ -389,7 +395,7 @@ typedef struct espalier_tree_info {
     uint32_t reserved;
 } espalier_tree_info;
 
-/* Status: ARGUMENT when tree_index is not below info.tree_count. O(1). */
+/* Status: ARGUMENT when tree_index is not below info.tree_count. O(parts). */
 ESPALIER_API espalier_status espalier_model_tree(const espalier_model *model, uint32_t tree_index,
                                                  espalier_tree_info *tree_out);
 
@@ -408,7 +414,7 @@ typedef struct espalier_node {
 /*
  * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a
  * position that no node leads to holds nothing. In a file that was not verified children may be
- * anything below 2^30. Status: ARGUMENT. O(1).
+ * anything up to 2^30. Status: ARGUMENT. O(parts).
  */
 ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                                  uint32_t position, espalier_node *node_out);
@@ -462,7 +468,7 @@ typedef struct espalier_predictor_options {
 /*
  * Allocates all the memory that predictions need. options: NULL for defaults. The model must
  * outlive the predictor. Free with espalier_predictor_destroy.
- * Status: ARGUMENT, OPTIONS, ISA, LIMIT, MEMORY.
+ * Status: ARGUMENT (also an iteration range beyond the model's), OPTIONS, ISA, MEMORY.
  */
 ESPALIER_API espalier_status espalier_predictor_create(const espalier_model *model,
                                                        const espalier_predictor_options *options,
@@ -529,7 +535,7 @@ typedef struct espalier_outputs {
 /*
  * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE), the rows before it are
  * written and later ones untouched; on any other failure nothing is written.
- * Never allocates, locks or enters the kernel. One thread at a time per predictor.
+ * Never allocates, locks or makes a system call. One thread at a time per predictor.
  * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE.
  */
 ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
