@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Every operation rounds once, to its own type. x87 does not: 3 of 60 test models gave other bits. */
+/* Every operation rounds once, to its own type. x87 does not: 3 of 60 models gave other bits. */
 #if FLT_EVAL_METHOD != 0 && FLT_EVAL_METHOD != 1 && FLT_EVAL_METHOD != 16
-#error "float and double must not be computed wider; on 32-bit x86 use -msse2 -mfpmath=sse"
+#error "floats must not be computed wider; on 32-bit x86 use -msse2 -mfpmath=sse"
 #endif
 #ifdef __FAST_MATH__
 #error "-ffast-math breaks missing values and the order of sums"

@@ -17,7 +17,7 @@
  * second-level cache. */
 #define BLOCK_ROWS_DEFAULT  512u
 #define BLOCK_BYTES_DEFAULT ((size_t)1 << 20)
-/* The most scratch for a block, whatever the caller asked for: a file of 10 kB may have 2^20 slots. */
+/* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
 #define SCRATCH_ALIGNMENT 64u /* a cache line */
 
@@ -313,8 +313,8 @@ static void run_part(espalier_predictor *predictor, const espalier_predictor_par
     for (uint32_t r = 0; r < row_count; r++) {
         start_sums(model, own->part, slots + r * slot_stride);
     }
-    /* What does not fill a flight of rows goes row by row, with trees in flight instead: 15 rows cost
-     * more than 16 when their last seven walked one by one. */
+    /* What fills no flight of rows goes row by row, with trees in flight instead: 15 rows cost more
+     * than 16 when their last seven walked one by one. */
     const uint32_t together = row_count - row_count % own->kernel->flight_rows;
     if (together > 0) {
         espalier_kernel_arguments arguments = kernel_arguments(predictor, own, 0);

@@ -550,8 +550,8 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     return output->reserved == 0 ? NULL : "reserved bytes set";
 }
 
-/* By now every slot is written, so an output may read any of them. Looking again at all slots of all
- * outputs would cost 2^40 steps in a file of 32 MiB. */
+/* By now every slot is written, so an output may read any of them. Looking again at all slots of
+ * all outputs would cost 2^40 steps in a file of 32 MiB. */
 static const char *find_output_fault(const espalier_model *model, uint32_t index,
                                      uint32_t *rule_out)
 {

@@ -42,7 +42,7 @@ for compiler in gcc clang; do
     done
     refuse "$compiler" -ffast-math "-ffast-math breaks"
     case "$compiler $(uname -m)" in
-    gcc\ x86_64 | gcc\ i?86) refuse gcc -mfpmath=387 "must not be computed wider" ;;
+    gcc\ x86_64 | gcc\ i?86) refuse gcc -mfpmath=387 "floats must not be computed wider" ;;
     esac
 done
 [ "$count" -gt 0 ] || { echo "compile: no compiler and no header"; exit 1; }

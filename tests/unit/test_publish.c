@@ -167,7 +167,7 @@ static void test_padding_must_be_zero(void **state)
     }
 }
 
-/* The original without the sections behind LEAVES, so that it ends with a hot one and its zeroes. */
+/* The original without the sections behind LEAVES: it ends with a hot one and its zeroes. */
 static model_bytes make_cut(void)
 {
     model_bytes cut = model_bytes_copy(&original);
