@@ -174,6 +174,13 @@ static int check_arguments(convert_arguments *arguments, int operand_count, char
         return espalier_usage_fail("convert", "where to? -o MODEL is needed");
     }
     arguments->source_path = operands[0];
+    if (strcmp(arguments->source_path, "-") == 0 || arguments->source_path[0] == '\0') {
+        return espalier_usage_fail("convert", "SOURCE must be a file, not standard input");
+    }
+    if (strcmp(arguments->model_path, "-") == 0 || arguments->model_path[0] == '\0') {
+        return espalier_usage_fail("convert",
+                                   "-o MODEL must be a file: it is opened and proved in place");
+    }
     const char *inputs[] = {arguments->source_path, arguments->check_rows_path,
                             arguments->check_expected_path};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {

@@ -7,6 +7,7 @@
 
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char help_text[] =
     "Usage: espalier info MODEL_OR_PICKLE [--json]\n"
@@ -46,8 +47,13 @@ static int show_info(const char *path, bool is_json)
     espalier_input input;
     unsigned char first[sizeof model_magic];
     size_t got = 0;
+    struct stat facts;
     if (strcmp(path, "-") == 0) {
         return espalier_usage_fail("info", "a file is needed; standard input cannot be mapped");
+    }
+    /* Refused there by name; opening a pipe here would wait for its writer. */
+    if (stat(path, &facts) == 0 && !S_ISREG(facts.st_mode) && !S_ISDIR(facts.st_mode)) {
+        return espalier_info_source(path, is_json);
     }
     if (!espalier_input_open(&input, path, &message)) {
         return espalier_fail(message.text);

@@ -89,6 +89,10 @@ bool espalier_is_same_file(const char *left, const char *right)
 {
     struct stat left_status;
     struct stat right_status;
+    /* "-" is standard input or output, whatever file of that name there may be. */
+    if (strcmp(left, "-") == 0 || strcmp(right, "-") == 0) {
+        return false;
+    }
     return stat(left, &left_status) == 0 && stat(right, &right_status) == 0 &&
            left_status.st_dev == right_status.st_dev && left_status.st_ino == right_status.st_ino;
 }

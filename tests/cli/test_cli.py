@@ -184,6 +184,23 @@ class Usage(Case):
         source = self.write("model.pkl", (NEW / "small.joblib").read_bytes())
         self.fails(["both input and output"], "convert", source, "-o", source, code=2)
 
+    def test_file_named_like_standard_input(self):
+        """A file called "-" once made standard input and output one and the same."""
+        (self.folder / "-").write_bytes(b"")
+        self.ok("predict", self.iris(), "-", cwd=self.folder, stdin=npy([[1, 2, 3, 4]]))
+        for source, model in (("-", "x.espalier"), ("", "x.espalier"), ("x.pkl", "-"),
+                              ("x.pkl", "")):
+            with self.subTest(source=source, model=model):
+                self.fails(["must be a file"], "convert", source, "-o", model, code=2,
+                           cwd=self.folder)
+
+    def test_pipe_without_a_writer(self):
+        path = self.folder / "pipe"
+        os.mkfifo(path)
+        for arguments in (("info", path), ("verify", path), ("convert", path, "-o", "x.espalier")):
+            with self.subTest(arguments=arguments):
+                self.fails(["pipe", "not a regular file"], *arguments)
+
     def test_missing_files(self):
         self.fails(["absent.espalier", "No such file"], "predict", "absent.espalier", "-")
         self.fails(["absent.npy", "No such file"], "predict", self.iris(), "absent.npy")
