@@ -16,6 +16,8 @@
 
 /* An escaped byte takes four characters at most. */
 #define ESCAPED_PER_BYTE 4u
+/* Shared lists name one model under millions of paths: 50 kB of pickle held gigabytes of them. */
+#define ESTIMATORS_MAX 4096u
 
 typedef struct listed_name {
     char *module;
@@ -59,6 +61,9 @@ espalier_status espalier_source_add_estimator(espalier_source *source, const cha
                                               const char *class_name, const char *version,
                                               bool supported)
 {
+    if (source->estimator_count == ESTIMATORS_MAX) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
     if (source->estimator_count == source->estimator_capacity) {
         const size_t capacity =
             source->estimator_capacity == 0 ? 8 : source->estimator_capacity * 2;

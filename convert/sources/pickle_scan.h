@@ -12,7 +12,7 @@
 
 /*
  * Adds a model to the source's list; the strings are copied and escaped. For the importers.
- * Status: MEMORY.
+ * Status: MEMORY, SOURCE_LIMIT (4,096 are listed).
  */
 espalier_status espalier_source_add_estimator(espalier_source *source, const char *path,
                                               const char *class_name, const char *version,

@@ -242,6 +242,39 @@ static void test_lists_models(void **state)
     pickle_writer_free(&writer);
 }
 
+/* One model under a million paths: the list has an end, and is not refused. */
+static void test_list_of_models_is_bounded(void **state)
+{
+    (void)state;
+    pickle_writer writer = {0};
+    put_start(&writer);
+    for (int i = 0; i < 2000; i++) {
+        put_bytes(&writer, "]0", 2); /* values give the walk its budget */
+    }
+    put_bytes(&writer, "](", 2);
+    put_estimator(&writer, &regressor);
+    put_bytes(&writer, "r\xe8\x03\0\0", 5);
+    for (int i = 0; i < 999; i++) {
+        put_bytes(&writer, "j\xe8\x03\0\0", 5);
+    }
+    put_bytes(&writer,
+              "er\xe9\x03\0\0"
+              "0](",
+              9);
+    for (int i = 0; i < 1000; i++) {
+        put_bytes(&writer, "j\xe9\x03\0\0", 5);
+    }
+    put_bytes(&writer, "e", 1);
+    put_stop(&writer);
+    write_file(&writer);
+    espalier_source *source = NULL;
+    espalier_error error;
+    assert_int_equal(espalier_source_open(FILE_NAME, NULL, &source, &error), ESPALIER_OK);
+    assert_int_equal(espalier_source_estimator_count(source), 4096);
+    espalier_source_close(source);
+    pickle_writer_free(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +285,7 @@ int main(void)
         cmocka_unit_test_teardown(test_changed_bytes, remove_file),
         cmocka_unit_test_teardown(test_arguments, remove_file),
         cmocka_unit_test_teardown(test_lists_models, remove_file),
+        cmocka_unit_test_teardown(test_list_of_models_is_bounded, remove_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
