@@ -297,6 +297,7 @@ static espalier_status place_trees(espalier_sklearn_import *import,
                                 sizeof *forest->feature + sizeof *forest->threshold +
                                 sizeof *forest->cover + sizeof *forest->missing_left;
     const uint64_t node_count_max = import->memory_left / node_bytes;
+    const uint64_t row_bytes = sizeof *forest->leaf_values * (uint64_t)forest->leaf_width;
     import->missing_recorded = true;
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         espalier_sklearn_tree tree = {0};
@@ -312,6 +313,13 @@ static espalier_status place_trees(espalier_sklearn_import *import,
         forest->node_count += tree.node_count;
         forest->leaf_count += forest->trees[i].leaf_count;
         import->missing_recorded = import->missing_recorded && tree.missing_recorded;
+        /* Leaf rows too, before the next tree's: one wide tree listed often costs time as well. */
+        if (forest->leaf_count > import->memory_left / row_bytes) {
+            return espalier_sklearn_fail(import, tree.object, ESPALIER_ERROR_SOURCE_LIMIT,
+                                         "leaves of %" PRIu64 " bytes do not fit into %" PRIu64
+                                         " bytes of working memory",
+                                         row_bytes, import->memory_bytes_max);
+        }
         if (forest->node_count > node_count_max) {
             return espalier_sklearn_fail(import, tree.object, ESPALIER_ERROR_SOURCE_LIMIT,
                                          "more than %" PRIu64 " nodes do not fit into %" PRIu64

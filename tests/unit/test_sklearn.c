@@ -593,6 +593,33 @@ static void test_memory_is_bounded(void **state)
     pickle_writer_free(&writer);
 }
 
+/* The leaf rows of one wide tree listed often are counted before the next tree is looked at: a
+ * megabyte of file took a minute to be refused. */
+static void test_wide_leaves_are_bounded(void **state)
+{
+    (void)state;
+    static double values[3 * 16];
+    fake_tree tree = stump_tree;
+    tree.values = values;
+    fake_estimator estimator = make_forest(&tree, 1);
+    estimator.name = "RandomForestRegressor";
+    estimator.inner = "DecisionTreeRegressor";
+    estimator.labels = NULL;
+    estimator.outputs = 16;
+    estimator.shared_tree = true;
+    estimator.shared_count = 20000;
+    pickle_writer writer = {0};
+    espalier_forest forest;
+    espalier_error error = {0};
+    put_start(&writer);
+    put_estimator(&writer, &estimator);
+    put_stop(&writer);
+    assert_int_equal(load_writer(&writer, 4u << 20, &forest, &error), ESPALIER_ERROR_SOURCE_LIMIT);
+    assert_non_null(strstr(error.message, "leaves of 128 bytes"));
+    espalier_forest_free(&forest);
+    pickle_writer_free(&writer);
+}
+
 /* Every allocation refused in turn: an error each time, and nothing leaks. */
 static void test_every_limit(void **state)
 {
@@ -644,6 +671,7 @@ int main(void)
         cmocka_unit_test(test_refuses_lying_estimators),
         cmocka_unit_test(test_messages_name_the_place),
         cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_wide_leaves_are_bounded),
         cmocka_unit_test(test_every_limit),
         cmocka_unit_test(test_duplicate_attribute),
     };
