@@ -98,6 +98,13 @@ class Comparison(unittest.TestCase):
         self.assertEqual(code, 0, f"{arguments}: {error}")
         return out
 
+    def same(self, found, expected, what):
+        """Equal lists; says the first difference (unittest would diff long lists for minutes)."""
+        self.assertEqual(len(found), len(expected), what)
+        for index, (left, right) in enumerate(zip(found, expected)):
+            if left != right:
+                self.fail(f"{what}: value {index} is {left}, not {right}")
+
     def convert(self, source, select="-"):
         """The path of a converted fixture."""
         path = self.folder / "model.espalier"

@@ -88,12 +88,12 @@ class Fixtures(Comparison):
                 stored = driver.read_array_npy((folder / answers).read_bytes())
                 stored = list(map(driver.comparable, stored))
                 found = flat(predict(model, KINDS[kind.upper()], rows[:ROWS_MAX]))
-                self.assertEqual(found, stored[:len(found)], f"{name} {kind}: the trainer")
+                self.same(found, stored[:len(found)], f"{name} {kind}, the trainer")
                 if len(rows) <= ROWS_MAX:
                     self.assertEqual(len(found), len(stored))
                 if name == case.row_files[0] or index == 0:  # a program to start each time
                     command = self.command_answers(path, folder / name, kind)
-                    self.assertEqual(command, stored, f"{name} {kind}: the command")
+                    self.same(command, stored, f"{name} {kind}, the command")
                 self.compared += len(found)
 
     def compare_refused(self, model, path, folder, case):
@@ -108,7 +108,8 @@ class Fixtures(Comparison):
         if caught.exception.rule == 242:
             for name in (kind, "leaf"):
                 found = flat(predict(model, KINDS[name.upper()], rows, checked=False))
-                self.assertEqual(found, self.command_answers(path, rows_path, name, "--unchecked"))
+                command = self.command_answers(path, rows_path, name, "--unchecked")
+                self.same(found, command, f"{rows_path.name} {name}")
                 self.compared += len(found)
 
     def test_fixtures(self):
@@ -145,8 +146,9 @@ class Fixtures(Comparison):
         self.assertGreater(count, 2)
         for first, end in ((0, 1), (1, count), (count - 1, count), (0, count)):
             found = flat(predict(model, KINDS["VALUE"], rows, (first, end - first)))
-            self.assertEqual(found, self.command_answers(
-                path, rows_path, "value", "--iterations", f"{first}:{end}"))
+            command = self.command_answers(path, rows_path, "value", "--iterations",
+                                           f"{first}:{end}")
+            self.same(found, command, f"{first}:{end}")
         for first, end in ((0, 0), (0, count + 1), (count, count + 1)):
             with self.assertRaises(Refused):
                 predict(model, KINDS["VALUE"], rows, (first, end - first))
@@ -185,7 +187,7 @@ class RandomModels(Comparison):
             out = self.folder / "answers.npy"
             self.ok("predict", path, rows_path, "--output", name.lower(), "-o", out, "--unchecked")
             command = list(map(driver.comparable, driver.read_array_npy(out.read_bytes())))
-            self.assertEqual(command, found, name)
+            self.same(command, found, name)
 
 
 class Damage(Comparison):
