@@ -56,8 +56,8 @@ step_clang() {
 step_asan_ubsan() {
     export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1
     export UBSAN_OPTIONS=print_stacktrace=1
-    # Warnings are not fatal here: gcc sees less of a value's range in instrumented code and warns of
-    # truncations that cannot be. The two plain builds are strict.
+    # Warnings are not fatal here: in instrumented code gcc sees less of a value's range and warns
+    # of truncations that cannot be. The two plain builds are strict.
     # The oracle is slow Python; the command it is compared with runs the same files elsewhere.
     scripts/build.sh asan-ubsan && run_ctest asan-ubsan -E '^test_oracle$'
 }

@@ -101,8 +101,10 @@ cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags espalier) "$work/readme/
     -o "$work/readme/main" $(pkg-config --libs espalier)
 (cd "$work/readme" && LD_LIBRARY_PATH=$libdir ./main) >"$work/readme/got.txt" ||
     fail "the example of README.md fails"
-tail -n 1 "$work/row_out.csv" | tr , '\n' | xargs printf '%g\n' | paste -sd ' ' >"$work/readme/want.txt"
-cmp "$work/readme/want.txt" "$work/readme/got.txt" || fail "the example of README.md predicts otherwise"
+tail -n 1 "$work/row_out.csv" | tr , '\n' | xargs printf '%g\n' | paste -sd ' ' \
+    >"$work/readme/want.txt"
+cmp "$work/readme/want.txt" "$work/readme/got.txt" ||
+    fail "the example of README.md predicts otherwise"
 count=$((count + 1))
 pkg-config --exists espalier_publish || fail "espalier_publish.pc is not usable"
 count=$((count + 1))
