@@ -5,26 +5,45 @@
 #include "format/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Untrusted text must not reach a terminal as control codes, nor end in half a character. */
-static void clean_message(char *message, size_t capacity)
+/* What is formatted whole: a path of 4,096 bytes and a sentence. */
+#define TEXT_BYTES_MAX 4608u
+/* What stays of the front of a longer message. */
+#define FRONT_BYTES 160u
+
+static bool continues_character(char byte)
 {
-    size_t length = strlen(message);
-    if (length + 1 == capacity) {
-        while (length > 0 && ((unsigned char)message[length - 1] & 0xC0u) == 0x80u) {
-            length--;
+    return ((unsigned char)byte & 0xC0u) == 0x80u;
+}
+
+/*
+ * Takes text over as the message. Of a long one the middle is cut, at characters: the file is named
+ * in front, the cause at the end. Untrusted text must not reach a terminal as control codes.
+ */
+static void set_message(espalier_error *error, const char *text)
+{
+    const size_t capacity = sizeof error->message;
+    const size_t length = strlen(text);
+    if (length < capacity) {
+        memcpy(error->message, text, length + 1);
+    } else {
+        size_t front = FRONT_BYTES;
+        size_t end = length - (capacity - FRONT_BYTES - sizeof "...");
+        while (front > 0 && continues_character(text[front])) {
+            front--;
         }
-        if (length > 0 && ((unsigned char)message[length - 1] & 0x80u) != 0) {
-            length--;
+        while (end < length && continues_character(text[end])) {
+            end++;
         }
-        message[length] = '\0';
+        (void)snprintf(error->message, capacity, "%.*s...%s", (int)front, text, text + end);
     }
-    for (size_t i = 0; i < length; i++) {
-        const unsigned char byte = (unsigned char)message[i];
+    for (size_t i = 0; error->message[i] != '\0'; i++) {
+        const unsigned char byte = (unsigned char)error->message[i];
         if (byte < 0x20 || byte == 0x7F) {
-            message[i] = '?';
+            error->message[i] = '?';
         }
     }
 }
@@ -47,11 +66,12 @@ espalier_status espalier_error_set(espalier_error *error_out, espalier_status st
         return status;
     }
     fill_error(error_out, status, 0, rule, file_offset);
+    char text[TEXT_BYTES_MAX];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(error_out->message, sizeof error_out->message, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    clean_message(error_out->message, sizeof error_out->message);
+    set_message(error_out, text);
     return status;
 }
 
@@ -76,15 +96,15 @@ espalier_status espalier_error_system(espalier_error *error_out, espalier_status
         return status;
     }
     fill_error(error_out, status, system_errno, 0, ESPALIER_OFFSET_NONE);
-    const size_t capacity = sizeof error_out->message;
+    char text[TEXT_BYTES_MAX];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(error_out->message, capacity, format, arguments);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    const size_t length = strlen(error_out->message);
-    char text[128];
-    (void)snprintf(error_out->message + length, capacity - length, ": %s",
-                   errno_text(system_errno, text, sizeof text));
-    clean_message(error_out->message, capacity);
+    const size_t length = strlen(text);
+    char cause[128];
+    (void)snprintf(text + length, sizeof text - length, ": %s",
+                   errno_text(system_errno, cause, sizeof cause));
+    set_message(error_out, text);
     return status;
 }

@@ -17,7 +17,7 @@
 /*
  * Fills *error_out, if there is one, and returns status. rule is the n of [F-n] or 0; file_offset
  * may be ESPALIER_OFFSET_NONE. Control characters in the message become '?'; a message that is too
- * long is cut at a character boundary. system_errno is set to 0.
+ * long loses its middle. system_errno is set to 0.
  */
 espalier_status espalier_error_set(espalier_error *error_out, espalier_status status, uint32_t rule,
                                    uint64_t file_offset, const char *format, ...)

@@ -137,8 +137,9 @@ typedef enum espalier_status {
 #define ESPALIER_OFFSET_NONE UINT64_MAX
 
 /*
- * What went wrong, filled by calls that read files. The message is one line of UTF-8, without a
- * line end, that names the file, the place and the cause; control characters are escaped.
+ * What went wrong, filled by calls that read files. The message is one line without a line end
+ * that names the file, the place and the cause, in UTF-8 if the file's name is. Control characters
+ * become question marks; a message that is too long loses its middle.
  */
 typedef struct espalier_error {
     espalier_status status;

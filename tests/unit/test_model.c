@@ -9,6 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "engine/text_check.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
@@ -152,6 +153,28 @@ static void test_no_regular_file(void **state)
     assert_int_equal(error.system_errno, ENOENT);
     assert_non_null(strstr(error.message, "/nonexistent/model"));
     assert_null(model);
+}
+
+/* A message names file and cause, however long the path. (The cause used to be cut away.) */
+static void test_long_path(void **state)
+{
+    (void)state;
+    for (size_t extra = 0; extra < 4; extra++) {
+        char path[3000] = "nowhere/....";
+        const size_t begin = 8 + extra;
+        for (size_t i = 0; i < 1400; i++) {
+            memcpy(path + begin + 2 * i, "\xC3\xA4", 2);
+        }
+        path[begin + 2800] = '\0';
+        espalier_model *model = NULL;
+        espalier_error error;
+        assert_int_equal(espalier_model_open(path, NULL, &model, &error), ESPALIER_ERROR_OPEN);
+        assert_int_equal(strncmp(error.message, "nowhere/", 8), 0);
+        assert_non_null(strstr(error.message, "..."));
+        assert_non_null(strstr(error.message, ": cannot open: "));
+        assert_true(strlen(error.message) > sizeof error.message - 4);
+        assert_true(espalier_text_is_utf8(error.message, strlen(error.message)));
+    }
 }
 
 static void test_arguments(void **state)
@@ -360,6 +383,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_ways_to_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_descriptor, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_regular_file, setup, teardown),
+        cmocka_unit_test(test_long_path),
         cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_a_model_says, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nodes, setup, teardown),
