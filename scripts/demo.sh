@@ -31,7 +31,8 @@ say "Convert it. No Python is involved and nothing in the file is executed"
 show espalier convert "$source" -o "$model"
 echo "   $model, $(bytes "$model") bytes"
 say "What is in it"
-show espalier info "$model"
+show espalier info "$model" | sed '/^ *metadata$/,$d'
+echo "   and the metadata: who trained it, how, with which parameters (espalier info shows it)"
 say "Predict straight from the mapped file, and compare with what scikit-learn answered"
 echo "   (held-out rows, and rows that sit exactly on thresholds or one step beside them)"
 for output in probability class leaf; do
