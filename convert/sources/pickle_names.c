@@ -221,6 +221,18 @@ static bool is_flagged(const espalier_pickle_entry *entry)
     return entry != NULL && entry->shown.policy == ESPALIER_NAME_FLAGGED;
 }
 
+/* reduce(getattr, ["__globals__"], f): good files call getattr, and never hand it on. */
+static void flag_passed_getattr(espalier_pickle_machine *machine, const espalier_pickle_value *args)
+{
+    const uint32_t count = args == NULL ? 0 : args->count;
+    for (uint32_t i = 0; i < count && i < ARGS_SCANNED_MAX; i++) {
+        espalier_pickle_entry *const passed = espalier_pickle_reached(args->as.list.items[i]);
+        if (passed != NULL && passed->special == ESPALIER_PICKLE_GETATTR) {
+            espalier_pickle_flag(machine, passed);
+        }
+    }
+}
+
 espalier_status espalier_pickle_note_call(espalier_pickle_machine *machine,
                                           const espalier_pickle_value *callable,
                                           const espalier_pickle_value *args)
@@ -232,6 +244,7 @@ espalier_status espalier_pickle_note_call(espalier_pickle_machine *machine,
             espalier_pickle_flag(machine, called);
         }
     }
+    flag_passed_getattr(machine, args);
     if (machine->flagged == NULL) {
         return ESPALIER_OK;
     }

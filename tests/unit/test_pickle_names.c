@@ -73,6 +73,13 @@ static const char *const flagged_names[][2] = {
     {"numpy.testing._private.utils", "runstring"},
     {"numpy.f2py.crackfortran", "getlincoef"},
     {"numpy", "load"},
+    {"numpy", "loads"},
+    {"sklearn.externals.joblib", "load"},
+    {"sklearn.externals.joblib.numpy_pickle", "load"},
+    {"pandas", "DataFrame.query"},
+    {"pandas.compat.pickle_compat", "load"},
+    {"pipes", "Template"},
+    {"tkinter", "Tcl"},
     {"numpy", "savetxt"},
     {"pandas", "read_pickle"},
     {"pandas", "eval"},
@@ -233,6 +240,8 @@ static void test_flagged_by_use(void **state)
     REFUSED("\x80\x02"
             "cnumpy\nmemmap\nS'/etc/x'\n\x85R.",
             flagged, "numpy.memmap(\"/etc/x\")");
+    REFUSED("cfunctools\nreduce\n(c__builtin__\ngetattr\n(lS'__globals__'\nacm\nf\ntR.", flagged,
+            "functools.reduce(builtins.getattr, [\"__globals__\"], m.f)");
     /* Made but not called, it is data. */
     parsed result = PARSE("\x80\x02"
                           "coperator\nitemgetter\nS'a'\n\x85R.");
