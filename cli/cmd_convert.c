@@ -27,7 +27,8 @@ static const char help_text[] =
     "                                (espalier info SOURCE lists the paths)\n"
     "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
     "  --model-version V             version for the file's metadata\n"
-    "  --memory-max BYTES            working memory, with K, M or G if you like\n"
+    "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
+    "                                to, with K, M or G if you like\n"
     "  --allow-flagged               go on although the source names something that would run\n"
     "                                code in Python (it is never run here)\n"
     "  --json                        print the result as JSON\n"
@@ -142,7 +143,12 @@ static int take_option(int option, int argc, char **argv, convert_arguments *arg
         options->model_version = optarg;
         return 0;
     case OPTION_MEMORY_MAX:
-        return take_memory(optarg, &options->memory_bytes_max);
+        /* A compressed source is expanded into memory too. */
+        if (take_memory(optarg, &options->memory_bytes_max) != 0) {
+            return ESPALIER_EXIT_USAGE;
+        }
+        options->expanded_bytes_max = options->memory_bytes_max;
+        return 0;
     case OPTION_ALLOW_FLAGGED:
         options->flags |= ESPALIER_CONVERT_ALLOW_FLAGGED;
         return 0;

@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import zlib
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 NEW = TESTS / "fixtures" / "sklearn-1.4.2"  # takes NaN in forests
@@ -193,6 +194,11 @@ class Usage(Case):
             with self.subTest(source=source, model=model):
                 self.fails(["must be a file"], "convert", source, "-o", model, code=2,
                            cwd=self.folder)
+
+    def test_memory_max_bounds_expansion(self):
+        bomb = self.write("bomb.pkl", zlib.compress(b"\x80\x04" + b"N0" * 3_000_000 + b"N."))
+        self.fails(["bomb.pkl", "expand to more than 1048576"], "convert", bomb, "-o",
+                   self.folder / "x.espalier", "--memory-max", "1M")
 
     def test_pipe_without_a_writer(self):
         path = self.folder / "pipe"
