@@ -13,6 +13,7 @@
 #include "convert/metadata.h"
 #include "convert/sources/source.h"
 #include "format/error.h"
+#include "format/options.h"
 #include "format/writer.h"
 
 #include <stdbool.h>
@@ -53,8 +54,8 @@ static void tell_progress(const conversion *work, const char *what, uint64_t don
 
 static bool options_are_known(const espalier_convert_options *options)
 {
-    bool known =
-        options->struct_bytes == sizeof *options && (options->flags & ~CONVERT_FLAGS_KNOWN) == 0;
+    bool known = espalier_options_known(options, sizeof *options) &&
+                 (options->flags & ~CONVERT_FLAGS_KNOWN) == 0;
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) {
         known = known && options->reserved[i] == 0;
     }

@@ -5,6 +5,7 @@
 #include "engine/model.h"
 
 #include "format/error.h"
+#include "format/options.h"
 #include "format/rules.h"
 
 #include <errno.h>
@@ -34,7 +35,8 @@ static bool read_options(const espalier_open_options *options, espalier_open_opt
     if (options == NULL) {
         return true;
     }
-    if (options->struct_bytes != sizeof *options || (options->flags & ~OPEN_FLAGS_KNOWN) != 0) {
+    if (!espalier_options_known(options, sizeof *options) ||
+        (options->flags & ~OPEN_FLAGS_KNOWN) != 0) {
         return false;
     }
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) {
@@ -193,7 +195,8 @@ espalier_status espalier_model_info_get(const espalier_model *model, espalier_mo
     if (model == NULL || info == NULL) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    if (info->struct_bytes != sizeof *info) {
+    const size_t info_bytes = info->struct_bytes;
+    if (info_bytes < sizeof *info || info_bytes > ESPALIER_OPTIONS_BYTES_MAX) {
         return ESPALIER_ERROR_OPTIONS;
     }
     const espalier_file_header *const header = espalier_file_header_of(&model->file);
@@ -218,6 +221,9 @@ espalier_status espalier_model_info_get(const espalier_model *model, espalier_mo
     known.mapping = model->clamps ? ESPALIER_MAPPING_CLAMPED : model->map.kind;
     known.iteration_count = model->iteration_count;
     memcpy(known.root_digest, header->root_digest, sizeof known.root_digest);
+    /* A newer caller's fields that this library does not know become zero. */
+    memset(info, 0, info_bytes);
+    known.struct_bytes = info_bytes;
     *info = known;
     return ESPALIER_OK;
 }

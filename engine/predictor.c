@@ -6,6 +6,7 @@
 
 #include "engine/dispatch.h"
 #include "engine/stages.h"
+#include "format/options.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,7 @@
 /* The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
  * second-level cache. */
 #define BLOCK_ROWS_DEFAULT  512u
-#define BLOCK_BYTES_DEFAULT ((size_t)1 << 20)
+#define BLOCK_BYTES_DEFAULT ((size_t)256 << 10)
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
 #define SCRATCH_ALIGNMENT 64u /* a cache line */
@@ -29,7 +30,7 @@ static espalier_status read_options(const espalier_predictor_options *options,
     if (options == NULL) {
         return ESPALIER_OK;
     }
-    if (options->struct_bytes != sizeof *options || (options->flags & ~FLAGS_KNOWN) != 0) {
+    if (!espalier_options_known(options, sizeof *options) || (options->flags & ~FLAGS_KNOWN) != 0) {
         return ESPALIER_ERROR_OPTIONS;
     }
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) {
@@ -37,7 +38,8 @@ static espalier_status read_options(const espalier_predictor_options *options,
             return ESPALIER_ERROR_OPTIONS;
         }
     }
-    if (options->block_rows_max > BLOCK_ROWS_MAX) {
+    if (options->block_rows_max > BLOCK_ROWS_MAX ||
+        (options->iteration_first != 0 && options->iteration_count == 0)) {
         return ESPALIER_ERROR_ARGUMENT;
     }
     *known_out = *options;

@@ -327,6 +327,7 @@ typedef struct tree_totals {
     uint64_t nodes_total; /* bytes of NODES */
     uint64_t visits;
     uint64_t source_nodes;
+    uint64_t additions;
 } tree_totals;
 
 static const char *find_tree_fault(const espalier_file_part *part, const espalier_file_tree *tree,
@@ -365,6 +366,7 @@ static const char *find_tree_fault(const espalier_file_part *part, const espalie
     totals->node_bytes += bytes;
     totals->visits += tree->depth;
     totals->source_nodes += tree->source_node_count;
+    totals->additions += part->leaf_width;
     return NULL;
 }
 
@@ -408,11 +410,20 @@ static espalier_status check_totals(const espalier_model *model, const espalier_
     } else if (totals->source_nodes != model->head->node_count) {
         what = "node count is not the sum of the trees'", rule = RULE_NODE_COUNT_SUM;
     }
-    if (what == NULL) {
-        return ESPALIER_OK;
+    if (what != NULL) {
+        return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, model->head), "MODEL", 0,
+                      what);
     }
-    return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, model->head), "MODEL", 0,
-                  what);
+    /* At most 2^24 trees of at most 2^20 values. */
+    if (totals->additions / ESPALIER_LIMIT_ADDITIONS_PER_VISIT > check->visits_per_row_max) {
+        return espalier_error_set(
+            check->error_out, ESPALIER_ERROR_LIMIT, RULE_ADDITIONS_LIMIT,
+            offset_of(model, model->trees),
+            "%s: a row adds %llu leaf values; the limit is %u a visit of visits_per_row_max",
+            check->name, (unsigned long long)totals->additions,
+            (unsigned)ESPALIER_LIMIT_ADDITIONS_PER_VISIT);
+    }
+    return ESPALIER_OK;
 }
 
 static espalier_status check_parts(espalier_model *model, const espalier_table_check *check)
@@ -427,7 +438,7 @@ static espalier_status check_parts(espalier_model *model, const espalier_table_c
                                   "%s: section %s is missing", check->name,
                                   nodes == NULL ? "NODES" : "LEAVES");
     }
-    tree_totals totals = {0, nodes->bytes, 0, 0};
+    tree_totals totals = {0, nodes->bytes, 0, 0, 0};
     uint32_t tree_count = 0;
     for (uint32_t i = 0; i < model->part_count; i++) {
         const espalier_file_part *const part = &model->parts[i];

@@ -373,6 +373,16 @@ static espalier_status find_golden(const verify *v, const espalier_file_section 
         return espalier_error_set(v->error_out, ESPALIER_ERROR_SECTION, RULE_GOLDEN_SHAPE,
                                   section->offset, "%s: section GOLDEN has another shape", v->name);
     }
+    uint64_t work = model->head->visits_per_row;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        work += (uint64_t)model->parts[p].tree_count * model->parts[p].leaf_width;
+    }
+    if (work > ESPALIER_LIMIT_GOLDEN_WORK / g.head.row_count) {
+        return espalier_error_set(v->error_out, ESPALIER_ERROR_LIMIT, RULE_GOLDEN_WORK,
+                                  section->offset,
+                                  "%s: section GOLDEN has more rows than verify has time for",
+                                  v->name);
+    }
     g.rows = section_data(v, section) + sizeof g.head;
     g.slots = g.rows + (size_t)g.head.row_count * g.head.feature_count * 8;
     g.leaves = g.slots + (size_t)g.head.row_count * g.head.slot_count * 8;

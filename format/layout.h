@@ -282,25 +282,27 @@ typedef struct espalier_file_proof {
 } espalier_file_proof;
 
 /* Limits of the format, checked by writer and reader. */
-#define ESPALIER_LIMIT_SECTIONS       64u
-#define ESPALIER_LIMIT_FEATURES       (1u << 24)
-#define ESPALIER_LIMIT_COLUMNS        (1u << 24)
-#define ESPALIER_LIMIT_SLOTS          (1u << 20)
-#define ESPALIER_LIMIT_TREES          (1u << 24)
-#define ESPALIER_LIMIT_PARTS          (1u << 16)
-#define ESPALIER_LIMIT_STEPS          (1u << 18)
-#define ESPALIER_LIMIT_STAGES         (1u << 18)
-#define ESPALIER_LIMIT_OUTPUTS        (1u << 20)
-#define ESPALIER_LIMIT_CHILD_BITS_MIN 16u
-#define ESPALIER_LIMIT_CHILD_BITS_MAX 30u
-#define ESPALIER_LIMIT_LEAVES         0x7F000000u /* biased, still below infinity */
-#define ESPALIER_LIMIT_VISITS_DEFAULT (UINT64_C(1) << 22)
-#define ESPALIER_LIMIT_FILE_BYTES     (UINT64_C(1) << 46)
-#define ESPALIER_LIMIT_PRIVATE_BYTES  (UINT64_C(1) << 31)
-#define ESPALIER_ALIGNMENT_MIN        64u
-#define ESPALIER_ALIGNMENT_MAX        65536u
-#define ESPALIER_ALIGNMENT_HOT        4096u /* the least of a hot section */
-#define ESPALIER_HOT_TAIL_BYTES       64u   /* zero bytes after each hot section */
+#define ESPALIER_LIMIT_SECTIONS            64u
+#define ESPALIER_LIMIT_FEATURES            (1u << 24)
+#define ESPALIER_LIMIT_COLUMNS             (1u << 24)
+#define ESPALIER_LIMIT_SLOTS               (1u << 20)
+#define ESPALIER_LIMIT_TREES               (1u << 24)
+#define ESPALIER_LIMIT_PARTS               (1u << 16)
+#define ESPALIER_LIMIT_STEPS               (1u << 18)
+#define ESPALIER_LIMIT_STAGES              (1u << 18)
+#define ESPALIER_LIMIT_OUTPUTS             (1u << 20)
+#define ESPALIER_LIMIT_CHILD_BITS_MIN      16u
+#define ESPALIER_LIMIT_CHILD_BITS_MAX      30u
+#define ESPALIER_LIMIT_LEAVES              0x7F000000u /* biased, still below infinity */
+#define ESPALIER_LIMIT_ADDITIONS_PER_VISIT 64u
+#define ESPALIER_LIMIT_GOLDEN_WORK         (UINT64_C(1) << 32) /* rows x (visits + additions) */
+#define ESPALIER_LIMIT_VISITS_DEFAULT      (UINT64_C(1) << 22)
+#define ESPALIER_LIMIT_FILE_BYTES          (UINT64_C(1) << 46)
+#define ESPALIER_LIMIT_PRIVATE_BYTES       (UINT64_C(1) << 31)
+#define ESPALIER_ALIGNMENT_MIN             64u
+#define ESPALIER_ALIGNMENT_MAX             65536u
+#define ESPALIER_ALIGNMENT_HOT             4096u /* the least of a hot section */
+#define ESPALIER_HOT_TAIL_BYTES            64u   /* zero bytes after each hot section */
 
 static_assert(sizeof(espalier_file_header) == 128, "header is 128 bytes");
 static_assert(offsetof(espalier_file_header, file_bytes) == 16, "file_bytes at 16");

@@ -13,6 +13,7 @@
 #include "convert/containers/container.h"
 #include "convert/sources/pickle_internal.h"
 #include "format/error.h"
+#include "format/options.h"
 
 /* An escaped byte takes four characters at most. */
 #define ESCAPED_PER_BYTE 4u
@@ -169,7 +170,7 @@ espalier_status espalier_source_open(const char *path, const espalier_convert_op
                                   "a path and a place for the source are needed");
     }
     if (options != NULL &&
-        (options->struct_bytes != sizeof *options ||
+        (!espalier_options_known(options, sizeof *options) ||
          (options->flags & ~(uint64_t)ESPALIER_CONVERT_ALLOW_FLAGGED) != 0 ||
          has_nonzero(options->reserved, sizeof options->reserved / sizeof options->reserved[0]))) {
         return espalier_error_set(error_out, ESPALIER_ERROR_OPTIONS, 0, ESPALIER_OFFSET_NONE,

@@ -202,9 +202,88 @@ static void test_any_stride_of_one_feature(void **state)
     tiny_free(&m);
 }
 
+/* Writes the tiny model with tree_count copies of its tree, leaves of leaf_width zeroes and `golden`
+ * rows, and opens it. */
+static espalier_status grown_open(uint32_t tree_count, uint32_t leaf_width, uint32_t golden,
+                                  const espalier_open_options *options, espalier_error *error)
+{
+    tiny_model m = tiny_make(leaf_width, 1);
+    m.part.leaf_width = leaf_width;
+    m.part.tree_count = tree_count;
+    m.head.node_count = tree_count;
+    espalier_file_tree *const trees = calloc(tree_count, sizeof *trees);
+    espalier_file_node *const nodes = calloc(tree_count, sizeof m.nodes);
+    double *const leaves = calloc(leaf_width, sizeof *leaves);
+    const size_t golden_bytes = sizeof(espalier_file_golden) +
+                                golden * (8 + (size_t)leaf_width * 8 + (size_t)tree_count * 4);
+    uint8_t *const rows = calloc(1, golden_bytes);
+    assert_true(trees != NULL && nodes != NULL && leaves != NULL && rows != NULL);
+    for (uint32_t i = 0; i < tree_count; i++) {
+        trees[i] = m.tree;
+        trees[i].first_node = (uint64_t)i * POSITIONS;
+        memcpy(nodes + (size_t)i * POSITIONS, m.nodes, sizeof m.nodes);
+    }
+    const espalier_file_golden head = {golden, 1, leaf_width, tree_count};
+    memcpy(rows, &head, sizeof head);
+    const espalier_writer_section sections[] = {
+        {ESPALIER_SECTION_MODEL, 1, &m.head, sizeof m.head},
+        {ESPALIER_SECTION_STEPS, 1, m.steps, sizeof m.steps},
+        {ESPALIER_SECTION_PARTS, 1, &m.part, sizeof m.part},
+        {ESPALIER_SECTION_OUTPUTS, 1, m.outputs, sizeof *m.outputs},
+        {ESPALIER_SECTION_COLUMNS, 1, &m.column, sizeof m.column},
+        {ESPALIER_SECTION_TREES, 1, trees, tree_count * sizeof *trees},
+        {ESPALIER_SECTION_NODES, 1, nodes, tree_count * sizeof m.nodes},
+        {ESPALIER_SECTION_LEAVES, 1, leaves, leaf_width * sizeof *leaves},
+        {ESPALIER_SECTION_GOLDEN, 0, rows, golden_bytes},
+    };
+    char *temporary = NULL;
+    uint64_t bytes = 0;
+    assert_int_equal(espalier_writer_write(PATH, sections, sizeof sections / sizeof sections[0],
+                                           &temporary, &bytes, error),
+                     ESPALIER_OK);
+    espalier_model *model = NULL;
+    const espalier_status status = espalier_model_open(temporary, options, &model, error);
+    espalier_model_close(model);
+    espalier_writer_discard(temporary);
+    free(temporary);
+    free(trees);
+    free(nodes);
+    free(leaves);
+    free(rows);
+    tiny_free(&m);
+    return status;
+}
+
+/* F-057: trees of depth 0 visit nothing and add all the same. */
+static void test_many_additions(void **state)
+{
+    (void)state;
+    espalier_error error;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.visits_per_row_max = 10;
+    assert_int_equal(grown_open(64, 10, 1, &options, &error), ESPALIER_OK);
+    assert_int_equal(grown_open(71, 10, 1, &options, &error), ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, RULE_ADDITIONS_LIMIT);
+}
+
+/* F-182: golden rows that would keep verify busy for minutes. */
+static void test_many_golden_rows(void **state)
+{
+    (void)state;
+    espalier_error error;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    assert_int_equal(grown_open(1100, 1u << 16, 64, &options, &error), ESPALIER_OK);
+    options.flags = ESPALIER_OPEN_VERIFY;
+    assert_int_equal(grown_open(1100, 1u << 16, 64, &options, &error), ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, RULE_GOLDEN_WORK);
+    assert_int_equal(grown_open(11, 1u << 10, 3, &options, &error), ESPALIER_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_many_additions),
+        cmocka_unit_test(test_many_golden_rows),
         cmocka_unit_test(test_many_outputs_of_many_slots),
         cmocka_unit_test(test_large_blocks_of_many_slots),
         cmocka_unit_test(test_any_stride_of_one_feature),

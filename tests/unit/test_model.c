@@ -199,6 +199,20 @@ static void test_arguments(void **state)
     options.reserved[4] = 1;
     assert_int_equal(espalier_model_open(f->path, &options, &model, NULL), ESPALIER_ERROR_OPTIONS);
     options.reserved[4] = 0;
+    /* A newer caller's struct: accepted while what is unknown is zero. */
+    struct {
+        espalier_open_options known;
+        uint64_t newer;
+    } larger = {{sizeof larger, 0, 0, {0}}, 0};
+    assert_int_equal(espalier_model_open(f->path, &larger.known, &model, NULL), ESPALIER_OK);
+    espalier_model_close(model);
+    model = NULL;
+    larger.newer = 1;
+    assert_int_equal(espalier_model_open(f->path, &larger.known, &model, NULL),
+                     ESPALIER_ERROR_OPTIONS);
+    larger.known.struct_bytes = SIZE_MAX;
+    assert_int_equal(espalier_model_open(f->path, &larger.known, &model, NULL),
+                     ESPALIER_ERROR_OPTIONS);
     options.visits_per_row_max = 1;
     assert_int_equal(espalier_model_open(f->path, &options, &model, &error), ESPALIER_ERROR_LIMIT);
     assert_int_equal(error.format_rule, 56);
