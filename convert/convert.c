@@ -142,8 +142,7 @@ static espalier_status make_records(conversion *work)
     if (status != ESPALIER_OK) {
         return status;
     }
-    espalier_metadata_source source = {.path = work->source_path,
-                                       .format = work->facts.format,
+    espalier_metadata_source source = {.format = work->facts.format,
                                        .place = work->facts.place,
                                        .bytes = work->facts.file_bytes};
     status = espalier_metadata_digest(work->source_path, source.digest, work->error);

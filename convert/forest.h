@@ -24,14 +24,14 @@ typedef struct espalier_forest_tree {
     uint64_t first_leaf; /* row in leaf_values of this tree's leaf 0 */
     uint32_t node_count;
     uint32_t leaf_count;
-    uint32_t depth;      /* set by espalier_forest_validate */
-    bool preorder;       /* set by espalier_forest_validate: node numbers are the preorder count */
+    uint32_t depth; /* set by espalier_forest_validate */
+    bool preorder;  /* set by espalier_forest_validate: node numbers are the preorder count */
 } espalier_forest_tree;
 
 /* What the trainer does with the sum of the leaves. */
 typedef enum espalier_forest_divide {
-    ESPALIER_FOREST_DIVIDE_NONE = 0,  /* a single tree */
-    ESPALIER_FOREST_DIVIDE_TREES = 1  /* one division by the number of trees */
+    ESPALIER_FOREST_DIVIDE_NONE = 0, /* a single tree */
+    ESPALIER_FOREST_DIVIDE_TREES = 1 /* one division by the number of trees */
 } espalier_forest_divide;
 
 /* The class labels of one of the trainer's outputs; item i in the field its kind names. */
@@ -39,9 +39,9 @@ typedef struct espalier_forest_labels {
     espalier_label_kind kind;
     uint32_t item_bytes;
     uint32_t count;
-    uint64_t *numbers;    /* INT, UINT, BOOL: 64-bit two's complement; FLOAT: bits of a float64 */
-    char **texts;         /* STRING: UTF-8, each malloc'ed, NUL-terminated */
-    size_t *text_bytes;   /* STRING: without the NUL (a label may hold NULs) */
+    uint64_t *numbers;  /* INT, UINT, BOOL: 64-bit two's complement; FLOAT: bits of a float64 */
+    char **texts;       /* STRING: UTF-8, each malloc'ed, NUL-terminated */
+    size_t *text_bytes; /* STRING: without the NUL (a label may hold NULs) */
 } espalier_forest_labels;
 
 typedef struct espalier_forest {
@@ -49,12 +49,12 @@ typedef struct espalier_forest {
     espalier_forest_tree *trees;
     uint32_t tree_count;
     uint64_t node_count;
-    uint64_t leaf_count; /* rows of leaf_values */
-    uint32_t *left;      /* [node_count] ESPALIER_FOREST_LEAF for a leaf */
-    uint32_t *right;     /* [node_count] a leaf: its row, from the tree's first_leaf */
-    uint32_t *feature;   /* [node_count] */
-    double *threshold;   /* [node_count] finite, or infinite where the trainer writes that */
-    double *cover;       /* [node_count] training rows (weighted where the trainer weighs) */
+    uint64_t leaf_count;   /* rows of leaf_values */
+    uint32_t *left;        /* [node_count] ESPALIER_FOREST_LEAF for a leaf */
+    uint32_t *right;       /* [node_count] a leaf: its row, from the tree's first_leaf */
+    uint32_t *feature;     /* [node_count] */
+    double *threshold;     /* [node_count] finite, or infinite where the trainer writes that */
+    double *cover;         /* [node_count] training rows (weighted where the trainer weighs) */
     uint8_t *missing_left; /* [node_count] 0 or 1 */
     double *leaf_values; /* [leaf_count][leaf_width], what is summed (normalised if the trainer does
                             that per tree) */
@@ -62,13 +62,13 @@ typedef struct espalier_forest {
 
     /* Outputs. */
     bool classifier;
-    uint32_t group_count; /* the trainer's outputs */
-    uint32_t *group_width; /* [group_count] classes of the output; regression: 1 each */
+    uint32_t group_count;           /* the trainer's outputs */
+    uint32_t *group_width;          /* [group_count] classes of the output; regression: 1 each */
     espalier_forest_labels *labels; /* [group_count], NULL for regression */
     espalier_forest_divide divide;
-    bool normalise;       /* a single tree that stores counts: classes are decided on the stored
+    bool normalise;      /* a single tree that stores counts: classes are decided on the stored
                              row, probabilities are row / sum per group (pairwise; 0: by 1) */
-    bool leaf_is_vector;  /* apply gives one column per tree; false: a single number per row */
+    bool leaf_is_vector; /* apply gives one column per tree; false: a single number per row */
 
     /* Inputs. */
     uint32_t feature_count;

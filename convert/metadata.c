@@ -102,12 +102,9 @@ static bool add_source(json_t *root, const espalier_metadata_source *source)
 {
     char digest[65];
     (void)sodium_bin2hex(digest, sizeof digest, source->digest, sizeof source->digest);
-    const char *const slash = strrchr(source->path, '/');
     json_t *const object = add_object(root, "source");
-    return object != NULL &&
-           add_text(object, "file_name", slash != NULL ? slash + 1 : source->path) &&
-           add_text(object, "format", source->format) && add_text(object, "place", source->place) &&
-           add_text(object, "blake2b", digest) &&
+    return object != NULL && add_text(object, "format", source->format) &&
+           add_text(object, "place", source->place) && add_text(object, "blake2b", digest) &&
            json_object_set_new(object, "bytes", json_integer((json_int_t)source->bytes)) == 0;
 }
 

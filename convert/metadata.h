@@ -14,7 +14,6 @@
 
 /* Where a model came from. */
 typedef struct espalier_metadata_source {
-    const char *path;   /* only its last part is stored */
     const char *format; /* "joblib, protocol 4" */
     const char *place;  /* of the model inside the source; "" is left out */
     uint64_t bytes;

@@ -44,7 +44,8 @@ typedef struct espalier_convert_options {
     size_t meta_count;
     const char *model_version;       /* stored as metadata "model_version", or NULL */
     uint64_t memory_bytes_max;       /* working memory; 0: 64 MiB + 4 x the uncompressed source */
-    uint64_t expanded_bytes_max;     /* decompressed source; 0: 16 GiB and 1000 x the file */
+    uint64_t expanded_bytes_max;     /* decompressed source; 0: 100 x the file, at least
+                                        64 MiB and at most 16 GiB */
     const espalier_rows *check_rows; /* with check_expected: compare with the trainer */
     const espalier_array *check_expected; /* predict_proba, predict or apply of those rows */
     espalier_progress *progress;          /* or NULL */

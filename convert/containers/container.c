@@ -17,8 +17,8 @@
 #include "format/error.h"
 
 #define EXPANDED_BYTES_MAX   (UINT64_C(16) << 30)
-#define EXPANDED_RATIO_MAX   1000u
-#define EXPANDED_BYTES_FLOOR (UINT64_C(1) << 20)
+#define EXPANDED_RATIO_MAX   100u
+#define EXPANDED_BYTES_FLOOR (UINT64_C(64) << 20)
 #define DICTIONARY_BYTES_MAX (UINT64_C(256) << 20)
 #define OUT_BYTES_FIRST      65536u
 
@@ -141,11 +141,14 @@ static uint64_t choose_out_max(const espalier_container_limits *limits, size_t i
     const uint64_t absolute = limits != NULL && limits->expanded_bytes_max != 0
                                   ? limits->expanded_bytes_max
                                   : EXPANDED_BYTES_MAX;
-    const uint64_t ratio = limits != NULL && limits->expanded_ratio_max != 0
-                               ? limits->expanded_ratio_max
-                               : EXPANDED_RATIO_MAX;
+    const uint64_t asked_ratio = limits != NULL ? limits->expanded_ratio_max : 0;
+    const uint64_t ratio = asked_ratio != 0 ? asked_ratio : EXPANDED_RATIO_MAX;
     uint64_t most = (uint64_t)in_bytes > UINT64_MAX / ratio ? UINT64_MAX : in_bytes * ratio;
-    most = most < EXPANDED_BYTES_FLOOR ? EXPANDED_BYTES_FLOOR : most;
+    if (asked_ratio == 0) {
+        /* Small files may expand freely, and a limit that was asked for stands alone. */
+        most = most < EXPANDED_BYTES_FLOOR ? EXPANDED_BYTES_FLOOR : most;
+        most = limits != NULL && limits->expanded_bytes_max != 0 ? absolute : most;
+    }
     most = most < absolute ? most : absolute;
     return most < SIZE_MAX / 2 ? most : SIZE_MAX / 2 - 1;
 }

@@ -27,7 +27,8 @@ typedef enum espalier_container_kind {
 /* Every field: 0 takes the default. */
 typedef struct espalier_container_limits {
     uint64_t expanded_bytes_max;   /* default 16 GiB, whatever the ratio says */
-    uint64_t expanded_ratio_max;   /* default 1000 x the file; 1 MiB is always allowed */
+    uint64_t expanded_ratio_max;   /* default 100 x the file, at least 64 MiB; none when
+                                      expanded_bytes_max is given */
     uint64_t dictionary_bytes_max; /* default 256 MiB: working memory of an xz or lzma decoder */
 } espalier_container_limits;
 

@@ -205,7 +205,7 @@ static espalier_status refuse_choice(const model_choice *choice, const char *sou
             (int)class->name.bytes, class->name.data, where);
     }
     return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_NONE, 0, offset,
-                              "%s: %s%sa %s that holds no model", source, where,
+                              "%s: %s%sno model in this %s", source, where,
                               *where == '\0' ? "" : ": ",
                               espalier_pickle_kind_name(espalier_pickle_kind_of(start)));
 }

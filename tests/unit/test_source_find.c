@@ -149,7 +149,7 @@ static void test_model_in_containers(void **state)
     finds(file, "['the \\x22best\"\\n'][1]", "['the \\x22best\"\\n'][1][-5]");
     finds(file, "[#1]", "[#1][1][-5]");
     finds(file, "[#1].1[#0]", "[#1].1[#0]");
-    misses(file, "columns", ESPALIER_ERROR_SOURCE_NONE, "a list that holds no model");
+    misses(file, "columns", ESPALIER_ERROR_SOURCE_NONE, "no model in this list");
     misses(file, "columns[2]", ESPALIER_ERROR_SOURCE_NONE, "columns[2]");
     misses(file, "columns.0.x", ESPALIER_ERROR_SOURCE_NONE, "a str");
     misses(file, "other", ESPALIER_ERROR_SOURCE_NONE, "other");
@@ -307,7 +307,7 @@ static void test_other_objects(void **state)
     file = start_file();
     put_int(&file->writer, 5);
     end_file(file);
-    misses(file, NULL, ESPALIER_ERROR_SOURCE_NONE, "holds no model");
+    misses(file, NULL, ESPALIER_ERROR_SOURCE_NONE, "no model in this");
     close_file(file);
 }
 
