@@ -27,8 +27,9 @@ check_file() {
     local hints=(--extra-arg=-include "--extra-arg=$PWD/tests/tidy/analyzer_hints.h")
     # The hints are macros of what this one defines.
     [ "$1" != format/error.c ] || hints=()
-    # Without the counts of what was suppressed in system headers.
-    "$tool" -p "$build" --quiet ${hints[@]+"${hints[@]}"} "$1" \
+    # With assertions, which tell the analyzer what holds; without the counts of what was suppressed
+    # in system headers.
+    "$tool" -p "$build" --quiet --extra-arg=-UNDEBUG ${hints[@]+"${hints[@]}"} "$1" \
         2> >(grep -vE '^[0-9]+ (warning|error)s?( and| treated| generated)' >&2)
 }
 export -f check_file
