@@ -81,6 +81,10 @@ static espalier_status prepare_parts(espalier_predictor *predictor, uint32_t lev
         }
         own->part = part;
         own->kernel = espalier_dispatch_kernel(level, model->clamps, part);
+        if (p == 0) {
+            (void)snprintf(predictor->kernel_name, sizeof predictor->kernel_name, "%s",
+                           own->kernel->name);
+        }
         own->iterations_used = count;
         own->trees = pool;
         for (uint32_t i = 0; i < part->tree_count; i++) {
@@ -202,10 +206,6 @@ static espalier_status prepare(espalier_predictor *predictor,
     }
     if (status == ESPALIER_OK && wants_leaf) {
         status = prepare_leaves(predictor);
-    }
-    if (status == ESPALIER_OK) {
-        (void)snprintf(predictor->kernel_name, sizeof predictor->kernel_name, "%s",
-                       predictor->parts[0].kernel->name);
     }
     return status;
 }

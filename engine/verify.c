@@ -215,7 +215,7 @@ static espalier_status verify_trees(const verify *v, uint32_t *depths, uint8_t *
 
 static espalier_status verify_nodes(const verify *v)
 {
-    uint32_t node_count_max = 0;
+    uint32_t node_count_max = 1;
     for (uint32_t i = 0; i < v->model->tree_count; i++) {
         const uint32_t node_count = v->model->trees[i].node_count;
         node_count_max = node_count > node_count_max ? node_count : node_count_max;

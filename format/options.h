@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 /* No option struct will ever be larger; a size beyond it is a mistake and must not be read. */
 #define ESPALIER_OPTIONS_BYTES_MAX 4096u
@@ -17,8 +16,7 @@
 /* True when options can be read as a struct of known_bytes. */
 static inline bool espalier_options_known(const void *options, size_t known_bytes)
 {
-    size_t bytes = 0;
-    memcpy(&bytes, options, sizeof bytes);
+    const size_t bytes = *(const size_t *)options; /* every such struct begins with it */
     if (bytes < known_bytes || bytes > ESPALIER_OPTIONS_BYTES_MAX) {
         return false;
     }
