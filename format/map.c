@@ -67,10 +67,11 @@ static espalier_status map_file(const espalier_input *input, size_t file_end, es
 }
 
 /*
- * Maps the file at the start of a larger range of private pages, which cost no memory while they are
- * only read: all of them are the one zero page. A large file begins at a multiple of 2 MiB in memory
- * too, so that the kernel can map the page cache's large pieces whole: the first prediction from
- * 1.4 million nodes took 146 page faults without and 13 with it, 258 and 58 us (EPYC 7003, 2026-11).
+ * Maps the file at the start of a larger range of private pages, which cost no memory while they
+ * are only read: all of them are the one zero page. A large file begins at a multiple of 2 MiB in
+ * memory too, so that the kernel can map the page cache's large pieces whole: the first prediction
+ * from 1.4 million nodes took 146 page faults without and 13 with it, 258 and 58 us (EPYC 7003,
+ * 2026-11).
  */
 static espalier_status map_reserved(const espalier_input *input, size_t file_bytes, size_t bytes,
                                     espalier_mapping kind, espalier_map *map_out,

@@ -207,10 +207,10 @@ ESPALIER_API espalier_status espalier_model_open_fd(int descriptor,
 
 /*
  * The same for a model in memory (embedded in a binary, for example). `data` is 64-byte aligned and
- * must stay readable until the model is closed; what lies behind the model, up to data_bytes, is its
- * padding: a model that was not verified may lead there. If data_bytes is not long enough to bound
- * every child index (docs/format.md, "The child index bound"), or ESPALIER_OPEN_COPY is set, the
- * bytes are copied to private memory once.
+ * must stay readable until the model is closed; what lies behind the model, up to data_bytes, is
+ * its padding: a model that was not verified may lead there. If data_bytes is not long enough to
+ * bound every child index (docs/format.md, "The child index bound"), or ESPALIER_OPEN_COPY is set,
+ * the bytes are copied to private memory once.
  */
 ESPALIER_API espalier_status espalier_model_open_memory(const void *data, size_t data_bytes,
                                                         const espalier_open_options *options,

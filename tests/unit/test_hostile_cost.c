@@ -202,8 +202,8 @@ static void test_any_stride_of_one_feature(void **state)
     tiny_free(&m);
 }
 
-/* Writes the tiny model with tree_count copies of its tree, leaves of leaf_width zeroes and `golden`
- * rows, and opens it. */
+/* Writes the tiny model with tree_count copies of its tree, leaves of leaf_width zeroes and
+ * `golden` rows, and opens it. */
 static espalier_status grown_open(uint32_t tree_count, uint32_t leaf_width, uint32_t golden,
                                   const espalier_open_options *options, espalier_error *error)
 {
