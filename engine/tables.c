@@ -117,16 +117,6 @@ static uint64_t offset_of(const espalier_model *model, const void *record)
     return (uint64_t)((const uint8_t *)record - model->file.bytes);
 }
 
-static bool bytes_are_zero(const uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static espalier_status check_head(const espalier_model *model, const espalier_table_check *check)
 {
     const espalier_file_model *const head = model->head;
@@ -143,7 +133,7 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
         what = "unknown input rule", rule = RULE_INPUT_RULE;
     } else if (head->number_bytes > 4 || head->number_bytes == 3) {
         what = "node number size", rule = RULE_NUMBER_BYTES;
-    } else if (!bytes_are_zero(head->reserved, sizeof head->reserved)) {
+    } else if (!espalier_bytes_are_zero(head->reserved, sizeof head->reserved)) {
         what = "reserved bytes set", rule = RULE_RESERVED;
     }
     if (what != NULL) {
@@ -278,7 +268,8 @@ static const char *find_part_rule_fault(const espalier_model *model, const espal
         return "iterations out of range";
     }
     *rule_out = RULE_RESERVED;
-    return bytes_are_zero(part->reserved, sizeof part->reserved) ? NULL : "reserved bytes set";
+    return espalier_bytes_are_zero(part->reserved, sizeof part->reserved) ? NULL
+                                                                          : "reserved bytes set";
 }
 
 static const char *find_part_fault(const espalier_model *model, const espalier_file_part *part,

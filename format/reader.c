@@ -128,7 +128,7 @@ static bool is_understood(const espalier_file_section *section)
     return is_known(section->type) && section->encoding == 1;
 }
 
-static bool is_zero(const uint8_t *bytes, size_t count)
+bool espalier_bytes_are_zero(const uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (bytes[i] != 0) {
@@ -196,7 +196,8 @@ static espalier_status check_header(const espalier_input *input, const espalier_
     } else if (header->file_bytes > ESPALIER_LIMIT_FILE_BYTES) {
         what = "file size", rule = RULE_LIMITS;
         offset = offsetof(espalier_file_header, file_bytes);
-    } else if (header->reserved0 != 0 || !is_zero(header->reserved1, sizeof header->reserved1)) {
+    } else if (header->reserved0 != 0 ||
+               !espalier_bytes_are_zero(header->reserved1, sizeof header->reserved1)) {
         what = "reserved bytes", rule = RULE_HEADER_RESERVED;
         offset = offsetof(espalier_file_header, reserved0);
     } else if (header->private_end > header->file_bytes ||
@@ -286,7 +287,7 @@ static const char *find_entry_fault(const espalier_file *file, const espalier_fi
         return "unknown flags";
     }
     *rule_out = RULE_SECTION_RESERVED;
-    if (!is_zero(section->reserved, sizeof section->reserved)) {
+    if (!espalier_bytes_are_zero(section->reserved, sizeof section->reserved)) {
         return "reserved bytes set";
     }
     const uint64_t alignment = section->alignment;
@@ -396,7 +397,7 @@ static espalier_status check_private(const espalier_input *input, const espalier
         if (section->type >= ESPALIER_SECTION_NODES) {
             break;
         }
-        if (!is_zero(file->bytes + end, (size_t)(section->offset - end))) {
+        if (!espalier_bytes_are_zero(file->bytes + end, (size_t)(section->offset - end))) {
             return espalier_error_set(error_out, ESPALIER_ERROR_SECTION, RULE_PADDING_ZERO, end,
                                       "%s: padding before section %u (%s) is not zero", input->name,
                                       (unsigned)i, espalier_section_name(section->type));

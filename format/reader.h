@@ -9,6 +9,7 @@
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,9 @@ const espalier_file_section *espalier_file_section_at(const espalier_file *file,
 
 /* The section of a type, or NULL. O(sections). */
 const espalier_file_section *espalier_file_find(const espalier_file *file, uint32_t type);
+
+/* True when all bytes are zero: reserved fields and padding. */
+bool espalier_bytes_are_zero(const uint8_t *bytes, size_t count);
 
 /* The name of a section type for messages: "NODES"; "unknown" for others. */
 const char *espalier_section_name(uint32_t type);

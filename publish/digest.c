@@ -56,16 +56,6 @@ static espalier_status open_input(digesting *work, const char *path)
     return espalier_file_read(&work->input, &work->file, work->error);
 }
 
-static bool bytes_are_zero(const uint8_t *bytes, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (bytes[i] != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Padding is in no digest: that it is zero makes the digest name every byte. */
 static espalier_status check_padding(const digesting *work, uint64_t from, uint64_t to)
 {
@@ -76,7 +66,7 @@ static espalier_status check_padding(const digesting *work, uint64_t from, uint6
         if (status != ESPALIER_OK) {
             return status;
         }
-        if (!bytes_are_zero(work->buffer, count)) {
+        if (!espalier_bytes_are_zero(work->buffer, count)) {
             return espalier_error_set(work->error, ESPALIER_ERROR_DIGEST, 0, at,
                                       "%s: bytes between or behind sections are not zero",
                                       work->input.name);
