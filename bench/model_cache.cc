@@ -165,7 +165,7 @@ std::vector<std::vector<float>> collect_thresholds(const espalier_model *model,
         for (uint32_t p = 0; p < tree.position_count; p++) {
             if (espalier_model_node(model, t, p, &node) == ESPALIER_OK &&
                 node.feature < info.feature_count && std::isfinite(node.threshold)) {
-                thresholds[node.feature].push_back(node.threshold);
+                thresholds[node.feature].push_back(static_cast<float>(node.threshold));
             }
         }
     }

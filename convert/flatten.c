@@ -100,10 +100,12 @@ static espalier_status make_columns(flattening *work)
         return fail_memory(work, "columns");
     }
     columns[0].kind = ESPALIER_COLUMN_LEAF;
+    columns[0].bank = ESPALIER_BANK_FLOAT;
     uint32_t next = 1;
     for (uint64_t key = 0; key < key_count; key++) {
         if (work->column_of[key] != 0) {
             columns[next].kind = ESPALIER_COLUMN_FEATURE;
+            columns[next].bank = ESPALIER_BANK_FLOAT;
             columns[next].feature = (uint32_t)(key / 2);
             columns[next].missing = key % 2 != 0 ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
             work->column_of[key] = next++;
@@ -194,7 +196,7 @@ static void fill_model_and_part(flattening *work)
     const bool fits = column_count <= UINT64_C(1) << (32 - child_bits);
     const bool divides = forest->divide == ESPALIER_FOREST_DIVIDE_TREES;
     flat->part = (espalier_file_part){
-        .layout = ESPALIER_LAYOUT_WALK,
+        .layout = ESPALIER_FILE_WALK,
         .node_bytes = fits ? sizeof(espalier_file_node) : sizeof(espalier_file_node_wide),
         .child_bits = child_bits,
         .accumulator = ESPALIER_ACCUMULATOR_FLOAT64,
@@ -205,6 +207,7 @@ static void fill_model_and_part(flattening *work)
         .divisor = divides ? ESPALIER_DIVISOR_ITERATIONS : ESPALIER_DIVISOR_NONE,
         .iteration_count = forest->tree_count,
         .default_iteration_count = forest->tree_count,
+        .bank = ESPALIER_BANK_FLOAT,
     };
 }
 

@@ -8,12 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const espalier_kernel *const kernels[] = {
-    &espalier_traverse_walk8_16__scalar,     &espalier_traverse_walk8__scalar,
-    &espalier_traverse_walk16__scalar,       &espalier_traverse_walk8_clamp__scalar,
-    &espalier_traverse_walk16_clamp__scalar,
-};
-
 static const struct {
     const char *name;
     uint32_t level;
@@ -43,21 +37,23 @@ espalier_status espalier_dispatch_level(uint32_t asked, uint32_t *level_out)
     return ESPALIER_OK;
 }
 
-static bool kernel_serves(const espalier_kernel *kernel, uint32_t level, bool clamps,
+static bool kernel_serves(const espalier_kernel *kernel, bool clamps,
                           const espalier_file_part *part)
 {
-    return (kernel->clamps != 0) == clamps && kernel->isa <= level &&
-           kernel->layout == part->layout && kernel->node_bytes == part->node_bytes &&
+    return (kernel->clamps != 0) == clamps && kernel->layout == part->layout &&
+           kernel->bank == part->bank && kernel->accumulator == part->accumulator &&
+           kernel->node_bytes == part->node_bytes &&
            (kernel->child_bits == 0 || kernel->child_bits == part->child_bits);
 }
 
 const espalier_kernel *espalier_dispatch_kernel(uint32_t level, bool clamps,
                                                 const espalier_file_part *part)
 {
-    const size_t last = sizeof kernels / sizeof kernels[0] - 1;
+    (void)level;
+    const espalier_kernel_list *const list = &espalier_kernels__scalar;
     size_t i = 0;
-    while (i < last && !kernel_serves(kernels[i], level, clamps, part)) {
+    while (i + 1 < list->count && !kernel_serves(&list->kernels[i], clamps, part)) {
         i++;
     }
-    return kernels[i];
+    return &list->kernels[i];
 }

@@ -121,12 +121,16 @@ espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_i
     const espalier_file_part *const part = &model->parts[espalier_model_part_of(model, tree_index)];
     const espalier_walk_node stored =
         espalier_model_load_node(model, part, &model->trees[tree_index], position);
-    espalier_node node = {ESPALIER_FEATURE_NONE, 0.0f, 0, stored.child, stored.child, 0};
+    espalier_node node = {.feature = ESPALIER_FEATURE_NONE,
+                          .left = stored.child,
+                          .right = stored.child};
     const uint32_t column = stored.column < model->column_count ? stored.column : 0;
     if (column != 0) {
         node.feature = model->columns[column].feature;
         node.missing_left = model->columns[column].missing == ESPALIER_MISSING_LEFT;
-        memcpy(&node.threshold, &stored.threshold, sizeof node.threshold);
+        float threshold;
+        memcpy(&threshold, &stored.threshold, sizeof threshold);
+        node.threshold = (double)threshold;
         node.right = stored.child + 1;
     } else {
         const uint32_t leaf = stored.threshold - ESPALIER_LEAF_BIAS;

@@ -57,7 +57,9 @@ static espalier_kernel_tree kernel_tree(const espalier_model *model, const espal
                                         const espalier_file_tree *tree)
 {
     const uint8_t *const nodes = model->nodes + tree->first_node * (size_t)part->node_bytes;
-    return (espalier_kernel_tree){nodes, tree->depth, tree->slot, tree->node_count - 1, 0};
+    return (espalier_kernel_tree){
+        nodes, tree->depth, tree->slot, tree->node_count - 1, tree->first_leaf, tree->leaf_count,
+        0};
 }
 
 /* Chooses kernels, and the trees of the iteration range. */
@@ -277,8 +279,8 @@ static espalier_kernel_arguments kernel_arguments(const espalier_predictor *pred
         .leaf_values = leaf_values,
         .leaf_last = part->leaf_count - 1,
         .leaf_width = part->leaf_width,
-        .slots = predictor->slots + row * slot_stride + part->first_slot,
-        .slot_stride = slot_stride,
+        .sums = predictor->slots + row * slot_stride + part->first_slot,
+        .sum_stride = slot_stride,
     };
 }
 

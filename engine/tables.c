@@ -170,8 +170,9 @@ static espalier_status check_columns(const espalier_model *model, const espalier
             what = "feature out of range", rule = RULE_COLUMN_FEATURE;
         } else if (column->missing > ESPALIER_MISSING_LEFT || (i == 0 && column->missing != 0)) {
             what = "unknown missing rule", rule = RULE_COLUMN_MISSING;
-        } else if (column->reserved != 0) {
-            what = "reserved bytes set", rule = RULE_RESERVED;
+        } else if (column->bank != ESPALIER_BANK_FLOAT || column->first_cut != 0 ||
+                   column->cut_count != 0 || column->segment != 0) {
+            what = "no cuts belong to this kind", rule = RULE_COLUMN_KIND;
         }
         if (what != NULL) {
             return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, column), "COLUMNS", i,
@@ -276,7 +277,7 @@ static const char *find_part_fault(const espalier_model *model, const espalier_f
                                    uint64_t leaves_bytes, uint32_t *rule_out)
 {
     *rule_out = RULE_PART_LAYOUT;
-    if (part->layout != ESPALIER_LAYOUT_WALK) {
+    if (part->layout != ESPALIER_FILE_WALK) {
         return "unknown layout";
     }
     *rule_out = RULE_PART_NODE_BYTES;

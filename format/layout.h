@@ -61,6 +61,7 @@ enum {
     /* Hot. */
     ESPALIER_SECTION_NODES = 16,
     ESPALIER_SECTION_LEAVES = 17,
+    ESPALIER_SECTION_CUTS = 18,
     /* Cold. */
     ESPALIER_SECTION_NODE_NUMBERS = 24,
     ESPALIER_SECTION_GOLDEN = 25,
@@ -97,10 +98,16 @@ typedef struct espalier_file_model {
     uint8_t reserved[24];
 } espalier_file_model;
 
-/* Bits of input_rule. Every feature is rounded to float32 (to nearest, ties to even) on input. */
-#define ESPALIER_INPUT_FLOAT32         UINT32_C(1) /* always set in version 1.0 */
-#define ESPALIER_INPUT_MISSING_ALLOWED UINT32_C(2) /* NaN is not refused */
-#define ESPALIER_INPUT_KNOWN           UINT32_C(3)
+/* Bits of input_rule. */
+#define ESPALIER_INPUT_FLOAT32 \
+    UINT32_C(1)                                     /* features are rounded to float32, to nearest,
+                                                       ties to even; else kept as float64 */
+#define ESPALIER_INPUT_MISSING_ALLOWED  UINT32_C(2) /* NaN is not refused */
+#define ESPALIER_INPUT_INFINITE_ALLOWED UINT32_C(4) /* infinity is not refused */
+#define ESPALIER_INPUT_FLUSH_TINY       UINT32_C(8) /* magnitudes up to ESPALIER_TINY become 0 */
+#define ESPALIER_INPUT_KNOWN            UINT32_C(15)
+
+#define ESPALIER_TINY 1e-35f /* LightGBM's kZeroThreshold: a float32, widened where needed */
 
 /* STEPS: what to do for a row, in order. */
 enum {
@@ -118,10 +125,13 @@ typedef struct espalier_file_step {
 
 /* PARTS: a run of trees of one layout. */
 enum {
-    ESPALIER_LAYOUT_WALK = 1
+    ESPALIER_FILE_WALK = 1,  /* nodes that name their children; trees of any depth */
+    ESPALIER_FILE_HEAP = 2,  /* mask: complete trees of 1 to 8 levels, by levels */
+    ESPALIER_FILE_SELECT = 3 /* mask: trees of any shape with up to 256 leaves */
 };
 enum {
-    ESPALIER_ACCUMULATOR_FLOAT64 = 1
+    ESPALIER_ACCUMULATOR_FLOAT64 = 1,
+    ESPALIER_ACCUMULATOR_FLOAT32 = 2
 };
 enum {
     ESPALIER_AGGREGATE_SUM = 1
@@ -138,11 +148,11 @@ enum {
 
 typedef struct espalier_file_part {
     uint32_t layout;
-    uint32_t node_bytes; /* 8 or 16 */
-    uint32_t child_bits; /* 16 .. 30: a child is a number below 2^child_bits */
+    uint32_t node_bytes; /* WALK 8 or 16; HEAP 2 or 4; SELECT 8 */
+    uint32_t child_bits; /* WALK 16 .. 30: a child is a number below 2^child_bits; else 0 */
     uint32_t accumulator;
     uint32_t aggregate;
-    uint32_t leaf_width; /* float64 values per leaf */
+    uint32_t leaf_width; /* values per leaf, of the accumulator's type */
     uint32_t first_slot; /* sums go to slots [first_slot, first_slot + slot_count) */
     uint32_t slot_count;
     uint32_t first_tree;
@@ -156,7 +166,8 @@ typedef struct espalier_file_part {
     uint32_t iteration_count;
     uint32_t default_iteration_first;
     uint32_t default_iteration_count;
-    uint8_t reserved[48];
+    uint32_t bank; /* of the columns its nodes test: WALK: FLOAT; HEAP, SELECT: BYTE or SHORT */
+    uint8_t reserved[44];
 } espalier_file_part;
 
 /* STAGES: arithmetic on slots. */
@@ -194,32 +205,65 @@ typedef struct espalier_file_output {
     uint32_t reserved;
 } espalier_file_output;
 
-/* COLUMNS: what nodes test. Column 0 is always the leaf column. */
+/*
+ * COLUMNS: what nodes test, sorted by bank. A node's column number counts within its part's bank.
+ * The first column of bank FLOAT, if there is any, is the leaf column.
+ */
 enum {
-    ESPALIER_COLUMN_LEAF = 1,   /* minus infinity: at or below every leaf's threshold */
-    ESPALIER_COLUMN_FEATURE = 2 /* the feature as float32 */
+    ESPALIER_COLUMN_LEAF = 1,    /* minus infinity: at or below every leaf's threshold */
+    ESPALIER_COLUMN_FEATURE = 2, /* the feature as float32 */
+    ESPALIER_COLUMN_CODE = 3     /* the rank of the feature among a list of cuts */
 };
+/* What a missing value becomes: of a FEATURE, or of a CODE. */
 enum {
-    ESPALIER_MISSING_RIGHT = 0, /* NaN stays NaN: no comparison holds, the row goes right */
-    ESPALIER_MISSING_LEFT = 1   /* NaN becomes minus infinity: the row goes left */
+    ESPALIER_MISSING_RIGHT = 0,      /* NaN goes right: stays NaN, or the highest rank */
+    ESPALIER_MISSING_LEFT = 1,       /* NaN goes left: minus infinity, or rank 0 */
+    ESPALIER_MISSING_AS_ZERO = 2,    /* NaN counts as 0 */
+    ESPALIER_MISSING_ZERO_RIGHT = 3, /* NaN and magnitudes up to ESPALIER_TINY go right */
+    ESPALIER_MISSING_ZERO_LEFT = 4   /* the same go left */
+};
+/* Where a column's value is kept. */
+enum {
+    ESPALIER_BANK_FLOAT = 1, /* a float32: the feature, or a rank up to 2^24 */
+    ESPALIER_BANK_BYTE = 2,  /* a code of 0 to 255 */
+    ESPALIER_BANK_SHORT = 3  /* a code of 0 to 65,535 */
 };
 
+/*
+ * A CODE column: with rank = how many of its cuts lie strictly below x, x <= cut[j] is rank <= j.
+ * In banks BYTE and SHORT, with W = 255 or 65,535, column segment s holds clamp(rank - s W, 0, W);
+ * x <= cut[s W + j] is code <= j for j < W. The segments of one list of cuts are neighbours, from 0.
+ */
 typedef struct espalier_file_column {
     uint32_t kind;
     uint32_t feature;
     uint32_t missing;
-    uint32_t reserved;
+    uint32_t bank;
+    uint64_t first_cut; /* CODE: bytes from the start of CUTS, a multiple of 64 */
+    uint32_t cut_count; /* CODE: of the whole list, at least 1 */
+    uint32_t segment;   /* CODE: s; bank FLOAT: 0 */
 } espalier_file_column;
+
+/*
+ * CUTS: lists of sorted cuts, float32 with ESPALIER_INPUT_FLOAT32, else float64, as search trees of
+ * blocks of ESPALIER_CUT_BLOCK. The last level is the cuts themselves, padded with plus infinity to
+ * whole blocks; the level above holds the last item of each of those blocks, padded likewise, and so
+ * on until a level has one block. Levels follow each other, the one-block level first.
+ */
+#define ESPALIER_CUT_BLOCK 16u
 
 /* TREES: parts and trees in file order tile the nodes section without gaps. */
 typedef struct espalier_file_tree {
     uint64_t first_node;        /* in nodes of the part's size, from the start of NODES */
-    uint32_t node_count;        /* positions, a multiple of 8; the unused ones are filler leaves */
-    uint32_t source_node_count; /* the trainer's nodes, at most node_count */
-    uint32_t depth;             /* most steps from the root to a leaf */
+    uint32_t node_count;        /* positions. WALK: a multiple of 8, the unused ones filler leaves;
+                                   HEAP: max(32, 2^depth); SELECT: inner nodes, to a multiple of 8 */
+    uint32_t source_node_count; /* the trainer's nodes; WALK: at most node_count */
+    uint32_t depth;             /* most steps from the root to a leaf; HEAP: levels, 1 to 8 */
     uint32_t slot;              /* leaf values go to slots first_slot + slot + [0, leaf_width) */
     uint32_t number;            /* the trainer's */
     uint32_t iteration;
+    uint32_t first_leaf; /* HEAP, SELECT: the row of the part's leaf table of its leaf 0 */
+    uint32_t leaf_count; /* HEAP: 2^depth; SELECT: 1 to 256, inner nodes + 1; WALK: 0 */
 } espalier_file_tree;
 
 /*
@@ -241,6 +285,30 @@ typedef struct espalier_file_node_wide {
 } espalier_file_node_wide;
 
 #define ESPALIER_LEAF_BIAS UINT32_C(0x00800000)
+
+/*
+ * NODES of a HEAP tree: node_count columns, then node_count thresholds, each of the bank's width
+ * (1 or 2 bytes). Node 1 is the root, node h has the children 2 h and 2 h + 1; entry 0 and entries
+ * from 2^depth on are zero. A row goes right when code > threshold. A node at level `depth` is leaf
+ * h - 2^depth. Where the trainer's tree is shallower, a filler node (column 0, threshold all ones:
+ * nothing goes right) takes the place of a leaf, and all leaves below it repeat that leaf.
+ *
+ * NODES of a SELECT tree: inner node i of n = leaf_count - 1 sits at place 256 - n + i, the root
+ * first, parents before children; leaf k sits at place 256 + k. A child's field holds how far behind
+ * the place after its parent it sits, below ESPALIER_SELECT_REACH: a child is always further on. A
+ * place above the leaves counts as leaf 0. A row goes right when code > threshold.
+ */
+typedef struct espalier_file_node_select {
+    uint16_t column;
+    uint16_t threshold;
+    uint16_t left;
+    uint16_t right;
+} espalier_file_node_select;
+
+#define ESPALIER_SELECT_LEAVES 256u  /* most leaves of a SELECT tree; the place of leaf 0 */
+#define ESPALIER_SELECT_REACH  1024u /* a power of two; child fields are taken modulo this */
+#define ESPALIER_HEAP_LEVELS   8u    /* most levels of a HEAP tree */
+#define ESPALIER_HEAP_NODES    32u   /* fewest positions of a HEAP tree */
 
 /* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */
 typedef struct espalier_file_strings {
@@ -294,6 +362,7 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_CHILD_BITS_MIN      16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX      30u
 #define ESPALIER_LIMIT_LEAVES              0x7F000000u /* biased, still below infinity */
+#define ESPALIER_LIMIT_CUTS                (1u << 24)  /* of one column: exact as float32 */
 #define ESPALIER_LIMIT_ADDITIONS_PER_VISIT 64u
 #define ESPALIER_LIMIT_GOLDEN_WORK         (UINT64_C(1) << 32) /* rows x (visits + additions) */
 #define ESPALIER_LIMIT_VISITS_DEFAULT      (UINT64_C(1) << 22)
@@ -318,8 +387,9 @@ static_assert(sizeof(espalier_file_part) == 128, "part record");
 static_assert(offsetof(espalier_file_part, leaf_offset) == 40, "leaf_offset at 40");
 static_assert(sizeof(espalier_file_stage) == 32, "stage record");
 static_assert(sizeof(espalier_file_output) == 32, "output record");
-static_assert(sizeof(espalier_file_column) == 16, "column record");
-static_assert(sizeof(espalier_file_tree) == 32, "tree record");
+static_assert(sizeof(espalier_file_column) == 32, "column record");
+static_assert(sizeof(espalier_file_tree) == 40, "tree record");
+static_assert(sizeof(espalier_file_node_select) == 8, "select node");
 static_assert(sizeof(espalier_file_node) == 8, "node");
 static_assert(sizeof(espalier_file_node_wide) == 16, "wide node");
 static_assert(sizeof(espalier_file_labels) == 32, "label record");

@@ -164,8 +164,15 @@ typedef struct espalier_model espalier_model;
 
 /* Flags of espalier_open_options. */
 enum {
-    ESPALIER_OPEN_COPY = 1u << 0,  /* read the file into private memory instead of mapping it */
-    ESPALIER_OPEN_VERIFY = 1u << 1 /* as espalier_model_verify before the call returns */
+    ESPALIER_OPEN_COPY = 1u << 0,   /* read the file into private memory instead of mapping it */
+    ESPALIER_OPEN_VERIFY = 1u << 1, /* as espalier_model_verify before the call returns */
+    /* Fault all pages in before the call returns; a page that cannot be read is an error here
+     * instead of a signal later. O(file). Status: MAP. */
+    ESPALIER_OPEN_PREFAULT = 1u << 2,
+    /* Fault all pages in and lock them in memory (RLIMIT_MEMLOCK applies). Status: MAP. */
+    ESPALIER_OPEN_LOCK = 1u << 3,
+    /* A private copy on transparent huge pages, where the kernel grants them; implies COPY. */
+    ESPALIER_OPEN_HUGE_PAGES = 1u << 4
 };
 
 typedef struct espalier_open_options {
@@ -270,21 +277,24 @@ typedef struct espalier_model_info {
     uint32_t tree_count;
     uint32_t part_count;
     uint32_t depth_max;
-    uint32_t output_count;    /* the trainer's outputs (n_outputs_) */
-    uint32_t default_output;  /* espalier_output_kind of the trainer's own predict */
-    uint32_t missing_allowed; /* 1: NaN means missing; 0: the trainer refuses NaN, and so do we */
-    uint32_t mapping;         /* espalier_mapping */
-    uint32_t iteration_count; /* for iteration ranges; a forest counts each tree as one */
-    uint8_t root_digest[32];  /* what the file says its digest is: a name only for a file that
+    uint32_t output_count;     /* the trainer's outputs (n_outputs_) */
+    uint32_t default_output;   /* espalier_output_kind of the trainer's own predict */
+    uint32_t missing_allowed;  /* 1: NaN means missing; 0: the trainer refuses NaN, and so do we */
+    uint32_t mapping;          /* espalier_mapping */
+    uint32_t iteration_count;  /* for iteration ranges; a forest counts each tree as one */
+    uint32_t infinite_allowed; /* 1: infinity is a number like others; 0: refused */
+    uint32_t input_dtype;      /* espalier_dtype that thresholds are compared in */
+    uint64_t huge_bytes;       /* of the copy, what the kernel was asked to keep on huge pages */
+    uint8_t root_digest[32];   /* what the file says its digest is: a name only for a file that
                                  espalier_digest_verify (espalier_publish.h) has checked */
 } espalier_model_info;
 
-#define ESPALIER_MODEL_INFO_INIT                                                        \
-    {                                                                                   \
-        sizeof(espalier_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        {                                                                               \
-            0                                                                           \
-        }                                                                               \
+#define ESPALIER_MODEL_INFO_INIT                                                                 \
+    {                                                                                            \
+        sizeof(espalier_model_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                                                        \
+            0                                                                                    \
+        }                                                                                        \
     }
 
 /* Fills *info up to info->struct_bytes. Status: ARGUMENT, OPTIONS. Any thread, O(1). */
@@ -403,10 +413,19 @@ ESPALIER_API espalier_status espalier_model_tree(const espalier_model *model, ui
 
 #define ESPALIER_FEATURE_NONE UINT32_MAX
 
+/* What a node calls missing. */
+typedef enum espalier_missing {
+    ESPALIER_MISSING_NAN = 0,   /* NaN */
+    ESPALIER_MISSING_NEVER = 1, /* nothing: NaN counts as 0 and is compared */
+    ESPALIER_MISSING_ZERO =
+        2 /* NaN and magnitudes of at most 1e-35f (LightGBM's zero_as_missing) */
+} espalier_missing;
+
 /* One node, decoded. A row goes left when its feature's value is <= threshold. */
 typedef struct espalier_node {
+    double threshold;      /* for float32 input the largest float32 not above the trainer's */
     uint32_t feature;      /* ESPALIER_FEATURE_NONE: a leaf */
-    float threshold;       /* float32, the largest not above the trainer's */
+    uint32_t missing;      /* espalier_missing */
     uint32_t missing_left; /* 1: missing goes left */
     uint32_t left;         /* positions of the children in the tree; a leaf: its own position */
     uint32_t right;
@@ -415,13 +434,49 @@ typedef struct espalier_node {
 
 /*
  * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a
- * position that no node leads to holds nothing. In a file that was not verified children may be
- * anything up to 2^30. Status: ARGUMENT. O(parts).
+ * position that no node leads to holds nothing. Positions are the file's; leaves of the mask layouts
+ * come behind the inner nodes. In a file that was not verified children may be anything up to 2^30. Status: ARGUMENT. O(parts).
  */
 ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                                  uint32_t position, espalier_node *node_out);
 
-/* Copies the leaf_width float64 values of a leaf. Status: ARGUMENT (range), OUTPUT_SIZE. */
+/* How the trees of a part lie in the file, docs/format.md. */
+typedef enum espalier_layout {
+    ESPALIER_LAYOUT_ANY = 0, /* options: the converter chooses */
+    ESPALIER_LAYOUT_WALK = 1,
+    ESPALIER_LAYOUT_HEAP = 2,   /* mask, complete trees */
+    ESPALIER_LAYOUT_SELECT = 3, /* mask, trees of any shape */
+    ESPALIER_LAYOUT_MASK = 255  /* options: HEAP or SELECT, whichever fits */
+} espalier_layout;
+
+typedef struct espalier_part_info {
+    size_t struct_bytes; /* set by the caller (ESPALIER_PART_INFO_INIT) */
+    uint32_t layout;     /* espalier_layout */
+    uint32_t node_bytes;
+    uint32_t code_bytes; /* of what nodes compare: 1 or 2: codes; 4: float32 */
+    uint32_t sum_dtype;  /* ESPALIER_DTYPE_FLOAT32 or FLOAT64 */
+    uint32_t leaf_width; /* values per leaf */
+    uint32_t first_tree;
+    uint32_t tree_count;
+    uint32_t depth_max;
+    uint64_t leaf_count; /* rows of the leaf table */
+    uint64_t node_section_bytes;
+    uint64_t reserved[4];
+} espalier_part_info;
+
+#define ESPALIER_PART_INFO_INIT                                   \
+    {                                                             \
+        sizeof(espalier_part_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                         \
+            0, 0, 0, 0                                            \
+        }                                                         \
+    }
+
+/* Status: ARGUMENT when part_index is not below info.part_count, OPTIONS. O(trees of the part). */
+ESPALIER_API espalier_status espalier_model_part(const espalier_model *model, uint32_t part_index,
+                                                 espalier_part_info *part_out);
+
+/* Copies the leaf_width values of a leaf, float32 ones widened. Status: ARGUMENT (range), OUTPUT_SIZE. */
 ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_index,
                                                  uint32_t leaf_index, double *values,
                                                  size_t value_count);
@@ -436,8 +491,23 @@ typedef struct espalier_predictor espalier_predictor;
 typedef enum espalier_isa {
     ESPALIER_ISA_AUTO =
         0, /* the best this machine has, or what ESPALIER_ISA in the environment says */
-    ESPALIER_ISA_SCALAR = 1
+    ESPALIER_ISA_SCALAR = 1,
+    ESPALIER_ISA_AVX2 = 2,
+    ESPALIER_ISA_AVX512 = 3,      /* F, BW, DQ, VL */
+    ESPALIER_ISA_AVX512_VBMI = 4, /* and VBMI */
+    ESPALIER_ISA_NEON = 5         /* AArch64 */
 } espalier_isa;
+
+#define ESPALIER_ISA_COUNT 6 /* numbers below this are levels */
+
+/* "auto", "scalar", "avx2", "avx512", "avx512vbmi", "neon"; NULL for anything else. */
+ESPALIER_API const char *espalier_isa_name(espalier_isa isa);
+
+/* The level of a name, ESPALIER_OK, or ESPALIER_ERROR_ISA. */
+ESPALIER_API espalier_status espalier_isa_from_name(const char *name, espalier_isa *isa_out);
+
+/* 1 when this library has kernels of the level and this machine's CPU and system can run them. */
+ESPALIER_API int espalier_isa_supported(espalier_isa isa);
 
 /* Flags of espalier_predictor_options. */
 enum {
@@ -477,8 +547,33 @@ ESPALIER_API espalier_status espalier_predictor_create(const espalier_model *mod
                                                        espalier_predictor **predictor_out);
 ESPALIER_API void espalier_predictor_destroy(espalier_predictor *predictor);
 
-/* The kernels a predictor chose, for example "walk, scalar"; valid until it is destroyed. */
+/* The kernel of the first part, for example "walk, 8-byte nodes, scalar"; a constant string. */
 ESPALIER_API const char *espalier_predictor_kernel(const espalier_predictor *predictor);
+
+typedef struct espalier_predictor_info {
+    size_t struct_bytes; /* set by the caller (ESPALIER_PREDICTOR_INFO_INIT) */
+    uint32_t isa;        /* espalier_isa: the level that was chosen or forced */
+    uint32_t block_rows;
+    uint64_t memory_bytes; /* what was allocated; most of a block's is never touched by one row */
+    const char *ranker;    /* what computes codes, "" where nothing is coded */
+    uint64_t reserved[4];
+} espalier_predictor_info;
+
+#define ESPALIER_PREDICTOR_INFO_INIT                    \
+    {                                                   \
+        sizeof(espalier_predictor_info), 0, 0, 0, NULL, \
+        {                                               \
+            0, 0, 0, 0                                  \
+        }                                               \
+    }
+
+/* Status: ARGUMENT, OPTIONS. */
+ESPALIER_API espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
+                                                         espalier_predictor_info *info);
+
+/* The kernel of a part, a constant string; NULL when there is no such part. */
+ESPALIER_API const char *espalier_predictor_part_kernel(const espalier_predictor *predictor,
+                                                        uint32_t part_index);
 
 /*
  * Rows: element (r, f) is at data + r * row_stride + f * feature_stride elements of dtype. Strides

@@ -50,15 +50,18 @@ typedef struct espalier_convert_options {
     const espalier_array *check_expected; /* predict_proba, predict or apply of those rows */
     espalier_progress *progress;          /* or NULL */
     void *progress_context;
+    uint32_t layout; /* espalier_layout; LIMIT when it cannot hold the model */
+    uint32_t reserved0;
     uint64_t reserved[4];
 } espalier_convert_options;
 
-#define ESPALIER_CONVERT_OPTIONS_INIT                                                           \
-    {                                                                                           \
-        sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, \
-        {                                                                                       \
-            0, 0, 0, 0                                                                          \
-        }                                                                                       \
+#define ESPALIER_CONVERT_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, 0, \
+            0,                                                                                     \
+        {                                                                                          \
+            0, 0, 0, 0                                                                             \
+        }                                                                                          \
     }
 
 /* What a conversion did. */

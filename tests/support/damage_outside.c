@@ -28,7 +28,7 @@ DAMAGE(reserved_output)
 
 DAMAGE(reserved_column)
 {
-    RECORD(m, COLUMNS, espalier_file_column)[1].reserved = 1;
+    RECORD(m, COLUMNS, espalier_file_column)[1].segment = 1;
 }
 
 DAMAGE(reserved_labels)

@@ -51,7 +51,7 @@ static tiny_model tiny_make(uint32_t slot_count, uint32_t output_count)
     m.head.node_count = 1;
     m.steps[0] = (espalier_file_step){ESPALIER_STEP_COLUMNS, 0, 1, 0};
     m.steps[1] = (espalier_file_step){ESPALIER_STEP_TREES, 0, 1, 0};
-    m.part.layout = ESPALIER_LAYOUT_WALK;
+    m.part.layout = ESPALIER_FILE_WALK;
     m.part.node_bytes = sizeof(espalier_file_node);
     m.part.child_bits = ESPALIER_LIMIT_CHILD_BITS_MIN;
     m.part.accumulator = ESPALIER_ACCUMULATOR_FLOAT64;
