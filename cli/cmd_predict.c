@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier predict: rows in, predictions out. Includes cli.h, rows.h, results.h, labels.h,
- * espalier.h and libc. Keeps only a chunk of rows and predictions in memory.
+ * workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in memory.
  */
 #include "labels.h"
 #include "results.h"
 #include "rows.h"
+#include "workers.h"
 
 #include <getopt.h>
 #include <inttypes.h>
@@ -23,6 +24,7 @@ static const char help_text[] =
     "                     output); a file appears only when it is complete\n"
     "  --format FORMAT    npy or csv, whatever FILE is called\n"
     "  --iterations A:B   only the trees of iterations A to B - 1, counted from 0\n"
+    "  --threads N        predict with N threads (default: one a CPU)\n"
     "  --unchecked        do not refuse missing values and infinities\n"
     "  --header           the first CSV line is a header\n"
     "  --no-header        the first CSV line is a row (default: found out)\n"
@@ -40,6 +42,7 @@ enum {
     OPTION_OUTPUT = 256,
     OPTION_FORMAT,
     OPTION_ITERATIONS,
+    OPTION_THREADS,
     OPTION_UNCHECKED,
     OPTION_HEADER,
     OPTION_NO_HEADER,
@@ -56,6 +59,7 @@ typedef struct predict_options {
     espalier_header_mode header;
     bool is_unchecked;
     const char *iterations;
+    uint32_t thread_count; /* 0: one a CPU */
     bool wants_help;
 } predict_options;
 
@@ -63,7 +67,7 @@ typedef struct predict_options {
 typedef struct predict_run {
     espalier_model *model;
     espalier_model_info info;
-    espalier_predictor *predictor;
+    espalier_workers *workers;
     const char **feature_names;
     espalier_rows_reader *rows;
     espalier_output_info output;
@@ -138,6 +142,12 @@ static int take_option(int option, const char *value, char **argv, predict_optio
     case OPTION_ITERATIONS:
         options->iterations = value;
         return 0;
+    case OPTION_THREADS:
+        if (!espalier_workers_parse_count(value, &options->thread_count)) {
+            return espalier_usage_fail("predict", "--threads '%s' is not a number from 1 to 1024",
+                                       value);
+        }
+        return 0;
     case OPTION_UNCHECKED:
         options->is_unchecked = true;
         return 0;
@@ -167,6 +177,7 @@ static int parse_options(int argc, char **argv, predict_options *options)
         {"out", required_argument, NULL, OPTION_OUT},
         {"format", required_argument, NULL, OPTION_FORMAT},
         {"iterations", required_argument, NULL, OPTION_ITERATIONS},
+        {"threads", required_argument, NULL, OPTION_THREADS},
         {"unchecked", no_argument, NULL, OPTION_UNCHECKED},
         {"header", no_argument, NULL, OPTION_HEADER},
         {"no-header", no_argument, NULL, OPTION_NO_HEADER},
@@ -247,7 +258,7 @@ static int open_model(predict_run *run, predict_options *options)
     return 0;
 }
 
-static int make_predictor(predict_run *run, const predict_options *options)
+static int make_workers(predict_run *run, const predict_options *options)
 {
     espalier_predictor_options predictor_options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     if (options->is_unchecked) {
@@ -263,9 +274,16 @@ static int make_predictor(predict_run *run, const predict_options *options)
             return code;
         }
     }
-    const espalier_status status =
-        espalier_predictor_create(run->model, &predictor_options, &run->predictor);
-    return status == ESPALIER_OK ? 0 : espalier_fail_status(options->model_path, status, NULL);
+    espalier_message reason;
+    espalier_message message;
+    const uint32_t thread_count =
+        options->thread_count != 0 ? options->thread_count : espalier_workers_available();
+    if (espalier_workers_open(run->model, &predictor_options, thread_count, &run->workers,
+                              &reason)) {
+        return 0;
+    }
+    espalier_message_set(&message, "%s: %s", options->model_path, reason.text);
+    return espalier_fail(message.text);
 }
 
 /* Rows per chunk: rows and predictions together stay within some megabytes. */
@@ -440,7 +458,8 @@ static int predict_rows(predict_run *run, const predict_options *options)
         }
         espalier_outputs outputs = {.data = run->items, .data_bytes = run->items_bytes};
         const espalier_status status =
-            espalier_predict(run->predictor, (espalier_output_kind)options->kind, &rows, &outputs);
+            espalier_workers_predict(run->workers, (espalier_output_kind)options->kind, &rows,
+                                     &outputs);
         const bool is_refused =
             status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE;
         if (status != ESPALIER_OK && !is_refused) {
@@ -469,7 +488,7 @@ static void close_run(predict_run *run)
     espalier_labels_free(&run->labels);
     espalier_rows_close(run->rows);
     free(run->feature_names);
-    espalier_predictor_destroy(run->predictor);
+    espalier_workers_close(run->workers);
     espalier_model_close(run->model);
 }
 
@@ -487,7 +506,7 @@ int espalier_command_predict(int argc, char **argv)
     predict_run run = {0};
     code = open_model(&run, &options);
     if (code == 0) {
-        code = make_predictor(&run, &options);
+        code = make_workers(&run, &options);
     }
     if (code == 0) {
         code = open_rows(&run, &options);
