@@ -85,14 +85,19 @@ espalier_status espalier_model_tree(const espalier_model *model, uint32_t tree_i
     }
     const espalier_file_tree *const tree = &model->trees[tree_index];
     const uint32_t part_index = espalier_model_part_of(model, tree_index);
-    *tree_out = (espalier_tree_info){tree->source_node_count,
-                                     tree->node_count,
-                                     tree->depth,
-                                     tree->number,
-                                     tree->iteration,
-                                     part_index,
-                                     model->parts[part_index].leaf_width,
-                                     0};
+    const espalier_file_part *const part = &model->parts[part_index];
+    const uint64_t before = (uint64_t)(model->nodes - model->map.base);
+    *tree_out = (espalier_tree_info){
+        .node_count = tree->source_node_count,
+        .position_count = tree->node_count,
+        .depth = tree->depth,
+        .number = tree->number,
+        .iteration = tree->iteration,
+        .part_index = part_index,
+        .leaf_width = part->leaf_width,
+        .nodes_offset = before + tree->first_node * part->node_bytes,
+        .nodes_bytes = (uint64_t)tree->node_count * part->node_bytes,
+    };
     return ESPALIER_OK;
 }
 

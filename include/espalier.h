@@ -405,6 +405,8 @@ typedef struct espalier_tree_info {
     uint32_t part_index;
     uint32_t leaf_width; /* values per leaf */
     uint32_t reserved;
+    uint64_t nodes_offset; /* where the tree's nodes lie in the file */
+    uint64_t nodes_bytes;
 } espalier_tree_info;
 
 /* Status: ARGUMENT when tree_index is not below info.tree_count. O(parts). */
