@@ -12,6 +12,8 @@
 
 #include "convert/containers/container.h"
 #include "convert/sources/pickle_internal.h"
+#include "convert/sources/source.h"
+#include "convert/sources/source_kind.h"
 #include "format/error.h"
 #include "format/options.h"
 
@@ -35,7 +37,7 @@ typedef struct listed_estimator {
 
 struct espalier_source {
     espalier_container container;
-    espalier_pickle *pickle;
+    espalier_pickle *pickle; /* NULL: a file that is one model of another kind */
     char format[64];
     uint64_t trailing_bytes;
     listed_name *names;
@@ -124,6 +126,39 @@ static void describe_format(espalier_source *source)
                    *compression == '\0' ? "" : ", ", compression);
 }
 
+/*
+ * A file that is one model: no names. It is loaded to see whether it can be converted; only what is
+ * no such model at all is refused.
+ */
+static espalier_status list_kind(espalier_source *source, const espalier_source_kind *kind,
+                                 const char *path, const espalier_convert_options *options,
+                                 espalier_error *error_out)
+{
+    const espalier_source_input input = {.data = source->container.data,
+                                         .bytes = (size_t)source->container.bytes,
+                                         .path = path,
+                                         .memory_bytes_max =
+                                             espalier_source_memory_limit(options,
+                                                                          source->container.bytes)};
+    espalier_forest forest = {0};
+    espalier_source_summary summary = {0};
+    espalier_status status = kind->load(&input, &forest, &summary, error_out);
+    espalier_forest_free(&forest);
+    const bool supported = status == ESPALIER_OK;
+    if (!supported && status != ESPALIER_ERROR_SOURCE_UNSUPPORTED) {
+        return status;
+    }
+    const char *const compression = espalier_container_name(source->container.kind);
+    (void)snprintf(source->format, sizeof source->format, "%s%s%s", summary.format,
+                   *compression == '\0' ? "" : ", ", compression);
+    source->trailing_bytes = source->container.bytes - summary.consumed_bytes;
+    status =
+        espalier_source_add_estimator(source, "", summary.class_name, summary.version, supported);
+    return status == ESPALIER_OK ? ESPALIER_OK
+                                 : espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
+                                                      "%s: out of memory", path);
+}
+
 static espalier_status fill_source(espalier_source *source, const char *path,
                                    const espalier_convert_options *options,
                                    espalier_error *error_out)
@@ -133,6 +168,11 @@ static espalier_status fill_source(espalier_source *source, const char *path,
     espalier_status status = espalier_container_open(path, &limits, &source->container, error_out);
     if (status != ESPALIER_OK) {
         return status;
+    }
+    const espalier_source_kind *const kind =
+        espalier_source_recognise(source->container.data, (size_t)source->container.bytes);
+    if (kind != NULL) {
+        return list_kind(source, kind, path, options, error_out);
     }
     const espalier_pickle_options pickle_options = {
         .source_name = path,

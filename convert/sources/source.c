@@ -9,6 +9,7 @@
 #include "convert/sources/pickle_scan.h"
 #include "convert/sources/sklearn.h"
 #include "convert/sources/source_find.h"
+#include "convert/sources/source_kind.h"
 #include "format/error.h"
 
 #include <assert.h>
@@ -24,7 +25,8 @@
 static_assert(sizeof((espalier_source_facts *)NULL)->place >= ESPALIER_SOURCE_PATH_BYTES,
               "a path fits into the facts");
 
-static uint64_t choose_memory_limit(const espalier_convert_options *options, uint64_t stream_bytes)
+uint64_t espalier_source_memory_limit(const espalier_convert_options *options,
+                                      uint64_t stream_bytes)
 {
     if (options != NULL && options->memory_bytes_max != 0) {
         return options->memory_bytes_max;
@@ -66,12 +68,46 @@ static espalier_status validate_forest(espalier_forest *forest, const char *path
     return status;
 }
 
-/* Everything behind the container. */
+/* A file that is one model: nothing to choose. */
+static espalier_status load_kind(const espalier_source_kind *kind,
+                                 const espalier_container *container, const char *path,
+                                 const espalier_convert_options *options, espalier_forest *forest,
+                                 espalier_source_facts *facts_out, espalier_error *error_out)
+{
+    if (options != NULL && options->select != NULL && *options->select != '\0') {
+        return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_NONE, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: a model of %s is the whole file; there is nothing at %s",
+                                  path, kind->name, options->select);
+    }
+    const espalier_source_input input = {.data = container->data,
+                                         .bytes = (size_t)container->bytes,
+                                         .path = path,
+                                         .memory_bytes_max =
+                                             espalier_source_memory_limit(options,
+                                                                          container->bytes)};
+    espalier_source_summary summary = {0};
+    espalier_status status = kind->load(&input, forest, &summary, error_out);
+    if (status == ESPALIER_OK) {
+        status = espalier_forest_validate(forest, path, error_out);
+    }
+    if (status == ESPALIER_OK && facts_out != NULL) {
+        const char *const compression = espalier_container_name(container->kind);
+        *facts_out =
+            (espalier_source_facts){.file_bytes = container->file_bytes,
+                                    .expanded_bytes = container->bytes,
+                                    .trailing_bytes = container->bytes - summary.consumed_bytes};
+        (void)snprintf(facts_out->format, sizeof facts_out->format, "%s%s%s", summary.format,
+                       *compression == '\0' ? "" : ", ", compression);
+    }
+    return status;
+}
+
+/* A pickle behind its container. */
 static espalier_status load_stream(const espalier_container *container, const char *path,
                                    const espalier_convert_options *options, espalier_forest *forest,
                                    espalier_source_facts *facts_out, espalier_error *error_out)
 {
-    const uint64_t memory_bytes_max = choose_memory_limit(options, container->bytes);
+    const uint64_t memory_bytes_max = espalier_source_memory_limit(options, container->bytes);
     const espalier_pickle_options pickle_options = {.source_name = path,
                                                     .flagged_allowed =
                                                         options != NULL &&
@@ -133,7 +169,11 @@ espalier_status espalier_source_load_forest(const char *path,
     if (status != ESPALIER_OK) {
         return status;
     }
-    status = load_stream(&container, path, options, forest_out, facts_out, error_out);
+    const espalier_source_kind *const kind =
+        espalier_source_recognise(container.data, (size_t)container.bytes);
+    status = kind != NULL
+                 ? load_kind(kind, &container, path, options, forest_out, facts_out, error_out)
+                 : load_stream(&container, path, options, forest_out, facts_out, error_out);
     espalier_container_close(&container);
     if (status != ESPALIER_OK) {
         espalier_forest_free(forest_out);

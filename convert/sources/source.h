@@ -10,6 +10,10 @@
 #include "convert/forest.h"
 #include "espalier_convert.h"
 
+/* The options' limit of working memory, or the default for a stream of this size. */
+uint64_t espalier_source_memory_limit(const espalier_convert_options *options,
+                                      uint64_t stream_bytes);
+
 /* What the source was, for reports and metadata. */
 typedef struct espalier_source_facts {
     char format[64];  /* "joblib, protocol 4, zlib" */

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See source_kind.h: the list of kinds, asked in this order.
+ */
+#include "convert/sources/source_kind.h"
+
+static const espalier_source_kind *const kinds[] = {
+    NULL, /* the end */
+};
+
+const espalier_source_kind *espalier_source_recognise(const uint8_t *data, size_t bytes)
+{
+    size_t i = 0;
+    while (kinds[i] != NULL && !kinds[i]->recognise(data, bytes)) {
+        i++;
+    }
+    return kinds[i];
+}

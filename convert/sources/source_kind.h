@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Kinds of saved models other than pickles: a file of such a kind is one model, told by its content.
+ * Each kind is one table of functions in its own source; source_kind.c lists them.
+ * May include: include/, convert/forest.h. Must never: recognise by a file's name.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_SOURCE_KIND_H
+#define ESPALIER_CONVERT_SOURCES_SOURCE_KIND_H
+
+#include "convert/forest.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The file's bytes, out of their container. */
+typedef struct espalier_source_input {
+    const uint8_t *data;
+    size_t bytes;
+    const char *path;          /* names the file in messages */
+    uint64_t memory_bytes_max; /* what the forest's arrays and all work may take */
+} espalier_source_input;
+
+/* What is shown of the model. */
+typedef struct espalier_source_summary {
+    char format[48];         /* "XGBoost JSON" */
+    char class_name[64];     /* "xgboost.Booster" */
+    char version[32];        /* the trainer's, "" when the file does not say */
+    uint64_t consumed_bytes; /* up to the end of the model and blank space behind it */
+} espalier_source_summary;
+
+typedef struct espalier_source_kind {
+    const char *name; /* "XGBoost" */
+    /* From the first bytes; must not take what another kind or a pickle may start with. */
+    bool (*recognise)(const uint8_t *data, size_t bytes);
+    /*
+     * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet, and
+     * *summary (zeroed before), this also with SOURCE_UNSUPPORTED. Messages: "PATH: PLACE: cause".
+     * Status: SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_UNSUPPORTED, SOURCE_TREE, SOURCE_LIMIT, MEMORY.
+     */
+    espalier_status (*load)(const espalier_source_input *input, espalier_forest *forest,
+                            espalier_source_summary *summary, espalier_error *error_out);
+} espalier_source_kind;
+
+/* The kind whose content this is, or NULL: read it as a pickle. */
+const espalier_source_kind *espalier_source_recognise(const uint8_t *data, size_t bytes);
+
+#endif
