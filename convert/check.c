@@ -23,7 +23,7 @@
 #define SMALL_ULP 64u
 /* Two trees give the same sum in either order. */
 #define REORDERED_TREES_MIN 3u
-#define CANDIDATES_MAX      3u
+#define CANDIDATES_MAX      4u
 
 /* What the expected answers might be, and how well that fits. */
 typedef struct candidate {
@@ -44,11 +44,11 @@ typedef struct check_block {
     size_t rows_max;
     size_t row_count;
     size_t first_row;
-    float *rows;
+    double *rows; /* as the trainer compares them */
     double *slots;
     uint32_t *leaves;
     int32_t *classes;
-    double *magnitudes;   /* [leaf_width] of row magnitude_row */
+    double *magnitudes;   /* of the sums of row magnitude_row */
     size_t magnitude_row; /* SIZE_MAX: none yet */
     void *answers;        /* [row_count][columns] as the model's output gives them */
     size_t answer_bytes;
@@ -63,6 +63,7 @@ typedef struct difference {
 static const char *name_answers(espalier_output_kind kind)
 {
     return kind == ESPALIER_OUTPUT_PROBABILITY ? "probabilities"
+           : kind == ESPALIER_OUTPUT_MARGIN    ? "margins"
            : kind == ESPALIER_OUTPUT_CLASS     ? "classes"
            : kind == ESPALIER_OUTPUT_VALUE     ? "values"
                                                : "leaves";
@@ -75,7 +76,7 @@ static size_t count_block_rows(const espalier_forest *forest)
 {
     const uint64_t slots = espalier_reference_slot_count(forest);
     const uint64_t row_bytes =
-        forest->feature_count * UINT64_C(4) + slots * 16 + forest->tree_count * UINT64_C(12);
+        forest->feature_count * UINT64_C(8) + slots * 16 + forest->tree_count * UINT64_C(12);
     const uint64_t rows = BLOCK_BYTES_MAX / row_bytes;
     return rows == 0 ? 1 : rows < BLOCK_ROWS_MAX ? (size_t)rows : BLOCK_ROWS_MAX;
 }
@@ -102,29 +103,35 @@ static espalier_status refuse_value(const check_block *block, espalier_status st
                               name, row, feature, names != NULL ? " (" : "",
                               names != NULL ? names[feature] : "", names != NULL ? ")" : "",
                               status == ESPALIER_ERROR_MISSING ? "missing"
-                                                               : "infinite as a float32");
+                              : block->check->forest->input == ESPALIER_FOREST_INPUT_FLOAT64
+                                  ? "infinite"
+                                  : "infinite as a float32");
 }
 
-/* Casts the block's rows to float32, refusing what the trainer refuses. */
+/* Reads the block's rows as the trainer compares them, refusing what it refuses. */
 static espalier_status read_rows(check_block *block, const char *name, espalier_error *error_out)
 {
+    const espalier_forest *const forest = block->check->forest;
     const espalier_rows *const rows = block->check->rows;
     const bool wide = rows->dtype == ESPALIER_DTYPE_FLOAT64;
+    const bool keeps = forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
     const ptrdiff_t stride = rows->feature_stride * (wide ? 8 : 4);
     for (size_t row = 0; row < block->row_count; row++) {
         const uint8_t *const first = find_row(rows, block->first_row + row);
-        float *const to = block->rows + row * rows->feature_count;
+        double *const to = block->rows + row * rows->feature_count;
         for (size_t feature = 0; feature < rows->feature_count; feature++) {
             const uint8_t *const item = first + (ptrdiff_t)feature * stride;
             if (wide) {
-                double value = 0.0;
-                memcpy(&value, item, sizeof value);
-                to[feature] = (float)value;
-            } else {
                 memcpy(&to[feature], item, sizeof to[feature]);
+                to[feature] = keeps ? to[feature] : (double)(float)to[feature];
+            } else {
+                float value = 0.0F;
+                memcpy(&value, item, sizeof value);
+                to[feature] = (double)value;
             }
-            const bool is_missing = isnan(to[feature]) && !block->check->forest->missing_allowed;
-            if (is_missing || isinf(to[feature])) {
+            const bool is_missing = isnan(to[feature]) && !forest->missing_allowed;
+            const bool is_infinite = isinf(to[feature]) && !forest->infinite_allowed;
+            if (is_missing || is_infinite) {
                 return refuse_value(block,
                                     is_missing ? ESPALIER_ERROR_MISSING : ESPALIER_ERROR_INFINITE,
                                     block->first_row + row, feature, name, error_out);
@@ -160,7 +167,7 @@ static espalier_status make_block(check_block *block, const espalier_check *chec
     block->slots = malloc(rows * slots * sizeof *block->slots);
     block->leaves = malloc(rows * trees * sizeof *block->leaves);
     block->classes = malloc(rows * forest->group_count * sizeof *block->classes);
-    block->magnitudes = malloc(forest->leaf_width * sizeof *block->magnitudes);
+    block->magnitudes = malloc(slots * sizeof *block->magnitudes);
     block->answers = malloc(block->answer_bytes);
     if (block->rows == NULL || block->slots == NULL || block->leaves == NULL ||
         block->classes == NULL || block->magnitudes == NULL || block->answers == NULL) {
@@ -173,29 +180,40 @@ static espalier_status make_block(check_block *block, const espalier_check *chec
 
 /* ---- differences ---- */
 
-/* Distance in the order of all float64, -0.0 directly below 0.0. */
-static uint64_t count_ulp(double a, double b)
+/* Distance in the order of all float64, or of all float32, -0.0 directly below 0.0. */
+static uint64_t count_ulp(double a, double b, bool narrow)
 {
     if (isnan(a) || isnan(b)) {
         return UINT64_MAX;
     }
     const double values[2] = {a, b};
     uint64_t places[2];
-    memcpy(places, values, sizeof places);
     for (size_t i = 0; i < 2; i++) {
-        places[i] = places[i] >> 63 != 0 ? ~places[i] : places[i] | UINT64_C(1) << 63;
+        const float value = (float)values[i];
+        uint32_t bits = 0;
+        memcpy(&bits, &value, sizeof bits);
+        memcpy(&places[i], &values[i], sizeof values[i]);
+        const uint64_t sign = UINT64_C(1) << (narrow ? 31 : 63);
+        places[i] = narrow ? bits : places[i];
+        places[i] = (places[i] & sign) != 0 ? ~places[i] & (sign - 1) : places[i] | sign;
     }
     return places[0] > places[1] ? places[0] - places[1] : places[1] - places[0];
+}
+
+static bool is_narrow(const espalier_forest *forest)
+{
+    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32;
 }
 
 /*
  * The most that two orders of adding the trees can differ in a slot: each sum of n numbers is off
  * by at most (n - 1) half ulps of the sum of their magnitudes, and each division rounds once more.
+ * Only forests are added in an order that threads change.
  */
 static double bound_reordering(check_block *block, size_t row, size_t slot)
 {
     const espalier_forest *const forest = block->check->forest;
-    if (forest->tree_count < REORDERED_TREES_MIN ||
+    if (forest->tree_count < REORDERED_TREES_MIN || forest->task != ESPALIER_FOREST_TASK_FOREST ||
         forest->divide != ESPALIER_FOREST_DIVIDE_TREES) {
         return 0.0;
     }
@@ -211,7 +229,7 @@ static double bound_reordering(check_block *block, size_t row, size_t slot)
 static difference compare_reals(check_block *block, size_t row, size_t column, double expected,
                                 double actual)
 {
-    const uint64_t ulp = count_ulp(expected, actual);
+    const uint64_t ulp = count_ulp(expected, actual, is_narrow(block->check->forest));
     const bool explained = fabs(expected - actual) <= bound_reordering(block, row, column);
     return (difference){ulp, explained};
 }
@@ -238,8 +256,27 @@ static difference compare_classes(check_block *block, size_t row, size_t group, 
     const double *const slots = block->slots + row * espalier_reference_slot_count(forest) + first;
     const double bound = bound_reordering(block, row, first + expected) +
                          bound_reordering(block, row, first + actual);
-    return (difference){count_ulp(slots[expected], slots[actual]),
+    return (difference){count_ulp(slots[expected], slots[actual], false),
                         fabs(slots[expected] - slots[actual]) <= bound};
+}
+
+/* A leaf number; XGBoost gives them as float32. */
+static bool read_leaf(const espalier_array *expected, size_t row, size_t column, int64_t *out)
+{
+    if (expected->kind != 'f') {
+        return espalier_check_integer(expected, row, column, out);
+    }
+    const double number = espalier_check_real(expected, row, column);
+    const bool fits = number >= 0.0 && number <= (double)UINT32_MAX && number == floor(number);
+    *out = fits ? (int64_t)number : 0;
+    return fits;
+}
+
+/* An answer of the block that is a number with a fraction. */
+static double read_answer(const check_block *block, const candidate *as, size_t index)
+{
+    return as->item_bytes == sizeof(float) ? (double)((const float *)block->answers)[index]
+                                           : ((const double *)block->answers)[index];
 }
 
 /* True when the value is as expected; else *out says how far it is off. */
@@ -253,7 +290,7 @@ static bool compare_value(check_block *block, const candidate *as, size_t row, s
     if (as->kind == ESPALIER_OUTPUT_LEAF) {
         int64_t number = 0;
         *out = (difference){UINT64_MAX, false};
-        return espalier_check_integer(expected, at, column, &number) &&
+        return read_leaf(expected, at, column, &number) &&
                number == ((const int64_t *)block->answers)[index];
     }
     if (as->kind == ESPALIER_OUTPUT_CLASS) {
@@ -264,7 +301,7 @@ static bool compare_value(check_block *block, const candidate *as, size_t row, s
         *out = compare_classes(block, row, column, actual);
         return false;
     }
-    const double actual = ((const double *)block->answers)[index];
+    const double actual = read_answer(block, as, index);
     const double wanted = espalier_check_real(expected, at, column);
     if (memcmp(&actual, &wanted, sizeof actual) == 0 || (isnan(actual) && isnan(wanted))) {
         return true;
@@ -284,7 +321,8 @@ static void print_actual(const check_block *block, const candidate *as, size_t r
         const uint32_t label = (uint32_t)((const int32_t *)block->answers)[index];
         espalier_check_print_label(&block->check->forest->labels[column], label, text, text_bytes);
     } else {
-        (void)snprintf(text, text_bytes, "%.17g", ((const double *)block->answers)[index]);
+        (void)snprintf(text, text_bytes, as->item_bytes == sizeof(float) ? "%.9g" : "%.17g",
+                       read_answer(block, as, index));
     }
 }
 
@@ -314,8 +352,12 @@ static void pack_answers(check_block *block, const candidate *as)
             } else if (as->kind == ESPALIER_OUTPUT_CLASS) {
                 ((int32_t *)block->answers)[index] = block->classes[index];
             } else {
-                ((double *)block->answers)[index] =
-                    block->slots[row * slots + answer_slot + column];
+                const double value = block->slots[row * slots + answer_slot + column];
+                if (as->item_bytes == sizeof(float)) {
+                    ((float *)block->answers)[index] = (float)value;
+                } else {
+                    ((double *)block->answers)[index] = value;
+                }
             }
         }
     }
@@ -354,11 +396,21 @@ static void compare_block(check_block *block, candidate *as)
 
 static bool classes_fit(const espalier_forest *forest, const espalier_array *expected)
 {
-    bool fit = forest->classifier && expected->column_count == forest->group_count;
+    bool fit = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier &&
+               expected->column_count == forest->group_count;
     for (uint32_t group = 0; fit && group < forest->group_count; group++) {
         fit = espalier_check_labels_fit(expected, &forest->labels[group]);
     }
     return fit;
+}
+
+/* What the sums are to the trainer. */
+static espalier_output_kind name_sums(const espalier_forest *forest)
+{
+    return forest->task == ESPALIER_FOREST_TASK_MARGIN ? ESPALIER_OUTPUT_MARGIN
+           : forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier
+               ? ESPALIER_OUTPUT_PROBABILITY
+               : ESPALIER_OUTPUT_VALUE;
 }
 
 /* Lists the output kinds that dtype and shape allow. */
@@ -366,20 +418,24 @@ static uint32_t list_candidates(const espalier_check *check, candidate *candidat
 {
     const espalier_forest *const forest = check->forest;
     const espalier_array *const expected = check->expected;
-    const bool is_real = expected->kind == 'f' && expected->item_bytes == 8;
+    const bool is_boosted = forest->task != ESPALIER_FOREST_TASK_FOREST;
+    const bool is_real =
+        expected->kind == 'f' &&
+        (expected->item_bytes == 8 || (expected->item_bytes == 4 && is_narrow(forest)));
     const bool is_integer = (expected->kind == 'i' || expected->kind == 'u') &&
                             (expected->item_bytes == 4 || expected->item_bytes == 8);
+    const bool is_leaf = is_integer || (is_boosted && expected->kind == 'f' &&
+                                        (expected->item_bytes == 4 || expected->item_bytes == 8));
     uint32_t count = 0;
-    if (is_real && expected->column_count == forest->leaf_width) {
-        candidates[count].kind =
-            forest->classifier ? ESPALIER_OUTPUT_PROBABILITY : ESPALIER_OUTPUT_VALUE;
-        candidates[count++].item_bytes = 8;
+    if (is_real && expected->column_count == espalier_forest_slots(forest)) {
+        candidates[count].kind = name_sums(forest);
+        candidates[count++].item_bytes = is_narrow(forest) ? 4 : 8;
     }
     if (classes_fit(forest, expected)) {
         candidates[count].kind = ESPALIER_OUTPUT_CLASS;
         candidates[count++].item_bytes = 4;
     }
-    if (is_integer && expected->column_count == forest->tree_count) {
+    if (is_leaf && expected->column_count == forest->tree_count) {
         candidates[count].kind = ESPALIER_OUTPUT_LEAF;
         candidates[count++].item_bytes = 8;
     }
@@ -417,16 +473,17 @@ static espalier_status refuse_shape(const espalier_check *check, const char *nam
 {
     const espalier_forest *const forest = check->forest;
     char classes[48] = "";
-    if (forest->classifier) {
+    if (forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier) {
         (void)snprintf(classes, sizeof classes, "%u class labels, ", (unsigned)forest->group_count);
     }
     return espalier_error_set(
         error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
         "%s: the expected answers have %zu columns of kind '%c' with %u bytes; a row has %u "
-        "float64 %s, %s%u integer leaves",
+        "%s %s, %s%u integer leaves",
         name, check->expected->column_count, check->expected->kind,
-        (unsigned)check->expected->item_bytes, (unsigned)forest->leaf_width,
-        forest->classifier ? "probabilities" : "values", classes, (unsigned)forest->tree_count);
+        (unsigned)check->expected->item_bytes, (unsigned)espalier_forest_slots(forest),
+        is_narrow(forest) ? "float32" : "float64", name_answers(name_sums(forest)), classes,
+        (unsigned)forest->tree_count);
 }
 
 static const candidate *choose_candidate(const candidate *candidates, uint32_t count)
@@ -446,6 +503,7 @@ static espalier_status judge_candidate(espalier_check *check, const candidate *a
                                        espalier_error *error_out)
 {
     check->kind = as->kind;
+    check->item_bytes = as->item_bytes;
     check->values = (uint64_t)check->rows->row_count * as->column_count;
     check->differing = as->differing;
     check->ulp_max = as->ulp_max;
@@ -475,8 +533,8 @@ static espalier_status compare_all(const espalier_check *check, candidate *candi
         block.row_count = row_count - first < block.rows_max ? row_count - first : block.rows_max;
         status = read_rows(&block, name, error_out);
         if (status == ESPALIER_OK) {
-            espalier_reference_evaluate(check->forest, block.rows, block.row_count, block.slots,
-                                        block.leaves);
+            espalier_reference_evaluate_float64(check->forest, block.rows, block.row_count,
+                                                block.slots, block.leaves);
             espalier_reference_classes(check->forest, block.slots, block.row_count, block.classes);
             for (uint32_t i = 0; i < count; i++) {
                 compare_block(&block, &candidates[i]);
@@ -562,7 +620,7 @@ espalier_status espalier_check_model(const espalier_check *check, const espalier
 {
     const candidate as = {.kind = check->kind,
                           .column_count = check->expected->column_count,
-                          .item_bytes = check->kind == ESPALIER_OUTPUT_CLASS ? 4 : 8};
+                          .item_bytes = check->item_bytes};
     espalier_predictor *predictor = NULL;
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = check->kind == ESPALIER_OUTPUT_LEAF ? ESPALIER_PREDICTOR_LEAF : 0;

@@ -17,6 +17,7 @@ typedef struct espalier_check {
     const espalier_rows *rows;
     const espalier_array *expected;
     espalier_output_kind kind;
+    size_t item_bytes; /* of an answer of the model */
     uint64_t values;
     uint64_t differing; /* in any bit */
     uint64_t ulp_max;
@@ -26,7 +27,7 @@ typedef struct espalier_check {
 
 /*
  * Evaluates the rows with the reference and compares bit for bit. What `expected` is
- * (probabilities, values, classes or leaves) follows from its dtype and shape; where two fit, the
+ * (probabilities, margins, values, classes or leaves) follows from its dtype and shape; where two fit, the
  * one that differs less. Differences that adding the trees in another order explains, and up to 64
  * units in the last place otherwise, are counted; larger ones are refused. `name` names the source
  * in messages. Status: ARGUMENT, DTYPE, FEATURE_COUNT, MISSING, INFINITE, CHECK, MEMORY. Free with

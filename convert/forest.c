@@ -7,6 +7,7 @@
 
 #include "format/error.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -33,6 +34,14 @@ static espalier_status fail_node(const tree_check *check, uint32_t node, const c
     return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,
                               "%s: tree %" PRIu32 ", node %" PRIu32 ": %s %" PRIu64, check->source,
                               check->tree, node, cause, number);
+}
+
+static espalier_status fail_tree(const tree_check *check, uint32_t tree, const char *cause,
+                                 uint32_t number, uint32_t count)
+{
+    return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,
+                              "%s: tree %" PRIu32 " %s %" PRIu32 " of %" PRIu32, check->source,
+                              tree, cause, number, count);
 }
 
 /*
@@ -68,6 +77,14 @@ static espalier_status check_split(const tree_check *check, uint64_t at, uint32_
     if (forest->missing_left[at] > 1) {
         return fail_node(check, node,
                          "the missing direction is neither 0 nor 1:", forest->missing_left[at]);
+    }
+    const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[at] : 0;
+    if (rule > ESPALIER_FOREST_MISSING_ZERO) {
+        return fail_node(check, node, "there is no missing rule", rule);
+    }
+    if (rule == ESPALIER_FOREST_MISSING_ZERO && !forest->missing_allowed) {
+        return fail_node(check, node, "calls zero missing where nothing may be missing; feature",
+                         forest->feature[at]);
     }
     espalier_status status = claim_child(check, node, forest->left[at], node_count);
     if (status == ESPALIER_OK) {
@@ -141,18 +158,32 @@ static espalier_status check_tree(const tree_check *check, espalier_forest_tree 
     return ESPALIER_OK;
 }
 
+/* A number that sums can take without rounding. */
+static bool is_summable(const espalier_forest *forest, double value)
+{
+    return isfinite(value) && (forest->accumulator != ESPALIER_FOREST_SUM_FLOAT32 ||
+                               (fabs(value) <= (double)FLT_MAX && (double)(float)value == value));
+}
+
 static espalier_status check_leaf_values(const tree_check *check)
 {
     const espalier_forest *forest = check->forest;
     const uint64_t count = forest->leaf_count * forest->leaf_width;
     for (uint64_t i = 0; i < count; i++) {
-        if (!isfinite(forest->leaf_values[i])) {
+        const double value = forest->leaf_values[i];
+        if (!is_summable(forest, value)) {
             return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0,
                                       ESPALIER_OFFSET_NONE,
                                       "%s: value %" PRIu64 " of leaf %" PRIu64
-                                      " of the forest is not finite",
-                                      check->source, i % forest->leaf_width,
-                                      i / forest->leaf_width);
+                                      " of the forest is not %s",
+                                      check->source, i % forest->leaf_width, i / forest->leaf_width,
+                                      isfinite(value) ? "a float32" : "finite");
+        }
+    }
+    for (uint32_t i = 0; forest->start != NULL && i < espalier_forest_slots(forest); i++) {
+        if (!is_summable(forest, forest->start[i])) {
+            return fail_forest(check, isfinite(forest->start[i]) ? "a start value is not a float32"
+                                                                 : "a start value is not finite");
         }
     }
     return ESPALIER_OK;
@@ -161,6 +192,7 @@ static espalier_status check_leaf_values(const tree_check *check)
 static espalier_status check_outputs(const tree_check *check)
 {
     const espalier_forest *forest = check->forest;
+    const bool is_forest = forest->task == ESPALIER_FOREST_TASK_FOREST;
     if (forest->tree_count == 0) {
         return fail_forest(check, "the forest has no trees");
     }
@@ -170,7 +202,7 @@ static espalier_status check_outputs(const tree_check *check)
     if (forest->group_count == 0 || forest->group_width == NULL) {
         return fail_forest(check, "the forest has no outputs");
     }
-    if (forest->classifier != (forest->labels != NULL)) {
+    if (is_forest && forest->classifier != (forest->labels != NULL)) {
         return fail_forest(check, "a classifier without labels, or labels without a classifier");
     }
     uint64_t width = 0;
@@ -178,15 +210,80 @@ static espalier_status check_outputs(const tree_check *check)
         if (forest->group_width[group] == 0) {
             return fail_forest(check, "an output has no values");
         }
-        if (forest->classifier && forest->labels[group].count != forest->group_width[group]) {
+        /* What classes a boosted model's margins stand for is its link's business. */
+        if (is_forest && forest->classifier &&
+            forest->labels[group].count != forest->group_width[group]) {
             return fail_forest(check, "an output has not one label a class");
         }
         width += forest->group_width[group];
     }
-    if (width != forest->leaf_width) {
-        return fail_forest(check, "leaves are not as wide as all outputs");
+    if (width != espalier_forest_slots(forest)) {
+        return fail_forest(check, forest->tree_slot != NULL
+                                      ? "there are not as many sums as values of all outputs"
+                                      : "leaves are not as wide as all outputs");
+    }
+    if (!is_forest && forest->normalise) {
+        return fail_forest(check, "only counts of a single tree are normalised");
+    }
+    if (forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 &&
+        (forest->divide != ESPALIER_FOREST_DIVIDE_NONE || forest->normalise)) {
+        return fail_forest(check, "float32 sums are not divided");
     }
     return ESPALIER_OK;
+}
+
+/* Where every tree adds, and in which iteration. */
+static espalier_status check_sums(const tree_check *check)
+{
+    const espalier_forest *forest = check->forest;
+    const uint32_t slots = espalier_forest_slots(forest);
+    const uint32_t iterations = espalier_forest_iterations(forest);
+    if (forest->leaf_width == 0 || forest->leaf_width > slots ||
+        (forest->tree_slot == NULL && forest->leaf_width != slots)) {
+        return fail_forest(check, "leaves are not as wide as the sums they are added to");
+    }
+    if (forest->default_iterations > iterations) {
+        return fail_forest(check, "more iterations are used than there are");
+    }
+    uint32_t before = 0;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const uint32_t slot = espalier_forest_slot_of(forest, i);
+        const uint32_t iteration = espalier_forest_iteration_of(forest, i);
+        if (slot > slots - forest->leaf_width) {
+            return fail_tree(check, i, "adds to sum", slot, slots);
+        }
+        if (iteration >= iterations || iteration < before) {
+            return fail_tree(check, i, "is out of order in iteration", iteration, iterations);
+        }
+        before = iteration;
+    }
+    return ESPALIER_OK;
+}
+
+uint32_t espalier_forest_slots(const espalier_forest *forest)
+{
+    return forest->slot_count != 0 ? forest->slot_count : forest->leaf_width;
+}
+
+uint32_t espalier_forest_iterations(const espalier_forest *forest)
+{
+    return forest->iteration_count != 0 ? forest->iteration_count : forest->tree_count;
+}
+
+uint32_t espalier_forest_iterations_used(const espalier_forest *forest)
+{
+    return forest->default_iterations != 0 ? forest->default_iterations
+                                           : espalier_forest_iterations(forest);
+}
+
+uint32_t espalier_forest_iteration_of(const espalier_forest *forest, uint32_t tree_index)
+{
+    return forest->tree_iteration != NULL ? forest->tree_iteration[tree_index] : tree_index;
+}
+
+uint32_t espalier_forest_slot_of(const espalier_forest *forest, uint32_t tree_index)
+{
+    return forest->tree_slot != NULL ? forest->tree_slot[tree_index] : 0;
 }
 
 espalier_status espalier_forest_validate(espalier_forest *forest, const char *source,
@@ -194,6 +291,7 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
 {
     tree_check check = {forest, source, error_out, 0, NULL};
     espalier_status status = check_outputs(&check);
+    status = status == ESPALIER_OK ? check_sums(&check) : status;
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -244,7 +342,12 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->threshold);
     free(forest->cover);
     free(forest->missing_left);
+    free(forest->missing_rule);
+    free(forest->number);
     free(forest->leaf_values);
+    free(forest->tree_slot);
+    free(forest->start);
+    free(forest->tree_iteration);
     free(forest->group_width);
     if (forest->labels != NULL) {
         for (uint32_t group = 0; group < forest->group_count; group++) {
@@ -262,5 +365,6 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->version);
     free(forest->class_name);
     free(forest->parameters_json);
+    free(forest->objective);
     *forest = (espalier_forest){0};
 }

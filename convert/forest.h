@@ -138,6 +138,15 @@ typedef struct espalier_forest {
 espalier_status espalier_forest_validate(espalier_forest *forest, const char *source,
                                          espalier_error *error_out);
 
+/* slot_count, iteration_count and default_iterations with what their 0 stands for. */
+uint32_t espalier_forest_slots(const espalier_forest *forest);
+uint32_t espalier_forest_iterations(const espalier_forest *forest);
+uint32_t espalier_forest_iterations_used(const espalier_forest *forest);
+
+/* The iteration that a tree belongs to, and the first slot it adds to. */
+uint32_t espalier_forest_iteration_of(const espalier_forest *forest, uint32_t tree_index);
+uint32_t espalier_forest_slot_of(const espalier_forest *forest, uint32_t tree_index);
+
 /* Frees everything in *forest (not the struct itself) and zeroes it. Accepts a zeroed forest. */
 void espalier_forest_free(espalier_forest *forest);
 

@@ -29,10 +29,12 @@ typedef struct golden_block {
     float *rows32;
     double *columns64; /* [feature_count][row_count] */
     float *columns32;
+    /* What the reference says; of float32 rows from row `narrow_row` on. */
     double *slots;
     int32_t *classes;
     uint32_t *leaves;
-    void *answers; /* [row_count][width] of the widest output */
+    uint32_t narrow_row; /* 0 where the trainer rounds to float32 anyway, else rows_max */
+    void *answers;       /* [row_count][width] of the widest output */
     size_t answer_bytes;
 } golden_block;
 
@@ -61,21 +63,24 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const size_t features = forest->feature_count;
     const size_t slots = espalier_reference_slot_count(forest);
     const size_t trees = forest->tree_count;
-    const uint64_t row_bytes = features * 24 + slots * 16 + trees * 12;
+    /* Rounding a row to float32 changes the answers of a trainer that does not. */
+    const size_t kinds = forest->input == ESPALIER_FOREST_INPUT_FLOAT64 ? 2 : 1;
+    const uint64_t row_bytes = features * 24 + slots * 16 + trees * (8 + 4 * kinds);
     const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
     const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
     const size_t answers = slots > trees ? slots : trees;
     memset(block, 0, sizeof *block);
     block->golden = golden;
     block->rows_max = (uint32_t)rows;
+    block->narrow_row = kinds == 2 ? (uint32_t)rows : 0;
     block->answer_bytes = rows * answers * sizeof(double);
     block->rows64 = malloc(rows * features * sizeof *block->rows64);
     block->rows32 = malloc(rows * features * sizeof *block->rows32);
     block->columns64 = malloc(rows * features * sizeof *block->columns64);
     block->columns32 = malloc(rows * features * sizeof *block->columns32);
-    block->slots = malloc(rows * slots * sizeof *block->slots);
-    block->classes = malloc(rows * forest->group_count * sizeof *block->classes);
-    block->leaves = malloc(rows * trees * sizeof *block->leaves);
+    block->slots = malloc(kinds * rows * slots * sizeof *block->slots);
+    block->classes = malloc(kinds * rows * forest->group_count * sizeof *block->classes);
+    block->leaves = malloc(kinds * rows * trees * sizeof *block->leaves);
     block->answers = malloc(block->answer_bytes);
     if (block->rows64 == NULL || block->rows32 == NULL || block->columns64 == NULL ||
         block->columns32 == NULL || block->slots == NULL || block->classes == NULL ||
@@ -102,8 +107,17 @@ static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_cou
             block->columns32[feature * row_count + row] = (float)value;
         }
     }
-    espalier_reference_evaluate(forest, block->rows32, row_count, block->slots, block->leaves);
+    espalier_reference_evaluate_float64(forest, block->rows64, row_count, block->slots,
+                                        block->leaves);
     espalier_reference_classes(forest, block->slots, row_count, block->classes);
+    const size_t narrow = block->narrow_row;
+    if (narrow != 0) {
+        double *const slots = block->slots + narrow * espalier_reference_slot_count(forest);
+        espalier_reference_evaluate(forest, block->rows32, row_count, slots,
+                                    block->leaves + narrow * forest->tree_count);
+        espalier_reference_classes(forest, slots, row_count,
+                                   block->classes + narrow * forest->group_count);
+    }
 }
 
 espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_bytes *section_out,
@@ -188,7 +202,9 @@ static espalier_status predict_block(const golden_block *block, espalier_predict
                                      const espalier_output_info *output, const row_shape *shape)
 {
     espalier_rows rows = describe_rows(block, shape);
-    const size_t item_bytes = output->dtype == ESPALIER_DTYPE_INT32 ? 4 : 8;
+    const bool is_narrow =
+        output->dtype == ESPALIER_DTYPE_INT32 || output->dtype == ESPALIER_DTYPE_FLOAT32;
+    const size_t item_bytes = is_narrow ? 4 : 8;
     const size_t row_bytes = output->width * item_bytes;
     espalier_outputs outputs = {.data = block->answers, .data_bytes = block->answer_bytes};
     if (!shape->one_by_one) {
@@ -217,38 +233,46 @@ typedef struct two_values {
 } two_values;
 
 static two_values compare_value(const golden_block *block, const espalier_output_info *output,
-                                uint32_t row, size_t column)
+                                const row_shape *shape, uint32_t row, size_t column)
 {
     const espalier_forest *const forest = block->golden->forest;
     const size_t index = row * output->width + column;
+    const size_t asked =
+        row + (shape->dtype == ESPALIER_DTYPE_FLOAT32 ? (size_t)block->narrow_row : 0);
     if (output->kind == ESPALIER_OUTPUT_LEAF) {
         const int64_t number = ((const int64_t *)block->answers)[index];
-        const int64_t expected = block->leaves[(size_t)row * forest->tree_count + column];
+        const int64_t expected = block->leaves[asked * forest->tree_count + column];
         return (two_values){(double)number, (double)expected, number == expected};
     }
     if (output->kind == ESPALIER_OUTPUT_CLASS) {
         const int32_t number = ((const int32_t *)block->answers)[index];
-        const int32_t expected = block->classes[(size_t)row * forest->group_count + column];
+        const int32_t expected = block->classes[asked * forest->group_count + column];
         return (two_values){number, expected, number == expected};
     }
-    const double value = ((const double *)block->answers)[index];
-    const size_t slot = (size_t)row * espalier_reference_slot_count(forest) +
+    const size_t slot = asked * espalier_reference_slot_count(forest) +
                         espalier_reference_answer_slot(forest) + column;
-    return (two_values){value, block->slots[slot],
-                        memcmp(&value, &block->slots[slot], sizeof value) == 0};
+    const double expected = block->slots[slot];
+    if (output->dtype == ESPALIER_DTYPE_FLOAT32) {
+        const float value = ((const float *)block->answers)[index];
+        const float rounded = (float)expected; /* it is one already */
+        return (two_values){(double)value, expected, memcmp(&value, &rounded, sizeof value) == 0};
+    }
+    const double value = ((const double *)block->answers)[index];
+    return (two_values){value, expected, memcmp(&value, &expected, sizeof value) == 0};
 }
 
 static espalier_status compare_block(const golden_block *block, const espalier_output_info *output,
                                      const row_shape *shape, const char *name,
                                      espalier_error *error_out)
 {
-    static const char *const kinds[] = {[ESPALIER_OUTPUT_PROBABILITY] = "probability",
+    static const char *const kinds[] = {[ESPALIER_OUTPUT_MARGIN] = "margin",
+                                        [ESPALIER_OUTPUT_PROBABILITY] = "probability",
                                         [ESPALIER_OUTPUT_CLASS] = "class",
                                         [ESPALIER_OUTPUT_VALUE] = "value",
                                         [ESPALIER_OUTPUT_LEAF] = "leaf"};
     for (uint32_t row = 0; row < block->row_count; row++) {
         for (size_t column = 0; column < output->width; column++) {
-            const two_values values = compare_value(block, output, row, column);
+            const two_values values = compare_value(block, output, shape, row, column);
             if (!values.same) {
                 return espalier_error_set(
                     error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
@@ -267,15 +291,24 @@ static espalier_status list_outputs(const espalier_forest *forest, const espalie
                                     const char *name, espalier_output_info *outputs,
                                     uint32_t *count_out, espalier_error *error_out)
 {
+    const bool is_forest = forest->task == ESPALIER_FOREST_TASK_FOREST;
+    const bool classifies = is_forest && forest->classifier;
+    const bool has_value = is_forest ? !classifies : forest->task == ESPALIER_FOREST_TASK_VALUE;
+    const size_t sums = espalier_forest_slots(forest);
+    const espalier_dtype sum_dtype = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32
+                                         ? ESPALIER_DTYPE_FLOAT32
+                                         : ESPALIER_DTYPE_FLOAT64;
     const struct {
         espalier_output_kind kind;
+        espalier_dtype dtype;
         size_t width;
         bool expected;
     } kinds[] = {
-        {ESPALIER_OUTPUT_PROBABILITY, forest->leaf_width, forest->classifier},
-        {ESPALIER_OUTPUT_CLASS, forest->group_count, forest->classifier},
-        {ESPALIER_OUTPUT_VALUE, forest->leaf_width, !forest->classifier},
-        {ESPALIER_OUTPUT_LEAF, forest->tree_count, true},
+        {ESPALIER_OUTPUT_MARGIN, sum_dtype, sums, !is_forest},
+        {ESPALIER_OUTPUT_PROBABILITY, ESPALIER_DTYPE_FLOAT64, sums, classifies},
+        {ESPALIER_OUTPUT_CLASS, ESPALIER_DTYPE_INT32, forest->group_count, classifies},
+        {ESPALIER_OUTPUT_VALUE, sum_dtype, sums, has_value},
+        {ESPALIER_OUTPUT_LEAF, ESPALIER_DTYPE_INT64, forest->tree_count, true},
     };
     uint32_t count = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -283,7 +316,8 @@ static espalier_status list_outputs(const espalier_forest *forest, const espalie
             continue;
         }
         const espalier_status status = espalier_model_output(model, kinds[i].kind, &outputs[count]);
-        if (status != ESPALIER_OK || outputs[count].width != kinds[i].width) {
+        if (status != ESPALIER_OK || outputs[count].width != kinds[i].width ||
+            outputs[count].dtype != (uint32_t)kinds[i].dtype) {
             return espalier_error_set(error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
                                       "%s: output kind %d is not that of the forest; not published",
                                       name, (int)kinds[i].kind);

@@ -118,12 +118,24 @@ static double draw_in_range(const espalier_golden *golden, uint32_t feature, row
     return low == high ? low + place - 0.5 : low * (1.0 - place) + high * place;
 }
 
-static double draw_special(row_random *random)
+/* Whether anything in the forest asks for magnitudes up to 1e-35f. */
+static bool minds_tiny(const espalier_forest *forest)
+{
+    return forest->flush_tiny || forest->missing_rule != NULL;
+}
+
+static double draw_special(const espalier_forest *forest, row_random *random)
 {
     static const double specials[] = {
         INFINITY, -INFINITY, 0.0,       -0.0,       FLT_MAX,  -FLT_MAX, 0x1p-149, -0x1p-149,
         0x1p-130, -0x1p-130, 0x1p-1074, -0x1p-1074, 0x1p-150, 1e300,    -1e300,   0x1.ffffffp127,
     };
+    const double edge = (double)1e-35F;
+    if (minds_tiny(forest) && draw_index(random, 2) != 0) {
+        const double beside[] = {edge, nextafter(edge, 1.0), (double)nextafterf(1e-35F, 1.0F), 0.0};
+        const double value = beside[draw_index(random, 4)];
+        return draw_index(random, 2) != 0 ? -value : value;
+    }
     return specials[draw_index(random, (uint32_t)(sizeof specials / sizeof specials[0]))];
 }
 
@@ -144,12 +156,13 @@ static double draw_beside(double threshold, row_theme theme, row_random *random)
 }
 
 /* What a feature that meets a threshold is set to in a row of this theme. */
-static double draw_pinned(double threshold, row_theme theme, row_random *random)
+static double draw_pinned(const espalier_forest *forest, double threshold, row_theme theme,
+                          row_random *random)
 {
     static const row_theme mixture[] = {THEME_EXACT, THEME_STEP64, THEME_STEP32, THEME_NEAREST};
     const uint32_t odd = draw_index(random, 16);
     if (theme == THEME_SPECIAL && odd < 4) {
-        return draw_special(random);
+        return draw_special(forest, random);
     }
     if ((theme == THEME_MISSING && odd < 4) || (theme == THEME_MIXED && odd == 0)) {
         return (double)NAN;
@@ -162,10 +175,19 @@ static double draw_pinned(double threshold, row_theme theme, row_random *random)
 }
 
 /* The trainer's decision, as reference.c makes it. */
-static bool goes_left(const espalier_forest *forest, uint64_t node, float value)
+static bool decide_left(const espalier_forest *forest, uint64_t node, double given)
 {
-    return isnan(value) ? forest->missing_allowed && forest->missing_left[node] != 0
-                        : (double)value <= forest->threshold[node];
+    const double edge = (double)1e-35F;
+    const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[node] : 0;
+    double value = forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? (double)(float)given : given;
+    if ((forest->flush_tiny && fabs(value) <= edge) ||
+        (rule == ESPALIER_FOREST_MISSING_NEVER && isnan(value))) {
+        value = 0.0;
+    }
+    const bool is_missing =
+        isnan(value) || (rule == ESPALIER_FOREST_MISSING_ZERO && fabs(value) <= edge);
+    return is_missing ? forest->missing_allowed && forest->missing_left[node] != 0
+                      : value <= forest->threshold[node];
 }
 
 static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, uint64_t index,
@@ -176,10 +198,10 @@ static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, 
     while (forest->left[node] != ESPALIER_FOREST_LEAF) {
         const uint32_t feature = forest->feature[node];
         if (golden->pinned[feature] != index + 1 && draw_index(random, 4) != 0) {
-            row[feature] = draw_pinned(forest->threshold[node], theme, random);
+            row[feature] = draw_pinned(forest, forest->threshold[node], theme, random);
             golden->pinned[feature] = index + 1;
         }
-        const bool left = goes_left(forest, node, (float)row[feature]);
+        const bool left = decide_left(forest, node, row[feature]);
         node = tree->first_node + (left ? forest->left[node] : forest->right[node]);
     }
 }
@@ -196,7 +218,7 @@ void espalier_golden_row(espalier_golden *golden, uint64_t index, double *row)
         if (is_odd && theme == THEME_MISSING) {
             row[i] = (double)NAN;
         } else if (is_odd && (theme == THEME_SPECIAL || theme == THEME_MIXED)) {
-            row[i] = draw_special(&random);
+            row[i] = draw_special(forest, &random);
         }
     }
     if (theme == THEME_RANDOM) {
@@ -218,7 +240,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 
 uint32_t espalier_golden_stored_count(const espalier_forest *forest)
 {
-    const uint64_t slots = (uint64_t)forest->leaf_width * (forest->normalise ? 2 : 1);
+    const uint64_t slots = (uint64_t)espalier_forest_slots(forest) * (forest->normalise ? 2 : 1);
     const uint64_t row_bytes = (forest->feature_count + slots) * sizeof(double) +
                                forest->tree_count * (uint64_t)sizeof(uint32_t);
     const uint64_t quarter = forest->node_count * sizeof(espalier_file_node) / 4 / row_bytes;
@@ -248,8 +270,9 @@ uint32_t espalier_golden_compared_count(const espalier_forest *forest)
 void espalier_golden_counts(const espalier_forest *forest, espalier_proof *proof)
 {
     const uint64_t rows = espalier_golden_compared_count(forest);
-    const uint64_t classes = forest->classifier ? forest->group_count : 0;
+    const bool decides = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier;
+    const uint64_t classes = decides ? forest->group_count : 0;
     proof->rows_compared = rows;
-    proof->values_compared = rows * (forest->leaf_width + classes);
+    proof->values_compared = rows * (espalier_forest_slots(forest) + classes);
     proof->leaves_compared = rows * forest->tree_count;
 }

@@ -13,30 +13,67 @@
 /* Halving a run of 2^32 values 32 times leaves one. */
 #define PAIRWISE_DEPTH_MAX 32u
 
+/* LightGBM's kZeroThreshold: magnitudes up to it are zero. */
+#define TINY ((double)1e-35F)
+
+/* Rows of either type; the other pointer is NULL. */
+typedef struct row_block {
+    const float *narrow;
+    const double *wide;
+    size_t row_count;
+} row_block;
+
+static uint32_t count_sums(const espalier_forest *forest)
+{
+    return forest->slot_count != 0 ? forest->slot_count : forest->leaf_width;
+}
+
 uint32_t espalier_reference_slot_count(const espalier_forest *forest)
 {
-    return forest->normalise ? forest->leaf_width * 2 : forest->leaf_width;
+    return forest->normalise ? count_sums(forest) * 2 : count_sums(forest);
 }
 
 uint32_t espalier_reference_answer_slot(const espalier_forest *forest)
 {
-    return forest->normalise ? forest->leaf_width : 0;
+    return forest->normalise ? count_sums(forest) : 0;
 }
 
-/* The trainer's number of the leaf that a row reaches. */
+/* A feature as the trainer compares it. */
+static double read_value(const espalier_forest *forest, const row_block *rows, size_t row,
+                         uint32_t feature)
+{
+    const size_t index = row * forest->feature_count + feature;
+    double value = rows->narrow != NULL ? (double)rows->narrow[index] : rows->wide[index];
+    if (forest->input == ESPALIER_FOREST_INPUT_FLOAT32) {
+        value = (double)(float)value;
+    }
+    return forest->flush_tiny && fabs(value) <= TINY ? 0.0 : value;
+}
+
+static bool goes_left(const espalier_forest *forest, uint64_t index, double value)
+{
+    const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[index]
+                                                      : (uint8_t)ESPALIER_FOREST_MISSING_NAN;
+    const bool missing_left = forest->missing_allowed && forest->missing_left[index] != 0;
+    if (rule == ESPALIER_FOREST_MISSING_NEVER) {
+        value = isnan(value) ? 0.0 : value;
+    } else if (isnan(value) || (rule == ESPALIER_FOREST_MISSING_ZERO && fabs(value) <= TINY)) {
+        return missing_left;
+    }
+    return value <= forest->threshold[index];
+}
+
+/* The index in its tree of the leaf that a row reaches. */
 static uint32_t find_leaf(const espalier_forest *forest, const espalier_forest_tree *tree,
-                          const float *row)
+                          const row_block *rows, size_t row)
 {
     const uint64_t first = tree->first_node;
     uint32_t node = 0;
     /* Children come after their parents, so this ends. */
     while (forest->left[first + node] != ESPALIER_FOREST_LEAF) {
         const uint64_t index = first + node;
-        const float value = row[forest->feature[index]];
-        const bool goes_left = isnan(value)
-                                   ? forest->missing_allowed && forest->missing_left[index] != 0
-                                   : (double)value <= forest->threshold[index];
-        node = goes_left ? forest->left[index] : forest->right[index];
+        const double value = read_value(forest, rows, row, forest->feature[index]);
+        node = goes_left(forest, index, value) ? forest->left[index] : forest->right[index];
     }
     return node;
 }
@@ -120,30 +157,80 @@ static void normalise_row(const espalier_forest *forest, double *slots)
         const double sum = sum_pairwise(slots + slot, width);
         const double divisor = sum == 0.0 ? 1.0 : sum;
         for (uint32_t i = slot; i < slot + width; i++) {
-            slots[forest->leaf_width + i] = slots[i] / divisor;
+            slots[count_sums(forest) + i] = slots[i] / divisor;
         }
         slot += width;
     }
 }
 
+static uint32_t count_iterations(const espalier_forest *forest)
+{
+    return forest->default_iterations != 0 ? forest->default_iterations
+           : forest->iteration_count != 0  ? forest->iteration_count
+                                           : forest->tree_count;
+}
+
+static bool is_used(const espalier_forest *forest, uint32_t tree_index)
+{
+    const uint32_t iteration =
+        forest->tree_iteration != NULL ? forest->tree_iteration[tree_index] : tree_index;
+    return iteration < count_iterations(forest);
+}
+
+static double add_rounded(const espalier_forest *forest, double sum, double value)
+{
+    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? (double)((float)sum + (float)value)
+                                                              : sum + value;
+}
+
 /*
- * Adds one tree to all rows. A single tree's values are taken as they are: 0.0 + -0.0 is not -0.0.
+ * Adds one tree to all rows. What a single tree answers is its leaf as it is: 0.0 + -0.0 is not
+ * -0.0. A boosted tree is added to the start.
  */
-static void add_tree(const espalier_forest *forest, uint32_t tree_index, const float *rows,
-                     size_t row_count, double *slots, uint32_t *leaves)
+static void add_tree(const espalier_forest *forest, uint32_t tree_index, const row_block *rows,
+                     double *slots, uint32_t *leaves)
 {
     const espalier_forest_tree *const tree = &forest->trees[tree_index];
     const uint32_t slot_count = espalier_reference_slot_count(forest);
-    const bool takes = tree_index == 0 && forest->divide == ESPALIER_FOREST_DIVIDE_NONE;
-    for (size_t row = 0; row < row_count; row++) {
-        const uint32_t leaf = find_leaf(forest, tree, rows + row * forest->feature_count);
+    const uint32_t first_slot = forest->tree_slot != NULL ? forest->tree_slot[tree_index] : 0;
+    const bool takes = tree_index == 0 && forest->divide == ESPALIER_FOREST_DIVIDE_NONE &&
+                       forest->task == ESPALIER_FOREST_TASK_FOREST && forest->start == NULL;
+    const bool adds = is_used(forest, tree_index);
+    for (size_t row = 0; row < rows->row_count; row++) {
+        const uint32_t leaf = find_leaf(forest, tree, rows, row);
         const double *const values = find_values(forest, tree, leaf);
-        double *const sums = slots + row * slot_count;
-        for (uint32_t i = 0; i < forest->leaf_width; i++) {
-            sums[i] = takes ? values[i] : sums[i] + values[i];
+        double *const sums = slots + row * slot_count + first_slot;
+        for (uint32_t i = 0; adds && i < forest->leaf_width; i++) {
+            sums[i] = takes ? values[i] : add_rounded(forest, sums[i], values[i]);
         }
         if (leaves != NULL) {
-            leaves[row * forest->tree_count + tree_index] = leaf;
+            leaves[row * forest->tree_count + tree_index] =
+                forest->number != NULL ? forest->number[tree->first_node + leaf] : leaf;
+        }
+    }
+}
+
+static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
+                     uint32_t *leaves)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    const uint32_t sum_count = count_sums(forest);
+    memset(slots, 0, rows->row_count * slot_count * sizeof *slots);
+    for (size_t row = 0; forest->start != NULL && row < rows->row_count; row++) {
+        memcpy(slots + row * slot_count, forest->start, sum_count * sizeof *slots);
+    }
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        add_tree(forest, i, rows, slots, leaves);
+    }
+    for (size_t row = 0; row < rows->row_count; row++) {
+        double *const sums = slots + row * slot_count;
+        if (forest->divide == ESPALIER_FOREST_DIVIDE_TREES) {
+            for (uint32_t i = 0; i < sum_count; i++) {
+                sums[i] /= (double)count_iterations(forest);
+            }
+        }
+        if (forest->normalise) {
+            normalise_row(forest, sums);
         }
     }
 }
@@ -151,22 +238,15 @@ static void add_tree(const espalier_forest *forest, uint32_t tree_index, const f
 void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
                                  double *slots, uint32_t *leaves)
 {
-    const uint32_t slot_count = espalier_reference_slot_count(forest);
-    memset(slots, 0, row_count * slot_count * sizeof *slots);
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
-        add_tree(forest, i, rows, row_count, slots, leaves);
-    }
-    for (size_t row = 0; row < row_count; row++) {
-        double *const sums = slots + row * slot_count;
-        if (forest->divide == ESPALIER_FOREST_DIVIDE_TREES) {
-            for (uint32_t i = 0; i < forest->leaf_width; i++) {
-                sums[i] /= (double)forest->tree_count;
-            }
-        }
-        if (forest->normalise) {
-            normalise_row(forest, sums);
-        }
-    }
+    const row_block block = {rows, NULL, row_count};
+    evaluate(forest, &block, slots, leaves);
+}
+
+void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
+                                         size_t row_count, double *slots, uint32_t *leaves)
+{
+    const row_block block = {NULL, rows, row_count};
+    evaluate(forest, &block, slots, leaves);
 }
 
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,
@@ -186,15 +266,22 @@ void espalier_reference_classes(const espalier_forest *forest, const double *slo
     }
 }
 
-void espalier_reference_magnitudes(const espalier_forest *forest, const float *row,
+void espalier_reference_magnitudes(const espalier_forest *forest, const double *row,
                                    double *magnitudes)
 {
-    memset(magnitudes, 0, forest->leaf_width * sizeof *magnitudes);
+    const row_block block = {NULL, row, 1};
+    for (uint32_t i = 0; i < count_sums(forest); i++) {
+        magnitudes[i] = forest->start != NULL ? fabs(forest->start[i]) : 0.0;
+    }
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         const espalier_forest_tree *const tree = &forest->trees[i];
-        const double *const values = find_values(forest, tree, find_leaf(forest, tree, row));
-        for (uint32_t j = 0; j < forest->leaf_width; j++) {
-            magnitudes[j] += fabs(values[j]);
+        if (is_used(forest, i)) {
+            const double *const values =
+                find_values(forest, tree, find_leaf(forest, tree, &block, 0));
+            const uint32_t slot = forest->tree_slot != NULL ? forest->tree_slot[i] : 0;
+            for (uint32_t j = 0; j < forest->leaf_width; j++) {
+                magnitudes[slot + j] += fabs(values[j]);
+            }
         }
     }
 }

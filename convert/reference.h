@@ -2,8 +2,8 @@
 /*
  * The oracle: a plain evaluation of a forest as forest.h describes the trainer. Knows no layout, no
  * file and no engine, and must never share code with them; it is what they are proved against.
- * Nothing is refused: NaN goes right unless the node says left (which only counts in a forest that
- * allows missing values), infinities compare as numbers.
+ * Nothing is refused: where nothing may be missing, NaN goes right unless its node's rule makes it
+ * 0; infinities compare as numbers.
  */
 #ifndef ESPALIER_CONVERT_REFERENCE_H
 #define ESPALIER_CONVERT_REFERENCE_H
@@ -13,27 +13,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Values per row: the sums (leaf_width), then, with normalise, the probabilities. */
+/* Values per row: the sums, then, with normalise, the probabilities. */
 uint32_t espalier_reference_slot_count(const espalier_forest *forest);
 
 /* The first slot of what the trainer's predict_proba or a regressor's predict gives. */
 uint32_t espalier_reference_answer_slot(const espalier_forest *forest);
 
 /*
- * Evaluates row_count rows, float32 [row_count][feature_count], the features cast already.
- * slots: [row_count][slot_count]. leaves: [row_count][tree_count], the trainer's node numbers, or
- * NULL. Allocates nothing; goes through the rows tree by tree, so blocks of some hundred rows are
- * faster than one row at a time.
+ * Evaluates row_count rows, [row_count][feature_count], as the trainer's predict does, with the
+ * iterations it uses. slots: [row_count][slot_count]; float32 sums widened. leaves: of all trees,
+ * [row_count][tree_count], the trainer's numbers, or NULL. Allocates nothing; goes through the rows
+ * tree by tree, so blocks of some hundred rows are faster than one row at a time.
  */
 void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
                                  double *slots, uint32_t *leaves);
+void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
+                                         size_t row_count, double *slots, uint32_t *leaves);
 
 /* Class indices [row_count][group_count] of evaluated rows: the first maximum of each group. */
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,
                                 size_t row_count, int32_t *classes);
 
-/* For one row: the sum over all trees of the absolute leaf values, [leaf_width]. */
-void espalier_reference_magnitudes(const espalier_forest *forest, const float *row,
+/* For one row: the absolute start and leaf values of all iterations used, added up; [slots]. */
+void espalier_reference_magnitudes(const espalier_forest *forest, const double *row,
                                    double *magnitudes);
 
 #endif

@@ -140,7 +140,7 @@ static void test_sums_in_tree_order_and_divides_once(void **state)
     expect_bits(evaluate_one(&s.forest, -1.0F, &leaf), 0.0);
     expect_bits(evaluate_one(&s.forest, 1.0F, &leaf), (0.1 + 0.2 + 0.3) / 3.0);
     double magnitude = 0.0;
-    const float row = -1.0F;
+    const double row = -1.0;
     espalier_reference_magnitudes(&s.forest, &row, &magnitude);
     expect_bits(magnitude, 2e16);
 }
