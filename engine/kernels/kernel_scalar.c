@@ -4,6 +4,7 @@
  */
 #include "engine/kernels/kernel.h"
 
+#include "engine/kernels/mask_entry.h"
 #include "espalier.h"
 #include "format/layout.h"
 
@@ -132,6 +133,73 @@
 #undef SUM
 #undef NAME
 
+/* ---- mask layouts ---- */
+
+#define CODE         uint8_t
+#define BANK(suffix) byte_##suffix
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks_plain.inc"
+#undef CODE
+#undef BANK
+
+#define CODE         uint16_t
+#define BANK(suffix) short_##suffix
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks_plain.inc"
+#undef CODE
+#undef BANK
+
+/* ---- ranks ---- */
+
+static inline uint32_t count_below_f32(const float *items, float value)
+{
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < ESPALIER_CUT_BLOCK; i++) {
+        below += items[i] < value;
+    }
+    return below;
+}
+
+static inline uint32_t count_below_f64(const double *items, double value)
+{
+    uint32_t below = 0;
+    for (uint32_t i = 0; i < ESPALIER_CUT_BLOCK; i++) {
+        below += items[i] < value;
+    }
+    return below;
+}
+
+#define VALUE        float
+#define COUNT_BELOW  count_below_f32
+#define NAME(suffix) suffix##_f32
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+#define VALUE        double
+#define COUNT_BELOW  count_below_f64
+#define NAME(suffix) suffix##_f64
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+static const espalier_ranker ranker = {
+    .name = "ranks, scalar",
+    .isa = ESPALIER_ISA_SCALAR,
+    .rank_block_float32 = rank_block_f32,
+    .rank_block_float64 = rank_block_f64,
+    .rank_row_float32 = rank_row_f32,
+    .rank_row_float64 = rank_row_f64,
+};
+
+const espalier_ranker *const espalier_ranker__scalar = &ranker;
+
+/* ---- the lists ---- */
+
 /* clang-format off */
 #define WALK(functions, what, bytes, bits, clamping, sums)                                         \
     {                                                                                              \
@@ -145,6 +213,9 @@
 #define FLOAT64 ESPALIER_ACCUMULATOR_FLOAT64
 #define FLOAT32 ESPALIER_ACCUMULATOR_FLOAT32
 
+#define MASK_LEVEL "scalar"
+#define MASK_ISA   ESPALIER_ISA_SCALAR
+
 static const espalier_kernel kernels[] = {
     WALK(walk8_16_f64, "8-byte nodes, 16-bit children", 8, 16, 0, FLOAT64),
     WALK(walk8_16_f32, "8-byte nodes, 16-bit children, float32 sums", 8, 16, 0, FLOAT32),
@@ -156,6 +227,7 @@ static const espalier_kernel kernels[] = {
     WALK(walk8_clamp_f32, "8-byte nodes, clamping, float32 sums", 8, 0, 1, FLOAT32),
     WALK(walk16_clamp_f64, "16-byte nodes, clamping", 16, 0, 1, FLOAT64),
     WALK(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 0, 1, FLOAT32),
+    MASK_ENTRIES(64, 64, 64, 64),
 };
 
 const espalier_kernel_list espalier_kernels__scalar = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Entries of the mask kernels in a level's list. Includes nothing; wants kernel.h, layout.h and
+ * espalier.h before it. A level's file defines MASK_LEVEL, its name, and MASK_ISA, its number.
+ */
+#ifndef ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
+#define ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
+
+/* clang-format off */
+#define MASK_ENTRY(text, where, codes, bytes, sums, least, row, block, each)                       \
+    {                                                                                              \
+        .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = where, .bank = codes,             \
+        .accumulator = sums, .node_bytes = bytes, .flight_rows = ESPALIER_GROUP_ROWS,              \
+        .least_rows = least, .sum_row = row, .sum_block = block, .each_row = each                  \
+    }
+
+#define HEAP_ENTRY(text, bank, bytes, width, sums, least)                                          \
+    MASK_ENTRY("mask, complete trees, " text, ESPALIER_FILE_HEAP, bytes == 2 ? ESPALIER_BANK_BYTE  \
+               : ESPALIER_BANK_SHORT, bytes, sums, least, bank##_heap_##width##_sum_row,           \
+               bank##_heap_##width##_sum_block, bank##_heap_each_row)
+
+#define SELECT_ENTRY(text, bank, codes, width, sums, least)                                        \
+    MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, least,              \
+               bank##_select_##width##_sum_row, bank##_select_##width##_sum_block,                 \
+               bank##_select_each_row)
+
+/* Both layouts, banks and accumulators; from how many rows on a block pays, for each. */
+#define MASK_ENTRIES(heap_byte, heap_short, select_byte, select_short)                             \
+    HEAP_ENTRY("1-byte codes", byte, 2, f64, ESPALIER_ACCUMULATOR_FLOAT64, heap_byte),             \
+    HEAP_ENTRY("1-byte codes, float32 sums", byte, 2, f32, ESPALIER_ACCUMULATOR_FLOAT32,           \
+               heap_byte),                                                                         \
+    HEAP_ENTRY("2-byte codes", short, 4, f64, ESPALIER_ACCUMULATOR_FLOAT64, heap_short),           \
+    HEAP_ENTRY("2-byte codes, float32 sums", short, 4, f32, ESPALIER_ACCUMULATOR_FLOAT32,          \
+               heap_short),                                                                        \
+    SELECT_ENTRY("1-byte codes", byte, ESPALIER_BANK_BYTE, f64, ESPALIER_ACCUMULATOR_FLOAT64,      \
+                 select_byte),                                                                     \
+    SELECT_ENTRY("1-byte codes, float32 sums", byte, ESPALIER_BANK_BYTE, f32,                      \
+                 ESPALIER_ACCUMULATOR_FLOAT32, select_byte),                                       \
+    SELECT_ENTRY("2-byte codes", short, ESPALIER_BANK_SHORT, f64, ESPALIER_ACCUMULATOR_FLOAT64,    \
+                 select_short),                                                                    \
+    SELECT_ENTRY("2-byte codes, float32 sums", short, ESPALIER_BANK_SHORT, f32,                    \
+                 ESPALIER_ACCUMULATOR_FLOAT32, select_short)
+/* clang-format on */
+
+#endif
