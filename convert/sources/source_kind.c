@@ -4,7 +4,10 @@
  */
 #include "convert/sources/source_kind.h"
 
+#include "convert/sources/lightgbm.h"
+
 static const espalier_source_kind *const kinds[] = {
+    &espalier_lightgbm_kind,
     NULL, /* the end */
 };
 

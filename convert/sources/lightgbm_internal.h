@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the LightGBM importer share. Included by lightgbm*.c alone.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_LIGHTGBM_INTERNAL_H
+#define ESPALIER_CONVERT_SOURCES_LIGHTGBM_INTERNAL_H
+
+#include "convert/sources/decimal.h"
+#include "convert/sources/lightgbm.h"
+#include "convert/sources/text_lines.h"
+
+#define ESPALIER_LIGHTGBM_NO_TREE UINT32_MAX
+
+/* What the header says. A key that is absent has a NULL text. */
+typedef struct espalier_lightgbm_header {
+    espalier_text_slice version;
+    espalier_text_slice num_class;
+    espalier_text_slice num_tree_per_iteration;
+    espalier_text_slice label_index;
+    espalier_text_slice max_feature_idx;
+    espalier_text_slice objective;
+    espalier_text_slice average_output; /* the bare word */
+    espalier_text_slice feature_names;
+    espalier_text_slice monotone_constraints;
+    espalier_text_slice feature_infos;
+    espalier_text_slice tree_sizes;
+} espalier_lightgbm_header;
+
+/* The lines of one tree. A key that is absent has a NULL text. */
+typedef struct espalier_lightgbm_block {
+    uint64_t offset; /* of "Tree=" */
+    uint64_t line;
+    espalier_text_slice num_leaves;
+    espalier_text_slice num_cat;
+    espalier_text_slice split_feature;
+    espalier_text_slice threshold;
+    espalier_text_slice decision_type;
+    espalier_text_slice left_child;
+    espalier_text_slice right_child;
+    espalier_text_slice leaf_value;
+    espalier_text_slice leaf_count;
+    espalier_text_slice internal_count;
+    espalier_text_slice is_linear;
+    uint32_t leaf_count_number; /* num_leaves as a number */
+} espalier_lightgbm_block;
+
+/* A key and where its value goes: an offset in one of the two above. */
+typedef struct espalier_lightgbm_key {
+    const char *name;
+    size_t place; /* ESPALIER_LIGHTGBM_UNREAD: known, but of no use here */
+} espalier_lightgbm_key;
+
+#define ESPALIER_LIGHTGBM_UNREAD SIZE_MAX
+
+/* One conversion. */
+typedef struct espalier_lightgbm_import {
+    const espalier_source_input *input;
+    espalier_error *error;
+    espalier_forest *forest;
+    espalier_decimal decimal;
+    espalier_text_lines lines;
+    uint64_t memory_left;
+    espalier_lightgbm_header header;
+    espalier_text_lines trees; /* where the first tree stands */
+    uint32_t tree;             /* being read, or ESPALIER_LIGHTGBM_NO_TREE */
+} espalier_lightgbm_import;
+
+/* "FILE: line 7, tree 0: cause", with the place of `at` (NULL: of the whole file). */
+espalier_status espalier_lightgbm_fail(const espalier_lightgbm_import *import,
+                                       const espalier_text_slice *at, espalier_status status,
+                                       const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* How much of a text a message repeats, as the precision of %.*s. */
+int espalier_lightgbm_shown(const espalier_text_slice *slice);
+
+/* Charges count x bytes against the limit before they are allocated, zeroed, into *out. */
+espalier_status espalier_lightgbm_allocate(espalier_lightgbm_import *import, uint64_t count,
+                                           uint64_t bytes, void **out);
+
+/*
+ * Reads a line "key=value" into `record`, where keys[] says. A key that is not listed or was there
+ * before is refused.
+ */
+espalier_status espalier_lightgbm_take_line(const espalier_lightgbm_import *import,
+                                            const espalier_text_slice *line,
+                                            const espalier_lightgbm_key *keys, void *record);
+
+/* A value that is one integer in [min, max]; `key` names it. */
+espalier_status espalier_lightgbm_integer(const espalier_lightgbm_import *import,
+                                          const espalier_text_slice *value, const char *key,
+                                          int64_t min, int64_t max, int64_t *integer_out);
+
+/* Refuses a value that is absent, or does not have as many words. */
+espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
+                                        const espalier_text_slice *value, const char *key,
+                                        uint64_t count);
+
+/* What ends a list of trees; LightGBM before 2.2.1 writes no "end of trees". */
+bool espalier_lightgbm_ends_trees(const espalier_text_slice *line);
+
+/* Counts the trees behind import->trees, makes the forest's arrays, and fills them. */
+espalier_status espalier_lightgbm_read_trees(espalier_lightgbm_import *import);
+
+/* Text of the file as UTF-8, malloc'ed, memory charged; bytes that are none become \xNN. */
+espalier_status espalier_lightgbm_copy_text(espalier_lightgbm_import *import,
+                                            const espalier_text_slice *slice, char **text_out);
+
+/* The names of all features; their count is checked. */
+espalier_status espalier_lightgbm_read_names(espalier_lightgbm_import *import);
+
+/* The block "parameters:" behind the trees, if there is one, as a JSON object. */
+espalier_status espalier_lightgbm_read_parameters(espalier_lightgbm_import *import);
+
+#endif
