@@ -94,7 +94,8 @@ static uint64_t align_labels(uint64_t offset)
 espalier_status espalier_flatten_labels(const espalier_forest *forest,
                                         espalier_flat_bytes *section_out)
 {
-    if (!forest->classifier) {
+    /* Margins stand for no class. */
+    if (!forest->classifier || forest->task != ESPALIER_FOREST_TASK_FOREST) {
         return ESPALIER_OK;
     }
     const uint64_t records_end =

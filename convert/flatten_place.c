@@ -79,11 +79,15 @@ static void store_node(const placing *tree, uint32_t position, uint32_t threshol
 
 static void store_number(const placing *tree, uint32_t position, uint32_t number)
 {
-    /* Little-endian, so the low bytes come first. */
     const uint32_t bytes = tree->placer->number_bytes;
     if (bytes != 0) {
-        memcpy(tree->numbers + (uint64_t)position * bytes, &number, bytes);
+        espalier_flatten_store(tree->numbers + (uint64_t)position * bytes, number, bytes);
     }
+}
+
+static uint32_t node_number(const placing *tree, uint32_t node)
+{
+    return espalier_flatten_number(tree->placer->work, tree->first_node + node, node);
 }
 
 static void store_filler(const placing *tree, uint32_t position)
@@ -100,7 +104,7 @@ static espalier_status store_leaf(const placing *tree, uint32_t node, uint32_t p
                                 &number);
     if (status == ESPALIER_OK) {
         store_node(tree, position, number + ESPALIER_LEAF_BIAS, position, 0);
-        store_number(tree, position, node);
+        store_number(tree, position, node_number(tree, node));
     }
     return status;
 }
@@ -122,18 +126,13 @@ static espalier_status enter_child(const placing *tree, uint32_t node, uint32_t 
 static espalier_status place_pair(placing *tree, espalier_place_item item,
                                   espalier_place_item *waiting, uint32_t *count)
 {
-    const espalier_forest *const forest = tree->placer->forest;
     const uint64_t index = tree->first_node + item.node;
     const uint32_t child = tree->next_position;
     tree->next_position = child + 2;
 
-    const float threshold = espalier_round_threshold(forest->threshold[index]);
-    uint32_t threshold_bits = 0;
-    memcpy(&threshold_bits, &threshold, sizeof threshold_bits);
-    const size_t goes_left = forest->missing_allowed && forest->missing_left[index] != 0 ? 1 : 0;
-    const size_t key = (size_t)forest->feature[index] * 2 + goes_left;
-    store_node(tree, item.position, threshold_bits, child, tree->placer->column_of[key]);
-    store_number(tree, item.position, item.node);
+    const espalier_column_test test = espalier_columns_test(&tree->placer->work->columns, index);
+    store_node(tree, item.position, test.threshold, child, test.column);
+    store_number(tree, item.position, node_number(tree, item.node));
 
     espalier_status status = enter_child(tree, tree->left[item.node], child, waiting, count);
     if (status == ESPALIER_OK) {
@@ -196,7 +195,7 @@ static espalier_status place_lines(placing *tree)
 espalier_status espalier_place_tree(const espalier_placer *placer, const espalier_forest_tree *tree,
                                     uint8_t *nodes, uint8_t *numbers)
 {
-    const espalier_forest *const forest = placer->forest;
+    const espalier_forest *const forest = placer->work->forest;
     placing state = {
         .placer = placer,
         .left = forest->left + tree->first_node,

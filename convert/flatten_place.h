@@ -6,6 +6,7 @@
 #define ESPALIER_CONVERT_FLATTEN_PLACE_H
 
 #include "convert/flatten_leaves.h"
+#include "convert/flatten_work.h"
 #include "convert/forest.h"
 
 #include <stdint.h>
@@ -18,8 +19,7 @@ typedef struct espalier_place_item {
 
 /* What all trees of a part share. */
 typedef struct espalier_placer {
-    const espalier_forest *forest;
-    const uint32_t *column_of;   /* [feature * 2 + missing left] */
+    const espalier_flattening *work;
     espalier_leaf_table *leaves; /* filled in order of placement */
     espalier_place_item *stack;  /* room for half the nodes of the largest tree, and 8 */
     uint32_t node_bytes;

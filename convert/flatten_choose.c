@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which layout a forest gets, from its shape alone: never from the machine that converts. May
+ * include convert/flatten*. Must not write nodes.
+ */
+#include "convert/flatten_work.h"
+#include "format/error.h"
+
+#include <stdio.h>
+
+/* Codes and columns of the narrow banks. */
+#define BYTE_CODE_MAX   255u
+#define SHORT_CODE_MAX  65535u
+#define BYTE_COLUMNS    256u
+#define SHORT_COLUMNS   65536u
+#define MASK_LEAF_BYTES ((uint64_t)32 << 20)
+
+/* What the choice depends on. */
+typedef struct forest_shape {
+    uint32_t depth_max;
+    uint64_t leaf_max;      /* of the tree with the most */
+    uint64_t decisions;     /* of all trees */
+    uint64_t heap_nodes;    /* that HEAP would have */
+    uint64_t columns_byte;  /* columns with codes of one byte; UINT64_MAX: not counted */
+    uint64_t columns_short; /* of two bytes */
+} forest_shape;
+
+static forest_shape measure_shape(const espalier_forest *forest)
+{
+    forest_shape shape = {.columns_byte = UINT64_MAX, .columns_short = UINT64_MAX};
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const espalier_forest_tree *const tree = &forest->trees[i];
+        const uint64_t leaves = ((uint64_t)tree->node_count + 1) / 2;
+        const uint32_t levels = tree->depth > 0 ? tree->depth : 1;
+        shape.depth_max = tree->depth > shape.depth_max ? tree->depth : shape.depth_max;
+        shape.leaf_max = leaves > shape.leaf_max ? leaves : shape.leaf_max;
+        shape.decisions += leaves - 1;
+        shape.heap_nodes +=
+            levels <= ESPALIER_HEAP_LEVELS ? (UINT64_C(1) << levels) - 1 : UINT32_MAX;
+    }
+    return shape;
+}
+
+static bool fits_columns(const forest_shape *shape)
+{
+    return shape->columns_byte <= BYTE_COLUMNS || shape->columns_short <= SHORT_COLUMNS;
+}
+
+/*
+ * HEAP or SELECT, where both can hold the trees. A batch takes about 6 units for a node of HEAP,
+ * fillers included, and 13 for a decision of SELECT; one row takes 4 instructions a level in HEAP
+ * and 9 in SELECT.
+ */
+static uint32_t choose_mask(const forest_shape *shape)
+{
+    return shape->depth_max <= ESPALIER_HEAP_LEVELS &&
+                   shape->heap_nodes * 6 <= shape->decisions * 13
+               ? ESPALIER_FILE_HEAP
+               : ESPALIER_FILE_SELECT;
+}
+
+/*
+ * What the converter takes by itself. A mask's leaves are not shared, so wide ones grow: above 32
+ * MiB they no longer fit the caches that a walk's nodes and shared leaves might.
+ */
+static uint32_t choose_layout(const espalier_forest *forest, const forest_shape *shape)
+{
+    const uint32_t mask = choose_mask(shape);
+    const uint64_t rows = mask == ESPALIER_FILE_HEAP ? shape->heap_nodes + forest->tree_count
+                                                     : shape->decisions + forest->tree_count;
+    const uint64_t value_bytes = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? 4 : 8;
+    const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
+    return holds && shape->decisions > 0 && fits_columns(shape) &&
+                   rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
+               ? mask
+               : ESPALIER_FILE_WALK;
+}
+
+/* ---- refusing ---- */
+
+static espalier_status refuse(const espalier_flattening *work, const char *layout, const char *what,
+                              uint64_t count, uint64_t limit)
+{
+    return espalier_error_set(work->error, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                              "%s: the %s layout cannot hold it: %llu %s, at most %llu",
+                              work->source, layout, (unsigned long long)count, what,
+                              (unsigned long long)limit);
+}
+
+/* A layout that was asked for; names what is too large. */
+static espalier_status check_asked(const espalier_flattening *work, uint32_t layout,
+                                   const forest_shape *shape)
+{
+    const char *const name = layout == ESPALIER_FILE_HEAP ? "heap" : "select";
+    if (layout == ESPALIER_FILE_WALK) {
+        return ESPALIER_OK;
+    }
+    if (shape->decisions == 0) {
+        return espalier_error_set(work->error, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: the %s layout cannot hold it: no tree decides anything",
+                                  work->source, name);
+    }
+    if (layout == ESPALIER_FILE_HEAP && shape->depth_max > ESPALIER_HEAP_LEVELS) {
+        return refuse(work, name, "levels in a tree", shape->depth_max, ESPALIER_HEAP_LEVELS);
+    }
+    if (layout == ESPALIER_FILE_SELECT && shape->leaf_max > ESPALIER_SELECT_LEAVES) {
+        return refuse(work, name, "leaves in a tree", shape->leaf_max, ESPALIER_SELECT_LEAVES);
+    }
+    if (!fits_columns(shape)) {
+        return refuse(work, name, "columns of at most 65,535 cuts", shape->columns_short,
+                      SHORT_COLUMNS);
+    }
+    return ESPALIER_OK;
+}
+
+/* ---- what is needed for the choice ---- */
+
+static bool may_be_mask(const forest_shape *shape)
+{
+    return shape->decisions > 0 &&
+           (shape->depth_max <= ESPALIER_HEAP_LEVELS || shape->leaf_max <= ESPALIER_SELECT_LEAVES);
+}
+
+/* Cuts are sorted only for codes: of a float64 trainer, or where a mask may come of it. */
+static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, forest_shape *shape)
+{
+    const bool wide = work->forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
+    const bool mask = asked != ESPALIER_LAYOUT_WALK && may_be_mask(shape);
+    if (!wide && !mask) {
+        return ESPALIER_OK;
+    }
+    if (espalier_columns_collect(&work->columns) != ESPALIER_OK) {
+        return espalier_flatten_fail_memory(work, "cuts");
+    }
+    shape->columns_byte = espalier_columns_count(&work->columns, BYTE_CODE_MAX);
+    shape->columns_short = espalier_columns_count(&work->columns, SHORT_CODE_MAX);
+    return ESPALIER_OK;
+}
+
+/* ---- telling ---- */
+
+static void explain_walk(espalier_flattening *work, uint32_t asked, const forest_shape *shape)
+{
+    espalier_flat *const flat = work->flat;
+    if (asked == ESPALIER_LAYOUT_WALK) {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk, as asked for: serves trees of any depth and width");
+    } else if (shape->decisions == 0) {
+        (void)snprintf(flat->why, sizeof flat->why, "walk: no tree decides anything");
+    } else if (!may_be_mask(shape)) {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: trees of up to %u levels and %llu leaves; masks hold %u or %u",
+                       (unsigned)shape->depth_max, (unsigned long long)shape->leaf_max,
+                       ESPALIER_HEAP_LEVELS, ESPALIER_SELECT_LEAVES);
+    } else if (!fits_columns(shape)) {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: %llu columns of two-byte codes; masks hold %u",
+                       (unsigned long long)shape->columns_short, SHORT_COLUMNS);
+    } else {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: leaves of %u values take less room where they are shared",
+                       (unsigned)work->forest->leaf_width);
+    }
+}
+
+static void explain_mask(espalier_flattening *work, uint32_t asked, const forest_shape *shape)
+{
+    espalier_flat *const flat = work->flat;
+    const bool heap = flat->part.layout == ESPALIER_FILE_HEAP;
+    (void)snprintf(flat->why, sizeof flat->why, "mask, %s%s: at most %llu %s, %u %s columns",
+                   heap ? "complete trees" : "trees of any shape",
+                   asked != ESPALIER_LAYOUT_ANY ? ", as asked for" : "",
+                   (unsigned long long)(heap ? shape->depth_max : shape->leaf_max),
+                   heap ? "levels" : "leaves", (unsigned)work->columns.column_count,
+                   flat->part.bank == ESPALIER_BANK_BYTE ? "byte" : "two-byte");
+}
+
+/* ---- choosing ---- */
+
+/* Features are compared as they are where float32 can hold them, else their ranks. */
+static espalier_status take_walk(espalier_flattening *work)
+{
+    const bool wide = work->forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
+    const uint32_t cuts_max = espalier_columns_cuts_max(&work->columns);
+    if (wide && cuts_max > ESPALIER_LIMIT_CUTS) {
+        return espalier_flatten_fail_limit(work, "cuts in one column", cuts_max,
+                                           ESPALIER_LIMIT_CUTS);
+    }
+    espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
+    work->flat->layout = "walk";
+    return ESPALIER_OK;
+}
+
+static void take_mask(espalier_flattening *work, const forest_shape *shape)
+{
+    espalier_file_part *const part = &work->flat->part;
+    const bool heap = part->layout == ESPALIER_FILE_HEAP;
+    const bool byte = shape->columns_byte <= BYTE_COLUMNS;
+    espalier_columns_place(&work->columns, byte ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT,
+                           byte ? BYTE_CODE_MAX : SHORT_CODE_MAX);
+    part->node_bytes = !heap ? sizeof(espalier_file_node_select) : byte ? 2 : 4;
+    work->flat->layout = heap ? "heap" : "select";
+}
+
+espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t asked)
+{
+    espalier_file_part *const part = &work->flat->part;
+    forest_shape shape = measure_shape(work->forest);
+    espalier_status status = collect_cuts(work, asked, &shape);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    part->layout = asked == ESPALIER_LAYOUT_ANY    ? choose_layout(work->forest, &shape)
+                   : asked == ESPALIER_LAYOUT_MASK ? choose_mask(&shape)
+                                                   : asked;
+    if (asked != ESPALIER_LAYOUT_ANY) {
+        status = check_asked(work, part->layout, &shape);
+    }
+    if (status == ESPALIER_OK && part->layout == ESPALIER_FILE_WALK) {
+        status = take_walk(work);
+        explain_walk(work, asked, &shape);
+    } else if (status == ESPALIER_OK) {
+        take_mask(work, &shape);
+        explain_mask(work, asked, &shape);
+    }
+    part->bank = work->columns.bank;
+    return status;
+}

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See flatten_columns.h. Cuts are collected by counting: the tests of each key, then their
+ * thresholds side by side, sorted, equal ones once. Eight bytes for each decision, no more.
+ */
+#include "convert/flatten_columns.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MISSING_RULES ((uint64_t)ESPALIER_MISSING_ZERO_LEFT + 1)
+
+static uint32_t find_missing(const espalier_forest *forest, uint64_t node)
+{
+    const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[node]
+                                                      : (uint8_t)ESPALIER_FOREST_MISSING_NAN;
+    const bool left = forest->missing_allowed && forest->missing_left[node] != 0;
+    switch (rule) {
+    case ESPALIER_FOREST_MISSING_NEVER:
+        return ESPALIER_MISSING_AS_ZERO;
+    case ESPALIER_FOREST_MISSING_ZERO:
+        return left ? ESPALIER_MISSING_ZERO_LEFT : ESPALIER_MISSING_ZERO_RIGHT;
+    default:
+        return left ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
+    }
+}
+
+static uint64_t find_place(const espalier_forest *forest, uint64_t node)
+{
+    return forest->feature[node] * MISSING_RULES + find_missing(forest, node);
+}
+
+static espalier_column_key *find_key(const espalier_columns *columns, uint64_t node)
+{
+    return &columns->keys[columns->key_of[find_place(columns->forest, node)] - 1];
+}
+
+espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
+                                      uint64_t *count_out)
+{
+    const uint64_t place_count = forest->feature_count * MISSING_RULES;
+    memset(columns, 0, sizeof *columns);
+    columns->forest = forest;
+    columns->key_of = calloc((size_t)place_count, sizeof *columns->key_of);
+    if (columns->key_of == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            columns->key_of[find_place(forest, i)] = 1;
+        }
+    }
+    uint64_t count = 0;
+    for (uint64_t place = 0; place < place_count; place++) {
+        count += columns->key_of[place];
+    }
+    *count_out = count + 1;
+    if (count + 1 > ESPALIER_LIMIT_COLUMNS) {
+        return ESPALIER_ERROR_LIMIT;
+    }
+    columns->keys = calloc((size_t)count + 1, sizeof *columns->keys);
+    if (columns->keys == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint64_t place = 0; place < place_count; place++) {
+        if (columns->key_of[place] != 0) {
+            columns->keys[columns->key_count].feature = (uint32_t)(place / MISSING_RULES);
+            columns->keys[columns->key_count].missing = (uint32_t)(place % MISSING_RULES);
+            columns->key_of[place] = ++columns->key_count;
+        }
+    }
+    return ESPALIER_OK;
+}
+
+void espalier_columns_free(espalier_columns *columns)
+{
+    free(columns->key_of);
+    free(columns->keys);
+    free(columns->cuts);
+    memset(columns, 0, sizeof *columns);
+}
+
+/* ---- cuts ---- */
+
+/* The threshold that values are ranked by; zeroes of both signs are one. */
+static double find_cut(const espalier_forest *forest, uint64_t node)
+{
+    const double threshold = forest->threshold[node];
+    return (forest->input == ESPALIER_FOREST_INPUT_FLOAT32
+                ? (double)espalier_round_threshold(threshold)
+                : threshold) +
+           0.0;
+}
+
+static int compare_cuts(const void *left, const void *right)
+{
+    double a = 0.0;
+    double b = 0.0;
+    memcpy(&a, left, sizeof a);
+    memcpy(&b, right, sizeof b);
+    return (a > b) - (a < b);
+}
+
+/* Sorts a key's thresholds, and keeps each once. */
+static uint32_t sort_cuts(double *cuts, uint64_t count)
+{
+    qsort(cuts, (size_t)count, sizeof *cuts, compare_cuts);
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        if (kept == 0 || cuts[i] > cuts[kept - 1]) {
+            cuts[kept++] = cuts[i];
+        }
+    }
+    return kept < UINT32_MAX ? (uint32_t)kept : UINT32_MAX;
+}
+
+espalier_status espalier_columns_collect(espalier_columns *columns)
+{
+    const espalier_forest *const forest = columns->forest;
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            find_key(columns, i)->test_count++;
+        }
+    }
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        const uint64_t count = columns->keys[i].test_count;
+        columns->keys[i].test_count = total;
+        total += count;
+    }
+    columns->cuts = malloc((total > 0 ? (size_t)total : 1) * sizeof *columns->cuts);
+    if (columns->cuts == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            columns->cuts[find_key(columns, i)->test_count++] = find_cut(forest, i);
+        }
+    }
+    /* Every key's count has moved on to where the next key begins. */
+    uint64_t first = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        espalier_column_key *const key = &columns->keys[i];
+        const uint64_t end = key->test_count;
+        key->cut_count = sort_cuts(columns->cuts + first, end - first);
+        key->test_count = first;
+        first = end;
+    }
+    return ESPALIER_OK;
+}
+
+static uint32_t count_segments(uint32_t cut_count, uint32_t code_max)
+{
+    return cut_count / code_max + (cut_count % code_max != 0);
+}
+
+uint64_t espalier_columns_count(const espalier_columns *columns, uint32_t code_max)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        count += count_segments(columns->keys[i].cut_count, code_max);
+    }
+    return count;
+}
+
+uint32_t espalier_columns_cuts_max(const espalier_columns *columns)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        most = columns->keys[i].cut_count > most ? columns->keys[i].cut_count : most;
+    }
+    return most;
+}
+
+/* ---- columns ---- */
+
+void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max)
+{
+    uint32_t next = bank == ESPALIER_BANK_FLOAT ? 1 : 0; /* behind the leaf column */
+    columns->bank = bank;
+    columns->code_max = code_max;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        espalier_column_key *const key = &columns->keys[i];
+        key->first_column = next;
+        next += code_max != 0 ? count_segments(key->cut_count, code_max) : 1;
+    }
+    columns->column_count = next;
+}
+
+/* The rank of a cut that is in the list. */
+static uint32_t find_rank(const double *cuts, uint32_t count, double cut)
+{
+    uint32_t low = 0;
+    uint32_t high = count; /* the rank is in [low, high) */
+    while (high - low > 1) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (cuts[middle] <= cut) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+espalier_column_test espalier_columns_test(const espalier_columns *columns, uint64_t node)
+{
+    const espalier_column_key *const key = find_key(columns, node);
+    espalier_column_test test = {key->first_column, 0};
+    float value = 0.0F;
+    if (columns->code_max == 0) {
+        value = espalier_round_threshold(columns->forest->threshold[node]);
+    } else {
+        const uint32_t rank = find_rank(columns->cuts + key->test_count, key->cut_count,
+                                        find_cut(columns->forest, node));
+        test.column += rank / columns->code_max;
+        test.threshold = rank % columns->code_max;
+        value = (float)rank;
+    }
+    if (columns->bank == ESPALIER_BANK_FLOAT) {
+        memcpy(&test.threshold, &value, sizeof value);
+    }
+    return test;
+}
+
+/* ---- sections ---- */
+
+/* Items of a level, full blocks, that lies above `count` of them; the lowest: above the cuts. */
+static uint64_t pad_to_block(uint64_t count)
+{
+    return (count + ESPALIER_CUT_BLOCK - 1) / ESPALIER_CUT_BLOCK * ESPALIER_CUT_BLOCK;
+}
+
+/* Items of all levels of a list. */
+static uint64_t count_items(uint32_t cut_count)
+{
+    uint64_t level = pad_to_block(cut_count);
+    uint64_t total = level;
+    while (level > ESPALIER_CUT_BLOCK) {
+        level = pad_to_block(level / ESPALIER_CUT_BLOCK);
+        total += level;
+    }
+    return total;
+}
+
+static void store_cut(uint8_t *list, uint64_t item, double cut, bool narrow)
+{
+    const float rounded = (float)cut; /* it is one already */
+    if (narrow) {
+        memcpy(list + item * sizeof rounded, &rounded, sizeof rounded);
+    } else {
+        memcpy(list + item * sizeof cut, &cut, sizeof cut);
+    }
+}
+
+/*
+ * Writes a list from its last level up, each level in front of the one below it. Item i of a level
+ * whose items are each the last of `span` cuts is cut (i + 1) span - 1, or infinity behind the end.
+ */
+static void store_list(uint8_t *list, const double *cuts, uint32_t cut_count, bool narrow)
+{
+    uint64_t end = count_items(cut_count);
+    uint64_t level = pad_to_block(cut_count);
+    uint64_t span = 1;
+    for (;;) {
+        for (uint64_t i = 0; i < level; i++) {
+            const uint64_t index = (i + 1) * span - 1;
+            store_cut(list, end - level + i, index < cut_count ? cuts[index] : (double)INFINITY,
+                      narrow);
+        }
+        end -= level;
+        if (level <= ESPALIER_CUT_BLOCK) {
+            return;
+        }
+        level = pad_to_block(level / ESPALIER_CUT_BLOCK);
+        span *= ESPALIER_CUT_BLOCK;
+    }
+}
+
+static espalier_status make_cuts(const espalier_columns *columns, espalier_flat *flat)
+{
+    const bool narrow = columns->forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
+    const uint64_t item_bytes = narrow ? sizeof(float) : sizeof(double);
+    uint64_t items = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        items += count_items(columns->keys[i].cut_count);
+    }
+    if (items == 0) {
+        return ESPALIER_OK;
+    }
+    uint8_t *const data = malloc((size_t)(items * item_bytes));
+    if (data == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    flat->cuts = (espalier_flat_bytes){data, items * item_bytes};
+    uint64_t first = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        const espalier_column_key *const key = &columns->keys[i];
+        store_list(data + first * item_bytes, columns->cuts + key->test_count, key->cut_count,
+                   narrow);
+        first += count_items(key->cut_count);
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_columns_sections(const espalier_columns *columns, espalier_flat *flat)
+{
+    const bool codes = columns->code_max != 0;
+    const bool narrow = columns->forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
+    espalier_file_column *const records = calloc((size_t)columns->column_count, sizeof *records);
+    if (records == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    flat->columns =
+        (espalier_flat_bytes){records, (uint64_t)columns->column_count * sizeof *records};
+    if (columns->bank == ESPALIER_BANK_FLOAT) {
+        records[0].kind = ESPALIER_COLUMN_LEAF;
+        records[0].bank = ESPALIER_BANK_FLOAT;
+    }
+    uint64_t first_cut = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        const espalier_column_key *const key = &columns->keys[i];
+        const uint32_t count = codes ? count_segments(key->cut_count, columns->code_max) : 1;
+        for (uint32_t segment = 0; segment < count; segment++) {
+            records[key->first_column + segment] = (espalier_file_column){
+                .kind = codes ? ESPALIER_COLUMN_CODE : ESPALIER_COLUMN_FEATURE,
+                .feature = key->feature,
+                .missing = key->missing,
+                .bank = columns->bank,
+                .first_cut = first_cut,
+                .cut_count = codes ? key->cut_count : 0,
+                .segment = segment,
+            };
+        }
+        first_cut += codes ? count_items(key->cut_count) * (narrow ? 4 : 8) : 0;
+    }
+    return codes ? make_cuts(columns, flat) : ESPALIER_OK;
+}
