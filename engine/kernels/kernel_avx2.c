@@ -1,9 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The level avx2: no kernel yet.
+ * The AVX2 level (with BMI2). Built with flags of its own on x86-64; elsewhere it has no kernels.
  */
 #include "engine/kernels/kernel.h"
 
-const espalier_kernel_list espalier_kernels__avx2 = {NULL, 0};
+#include <stddef.h>
 
+#if defined(__AVX2__) && defined(__BMI2__)
+
+#include "engine/kernels/mask_entry.h"
+#include "engine/kernels/vec_avx2.h"
+#include "espalier.h"
+#include "format/layout.h"
+
+#include <string.h>
+
+#define CODE         uint8_t
+#define BANK(suffix) byte_##suffix
+#define LANE(op)     vec_##op##_u8
+#define BIAS         VEC_BIAS_u8
+#define OFFSET       uint16_t
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks.inc"
+#undef CODE
+#undef BANK
+#undef LANE
+#undef BIAS
+#undef OFFSET
+
+#define CODE         uint16_t
+#define BANK(suffix) short_##suffix
+#define LANE(op)     vec_##op##_u16
+#define BIAS         VEC_BIAS_u16
+#define OFFSET       uint32_t
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks.inc"
+#undef CODE
+#undef BANK
+#undef LANE
+#undef BIAS
+#undef OFFSET
+
+#define MASK_LEVEL "AVX2"
+#define MASK_ISA   ESPALIER_ISA_AVX2
+
+static const espalier_kernel kernels[] = {
+    MASK_ENTRIES(8, 8, 8, 8),
+};
+
+const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};
 const espalier_ranker *const espalier_ranker__avx2 = NULL;
+
+#else
+
+const espalier_kernel_list espalier_kernels__avx2 = {NULL, 0};
+const espalier_ranker *const espalier_ranker__avx2 = NULL;
+
+#endif
