@@ -11,9 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __APPLE__
-#include <xlocale.h>
-#endif
 
 #if FLT_EVAL_METHOD != 0
 #error "numbers are read by arithmetic that rounds each step to float64"

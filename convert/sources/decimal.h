@@ -15,7 +15,7 @@
 /* Longer text is refused: the longest exact float64 has 1,077 characters. */
 #define ESPALIER_DECIMAL_BYTES_MAX 2047u
 
-/* What reading numbers needs; made once for a file. Read-only afterwards, so threads may share it. */
+/* What reading numbers needs; made once for a file. Read-only then, so threads may share it. */
 typedef struct espalier_decimal {
     void *locale; /* the C locale */
 } espalier_decimal;
@@ -25,9 +25,9 @@ bool espalier_decimal_open(espalier_decimal *decimal);
 void espalier_decimal_close(espalier_decimal *decimal);
 
 /*
- * text[bytes], which needs no NUL, must be a whole number of the form [+-]digits[.digits][e[+-]digits]
- * with a digit before or behind the point, or [+-]inf, [+-]infinity, [+-]nan in any case; no blanks,
- * no hexadecimal. What is too large becomes infinite, what is too small 0 with its sign; NaN is the
+ * text[bytes], which needs no NUL, must be [+-]digits[.digits][e[+-]digits] from end to end, with a
+ * digit before or behind the point, or [+-]inf, [+-]infinity, [+-]nan in any case; no blanks, no
+ * hexadecimal. What is too large becomes infinite, what is too small 0 with its sign; NaN is the
  * positive quiet one. False: no such number, *value_out is untouched.
  */
 bool espalier_decimal_to_float64(const espalier_decimal *decimal, const char *text, size_t bytes,

@@ -3,7 +3,7 @@
  * The trees of a LightGBM text model. They are gone through twice: to count nodes and leaves, so
  * that the forest's arrays are made once and no larger than the text can fill, and to read them.
  *
- * A tree of n leaves has n - 1 inner nodes, which keep their numbers here; leaf k is node n - 1 + k.
+ * The n - 1 inner nodes of a tree of n leaves keep their numbers here; leaf k is node n - 1 + k.
  */
 #include "convert/sources/lightgbm_internal.h"
 
