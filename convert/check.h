@@ -27,11 +27,11 @@ typedef struct espalier_check {
 
 /*
  * Evaluates the rows with the reference and compares bit for bit. What `expected` is
- * (probabilities, margins, values, classes or leaves) follows from its dtype and shape; where two fit, the
- * one that differs less. Differences that adding the trees in another order explains, and up to 64
- * units in the last place otherwise, are counted; larger ones are refused. `name` names the source
- * in messages. Status: ARGUMENT, DTYPE, FEATURE_COUNT, MISSING, INFINITE, CHECK, MEMORY. Free with
- * espalier_check_free in any case.
+ * (probabilities, margins, values, classes or leaves) follows from its dtype and shape; where two
+ * fit, the one that differs less. Differences that adding the trees in another order explains, and
+ * up to 64 units in the last place otherwise, are counted; larger ones are refused. `name` names
+ * the source in messages. Status: ARGUMENT, DTYPE, FEATURE_COUNT, MISSING, INFINITE, CHECK, MEMORY.
+ * Free with espalier_check_free in any case.
  */
 espalier_status espalier_check_forest(espalier_check *check, const espalier_forest *forest,
                                       const espalier_rows *rows, const espalier_array *expected,

@@ -187,6 +187,7 @@ static espalier_status take_walk(espalier_flattening *work)
                                            ESPALIER_LIMIT_CUTS);
     }
     espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
+    work->flat->part.bank = work->columns.bank;
     work->flat->layout = "walk";
     return ESPALIER_OK;
 }
@@ -198,6 +199,7 @@ static void take_mask(espalier_flattening *work, const forest_shape *shape)
     const bool byte = shape->columns_byte <= BYTE_COLUMNS;
     espalier_columns_place(&work->columns, byte ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT,
                            byte ? BYTE_CODE_MAX : SHORT_CODE_MAX);
+    part->bank = work->columns.bank;
     part->node_bytes = !heap ? sizeof(espalier_file_node_select) : byte ? 2 : 4;
     work->flat->layout = heap ? "heap" : "select";
 }
@@ -223,6 +225,5 @@ espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t aske
         take_mask(work, &shape);
         explain_mask(work, asked, &shape);
     }
-    part->bank = work->columns.bank;
     return status;
 }

@@ -53,8 +53,18 @@ static double draw_threshold(uint64_t *state)
     return draw_below(state, 2) == 0 ? (double)(float)value : value;
 }
 
+/* One of cut_count thresholds; the first few are where rules change. */
+static double draw_cut(const synthetic_options *options, uint64_t *state)
+{
+    static const double odd[] = {0.0, INFINITY, (double)1e-35F, -(double)1e-35F, 1e-310, -INFINITY};
+    const uint32_t cut = draw_below(state, options->cut_count);
+    return cut < sizeof odd / sizeof odd[0] ? odd[cut]
+                                            : (cut - options->cut_count / 2.0) * (10.0 / 3.0);
+}
+
 /* Where a tree is being written. */
 typedef struct growing {
+    const synthetic_options *options;
     espalier_forest *forest;
     uint64_t *state;
     uint64_t first_node;
@@ -68,22 +78,38 @@ static void write_decision(const growing *tree, uint32_t node, uint32_t left, ui
     forest->left[index] = left;
     forest->right[index] = right;
     forest->feature[index] = draw_below(tree->state, forest->feature_count);
-    forest->threshold[index] = draw_threshold(tree->state);
+    forest->threshold[index] = tree->options->cut_count != 0 ? draw_cut(tree->options, tree->state)
+                                                             : draw_threshold(tree->state);
     forest->missing_left[index] = (uint8_t)draw_below(tree->state, 2);
+    if (forest->missing_rule != NULL) {
+        forest->missing_rule[index] = (uint8_t)draw_below(tree->state, 3);
+    }
 }
 
 /* Leaves are given to the left-over nodes at the end; only decisions are grown. */
 static void grow_best_first(growing *tree, uint32_t decision_count, uint32_t *open)
 {
+    const uint32_t depth_max = tree->options->depth_max;
+    uint32_t *const depths = open + decision_count + 1;
     uint32_t open_count = 1;
     open[0] = 0;
+    depths[0] = 0;
     tree->node_count = 1;
-    for (uint32_t i = 0; i < decision_count; i++) {
+    for (uint32_t i = 0; i < decision_count && open_count > 0; i++) {
         const uint32_t pick = draw_below(tree->state, open_count);
         const uint32_t node = open[pick];
+        const uint32_t depth = depths[pick] + 1;
         write_decision(tree, node, tree->node_count, tree->node_count + 1);
-        open[pick] = tree->node_count;
-        open[open_count++] = tree->node_count + 1;
+        if (depth == depth_max) {
+            open_count--;
+            open[pick] = open[open_count];
+            depths[pick] = depths[open_count];
+        } else {
+            open[pick] = tree->node_count;
+            depths[pick] = depth;
+            open[open_count] = tree->node_count + 1;
+            depths[open_count++] = depth;
+        }
         tree->node_count += 2;
     }
 }
@@ -126,6 +152,9 @@ static void finish_tree(const growing *tree, uint32_t tree_index)
         const uint64_t index = tree->first_node + node;
         if (forest->left[index] == ESPALIER_FOREST_LEAF) {
             forest->right[index] = leaf++;
+            if (forest->number != NULL) {
+                forest->number[index] = forest->right[index];
+            }
             forest->cover[index] = 1.0 + draw_below(tree->state, 30);
         } else {
             forest->cover[index] = forest->cover[tree->first_node + forest->left[index]] +
@@ -153,12 +182,16 @@ static void grow_trees(const synthetic_options *options, espalier_forest *forest
     forest->threshold = take_memory(nodes_max, sizeof *forest->threshold);
     forest->cover = take_memory(nodes_max, sizeof *forest->cover);
     forest->missing_left = take_memory(nodes_max, sizeof *forest->missing_left);
+    if (options->trainer == SYNTHETIC_LIGHTGBM) {
+        forest->missing_rule = take_memory(nodes_max, sizeof *forest->missing_rule);
+        forest->number = take_memory(nodes_max, sizeof *forest->number);
+    }
     memset(forest->left, 0xFF, nodes_max * sizeof *forest->left);
     uint32_t *const open = take_memory((uint64_t)options->decision_count_max * 4 + 8, sizeof *open);
     for (uint32_t i = 0; i < options->tree_count; i++) {
         const uint32_t least = options->decision_count_max / 2;
         const uint32_t count = least + draw_below(state, options->decision_count_max - least + 1);
-        growing tree = {forest, state, forest->node_count, 0};
+        growing tree = {options, forest, state, forest->node_count, 0};
         if (options->shape == SYNTHETIC_BEST_FIRST) {
             grow_best_first(&tree, count, open);
         } else {
@@ -171,10 +204,13 @@ static void grow_trees(const synthetic_options *options, espalier_forest *forest
 
 static double draw_leaf_value(const synthetic_options *options, uint64_t *state)
 {
+    if (options->trainer == SYNTHETIC_XGBOOST) {
+        return draw_below(state, 20) == 0 ? -0.0 : (double)(float)(draw_unit(state) - 0.5);
+    }
     if (options->normalise) {
         return draw_below(state, 3) == 0 ? 0.0 : (double)draw_below(state, 1000) / 8.0;
     }
-    if (options->class_count > 0) {
+    if (options->class_count > 0 && options->trainer == SYNTHETIC_FOREST) {
         return draw_below(state, 4) == 0 ? 0.0 : draw_unit(state);
     }
     return draw_below(state, 20) == 0 ? -0.0 : draw_unit(state) * 200.0 - 100.0;
@@ -237,6 +273,38 @@ static void fill_labels(espalier_forest_labels *labels, espalier_label_kind kind
     }
 }
 
+/* What makes a forest a boosted one. */
+static void fill_boosted(const synthetic_options *options, espalier_forest *forest)
+{
+    const uint32_t sums = options->class_count > 0 ? options->class_count : 1;
+    const bool narrow = options->trainer == SYNTHETIC_XGBOOST;
+    forest->task =
+        options->class_count > 0 ? ESPALIER_FOREST_TASK_MARGIN : ESPALIER_FOREST_TASK_VALUE;
+    forest->divide = options->averaged ? ESPALIER_FOREST_DIVIDE_TREES : ESPALIER_FOREST_DIVIDE_NONE;
+    forest->leaf_is_vector = true;
+    forest->missing_allowed = true;
+    forest->infinite_allowed = true;
+    forest->flush_tiny = !narrow;
+    forest->input = narrow ? ESPALIER_FOREST_INPUT_FLOAT32 : ESPALIER_FOREST_INPUT_FLOAT64;
+    forest->accumulator = narrow ? ESPALIER_FOREST_SUM_FLOAT32 : ESPALIER_FOREST_SUM_FLOAT64;
+    forest->leaf_width = 1;
+    forest->slot_count = sums;
+    forest->tree_slot = take_memory(options->tree_count, sizeof *forest->tree_slot);
+    forest->tree_iteration = take_memory(options->tree_count, sizeof *forest->tree_iteration);
+    for (uint32_t i = 0; i < options->tree_count; i++) {
+        forest->tree_slot[i] = i % sums;
+        forest->tree_iteration[i] = i / sums;
+    }
+    forest->iteration_count = (options->tree_count + sums - 1) / sums;
+    forest->default_iterations = options->default_iterations;
+    if (narrow) {
+        forest->start = take_memory(sums, sizeof *forest->start);
+        for (uint32_t i = 0; i < sums; i++) {
+            forest->start[i] = (double)(0.1F * (float)(i + 1));
+        }
+    }
+}
+
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out)
 {
     uint64_t state = options->seed;
@@ -245,6 +313,7 @@ void synthetic_forest_make(const synthetic_options *options, espalier_forest *fo
     forest.tree_count = options->tree_count;
     forest.feature_count = options->feature_count;
     forest.classifier = options->class_count > 0;
+    const bool is_boosted = options->trainer != SYNTHETIC_FOREST;
     forest.group_count = options->group_count;
     forest.divide =
         options->tree_count > 1 ? ESPALIER_FOREST_DIVIDE_TREES : ESPALIER_FOREST_DIVIDE_NONE;
@@ -252,16 +321,20 @@ void synthetic_forest_make(const synthetic_options *options, espalier_forest *fo
     forest.leaf_is_vector = options->tree_count > 1;
     forest.missing_allowed = options->missing_allowed;
     forest.group_width = take_memory(options->group_count, sizeof *forest.group_width);
-    forest.labels =
-        forest.classifier ? take_memory(options->group_count, sizeof *forest.labels) : NULL;
+    forest.labels = forest.classifier && !is_boosted
+                        ? take_memory(options->group_count, sizeof *forest.labels)
+                        : NULL;
     for (uint32_t i = 0; i < options->group_count; i++) {
         forest.group_width[i] = forest.classifier ? options->class_count + i : 1;
         forest.leaf_width += forest.group_width[i];
-        if (forest.classifier) {
+        if (forest.labels != NULL) {
             fill_labels(&forest.labels[i],
                         options->label_kind != 0 ? options->label_kind : ESPALIER_LABEL_INT,
                         forest.group_width[i]);
         }
+    }
+    if (is_boosted) {
+        fill_boosted(options, &forest);
     }
     grow_trees(options, &forest, &state);
     fill_leaves(options, &forest, &state);

@@ -18,6 +18,16 @@ typedef enum synthetic_shape {
     SYNTHETIC_CHAIN = 2       /* as deep as it has decisions */
 } synthetic_shape;
 
+/* Whose habits the forest has. */
+typedef enum synthetic_trainer {
+    SYNTHETIC_FOREST = 0, /* scikit-learn's forests and single trees */
+    /* Float32 throughout, a start value for each sum, infinity and NaN allowed. */
+    SYNTHETIC_XGBOOST = 1,
+    /* Float64 throughout, a missing rule for each node, tiny values flushed, leaves numbered apart
+     * from nodes; infinity and NaN allowed. */
+    SYNTHETIC_LIGHTGBM = 2
+} synthetic_trainer;
+
 typedef struct synthetic_options {
     uint64_t seed;
     uint32_t tree_count;
@@ -27,6 +37,12 @@ typedef struct synthetic_options {
     uint32_t class_count;    /* of group 0; each further group has one more; 0: regression */
     uint32_t distinct_count; /* distinct leaf rows; 0: every leaf its own */
     synthetic_shape shape;
+    uint32_t depth_max; /* BEST_FIRST only; 0: any */
+    uint32_t cut_count; /* distinct thresholds of a feature; 0: any */
+    /* Boosted: class_count sums (0: one), a tree for each in turn, group_count 1. */
+    synthetic_trainer trainer;
+    bool averaged;               /* LIGHTGBM: divided by the iterations, as its forests are */
+    uint32_t default_iterations; /* boosted: what predict uses; 0: all */
     bool missing_allowed;
     bool normalise;                 /* counts in the leaves of a single tree */
     bool named;                     /* feature names */
@@ -35,7 +51,7 @@ typedef struct synthetic_options {
 
 /*
  * A validated forest, to be freed with espalier_forest_free. With tree_count 1 it divides nothing,
- * as a single tree. Fails the running test when memory runs out.
+ * as a single tree. Boosted ones with class_count answer MARGIN, others VALUE as well. Fails the running test when memory runs out.
  */
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out);
 
