@@ -5,92 +5,125 @@
  */
 #include "engine/columns.h"
 
+#include "engine/cuts.h"
+
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-static inline float load_float32(const uint8_t *element)
+/* Values looked at together while a row is checked. */
+#define CHECK_VALUES 64u
+
+/* The caller's rows in bytes. */
+typedef struct row_view {
+    const uint8_t *data;
+    ptrdiff_t row_step;
+    ptrdiff_t feature_step; /* a single feature's stride is never used and may be anything: 0 */
+    bool is_float32;
+} row_view;
+
+static row_view view_of(const espalier_rows *rows)
 {
-    float value;
-    memcpy(&value, element, sizeof value);
-    return value;
+    const bool is_float32 = rows->dtype == ESPALIER_DTYPE_FLOAT32;
+    const ptrdiff_t bytes = is_float32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
+    return (row_view){rows->data, rows->row_count > 1 ? rows->row_stride * bytes : 0,
+                      rows->feature_count > 1 ? rows->feature_stride * bytes : 0, is_float32};
 }
 
-/* To nearest, ties to even; beyond float32 becomes infinity: the conversion the hardware does. */
-static inline float load_float64(const uint8_t *element)
+static inline void rank_row_of_float32(const espalier_ranker *ranker,
+                                       const espalier_cut_list *lists, const float *values,
+                                       uint32_t count, uint32_t *ranks)
 {
-    double value;
-    memcpy(&value, element, sizeof value);
-    return (float)value;
+    ranker->rank_row_float32(lists, values, count, ranks);
 }
 
-static inline float load_element(const espalier_rows *rows, const uint8_t *element)
+static inline void rank_row_of_float64(const espalier_ranker *ranker,
+                                       const espalier_cut_list *lists, const double *values,
+                                       uint32_t count, uint32_t *ranks)
 {
-    return rows->dtype == ESPALIER_DTYPE_FLOAT32 ? load_float32(element) : load_float64(element);
+    ranker->rank_row_float64(lists, values, count, ranks);
 }
 
-static size_t element_bytes(const espalier_rows *rows)
+static inline void rank_block_of_float32(const espalier_ranker *ranker,
+                                         const espalier_cut_list *list, const float *values,
+                                         uint32_t count, uint32_t *ranks)
 {
-    return rows->dtype == ESPALIER_DTYPE_FLOAT32 ? sizeof(float) : sizeof(double);
+    ranker->rank_block_float32(list, values, count, ranks);
 }
 
-static const uint8_t *row_data(const espalier_rows *rows, size_t row)
+static inline void rank_block_of_float64(const espalier_ranker *ranker,
+                                         const espalier_cut_list *list, const double *values,
+                                         uint32_t count, uint32_t *ranks)
 {
-    return (const uint8_t *)rows->data +
-           (ptrdiff_t)row * rows->row_stride * (ptrdiff_t)element_bytes(rows);
+    ranker->rank_block_float64(list, values, count, ranks);
 }
 
-/* Bytes between features. A single feature's stride is never used and may be anything. */
-static ptrdiff_t feature_step(const espalier_rows *rows)
+#define RANK_ROW     rank_row_of
+#define RANK_BLOCK   rank_block_of
+#define JOIN(a, b)   a##_##b
+#define PASTE(a, b)  JOIN(a, b)
+#define VALUE        float
+#define NAME(suffix) PASTE(suffix, float32)
+#include "engine/columns_values.inc"
+#undef VALUE
+#undef NAME
+#define VALUE        double
+#define NAME(suffix) PASTE(suffix, float64)
+#include "engine/columns_values.inc"
+#undef VALUE
+#undef NAME
+
+/* ---- refusals ---- */
+
+static bool values_are_taken(const espalier_coder *coder, const row_view *view, const uint8_t *data,
+                             ptrdiff_t step, size_t count)
 {
-    return rows->feature_count > 1 ? rows->feature_stride * (ptrdiff_t)element_bytes(rows) : 0;
+    return coder->is_float32 ? values_are_taken_float32(coder, data, step, view->is_float32, count)
+                             : values_are_taken_float64(coder, data, step, view->is_float32, count);
 }
 
-/* True when every feature of the row is finite as float32; the loops have no early exit, so that
- * they vectorise. */
-static bool row_is_finite(const espalier_rows *rows, const uint8_t *row)
+/* Feature by feature, where the values of one lie closer together than those of a row. */
+static bool tile_is_taken(const espalier_coder *coder, const row_view *view, size_t first,
+                          size_t count, size_t feature_count)
 {
-    const size_t count = rows->feature_count;
-    const ptrdiff_t step = feature_step(rows);
-    unsigned bad = 0;
-    if (rows->dtype == ESPALIER_DTYPE_FLOAT32 && rows->feature_stride == 1) {
-        for (size_t i = 0; i < count; i++) {
-            bad |= !(fabsf(load_float32(row + i * sizeof(float))) <= FLT_MAX);
-        }
-    } else if (rows->dtype == ESPALIER_DTYPE_FLOAT64 && rows->feature_stride == 1) {
-        for (size_t i = 0; i < count; i++) {
-            bad |= !(fabsf(load_float64(row + i * sizeof(double))) <= FLT_MAX);
-        }
-    } else {
-        for (size_t i = 0; i < count; i++) {
-            bad |= !(fabsf(load_element(rows, row + (ptrdiff_t)i * step)) <= FLT_MAX);
-        }
+    const uint8_t *const data = view->data + (ptrdiff_t)first * view->row_step;
+    bool taken = true;
+    for (size_t f = 0; f < feature_count; f++) {
+        const uint8_t *const feature = data + (ptrdiff_t)f * view->feature_step;
+        taken = taken && values_are_taken(coder, view, feature, view->row_step, count);
     }
-    return bad == 0;
+    return taken;
 }
 
-/* Looks for the first feature to refuse in a row that is not finite. */
-static bool find_refusal(const espalier_rows *rows, const uint8_t *row, bool missing_allowed,
-                         espalier_refusal *refusal)
+static bool is_column_major(const row_view *view)
 {
-    const ptrdiff_t step = feature_step(rows);
-    for (size_t i = 0; i < rows->feature_count; i++) {
-        const float value = load_element(rows, row + (ptrdiff_t)i * step);
-        if (isnan(value) ? !missing_allowed : isinf(value)) {
-            refusal->status = isnan(value) ? ESPALIER_ERROR_MISSING : ESPALIER_ERROR_INFINITE;
-            refusal->feature = i;
-            return true;
-        }
+    return labs((long)view->row_step) < labs((long)view->feature_step);
+}
+
+size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                            size_t count, espalier_refusal *refusal_out)
+{
+    if (!coder->missing_refused && isinf(coder->range)) {
+        return count;
     }
-    return false;
-}
-
-size_t espalier_columns_check(const espalier_rows *rows, size_t first, size_t count,
-                              bool missing_allowed, espalier_refusal *refusal_out)
-{
+    const row_view view = view_of(rows);
+    const size_t feature_count = rows->feature_count;
     for (size_t r = 0; r < count; r++) {
-        const uint8_t *const row = row_data(rows, first + r);
-        if (!row_is_finite(rows, row) && find_refusal(rows, row, missing_allowed, refusal_out)) {
+        const size_t left = count - r;
+        const size_t tile = left < ESPALIER_GROUP_ROWS ? left : ESPALIER_GROUP_ROWS;
+        if (r % ESPALIER_GROUP_ROWS == 0 && tile > 1 && is_column_major(&view) &&
+            tile_is_taken(coder, &view, first + r, tile, feature_count)) {
+            r += tile - 1;
+            continue;
+        }
+        const uint8_t *const row = view.data + (ptrdiff_t)(first + r) * view.row_step;
+        if (values_are_taken(coder, &view, row, view.feature_step, feature_count)) {
+            continue;
+        }
+        if (coder->is_float32
+                ? find_refusal_float32(coder, &view, row, feature_count, refusal_out)
+                : find_refusal_float64(coder, &view, row, feature_count, refusal_out)) {
             refusal_out->row = first + r;
             return r;
         }
@@ -98,30 +131,353 @@ size_t espalier_columns_check(const espalier_rows *rows, size_t first, size_t co
     return count;
 }
 
-static inline float place_missing(float value, uint32_t missing)
+/* ---- FEATURE columns ---- */
+
+/* One row's cells. The leaf column is minus infinity. */
+static void fill_cells(const espalier_coder *coder, const row_view *view, const uint8_t *row,
+                       float *cells)
 {
-    return missing == ESPALIER_MISSING_LEFT && isnan(value) ? -INFINITY : value;
+    const espalier_gather *const features = &coder->features;
+    cells[0] = -INFINITY;
+    if (features->count == 0) {
+        return;
+    }
+    /* Where only features are in the bank, which is usual, they lie behind the leaf column. */
+    float *const values = cells + coder->feature_columns[0];
+    gather_row_float32(view, row, features, values);
+    if (features->always_odd || any_nan_float32(values, features->count)) {
+        settle_row_float32(features, (float)coder->flush_bound, values);
+    }
+    /* Features among codes: from the last on, each moves to its own place, never to the left. */
+    for (uint32_t i = features->count; coder->features_scattered && i > 0; i--) {
+        cells[coder->feature_columns[i - 1]] = values[i - 1];
+    }
 }
 
-void espalier_columns_fill(const espalier_rows *rows, size_t first, size_t count,
-                           const espalier_file_column *columns, uint32_t column_count, float *cells,
-                           size_t cell_stride)
+/* The cells of a group of column-major rows: one feature after the other. */
+static void fill_cells_by_column(const espalier_coder *coder, const row_view *view, size_t first,
+                                 uint32_t count, float *cells, size_t stride)
 {
-    const ptrdiff_t step = feature_step(rows);
-    for (size_t r = 0; r < count; r++) {
-        const uint8_t *const row = row_data(rows, first + r);
-        float *const out = cells + r * cell_stride;
-        out[0] = -INFINITY; /* the leaf column */
-        if (rows->dtype == ESPALIER_DTYPE_FLOAT32) {
-            for (uint32_t c = 1; c < column_count; c++) {
-                const float value = load_float32(row + (ptrdiff_t)columns[c].feature * step);
-                out[c] = place_missing(value, columns[c].missing);
-            }
+    const espalier_gather *const features = &coder->features;
+    const uint8_t *const data = view->data + (ptrdiff_t)first * view->row_step;
+    for (uint32_t r = 0; r < count; r++) {
+        cells[r * stride] = -INFINITY;
+    }
+    for (uint32_t i = 0; i < features->count; i++) {
+        float values[ESPALIER_GROUP_ROWS];
+        load_values_float32(data + (ptrdiff_t)features->features[i] * view->feature_step,
+                            view->row_step, view->is_float32, count, values);
+        if (features->always_odd || any_nan_float32(values, count)) {
+            settle_values_float32(features, i, (float)coder->flush_bound, values, count);
+        }
+        float *const column = cells + coder->feature_columns[i];
+        for (uint32_t r = 0; r < count; r++) {
+            column[r * stride] = values[r];
+        }
+    }
+}
+
+/* ---- CODE columns ---- */
+
+static inline uint32_t segment_code(uint32_t rank, uint32_t base, uint32_t code_max)
+{
+    const uint32_t above = rank > base ? rank - base : 0;
+    return above < code_max ? above : code_max;
+}
+
+static void emit_row_bytes(const espalier_coder *coder, const espalier_cells *cells)
+{
+    const uint32_t first = coder->list_firsts[ESPALIER_BANK_BYTE];
+    const uint32_t end = coder->list_firsts[ESPALIER_BANK_BYTE + 1];
+    const uint32_t *const ranks = coder->ranks + first;
+    uint8_t *restrict const bytes = cells->bytes;
+    if (coder->whole[ESPALIER_BANK_BYTE]) {
+        for (uint32_t i = 0; i < end - first; i++) {
+            bytes[i] = (uint8_t)ranks[i];
+        }
+        return;
+    }
+    for (uint32_t i = first; i < end; i++) {
+        const espalier_column_list *const list = &coder->list_facts[i];
+        for (uint32_t s = 0; s < list->segment_count; s++) {
+            bytes[list->first_column + s] =
+                (uint8_t)segment_code(coder->ranks[i], s * UINT8_MAX, UINT8_MAX);
+        }
+    }
+}
+
+static void emit_row_shorts(const espalier_coder *coder, const espalier_cells *cells)
+{
+    const uint32_t first = coder->list_firsts[ESPALIER_BANK_SHORT];
+    const uint32_t end = coder->list_firsts[ESPALIER_BANK_SHORT + 1];
+    const uint32_t *const ranks = coder->ranks + first;
+    uint16_t *restrict const shorts = cells->shorts;
+    if (coder->whole[ESPALIER_BANK_SHORT]) {
+        for (uint32_t i = 0; i < end - first; i++) {
+            shorts[i] = (uint16_t)ranks[i];
+        }
+        return;
+    }
+    for (uint32_t i = first; i < end; i++) {
+        const espalier_column_list *const list = &coder->list_facts[i];
+        for (uint32_t s = 0; s < list->segment_count; s++) {
+            shorts[list->first_column + s] =
+                (uint16_t)segment_code(coder->ranks[i], s * UINT16_MAX, UINT16_MAX);
+        }
+    }
+}
+
+/* All of a group, also behind the last row: a fixed count is a few vectors. */
+static void emit_group_bytes(const espalier_column_list *list, const uint32_t *ranks, uint32_t base,
+                             uint8_t *restrict codes)
+{
+    if (list->whole) {
+        for (uint32_t r = 0; r < ESPALIER_GROUP_ROWS; r++) {
+            codes[r] = (uint8_t)ranks[r];
+        }
+        return;
+    }
+    for (uint32_t r = 0; r < ESPALIER_GROUP_ROWS; r++) {
+        codes[r] = (uint8_t)segment_code(ranks[r], base, UINT8_MAX);
+    }
+}
+
+static void emit_group_shorts(const espalier_column_list *list, const uint32_t *ranks,
+                              uint32_t base, uint16_t *restrict codes)
+{
+    if (list->whole) {
+        for (uint32_t r = 0; r < ESPALIER_GROUP_ROWS; r++) {
+            codes[r] = (uint16_t)ranks[r];
+        }
+        return;
+    }
+    for (uint32_t r = 0; r < ESPALIER_GROUP_ROWS; r++) {
+        codes[r] = (uint16_t)segment_code(ranks[r], base, UINT16_MAX);
+    }
+}
+
+/* The ranks of a group of rows among list `index` become codes or cells. */
+static void emit_group(const espalier_coder *coder, uint32_t index, size_t group, uint32_t count,
+                       const espalier_cells *cells)
+{
+    const espalier_column_list *const list = &coder->list_facts[index];
+    const uint32_t *const ranks = coder->ranks;
+    if (list->bank == ESPALIER_BANK_FLOAT) {
+        float *const column =
+            cells->floats + group * ESPALIER_GROUP_ROWS * cells->float_stride + list->first_column;
+        for (uint32_t r = 0; r < count; r++) {
+            column[r * cells->float_stride] = (float)ranks[r];
+        }
+        return;
+    }
+    for (uint32_t s = 0; s < list->segment_count; s++) {
+        const size_t column = list->first_column + s;
+        if (list->bank == ESPALIER_BANK_BYTE) {
+            emit_group_bytes(list, ranks, s * UINT8_MAX,
+                             cells->bytes +
+                                 (group * cells->byte_columns + column) * ESPALIER_GROUP_ROWS);
         } else {
-            for (uint32_t c = 1; c < column_count; c++) {
-                const float value = load_float64(row + (ptrdiff_t)columns[c].feature * step);
-                out[c] = place_missing(value, columns[c].missing);
+            emit_group_shorts(list, ranks, s * UINT16_MAX,
+                              cells->shorts +
+                                  (group * cells->short_columns + column) * ESPALIER_GROUP_ROWS);
+        }
+    }
+}
+
+/* ---- filling ---- */
+
+void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
+                             const espalier_cells *cells)
+{
+    const row_view view = view_of(rows);
+    const uint8_t *const data = view.data + (ptrdiff_t)row * view.row_step;
+    if (cells->floats != NULL) {
+        fill_cells(coder, &view, data, cells->floats);
+    }
+    if (coder->lists.count == 0) {
+        return;
+    }
+    if (coder->is_float32) {
+        rank_row_float32(coder, &view, data);
+    } else {
+        rank_row_float64(coder, &view, data);
+    }
+    for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
+        cells->floats[coder->list_facts[i].first_column] = (float)coder->ranks[i];
+    }
+    if (cells->bytes != NULL) {
+        emit_row_bytes(coder, cells);
+    }
+    if (cells->shorts != NULL) {
+        emit_row_shorts(coder, cells);
+    }
+}
+
+void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                               size_t count, const espalier_cells *cells)
+{
+    const row_view view = view_of(rows);
+    const bool by_column = is_column_major(&view);
+    for (size_t done = 0; done < count; done += ESPALIER_GROUP_ROWS) {
+        const size_t left = count - done;
+        const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
+        float *const floats =
+            cells->floats != NULL ? cells->floats + done * cells->float_stride : NULL;
+        if (floats != NULL && by_column) {
+            fill_cells_by_column(coder, &view, first + done, some, floats, cells->float_stride);
+        } else if (floats != NULL) {
+            for (uint32_t r = 0; r < some; r++) {
+                fill_cells(coder, &view, view.data + (ptrdiff_t)(first + done + r) * view.row_step,
+                           floats + r * cells->float_stride);
+            }
+        }
+        for (uint32_t i = 0; i < coder->lists.count; i++) {
+            if (coder->is_float32) {
+                rank_group_float32(coder, &view, first + done, some, i);
+            } else {
+                rank_group_float64(coder, &view, first + done, some, i);
+            }
+            emit_group(coder, i, done / ESPALIER_GROUP_ROWS, some, cells);
+        }
+    }
+}
+
+/* ---- making a program ---- */
+
+static bool gather_init(espalier_gather *gather, uint32_t count)
+{
+    const size_t room = count > 0 ? count : 1;
+    gather->features = calloc(room, sizeof *gather->features);
+    gather->bounds = calloc(room, sizeof *gather->bounds);
+    gather->missings = calloc(room, sizeof *gather->missings);
+    return gather->features != NULL && gather->bounds != NULL && gather->missings != NULL;
+}
+
+static void gather_free(espalier_gather *gather)
+{
+    free(gather->features);
+    free(gather->bounds);
+    free(gather->missings);
+}
+
+/* Adds what a column asks of its feature. A rank is fixed after the search: there it stays NaN. */
+static void gather_add(espalier_gather *gather, const espalier_file_column *column)
+{
+    const uint32_t i = gather->count++;
+    const bool is_code = column->kind == ESPALIER_COLUMN_CODE;
+    const bool with_zero = column->missing == ESPALIER_MISSING_ZERO_RIGHT ||
+                           column->missing == ESPALIER_MISSING_ZERO_LEFT;
+    const bool left =
+        column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
+    gather->features[i] = column->feature;
+    gather->bounds[i] = with_zero ? (double)ESPALIER_TINY : -1.0;
+    gather->missings[i] = column->missing == ESPALIER_MISSING_AS_ZERO ? 0.0
+                          : left && !is_code                          ? -INFINITY
+                                                                      : NAN;
+    gather->in_order =
+        i == 0 || (gather->in_order && column->feature == gather->features[i - 1] + 1);
+    gather->always_odd = gather->always_odd || with_zero;
+}
+
+static void add_list(espalier_coder *coder, uint32_t index)
+{
+    const espalier_model *const model = coder->model;
+    const espalier_file_column *const column = &model->columns[index];
+    const bool left =
+        column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
+    espalier_column_list *const list = &coder->list_facts[coder->lists.count];
+    list->bank = column->bank;
+    list->first_column = index - model->banks[column->bank].first;
+    list->segment_count = 1;
+    list->missing_rank = left ? 0 : column->cut_count;
+    coder->cut_lists[coder->lists.count] = espalier_cut_list_of(model, column);
+    list->whole = column->cut_count <= espalier_bank_code_max(column->bank);
+    coder->whole[column->bank] =
+        coder->whole[column->bank] && list->whole &&
+        list->first_column == coder->lists.count - coder->list_firsts[column->bank];
+    gather_add(&coder->lists, column);
+}
+
+/* Sorts the model's columns into features and lists; they come sorted by bank. */
+static void add_columns(espalier_coder *coder)
+{
+    const espalier_model *const model = coder->model;
+    for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
+        const uint32_t first = model->banks[bank].first;
+        coder->list_firsts[bank] = coder->lists.count;
+        coder->whole[bank] = true;
+        for (uint32_t i = first; i < first + model->banks[bank].count; i++) {
+            const espalier_file_column *const column = &model->columns[i];
+            if (column->kind == ESPALIER_COLUMN_FEATURE) {
+                const uint32_t count = coder->features.count;
+                coder->feature_columns[count] = i;
+                coder->features_scattered =
+                    coder->features_scattered || i != coder->feature_columns[0] + count;
+                gather_add(&coder->features, column);
+            } else if (column->kind == ESPALIER_COLUMN_CODE && column->segment == 0) {
+                add_list(coder, i);
+            } else if (column->kind == ESPALIER_COLUMN_CODE) {
+                coder->list_facts[coder->lists.count - 1].segment_count++;
+                coder->whole[bank] = false;
             }
         }
     }
+    coder->list_firsts[ESPALIER_BANK_SHORT + 1] = coder->lists.count;
+}
+
+static void set_input_rule(espalier_coder *coder, uint32_t rule)
+{
+    coder->is_float32 = (rule & ESPALIER_INPUT_FLOAT32) != 0;
+    coder->missing_refused = (rule & ESPALIER_INPUT_MISSING_ALLOWED) == 0;
+    coder->range = (rule & ESPALIER_INPUT_INFINITE_ALLOWED) != 0 ? INFINITY
+                   : coder->is_float32                           ? (double)FLT_MAX
+                                                                 : DBL_MAX;
+    coder->flush_bound = -1.0;
+    if ((rule & ESPALIER_INPUT_FLUSH_TINY) != 0) {
+        coder->flush_bound = (double)ESPALIER_TINY;
+        coder->features.always_odd = true;
+        coder->lists.always_odd = true;
+    }
+}
+
+espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
+                                      const espalier_ranker *ranker)
+{
+    memset(coder, 0, sizeof *coder);
+    coder->model = model;
+    coder->ranker = ranker;
+    uint32_t feature_count = 0;
+    uint32_t list_count = 0;
+    for (uint32_t i = 0; i < model->column_count; i++) {
+        const espalier_file_column *const column = &model->columns[i];
+        feature_count += column->kind == ESPALIER_COLUMN_FEATURE;
+        list_count += column->kind == ESPALIER_COLUMN_CODE && column->segment == 0;
+    }
+    const bool gathers =
+        gather_init(&coder->features, feature_count) && gather_init(&coder->lists, list_count);
+    const size_t room = list_count > ESPALIER_GROUP_ROWS ? list_count : ESPALIER_GROUP_ROWS;
+    coder->feature_columns = calloc((size_t)feature_count + 1, sizeof *coder->feature_columns);
+    coder->list_facts = calloc((size_t)list_count + 1, sizeof *coder->list_facts);
+    coder->cut_lists = calloc((size_t)list_count + 1, sizeof *coder->cut_lists);
+    coder->values = calloc(room, sizeof(double));
+    coder->ranks = calloc(room, sizeof *coder->ranks);
+    if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
+        coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    set_input_rule(coder, model->head->input_rule);
+    add_columns(coder);
+    return ESPALIER_OK;
+}
+
+void espalier_coder_free(espalier_coder *coder)
+{
+    gather_free(&coder->features);
+    gather_free(&coder->lists);
+    free(coder->feature_columns);
+    free(coder->list_facts);
+    free(coder->cut_lists);
+    free(coder->values);
+    free(coder->ranks);
+    memset(coder, 0, sizeof *coder);
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * From the caller's rows to cells: cast to float32, refuse what the trainer refuses, place missing
- * values. The only file of the engine that reads caller rows.
+ * From the caller's rows to what nodes test: rounding, missing values, ranks among cuts, and what
+ * the trainer would refuse. The only file of the engine that reads caller rows. Everything that a
+ * model decides is resolved when the program is made, so that the loops over rows have no choices.
  */
 #ifndef ESPALIER_ENGINE_COLUMNS_H
 #define ESPALIER_ENGINE_COLUMNS_H
 
+#include "engine/kernels/kernel.h"
+#include "engine/model.h"
 #include "espalier.h"
-#include "format/layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,19 +22,74 @@ typedef struct espalier_refusal {
     size_t feature;
 } espalier_refusal;
 
+/* Where columns go; a bank that the model lacks has NULL. 64-byte aligned. */
+typedef struct espalier_cells {
+    float *floats; /* [rows][float_stride] */
+    size_t float_stride;
+    /* One row: [byte_columns]. A block: [groups][byte_columns][ESPALIER_GROUP_ROWS]. */
+    uint8_t *bytes;
+    size_t byte_columns;
+    uint16_t *shorts; /* likewise */
+    size_t short_columns;
+} espalier_cells;
+
+/* Values to fetch from a row: of FEATURE columns, or of the lists of cuts. */
+typedef struct espalier_gather {
+    uint32_t count;
+    bool in_order;   /* features follow each other */
+    bool always_odd; /* some value needs a look even if none is NaN */
+    uint32_t *features;
+    double *bounds;   /* magnitudes up to this are missing; -1: none */
+    double *missings; /* what a missing value becomes */
+} espalier_gather;
+
+/* One list of cuts and the columns it fills. */
+typedef struct espalier_column_list {
+    uint32_t bank;
+    uint32_t first_column; /* in the bank */
+    uint32_t segment_count;
+    uint32_t missing_rank;
+    bool whole; /* one segment, and no rank is beyond it */
+} espalier_column_list;
+
+/* How to fill the columns of a model; made by espalier_coder_create. */
+typedef struct espalier_coder {
+    const espalier_model *model;
+    const espalier_ranker *ranker;
+    bool is_float32;    /* values are compared as float32 */
+    double flush_bound; /* magnitudes up to this become 0; -1: none */
+    double range;       /* magnitudes above this are refused; infinity: none */
+    bool missing_refused;
+    espalier_gather features;  /* FEATURE columns, always float32 */
+    uint32_t *feature_columns; /* [features.count] rising, in bank FLOAT */
+    bool features_scattered;   /* there are codes between them */
+    espalier_gather lists;
+    espalier_column_list *list_facts;              /* [lists.count] sorted by bank */
+    espalier_cut_list *cut_lists;                  /* [lists.count] */
+    uint32_t list_firsts[ESPALIER_BANK_SHORT + 2]; /* by bank: its first list */
+    bool whole[ESPALIER_BANK_SHORT + 1]; /* by bank: list i fills column i, in one segment */
+    void *values;                        /* scratch: [max(lists, group)] float or double */
+    uint32_t *ranks;                     /* scratch */
+} espalier_coder;
+
+/* Status: MEMORY. Free with espalier_coder_free, also after a failure. */
+espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
+                                      const espalier_ranker *ranker);
+void espalier_coder_free(espalier_coder *coder);
+
 /*
  * How many of rows [first, first + count) may be predicted before the first one the trainer would
  * refuse; that one is told in *refusal_out.
  */
-size_t espalier_columns_check(const espalier_rows *rows, size_t first, size_t count,
-                              bool missing_allowed, espalier_refusal *refusal_out);
+size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                            size_t count, espalier_refusal *refusal_out);
 
-/*
- * Computes columns[0 .. column_count) of rows [first, first + count) into cells, a row every
- * cell_stride cells; column 0 is the leaf column.
- */
-void espalier_columns_fill(const espalier_rows *rows, size_t first, size_t count,
-                           const espalier_file_column *columns, uint32_t column_count, float *cells,
-                           size_t cell_stride);
+/* Computes the columns of one row. */
+void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
+                             const espalier_cells *cells);
+
+/* Computes the columns of rows [first, first + count) of a block; rows behind keep what they hold. */
+void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                               size_t count, const espalier_cells *cells);
 
 #endif

@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which kernel serves a part: an ordered table, best first; scalar is last and serves everything.
+ * Which kernel serves a part: the levels' ordered lists, the best level first; scalar is last and
+ * serves everything. Choices are made when a predictor is created, and kept by it.
  */
 #ifndef ESPALIER_ENGINE_DISPATCH_H
 #define ESPALIER_ENGINE_DISPATCH_H
 
 #include "engine/kernels/kernel.h"
+#include "engine/model.h"
 #include "espalier.h"
-#include "format/layout.h"
 
 #include <stdbool.h>
+
+typedef struct espalier_dispatch {
+    uint32_t level;
+    bool avoids_gathers; /* chosen automatically on a machine that is slow at them */
+} espalier_dispatch;
 
 /*
  * The level to use: `asked` itself, or for AUTO what ESPALIER_ISA in the environment names, else
  * the best of this machine. Status: ISA for an unknown level or name, or one this machine lacks.
  */
-espalier_status espalier_dispatch_level(uint32_t asked, uint32_t *level_out);
+espalier_status espalier_dispatch_choose(uint32_t asked, espalier_dispatch *dispatch_out);
 
-/* The best kernel of a level for a part of a checked model; never NULL. clamps: the model's mapping
- * is shorter than its children could reach. */
-const espalier_kernel *espalier_dispatch_kernel(uint32_t level, bool clamps,
+/* The best kernel at or below a level for a part of a mapped model; NULL if not even scalar serves,
+ * which no checked part brings about. */
+const espalier_kernel *espalier_dispatch_kernel(const espalier_dispatch *dispatch,
+                                                const espalier_model *model,
                                                 const espalier_file_part *part);
+
+const espalier_ranker *espalier_dispatch_ranker(const espalier_dispatch *dispatch);
 
 #endif

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Outputs, trees, nodes and leaves as a caller may look at them. Nodes come from the mapping, so
- * every word is loaded once and bounded before it is used.
+ * every word is loaded once and bounded before it is used; so do cuts.
  */
+#include "engine/cuts.h"
 #include "engine/model.h"
+#include "format/options.h"
 
 #include <string.h>
 
@@ -77,6 +79,12 @@ uint32_t espalier_model_part_of(const espalier_model *model, uint32_t tree_index
     return part_index;
 }
 
+/* WALK: as in the file. Masks: inner nodes from the root on, then the leaves. */
+static uint32_t position_count(const espalier_file_part *part, const espalier_file_tree *tree)
+{
+    return part->layout == ESPALIER_FILE_WALK ? tree->node_count : 2 * tree->leaf_count - 1;
+}
+
 espalier_status espalier_model_tree(const espalier_model *model, uint32_t tree_index,
                                     espalier_tree_info *tree_out)
 {
@@ -89,7 +97,7 @@ espalier_status espalier_model_tree(const espalier_model *model, uint32_t tree_i
     const uint64_t before = (uint64_t)(model->nodes - model->map.base);
     *tree_out = (espalier_tree_info){
         .node_count = tree->source_node_count,
-        .position_count = tree->node_count,
+        .position_count = position_count(part, tree),
         .depth = tree->depth,
         .number = tree->number,
         .iteration = tree->iteration,
@@ -111,38 +119,189 @@ espalier_walk_node espalier_model_load_node(const espalier_model *model,
     uint32_t words[3] = {0, 0, 0};
     memcpy(words, node, part->node_bytes == 8 ? 8 : 12);
     espalier_walk_node loaded = {words[0], words[1] & child_mask, 0};
-    loaded.column =
-        (part->node_bytes == 8 ? words[1] >> part->child_bits : words[2]) & model->column_mask;
+    loaded.column = (part->node_bytes == 8 ? words[1] >> part->child_bits : words[2]) &
+                    model->banks[ESPALIER_BANK_FLOAT].mask;
     return loaded;
+}
+
+/* What a column asks of its feature; `threshold` is what its node compares with. */
+static espalier_node decision(const espalier_model *model, uint32_t column_index, double threshold)
+{
+    const espalier_file_column *const column = &model->columns[column_index];
+    const uint32_t missing = column->missing;
+    espalier_node node = {.threshold = threshold, .feature = column->feature};
+    node.missing = missing == ESPALIER_MISSING_AS_ZERO ? ESPALIER_MISSING_NEVER
+                   : missing == ESPALIER_MISSING_ZERO_LEFT || missing == ESPALIER_MISSING_ZERO_RIGHT
+                       ? ESPALIER_MISSING_ZERO
+                       : ESPALIER_MISSING_NAN;
+    node.missing_left = missing == ESPALIER_MISSING_LEFT || missing == ESPALIER_MISSING_ZERO_LEFT;
+    if (column->kind == ESPALIER_COLUMN_CODE) {
+        const uint64_t before =
+            column->segment > 0 ? (uint64_t)column->segment * espalier_bank_code_max(column->bank)
+                                : 0;
+        const uint64_t rank = threshold > 0 ? (uint64_t)threshold : 0;
+        node.threshold = espalier_cut_at(model, column, before + rank);
+    }
+    return node;
+}
+
+static espalier_node leaf_node(uint32_t position, uint32_t leaf_index)
+{
+    return (espalier_node){.feature = ESPALIER_FEATURE_NONE,
+                           .left = position,
+                           .right = position,
+                           .leaf_index = leaf_index};
+}
+
+static espalier_node decode_walk(const espalier_model *model, const espalier_file_part *part,
+                                 const espalier_file_tree *tree, uint32_t position)
+{
+    const espalier_walk_node stored = espalier_model_load_node(model, part, tree, position);
+    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
+    const uint32_t column = stored.column < bank->count ? stored.column : 0;
+    if (column == 0) {
+        const uint32_t leaf = stored.threshold - ESPALIER_LEAF_BIAS;
+        return leaf_node(position, leaf < part->leaf_count ? leaf : part->leaf_count - 1);
+    }
+    float threshold;
+    memcpy(&threshold, &stored.threshold, sizeof threshold);
+    /* A hostile threshold of a code may be anything; it is bounded by the cuts. */
+    const bool far = model->columns[bank->first + column].kind == ESPALIER_COLUMN_CODE &&
+                     !(threshold < (float)ESPALIER_LIMIT_CUTS);
+    espalier_node node = decision(model, bank->first + column,
+                                  far ? (double)ESPALIER_LIMIT_CUTS : (double)threshold);
+    node.left = stored.child;
+    node.right = stored.child + 1;
+    return node;
+}
+
+espalier_mask_node espalier_model_load_heap(const espalier_model *model,
+                                            const espalier_file_part *part,
+                                            const espalier_file_tree *tree, uint32_t index)
+{
+    const uint8_t *const nodes = model->nodes + tree->first_node * (size_t)part->node_bytes;
+    if (part->bank == ESPALIER_BANK_BYTE) {
+        const espalier_mask_node node = {nodes[index], nodes[tree->node_count + index], 0, 0};
+        return node;
+    }
+    uint16_t column = 0, threshold = 0;
+    memcpy(&column, nodes + 2 * (size_t)index, 2);
+    memcpy(&threshold, nodes + 2 * ((size_t)tree->node_count + index), 2);
+    return (espalier_mask_node){column, threshold, 0, 0};
+}
+
+/* Inner nodes in the order of the heap, then leaves. A filler counts as the leaf that all leaves
+ * below it repeat, so that following children gives the trainer's tree. */
+static espalier_node decode_heap(const espalier_model *model, const espalier_file_part *part,
+                                 const espalier_file_tree *tree, uint32_t position)
+{
+    const uint32_t inner_count = tree->leaf_count - 1;
+    if (position >= inner_count) {
+        return leaf_node(position, tree->first_leaf + (position - inner_count));
+    }
+    const espalier_mask_node stored = espalier_model_load_heap(model, part, tree, position + 1);
+    const espalier_bank *const bank = &model->banks[part->bank];
+    if (stored.threshold == espalier_bank_code_max(part->bank) || stored.column >= bank->count) {
+        uint32_t below = position + 1;
+        while (below <= inner_count) {
+            below *= 2;
+        }
+        return leaf_node(position, tree->first_leaf + (below - tree->leaf_count));
+    }
+    espalier_node node = decision(model, bank->first + stored.column, (double)stored.threshold);
+    node.left = 2 * position + 1;
+    node.right = 2 * position + 2;
+    return node;
+}
+
+espalier_mask_node espalier_model_load_select(const espalier_model *model,
+                                              const espalier_file_part *part,
+                                              const espalier_file_tree *tree, uint32_t index)
+{
+    espalier_file_node_select stored;
+    memcpy(&stored, model->nodes + (tree->first_node + index) * (size_t)part->node_bytes,
+           sizeof stored);
+    /* Places count from 256 - inner nodes on; the children's from the one behind their parent's. */
+    const uint32_t next = ESPALIER_SELECT_LEAVES - (tree->leaf_count - 1) + index + 1;
+    return (espalier_mask_node){stored.column, stored.threshold,
+                                next + stored.left % ESPALIER_SELECT_REACH,
+                                next + stored.right % ESPALIER_SELECT_REACH};
+}
+
+/* The position of a place: inner nodes from 0 on, then leaves; no leaf: the first one. */
+static uint32_t select_position(const espalier_file_tree *tree, uint32_t place)
+{
+    const uint32_t inner_count = tree->leaf_count - 1;
+    const uint32_t position = place - (ESPALIER_SELECT_LEAVES - inner_count);
+    return position < inner_count + tree->leaf_count ? position : inner_count;
+}
+
+static espalier_node decode_select(const espalier_model *model, const espalier_file_part *part,
+                                   const espalier_file_tree *tree, uint32_t position)
+{
+    const uint32_t inner_count = tree->leaf_count - 1;
+    if (position >= inner_count) {
+        return leaf_node(position, tree->first_leaf + (position - inner_count));
+    }
+    const espalier_mask_node stored = espalier_model_load_select(model, part, tree, position);
+    const espalier_bank *const bank = &model->banks[part->bank];
+    if (bank->count == 0) {
+        return leaf_node(position, tree->first_leaf);
+    }
+    const uint32_t column = stored.column < bank->count ? stored.column : 0;
+    espalier_node node = decision(model, bank->first + column, (double)stored.threshold);
+    node.left = select_position(tree, stored.left);
+    node.right = select_position(tree, stored.right);
+    return node;
 }
 
 espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                     uint32_t position, espalier_node *node_out)
 {
-    if (model == NULL || node_out == NULL || tree_index >= model->tree_count ||
-        position >= model->trees[tree_index].node_count) {
+    if (model == NULL || node_out == NULL || tree_index >= model->tree_count) {
         return ESPALIER_ERROR_ARGUMENT;
     }
+    const espalier_file_tree *const tree = &model->trees[tree_index];
     const espalier_file_part *const part = &model->parts[espalier_model_part_of(model, tree_index)];
-    const espalier_walk_node stored =
-        espalier_model_load_node(model, part, &model->trees[tree_index], position);
-    espalier_node node = {.feature = ESPALIER_FEATURE_NONE,
-                          .left = stored.child,
-                          .right = stored.child};
-    const uint32_t column = stored.column < model->column_count ? stored.column : 0;
-    if (column != 0) {
-        node.feature = model->columns[column].feature;
-        node.missing_left = model->columns[column].missing == ESPALIER_MISSING_LEFT;
-        float threshold;
-        memcpy(&threshold, &stored.threshold, sizeof threshold);
-        node.threshold = (double)threshold;
-        node.right = stored.child + 1;
-    } else {
-        const uint32_t leaf = stored.threshold - ESPALIER_LEAF_BIAS;
-        node.leaf_index = leaf < part->leaf_count ? leaf : part->leaf_count - 1;
-        node.left = node.right = position;
+    if (position >= position_count(part, tree)) {
+        return ESPALIER_ERROR_ARGUMENT;
     }
-    *node_out = node;
+    *node_out = part->layout == ESPALIER_FILE_WALK   ? decode_walk(model, part, tree, position)
+                : part->layout == ESPALIER_FILE_HEAP ? decode_heap(model, part, tree, position)
+                                                     : decode_select(model, part, tree, position);
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_model_part(const espalier_model *model, uint32_t part_index,
+                                    espalier_part_info *part_out)
+{
+    if (model == NULL || part_out == NULL || part_index >= model->part_count) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    const size_t info_bytes = part_out->struct_bytes;
+    if (info_bytes < sizeof *part_out || info_bytes > ESPALIER_OPTIONS_BYTES_MAX) {
+        return ESPALIER_ERROR_OPTIONS;
+    }
+    const espalier_file_part *const part = &model->parts[part_index];
+    memset(part_out, 0, info_bytes);
+    part_out->struct_bytes = info_bytes;
+    part_out->layout = part->layout;
+    part_out->node_bytes = part->node_bytes;
+    part_out->code_bytes = part->bank == ESPALIER_BANK_BYTE    ? 1
+                           : part->bank == ESPALIER_BANK_SHORT ? 2
+                                                               : 4;
+    part_out->sum_dtype = part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32
+                              ? ESPALIER_DTYPE_FLOAT32
+                              : ESPALIER_DTYPE_FLOAT64;
+    part_out->leaf_width = part->leaf_width;
+    part_out->first_tree = part->first_tree;
+    part_out->tree_count = part->tree_count;
+    part_out->leaf_count = part->leaf_count;
+    for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
+        const espalier_file_tree *const tree = &model->trees[i];
+        part_out->depth_max = tree->depth > part_out->depth_max ? tree->depth : part_out->depth_max;
+        part_out->node_section_bytes += (uint64_t)tree->node_count * part->node_bytes;
+    }
     return ESPALIER_OK;
 }
 
@@ -157,8 +316,18 @@ espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_i
     if (value_count < part->leaf_width) {
         return ESPALIER_ERROR_OUTPUT_SIZE;
     }
-    const size_t row_bytes = (size_t)part->leaf_width * sizeof(double);
-    memcpy(values, model->leaves + part->leaf_offset + leaf_index * row_bytes, row_bytes);
+    const size_t value_bytes = espalier_part_value_bytes(part);
+    const uint8_t *const row =
+        model->leaves + part->leaf_offset + leaf_index * (part->leaf_width * value_bytes);
+    for (uint32_t i = 0; i < part->leaf_width; i++) {
+        float narrow = 0.0f;
+        if (value_bytes == sizeof narrow) {
+            memcpy(&narrow, row + i * value_bytes, sizeof narrow);
+            values[i] = (double)narrow;
+        } else {
+            memcpy(&values[i], row + i * value_bytes, sizeof values[i]);
+        }
+    }
     return ESPALIER_OK;
 }
 

@@ -24,7 +24,9 @@
 #error "-ffast-math breaks missing values and the order of sums"
 #endif
 
-#define OPEN_FLAGS_KNOWN ((uint64_t)(ESPALIER_OPEN_COPY | ESPALIER_OPEN_VERIFY))
+#define OPEN_FLAGS_KNOWN                                                             \
+    ((uint64_t)(ESPALIER_OPEN_COPY | ESPALIER_OPEN_VERIFY | ESPALIER_OPEN_PREFAULT | \
+                ESPALIER_OPEN_LOCK | ESPALIER_OPEN_HUGE_PAGES))
 
 /* The caller's options in today's form; false when they ask for what this library does not know. */
 static bool read_options(const espalier_open_options *options, espalier_open_options *known_out)
@@ -51,22 +53,32 @@ static bool read_options(const espalier_open_options *options, espalier_open_opt
     return true;
 }
 
-static espalier_status map_model(espalier_model *model, const espalier_input *input, bool copy,
+static const uint8_t *section_of(const espalier_model *model, uint32_t type)
+{
+    const espalier_file_section *const section = espalier_file_find(&model->file, type);
+    return section != NULL ? model->map.base + section->offset : NULL;
+}
+
+static espalier_status map_model(espalier_model *model, const espalier_input *input, uint64_t flags,
                                  espalier_error *error_out)
 {
-    const espalier_status status =
-        espalier_map_open(input, model->file.file_bytes, model->readable_bytes, copy, &model->map,
-                          error_out);
+    const espalier_map_request request = {
+        .file_bytes = model->file.file_bytes,
+        .readable_bytes = model->readable_bytes,
+        .readable_bytes_least = model->readable_bytes_least,
+        .copy = (flags & ESPALIER_OPEN_COPY) != 0,
+        .huge_pages = (flags & ESPALIER_OPEN_HUGE_PAGES) != 0,
+        .prefault = (flags & ESPALIER_OPEN_PREFAULT) != 0,
+        .lock = (flags & ESPALIER_OPEN_LOCK) != 0,
+    };
+    const espalier_status status = espalier_map_open(input, &request, &model->map, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    const espalier_file_section *const numbers =
-        espalier_file_find(&model->file, ESPALIER_SECTION_NODE_NUMBERS);
-    model->nodes =
-        model->map.base + espalier_file_find(&model->file, ESPALIER_SECTION_NODES)->offset;
-    model->leaves =
-        model->map.base + espalier_file_find(&model->file, ESPALIER_SECTION_LEAVES)->offset;
-    model->numbers = numbers != NULL ? model->map.base + numbers->offset : NULL;
+    model->nodes = section_of(model, ESPALIER_SECTION_NODES);
+    model->leaves = section_of(model, ESPALIER_SECTION_LEAVES);
+    model->cuts = section_of(model, ESPALIER_SECTION_CUTS);
+    model->numbers = section_of(model, ESPALIER_SECTION_NODE_NUMBERS);
     model->clamps = model->map.bytes < model->readable_bytes;
     return ESPALIER_OK;
 }
@@ -83,7 +95,7 @@ static espalier_status open_input(const espalier_input *input, const espalier_op
     if (status != ESPALIER_OK) {
         return status;
     }
-    status = map_model(model, input, (options->flags & ESPALIER_OPEN_COPY) != 0, error_out);
+    status = map_model(model, input, options->flags, error_out);
     if (status != ESPALIER_OK || (options->flags & ESPALIER_OPEN_VERIFY) == 0) {
         return status;
     }
@@ -220,6 +232,11 @@ espalier_status espalier_model_info_get(const espalier_model *model, espalier_mo
     known.missing_allowed = (model->head->input_rule & ESPALIER_INPUT_MISSING_ALLOWED) != 0;
     known.mapping = model->clamps ? ESPALIER_MAPPING_CLAMPED : model->map.kind;
     known.iteration_count = model->iteration_count;
+    known.infinite_allowed = (model->head->input_rule & ESPALIER_INPUT_INFINITE_ALLOWED) != 0;
+    known.input_dtype = (model->head->input_rule & ESPALIER_INPUT_FLOAT32) != 0
+                            ? ESPALIER_DTYPE_FLOAT32
+                            : ESPALIER_DTYPE_FLOAT64;
+    known.huge_bytes = model->map.huge_bytes;
     memcpy(known.root_digest, header->root_digest, sizeof known.root_digest);
     /* A newer caller's fields that this library does not know become zero. */
     memset(info, 0, info_bytes);

@@ -22,6 +22,13 @@ typedef struct espalier_strings {
     const char *text;
 } espalier_strings;
 
+/* The columns of one bank, columns[first .. first + count); a node's column counts from `first`. */
+typedef struct espalier_bank {
+    uint32_t first;
+    uint32_t count;
+    uint32_t mask; /* 2^k - 1 >= count - 1: bounds any column a node may name; BYTE: 255 */
+} espalier_bank;
+
 /* Tables point into file.bytes, which stays for the life of the model. */
 struct espalier_model {
     espalier_file file;
@@ -46,14 +53,19 @@ struct espalier_model {
     uint32_t constant_count;
     uint32_t label_group_count;
 
-    uint32_t column_mask; /* 2^k - 1 >= column_count - 1: bounds any column a node may name */
+    espalier_bank banks[ESPALIER_BANK_SHORT + 1]; /* by ESPALIER_BANK_... */
+    bool codes;                                   /* there are CODE columns */
     uint32_t depth_max;
     uint32_t iteration_count; /* the most of any part */
-    uint64_t readable_bytes;  /* the child index bound: what must be readable from the file start */
-    bool clamps;              /* the mapping is shorter than that: kernels must clamp children */
+    /* The child index bound: what must be readable from the file's start, for all parts, and for
+     * those whose kernels never clamp. */
+    uint64_t readable_bytes;
+    uint64_t readable_bytes_least;
+    bool clamps; /* the mapping is shorter than readable_bytes: walk kernels must clamp children */
 
     const uint8_t *nodes;   /* in the mapping */
     const uint8_t *leaves;  /* in the mapping */
+    const uint8_t *cuts;    /* in the mapping, or NULL */
     const uint8_t *numbers; /* in the mapping, or NULL */
 };
 
@@ -86,25 +98,55 @@ const char *espalier_strings_at(const espalier_strings *strings, uint32_t index,
 typedef struct espalier_walk_node {
     uint32_t threshold; /* bits */
     uint32_t child;     /* below 2^child_bits */
-    uint32_t column;    /* at most column_mask */
+    uint32_t column;    /* at most the mask of bank FLOAT */
 } espalier_walk_node;
 
-/* Position must be at most 2^child_bits of the part. */
+/* Position must be at most 2^child_bits of the part, which is a walk part. */
 espalier_walk_node espalier_model_load_node(const espalier_model *model,
                                             const espalier_file_part *part,
                                             const espalier_file_tree *tree, uint32_t position);
 
+/* A node of a mask part as stored, loaded likewise. */
+typedef struct espalier_mask_node {
+    uint32_t column;
+    uint32_t threshold;
+    uint32_t left; /* SELECT: the children's places, below 256 + ESPALIER_SELECT_REACH */
+    uint32_t right;
+} espalier_mask_node;
+
+/* HEAP: index below node_count; the root is at 1. */
+espalier_mask_node espalier_model_load_heap(const espalier_model *model,
+                                            const espalier_file_part *part,
+                                            const espalier_file_tree *tree, uint32_t index);
+/* SELECT: index below node_count. */
+espalier_mask_node espalier_model_load_select(const espalier_model *model,
+                                              const espalier_file_part *part,
+                                              const espalier_file_tree *tree, uint32_t index);
+
 /* The part that holds a tree of the model. */
 uint32_t espalier_model_part_of(const espalier_model *model, uint32_t tree_index);
 
+/* The bytes of a leaf value of a part. */
+static inline uint32_t espalier_part_value_bytes(const espalier_file_part *part)
+{
+    return part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 ? 4 : 8;
+}
+
+/* How many numbers a tree has in NODE_NUMBERS: WALK one a position, else one a leaf. */
+static inline uint32_t espalier_tree_number_count(const espalier_file_part *part,
+                                                  const espalier_file_tree *tree)
+{
+    return part->layout == ESPALIER_FILE_WALK ? tree->node_count : tree->leaf_count;
+}
+
 /*
- * The trainer's number of a position as stored in NODE_NUMBERS. index counts positions over all
- * trees in file order and must be below their sum.
+ * Number `index` of NODE_NUMBERS, counted over all trees in file order; it must be below their
+ * sum.
  */
 uint32_t espalier_model_stored_number(const espalier_model *model, uint64_t index);
 
 /*
- * Numbers a tree's positions in preorder, left child first: numbers[node_count], 0 where the root
+ * Numbers the positions of a walk part's tree in preorder, left child first: numbers[node_count], 0 where the root
  * does not lead. stack: node_count + 1 entries. Ends after source_node_count nodes whatever the
  * nodes say.
  */

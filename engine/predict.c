@@ -18,7 +18,13 @@ typedef struct call {
     size_t item_bytes;
     size_t width;      /* elements of a row */
     size_t row_stride; /* elements between rows */
+    bool is_float32;
 } call;
+
+static size_t dtype_bytes(uint32_t dtype)
+{
+    return dtype == ESPALIER_DTYPE_INT32 || dtype == ESPALIER_DTYPE_FLOAT32 ? 4 : 8;
+}
 
 /* |count - 1| x stride x bytes as a signed distance; false when it does not fit. */
 static bool span_fits(size_t count, ptrdiff_t stride, size_t bytes, ptrdiff_t *span_out)
@@ -80,7 +86,8 @@ static espalier_status check_outputs(call *c, const espalier_outputs *outputs)
     if (c->kind == ESPALIER_OUTPUT_LEAF && (c->predictor->flags & ESPALIER_PREDICTOR_LEAF) == 0) {
         return ESPALIER_ERROR_OUTPUT_KIND;
     }
-    c->item_bytes = info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8;
+    c->item_bytes = dtype_bytes(info.dtype);
+    c->is_float32 = info.dtype == ESPALIER_DTYPE_FLOAT32;
     c->width = info.width;
     c->row_stride = outputs->row_stride != 0 ? outputs->row_stride : info.width;
     c->data = outputs->data;
@@ -117,6 +124,12 @@ static void write_slots(const call *c, const double *slots, uint8_t *out)
             const int32_t best = espalier_first_maximum(values, output->slot_count);
             memcpy(out, &best, sizeof best);
             out += sizeof best;
+        } else if (c->is_float32) {
+            for (uint32_t k = 0; k < output->slot_count; k++) {
+                const float value = (float)values[k];
+                memcpy(out, &value, sizeof value);
+                out += sizeof value;
+            }
         } else {
             memcpy(out, values, output->slot_count * sizeof *values);
             out += output->slot_count * sizeof *values;
@@ -124,35 +137,50 @@ static void write_slots(const call *c, const double *slots, uint8_t *out)
     }
 }
 
-static void write_leaves(const call *c, uint32_t row, uint8_t *out)
+static void write_leaves(const call *c, uint8_t *out)
 {
     const espalier_model *const model = c->predictor->model;
     for (uint32_t i = 0; i < model->output_count; i++) {
         if (model->outputs[i].kind == ESPALIER_OUTPUT_LEAF) {
             void *const leaves = out;
-            espalier_predictor_leaves(c->predictor, model->outputs[i].part, row, leaves);
+            espalier_predictor_leaves(c->predictor, model->outputs[i].part, leaves);
         }
     }
+}
+
+static void predict_row(const call *c, size_t row)
+{
+    espalier_predictor *const predictor = c->predictor;
+    uint8_t *const out = c->data + row * c->row_stride * c->item_bytes;
+    espalier_coder_fill_row(&predictor->coder, c->rows, row, &predictor->row);
+    if (c->kind == ESPALIER_OUTPUT_LEAF) {
+        write_leaves(c, out);
+        return;
+    }
+    espalier_predictor_run_row(predictor);
+    write_slots(c, predictor->slots, out);
 }
 
 /* Predicts rows [first, first + count), count <= block_rows, all of them acceptable. */
 static void predict_block(const call *c, size_t first, uint32_t count)
 {
     espalier_predictor *const predictor = c->predictor;
-    const espalier_model *const model = predictor->model;
-    const size_t row_bytes = c->row_stride * c->item_bytes;
-    espalier_columns_fill(c->rows, first, count, model->columns, model->column_count,
-                          predictor->cells, predictor->cell_stride);
-    if (c->kind == ESPALIER_OUTPUT_LEAF) {
-        for (uint32_t r = 0; r < count; r++) {
-            write_leaves(c, r, c->data + (first + r) * row_bytes);
-        }
-        return;
+    const size_t slot_count = predictor->model->head->slot_count;
+    const uint32_t rest = count % predictor->flight_rows;
+    uint32_t together = rest < predictor->least_rows ? count - rest : count;
+    if (c->kind == ESPALIER_OUTPUT_LEAF || predictor->room_rows == 1) {
+        together = 0;
     }
-    espalier_predictor_run(predictor, count);
-    for (uint32_t r = 0; r < count; r++) {
-        write_slots(c, predictor->slots + (size_t)r * model->head->slot_count,
-                    c->data + (first + r) * row_bytes);
+    if (together > 0) {
+        espalier_coder_fill_block(&predictor->coder, c->rows, first, together, &predictor->block);
+        espalier_predictor_run_block(predictor, together);
+    }
+    for (uint32_t r = 0; r < together; r++) {
+        write_slots(c, predictor->slots + r * slot_count,
+                    c->data + (first + r) * c->row_stride * c->item_bytes);
+    }
+    for (uint32_t r = together; r < count; r++) {
+        predict_row(c, first + r);
     }
 }
 
@@ -161,14 +189,12 @@ static size_t predict_rows(const call *c, espalier_refusal *refusal)
 {
     const espalier_predictor *const predictor = c->predictor;
     const bool unchecked = (predictor->flags & ESPALIER_PREDICTOR_UNCHECKED) != 0;
-    const bool missing_allowed =
-        (predictor->model->head->input_rule & ESPALIER_INPUT_MISSING_ALLOWED) != 0;
     size_t done = 0;
     while (done < c->rows->row_count && refusal->status == ESPALIER_OK) {
         const size_t left = c->rows->row_count - done;
         size_t count = left < predictor->block_rows ? left : predictor->block_rows;
         if (!unchecked) {
-            count = espalier_columns_check(c->rows, done, count, missing_allowed, refusal);
+            count = espalier_coder_check(&predictor->coder, c->rows, done, count, refusal);
         }
         if (count > 0) {
             predict_block(c, done, (uint32_t)count);
@@ -184,7 +210,7 @@ espalier_status espalier_predict(espalier_predictor *predictor, espalier_output_
     if (predictor == NULL || rows == NULL || outputs == NULL) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    call c = {predictor, kind, rows, NULL, 0, 0, 0};
+    call c = {predictor, kind, rows, NULL, 0, 0, 0, false};
     espalier_status status = check_rows(predictor->model, rows);
     if (status == ESPALIER_OK) {
         status = check_outputs(&c, outputs);

@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Creating predictors and running a model's plan on a block of rows.
+ * Creating predictors: kernels, trees of the iteration range, scratch. Everything that predictions
+ * need is decided and allocated here.
  */
 #include "engine/predictor.h"
 
-#include "engine/dispatch.h"
-#include "engine/stages.h"
 #include "format/options.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FLAGS_KNOWN    ((uint64_t)(ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF))
 #define BLOCK_ROWS_MAX 4096u
-/* The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
- * second-level cache. */
-#define BLOCK_ROWS_DEFAULT  512u
+/*
+ * The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
+ * second-level cache. Walks of deep trees touch other nodes for every row, so that more rows only
+ * push each other's nodes out: a forest of depth 30 took 9.4 us a row with 128 rows and 11.0 with
+ * 512, one of depth 10 3.08 and 2.88 (EPYC 7003, 2026-11). Codes of 256 rows of 50 columns are
+ * half of a first-level cache.
+ */
+#define BLOCK_ROWS_WALK     512u
+#define BLOCK_ROWS_DEEP     128u
+#define BLOCK_ROWS_MASK     256u
+#define DEEP_LEVELS         14u
 #define BLOCK_BYTES_DEFAULT ((size_t)256 << 10)
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
@@ -48,10 +54,29 @@ static espalier_status read_options(const espalier_predictor_options *options,
 
 /* count x bytes of zeroed memory, or NULL. calloc, so that pages nobody touches cost nothing: a
  * predictor of single rows never touches its block. */
-static void *allocate_zeroed(size_t count, size_t bytes)
+static void *allocate_zeroed(espalier_predictor *predictor, size_t count, size_t bytes)
 {
-    return calloc(count > 0 ? count : 1, bytes);
+    void *const memory = calloc(count > 0 ? count : 1, bytes);
+    predictor->memory_bytes += memory != NULL ? (uint64_t)count * bytes : 0;
+    return memory;
 }
+
+/* The same at a cache line, to be freed with the predictor. */
+static void *allocate_aligned(espalier_predictor *predictor, size_t count, size_t bytes)
+{
+    size_t all = 0;
+    if (__builtin_mul_overflow(count, bytes, &all) || all > SIZE_MAX - SCRATCH_ALIGNMENT) {
+        return NULL;
+    }
+    uint8_t *const memory = allocate_zeroed(predictor, all + SCRATCH_ALIGNMENT, 1);
+    if (memory == NULL) {
+        return NULL;
+    }
+    predictor->aligned[predictor->aligned_count++] = memory;
+    return memory + (SCRATCH_ALIGNMENT - (uintptr_t)memory % SCRATCH_ALIGNMENT);
+}
+
+/* ---- parts ---- */
 
 static espalier_kernel_tree kernel_tree(const espalier_model *model, const espalier_file_part *part,
                                         const espalier_file_tree *tree)
@@ -62,13 +87,67 @@ static espalier_kernel_tree kernel_tree(const espalier_model *model, const espal
         0};
 }
 
+/* The trees of the iteration range, and with LEAF all of them; returns the end of what was taken
+ * from the pool. */
+static espalier_kernel_tree *take_trees(const espalier_model *model, espalier_predictor_part *own,
+                                        uint32_t first, uint32_t count, bool wants_leaf,
+                                        espalier_kernel_tree *pool)
+{
+    const espalier_file_part *const part = own->part;
+    own->iterations_used = count;
+    own->trees = pool;
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        const espalier_file_tree *const tree = &model->trees[part->first_tree + i];
+        if (tree->iteration - first < count) {
+            own->trees[own->tree_count++] = kernel_tree(model, part, tree);
+        }
+    }
+    pool += own->tree_count;
+    if (!wants_leaf) {
+        return pool;
+    }
+    own->all_trees = pool;
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        own->all_trees[i] = kernel_tree(model, part, &model->trees[part->first_tree + i]);
+    }
+    return pool + part->tree_count;
+}
+
+/* What a part's sums start from; open made sure that float32 ones are float32 numbers. */
+static void take_starts(const espalier_model *model, espalier_predictor_part *own, double *pool)
+{
+    const espalier_file_part *const part = own->part;
+    own->starts = pool;
+    for (uint32_t i = 0; part->start == ESPALIER_START_CONSTANTS && i < part->slot_count; i++) {
+        const double constant = model->constants[part->start_index + i];
+        if (part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32) {
+            const float narrow = (float)constant;
+            memcpy((uint8_t *)own->starts + i * sizeof narrow, &narrow, sizeof narrow);
+        } else {
+            pool[i] = constant;
+        }
+    }
+}
+
+static uint32_t common_multiple(uint32_t a, uint32_t b)
+{
+    uint32_t x = a, y = b;
+    while (y != 0) {
+        const uint32_t rest = x % y;
+        x = y;
+        y = rest;
+    }
+    return a / x * b;
+}
+
 /* Chooses kernels, and the trees of the iteration range. */
-static espalier_status prepare_parts(espalier_predictor *predictor, uint32_t level,
+static espalier_status prepare_parts(espalier_predictor *predictor,
                                      const espalier_predictor_options *options)
 {
     const espalier_model *const model = predictor->model;
-    const bool wants_leaf = (options->flags & ESPALIER_PREDICTOR_LEAF) != 0;
     espalier_kernel_tree *pool = predictor->tree_pool;
+    double *starts = predictor->start_pool;
+    predictor->flight_rows = 1;
     for (uint32_t p = 0; p < model->part_count; p++) {
         const espalier_file_part *const part = &model->parts[p];
         espalier_predictor_part *const own = &predictor->parts[p];
@@ -82,39 +161,60 @@ static espalier_status prepare_parts(espalier_predictor *predictor, uint32_t lev
             return ESPALIER_ERROR_ARGUMENT;
         }
         own->part = part;
-        own->kernel = espalier_dispatch_kernel(level, model->clamps, part);
-        if (p == 0) {
-            (void)snprintf(predictor->kernel_name, sizeof predictor->kernel_name, "%s",
-                           own->kernel->name);
+        own->kernel = espalier_dispatch_kernel(&predictor->dispatch, model, part);
+        if (own->kernel == NULL) {
+            return ESPALIER_ERROR_ISA;
         }
-        own->iterations_used = count;
-        own->trees = pool;
-        for (uint32_t i = 0; i < part->tree_count; i++) {
-            const espalier_file_tree *const tree = &model->trees[part->first_tree + i];
-            if (tree->iteration - first < count) {
-                own->trees[own->tree_count++] = kernel_tree(model, part, tree);
-            }
-        }
-        pool += own->tree_count;
-        if (wants_leaf) {
-            own->all_trees = pool;
-            for (uint32_t i = 0; i < part->tree_count; i++) {
-                own->all_trees[i] = kernel_tree(model, part, &model->trees[part->first_tree + i]);
-            }
-            pool += part->tree_count;
+        const uint32_t least = own->kernel->least_rows;
+        predictor->flight_rows = common_multiple(predictor->flight_rows, own->kernel->flight_rows);
+        predictor->least_rows = least > predictor->least_rows ? least : predictor->least_rows;
+        pool = take_trees(model, own, first, count, (options->flags & ESPALIER_PREDICTOR_LEAF) != 0,
+                          pool);
+        take_starts(model, own, starts);
+        starts += part->slot_count;
+        if (part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 &&
+            part->slot_count > predictor->float32_slots) {
+            predictor->float32_slots = part->slot_count;
         }
     }
     return ESPALIER_OK;
 }
 
-/* Node numbers for LEAF: read from the file, or counted here once. */
+/* Node numbers for LEAF where the file has none: counted here once. */
+static espalier_status count_numbers(espalier_predictor *predictor, uint64_t number_count,
+                                     uint32_t node_count_max)
+{
+    const espalier_model *const model = predictor->model;
+    uint32_t *const stack = calloc((size_t)node_count_max + 1, sizeof *stack);
+    predictor->preorder =
+        number_count <= SIZE_MAX
+            ? allocate_zeroed(predictor, (size_t)number_count, sizeof *predictor->preorder)
+            : NULL;
+    const bool allocated = stack != NULL && predictor->preorder != NULL;
+    for (uint32_t p = 0; allocated && p < model->part_count; p++) {
+        const espalier_file_part *const part = &model->parts[p];
+        for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
+            uint32_t *const numbers = predictor->preorder + predictor->number_firsts[i];
+            if (part->layout == ESPALIER_FILE_WALK) {
+                espalier_model_count_preorder(model, part, &model->trees[i], numbers, stack);
+                continue;
+            }
+            for (uint32_t k = 0; k < model->trees[i].leaf_count; k++) {
+                numbers[k] = k;
+            }
+        }
+    }
+    free(stack);
+    return allocated ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
+}
+
 static espalier_status prepare_leaves(espalier_predictor *predictor)
 {
     const espalier_model *const model = predictor->model;
-    uint64_t positions = 0;
+    uint64_t number_count = 0;
     uint32_t tree_count_max = 0;
     uint32_t node_count_max = 0;
-    predictor->number_firsts = allocate_zeroed(model->tree_count, sizeof(uint64_t));
+    predictor->number_firsts = allocate_zeroed(predictor, model->tree_count, sizeof(uint64_t));
     if (predictor->number_firsts == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
@@ -123,91 +223,215 @@ static espalier_status prepare_leaves(espalier_predictor *predictor)
         tree_count_max = part->tree_count > tree_count_max ? part->tree_count : tree_count_max;
         for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
             const uint32_t node_count = model->trees[i].node_count;
-            predictor->number_firsts[i] = positions;
-            positions += node_count;
+            predictor->number_firsts[i] = number_count;
+            number_count += espalier_tree_number_count(part, &model->trees[i]);
             node_count_max = node_count > node_count_max ? node_count : node_count_max;
         }
     }
-    predictor->positions = allocate_zeroed(tree_count_max, sizeof(uint32_t));
+    predictor->positions = allocate_zeroed(predictor, tree_count_max, sizeof(uint32_t));
     if (predictor->positions == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    if (model->numbers != NULL) {
-        return ESPALIER_OK;
-    }
-    uint32_t *const stack = allocate_zeroed((size_t)node_count_max + 1, sizeof(uint32_t));
-    predictor->preorder =
-        positions <= SIZE_MAX ? allocate_zeroed((size_t)positions, sizeof(uint32_t)) : NULL;
-    const bool allocated = stack != NULL && predictor->preorder != NULL;
-    for (uint32_t p = 0; allocated && p < model->part_count; p++) {
-        const espalier_file_part *const part = &model->parts[p];
-        for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
-            espalier_model_count_preorder(model, part, &model->trees[i],
-                                          predictor->preorder + predictor->number_firsts[i], stack);
-        }
-    }
-    free(stack);
-    return allocated ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
+    return model->numbers != NULL ? ESPALIER_OK
+                                  : count_numbers(predictor, number_count, node_count_max);
 }
 
-/* Rows per block: at most what was asked for, or what keeps the scratch within a cache. */
-static uint32_t choose_block_rows(const espalier_predictor *predictor, uint32_t asked)
+/* ---- scratch ---- */
+
+/* Columns of codes that a row or a group of rows has room for: every one that a node may name, and
+ * in a block as many again as there are, so that groups do not all begin in the same cache sets. */
+static size_t code_room(const espalier_model *model, uint32_t bank, bool in_block)
 {
-    const size_t row_bytes = predictor->cell_stride * sizeof(float) +
-                             (size_t)predictor->model->head->slot_count * sizeof(double);
-    const size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : BLOCK_BYTES_DEFAULT) / row_bytes;
-    const uint32_t rows_max = asked != 0 ? asked : BLOCK_ROWS_DEFAULT;
-    if (rows > rows_max) {
-        return rows_max;
+    const espalier_bank *const own = &model->banks[bank];
+    return (size_t)own->mask + 1 + (in_block ? own->count : 0);
+}
+
+static bool has_codes(const espalier_model *model, uint32_t bank)
+{
+    bool used = model->banks[bank].count > 0;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        used = used || model->parts[p].bank == bank;
     }
-    return rows > 0 ? (uint32_t)rows : 1;
+    return used;
+}
+
+static size_t row_bytes(const espalier_predictor *predictor)
+{
+    const espalier_model *const model = predictor->model;
+    size_t bytes = model->head->slot_count * sizeof(double) + predictor->float32_slots * 4;
+    bytes += model->banks[ESPALIER_BANK_FLOAT].count > 0
+                 ? ((size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1) * sizeof(float)
+                 : 0;
+    /* Of codes only what is used is ever touched. */
+    return bytes + model->banks[ESPALIER_BANK_BYTE].count +
+           (size_t)model->banks[ESPALIER_BANK_SHORT].count * 2;
+}
+
+/* Rows per block: at most what was asked for, or what keeps the scratch within a cache, but where
+ * it can be, one flight. */
+static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
+{
+    const espalier_model *const model = predictor->model;
+    bool masks = false;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        masks = masks || model->parts[p].layout != ESPALIER_FILE_WALK;
+    }
+    const uint32_t usual = masks                            ? BLOCK_ROWS_MASK
+                           : model->depth_max > DEEP_LEVELS ? BLOCK_ROWS_DEEP
+                                                            : BLOCK_ROWS_WALK;
+    const uint32_t wanted = asked != 0 ? asked : usual;
+    const uint32_t flight = predictor->flight_rows;
+    const size_t bytes = row_bytes(predictor);
+    size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : BLOCK_BYTES_DEFAULT) / bytes;
+    if (rows < flight) {
+        rows = flight <= BLOCK_BYTES_MAX / bytes ? flight : 1;
+    }
+    predictor->block_rows = rows < wanted ? (uint32_t)rows : wanted;
+    if (asked == 0 && predictor->block_rows > flight) {
+        predictor->block_rows -= predictor->block_rows % flight;
+    }
+    predictor->room_rows = (predictor->block_rows + flight - 1) / flight * flight;
+    if (rows == 1) {
+        predictor->room_rows = 1;
+    }
+}
+
+/* Codes of `rows` rows: a row, or whole groups. */
+static bool allocate_cells(espalier_predictor *predictor, uint32_t rows, bool in_block,
+                           espalier_cells *cells)
+{
+    const espalier_model *const model = predictor->model;
+    const size_t groups = (rows + ESPALIER_GROUP_ROWS - 1) / ESPALIER_GROUP_ROWS;
+    const size_t lanes = in_block ? groups * ESPALIER_GROUP_ROWS : 1;
+    bool allocated = true;
+    if (model->banks[ESPALIER_BANK_FLOAT].count > 0) {
+        cells->float_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1;
+        cells->floats = allocate_aligned(predictor, rows, cells->float_stride * sizeof(float));
+        allocated = cells->floats != NULL;
+    }
+    if (allocated && has_codes(model, ESPALIER_BANK_BYTE)) {
+        cells->byte_columns = code_room(model, ESPALIER_BANK_BYTE, in_block);
+        cells->bytes = allocate_aligned(predictor, lanes, cells->byte_columns);
+        allocated = cells->bytes != NULL;
+    }
+    if (allocated && has_codes(model, ESPALIER_BANK_SHORT)) {
+        cells->short_columns = code_room(model, ESPALIER_BANK_SHORT, in_block);
+        cells->shorts = allocate_aligned(predictor, lanes, cells->short_columns * 2);
+        allocated = cells->shorts != NULL;
+    }
+    return allocated;
 }
 
 static espalier_status prepare_scratch(espalier_predictor *predictor,
                                        const espalier_predictor_options *options)
 {
     const espalier_model *const model = predictor->model;
-    predictor->cell_stride = (size_t)model->column_mask + 1;
-    predictor->block_rows = choose_block_rows(predictor, options->block_rows_max);
-    const size_t rows = predictor->block_rows;
-    predictor->slots = allocate_zeroed(rows, model->head->slot_count * sizeof(double));
-    size_t cell_count = 0;
-    if (__builtin_mul_overflow(rows, predictor->cell_stride, &cell_count) ||
-        cell_count > SIZE_MAX - SCRATCH_ALIGNMENT) {
+    choose_block_rows(predictor, options->block_rows_max);
+    const size_t rows = predictor->room_rows;
+    if (!allocate_cells(predictor, 1, false, &predictor->row) ||
+        (rows > 1 && !allocate_cells(predictor, predictor->room_rows, true, &predictor->block))) {
         return ESPALIER_ERROR_MEMORY;
     }
-    predictor->cells_memory = allocate_zeroed(cell_count + SCRATCH_ALIGNMENT, sizeof(float));
-    if (predictor->cells_memory == NULL || predictor->slots == NULL) {
+    bool selects = false;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        selects = selects || model->parts[p].layout == ESPALIER_FILE_SELECT;
+    }
+    predictor->slots =
+        allocate_zeroed(predictor, rows, model->head->slot_count * sizeof *predictor->slots);
+    if (predictor->slots == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    uint8_t *const memory = predictor->cells_memory;
-    const size_t past = (uintptr_t)memory % SCRATCH_ALIGNMENT;
-    predictor->cells = (float *)(void *)(memory + (SCRATCH_ALIGNMENT - past));
-    return ESPALIER_OK;
+    if (predictor->float32_slots > 0) {
+        predictor->sums =
+            allocate_zeroed(predictor, rows, predictor->float32_slots * sizeof *predictor->sums);
+    }
+    if (selects && rows > 1) {
+        predictor->places = allocate_aligned(predictor, ESPALIER_PLACE_COUNT,
+                                             ESPALIER_GROUP_ROWS * sizeof(uint16_t));
+    }
+    const bool sums = predictor->float32_slots == 0 || predictor->sums != NULL;
+    const bool places = !selects || rows == 1 || predictor->places != NULL;
+    return sums && places ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
 }
+
+static void bind_cells(espalier_kernel_arguments *arguments, const espalier_file_part *part,
+                       const espalier_cells *cells)
+{
+    if (part->bank == ESPALIER_BANK_FLOAT) {
+        arguments->cells = cells->floats;
+        arguments->cell_stride = cells->float_stride;
+    } else if (part->bank == ESPALIER_BANK_BYTE) {
+        arguments->codes = cells->bytes;
+        arguments->code_columns = cells->byte_columns;
+    } else {
+        arguments->codes = cells->shorts;
+        arguments->code_columns = cells->short_columns;
+    }
+}
+
+void espalier_predictor_bind(espalier_predictor *predictor)
+{
+    const espalier_model *const model = predictor->model;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        espalier_predictor_part *const own = &predictor->parts[p];
+        const espalier_file_part *const part = own->part;
+        const bool is_float32 = part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32;
+        espalier_kernel_arguments arguments = {
+            .trees = own->trees,
+            .tree_count = own->tree_count,
+            .child_bits = part->child_bits,
+            .child_mask = (UINT32_C(1) << part->child_bits) - 1,
+            .column_mask = model->banks[part->bank].mask,
+            .row_count = 1,
+            .leaf_last = part->leaf_count - 1,
+            .places = predictor->places,
+            .leaf_values = model->leaves + part->leaf_offset,
+            .sums = is_float32 ? (void *)predictor->sums
+                               : (void *)(predictor->slots + part->first_slot),
+            .sum_stride = is_float32 ? part->slot_count : model->head->slot_count,
+            .leaf_width = part->leaf_width,
+            .positions = predictor->positions,
+        };
+        own->row = arguments;
+        bind_cells(&own->row, part, &predictor->row);
+        own->block = arguments;
+        bind_cells(&own->block, part, &predictor->block);
+    }
+}
+
+/* ---- creating ---- */
 
 static espalier_status prepare(espalier_predictor *predictor,
                                const espalier_predictor_options *options)
 {
     const espalier_model *const model = predictor->model;
-    uint32_t level = ESPALIER_ISA_SCALAR;
-    espalier_status status = espalier_dispatch_level(options->isa, &level);
+    espalier_status status = espalier_dispatch_choose(options->isa, &predictor->dispatch);
     if (status != ESPALIER_OK) {
         return status;
     }
     const bool wants_leaf = (options->flags & ESPALIER_PREDICTOR_LEAF) != 0;
-    predictor->parts = allocate_zeroed(model->part_count, sizeof *predictor->parts);
-    predictor->tree_pool = allocate_zeroed((size_t)model->tree_count * (wants_leaf ? 2 : 1),
-                                           sizeof *predictor->tree_pool);
-    if (predictor->parts == NULL || predictor->tree_pool == NULL) {
+    predictor->parts = allocate_zeroed(predictor, model->part_count, sizeof *predictor->parts);
+    predictor->tree_pool =
+        allocate_zeroed(predictor, (size_t)model->tree_count * (wants_leaf ? 2 : 1),
+                        sizeof *predictor->tree_pool);
+    predictor->start_pool =
+        allocate_zeroed(predictor, model->head->slot_count, sizeof *predictor->start_pool);
+    if (predictor->parts == NULL || predictor->tree_pool == NULL || predictor->start_pool == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    status = prepare_parts(predictor, level, options);
+    status = prepare_parts(predictor, options);
+    if (status == ESPALIER_OK) {
+        status = espalier_coder_create(&predictor->coder, model,
+                                       espalier_dispatch_ranker(&predictor->dispatch));
+    }
     if (status == ESPALIER_OK) {
         status = prepare_scratch(predictor, options);
     }
     if (status == ESPALIER_OK && wants_leaf) {
         status = prepare_leaves(predictor);
+    }
+    if (status == ESPALIER_OK) {
+        espalier_predictor_bind(predictor);
     }
     return status;
 }
@@ -244,10 +468,15 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
     if (predictor == NULL) {
         return;
     }
-    free(predictor->cells_memory);
+    for (uint32_t i = 0; i < predictor->aligned_count; i++) {
+        free(predictor->aligned[i]);
+    }
+    espalier_coder_free(&predictor->coder);
     free(predictor->slots);
+    free(predictor->sums);
     free(predictor->parts);
     free(predictor->tree_pool);
+    free(predictor->start_pool);
     free(predictor->positions);
     free(predictor->preorder);
     free(predictor->number_firsts);
@@ -256,118 +485,31 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
 
 const char *espalier_predictor_kernel(const espalier_predictor *predictor)
 {
-    return predictor != NULL ? predictor->kernel_name : "";
+    return predictor != NULL ? predictor->parts[0].kernel->name : "";
 }
 
-/* The arguments of a kernel for block rows from `row` on. */
-static espalier_kernel_arguments kernel_arguments(const espalier_predictor *predictor,
-                                                  const espalier_predictor_part *own, uint32_t row)
+const char *espalier_predictor_part_kernel(const espalier_predictor *predictor, uint32_t part_index)
 {
-    const espalier_model *const model = predictor->model;
-    const espalier_file_part *const part = own->part;
-    const size_t slot_stride = model->head->slot_count;
-    const void *const leaf_values = model->leaves + part->leaf_offset;
-    return (espalier_kernel_arguments){
-        .trees = own->trees,
-        .tree_count = own->tree_count,
-        .child_bits = part->child_bits,
-        .child_mask = (UINT32_C(1) << part->child_bits) - 1,
-        .column_mask = model->column_mask,
-        .cells = predictor->cells + row * predictor->cell_stride,
-        .cell_stride = predictor->cell_stride,
-        .row_count = 1,
-        .leaf_values = leaf_values,
-        .leaf_last = part->leaf_count - 1,
-        .leaf_width = part->leaf_width,
-        .sums = predictor->slots + row * slot_stride + part->first_slot,
-        .sum_stride = slot_stride,
-    };
+    return predictor != NULL && part_index < predictor->model->part_count
+               ? predictor->parts[part_index].kernel->name
+               : NULL;
 }
 
-/* Sets a part's slots to what its sums start from. */
-static void start_sums(const espalier_model *model, const espalier_file_part *part, double *slots)
+espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
+                                            espalier_predictor_info *info)
 {
-    if (part->start == ESPALIER_START_CONSTANTS) {
-        memcpy(slots, model->constants + part->start_index, part->slot_count * sizeof *slots);
-        return;
+    if (predictor == NULL || info == NULL) {
+        return ESPALIER_ERROR_ARGUMENT;
     }
-    memset(slots, 0, part->slot_count * sizeof *slots);
-}
-
-static void divide_sums(const espalier_model *model, const espalier_predictor_part *own,
-                        double *slots)
-{
-    const espalier_file_part *const part = own->part;
-    if (part->divisor == ESPALIER_DIVISOR_NONE) {
-        return;
+    const size_t info_bytes = info->struct_bytes;
+    if (info_bytes < sizeof *info || info_bytes > ESPALIER_OPTIONS_BYTES_MAX) {
+        return ESPALIER_ERROR_OPTIONS;
     }
-    for (uint32_t i = 0; i < part->slot_count; i++) {
-        slots[i] /= part->divisor == ESPALIER_DIVISOR_CONSTANTS
-                        ? model->constants[part->divisor_index + i]
-                        : (double)own->iterations_used;
-    }
-}
-
-static void run_part(espalier_predictor *predictor, const espalier_predictor_part *own,
-                     uint32_t row_count)
-{
-    const espalier_model *const model = predictor->model;
-    const size_t slot_stride = model->head->slot_count;
-    double *const slots = predictor->slots + own->part->first_slot;
-    for (uint32_t r = 0; r < row_count; r++) {
-        start_sums(model, own->part, slots + r * slot_stride);
-    }
-    /* What fills no flight of rows goes row by row, with trees in flight instead: 15 rows cost more
-     * than 16 when their last seven walked one by one. */
-    const uint32_t together = row_count - row_count % own->kernel->flight_rows;
-    if (together > 0) {
-        espalier_kernel_arguments arguments = kernel_arguments(predictor, own, 0);
-        arguments.row_count = together;
-        own->kernel->sum_block(&arguments);
-    }
-    for (uint32_t r = together; r < row_count; r++) {
-        const espalier_kernel_arguments arguments = kernel_arguments(predictor, own, r);
-        own->kernel->sum_row(&arguments);
-    }
-    for (uint32_t r = 0; r < row_count; r++) {
-        divide_sums(model, own, slots + r * slot_stride);
-    }
-}
-
-void espalier_predictor_run(espalier_predictor *predictor, uint32_t row_count)
-{
-    const espalier_model *const model = predictor->model;
-    for (uint32_t i = 0; i < model->step_count; i++) {
-        const espalier_file_step *const step = &model->steps[i];
-        if (step->kind == ESPALIER_STEP_TREES) {
-            run_part(predictor, &predictor->parts[step->first], row_count);
-        }
-        for (uint32_t j = 0; step->kind == ESPALIER_STEP_STAGES && j < step->count; j++) {
-            espalier_stage_run(&model->stages[step->first + j], predictor->slots,
-                               model->head->slot_count, row_count);
-        }
-    }
-}
-
-void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, uint32_t row,
-                               int64_t *leaves)
-{
-    const espalier_model *const model = predictor->model;
-    const espalier_predictor_part *const own = &predictor->parts[part_index];
-    espalier_kernel_arguments arguments = kernel_arguments(predictor, own, row);
-    arguments.trees = own->all_trees;
-    arguments.tree_count = own->part->tree_count;
-    arguments.positions = predictor->positions;
-    own->kernel->each_row(&arguments);
-    for (uint32_t i = 0; i < own->part->tree_count; i++) {
-        const uint32_t tree = own->part->first_tree + i;
-        /* A hostile walk may end anywhere below 2^child_bits + 1; only the tree has numbers. */
-        const uint32_t node_count = model->trees[tree].node_count;
-        const uint32_t position =
-            predictor->positions[i] < node_count ? predictor->positions[i] : 0;
-        const uint64_t index = predictor->number_firsts[tree] + position;
-        leaves[i] = predictor->preorder != NULL
-                        ? (int64_t)predictor->preorder[index]
-                        : (int64_t)espalier_model_stored_number(model, index);
-    }
+    memset(info, 0, info_bytes);
+    info->struct_bytes = info_bytes;
+    info->isa = predictor->dispatch.level;
+    info->block_rows = predictor->block_rows;
+    info->memory_bytes = predictor->memory_bytes + sizeof *predictor;
+    info->ranker = predictor->model->codes ? predictor->coder.ranker->name : "";
+    return ESPALIER_OK;
 }

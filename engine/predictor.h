@@ -5,6 +5,8 @@
 #ifndef ESPALIER_ENGINE_PREDICTOR_H
 #define ESPALIER_ENGINE_PREDICTOR_H
 
+#include "engine/columns.h"
+#include "engine/dispatch.h"
 #include "engine/kernels/kernel.h"
 #include "engine/model.h"
 
@@ -18,32 +20,51 @@ typedef struct espalier_predictor_part {
     uint32_t tree_count;
     uint32_t iterations_used;
     espalier_kernel_tree *all_trees; /* all of the part, for LEAF; NULL without that flag */
+    void *starts; /* [slot_count] what sums start from, of the accumulator's type */
+    espalier_kernel_arguments row;   /* ready for one row */
+    espalier_kernel_arguments block; /* ready but for row_count */
 } espalier_predictor_part;
 
 struct espalier_predictor {
     const espalier_model *model;
     uint64_t flags;
-    uint32_t block_rows; /* rows walked together */
-    size_t cell_stride;  /* column_mask + 1 */
-    float *cells;        /* [block_rows][cell_stride], 64-byte aligned, in cells_memory */
-    void *cells_memory;
-    double *slots; /* [block_rows][slot_count] */
+    espalier_dispatch dispatch;
+    espalier_coder coder;
+
+    /* Rows walked together: up to block_rows, in multiples of flight_rows, which there is room for;
+     * what is left goes together too if it is least_rows or more, and else row by row. */
+    uint32_t block_rows;
+    uint32_t room_rows;
+    uint32_t flight_rows;
+    uint32_t least_rows;
+
+    espalier_cells row;
+    espalier_cells block;
+    double *slots;        /* [room_rows][slot_count] */
+    float *sums;          /* [room_rows][float32_slots]: sums of a float32 part; NULL without */
+    size_t float32_slots; /* the most slots of a float32 part */
+    void *places;         /* of SELECT kernels; NULL without */
+
     espalier_predictor_part *parts;
     espalier_kernel_tree *tree_pool; /* what parts[].trees and all_trees point into */
+    double *start_pool;              /* what parts[].starts point into */
     uint32_t *positions;             /* LEAF: [most trees of a part] */
-    uint32_t *preorder;      /* LEAF without NODE_NUMBERS: a number a position, over all trees */
-    uint64_t *number_firsts; /* LEAF: [tree_count] first index of a tree in the numbers */
-    char kernel_name[64];
+    uint32_t *preorder;              /* LEAF without NODE_NUMBERS: as NODE_NUMBERS would be */
+    uint64_t *number_firsts;         /* LEAF: [tree_count] first index of a tree in the numbers */
+    void *aligned[8];                /* what to free of the cells and places */
+    uint32_t aligned_count;
+    uint64_t memory_bytes;
 };
 
-/*
- * Runs the plan on row_count <= block_rows rows whose columns are filled: afterwards `slots` hold
- * all slots. For verify, which compares slots.
- */
-void espalier_predictor_run(espalier_predictor *predictor, uint32_t row_count);
+/* Makes the kernels' arguments from the pointers above; to be called again when one is changed. */
+void espalier_predictor_bind(espalier_predictor *predictor);
 
-/* The trainer's leaf numbers of all trees of a part for block row `row` into leaves[tree_count]. */
-void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, uint32_t row,
-                               int64_t *leaves);
+/* Run the plan on one row whose columns are filled in `row`, or on row_count <= block_rows rows in
+ * `block`: afterwards `slots` hold all slots. */
+void espalier_predictor_run_row(espalier_predictor *predictor);
+void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count);
+
+/* The trainer's leaf numbers of all trees of a part for the row in `row` into leaves[tree_count]. */
+void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, int64_t *leaves);
 
 #endif

@@ -3,7 +3,8 @@
  * Checking a model's private tables at open. Everything here reads private memory only, compares
  * before it computes, and names the record at fault.
  */
-#include "engine/model.h"
+#include "engine/tables.h"
+
 #include "format/error.h"
 #include "format/rules.h"
 
@@ -17,9 +18,9 @@ typedef struct table_view {
     uint64_t offset; /* in the file */
 } table_view;
 
-static espalier_status refuse(const espalier_table_check *check, espalier_status status,
-                              uint32_t rule, uint64_t offset, const char *table, uint64_t index,
-                              const char *what)
+espalier_status espalier_table_refuse(const espalier_table_check *check, espalier_status status,
+                                      uint32_t rule, uint64_t offset, const char *table,
+                                      uint64_t index, const char *what)
 {
     return espalier_error_set(check->error_out, status, rule, offset, "%s: %s[%llu]: %s",
                               check->name, table, (unsigned long long)index, what);
@@ -111,8 +112,7 @@ static espalier_status find_tables(espalier_model *model, const espalier_table_c
     return ESPALIER_OK;
 }
 
-/* Where record `index` of a private table lies in the file. */
-static uint64_t offset_of(const espalier_model *model, const void *record)
+uint64_t espalier_table_offset(const espalier_model *model, const void *record)
 {
     return (uint64_t)((const uint8_t *)record - model->file.bytes);
 }
@@ -128,8 +128,7 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
         what = "slot count out of range", rule = RULE_SLOT_COUNT;
     } else if (head->group_count == 0 || head->group_count > head->slot_count) {
         what = "group count out of range", rule = RULE_GROUP_COUNT;
-    } else if ((head->input_rule & ESPALIER_INPUT_FLOAT32) == 0 ||
-               (head->input_rule & ~ESPALIER_INPUT_KNOWN) != 0) {
+    } else if ((head->input_rule & ~ESPALIER_INPUT_KNOWN) != 0) {
         what = "unknown input rule", rule = RULE_INPUT_RULE;
     } else if (head->number_bytes > 4 || head->number_bytes == 3) {
         what = "node number size", rule = RULE_NUMBER_BYTES;
@@ -137,12 +136,14 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
         what = "reserved bytes set", rule = RULE_RESERVED;
     }
     if (what != NULL) {
-        return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, head), "MODEL", 0, what);
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
+                                     espalier_table_offset(model, head), "MODEL", 0, what);
     }
     const bool features = head->feature_count > ESPALIER_LIMIT_FEATURES;
     if (features || head->slot_count > ESPALIER_LIMIT_SLOTS) {
         return espalier_error_set(check->error_out, ESPALIER_ERROR_LIMIT, RULE_LIMITS,
-                                  offset_of(model, head), "%s: %u %s; the limit is %u", check->name,
+                                  espalier_table_offset(model, head), "%s: %u %s; the limit is %u",
+                                  check->name,
                                   (unsigned)(features ? head->feature_count : head->slot_count),
                                   features ? "features" : "slots",
                                   (unsigned)(features ? ESPALIER_LIMIT_FEATURES
@@ -150,34 +151,11 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
     }
     if (head->visits_per_row > check->visits_per_row_max) {
         return espalier_error_set(
-            check->error_out, ESPALIER_ERROR_LIMIT, RULE_VISITS_LIMIT, offset_of(model, head),
+            check->error_out, ESPALIER_ERROR_LIMIT, RULE_VISITS_LIMIT,
+            espalier_table_offset(model, head),
             "%s: a row may visit %llu nodes; the limit is %llu (visits_per_row_max)", check->name,
             (unsigned long long)head->visits_per_row,
             (unsigned long long)check->visits_per_row_max);
-    }
-    return ESPALIER_OK;
-}
-
-static espalier_status check_columns(const espalier_model *model, const espalier_table_check *check)
-{
-    for (uint32_t i = 0; i < model->column_count; i++) {
-        const espalier_file_column *const column = &model->columns[i];
-        const char *what = NULL;
-        uint32_t rule = RULE_COLUMN_KIND;
-        if (column->kind != (i == 0 ? ESPALIER_COLUMN_LEAF : ESPALIER_COLUMN_FEATURE)) {
-            what = "unknown kind, or the leaf column is not the first";
-        } else if (column->feature >= model->head->feature_count || (i == 0 && column->feature)) {
-            what = "feature out of range", rule = RULE_COLUMN_FEATURE;
-        } else if (column->missing > ESPALIER_MISSING_LEFT || (i == 0 && column->missing != 0)) {
-            what = "unknown missing rule", rule = RULE_COLUMN_MISSING;
-        } else if (column->bank != ESPALIER_BANK_FLOAT || column->first_cut != 0 ||
-                   column->cut_count != 0 || column->segment != 0) {
-            what = "no cuts belong to this kind", rule = RULE_COLUMN_KIND;
-        }
-        if (what != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, column), "COLUMNS", i,
-                          what);
-        }
     }
     return ESPALIER_OK;
 }
@@ -225,263 +203,63 @@ static espalier_status check_steps(const espalier_model *model, const espalier_t
     for (uint32_t i = 0; i < model->step_count; i++) {
         const char *const fault = find_step_fault(model, i, &parts, &stages, &rule);
         if (fault != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, &model->steps[i]),
-                          "STEPS", i, fault);
+            return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
+                                         espalier_table_offset(model, &model->steps[i]), "STEPS", i,
+                                         fault);
         }
     }
     if (parts != model->part_count || stages != model->stage_count) {
-        return refuse(check, ESPALIER_ERROR_VALUE,
-                      parts != model->part_count ? RULE_STEP_TREES : RULE_STEP_STAGES,
-                      offset_of(model, model->steps), "STEPS", model->step_count,
-                      "a part or a stage without a step");
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE,
+                                     parts != model->part_count ? RULE_STEP_TREES
+                                                                : RULE_STEP_STAGES,
+                                     espalier_table_offset(model, model->steps), "STEPS",
+                                     model->step_count, "a part or a stage without a step");
     }
     return ESPALIER_OK;
 }
 
-/* True when [first, first + count) lies in [0, total). */
-static bool in_range(uint64_t first, uint64_t count, uint64_t total)
-{
-    return first <= total && count <= total - first;
-}
-
-/* Start, divisor and iterations of a part. */
-static const char *find_part_rule_fault(const espalier_model *model, const espalier_file_part *part,
-                                        uint32_t *rule_out)
-{
-    *rule_out = RULE_PART_START;
-    if (part->start > ESPALIER_START_CONSTANTS ||
-        (part->start == ESPALIER_START_CONSTANTS
-             ? !in_range(part->start_index, part->slot_count, model->constant_count)
-             : part->start_index != 0)) {
-        return "unknown start, or its constants out of range";
-    }
-    *rule_out = RULE_PART_DIVISOR;
-    if (part->divisor > ESPALIER_DIVISOR_ITERATIONS ||
-        (part->divisor == ESPALIER_DIVISOR_CONSTANTS
-             ? !in_range(part->divisor_index, part->slot_count, model->constant_count)
-             : part->divisor_index != 0)) {
-        return "unknown divisor, or its constants out of range";
-    }
-    *rule_out = RULE_PART_ITERATIONS;
-    if (part->iteration_count == 0 || part->default_iteration_count == 0 ||
-        !in_range(part->default_iteration_first, part->default_iteration_count,
-                  part->iteration_count)) {
-        return "iterations out of range";
-    }
-    *rule_out = RULE_RESERVED;
-    return espalier_bytes_are_zero(part->reserved, sizeof part->reserved) ? NULL
-                                                                          : "reserved bytes set";
-}
-
-static const char *find_part_fault(const espalier_model *model, const espalier_file_part *part,
-                                   uint64_t leaves_bytes, uint32_t *rule_out)
-{
-    *rule_out = RULE_PART_LAYOUT;
-    if (part->layout != ESPALIER_FILE_WALK) {
-        return "unknown layout";
-    }
-    *rule_out = RULE_PART_NODE_BYTES;
-    if (part->node_bytes != 8 && part->node_bytes != 16) {
-        return "unknown node size";
-    }
-    *rule_out = RULE_PART_CHILD_BITS;
-    if (part->child_bits < ESPALIER_LIMIT_CHILD_BITS_MIN ||
-        part->child_bits > ESPALIER_LIMIT_CHILD_BITS_MAX) {
-        return "child bits out of range";
-    }
-    *rule_out = RULE_PART_COLUMNS;
-    if (part->node_bytes == 8 && model->column_count > UINT32_C(1) << (32 - part->child_bits)) {
-        return "columns do not fit the nodes";
-    }
-    *rule_out = RULE_PART_AGGREGATE;
-    if (part->accumulator != ESPALIER_ACCUMULATOR_FLOAT64 ||
-        part->aggregate != ESPALIER_AGGREGATE_SUM) {
-        return "unknown accumulator or aggregate";
-    }
-    *rule_out = RULE_PART_SLOTS;
-    if (part->leaf_width == 0 || part->slot_count == 0 || part->leaf_width > part->slot_count ||
-        !in_range(part->first_slot, part->slot_count, model->head->slot_count)) {
-        return "slots out of range";
-    }
-    *rule_out = RULE_PART_LEAVES;
-    /* The count is below 2^31 and the width at most 2^20, so the product fits. */
-    if (part->leaf_count == 0 || part->leaf_count > ESPALIER_LIMIT_LEAVES ||
-        part->leaf_offset % 8 != 0 ||
-        !in_range(part->leaf_offset, (uint64_t)part->leaf_count * part->leaf_width * 8,
-                  leaves_bytes)) {
-        return "leaf values out of range";
-    }
-    return find_part_rule_fault(model, part, rule_out);
-}
-/* The running place of the next tree, and what all trees add up to. */
-typedef struct tree_totals {
-    uint64_t node_bytes;  /* bytes of NODES used so far */
-    uint64_t nodes_total; /* bytes of NODES */
-    uint64_t visits;
-    uint64_t source_nodes;
-    uint64_t additions;
-} tree_totals;
-
-static const char *find_tree_fault(const espalier_file_part *part, const espalier_file_tree *tree,
-                                   tree_totals *totals, uint32_t *rule_out)
-{
-    *rule_out = RULE_TREE_NODE_COUNT;
-    if (tree->node_count == 0 || tree->node_count % 8 != 0 ||
-        tree->node_count > UINT32_C(1) << part->child_bits) {
-        return "node count out of range";
-    }
-    *rule_out = RULE_TREE_TILES;
-    if (totals->node_bytes % part->node_bytes != 0 ||
-        tree->first_node != totals->node_bytes / part->node_bytes) {
-        return "does not follow the tree before";
-    }
-    const uint64_t bytes = (uint64_t)tree->node_count * part->node_bytes;
-    if (bytes > totals->nodes_total - totals->node_bytes) {
-        return "reaches beyond the nodes";
-    }
-    *rule_out = RULE_TREE_SOURCE_NODES;
-    if (tree->source_node_count == 0 || tree->source_node_count > tree->node_count) {
-        return "number of the trainer's nodes out of range";
-    }
-    *rule_out = RULE_TREE_DEPTH;
-    if (tree->depth > (tree->source_node_count - 1) / 2) {
-        return "deeper than its nodes allow";
-    }
-    *rule_out = RULE_TREE_SLOT;
-    if (!in_range(tree->slot, part->leaf_width, part->slot_count)) {
-        return "slot out of range";
-    }
-    *rule_out = RULE_TREE_ITERATION;
-    if (tree->iteration >= part->iteration_count) {
-        return "iteration out of range";
-    }
-    totals->node_bytes += bytes;
-    totals->visits += tree->depth;
-    totals->source_nodes += tree->source_node_count;
-    totals->additions += part->leaf_width;
-    return NULL;
-}
-
-/* The child index bound of a part: the byte behind the farthest node a child may name. */
-static uint64_t part_readable_bytes(const espalier_model *model, const espalier_file_part *part,
-                                    uint64_t nodes_offset)
-{
-    const espalier_file_tree *const last = &model->trees[part->first_tree + part->tree_count - 1];
-    return nodes_offset +
-           part->node_bytes * (last->first_node + (UINT64_C(1) << part->child_bits) + 1);
-}
-
-static espalier_status check_part_trees(espalier_model *model, const espalier_table_check *check,
-                                        uint32_t part_index, tree_totals *totals)
-{
-    const espalier_file_part *const part = &model->parts[part_index];
-    for (uint32_t i = 0; i < part->tree_count; i++) {
-        const espalier_file_tree *const tree = &model->trees[part->first_tree + i];
-        uint32_t rule = 0;
-        const char *const fault = find_tree_fault(part, tree, totals, &rule);
-        if (fault != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, tree), "TREES",
-                          part->first_tree + i, fault);
-        }
-        model->depth_max = tree->depth > model->depth_max ? tree->depth : model->depth_max;
-    }
-    return ESPALIER_OK;
-}
-
-static espalier_status check_totals(const espalier_model *model, const espalier_table_check *check,
-                                    uint32_t tree_count, const tree_totals *totals)
-{
-    const char *what = NULL;
-    uint32_t rule = RULE_TREE_TILES;
-    if (tree_count != model->tree_count) {
-        what = "trees without a part", rule = RULE_PART_TREES;
-    } else if (totals->node_bytes != totals->nodes_total) {
-        what = "nodes without a tree";
-    } else if (totals->visits != model->head->visits_per_row) {
-        what = "visits per row are not the sum of the depths", rule = RULE_VISITS_SUM;
-    } else if (totals->source_nodes != model->head->node_count) {
-        what = "node count is not the sum of the trees'", rule = RULE_NODE_COUNT_SUM;
-    }
-    if (what != NULL) {
-        return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, model->head), "MODEL", 0,
-                      what);
-    }
-    /* At most 2^24 trees of at most 2^20 values. */
-    if (totals->additions / ESPALIER_LIMIT_ADDITIONS_PER_VISIT > check->visits_per_row_max) {
-        return espalier_error_set(
-            check->error_out, ESPALIER_ERROR_LIMIT, RULE_ADDITIONS_LIMIT,
-            offset_of(model, model->trees),
-            "%s: a row adds %llu leaf values; the limit is %u a visit of visits_per_row_max",
-            check->name, (unsigned long long)totals->additions,
-            (unsigned)ESPALIER_LIMIT_ADDITIONS_PER_VISIT);
-    }
-    return ESPALIER_OK;
-}
-
-static espalier_status check_parts(espalier_model *model, const espalier_table_check *check)
-{
-    const espalier_file_section *const nodes =
-        espalier_file_find(&model->file, ESPALIER_SECTION_NODES);
-    const espalier_file_section *const leaves =
-        espalier_file_find(&model->file, ESPALIER_SECTION_LEAVES);
-    if (nodes == NULL || leaves == NULL) {
-        return espalier_error_set(check->error_out, ESPALIER_ERROR_SECTION_MISSING,
-                                  RULE_SECTIONS_NEEDED, ESPALIER_OFFSET_NONE,
-                                  "%s: section %s is missing", check->name,
-                                  nodes == NULL ? "NODES" : "LEAVES");
-    }
-    tree_totals totals = {0, nodes->bytes, 0, 0, 0};
-    uint32_t tree_count = 0;
-    for (uint32_t i = 0; i < model->part_count; i++) {
-        const espalier_file_part *const part = &model->parts[i];
-        uint32_t rule = RULE_PART_TREES;
-        const char *fault = "trees out of range";
-        if (part->tree_count != 0 && part->first_tree == tree_count &&
-            in_range(part->first_tree, part->tree_count, model->tree_count)) {
-            fault = find_part_fault(model, part, leaves->bytes, &rule);
-        }
-        if (fault != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, part), "PARTS", i,
-                          fault);
-        }
-        const espalier_status status = check_part_trees(model, check, i, &totals);
-        if (status != ESPALIER_OK) {
-            return status;
-        }
-        tree_count += part->tree_count;
-        const uint64_t readable = part_readable_bytes(model, part, nodes->offset);
-        model->readable_bytes = readable > model->readable_bytes ? readable : model->readable_bytes;
-        model->iteration_count = part->iteration_count > model->iteration_count
-                                     ? part->iteration_count
-                                     : model->iteration_count;
-    }
-    return check_totals(model, check, tree_count, &totals);
-}
+/* What is known of a slot while the plan is followed. */
+enum {
+    SLOT_UNWRITTEN = 0,
+    SLOT_FLOAT64 = 1,
+    SLOT_FLOAT32 = 2 /* by a part with float32 sums */
+};
 
 /* Marks slots [first, first + count) as written; false when one already was. */
-static bool write_slots(uint8_t *written, uint32_t first, uint32_t count)
+static bool write_slots(uint32_t *slots, uint32_t first, uint32_t count, uint32_t as)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        if (written[i] != 0) {
+        if (slots[i] != SLOT_UNWRITTEN) {
             return false;
         }
-        written[i] = 1;
+        slots[i] = as;
     }
     return true;
 }
 
-static bool slots_written(const uint8_t *written, uint32_t first, uint32_t count)
+static bool slots_written(const uint32_t *slots, uint32_t first, uint32_t count)
 {
     for (uint32_t i = first; i < first + count; i++) {
-        if (written[i] == 0) {
+        if (slots[i] == SLOT_UNWRITTEN) {
             return false;
         }
     }
     return true;
+}
+
+/* Turns what is known of each slot into how many slots from it on hold float32 sums, so that an
+ * output needs one look, however many slots it has. */
+static void count_float32_runs(uint32_t *slots, uint32_t slot_count)
+{
+    uint32_t run = 0;
+    for (uint32_t i = slot_count; i > 0; i--) {
+        run = slots[i - 1] == SLOT_FLOAT32 ? run + 1 : 0;
+        slots[i - 1] = run;
+    }
 }
 
 static const char *find_stage_fault(const espalier_model *model, const espalier_file_stage *stage,
-                                    uint8_t *written, uint32_t *rule_out)
+                                    uint32_t *slots, uint32_t *rule_out)
 {
     const uint32_t slot_count = model->head->slot_count;
     *rule_out = RULE_STAGE_OPERATION;
@@ -497,15 +275,16 @@ static const char *find_stage_fault(const espalier_model *model, const espalier_
         return "reserved bytes set";
     }
     *rule_out = RULE_STAGE_SLOTS;
-    if (stage->slot_count == 0 || !in_range(stage->input_slot, stage->slot_count, slot_count) ||
-        !in_range(stage->output_slot, stage->slot_count, slot_count)) {
+    if (stage->slot_count == 0 ||
+        !espalier_in_range(stage->input_slot, stage->slot_count, slot_count) ||
+        !espalier_in_range(stage->output_slot, stage->slot_count, slot_count)) {
         return "slots out of range";
     }
     *rule_out = RULE_SLOTS_WRITTEN;
-    if (!slots_written(written, stage->input_slot, stage->slot_count)) {
+    if (!slots_written(slots, stage->input_slot, stage->slot_count)) {
         return "reads a slot that no earlier step writes";
     }
-    return write_slots(written, stage->output_slot, stage->slot_count)
+    return write_slots(slots, stage->output_slot, stage->slot_count, SLOT_FLOAT64)
                ? NULL
                : "writes a slot that an earlier step writes";
 }
@@ -518,8 +297,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     const bool is_class = output->kind == ESPALIER_OUTPUT_CLASS;
     const bool is_leaf = output->kind == ESPALIER_OUTPUT_LEAF;
     *rule_out = RULE_OUTPUT_KIND;
-    if (!is_class && !is_leaf && output->kind != ESPALIER_OUTPUT_PROBABILITY &&
-        output->kind != ESPALIER_OUTPUT_VALUE) {
+    if (output->kind < ESPALIER_OUTPUT_MARGIN || output->kind > ESPALIER_OUTPUT_LEAF) {
         return "unknown kind";
     }
     *rule_out = RULE_OUTPUT_ORDER;
@@ -530,7 +308,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     }
     *rule_out = RULE_OUTPUT_GROUPS;
     const bool same_kind = before != NULL && before->kind == output->kind;
-    const bool grouped = is_class || output->kind == ESPALIER_OUTPUT_PROBABILITY;
+    const bool grouped = !is_leaf && output->kind != ESPALIER_OUTPUT_VALUE;
     const uint32_t group_max = grouped ? model->head->group_count - 1 : 0;
     const bool is_last =
         index + 1 == model->output_count || model->outputs[index + 1].kind != output->kind;
@@ -542,7 +320,10 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     const uint32_t dtype = is_class  ? ESPALIER_DTYPE_INT32
                            : is_leaf ? ESPALIER_DTYPE_INT64
                                      : ESPALIER_DTYPE_FLOAT64;
-    if (output->dtype != dtype) {
+    const bool may_be_float32 =
+        output->kind == ESPALIER_OUTPUT_MARGIN || output->kind == ESPALIER_OUTPUT_VALUE;
+    if ((output->dtype != dtype && (output->dtype != ESPALIER_DTYPE_FLOAT32 || !may_be_float32)) ||
+        (same_kind && before->dtype != output->dtype)) {
         return "wrong dtype";
     }
     *rule_out = RULE_OUTPUT_DECISION;
@@ -556,7 +337,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
 /* By now every slot is written, so an output may read any of them. Looking again at all slots of
  * all outputs would cost 2^40 steps in a file of 32 MiB. */
 static const char *find_output_fault(const espalier_model *model, uint32_t index,
-                                     uint32_t *rule_out)
+                                     const uint32_t *float32_runs, uint32_t *rule_out)
 {
     const espalier_file_output *const output = &model->outputs[index];
     const bool is_leaf = output->kind == ESPALIER_OUTPUT_LEAF;
@@ -573,9 +354,14 @@ static const char *find_output_fault(const espalier_model *model, uint32_t index
         return output->first_slot == 0 && output->slot_count == 0 ? NULL : "slots of a leaf output";
     }
     if (output->slot_count == 0 ||
-        !in_range(output->first_slot, output->slot_count, model->head->slot_count) ||
+        !espalier_in_range(output->first_slot, output->slot_count, model->head->slot_count) ||
         (output->kind == ESPALIER_OUTPUT_VALUE && output->slot_count != model->head->group_count)) {
         return "slots out of range";
+    }
+    *rule_out = RULE_OUTPUT_DTYPE;
+    if (output->dtype == ESPALIER_DTYPE_FLOAT32 &&
+        float32_runs[output->first_slot] < output->slot_count) {
+        return "float32 of sums that are float64";
     }
     return NULL;
 }
@@ -591,43 +377,50 @@ static bool has_output(const espalier_model *model, uint32_t kind)
 
 /* Follows the slots through the plan: each is written once, and before it is read. */
 static espalier_status check_slots(const espalier_model *model, const espalier_table_check *check,
-                                   uint8_t *written)
+                                   uint32_t *slots)
 {
     uint32_t rule = 0;
     for (uint32_t i = 0; i < model->step_count; i++) {
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
             const espalier_file_part *const part = &model->parts[step->first];
-            if (!write_slots(written, part->first_slot, part->slot_count)) {
-                return refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
-                              offset_of(model, part), "PARTS", step->first,
-                              "writes a slot that an earlier step writes");
+            const bool is_float32 = part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32;
+            if (!write_slots(slots, part->first_slot, part->slot_count,
+                             is_float32 ? SLOT_FLOAT32 : SLOT_FLOAT64)) {
+                return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
+                                             espalier_table_offset(model, part), "PARTS",
+                                             step->first,
+                                             "writes a slot that an earlier step writes");
             }
         }
         for (uint32_t j = 0; step->kind == ESPALIER_STEP_STAGES && j < step->count; j++) {
             const espalier_file_stage *const stage = &model->stages[step->first + j];
-            const char *const fault = find_stage_fault(model, stage, written, &rule);
+            const char *const fault = find_stage_fault(model, stage, slots, &rule);
             if (fault != NULL) {
-                return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, stage), "STAGES",
-                              step->first + j, fault);
+                return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
+                                             espalier_table_offset(model, stage), "STAGES",
+                                             step->first + j, fault);
             }
         }
     }
-    if (!slots_written(written, 0, model->head->slot_count)) {
-        return refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
-                      offset_of(model, model->head), "MODEL", 0, "a slot that no step writes");
+    if (!slots_written(slots, 0, model->head->slot_count)) {
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
+                                     espalier_table_offset(model, model->head), "MODEL", 0,
+                                     "a slot that no step writes");
     }
+    count_float32_runs(slots, model->head->slot_count);
     for (uint32_t i = 0; i < model->output_count; i++) {
-        const char *const fault = find_output_fault(model, i, &rule);
+        const char *const fault = find_output_fault(model, i, slots, &rule);
         if (fault != NULL) {
-            return refuse(check, ESPALIER_ERROR_VALUE, rule, offset_of(model, &model->outputs[i]),
-                          "OUTPUTS", i, fault);
+            return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
+                                         espalier_table_offset(model, &model->outputs[i]),
+                                         "OUTPUTS", i, fault);
         }
     }
     if (!has_output(model, model->head->default_output)) {
-        return refuse(check, ESPALIER_ERROR_VALUE, RULE_DEFAULT_OUTPUT,
-                      offset_of(model, model->head), "MODEL", 0,
-                      "the default output is none of the outputs");
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_DEFAULT_OUTPUT,
+                                     espalier_table_offset(model, model->head), "MODEL", 0,
+                                     "the default output is none of the outputs");
     }
     return ESPALIER_OK;
 }
@@ -635,13 +428,13 @@ static espalier_status check_slots(const espalier_model *model, const espalier_t
 static espalier_status check_slots_with_scratch(const espalier_model *model,
                                                 const espalier_table_check *check)
 {
-    uint8_t *const written = calloc(model->head->slot_count, 1);
-    if (written == NULL) {
+    uint32_t *const slots = calloc(model->head->slot_count, sizeof *slots);
+    if (slots == NULL) {
         return espalier_error_set(check->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", check->name);
     }
-    const espalier_status status = check_slots(model, check, written);
-    free(written);
+    const espalier_status status = check_slots(model, check, slots);
+    free(slots);
     return status;
 }
 
@@ -650,7 +443,9 @@ static espalier_status check_conditional(const espalier_model *model,
                                          const espalier_table_check *check)
 {
     bool constants = false;
+    bool masks = false;
     for (uint32_t i = 0; i < model->part_count; i++) {
+        masks = masks || model->parts[i].layout != ESPALIER_FILE_WALK;
         constants = constants || model->parts[i].start == ESPALIER_START_CONSTANTS ||
                     model->parts[i].divisor == ESPALIER_DIVISOR_CONSTANTS;
     }
@@ -660,8 +455,14 @@ static espalier_status check_conditional(const espalier_model *model,
     } conditional[] = {
         {ESPALIER_SECTION_CONSTANTS, constants},
         {ESPALIER_SECTION_CLASS_LABELS, has_output(model, ESPALIER_OUTPUT_CLASS)},
+        {ESPALIER_SECTION_CUTS, model->codes},
         {ESPALIER_SECTION_NODE_NUMBERS, model->head->number_bytes != 0},
     };
+    if (masks && model->head->number_bytes == 0 && has_output(model, ESPALIER_OUTPUT_LEAF)) {
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_NUMBERS_NEEDED,
+                                     espalier_table_offset(model, model->head), "MODEL", 0,
+                                     "leaves of mask layouts without the trainer's numbers");
+    }
     for (size_t i = 0; i < sizeof conditional / sizeof conditional[0]; i++) {
         const espalier_file_section *const section =
             espalier_file_find(&model->file, conditional[i].type);
@@ -679,20 +480,23 @@ static espalier_status check_conditional(const espalier_model *model,
     return ESPALIER_OK;
 }
 
-/* NODE_NUMBERS has one number a position, or is absent when numbers are the preorder count. */
+/* NODE_NUMBERS has the numbers of every tree, or is absent. */
 static espalier_status check_numbers(const espalier_model *model, const espalier_table_check *check)
 {
     const espalier_file_section *const section =
         espalier_file_find(&model->file, ESPALIER_SECTION_NODE_NUMBERS);
-    uint64_t positions = 0;
-    for (uint32_t i = 0; i < model->tree_count; i++) {
-        positions += model->trees[i].node_count;
+    uint64_t count = 0;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        const espalier_file_part *const part = &model->parts[p];
+        for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
+            count += espalier_tree_number_count(part, &model->trees[i]);
+        }
     }
     const uint64_t bytes = section != NULL ? section->bytes : 0;
-    if (bytes != positions * model->head->number_bytes) {
+    if (bytes != count * model->head->number_bytes) {
         return espalier_error_set(check->error_out, ESPALIER_ERROR_SECTION, RULE_NUMBERS_BYTES,
                                   section != NULL ? section->offset : ESPALIER_OFFSET_NONE,
-                                  "%s: section NODE_NUMBERS has not one number a position",
+                                  "%s: section NODE_NUMBERS is not as long as its trees ask for",
                                   check->name);
     }
     return ESPALIER_OK;
@@ -706,13 +510,13 @@ espalier_status espalier_model_check_tables(espalier_model *model,
         status = check_head(model, check);
     }
     if (status == ESPALIER_OK) {
-        status = check_columns(model, check);
+        status = espalier_model_check_columns(model, check);
     }
     if (status == ESPALIER_OK) {
         status = check_steps(model, check);
     }
     if (status == ESPALIER_OK) {
-        status = check_parts(model, check);
+        status = espalier_model_check_parts(model, check);
     }
     if (status == ESPALIER_OK) {
         status = check_slots_with_scratch(model, check);
@@ -726,10 +530,5 @@ espalier_status espalier_model_check_tables(espalier_model *model,
     if (status == ESPALIER_OK) {
         status = espalier_model_check_names(model, check);
     }
-    uint32_t mask = 0;
-    while (status == ESPALIER_OK && mask < model->column_count - 1) {
-        mask = mask * 2 + 1;
-    }
-    model->column_mask = mask;
     return status;
 }

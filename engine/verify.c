@@ -408,7 +408,7 @@ static espalier_status compare_golden(const verify *v, const golden *g,
     }
     for (uint32_t p = 0; p < model->part_count; p++) {
         const espalier_file_part *const part = &model->parts[p];
-        espalier_predictor_leaves(predictor, p, 0, leaves);
+        espalier_predictor_leaves(predictor, p, leaves);
         for (uint32_t i = 0; i < part->tree_count; i++) {
             const size_t index = (size_t)row * g->head.tree_count + part->first_tree + i;
             uint32_t stored;
@@ -424,14 +424,12 @@ static espalier_status compare_golden(const verify *v, const golden *g,
 static espalier_status run_golden(const verify *v, const golden *g, espalier_predictor *predictor,
                                   int64_t *leaves)
 {
-    const espalier_model *const model = v->model;
     for (uint32_t row = 0; row < g->head.row_count; row++) {
         const size_t row_bytes = (size_t)g->head.feature_count * sizeof(double);
         const espalier_rows rows = {
             g->rows + row * row_bytes, ESPALIER_DTYPE_FLOAT64, 0, 1, g->head.feature_count, 0, 1};
-        espalier_columns_fill(&rows, 0, 1, model->columns, model->column_count, predictor->cells,
-                              predictor->cell_stride);
-        espalier_predictor_run(predictor, 1);
+        espalier_coder_fill_row(&predictor->coder, &rows, 0, &predictor->row);
+        espalier_predictor_run_row(predictor);
         const espalier_status status = compare_golden(v, g, predictor, row, leaves);
         if (status != ESPALIER_OK) {
             return status;

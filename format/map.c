@@ -15,6 +15,10 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22 /* Linux 5.14 */
+#endif
+
 static espalier_status map_error(const espalier_input *input, uint64_t bytes,
                                  espalier_error *error_out)
 {
@@ -24,33 +28,55 @@ static espalier_status map_error(const espalier_input *input, uint64_t bytes,
 
 static espalier_map caller_map(const espalier_input *input)
 {
-    return (espalier_map){input->memory, (size_t)input->bytes, ESPALIER_MAPPING_CALLER, NULL, 0};
+    return (espalier_map){input->memory, (size_t)input->bytes, ESPALIER_MAPPING_CALLER, NULL, 0, 0};
 }
 
-static espalier_status map_copy(const espalier_input *input, uint64_t file_bytes, size_t bytes,
-                                espalier_map *map_out, espalier_error *error_out)
+/* A range of private pages that only cost memory once written, and base in it at a multiple of
+ * 2 MiB if `slack` says so. */
+static uint8_t *reserve(size_t bytes, size_t slack, int protection, uint8_t **base_out)
 {
-    /* Only the file's own pages are ever written, so only they cost memory. */
-    uint8_t *const base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) {
-        return map_error(input, bytes, error_out);
+    uint8_t *const range =
+        mmap(NULL, bytes + slack, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (range == MAP_FAILED) {
+        return NULL;
     }
+    const size_t past = (uintptr_t)range % HUGE_PAGE_BYTES;
+    *base_out = slack != 0 && past != 0 ? range + (HUGE_PAGE_BYTES - past) : range;
+    return range;
+}
+
+static espalier_status map_copy(const espalier_input *input, const espalier_map_request *request,
+                                size_t bytes, espalier_map *map_out, espalier_error *error_out)
+{
+    /* The last huge page of the file may reach beyond it. */
+    const size_t huge = request->huge_pages ? ((size_t)request->file_bytes + HUGE_PAGE_BYTES - 1) /
+                                                  HUGE_PAGE_BYTES * HUGE_PAGE_BYTES
+                                            : 0;
+    const size_t whole = bytes > huge ? bytes : huge;
+    const size_t slack = huge != 0 ? HUGE_PAGE_BYTES : 0;
+    uint8_t *base = NULL;
+    uint8_t *const range = reserve(whole, slack, PROT_READ | PROT_WRITE, &base);
+    if (range == NULL) {
+        return map_error(input, whole + slack, error_out);
+    }
+    /* A system without huge pages says so here; a plain copy serves as well. */
+    const bool granted = huge != 0 && madvise(base, huge, MADV_HUGEPAGE) == 0;
     espalier_status status = ESPALIER_OK;
-    for (uint64_t done = 0; done < file_bytes && status == ESPALIER_OK;) {
-        const uint64_t left = file_bytes - done;
+    for (uint64_t done = 0; done < request->file_bytes && status == ESPALIER_OK;) {
+        const uint64_t left = request->file_bytes - done;
         const uint64_t chunk = left < READ_BYTES_MAX ? left : READ_BYTES_MAX;
         status = espalier_input_fetch(input, done, base + done, (size_t)chunk, error_out);
         done += chunk;
     }
-    if (status == ESPALIER_OK && mprotect(base, bytes, PROT_READ) != 0) {
+    if (status == ESPALIER_OK && mprotect(range, whole + slack, PROT_READ) != 0) {
         status = map_error(input, bytes, error_out);
     }
     if (status != ESPALIER_OK) {
-        (void)munmap(base, bytes);
+        (void)munmap(range, whole + slack);
         return status;
     }
-    *map_out = (espalier_map){base, bytes, ESPALIER_MAPPING_COPY, base, bytes};
+    *map_out = (espalier_map){base,  whole,         ESPALIER_MAPPING_COPY,
+                              range, whole + slack, granted ? huge : 0};
     return ESPALIER_OK;
 }
 
@@ -62,7 +88,7 @@ static espalier_status map_file(const espalier_input *input, size_t file_end, es
     if (base == MAP_FAILED) {
         return map_error(input, file_end, error_out);
     }
-    *map_out = (espalier_map){base, file_end, ESPALIER_MAPPING_FILE, base, file_end};
+    *map_out = (espalier_map){base, file_end, ESPALIER_MAPPING_FILE, base, file_end, 0};
     return ESPALIER_OK;
 }
 
@@ -79,61 +105,144 @@ static espalier_status map_reserved(const espalier_input *input, size_t file_byt
 {
     const size_t slack = file_bytes >= HUGE_PAGE_BYTES ? HUGE_PAGE_BYTES : 0;
     const size_t range_bytes = bytes + slack;
-    uint8_t *const range =
-        mmap(NULL, range_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (range == MAP_FAILED) {
+    uint8_t *base = NULL;
+    uint8_t *const range = reserve(bytes, slack, PROT_READ, &base);
+    if (range == NULL) {
         return map_error(input, range_bytes, error_out);
     }
-    const size_t past = (uintptr_t)range % HUGE_PAGE_BYTES;
-    uint8_t *const base = slack != 0 && past != 0 ? range + (HUGE_PAGE_BYTES - past) : range;
     if (mmap(base, file_bytes, PROT_READ, MAP_SHARED | MAP_FIXED, input->descriptor, 0) ==
         MAP_FAILED) {
         const espalier_status status = map_error(input, file_bytes, error_out);
         (void)munmap(range, range_bytes);
         return status;
     }
-    *map_out = (espalier_map){base, bytes, kind, range, range_bytes};
+    *map_out = (espalier_map){base, bytes, kind, range, range_bytes, 0};
     return ESPALIER_OK;
 }
 
-espalier_status espalier_map_open(const espalier_input *input, uint64_t file_bytes,
-                                  uint64_t readable_bytes, bool copy, espalier_map *map_out,
-                                  espalier_error *error_out)
+/* From memory or as a copy: all that is wanted, or if the address space does not suffice, the
+ * least. */
+static espalier_status hold_copy(const espalier_input *input, const espalier_map_request *request,
+                                 size_t bytes, size_t least, espalier_map *map_out,
+                                 espalier_error *error_out)
+{
+    const bool in_place = input->descriptor < 0 && !request->copy && !request->lock;
+    if (in_place && request->readable_bytes <= input->bytes) {
+        *map_out = caller_map(input);
+        return ESPALIER_OK;
+    }
+    const espalier_status status = map_copy(input, request, bytes, map_out, error_out);
+    if (status != ESPALIER_ERROR_MAP) {
+        return status;
+    }
+    if (in_place && request->readable_bytes_least <= input->bytes) {
+        *map_out = caller_map(input);
+        return ESPALIER_OK;
+    }
+    return bytes > least ? map_copy(input, request, least, map_out, error_out) : status;
+}
+
+/* The file itself, likewise. */
+static espalier_status hold_file(const espalier_input *input, const espalier_map_request *request,
+                                 size_t bytes, size_t least, size_t file_end, espalier_map *map_out,
+                                 espalier_error *error_out)
+{
+    const size_t file_bytes = (size_t)request->file_bytes;
+    espalier_status status = ESPALIER_ERROR_MAP;
+    if (bytes > file_end || file_bytes >= HUGE_PAGE_BYTES) {
+        const espalier_mapping kind =
+            bytes > file_end ? ESPALIER_MAPPING_RESERVED : ESPALIER_MAPPING_FILE;
+        status = map_reserved(input, file_bytes, bytes, kind, map_out, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        return status;
+    }
+    return least > file_end ? map_reserved(input, file_bytes, least, ESPALIER_MAPPING_RESERVED,
+                                           map_out, error_out)
+                            : map_file(input, file_end, map_out, error_out);
+}
+
+/* Reads the whole file into the page cache: what is left where a system cannot populate a mapping
+ * without the danger of a signal. */
+static espalier_status read_through(const espalier_input *input, uint64_t file_bytes,
+                                    espalier_error *error_out)
+{
+    uint8_t buffer[16384];
+    espalier_status status = ESPALIER_OK;
+    for (uint64_t done = 0; done < file_bytes && status == ESPALIER_OK;) {
+        const uint64_t left = file_bytes - done;
+        const uint64_t chunk = left < sizeof buffer ? left : sizeof buffer;
+        status = espalier_input_fetch(input, done, buffer, (size_t)chunk, error_out);
+        done += chunk;
+    }
+    return status;
+}
+
+/* Brings the file's pages in, and keeps them. A copy's pages are there since they were written. */
+static espalier_status settle(const espalier_input *input, const espalier_map_request *request,
+                              size_t page, const espalier_map *map, espalier_error *error_out)
+{
+    const size_t before = (size_t)((uintptr_t)map->base % page);
+    uint8_t *const first = (uint8_t *)(uintptr_t)map->base - before;
+    const size_t bytes = ((size_t)request->file_bytes + before + page - 1) / page * page;
+    if (request->lock && mlock(first, bytes) != 0) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_MAP, errno,
+                                     "%s: cannot lock %llu bytes in memory", input->name,
+                                     (unsigned long long)bytes);
+    }
+    if (!request->prefault || request->lock || map->kind == ESPALIER_MAPPING_COPY) {
+        return ESPALIER_OK;
+    }
+    int result = 0;
+    do {
+        result = madvise(first, bytes, MADV_POPULATE_READ);
+    } while (result != 0 && (errno == EINTR || errno == EAGAIN));
+    if (result == 0) {
+        return ESPALIER_OK;
+    }
+    if (errno == EINVAL || errno == ENOSYS) { /* Linux before 5.14 */
+        return input->descriptor >= 0 ? read_through(input, request->file_bytes, error_out)
+                                      : ESPALIER_OK;
+    }
+    return espalier_error_system(error_out, ESPALIER_ERROR_MAP, errno,
+                                 "%s: cannot bring %llu bytes into memory", input->name,
+                                 (unsigned long long)bytes);
+}
+
+espalier_status espalier_map_open(const espalier_input *input, const espalier_map_request *request,
+                                  espalier_map *map_out, espalier_error *error_out)
 {
     const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t file_end = (file_bytes + page - 1) / page * page;
-    const uint64_t needed = (readable_bytes + page - 1) / page * page;
-    const uint64_t bytes = needed > file_end ? needed : file_end;
-    if (bytes > (uint64_t)PTRDIFF_MAX - HUGE_PAGE_BYTES) {
+    const uint64_t file_end = (request->file_bytes + page - 1) / page * page;
+    const uint64_t least_needed = (request->readable_bytes_least + page - 1) / page * page;
+    const uint64_t needed = (request->readable_bytes + page - 1) / page * page;
+    const uint64_t least = least_needed > file_end ? least_needed : file_end;
+    const uint64_t bytes = needed > least ? needed : least;
+    if (bytes > (uint64_t)PTRDIFF_MAX - 2 * HUGE_PAGE_BYTES) {
         return espalier_error_set(error_out, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
                                   "%s: %llu bytes do not fit this host's address space",
                                   input->name, (unsigned long long)bytes);
     }
-    const bool in_memory = input->descriptor < 0 && !copy;
-    if (in_memory && readable_bytes <= input->bytes) {
-        *map_out = caller_map(input);
-        return ESPALIER_OK;
+    espalier_map_request own = *request;
+    own.copy = request->copy || request->huge_pages;
+    espalier_map map;
+    espalier_status status =
+        own.copy || input->descriptor < 0
+            ? hold_copy(input, &own, (size_t)bytes, (size_t)least, &map, error_out)
+            : hold_file(input, &own, (size_t)bytes, (size_t)least, (size_t)file_end, &map,
+                        error_out);
+    if (status != ESPALIER_OK) {
+        return status;
     }
-    /* Ways to have all that is needed, and if the address space does not suffice, the file
-     * alone. */
-    espalier_status status = ESPALIER_ERROR_MAP;
-    if (copy || in_memory) {
-        status = map_copy(input, file_bytes, (size_t)bytes, map_out, error_out);
-        if (status != ESPALIER_ERROR_MAP || bytes == file_end) {
-            return status;
-        }
-        if (in_memory) {
-            *map_out = caller_map(input);
-            return ESPALIER_OK;
-        }
-        return map_copy(input, file_bytes, (size_t)file_end, map_out, error_out);
+    if (own.prefault || own.lock) {
+        status = settle(input, &own, (size_t)page, &map, error_out);
     }
-    if (needed > file_end || file_bytes >= HUGE_PAGE_BYTES) {
-        const espalier_mapping kind =
-            needed > file_end ? ESPALIER_MAPPING_RESERVED : ESPALIER_MAPPING_FILE;
-        status = map_reserved(input, (size_t)file_bytes, (size_t)bytes, kind, map_out, error_out);
+    if (status != ESPALIER_OK) {
+        espalier_map_close(&map);
+        return status;
     }
-    return status == ESPALIER_OK ? status : map_file(input, (size_t)file_end, map_out, error_out);
+    *map_out = map;
+    return ESPALIER_OK;
 }
 
 void espalier_map_close(espalier_map *map)

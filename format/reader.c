@@ -99,6 +99,8 @@ const char *espalier_section_name(uint32_t type)
         return "NODES";
     case ESPALIER_SECTION_LEAVES:
         return "LEAVES";
+    case ESPALIER_SECTION_CUTS:
+        return "CUTS";
     case ESPALIER_SECTION_NODE_NUMBERS:
         return "NODE_NUMBERS";
     case ESPALIER_SECTION_GOLDEN:
@@ -114,7 +116,7 @@ const char *espalier_section_name(uint32_t type)
 
 static bool is_hot(uint32_t type)
 {
-    return type == ESPALIER_SECTION_NODES || type == ESPALIER_SECTION_LEAVES;
+    return type >= ESPALIER_SECTION_NODES && type <= ESPALIER_SECTION_CUTS;
 }
 
 static bool is_known(uint32_t type)

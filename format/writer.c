@@ -54,7 +54,7 @@ static size_t head_bytes(const file_plan *plan)
 
 static bool is_hot_section(uint32_t type)
 {
-    return type == ESPALIER_SECTION_NODES || type == ESPALIER_SECTION_LEAVES;
+    return type >= ESPALIER_SECTION_NODES && type <= ESPALIER_SECTION_CUTS;
 }
 
 static uint64_t align_up(uint64_t offset, uint64_t alignment)

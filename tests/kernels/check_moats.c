@@ -58,22 +58,41 @@ static void fill_hostile(uint32_t *words, size_t word_count, uint64_t *state)
     }
 }
 
-/* A predictor whose scratch was moved between moats. */
+/* A predictor whose scratch was moved between moats: its pointers before, and the moats. */
+#define MOVED_MAX 10u
 typedef struct moated_predictor {
     espalier_predictor *predictor;
-    moat cells;
-    moat slots;
-    moat positions;
-    float *own_cells;
+    moat moats[MOVED_MAX];
+    uint32_t moat_count;
+    espalier_cells own_row;
+    espalier_cells own_block;
     double *own_slots;
+    float *own_sums;
+    void *own_places;
     uint32_t *own_positions;
 } moated_predictor;
 
-static void *move_between_moats(moat *memory, const void *from, size_t bytes)
+/* A copy of `bytes` bytes whose last is in front of a moat; nothing where there is nothing. */
+static void *move_between_moats(moated_predictor *m, const void *from, size_t bytes)
 {
+    if (from == NULL || bytes == 0) {
+        return NULL;
+    }
+    assert_true(m->moat_count < MOVED_MAX);
+    moat *const memory = &m->moats[m->moat_count++];
     *memory = moat_make(bytes);
     memcpy(moat_end(memory, bytes), from, bytes);
     return moat_end(memory, bytes);
+}
+
+/* lanes: 1 for a row, else the rows of whole groups. */
+static void move_cells(moated_predictor *m, espalier_cells *cells, size_t rows, size_t lanes)
+{
+    cells->floats =
+        move_between_moats(m, cells->floats, rows * cells->float_stride * sizeof(float));
+    cells->bytes = move_between_moats(m, cells->bytes, lanes * cells->byte_columns);
+    cells->shorts =
+        move_between_moats(m, cells->shorts, lanes * cells->short_columns * sizeof(uint16_t));
 }
 
 static moated_predictor moated_make(const espalier_model *model, uint32_t block_rows)
@@ -84,28 +103,38 @@ static moated_predictor moated_make(const espalier_model *model, uint32_t block_
     moated_predictor m = {0};
     assert_int_equal(espalier_predictor_create(model, &options, &m.predictor), ESPALIER_OK);
     espalier_predictor *const p = m.predictor;
-    m.own_cells = p->cells;
+    const size_t rows = p->room_rows;
+    const size_t lanes =
+        (rows + ESPALIER_GROUP_ROWS - 1) / ESPALIER_GROUP_ROWS * ESPALIER_GROUP_ROWS;
+    m.own_row = p->row;
+    m.own_block = p->block;
     m.own_slots = p->slots;
+    m.own_sums = p->sums;
+    m.own_places = p->places;
     m.own_positions = p->positions;
-    p->cells =
-        move_between_moats(&m.cells, p->cells, p->block_rows * p->cell_stride * sizeof *p->cells);
-    p->slots =
-        move_between_moats(&m.slots, p->slots,
-                           (size_t)p->block_rows * model->head->slot_count * sizeof *p->slots);
-    p->positions =
-        move_between_moats(&m.positions, p->positions, model->tree_count * sizeof *p->positions);
+    move_cells(&m, &p->row, 1, 1);
+    move_cells(&m, &p->block, rows, lanes);
+    p->slots = move_between_moats(&m, p->slots, rows * model->head->slot_count * sizeof *p->slots);
+    p->sums = move_between_moats(&m, p->sums, rows * p->float32_slots * sizeof *p->sums);
+    p->places =
+        move_between_moats(&m, p->places, (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * 2);
+    p->positions = move_between_moats(&m, p->positions, model->tree_count * sizeof *p->positions);
+    espalier_predictor_bind(p);
     return m;
 }
 
 static void moated_free(moated_predictor *m)
 {
-    m->predictor->cells = m->own_cells;
+    m->predictor->row = m->own_row;
+    m->predictor->block = m->own_block;
     m->predictor->slots = m->own_slots;
+    m->predictor->sums = m->own_sums;
+    m->predictor->places = m->own_places;
     m->predictor->positions = m->own_positions;
     espalier_predictor_destroy(m->predictor);
-    moat_free(&m->cells);
-    moat_free(&m->slots);
-    moat_free(&m->positions);
+    for (uint32_t i = 0; i < m->moat_count; i++) {
+        moat_free(&m->moats[i]);
+    }
 }
 
 /* Predicts rows into memory that ends at a moat; the caller frees. */

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What this machine can run: ISA levels that its CPU has and its system lets programs use, and
+ * quirks. A pure function of the machine, asked anew each time: there is no global to keep it in.
+ */
+#ifndef ESPALIER_ENGINE_CPU_H
+#define ESPALIER_ENGINE_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct espalier_cpu {
+    uint32_t levels;   /* bit i: level i of espalier_isa */
+    bool slow_gathers; /* gathering loads cost more than as many plain ones */
+} espalier_cpu;
+
+espalier_cpu espalier_cpu_detect(void);
+
+#endif

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Lists of cuts (docs/format.md, "CUTS"): how long one is, where its levels lie, and single cuts.
+ */
+#ifndef ESPALIER_ENGINE_CUTS_H
+#define ESPALIER_ENGINE_CUTS_H
+
+#include "engine/kernels/kernel.h"
+#include "engine/model.h"
+#include "format/layout.h"
+
+#include <stdint.h>
+
+/* The levels of a list, the one-block level first. */
+typedef struct espalier_cut_shape {
+    uint64_t offsets[ESPALIER_CUT_LEVELS_MAX]; /* bytes from the list's start */
+    uint32_t blocks[ESPALIER_CUT_LEVELS_MAX];
+    uint32_t level_count;
+    uint64_t bytes; /* of the whole list, a multiple of 64 */
+} espalier_cut_shape;
+
+/* The bytes of a cut: 4 where the model compares float32, else 8. */
+uint32_t espalier_cut_bytes(const espalier_model *model);
+
+/* cut_count: 1 to ESPALIER_LIMIT_CUTS. */
+espalier_cut_shape espalier_cut_shape_of(uint32_t cut_count, uint32_t item_bytes);
+
+/* The list of a CODE column of a mapped model, for rankers. */
+espalier_cut_list espalier_cut_list_of(const espalier_model *model,
+                                       const espalier_file_column *column);
+
+/* Cut `index` of a CODE column, bounded by its cut_count; as stored, so it may be anything. */
+double espalier_cut_at(const espalier_model *model, const espalier_file_column *column,
+                       uint64_t index);
+
+/* The most a code of a bank can be: 255 or 65,535; ranks in bank FLOAT are not cut into segments. */
+uint32_t espalier_bank_code_max(uint32_t bank);
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files that check a model's tables share: where they report to, and their order. Includes
+ * engine/model.h and format/ only; nothing outside engine/tables*.c includes it.
+ */
+#ifndef ESPALIER_ENGINE_TABLES_H
+#define ESPALIER_ENGINE_TABLES_H
+
+#include "engine/model.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where a record of a private table lies in the file. */
+uint64_t espalier_table_offset(const espalier_model *model, const void *record);
+
+/* Fills the error for record `index` of `table` and returns status. */
+espalier_status espalier_table_refuse(const espalier_table_check *check, espalier_status status,
+                                      uint32_t rule, uint64_t offset, const char *table,
+                                      uint64_t index, const char *what);
+
+/* Columns, their banks and their cuts; sets model->banks. After MODEL. */
+espalier_status espalier_model_check_columns(espalier_model *model,
+                                             const espalier_table_check *check);
+
+/* Parts and their trees, and what these add up to; sets readable_bytes, depth_max and
+ * iteration_count. After the columns. */
+espalier_status espalier_model_check_parts(espalier_model *model,
+                                           const espalier_table_check *check);
+
+/* True when [first, first + count) lies in [0, total). */
+static inline bool espalier_in_range(uint64_t first, uint64_t count, uint64_t total)
+{
+    return first <= total && count <= total - first;
+}
+
+#endif

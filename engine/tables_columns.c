@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Checking COLUMNS at open: banks, kinds, and that every list of cuts lies inside CUTS. Reads
+ * private memory only.
+ */
+#include "engine/cuts.h"
+#include "engine/tables.h"
+#include "format/error.h"
+#include "format/rules.h"
+
+/* What is the same for every column of a kind. */
+static const char *find_kind_fault(const espalier_model *model, uint32_t index, uint32_t *rule_out)
+{
+    const espalier_file_column *const column = &model->columns[index];
+    const uint32_t bank_before = index > 0 ? model->columns[index - 1].bank : ESPALIER_BANK_FLOAT;
+    *rule_out = RULE_COLUMN_BANK;
+    if (column->bank < bank_before || column->bank > ESPALIER_BANK_SHORT) {
+        return "unknown bank, or banks out of order";
+    }
+    const bool is_leaf = index == 0 && column->bank == ESPALIER_BANK_FLOAT;
+    *rule_out = RULE_COLUMN_KIND;
+    if (is_leaf != (column->kind == ESPALIER_COLUMN_LEAF) ||
+        (!is_leaf && column->kind != ESPALIER_COLUMN_CODE &&
+         (column->kind != ESPALIER_COLUMN_FEATURE || column->bank != ESPALIER_BANK_FLOAT))) {
+        return "unknown kind, or the leaf column is not the first";
+    }
+    *rule_out = RULE_COLUMN_FEATURE;
+    if (column->feature >= model->head->feature_count || (is_leaf && column->feature != 0)) {
+        return "feature out of range";
+    }
+    *rule_out = RULE_COLUMN_MISSING;
+    if (column->missing > ESPALIER_MISSING_ZERO_LEFT || (is_leaf && column->missing != 0)) {
+        return "unknown missing rule";
+    }
+    *rule_out = RULE_COLUMN_UNUSED;
+    if (column->kind != ESPALIER_COLUMN_CODE &&
+        (column->first_cut != 0 || column->cut_count != 0 || column->segment != 0)) {
+        return "cuts of a column that has none";
+    }
+    *rule_out = RULE_COLUMN_FLOAT32;
+    if (column->kind == ESPALIER_COLUMN_FEATURE &&
+        (model->head->input_rule & ESPALIER_INPUT_FLOAT32) == 0) {
+        return "a feature as float32, where float64 is compared";
+    }
+    return NULL;
+}
+
+/* The cuts and the segment of a CODE column. */
+static const char *find_code_fault(const espalier_model *model, uint32_t index, uint64_t cuts_bytes,
+                                   uint32_t *rule_out)
+{
+    const espalier_file_column *const column = &model->columns[index];
+    *rule_out = RULE_COLUMN_CUTS;
+    if (column->cut_count == 0 || column->cut_count > ESPALIER_LIMIT_CUTS) {
+        return "number of cuts out of range";
+    }
+    const espalier_cut_shape shape =
+        espalier_cut_shape_of(column->cut_count, espalier_cut_bytes(model));
+    if (column->first_cut % ESPALIER_ALIGNMENT_MIN != 0 ||
+        !espalier_in_range(column->first_cut, shape.bytes, cuts_bytes)) {
+        return "cuts out of range";
+    }
+    *rule_out = RULE_COLUMN_SEGMENT;
+    if (column->segment == 0) {
+        return NULL;
+    }
+    const espalier_file_column *const before = column - 1;
+    if (column->bank == ESPALIER_BANK_FLOAT ||
+        column->segment > (column->cut_count - 1) / espalier_bank_code_max(column->bank)) {
+        return "segment out of range";
+    }
+    if (index == 0 || before->bank != column->bank || before->feature != column->feature ||
+        before->missing != column->missing || before->first_cut != column->first_cut ||
+        before->cut_count != column->cut_count || before->segment != column->segment - 1) {
+        return "the segment before is not in front of it";
+    }
+    return NULL;
+}
+
+/* Counts the columns of every bank; BYTE and SHORT nodes can name no more than this. */
+static espalier_status count_banks(espalier_model *model, const espalier_table_check *check)
+{
+    static const uint32_t count_max[ESPALIER_BANK_SHORT + 1] = {0, ESPALIER_LIMIT_COLUMNS,
+                                                                UINT8_MAX + 1, UINT16_MAX + 1};
+    uint32_t next = 0;
+    for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
+        espalier_bank *const own = &model->banks[bank];
+        own->first = next;
+        while (next < model->column_count && model->columns[next].bank == bank) {
+            next++;
+        }
+        own->count = next - own->first;
+        if (own->count > count_max[bank]) {
+            return espalier_error_set(check->error_out, ESPALIER_ERROR_LIMIT, RULE_COLUMN_LIMIT,
+                                      espalier_table_offset(model, &model->columns[own->first]),
+                                      "%s: %u columns of codes of %u bytes; the limit is %u",
+                                      check->name, (unsigned)own->count,
+                                      bank == ESPALIER_BANK_BYTE ? 1u : 2u,
+                                      (unsigned)count_max[bank]);
+        }
+        /* Kernels of byte columns take a node's byte as it is. */
+        own->mask = bank == ESPALIER_BANK_BYTE ? UINT8_MAX : 0;
+        while (own->count > own->mask && own->mask < own->count - 1) {
+            own->mask = own->mask * 2 + 1;
+        }
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_model_check_columns(espalier_model *model,
+                                             const espalier_table_check *check)
+{
+    const espalier_file_section *const cuts =
+        espalier_file_find(&model->file, ESPALIER_SECTION_CUTS);
+    const uint64_t cuts_bytes = cuts != NULL ? cuts->bytes : 0;
+    for (uint32_t i = 0; i < model->column_count; i++) {
+        uint32_t rule = 0;
+        const char *fault = find_kind_fault(model, i, &rule);
+        if (fault == NULL && model->columns[i].kind == ESPALIER_COLUMN_CODE) {
+            model->codes = true;
+            fault = find_code_fault(model, i, cuts_bytes, &rule);
+        }
+        if (fault != NULL) {
+            return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
+                                         espalier_table_offset(model, &model->columns[i]),
+                                         "COLUMNS", i, fault);
+        }
+    }
+    return count_banks(model, check);
+}
