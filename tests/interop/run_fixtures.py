@@ -236,7 +236,7 @@ class Runner:
                 return ["%s: %s" % (os.path.basename(rows), failure)]
             return []
         failures = []
-        default = "class" if "class" in wanted else "value"
+        default = next(one for one in ("class", "value", "margin") if one in wanted)
         for kind in list(wanted) + [None]:
             named = kind or default  # None: without --output, the trainer's own predict
             try:
