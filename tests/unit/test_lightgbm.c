@@ -1,0 +1,753 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The LightGBM importer on texts made by hand: what it reads, what a row then gives, and every lie
+ * and every kind of damage a file can have. Real files are compared in tests/interop.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "convert/reference.h"
+#include "convert/sources/lightgbm.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MEMORY_MAX (UINT64_C(1) << 20)
+
+/* ---- texts ---------------------------------------------------------------------------------- */
+
+/* Three kinds of missing, both default directions, leaf numbers that are no preorder count. */
+#define TREE_0                                        \
+    "Tree=0\n"                                        \
+    "num_leaves=4\n"                                  \
+    "num_cat=0\n"                                     \
+    "split_feature=1 0 1\n"                           \
+    "split_gain=9.5 3 2\n"                            \
+    "threshold=0.5 -1.25 1.0000000180025095e-35\n"    \
+    "decision_type=10 2 4\n"                          \
+    "left_child=1 -1 -2\n"                            \
+    "right_child=2 -3 -4\n"                           \
+    "leaf_value=0.10000000000000001 -2.5 1e-3 7e+1\n" \
+    "leaf_weight=1 2 3 4\n"                           \
+    "leaf_count=10 20 30 40\n"                        \
+    "internal_value=0 1 2\n"                          \
+    "internal_weight=0 0 0\n"                         \
+    "internal_count=100 40 60\n"                      \
+    "is_linear=0\n"                                   \
+    "shrinkage=1\n"                                   \
+    "\n\n"
+/* One leaf, as 2.x writes it: empty arrays, and a shrinkage that was never set. */
+#define TREE_1             \
+    "Tree=1\n"             \
+    "num_leaves=1\n"       \
+    "num_cat=0\n"          \
+    "split_feature=\n"     \
+    "split_gain=\n"        \
+    "threshold=\n"         \
+    "decision_type=\n"     \
+    "left_child=\n"        \
+    "right_child=\n"       \
+    "leaf_value=-0\n"      \
+    "leaf_count=\n"        \
+    "internal_value=\n"    \
+    "internal_count=\n"    \
+    "shrinkage=1.4e+219\n" \
+    "\n\n"
+#define HEADER                    \
+    "tree\n"                      \
+    "version=v4\n"                \
+    "num_class=1\n"               \
+    "num_tree_per_iteration=1\n"  \
+    "label_index=0\n"             \
+    "max_feature_idx=1\n"         \
+    "objective=regression\n"      \
+    "feature_names=width na=me\n" \
+    "feature_infos=[-3:4] none\n" \
+    "monotone_constraints=0 1\n"
+#define TAIL                 \
+    "end of trees\n"         \
+    "\n"                     \
+    "feature_importances:\n" \
+    "width=2\n"              \
+    "\n"                     \
+    "parameters:\n"          \
+    "[boosting: gbdt]\n"     \
+    "[learning_rate: 0.1]\n" \
+    "[num_leaves: 31]\n"     \
+    "[metric: l2,\"q\"]\n"   \
+    "[data: ]\n"             \
+    "not a parameter\n"      \
+    "end of parameters\n"    \
+    "\n"                     \
+    "pandas_categorical:null\n"
+
+static const char good_text[] = HEADER "\n" TREE_0 TREE_1 TAIL;
+
+/* `text` with the first `from` replaced, malloc'ed; both NULL: a copy. */
+static char *replace_text(const char *text, const char *from, const char *to)
+{
+    const char *const at = from == NULL ? text : strstr(text, from);
+    assert_non_null(at);
+    const size_t from_bytes = from == NULL ? 0 : strlen(from);
+    const size_t capacity = strlen(text) + (to == NULL ? 0 : strlen(to)) + 1;
+    char *const result = malloc(capacity);
+    assert_non_null(result);
+    (void)snprintf(result, capacity, "%.*s%s%s", (int)(at - text), text, to == NULL ? "" : to,
+                   at + from_bytes);
+    return result;
+}
+
+/* Loads exactly `bytes` bytes, in memory of their own so that sanitizers see a read behind them. */
+static espalier_status load_bytes(const char *text, size_t bytes, uint64_t memory_bytes_max,
+                                  espalier_forest *forest, espalier_source_summary *summary,
+                                  espalier_error *error)
+{
+    uint8_t *const copy = malloc(bytes > 0 ? bytes : 1);
+    assert_non_null(copy);
+    memcpy(copy, text, bytes);
+    const espalier_source_input input = {copy, bytes, "here.txt", memory_bytes_max};
+    *forest = (espalier_forest){0};
+    *summary = (espalier_source_summary){0};
+    espalier_status status = espalier_lightgbm_kind.load(&input, forest, summary, error);
+    if (status == ESPALIER_OK) {
+        status = espalier_forest_validate(forest, "here.txt", error);
+    }
+    if (status != ESPALIER_OK) {
+        espalier_forest_free(forest);
+    }
+    free(copy);
+    return status;
+}
+
+static void loads(const char *text, espalier_forest *forest)
+{
+    espalier_error error = {0};
+    espalier_source_summary summary;
+    if (load_bytes(text, strlen(text), MEMORY_MAX, forest, &summary, &error) != ESPALIER_OK) {
+        fail_msg("refused: %s", error.message);
+    }
+}
+
+static void refuses(const char *text, espalier_status status, const char *words)
+{
+    espalier_forest forest;
+    espalier_error error = {0};
+    espalier_source_summary summary;
+    const espalier_status got =
+        load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error);
+    if (got == ESPALIER_OK) {
+        espalier_forest_free(&forest);
+    }
+    if (got != status || error.status != status || strstr(error.message, words) == NULL ||
+        strncmp(error.message, "here.txt: ", 10) != 0) {
+        fail_msg("status %d, not %d, or no '%s' in: %s", (int)got, (int)status, words,
+                 error.message);
+    }
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+
+static void test_good_text(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    espalier_error error = {0};
+    espalier_source_summary summary;
+    assert_int_equal(load_bytes(good_text, strlen(good_text), MEMORY_MAX, &forest, &summary,
+                                &error),
+                     ESPALIER_OK);
+    assert_string_equal(summary.format, "LightGBM text v4");
+    assert_string_equal(summary.class_name, "lightgbm.Booster");
+    assert_string_equal(summary.version, "");
+    assert_int_equal(summary.consumed_bytes, strlen(good_text));
+    assert_int_equal(forest.tree_count, 2);
+    assert_int_equal(forest.node_count, 8);
+    assert_int_equal(forest.leaf_count, 5);
+    assert_int_equal(forest.leaf_width, 1);
+    assert_int_equal(forest.slot_count, 1);
+    assert_int_equal(forest.iteration_count, 2);
+    assert_int_equal(forest.default_iterations, 0);
+    assert_int_equal(forest.feature_count, 2);
+    assert_string_equal(forest.feature_names[1], "na=me");
+    assert_int_equal(forest.group_count, 1);
+    assert_int_equal(forest.group_width[0], 1);
+    assert_int_equal(forest.accumulator, ESPALIER_FOREST_SUM_FLOAT64);
+    assert_int_equal(forest.input, ESPALIER_FOREST_INPUT_FLOAT64);
+    assert_int_equal(forest.divide, ESPALIER_FOREST_DIVIDE_NONE);
+    assert_true(forest.flush_tiny && forest.missing_allowed && forest.infinite_allowed);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_VALUE);
+    assert_false(forest.classifier);
+    assert_string_equal(forest.objective, "regression");
+    assert_string_equal(forest.framework, "LightGBM");
+    assert_string_equal(forest.class_name, "lightgbm.Booster");
+    assert_null(forest.version);
+    assert_string_equal(forest.parameters_json,
+                        "{\"boosting\":\"gbdt\",\"data\":\"\",\"learning_rate\":0.1,"
+                        "\"metric\":\"l2,\\\"q\\\"\",\"num_leaves\":31}");
+    static const uint32_t left[] = {1, 3, 4};
+    static const uint32_t right[] = {2, 5, 6};
+    static const uint8_t rules[] = {ESPALIER_FOREST_MISSING_NAN, ESPALIER_FOREST_MISSING_NEVER,
+                                    ESPALIER_FOREST_MISSING_ZERO};
+    static const uint8_t missing_left[] = {1, 0, 0};
+    static const double covers[] = {100, 40, 60, 10, 20, 30, 40, 0};
+    assert_memory_equal(forest.left, left, sizeof left);
+    assert_memory_equal(forest.right, right, sizeof right);
+    assert_memory_equal(forest.missing_rule, rules, sizeof rules);
+    assert_memory_equal(forest.missing_left, missing_left, sizeof missing_left);
+    assert_memory_equal(forest.cover, covers, sizeof covers);
+    for (uint32_t leaf = 0; leaf < 4; leaf++) {
+        assert_int_equal(forest.number[3 + leaf], leaf);
+    }
+    espalier_forest_free(&forest);
+}
+
+/* One row through the evaluator. */
+static void check_row(const espalier_forest *forest, double first, double second, double sum,
+                      uint32_t leaf)
+{
+    const double row[2] = {first, second};
+    double slots[4];
+    uint32_t leaves[8];
+    assert_true(forest->tree_count <= 8 && espalier_reference_slot_count(forest) <= 4);
+    espalier_reference_evaluate_float64(forest, row, 1, slots, leaves);
+    if (memcmp(&slots[0], &sum, sizeof sum) != 0 || leaves[0] != leaf) {
+        fail_msg("row %g, %g: %.17g, leaf %u, not %.17g, leaf %u", first, second, slots[0],
+                 (unsigned)leaves[0], sum, (unsigned)leaf);
+    }
+}
+
+/* The answers are those of LightGBM 4.7.0 for this text. */
+static void test_rows(void **state)
+{
+    (void)state;
+    const double nan = (double)NAN;
+    const double infinity = (double)INFINITY;
+    const double tiny = (double)1e-35f;
+    espalier_forest forest;
+    loads(good_text, &forest);
+    check_row(&forest, -2, 0, 0.1, 0);
+    check_row(&forest, -1.25, 0.5, 0.1, 0);
+    check_row(&forest, -1, 0.5, 0.001, 2);
+    check_row(&forest, -1, nextafter(0.5, 1), 70, 3);
+    /* Node 0: NaN is missing and goes left. Node 1: NaN counts as 0. */
+    check_row(&forest, nan, nan, 0.001, 2);
+    check_row(&forest, -infinity, nan, 0.1, 0);
+    check_row(&forest, infinity, -infinity, 0.001, 2);
+    check_row(&forest, 0, infinity, 70, 3);
+    espalier_forest_free(&forest);
+    /* Node 2 alone: zero, what counts as zero, and NaN go right, by default. */
+    char *const text = replace_text(good_text, "threshold=0.5", "threshold=-inf");
+    loads(text, &forest);
+    check_row(&forest, 0, 0, 70, 3);
+    check_row(&forest, 0, -0.0, 70, 3);
+    check_row(&forest, 0, tiny, 70, 3);
+    check_row(&forest, 0, -tiny, 70, 3);
+    check_row(&forest, 0, nextafter(tiny, 1), 70, 3);
+    check_row(&forest, 0, nextafter(-tiny, -1), -2.5, 1);
+    check_row(&forest, 0, -1, -2.5, 1);
+    check_row(&forest, nan, nan, 0.001, 2); /* still missing at node 0 */
+    espalier_forest_free(&forest);
+    free(text);
+    /* A sum begins with 0.0, which -0 does not change. */
+    loads(HEADER "\n"
+                 "Tree=0\nnum_leaves=1\nleaf_value=-0\n\nend of trees\n",
+          &forest);
+    check_row(&forest, 1, 1, 0.0, 0);
+    assert_false(forest.leaf_is_vector);
+    espalier_forest_free(&forest);
+}
+
+static void test_classes(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "tree\nversion=v3\nnum_class=3\nnum_tree_per_iteration=3\nlabel_index=0\n"
+        "max_feature_idx=0\nobjective=multiclass num_class:3\nfeature_names=a\n"
+        "feature_infos=none\n\n"
+        "Tree=0\nnum_leaves=1\nleaf_value=1\n\n"
+        "Tree=1\nnum_leaves=1\nleaf_value=2\n\n"
+        "Tree=2\nnum_leaves=1\nleaf_value=3\n\n"
+        "Tree=3\nnum_leaves=1\nleaf_value=0.1\n\n"
+        "Tree=4\nnum_leaves=1\nleaf_value=0.2\n\n"
+        "Tree=5\nnum_leaves=1\nleaf_value=0.3\n\n"
+        "end of trees\n";
+    espalier_forest forest;
+    loads(text, &forest);
+    assert_int_equal(forest.slot_count, 3);
+    assert_int_equal(forest.group_width[0], 3);
+    assert_int_equal(forest.iteration_count, 2);
+    assert_int_equal(forest.tree_slot[5], 2);
+    assert_int_equal(forest.tree_iteration[5], 1);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_MARGIN);
+    assert_true(forest.classifier);
+    assert_string_equal(forest.objective, "multiclass num_class:3");
+    assert_null(forest.parameters_json);
+    const double row = 0;
+    double slots[3];
+    uint32_t leaves[6];
+    espalier_reference_evaluate_float64(&forest, &row, 1, slots, leaves);
+    assert_true(slots[0] == 1 + 0.1 && slots[1] == 2 + 0.2 && slots[2] == 3 + 0.3);
+    espalier_forest_free(&forest);
+    /* In forest mode the sums are divided by the iterations. */
+    char *const averaged = replace_text(text, "feature_names", "average_output\nfeature_names");
+    loads(averaged, &forest);
+    assert_int_equal(forest.divide, ESPALIER_FOREST_DIVIDE_TREES);
+    espalier_reference_evaluate_float64(&forest, &row, 1, slots, leaves);
+    assert_true(slots[0] == (1 + 0.1) / 2 && slots[1] == (2 + 0.2) / 2);
+    espalier_forest_free(&forest);
+    free(averaged);
+    char *const uneven = replace_text(text, "Tree=5\nnum_leaves=1\nleaf_value=0.3\n\n", "");
+    refuses(uneven, ESPALIER_ERROR_SOURCE_TREE, "5 trees are not whole iterations of 3");
+    free(uneven);
+}
+
+static void test_objectives(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        espalier_forest_task task;
+        bool classifier;
+    } objectives[] = {
+        {"objective=regression_l1\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=huber\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=fair\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=quantile alpha:0.9\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=mape\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=lambdarank\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=rank_xendcg\n", ESPALIER_FOREST_TASK_VALUE, false},
+        {"objective=regression sqrt\n", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"objective=poisson\n", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"objective=binary sigmoid:1\n", ESPALIER_FOREST_TASK_MARGIN, true},
+        {"objective=multiclassova num_class:1 sigmoid:1\n", ESPALIER_FOREST_TASK_MARGIN, true},
+        {"objective=cross_entropy\n", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"objective=custom\n", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"objective=\n", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"", ESPALIER_FOREST_TASK_MARGIN, false},
+    };
+    for (size_t i = 0; i < sizeof objectives / sizeof objectives[0]; i++) {
+        espalier_forest forest;
+        char *const text = replace_text(good_text, "objective=regression\n", objectives[i].line);
+        loads(text, &forest);
+        assert_int_equal(forest.task, objectives[i].task);
+        assert_int_equal(forest.classifier, objectives[i].classifier);
+        espalier_forest_free(&forest);
+        free(text);
+    }
+}
+
+/* Windows line ends, no "end of trees", names that are no UTF-8, infinite thresholds. */
+static void test_variants(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {
+        {"end of trees\n", "feature importances:\n"},
+        {"version=v4", "version=v2"},
+        {"version=v4", "version=v3"},
+        {"threshold=0.5", "threshold=inf"},
+        {"threshold=0.5", "threshold=  0.5  "},
+        {"num_tree_per_iteration=1\n", ""},
+        {"label_index=0\n", ""},
+        {"monotone_constraints=0 1\n", ""},
+        {"leaf_count=10 20 30 40\n", ""},
+        {"internal_count=100 40 60\n", ""},
+        {"num_cat=0\n", ""},
+        {"is_linear=0\n", ""},
+        {"pandas_categorical:null\n", ""},
+    };
+    espalier_forest forest;
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        char *const text = replace_text(good_text, pairs[i][0], pairs[i][1]);
+        loads(text, &forest);
+        assert_int_equal(forest.tree_count, 2);
+        espalier_forest_free(&forest);
+        free(text);
+    }
+    char *const named = replace_text(good_text, "feature_names=width", "feature_names=w\xFFth");
+    loads(named, &forest);
+    assert_string_equal(forest.feature_names[0], "w\\xffth");
+    espalier_forest_free(&forest);
+    free(named);
+}
+
+/* ---- tree_sizes and line ends ---------------------------------------------------------------- */
+
+/* The good text with sizes of its trees that are off by `error` in the second, LF or CR LF. */
+static char *make_sized(const char *items, bool windows)
+{
+    char line[64];
+    (void)snprintf(line, sizeof line, "tree_sizes=%s\n\nTree=0", items);
+    char *const sized = replace_text(good_text, "\nTree=0", line);
+    if (!windows) {
+        return sized;
+    }
+    char *const text = malloc(strlen(sized) * 2 + 1);
+    assert_non_null(text);
+    size_t at = 0;
+    for (const char *from = sized; *from != '\0'; from++) {
+        if (*from == '\n') {
+            text[at++] = '\r';
+        }
+        text[at++] = *from;
+    }
+    text[at] = '\0';
+    free(sized);
+    return text;
+}
+
+static void test_tree_sizes(void **state)
+{
+    (void)state;
+    const int first = (int)strlen(TREE_0);
+    const int second = (int)strlen(TREE_1);
+    const struct {
+        int items[3];
+        int count;
+        const char *words; /* NULL: loads */
+    } cases[] = {
+        {{first, second}, 2, NULL},
+        {{first, second - 1}, 2, NULL}, /* an empty line more behind the last */
+        {{first, second + 1}, 2, "tree 1: tree_sizes says"},
+        {{first - 1, second + 1}, 2, "tree 0: tree_sizes says"},
+        {{first, 0}, 2, "tree 1: tree_sizes says"},
+        {{first, -5}, 2, "an item of tree_sizes is '-5'"},
+        {{first}, 1, "tree 1: tree_sizes ends before the trees do"},
+        {{first, second, 7}, 3, "more items than there are trees, 2"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char items[48] = "";
+        for (int j = 0; j < cases[i].count; j++) {
+            const size_t bytes = strlen(items);
+            (void)snprintf(items + bytes, sizeof items - bytes, "%s%d", j > 0 ? " " : "",
+                           cases[i].items[j]);
+        }
+        for (int windows = 0; windows < 2; windows++) {
+            char *const text = make_sized(items, windows != 0);
+            if (cases[i].words == NULL) {
+                espalier_forest forest;
+                loads(text, &forest);
+                check_row(&forest, -1, 0.5, 0.001, 2);
+                espalier_forest_free(&forest);
+            } else {
+                refuses(text,
+                        cases[i].items[1] < 0 ? ESPALIER_ERROR_SOURCE_SYNTAX
+                                              : ESPALIER_ERROR_SOURCE_TREE,
+                        cases[i].words);
+            }
+            free(text);
+        }
+    }
+    char *const words = make_sized("12x 3", false);
+    refuses(words, ESPALIER_ERROR_SOURCE_SYNTAX, "line 11, tree 0: an item of tree_sizes is '12x'");
+    free(words);
+}
+
+/* ---- what is refused ------------------------------------------------------------------------- */
+
+typedef struct refusal {
+    const char *from;
+    const char *to;
+    espalier_status status;
+    const char *words;
+} refusal;
+
+static void refuse_all(const refusal *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *const text = replace_text(good_text, cases[i].from, cases[i].to);
+        refuses(text, cases[i].status, cases[i].words);
+        free(text);
+    }
+}
+
+static void test_bad_header(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"version=v4\n", "", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "no version"},
+        {"version=v4", "version=v5", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "line 2: version is 'v5'; v2, v3 and v4"},
+        {"num_class=1\n", "", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no num_class"},
+        {"num_class=1", "num_class=0", ESPALIER_ERROR_SOURCE_SYNTAX, "num_class is '0'"},
+        {"num_class=1", "num_class=2", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "line 4: num_tree_per_iteration is 1, but num_class is 2"},
+        {"num_class=1", "num_class=1\nnum_class=1", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "line 4: num_class is there twice, first in line 3"},
+        {"num_class=1", "num_class= 1", ESPALIER_ERROR_SOURCE_SYNTAX, "num_class is ' 1'"},
+        {"num_tree_per_iteration=1", "num_tree_per_iteration=99999999999",
+         ESPALIER_ERROR_SOURCE_SYNTAX, "num_tree_per_iteration is '99999999999'"},
+        {"max_feature_idx=1\n", "", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no max_feature_idx"},
+        {"max_feature_idx=1", "max_feature_idx=-1", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "max_feature_idx is '-1'"},
+        {"max_feature_idx=1", "max_feature_idx=2147483647", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "max_feature_idx is '2147483647'"},
+        {"max_feature_idx=1", "max_feature_idx=2", ESPALIER_ERROR_SOURCE_TREE,
+         "line 9: feature_infos has 2 values, not 3"},
+        {"feature_infos=[-3:4] none\n", "", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "there is no feature_infos"},
+        {"feature_names=width na=me", "feature_names=width", ESPALIER_ERROR_SOURCE_TREE,
+         "feature_names has 1 values, not 2"},
+        {"feature_names=width na=me\n", "", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "there is no feature_names"},
+        {"label_index=0", "num_treat=2", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "line 5: the key 'num_treat' is not known"},
+    };
+    refuse_all(cases, sizeof cases / sizeof cases[0]);
+    char objective[400];
+    memset(objective, 'o', sizeof objective);
+    memcpy(objective, "objective=", 10);
+    objective[sizeof objective - 1] = '\0';
+    char *const text = replace_text(good_text, "objective=regression", objective);
+    refuses(text, ESPALIER_ERROR_SOURCE_SYNTAX, "the objective has 389 characters");
+    free(text);
+}
+
+static void test_bad_trees(void **state)
+{
+    (void)state;
+    static const refusal cases[] = {
+        {"Tree=0", "Tree=1", ESPALIER_ERROR_SOURCE_TREE,
+         "line 12, tree 0: Tree=1 stands where tree 0 should"},
+        {"Tree=1", "Tree=x", ESPALIER_ERROR_SOURCE_TREE, "Tree=x stands where tree 1 should"},
+        {"num_leaves=4\n", "", ESPALIER_ERROR_SOURCE_SYNTAX, "tree 0: there is no num_leaves"},
+        {"num_leaves=4", "num_leaves=0", ESPALIER_ERROR_SOURCE_SYNTAX, "num_leaves is '0'"},
+        {"num_leaves=4", "num_leaves=-4", ESPALIER_ERROR_SOURCE_SYNTAX, "num_leaves is '-4'"},
+        {"num_leaves=4", "num_leaves=2147483647", ESPALIER_ERROR_SOURCE_TREE,
+         "line 21, tree 0: leaf_value has 4 values, not 2147483647"},
+        {"num_leaves=4", "num_leaves=2147483648", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "num_leaves is '2147483648'"},
+        {"num_leaves=4", "num_leaves=3", ESPALIER_ERROR_SOURCE_TREE,
+         "leaf_value has 4 values, not 3"},
+        {"leaf_value=0.1", "leaf_value=3 0.1", ESPALIER_ERROR_SOURCE_TREE,
+         "leaf_value has 5 values, not 4"},
+        {"leaf_value=-0", "leaf_value=", ESPALIER_ERROR_SOURCE_TREE,
+         "tree 1: leaf_value has 0 values, not 1"},
+        {"split_feature=1 0 1\n", "", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no split_feature"},
+        {"split_feature=1 0 1", "split_feature=1 0", ESPALIER_ERROR_SOURCE_TREE,
+         "split_feature has 2 values, not 3"},
+        {"split_feature=1 0 1", "split_feature=1 2 1", ESPALIER_ERROR_SOURCE_TREE,
+         "line 15, tree 0: split_feature[1] is 2, not within 0 to 1"},
+        {"split_feature=1 0 1", "split_feature=1 -1 1", ESPALIER_ERROR_SOURCE_TREE,
+         "split_feature[1] is -1"},
+        {"split_feature=1 0 1", "split_feature=1 0.0 1", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "split_feature[1] is '0.0', no integer"},
+        {"threshold=0.5 -1.25", "threshold=0.5 x", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "line 17, tree 0: threshold[1] is 'x', no decimal number"},
+        {"threshold=0.5", "threshold=0,5", ESPALIER_ERROR_SOURCE_SYNTAX, "threshold[0] is '0,5'"},
+        {"threshold=0.5", "threshold=0x1p3", ESPALIER_ERROR_SOURCE_SYNTAX, "threshold[0]"},
+        {"threshold=0.5", "threshold=nan", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "threshold[0] is 'nan', not a finite number"},
+        {"threshold=0.5", "threshold=0.5\t", ESPALIER_ERROR_SOURCE_SYNTAX, "threshold[0]"},
+        {"threshold=0.5 ", "threshold=", ESPALIER_ERROR_SOURCE_TREE,
+         "threshold has 2 values, not 3"},
+        {"decision_type=10 2 4\n", "", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no decision_type"},
+        {"decision_type=10 2", "decision_type=10 3", ESPALIER_ERROR_SOURCE_TREE,
+         "decision_type[1] is 3, a categorical split"},
+        {"decision_type=10 2", "decision_type=10 14", ESPALIER_ERROR_SOURCE_TREE,
+         "decision_type[1] is 14, which has no known missing type"},
+        {"decision_type=10 2", "decision_type=10 16", ESPALIER_ERROR_SOURCE_TREE,
+         "decision_type[1] is 16, not within 0 to 15"},
+        {"left_child=1", "left_child=3", ESPALIER_ERROR_SOURCE_TREE,
+         "left_child[0] is 3, not within -4 to 2"},
+        {"left_child=1 -1 -2", "left_child=1 -1 -5", ESPALIER_ERROR_SOURCE_TREE,
+         "left_child[2] is -5"},
+        {"left_child=1 -1", "left_child=1 0", ESPALIER_ERROR_SOURCE_TREE,
+         "does not come after its parent"},
+        {"left_child=1 -1", "left_child=1 1", ESPALIER_ERROR_SOURCE_TREE,
+         "does not come after its parent"},
+        {"left_child=1 -1", "left_child=1 2", ESPALIER_ERROR_SOURCE_TREE, "shares"},
+        {"left_child=1 -1", "left_child=1 -2", ESPALIER_ERROR_SOURCE_TREE, "shares"},
+        {"right_child=2 -3", "right_child=2 -3 -3", ESPALIER_ERROR_SOURCE_TREE,
+         "right_child has 4 values, not 3"},
+        {"leaf_value=0.1", "leaf_value=inf 0.1", ESPALIER_ERROR_SOURCE_TREE,
+         "leaf_value has 5 values"},
+        {"-2.5 1e-3", "-inf 1e-3", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "leaf_value[1] is '-inf', not a finite number"},
+        {"-2.5 1e-3", "-2.5 1e999", ESPALIER_ERROR_SOURCE_SYNTAX, "leaf_value[2] is '1e999'"},
+        {"leaf_count=10 20", "leaf_count=10", ESPALIER_ERROR_SOURCE_TREE,
+         "leaf_count has 3 values, not 4"},
+        {"internal_count=100", "internal_count=nan", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "internal_count[0]"},
+        {"shrinkage=1\n", "shrinkage=1\nnum_leaves=4\n", ESPALIER_ERROR_SOURCE_SYNTAX,
+         "num_leaves is there twice, first in line 13"},
+        {"shrinkage=1\n", "shrinkage=1\nleaf_scale=4\n", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "tree 0: the key 'leaf_scale' is not known"},
+        {"shrinkage=1\n", "shrinkage=1\nwhat is this\n", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "the key 'what is this' is not known"},
+        {"num_cat=0", "num_cat=1", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "line 14, tree 0: it has categorical splits"},
+        {"num_cat=0", "num_cat=-1", ESPALIER_ERROR_SOURCE_SYNTAX, "num_cat is '-1'"},
+        {"is_linear=0", "is_linear=1", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "tree 0: it is linear"},
+    };
+    refuse_all(cases, sizeof cases / sizeof cases[0]);
+    refuses(HEADER "\nend of trees\n", ESPALIER_ERROR_SOURCE_TREE, "no trees");
+}
+
+/* ---- damage ---------------------------------------------------------------------------------- */
+
+/* Cut anywhere before the end of the trees, and inside the parameters, it says so. */
+static void test_truncations(void **state)
+{
+    (void)state;
+    const size_t bytes = strlen(good_text);
+    const size_t trees_end = (size_t)(strstr(good_text, "end of trees") - good_text) + 12;
+    const size_t parameters = (size_t)(strstr(good_text, "parameters:\n") - good_text) + 12;
+    const size_t parameters_end = (size_t)(strstr(good_text, "end of parameters") - good_text) + 17;
+    for (size_t cut = 0; cut <= bytes; cut++) {
+        espalier_forest forest;
+        espalier_error error = {0};
+        espalier_source_summary summary;
+        const espalier_status status =
+            load_bytes(good_text, cut, MEMORY_MAX, &forest, &summary, &error);
+        const bool whole = cut >= trees_end && (cut < parameters - 1 || cut >= parameters_end);
+        if (whole != (status == ESPALIER_OK) ||
+            (!whole && (status != ESPALIER_ERROR_SOURCE_TRUNCATED ||
+                        strncmp(error.message, "here.txt: ", 10) != 0))) {
+            fail_msg("cut at %zu: status %d, %s", cut, (int)status, error.message);
+        }
+        if (status == ESPALIER_OK) {
+            check_row(&forest, -1, 0.5, 0.001, 2);
+            espalier_forest_free(&forest);
+        }
+    }
+}
+
+/* Any byte changed: refused with a message, or a forest that holds. */
+static void test_changed_bytes(void **state)
+{
+    (void)state;
+    static const char others[] = "\0\n\r =-.09ex~\xFF[Tn";
+    const size_t bytes = strlen(good_text);
+    char *const text = malloc(bytes + 1);
+    assert_non_null(text);
+    size_t refused = 0;
+    for (size_t at = 0; at < bytes; at++) {
+        for (size_t i = 0; i < sizeof others - 1; i++) {
+            espalier_forest forest;
+            espalier_error error = {0};
+            espalier_source_summary summary;
+            memcpy(text, good_text, bytes + 1);
+            text[at] = others[i];
+            const espalier_status status =
+                load_bytes(text, bytes, MEMORY_MAX, &forest, &summary, &error);
+            if (status != ESPALIER_OK) {
+                assert_true(strncmp(error.message, "here.txt: ", 10) == 0);
+                refused++;
+                continue;
+            }
+            const double row[2] = {-1, 0.5};
+            double slots[1];
+            uint32_t leaves[2];
+            assert_true(forest.tree_count <= 2 && forest.slot_count == 1 &&
+                        forest.feature_count == 2);
+            espalier_reference_evaluate_float64(&forest, row, 1, slots, leaves);
+            espalier_forest_free(&forest);
+        }
+    }
+    free(text);
+    assert_true(refused > bytes * (sizeof others - 1) / 3);
+}
+
+/* What a file claims costs nothing before it is shown; what it shows is charged. */
+static void test_memory_limit(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    espalier_error error = {0};
+    espalier_source_summary summary;
+    uint64_t limit = 64;
+    espalier_status status;
+    do {
+        status = load_bytes(good_text, strlen(good_text), limit, &forest, &summary, &error);
+        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
+        limit += 64;
+    } while (status != ESPALIER_OK && limit < MEMORY_MAX);
+    assert_int_equal(status, ESPALIER_OK);
+    assert_true(limit > 512 && limit < 4096);
+    espalier_forest_free(&forest);
+}
+
+/* A tree of a hundred thousand leaves: lines of megabytes, a chain as deep as it has nodes. */
+static void test_long_lines(void **state)
+{
+    (void)state;
+    enum {
+        LEAVES = 100000
+    };
+    static const struct {
+        const char *key;
+        size_t count;
+        int kind; /* 0: "0", 1: the next inner node or the last leaf, 2: leaf i */
+    } arrays[] = {{"split_feature", LEAVES - 1, 0}, {"threshold", LEAVES - 1, 0},
+                  {"decision_type", LEAVES - 1, 0}, {"left_child", LEAVES - 1, 1},
+                  {"right_child", LEAVES - 1, 2},   {"leaf_value", LEAVES, 0}};
+    const size_t capacity = (size_t)LEAVES * 40;
+    char *const text = malloc(capacity);
+    assert_non_null(text);
+    size_t at = (size_t)snprintf(text, capacity, HEADER "\nTree=0\nnum_leaves=%d\n", LEAVES);
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        at += (size_t)snprintf(text + at, capacity - at, "%s=", arrays[i].key);
+        for (size_t j = 0; j < arrays[i].count; j++) {
+            const long last = (long)j == LEAVES - 2 ? -(long)LEAVES : (long)j + 1;
+            const long item = arrays[i].kind == 0 ? 0 : arrays[i].kind == 1 ? last : -(long)j - 1;
+            at += (size_t)snprintf(text + at, capacity - at, "%ld ", item);
+        }
+        text[at - 1] = '\n';
+    }
+    (void)snprintf(text + at, capacity - at, "\nend of trees\n");
+    espalier_forest forest;
+    espalier_error error = {0};
+    espalier_source_summary summary;
+    assert_int_equal(load_bytes(text, strlen(text), UINT64_C(64) << 20, &forest, &summary, &error),
+                     ESPALIER_OK);
+    assert_int_equal(forest.trees[0].depth, LEAVES - 1);
+    espalier_forest_free(&forest);
+    assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error),
+                     ESPALIER_ERROR_SOURCE_LIMIT);
+    free(text);
+}
+
+static void test_recognise(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool known;
+    } starts[] = {{"tree\nversion=v4\n", true},
+                  {"tree\r\nversion=v3\r\n", true},
+                  {"tree\n", true},
+                  {"tree", false},
+                  {"tree version\n", false},
+                  {"trees\n", false},
+                  {"Tree=0\n", false},
+                  {"", false},
+                  {"tr", false},
+                  {"\ntree\n", false},
+                  {"(tree\n", false}};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        const espalier_source_kind *const kind =
+            espalier_source_recognise((const uint8_t *)starts[i].text, strlen(starts[i].text));
+        assert_int_equal(kind == &espalier_lightgbm_kind, starts[i].known);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good_text),    cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_classes),      cmocka_unit_test(test_objectives),
+        cmocka_unit_test(test_variants),     cmocka_unit_test(test_tree_sizes),
+        cmocka_unit_test(test_bad_header),   cmocka_unit_test(test_bad_trees),
+        cmocka_unit_test(test_truncations),  cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_recognise),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
