@@ -348,6 +348,7 @@ def main():
     run.load_before = os.getloadavg()[0]
     is_full = not (arguments.quick or arguments.check or arguments.only)
     path = arguments.out or (default_path() if is_full else run.cache / "peers.csv")
+    (run.cache / "last_csv").unlink(missing_ok=True)
     for model in MODELS:
         if run.is_wanted(model):
             run_model(run, model)
@@ -357,6 +358,8 @@ def main():
         return 2
     is_good = report_agreement(run)
     say(f"all figures: {path}")
+    if not arguments.check:
+        (run.cache / "last_csv").write_text(str(path.resolve()))
     return 0 if is_good else 1
 
 

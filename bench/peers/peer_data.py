@@ -84,7 +84,7 @@ def make_covertype():
     level = (height + 0.05 * roads - 0.11 * water + 1.5 * water_up - 2.1 * slope
              + 60 * ((soil.astype(int) * 7) % 5 - 2) + 35 * numpy.cos(angle)
              + random.normal(0, 55, count))
-    # The classes by height, in covertype's numbers and about its shares; 2 and 1 are the large ones.
+    # The classes by height, in covertype's numbers and shares; 2 and 1 are the large ones.
     bounds = numpy.quantile(level, (0.005, 0.067, 0.097, 0.113, 0.6, 0.965))
     target = numpy.array([4, 3, 6, 5, 2, 1, 7])[numpy.searchsorted(bounds, level)]
     is_random = random.random(count) < 0.03
