@@ -43,6 +43,31 @@
 #undef BIAS
 #undef OFFSET
 
+#define VALUE        float
+#define COUNT_BELOW  vec_count_below_f32
+#define NAME(suffix) suffix##_f32
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+#define VALUE        double
+#define COUNT_BELOW  vec_count_below_f64
+#define NAME(suffix) suffix##_f64
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+static const espalier_ranker ranker = {
+    .name = "ranks, AVX2",
+    .isa = ESPALIER_ISA_AVX2,
+    .rank_block_float32 = rank_block_f32,
+    .rank_block_float64 = rank_block_f64,
+    .rank_row_float32 = rank_row_f32,
+    .rank_row_float64 = rank_row_f64,
+};
+
 #define MASK_LEVEL "AVX2"
 #define MASK_ISA   ESPALIER_ISA_AVX2
 
@@ -51,7 +76,7 @@ static const espalier_kernel kernels[] = {
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};
-const espalier_ranker *const espalier_ranker__avx2 = NULL;
+const espalier_ranker *const espalier_ranker__avx2 = &ranker;
 
 #else
 

@@ -127,4 +127,33 @@ static inline vec vec_leaves_u16(vec value, uint32_t leaf_last)
     return (vec){_mm256_add_epi16(last, value.low), _mm256_add_epi16(last, value.high)};
 }
 
+/* ---- cuts ---- */
+
+/* How many of 16 items lie below the value; none if it is NaN. Packing halves the masks and keeps
+ * their number: two bits an item are left. */
+static inline uint32_t vec_count_below_f32(const float *items, float value)
+{
+    const __m256 all = _mm256_set1_ps(value);
+    const __m256i a = _mm256_castps_si256(_mm256_cmp_ps(_mm256_load_ps(items), all, _CMP_LT_OQ));
+    const __m256i b =
+        _mm256_castps_si256(_mm256_cmp_ps(_mm256_load_ps(items + 8), all, _CMP_LT_OQ));
+    const int bits = _mm256_movemask_epi8(_mm256_packs_epi32(a, b));
+    return (uint32_t)_mm_popcnt_u32((uint32_t)bits) / 2;
+}
+
+static inline __m256i vec_below_f64(const double *items, __m256d value)
+{
+    return _mm256_castpd_si256(_mm256_cmp_pd(_mm256_load_pd(items), value, _CMP_LT_OQ));
+}
+
+static inline uint32_t vec_count_below_f64(const double *items, double value)
+{
+    const __m256d all = _mm256_set1_pd(value);
+    const __m256i a = _mm256_packs_epi32(vec_below_f64(items, all), vec_below_f64(items + 4, all));
+    const __m256i b =
+        _mm256_packs_epi32(vec_below_f64(items + 8, all), vec_below_f64(items + 12, all));
+    const int bits = _mm256_movemask_epi8(_mm256_packs_epi16(a, b));
+    return (uint32_t)_mm_popcnt_u32((uint32_t)bits) / 2;
+}
+
 #endif
