@@ -7,6 +7,7 @@
 #define ESPALIER_CONVERT_SOURCES_PICKLE_INTERNAL_H
 
 #include "convert/sources/pickle.h"
+#include "convert/sources/utf8.h"
 
 #define ESPALIER_PICKLE_PROTOCOL_MAX       5u
 #define ESPALIER_PICKLE_LINE_BYTES_MAX     65536u
@@ -237,9 +238,6 @@ espalier_pickle_opcode *espalier_pickle_literal(uint8_t opcode);
 
 /* ---- pickle_text.c ----------------------------------------------------------------------- */
 
-bool espalier_pickle_utf8_valid(const uint8_t *data, uint64_t bytes);
-/* Bytes needed to write a code point, 1 to 4; writes them if out is not NULL. */
-size_t espalier_pickle_utf8_put(uint32_t code_point, uint8_t *out);
 /* Bytes of latin-1 text held as UTF-8: a slice of the text, or a copy. NULL on failure. */
 espalier_status espalier_pickle_latin1(espalier_pickle_machine *machine,
                                        espalier_pickle_value *text, const uint8_t **data_out,
@@ -254,8 +252,6 @@ espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, co
                                             uint64_t bytes, espalier_pickle_value **out);
 espalier_status espalier_pickle_text_unicode(espalier_pickle_machine *machine, const uint8_t *line,
                                              uint64_t bytes, espalier_pickle_value **out);
-/* Copies with control characters escaped and invalid UTF-8 as \xNN; always NUL-terminated. */
-void espalier_pickle_escape(const char *text, size_t bytes, char *out, size_t capacity);
 
 /* ---- pickle_names.c, pickle_policy.c ----------------------------------------------------- */
 

@@ -5,9 +5,11 @@
 #include "convert/sources/source_kind.h"
 
 #include "convert/sources/lightgbm.h"
+#include "convert/sources/xgboost.h"
 
 static const espalier_source_kind *const kinds[] = {
     &espalier_lightgbm_kind,
+    &espalier_xgboost_kind,
     NULL, /* the end */
 };
 

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files of the XGBoost importer share. Included by xgboost*.c alone.
+ *
+ * A document is read in its own order (trees mostly come before the parameters that explain them),
+ * so every member leaves its facts here, and espalier_xgboost_finish makes outputs of them at the
+ * end. What cannot be converted is noted and reading goes on: the file's version is its last member.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H
+#define ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H
+
+#include "convert/forest.h"
+#include "convert/sources/document.h"
+#include "convert/sources/source_kind.h"
+
+#include <jansson.h>
+
+#define ESPALIER_XGBOOST_UNKNOWN INT64_MIN
+
+/* One tree's arrays, as the file has them; reused for the next. */
+typedef struct espalier_xgboost_tree {
+    espalier_document_array left;      /* int32_t */
+    espalier_document_array right;     /* int32_t */
+    espalier_document_array feature;   /* int32_t */
+    espalier_document_array condition; /* float: threshold, or value of a leaf */
+    espalier_document_array missing_left;
+    espalier_document_array split_type; /* 1: categorical */
+    espalier_document_array cover;      /* float */
+    espalier_document_array place;      /* uint32_t: the new number of each node */
+    espalier_document_array order;      /* uint32_t: the old number of each node */
+    int64_t id;
+    int64_t node_count;
+    int64_t deleted_count;
+    int64_t leaf_width;
+} espalier_xgboost_tree;
+
+typedef struct espalier_xgboost_import {
+    espalier_document document;
+    espalier_forest *forest;
+    espalier_xgboost_tree tree;
+    uint64_t node_capacity;
+    uint64_t leaf_capacity;
+    uint64_t tree_capacity;
+    bool renumbered; /* forest->number has entries */
+
+    /* Why it cannot be converted, found first; "" if it can. */
+    char unsupported[400];
+    uint64_t unsupported_offset;
+
+    /* Facts. Numbers are ESPALIER_XGBOOST_UNKNOWN until read. */
+    int64_t version[3];
+    char booster[32];
+    char objective[64];
+    int64_t feature_count;
+    int64_t class_count;
+    int64_t target_count;
+    int64_t tree_count;
+    int64_t parallel_count;
+    int64_t best_iteration;
+    int64_t best_tree_limit;
+    espalier_document_array base_scores;     /* float, in the objective's output space */
+    espalier_document_array tree_info;       /* int32_t */
+    espalier_document_array iteration_start; /* int32_t; count 0: not said */
+    espalier_document_array weight_drop;     /* float; count 0: none */
+    bool model_read;
+    bool has_weights; /* there is a weight_drop */
+
+    /* Of the scikit-learn wrapper's note. */
+    bool wrapped;
+    bool classifier;
+    int64_t wrapper_parallel_count;
+    char class_name[48];
+
+    espalier_document_array names; /* char *: feature names */
+
+    /* For the metadata. */
+    json_t *model_parameters;
+    json_t *objective_parameters;
+    json_t *attributes;
+} espalier_xgboost_import;
+
+/* ---- xgboost_members.c ---------------------------------------------------------------------- */
+
+/* Reads one member's value. */
+typedef bool espalier_xgboost_reader(espalier_xgboost_import *import);
+
+typedef struct espalier_xgboost_member {
+    const char *key;
+    espalier_xgboost_reader *read; /* NULL: skip */
+    bool required;
+} espalier_xgboost_member;
+
+/* What a member that is not in the list means. */
+typedef enum espalier_xgboost_others {
+    ESPALIER_XGBOOST_OTHERS_SKIPPED = 0,
+    ESPALIER_XGBOOST_OTHERS_UNSUPPORTED = 1 /* unless it is an empty array or object, or null */
+} espalier_xgboost_others;
+
+/* Reads an object: each member at most once, all required ones. At most 32 members. */
+bool espalier_xgboost_read_object(espalier_xgboost_import *import,
+                                  const espalier_xgboost_member *members, size_t count,
+                                  espalier_xgboost_others others);
+
+/* Notes why the model cannot be converted, with the place and offset being read. */
+void espalier_xgboost_refuse(espalier_xgboost_import *import, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* An integer, or a text that is one. */
+bool espalier_xgboost_read_integer(espalier_xgboost_import *import, int64_t *value_out);
+
+/* A text into text[capacity]; one that is too long fails. */
+bool espalier_xgboost_read_word(espalier_xgboost_import *import, char *text, size_t capacity);
+
+/* Skips an array; *empty_out is whether it had no items. */
+bool espalier_xgboost_skip_array(espalier_xgboost_import *import, bool *empty_out);
+
+/* Reads a flat object into *object (created), long values and nested ones left out. */
+bool espalier_xgboost_keep_object(espalier_xgboost_import *import, json_t **object);
+
+/* ---- xgboost_learner.c ---------------------------------------------------------------------- */
+
+/* Reads the whole document. */
+bool espalier_xgboost_read_document(espalier_xgboost_import *import);
+
+/* ---- xgboost_tree.c ------------------------------------------------------------------------- */
+
+/* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */
+bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
+void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
+
+/* ---- xgboost_outputs.c ---------------------------------------------------------------------- */
+
+/* From the facts to outputs, start, iterations, names and metadata. */
+bool espalier_xgboost_finish(espalier_xgboost_import *import);
+
+#endif

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What XGBoost makes of its trees: sums and where they start, iterations, names, and what is kept of
+ * the parameters. See xgboost_internal.h.
+ */
+#include "convert/sources/xgboost_internal.h"
+
+#include "format/layout.h"
+
+#include <float.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if FLT_EVAL_METHOD != 0
+#error "margins of base scores are computed in float32, step by step"
+#endif
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+/* Base scores of the logistic objectives are kept this far from 0 and 1 since 3.2. */
+#define LOGISTIC_MARGIN 1e-6F
+
+/* From what an objective predicts back to the margin. */
+typedef enum link_kind {
+    LINK_IDENTITY = 0, /* predictions are margins */
+    LINK_LOGIT = 1,
+    LINK_LOG = 2,
+    LINK_OTHER = 3 /* base scores are margins, predictions are not */
+} link_kind;
+
+typedef struct objective {
+    const char *name;
+    link_kind link;
+} objective;
+
+static const objective objectives[] = {
+    {"binary:hinge", LINK_OTHER},
+    {"binary:logistic", LINK_LOGIT},
+    {"binary:logitraw", LINK_IDENTITY},
+    {"count:poisson", LINK_LOG},
+    {"multi:softmax", LINK_OTHER},
+    {"multi:softprob", LINK_OTHER},
+    {"rank:map", LINK_IDENTITY},
+    {"rank:ndcg", LINK_IDENTITY},
+    {"rank:pairwise", LINK_IDENTITY},
+    {"reg:absoluteerror", LINK_IDENTITY},
+    {"reg:expectileerror", LINK_OTHER},
+    {"reg:gamma", LINK_LOG},
+    {"reg:linear", LINK_IDENTITY},
+    {"reg:logistic", LINK_LOGIT},
+    {"reg:pseudohubererror", LINK_IDENTITY},
+    {"reg:quantileerror", LINK_IDENTITY},
+    {"reg:squarederror", LINK_IDENTITY},
+    {"reg:squaredlogerror", LINK_IDENTITY},
+    {"reg:tweedie", LINK_LOG},
+    {"survival:aft", LINK_LOG},
+    {"survival:cox", LINK_LOG},
+};
+
+static bool fail_model(espalier_xgboost_import *import, espalier_status status, const char *cause)
+{
+    return espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE, "%s", cause);
+}
+
+static bool is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
+{
+    return import->version[0] < major ||
+           (import->version[0] == major && import->version[1] < minor);
+}
+
+/* Zeroed memory for the forest, charged. */
+static void *allocate(espalier_xgboost_import *import, uint64_t count, size_t bytes)
+{
+    if (!espalier_document_charge(&import->document, count * bytes)) {
+        return NULL;
+    }
+    void *const items = calloc(count > 0 ? (size_t)count : 1, bytes);
+    if (items == NULL) {
+        (void)fail_model(import, ESPALIER_ERROR_MEMORY, "no memory for the forest");
+    }
+    return items;
+}
+
+/* ---- what is supported ---------------------------------------------------------------------- */
+
+static const objective *find_objective(const espalier_xgboost_import *import)
+{
+    for (size_t i = 0; i < COUNT(objectives); i++) {
+        if (strcmp(import->objective, objectives[i].name) == 0) {
+            return &objectives[i];
+        }
+    }
+    return NULL;
+}
+
+/* Notes what of the whole model is not converted. */
+static void check_support(espalier_xgboost_import *import)
+{
+    if (strcmp(import->booster, "gblinear") == 0) {
+        /* Its model has none of the members of trees, so nothing else was noted. */
+        espalier_xgboost_refuse(import,
+                                "gblinear is a linear model, not trees; gbtree and dart are "
+                                "converted");
+    } else if (strcmp(import->booster, "gbtree") != 0 && strcmp(import->booster, "dart") != 0) {
+        espalier_xgboost_refuse(import,
+                                "the booster %s is not known; gbtree and dart are "
+                                "converted",
+                                import->booster);
+    }
+    if (import->version[0] < 1 || import->version[0] > 3) {
+        espalier_xgboost_refuse(import,
+                                "saved by XGBoost %" PRId64 ".%" PRId64 "; 1.0 to 3.4 are known",
+                                import->version[0], import->version[1]);
+    }
+    if (find_objective(import) == NULL) {
+        espalier_xgboost_refuse(import, "the objective %s is not known", import->objective);
+    }
+    if (strcmp(import->objective, "binary:logitraw") == 0 && is_before(import, 1, 3)) {
+        espalier_xgboost_refuse(import, "XGBoost before 1.3 reads the base score of "
+                                        "binary:logitraw otherwise than later versions; save it "
+                                        "again with a later one");
+    }
+}
+
+/* ---- sums ----------------------------------------------------------------------------------- */
+
+/* As XGBoost computes it, in float32. */
+static float margin_of(const espalier_xgboost_import *import, link_kind link, float score)
+{
+    switch (link) {
+    case LINK_LOGIT:
+        if (!is_before(import, 3, 2)) {
+            const float least = score > LOGISTIC_MARGIN ? score : LOGISTIC_MARGIN;
+            score = least < 1.0F - LOGISTIC_MARGIN ? least : 1.0F - LOGISTIC_MARGIN;
+        }
+        return -logf(1.0F / score - 1.0F);
+    case LINK_LOG:
+        return logf(score);
+    default:
+        return score;
+    }
+}
+
+static bool fill_start(espalier_xgboost_import *import, link_kind link)
+{
+    espalier_forest *const forest = import->forest;
+    const espalier_document_array *const scores = &import->base_scores;
+    if (scores->count != 1 && scores->count != forest->slot_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "base_score has %" PRIu64 " values for %" PRIu32 " outputs",
+                                      scores->count, forest->slot_count);
+    }
+    forest->start = allocate(import, forest->slot_count, sizeof *forest->start);
+    if (forest->start == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < forest->slot_count; i++) {
+        const float score = ((const float *)scores->items)[scores->count == 1 ? 0 : i];
+        const float margin = margin_of(import, link, score);
+        if (!isfinite(margin)) {
+            return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                          ESPALIER_OFFSET_NONE,
+                                          "a base score of %.9g gives no finite margin with %s",
+                                          (double)score, import->objective);
+        }
+        forest->start[i] = (double)margin;
+    }
+    return true;
+}
+
+/* Several classes are one output of several values, several targets are outputs of one each. */
+static bool fill_groups(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    const int64_t classes = import->class_count < 2 ? 1 : import->class_count;
+    const int64_t targets = import->target_count < 2 ? 1 : import->target_count;
+    if (classes > 1 && targets > 1) {
+        return fail_model(import, ESPALIER_ERROR_SOURCE_TREE,
+                          "num_class and num_target are both above 1");
+    }
+    if (classes > ESPALIER_LIMIT_SLOTS || targets > ESPALIER_LIMIT_OUTPUTS) {
+        return fail_model(import, ESPALIER_ERROR_SOURCE_LIMIT, "too many classes or targets");
+    }
+    forest->group_count = (uint32_t)targets;
+    forest->group_width = allocate(import, (uint64_t)targets, sizeof *forest->group_width);
+    if (forest->group_width == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < forest->group_count; i++) {
+        forest->group_width[i] = (uint32_t)classes;
+    }
+    forest->slot_count = (uint32_t)(classes * targets);
+    forest->leaf_width = 1;
+    return true;
+}
+
+static bool fill_slots(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    const int32_t *const info = import->tree_info.items;
+    if (import->tree_info.count != forest->tree_count ||
+        import->tree_count != (int64_t)forest->tree_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "%" PRIu32 " trees, num_trees is %" PRId64
+                                      ", tree_info has %" PRIu64 " items",
+                                      forest->tree_count, import->tree_count,
+                                      import->tree_info.count);
+    }
+    if (forest->slot_count > 1) {
+        forest->tree_slot = allocate(import, forest->tree_count, sizeof *forest->tree_slot);
+        if (forest->tree_slot == NULL) {
+            return false;
+        }
+    }
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        if (info[i] < 0 || (uint32_t)info[i] >= forest->slot_count) {
+            return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                          ESPALIER_OFFSET_NONE,
+                                          "tree %" PRIu32 " adds to output %" PRId32 " of %" PRIu32,
+                                          i, info[i], forest->slot_count);
+        }
+        if (forest->tree_slot != NULL) {
+            forest->tree_slot[i] = (uint32_t)info[i];
+        }
+    }
+    return true;
+}
+
+/* Dart: every tree's leaves times its weight, one rounding, as XGBoost does row by row. */
+static bool apply_weights(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    const espalier_document_array *const weights = &import->weight_drop;
+    const bool dart = strcmp(import->booster, "dart") == 0;
+    if (weights->count == 0 && (!dart || forest->tree_count == 0)) {
+        return true;
+    }
+    if (weights->count != forest->tree_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "weight_drop has %" PRIu64 " items for %" PRIu32 " trees",
+                                      weights->count, forest->tree_count);
+    }
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const float weight = ((const float *)weights->items)[i];
+        double *const values = forest->leaf_values + forest->trees[i].first_leaf;
+        for (uint32_t leaf = 0; leaf < forest->trees[i].leaf_count; leaf++) {
+            const float value = (float)values[leaf] * weight;
+            values[leaf] = (double)value;
+        }
+    }
+    return true;
+}
+
+/* ---- iterations ----------------------------------------------------------------------------- */
+
+/* Since 2.0 the file says where each iteration's trees begin. */
+static bool fill_recorded_iterations(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    const int32_t *const starts = import->iteration_start.items;
+    const uint64_t count = import->iteration_start.count;
+    bool good = starts[0] == 0 && starts[count - 1] == (int64_t)forest->tree_count;
+    for (uint64_t i = 1; i < count; i++) {
+        good = good && starts[i] > starts[i - 1];
+    }
+    if (!good) {
+        return fail_model(import, ESPALIER_ERROR_SOURCE_TREE,
+                          "iteration_indptr does not rise from 0 to the number of trees");
+    }
+    for (uint64_t i = 1; i < count; i++) {
+        for (int32_t tree = starts[i - 1]; tree < starts[i]; tree++) {
+            forest->tree_iteration[tree] = (uint32_t)(i - 1);
+        }
+    }
+    forest->iteration_count = (uint32_t)(count - 1);
+    return true;
+}
+
+/* Before: as many trees each as there are outputs, times the trees grown at once. */
+static bool fill_counted_iterations(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    int64_t parallel = import->parallel_count;
+    if (parallel < 1) {
+        parallel = 1;
+        /* Up to 1.3 only the wrapper knows, or early stopping's two ways to count. */
+        if (import->wrapped && import->wrapper_parallel_count > 1) {
+            parallel = import->wrapper_parallel_count;
+        } else if (import->best_iteration >= 0 && import->best_iteration < INT32_MAX &&
+                   import->best_tree_limit > 0) {
+            parallel = import->best_tree_limit / (import->best_iteration + 1);
+        }
+    }
+    if (parallel < 1 || parallel > forest->tree_count) {
+        parallel = 1;
+    }
+    const uint64_t each = (uint64_t)parallel * forest->slot_count;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        forest->tree_iteration[i] = (uint32_t)(i / each);
+    }
+    forest->iteration_count = (uint32_t)((forest->tree_count + each - 1) / each);
+    return true;
+}
+
+static bool fill_iterations(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    if (forest->tree_count == 0) {
+        return true; /* refused by the check of the forest */
+    }
+    forest->tree_iteration = allocate(import, forest->tree_count, sizeof *forest->tree_iteration);
+    if (forest->tree_iteration == NULL) {
+        return false;
+    }
+    const bool good = import->iteration_start.count > 1 ? fill_recorded_iterations(import)
+                                                        : fill_counted_iterations(import);
+    if (!good) {
+        return false;
+    }
+    if (forest->iteration_count == forest->tree_count) {
+        free(forest->tree_iteration); /* each tree is one */
+        forest->tree_iteration = NULL;
+    }
+    /* The scikit-learn wrapper stops at the best; a bare Booster takes all. */
+    if (import->wrapped && import->best_iteration >= 0 &&
+        import->best_iteration + 1 < (int64_t)forest->iteration_count) {
+        forest->default_iterations = (uint32_t)import->best_iteration + 1;
+    }
+    return true;
+}
+
+/* ---- inputs and metadata -------------------------------------------------------------------- */
+
+static bool fill_inputs(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    if (import->feature_count < 1 || import->feature_count > ESPALIER_LIMIT_FEATURES) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE, "num_feature is %" PRId64,
+                                      import->feature_count);
+    }
+    forest->input = ESPALIER_FOREST_INPUT_FLOAT32;
+    forest->missing_allowed = true;
+    forest->infinite_allowed = true;
+    forest->feature_count = (uint32_t)import->feature_count;
+    if (import->names.count == 0) {
+        return true;
+    }
+    if (import->names.count != forest->feature_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "%" PRIu64 " feature names for %" PRIu32 " features",
+                                      import->names.count, forest->feature_count);
+    }
+    forest->feature_names = import->names.items;
+    import->names = (espalier_document_array){0};
+    return true;
+}
+
+/* Takes `value` over, whatever happens. */
+static bool put_json(json_t *object, const char *key, json_t *value)
+{
+    return value != NULL && json_object_set_new(object, key, value) == 0;
+}
+
+/* What can be known of the hyper-parameters from the model alone. */
+static char *dump_parameters(const espalier_xgboost_import *import)
+{
+    json_t *const root = json_object();
+    char *text = NULL;
+    if (root != NULL && put_json(root, "booster", json_string(import->booster)) &&
+        put_json(root, "num_trees", json_integer(import->forest->tree_count)) &&
+        (import->parallel_count < 1 ||
+         put_json(root, "num_parallel_tree", json_integer(import->parallel_count))) &&
+        put_json(root, "learner_model_param", json_incref(import->model_parameters)) &&
+        put_json(root, "objective", json_incref(import->objective_parameters)) &&
+        (import->attributes == NULL || json_object_size(import->attributes) == 0 ||
+         put_json(root, "attributes", json_incref(import->attributes)))) {
+        text = json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS);
+    }
+    json_decref(root);
+    return text;
+}
+
+static bool fill_metadata(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    char version[72];
+    (void)snprintf(version, sizeof version, "%" PRId64 ".%" PRId64 ".%" PRId64, import->version[0],
+                   import->version[1], import->version[2]);
+    forest->framework = strdup("XGBoost");
+    forest->version = strdup(version);
+    forest->class_name = strdup(import->class_name);
+    forest->objective = strdup(import->objective);
+    forest->parameters_json = dump_parameters(import);
+    return (forest->framework != NULL && forest->version != NULL && forest->class_name != NULL &&
+            forest->objective != NULL && forest->parameters_json != NULL) ||
+           fail_model(import, ESPALIER_ERROR_MEMORY, "no memory for metadata");
+}
+
+bool espalier_xgboost_finish(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    check_support(import);
+    if (import->unsupported[0] != '\0') {
+        (void)espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     import->unsupported_offset, "%s", import->unsupported);
+        return false;
+    }
+    const link_kind link = find_objective(import)->link;
+    forest->accumulator = ESPALIER_FOREST_SUM_FLOAT32;
+    forest->divide = ESPALIER_FOREST_DIVIDE_NONE;
+    forest->leaf_is_vector = true;
+    forest->classifier = import->classifier;
+    /* With several quantiles 3.4 sorts each row's. */
+    const bool sorted = strcmp(import->objective, "reg:quantileerror") == 0 &&
+                        import->target_count > 1 && !is_before(import, 3, 4);
+    forest->task = link == LINK_IDENTITY && !import->classifier && !sorted
+                       ? ESPALIER_FOREST_TASK_VALUE
+                       : ESPALIER_FOREST_TASK_MARGIN;
+    return fill_inputs(import) && fill_groups(import) && fill_slots(import) &&
+           fill_start(import, link) && apply_weights(import) && fill_iterations(import) &&
+           fill_metadata(import);
+}

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * XGBoost's trees: arrays of a document, checked to be trees, into the forest. Pruned nodes are left
+ * out; a tree whose nodes cannot keep their numbers gets new ones, and the old become its leaves'
+ * numbers. See xgboost_internal.h.
+ */
+#include "convert/sources/xgboost_internal.h"
+
+#include "format/layout.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+#define UNPLACED    UINT32_MAX
+
+/* Bytes of one node in the forest's arrays. */
+#define NODE_BYTES (4 * sizeof(uint32_t) + 2 * sizeof(double) + sizeof(uint8_t))
+
+void espalier_xgboost_free_tree(espalier_xgboost_tree *tree)
+{
+    espalier_document_array_free(&tree->left);
+    espalier_document_array_free(&tree->right);
+    espalier_document_array_free(&tree->feature);
+    espalier_document_array_free(&tree->condition);
+    espalier_document_array_free(&tree->missing_left);
+    espalier_document_array_free(&tree->split_type);
+    espalier_document_array_free(&tree->cover);
+    espalier_document_array_free(&tree->place);
+    espalier_document_array_free(&tree->order);
+}
+
+/* ---- members -------------------------------------------------------------------------------- */
+
+static bool read_left(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.left);
+}
+
+static bool read_right(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.right);
+}
+
+static bool read_feature(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.feature);
+}
+
+static bool read_condition(espalier_xgboost_import *import)
+{
+    return espalier_document_read_float32s(&import->document, &import->tree.condition);
+}
+
+static bool read_missing_left(espalier_xgboost_import *import)
+{
+    return espalier_document_read_flags(&import->document, &import->tree.missing_left);
+}
+
+static bool read_cover(espalier_xgboost_import *import)
+{
+    return espalier_document_read_float32s(&import->document, &import->tree.cover);
+}
+
+static bool read_id(espalier_xgboost_import *import)
+{
+    return espalier_xgboost_read_integer(import, &import->tree.id);
+}
+
+static void refuse_categories(espalier_xgboost_import *import)
+{
+    espalier_xgboost_refuse(import, "a split on categories is not converted; a model trained with "
+                                    "one-hot columns is");
+}
+
+static void refuse_vectors(espalier_xgboost_import *import)
+{
+    espalier_xgboost_refuse(import, "vector leaves (multi_strategy multi_output_tree) are not "
+                                    "converted; one_output_per_tree is");
+}
+
+static bool read_split_type(espalier_xgboost_import *import)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    if (!espalier_document_read_flags(&import->document, &tree->split_type)) {
+        return false;
+    }
+    if (tree->split_type.count > 0 &&
+        memchr(tree->split_type.items, 1, (size_t)tree->split_type.count) != NULL) {
+        refuse_categories(import);
+    }
+    return true;
+}
+
+static bool read_category_nodes(espalier_xgboost_import *import)
+{
+    bool empty = true;
+    if (!espalier_xgboost_skip_array(import, &empty)) {
+        return false;
+    }
+    if (!empty) {
+        refuse_categories(import);
+    }
+    return true;
+}
+
+static bool read_leaf_weights(espalier_xgboost_import *import)
+{
+    bool empty = true;
+    if (!espalier_xgboost_skip_array(import, &empty)) {
+        return false;
+    }
+    if (!empty) {
+        refuse_vectors(import);
+    }
+    return true;
+}
+
+static bool read_node_count(espalier_xgboost_import *import)
+{
+    return espalier_xgboost_read_integer(import, &import->tree.node_count);
+}
+
+static bool read_deleted_count(espalier_xgboost_import *import)
+{
+    return espalier_xgboost_read_integer(import, &import->tree.deleted_count);
+}
+
+static bool read_leaf_width(espalier_xgboost_import *import)
+{
+    if (!espalier_xgboost_read_integer(import, &import->tree.leaf_width)) {
+        return false;
+    }
+    if (import->tree.leaf_width > 1) {
+        refuse_vectors(import);
+    }
+    return true;
+}
+
+static bool read_tree_parameters(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"num_deleted", read_deleted_count, false},
+        {"num_nodes", read_node_count, true},
+        {"size_leaf_vector", read_leaf_width, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+/* ---- the forest's arrays -------------------------------------------------------------------- */
+
+/* The array with room for count items; the old one when there is no memory, and a failure. */
+static void *grow_array(espalier_document *document, void *items, uint64_t count, size_t item_bytes)
+{
+    void *const grown =
+        count <= SIZE_MAX / item_bytes ? realloc(items, (size_t)count * item_bytes) : NULL;
+    if (grown == NULL) {
+        (void)espalier_document_fail(document, ESPALIER_ERROR_MEMORY, document->value_at,
+                                     "no memory for %" PRIu64 " nodes", count);
+        return items;
+    }
+    return grown;
+}
+
+/* By half at least, so that all copying together stays within twice the whole. */
+static uint64_t grown_capacity(uint64_t capacity, uint64_t needed)
+{
+    const uint64_t more = capacity + capacity / 2;
+    return more < needed ? needed : more;
+}
+
+static bool reserve_nodes(espalier_xgboost_import *import, uint64_t count)
+{
+    espalier_document *const document = &import->document;
+    espalier_forest *const forest = import->forest;
+    if (count <= import->node_capacity) {
+        return true;
+    }
+    const uint64_t capacity = grown_capacity(import->node_capacity, count);
+    if (!espalier_document_charge(document, (capacity - import->node_capacity) * NODE_BYTES)) {
+        return false;
+    }
+    forest->left = grow_array(document, forest->left, capacity, sizeof *forest->left);
+    forest->right = grow_array(document, forest->right, capacity, sizeof *forest->right);
+    forest->feature = grow_array(document, forest->feature, capacity, sizeof *forest->feature);
+    forest->threshold =
+        grow_array(document, forest->threshold, capacity, sizeof *forest->threshold);
+    forest->cover = grow_array(document, forest->cover, capacity, sizeof *forest->cover);
+    forest->missing_left =
+        grow_array(document, forest->missing_left, capacity, sizeof *forest->missing_left);
+    if (import->renumbered) {
+        forest->number = grow_array(document, forest->number, capacity, sizeof *forest->number);
+    }
+    import->node_capacity = document->status == ESPALIER_OK ? capacity : import->node_capacity;
+    return document->status == ESPALIER_OK;
+}
+
+static bool reserve_leaves(espalier_xgboost_import *import, uint64_t count)
+{
+    espalier_document *const document = &import->document;
+    espalier_forest *const forest = import->forest;
+    if (count <= import->leaf_capacity) {
+        return true;
+    }
+    const uint64_t capacity = grown_capacity(import->leaf_capacity, count);
+    if (!espalier_document_charge(document, (capacity - import->leaf_capacity) *
+                                                sizeof *forest->leaf_values)) {
+        return false;
+    }
+    forest->leaf_values =
+        grow_array(document, forest->leaf_values, capacity, sizeof *forest->leaf_values);
+    import->leaf_capacity = document->status == ESPALIER_OK ? capacity : import->leaf_capacity;
+    return document->status == ESPALIER_OK;
+}
+
+static bool reserve_trees(espalier_xgboost_import *import, uint64_t count)
+{
+    espalier_document *const document = &import->document;
+    espalier_forest *const forest = import->forest;
+    if (count > ESPALIER_LIMIT_TREES) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_LIMIT, document->value_at,
+                                      "more than %u trees", ESPALIER_LIMIT_TREES);
+    }
+    if (count <= import->tree_capacity) {
+        return true;
+    }
+    const uint64_t capacity = grown_capacity(import->tree_capacity, count);
+    if (!espalier_document_charge(document,
+                                  (capacity - import->tree_capacity) * sizeof *forest->trees)) {
+        return false;
+    }
+    forest->trees = grow_array(document, forest->trees, capacity, sizeof *forest->trees);
+    import->tree_capacity = document->status == ESPALIER_OK ? capacity : import->tree_capacity;
+    return document->status == ESPALIER_OK;
+}
+
+/* The first tree with other numbers: all nodes before it have their own. */
+static bool start_numbers(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    import->renumbered = true;
+    forest->number = grow_array(&import->document, forest->number, import->node_capacity,
+                                sizeof *forest->number);
+    if (import->document.status != ESPALIER_OK) {
+        return false;
+    }
+    for (uint32_t tree = 0; tree < forest->tree_count; tree++) {
+        for (uint32_t node = 0; node < forest->trees[tree].node_count; node++) {
+            forest->number[forest->trees[tree].first_node + node] = node;
+        }
+    }
+    return true;
+}
+
+/* ---- from one tree's arrays to nodes -------------------------------------------------------- */
+
+/* Every array must have an item a node; stats of old files may be missing. */
+static bool check_lengths(espalier_xgboost_import *import, size_t offset)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    espalier_document *const document = &import->document;
+    const struct {
+        const char *name;
+        uint64_t count;
+        bool optional;
+    } arrays[] = {
+        {"left_children", tree->left.count, false},
+        {"right_children", tree->right.count, false},
+        {"split_indices", tree->feature.count, false},
+        {"split_conditions", tree->condition.count, false},
+        {"default_left", tree->missing_left.count, false},
+        {"split_type", tree->split_type.count, true},
+        {"sum_hessian", tree->cover.count, true},
+    };
+    if (tree->node_count < 1 || tree->node_count > INT32_MAX) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "num_nodes is %" PRId64, tree->node_count);
+    }
+    for (size_t i = 0; i < COUNT(arrays); i++) {
+        if (arrays[i].count != (uint64_t)tree->node_count &&
+            (!arrays[i].optional || arrays[i].count != 0)) {
+            return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                          "%s has %" PRIu64 " items for %" PRId64 " nodes",
+                                          arrays[i].name, arrays[i].count, tree->node_count);
+        }
+    }
+    if (tree->id != ESPALIER_XGBOOST_UNKNOWN && tree->id != (int64_t)import->forest->tree_count) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "the tree's id is %" PRId64, tree->id);
+    }
+    return true;
+}
+
+/* A child in range that no other node has; it comes next in the order. */
+static bool claim_child(espalier_xgboost_import *import, size_t offset, uint32_t parent,
+                        int32_t child, uint32_t *reached)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    uint32_t *const place = tree->place.items;
+    if (child < 0 || child >= tree->node_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "node %" PRIu32 " has a child %" PRId32
+                                      ", out of range of %" PRId64 " nodes",
+                                      parent, child, tree->node_count);
+    }
+    if (place[child] != UNPLACED) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "node %" PRIu32 " leads to node %" PRId32
+                                      ", where another path leads as well",
+                                      parent, child);
+    }
+    place[child] = *reached;
+    ((uint32_t *)tree->order.items)[*reached] = (uint32_t)child;
+    (*reached)++;
+    return true;
+}
+
+/*
+ * Finds the nodes that the root leads to, level by level, and numbers them: as they are where all
+ * are reached and follow their parents, else in the order found.
+ */
+static bool order_nodes(espalier_xgboost_import *import, size_t offset, uint32_t *reached_out)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    espalier_document *const document = &import->document;
+    const uint32_t node_count = (uint32_t)tree->node_count;
+    if (!espalier_document_reserve(document, &tree->place, node_count, sizeof(uint32_t)) ||
+        !espalier_document_reserve(document, &tree->order, node_count, sizeof(uint32_t))) {
+        return false;
+    }
+    uint32_t *const place = tree->place.items;
+    uint32_t *const order = tree->order.items;
+    const int32_t *const left = tree->left.items;
+    const int32_t *const right = tree->right.items;
+    memset(place, 0xFF, node_count * sizeof *place);
+    uint32_t reached = 1;
+    bool ordered = true;
+    place[0] = 0;
+    order[0] = 0;
+    for (uint32_t i = 0; i < reached; i++) {
+        const uint32_t node = order[i];
+        if (left[node] == -1) {
+            continue;
+        }
+        if (!claim_child(import, offset, node, left[node], &reached) ||
+            !claim_child(import, offset, node, right[node], &reached)) {
+            return false;
+        }
+        ordered = ordered && left[node] > (int64_t)node && right[node] > (int64_t)node;
+    }
+    if (tree->deleted_count != ESPALIER_XGBOOST_UNKNOWN &&
+        tree->deleted_count != (int64_t)(node_count - reached)) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "%" PRIu32 " nodes are not reached, num_deleted is %" PRId64,
+                                      node_count - reached, tree->deleted_count);
+    }
+    if (ordered && reached == node_count) {
+        for (uint32_t i = 0; i < node_count; i++) {
+            place[i] = i;
+            order[i] = i;
+        }
+    } else if (!import->renumbered && !start_numbers(import)) {
+        return false;
+    }
+    *reached_out = reached;
+    return true;
+}
+
+/*
+ * x < condition as x <= the float32 below. What is never true but for missing values (-infinity,
+ * NaN) becomes always true, with the sides exchanged.
+ */
+static void fill_split(espalier_xgboost_import *import, uint64_t at, uint32_t node)
+{
+    const espalier_xgboost_tree *const tree = &import->tree;
+    espalier_forest *const forest = import->forest;
+    const uint32_t *const place = tree->place.items;
+    const float condition = ((const float *)tree->condition.items)[node];
+    const uint32_t left = place[((const int32_t *)tree->left.items)[node]];
+    const uint32_t right = place[((const int32_t *)tree->right.items)[node]];
+    const uint8_t missing_left = ((const uint8_t *)tree->missing_left.items)[node];
+    const bool never = isnan(condition) || (isinf(condition) && condition < 0.0F);
+    forest->left[at] = never ? right : left;
+    forest->right[at] = never ? left : right;
+    forest->missing_left[at] = never ? 1 - missing_left : missing_left;
+    forest->threshold[at] = never ? (double)INFINITY : (double)nextafterf(condition, -INFINITY);
+    forest->feature[at] = (uint32_t)((const int32_t *)tree->feature.items)[node];
+}
+
+/* Leaves and splits of the tree whose nodes are ordered. */
+static void fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *added)
+{
+    const espalier_xgboost_tree *const tree = &import->tree;
+    espalier_forest *const forest = import->forest;
+    const uint32_t *const order = tree->order.items;
+    const float *const covers = tree->cover.count > 0 ? tree->cover.items : NULL;
+    for (uint32_t i = 0; i < added->node_count; i++) {
+        const uint32_t node = order[i];
+        const uint64_t at = added->first_node + i;
+        /* Only statistics: XGBoost predicts whatever they are. */
+        const float cover = covers != NULL && isfinite(covers[node]) ? covers[node] : 0.0F;
+        forest->cover[at] = (double)cover;
+        if (import->renumbered) {
+            forest->number[at] = node;
+        }
+        if (((const int32_t *)tree->left.items)[node] != -1) {
+            fill_split(import, at, node);
+            continue;
+        }
+        forest->left[at] = ESPALIER_FOREST_LEAF;
+        forest->right[at] = added->leaf_count;
+        forest->feature[at] = 0;
+        forest->threshold[at] = 0;
+        forest->missing_left[at] = 0;
+        forest->leaf_values[added->first_leaf + added->leaf_count] =
+            (double)((const float *)tree->condition.items)[node];
+        added->leaf_count++;
+    }
+}
+
+static bool add_tree(espalier_xgboost_import *import, size_t offset)
+{
+    espalier_forest *const forest = import->forest;
+    uint32_t reached = 0;
+    if (!check_lengths(import, offset) || !order_nodes(import, offset, &reached) ||
+        !reserve_trees(import, (uint64_t)forest->tree_count + 1) ||
+        !reserve_nodes(import, forest->node_count + reached) ||
+        !reserve_leaves(import, forest->leaf_count + (reached + 1) / 2)) {
+        return false;
+    }
+    espalier_forest_tree *const added = &forest->trees[forest->tree_count];
+    *added = (espalier_forest_tree){.first_node = forest->node_count,
+                                    .first_leaf = forest->leaf_count,
+                                    .node_count = reached};
+    fill_nodes(import, added);
+    forest->node_count += reached;
+    forest->leaf_count += added->leaf_count;
+    forest->tree_count++;
+    return true;
+}
+
+static bool read_tree(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"base_weights", NULL, false},
+        {"categories", NULL, false},
+        {"categories_nodes", read_category_nodes, false},
+        {"categories_segments", NULL, false},
+        {"categories_sizes", NULL, false},
+        {"default_left", read_missing_left, true},
+        {"id", read_id, false},
+        {"leaf_child_counts", NULL, false}, /* up to 1.2 */
+        {"leaf_weights", read_leaf_weights, false},
+        {"left_children", read_left, true},
+        {"loss_changes", NULL, false},
+        {"parents", NULL, false},
+        {"right_children", read_right, true},
+        {"split_conditions", read_condition, true},
+        {"split_indices", read_feature, true},
+        {"split_type", read_split_type, false},
+        {"sum_hessian", read_cover, false},
+        {"tree_param", read_tree_parameters, true},
+    };
+    espalier_document *const document = &import->document;
+    espalier_xgboost_tree *const tree = &import->tree;
+    tree->split_type.count = 0;
+    tree->cover.count = 0;
+    tree->id = ESPALIER_XGBOOST_UNKNOWN;
+    tree->node_count = ESPALIER_XGBOOST_UNKNOWN;
+    tree->deleted_count = ESPALIER_XGBOOST_UNKNOWN;
+    (void)espalier_document_peek(document);
+    const size_t offset = document->at;
+    if (!espalier_xgboost_read_object(import, members, COUNT(members),
+                                      ESPALIER_XGBOOST_OTHERS_UNSUPPORTED)) {
+        return false;
+    }
+    /* Nothing of a model that is refused is kept. */
+    return import->unsupported[0] != '\0' || add_tree(import, offset);
+}
+
+bool espalier_xgboost_read_trees(espalier_xgboost_import *import)
+{
+    espalier_document *const document = &import->document;
+    if (!espalier_document_enter_array(document)) {
+        return false;
+    }
+    while (espalier_document_item(document)) {
+        if (!read_tree(import)) {
+            return false;
+        }
+    }
+    return document->status == ESPALIER_OK;
+}
