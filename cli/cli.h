@@ -23,6 +23,7 @@ enum {
 
 /* ---- sub-commands: argv[0] is the sub-command's own name; the exit code is returned ---------- */
 
+int espalier_command_bench(int argc, char **argv);
 int espalier_command_convert(int argc, char **argv);
 int espalier_command_info(int argc, char **argv);
 int espalier_command_predict(int argc, char **argv);

@@ -16,8 +16,8 @@
 static const char help_text[] =
     "Usage: espalier convert SOURCE -o MODEL [options]\n"
     "\n"
-    "Reads a model that scikit-learn trained and joblib or pickle saved (compressed or not) as\n"
-    "data: no Python, nothing in it is imported or called. Before MODEL appears, the new file\n"
+    "Reads a model as data: scikit-learn's in joblib and pickle files (compressed or not),\n"
+    "XGBoost's in JSON and UBJSON, LightGBM's in text. No Python, nothing is imported or called. Before MODEL appears, the new file\n"
     "is opened and must give the same bits as a plain evaluation of the source.\n"
     "\n"
     "  -o, --out MODEL               where to write (needed)\n"
@@ -27,6 +27,8 @@ static const char help_text[] =
     "                                (espalier info SOURCE lists the paths)\n"
     "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
     "  --model-version V             version for the file's metadata\n"
+    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap or select\n"
+    "                                (default: chosen from the model's shape)\n"
     "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
     "                                to, with K, M or G if you like\n"
     "  --allow-flagged               go on although the source names something that would run\n"
@@ -44,6 +46,7 @@ enum {
     OPTION_SELECT,
     OPTION_META,
     OPTION_MODEL_VERSION,
+    OPTION_LAYOUT,
     OPTION_MEMORY_MAX,
     OPTION_ALLOW_FLAGGED,
     OPTION_JSON,
@@ -118,6 +121,25 @@ static int take_memory(const char *text, uint64_t *bytes_out)
     return 0;
 }
 
+static int take_layout(const char *text, uint32_t *layout_out)
+{
+    static const struct {
+        const char *name;
+        uint32_t layout;
+    } layouts[] = {{"walk", ESPALIER_LAYOUT_WALK},
+                   {"mask", ESPALIER_LAYOUT_MASK},
+                   {"heap", ESPALIER_LAYOUT_HEAP},
+                   {"select", ESPALIER_LAYOUT_SELECT}};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        if (strcmp(layouts[i].name, text) == 0) {
+            *layout_out = layouts[i].layout;
+            return 0;
+        }
+    }
+    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select",
+                               text);
+}
+
 /* Takes one option; 0 or an exit code. */
 static int take_option(int option, int argc, char **argv, convert_arguments *arguments)
 {
@@ -149,6 +171,8 @@ static int take_option(int option, int argc, char **argv, convert_arguments *arg
         }
         options->expanded_bytes_max = options->memory_bytes_max;
         return 0;
+    case OPTION_LAYOUT:
+        return take_layout(optarg, &options->layout);
     case OPTION_ALLOW_FLAGGED:
         options->flags |= ESPALIER_CONVERT_ALLOW_FLAGGED;
         return 0;
@@ -204,6 +228,7 @@ static int parse_arguments(int argc, char **argv, convert_arguments *arguments)
         {"select", required_argument, NULL, OPTION_SELECT},
         {"meta", required_argument, NULL, OPTION_META},
         {"model-version", required_argument, NULL, OPTION_MODEL_VERSION},
+        {"layout", required_argument, NULL, OPTION_LAYOUT},
         {"memory-max", required_argument, NULL, OPTION_MEMORY_MAX},
         {"allow-flagged", no_argument, NULL, OPTION_ALLOW_FLAGGED},
         {"json", no_argument, NULL, OPTION_JSON},

@@ -173,6 +173,40 @@ static void print_outputs(const espalier_model *model, const espalier_model_info
     putchar('\n');
 }
 
+static const char *layout_name(uint32_t layout)
+{
+    static const char *const names[] = {"unknown", "walk", "heap", "select"};
+    return names[layout < sizeof names / sizeof names[0] ? layout : 0];
+}
+
+/* How the trees lie, and why the converter chose that. */
+static void print_layout(const espalier_model *model, const espalier_model_info *info,
+                         const json_t *metadata)
+{
+    const json_t *layout = json_object_get(metadata, "layout");
+    const char *why = json_string_value(json_object_get(layout, "why"));
+    char text[32];
+    for (uint32_t p = 0; p < info->part_count && p < SHOWN_MAX; p++) {
+        espalier_part_info part = ESPALIER_PART_INFO_INIT;
+        if (espalier_model_part(model, p, &part) != ESPALIER_OK) {
+            continue;
+        }
+        espalier_info_label(p == 0 ? "layout" : "");
+        printf("%s, %" PRIu32 "-byte nodes, ", layout_name(part.layout), part.node_bytes);
+        printf("%s, %s sums, ",
+               part.code_bytes == 1   ? "1-byte codes"
+               : part.code_bytes == 2 ? "2-byte codes"
+                                      : "float32 columns",
+               espalier_dtype_name(part.sum_dtype));
+        printf("%s of nodes\n", espalier_format_bytes(part.node_section_bytes, text));
+    }
+    if (why != NULL) {
+        espalier_info_label("");
+        espalier_print_text(stdout, why);
+        putchar('\n');
+    }
+}
+
 static void print_trees(const espalier_model_info *info)
 {
     char text[32];
@@ -239,6 +273,7 @@ static void print_text(const char *path, const espalier_model *model,
     print_classes(model, info);
     print_outputs(model, info);
     print_trees(info);
+    print_layout(model, info, metadata);
     print_proof(model);
     print_metadata(metadata);
     json_decref(metadata);
@@ -305,6 +340,29 @@ static json_t *make_classes(const espalier_model *model, const espalier_model_in
     return classes;
 }
 
+static json_t *make_parts(const espalier_model *model, const espalier_model_info *info)
+{
+    json_t *parts = json_array();
+    for (uint32_t p = 0; p < info->part_count; p++) {
+        espalier_part_info part = ESPALIER_PART_INFO_INIT;
+        if (espalier_model_part(model, p, &part) != ESPALIER_OK) {
+            continue;
+        }
+        json_t *object = json_object();
+        json_object_set_new(object, "layout", json_string(layout_name(part.layout)));
+        json_object_set_new(object, "node_bytes", json_integer(part.node_bytes));
+        json_object_set_new(object, "code_bytes", json_integer(part.code_bytes));
+        json_object_set_new(object, "sum_dtype", json_string(espalier_dtype_name(part.sum_dtype)));
+        json_object_set_new(object, "leaf_width", json_integer(part.leaf_width));
+        json_object_set_new(object, "tree_count", json_integer(part.tree_count));
+        json_object_set_new(object, "depth_max", json_integer(part.depth_max));
+        json_object_set_new(object, "leaf_count", espalier_json_count(part.leaf_count));
+        json_object_set_new(object, "nodes_bytes", espalier_json_count(part.node_section_bytes));
+        json_array_append_new(parts, object);
+    }
+    return parts;
+}
+
 static json_t *make_outputs(const espalier_model *model)
 {
     json_t *outputs = json_object();
@@ -336,6 +394,8 @@ static void add_numbers(json_t *object, const espalier_model_info *info)
     json_object_set_new(object, "leaf_count", espalier_json_count(info->leaf_count));
     json_object_set_new(object, "depth_max", json_integer(info->depth_max));
     json_object_set_new(object, "visits_per_row", espalier_json_count(info->visits_per_row));
+    json_object_set_new(object, "input_dtype", json_string(espalier_dtype_name(info->input_dtype)));
+    json_object_set_new(object, "infinite_allowed", json_boolean(info->infinite_allowed));
     json_object_set_new(object, "missing_allowed", json_boolean(info->missing_allowed));
     json_object_set_new(object, "predict_output",
                         json_string(espalier_kind_name(info->default_output)));
@@ -358,6 +418,7 @@ static int print_json(const char *path, const espalier_model *model,
     json_object_set_new(object, "feature_names", make_features(model, info));
     json_object_set_new(object, "classes", make_classes(model, info));
     json_object_set_new(object, "outputs", make_outputs(model));
+    json_object_set_new(object, "parts", make_parts(model, info));
     if (espalier_model_proof(model, &proof) == ESPALIER_OK) {
         json_object_set_new(object, "proof", espalier_json_proof(&proof));
     }

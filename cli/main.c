@@ -19,6 +19,7 @@ static const char help_text[] =
     "  info MODEL_OR_PICKLE      what is in a model, or in a pickle before trusting it\n"
     "  predict MODEL ROWS        predict for the rows of an .npy or .csv file\n"
     "  verify MODEL              check every byte of a model and its stored answers\n"
+    "  bench MODEL               time every kernel that can serve a model on this machine\n"
     "\n"
     "  espalier COMMAND --help   options and examples of a command\n"
     "  espalier --version        the version\n"
@@ -58,14 +59,14 @@ static int finish(void)
 int main(int argc, char **argv)
 {
     static const command commands[] = {
-        {"convert", espalier_command_convert},
-        {"info", espalier_command_info},
-        {"predict", espalier_command_predict},
+        {"bench", espalier_command_bench},   {"convert", espalier_command_convert},
+        {"info", espalier_command_info},     {"predict", espalier_command_predict},
         {"verify", espalier_command_verify},
     };
     open_standard_descriptors();
     if (argc < 2) {
-        return espalier_usage_fail("", "a command is needed: convert, info, predict or verify");
+        return espalier_usage_fail("",
+                                   "a command is needed: convert, info, predict, verify or bench");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
