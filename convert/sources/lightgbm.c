@@ -67,17 +67,18 @@ espalier_status espalier_lightgbm_allocate(espalier_lightgbm_import *import, uin
 {
     *out = NULL;
     if (bytes != 0 && count > import->memory_left / bytes) {
-        return espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
-                                      "the forest does not fit into %" PRIu64
-                                      " bytes of working memory",
-                                      import->input->memory_bytes_max);
+        (void)espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
+                                     "the forest does not fit into %" PRIu64
+                                     " bytes of working memory",
+                                     import->input->memory_bytes_max);
+        return ESPALIER_ERROR_SOURCE_LIMIT;
     }
     import->memory_left -= count * bytes;
     *out = calloc(count > 0 ? (size_t)count : 1, (size_t)bytes);
     if (*out == NULL) {
-        return espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_MEMORY,
-                                      "no memory for %" PRIu64 " x %" PRIu64 " bytes", count,
-                                      bytes);
+        (void)espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_MEMORY,
+                                     "no memory for %" PRIu64 " x %" PRIu64 " bytes", count, bytes);
+        return ESPALIER_ERROR_MEMORY;
     }
     return ESPALIER_OK;
 }
@@ -161,10 +162,9 @@ espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
 static espalier_status read_header(espalier_lightgbm_import *import)
 {
     espalier_text_slice line;
-    espalier_text_lines before = import->lines;
     (void)espalier_text_line(&import->lines, &line); /* "tree" */
     for (;;) {
-        before = import->lines;
+        const espalier_text_lines before = import->lines;
         if (!espalier_text_line(&import->lines, &line) || !import->lines.complete) {
             return espalier_lightgbm_fail(import, &line, ESPALIER_ERROR_SOURCE_TRUNCATED,
                                           "the file ends inside its header");

@@ -4,7 +4,7 @@
  */
 #include "convert/sources/lightgbm_internal.h"
 
-#include "convert/sources/pickle_internal.h"
+#include "convert/sources/utf8.h"
 
 #include <jansson.h>
 #include <math.h>

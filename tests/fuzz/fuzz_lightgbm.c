@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Any bytes as a LightGBM text model: read, loaded as a forest and checked. Seeds are real files of
+ * every text version. A crash, a leak, a hang, a failure without a message, memory beyond the limit,
+ * or a forest that passes the check and does not hold in an evaluation is a finding.
+ */
+#include "convert/reference.h"
+#include "convert/sources/lightgbm.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define MEMORY_MAX (UINT64_C(8) << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+
+/* Rows of values that decide differently, through every tree. */
+static void evaluate_forest(const espalier_forest *forest)
+{
+    static const double values[] = {0.0, -1e300, (double)INFINITY, (double)NAN, 1e-35};
+    const uint32_t slots = espalier_reference_slot_count(forest);
+    double *const row = calloc(forest->feature_count, sizeof *row);
+    double *const sums = calloc(slots, sizeof *sums);
+    uint32_t *const leaves = calloc(forest->tree_count, sizeof *leaves);
+    for (size_t i = 0;
+         row != NULL && sums != NULL && leaves != NULL && i < sizeof values / sizeof values[0];
+         i++) {
+        for (uint32_t feature = 0; feature < forest->feature_count; feature++) {
+            row[feature] = values[(i + feature) % (sizeof values / sizeof values[0])];
+        }
+        espalier_reference_evaluate_float64(forest, row, 1, sums, leaves);
+        for (uint32_t tree = 0; tree < forest->tree_count; tree++) {
+            if (leaves[tree] >= forest->trees[tree].leaf_count) {
+                abort();
+            }
+        }
+    }
+    free(row);
+    free(sums);
+    free(leaves);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
+{
+    const espalier_source_input input = {data, bytes, "fuzz", MEMORY_MAX};
+    espalier_error error = {0};
+    espalier_forest forest = {0};
+    espalier_source_summary summary = {0};
+    espalier_status status = espalier_lightgbm_kind.load(&input, &forest, &summary, &error);
+    if (status == ESPALIER_OK) {
+        status = espalier_forest_validate(&forest, "fuzz", &error);
+    }
+    if ((status != ESPALIER_OK && (error.message[0] == '\0' || error.status != status)) ||
+        summary.consumed_bytes > bytes || summary.format[0] == '\0') {
+        abort();
+    }
+    if (status == ESPALIER_OK) {
+        evaluate_forest(&forest);
+    }
+    espalier_forest_free(&forest);
+    return 0;
+}
