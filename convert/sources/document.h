@@ -2,8 +2,8 @@
 /*
  * A reader of JSON and UBJSON documents, one place at a time, without building a tree: objects are
  * entered and their members taken in the file's order, large arrays of numbers go straight into
- * typed arrays. Besides JSON's grammar it takes NaN, Infinity and -Infinity, and line ends alone are
- * refused of the control characters in strings; UBJSON is the big-endian draft 12 without counted
+ * typed arrays. Besides JSON's grammar it takes NaN, Infinity and -Infinity, and in strings control
+ * characters other than line ends and NUL; UBJSON is the big-endian draft 12 without counted
  * objects, no-ops and high-precision numbers.
  *
  * Failure is remembered: after it every call returns false and moves nothing, so a caller may check
@@ -119,7 +119,7 @@ bool espalier_document_read_int64(espalier_document *document, int64_t *value_ou
 /* A number rounded to float32 once; a whole one by way of int64, so that "-0" is 0. */
 bool espalier_document_read_float32(espalier_document *document, float *value_out);
 
-/* An array of such into float[], int32_t[], uint8_t[] (0, 1, false, true), replacing what is there. */
+/* An array of such into float[], int32_t[], uint8_t[] (0, 1, false, true), from its start. */
 bool espalier_document_read_float32s(espalier_document *document, espalier_document_array *array);
 bool espalier_document_read_int32s(espalier_document *document, espalier_document_array *array);
 bool espalier_document_read_flags(espalier_document *document, espalier_document_array *array);
@@ -130,8 +130,8 @@ bool espalier_document_read_flags(espalier_document *document, espalier_document
 bool espalier_document_text_is(const espalier_document_text *text, const char *ascii);
 
 /*
- * A malloc'ed, NUL-terminated copy of the text read last, escapes resolved; bytes_out (or NULL) gets
- * its length. Text that is no UTF-8 or holds a NUL fails. NULL: failed.
+ * A malloc'ed, NUL-terminated copy of the text read last, escapes resolved; bytes_out (or NULL)
+ * gets its length. Text that is no UTF-8 or holds a NUL fails. NULL: failed.
  */
 char *espalier_document_copy_text(espalier_document *document, const espalier_document_text *text,
                                   size_t *bytes_out);

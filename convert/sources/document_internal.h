@@ -30,7 +30,7 @@ typedef struct espalier_document_grammar {
     espalier_document_kind (*peek)(espalier_document *document);
     /* Over the opening of the object or array that peek found; *frame is zero but for is_object. */
     bool (*enter)(espalier_document *document, espalier_document_frame *frame);
-    /* True: a member or item begins (the key is in the frame). False: the end was read, or failed. */
+    /* True: a member or item begins, its key in the frame. False: the end was read, or failed. */
     bool (*member)(espalier_document *document, espalier_document_frame *frame);
     bool (*item)(espalier_document *document, espalier_document_frame *frame);
     bool (*text)(espalier_document *document, espalier_document_text *text);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * XGBoost's models saved as JSON or UBJSON, 1.0 to 3.4, to the forest in memory: gbtree and dart with
- * numerical splits and one value a leaf. What the versions do differently is in docs/semantics.md.
+ * XGBoost's models saved as JSON or UBJSON, 1.0 to 3.4, to the forest in memory: gbtree and dart
+ * with numerical splits and one value a leaf. What the versions do differently is in
+ * docs/semantics.md.
  * May include: include/, convert/forest.h, format/, the document reader, jansson (parameters).
  * Must never: guess. What is not known is refused by name.
  */

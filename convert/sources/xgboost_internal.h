@@ -4,7 +4,7 @@
  *
  * A document is read in its own order (trees mostly come before the parameters that explain them),
  * so every member leaves its facts here, and espalier_xgboost_finish makes outputs of them at the
- * end. What cannot be converted is noted and reading goes on: the file's version is its last member.
+ * end. What cannot be converted is noted and reading goes on: the version comes last in the file.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What XGBoost makes of its trees: sums and where they start, iterations, names, and what is kept of
- * the parameters. See xgboost_internal.h.
+ * What XGBoost makes of its trees: sums and where they start, iterations, names, and what is kept
+ * of the parameters. See xgboost_internal.h.
  */
 #include "convert/sources/xgboost_internal.h"
 

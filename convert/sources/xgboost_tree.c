@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * XGBoost's trees: arrays of a document, checked to be trees, into the forest. Pruned nodes are left
- * out; a tree whose nodes cannot keep their numbers gets new ones, and the old become its leaves'
- * numbers. See xgboost_internal.h.
+ * XGBoost's trees: arrays of a document, checked to be trees, into the forest. Pruned nodes are
+ * left out; a tree whose nodes cannot keep their numbers gets new ones, and the old become its
+ * leaves' numbers. See xgboost_internal.h.
  */
 #include "convert/sources/xgboost_internal.h"
 
