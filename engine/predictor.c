@@ -83,8 +83,13 @@ static espalier_kernel_tree kernel_tree(const espalier_model *model, const espal
 {
     const uint8_t *const nodes = model->nodes + tree->first_node * (size_t)part->node_bytes;
     return (espalier_kernel_tree){
-        nodes, tree->depth, tree->slot, tree->node_count - 1, tree->first_leaf, tree->leaf_count,
-        0};
+        .nodes = nodes,
+        .depth = tree->depth,
+        .slot = tree->slot,
+        .last = tree->node_count > 0 ? tree->node_count - 1 : 0,
+        .first_leaf = tree->first_leaf,
+        .leaf_count = tree->leaf_count,
+    };
 }
 
 /* The trees of the iteration range, and with LEAF all of them; returns the end of what was taken

@@ -60,6 +60,34 @@ float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_
     return rows;
 }
 
+double *model_rows_make_float64(const espalier_forest *forest, uint64_t seed, size_t row_count,
+                                int odd)
+{
+    static const double odd_values[] = {NAN,     INFINITY, -INFINITY, -0.0,          0.0,    5e-324,
+                                        -5e-324, 1e-35,    -1e-35,    1.1e-35,       -9e-36, 1e300,
+                                        -1e300,  1e-45,    3.5e38,    (double)1e-35f};
+    uint64_t state = seed;
+    double *const rows = malloc(row_count * forest->feature_count * sizeof *rows);
+    assert_non_null(rows);
+    for (size_t i = 0; i < row_count * forest->feature_count; i++) {
+        const uint64_t choice = synthetic_next(&state);
+        const uint64_t node = synthetic_next(&state) % forest->node_count;
+        const double near = forest->threshold[node];
+        double value = (double)((int64_t)synthetic_next(&state) % 2000) / 500.0;
+        if (forest->left[node] != ESPALIER_FOREST_LEAF && isfinite(near)) {
+            value = choice % 8 == 0   ? near
+                    : choice % 8 == 1 ? nextafter(near, INFINITY)
+                    : choice % 8 == 2 ? nextafter(near, -INFINITY)
+                                      : value;
+        }
+        if (odd && choice % 8 == 3) {
+            value = odd_values[choice / 8 % (sizeof odd_values / sizeof odd_values[0])];
+        }
+        rows[i] = isfinite(value) || odd ? value : 1.0;
+    }
+    return rows;
+}
+
 /* The GOLDEN section with the reference's answers. */
 static void *make_golden(const espalier_forest *forest, uint32_t row_count, uint64_t *bytes_out)
 {
@@ -70,14 +98,13 @@ static void *make_golden(const espalier_forest *forest, uint32_t row_count, uint
     *bytes_out = sizeof head + features * 8 + (size_t)row_count * slot_count * 8 +
                  (size_t)row_count * forest->tree_count * 4;
     uint8_t *const data = aligned_zeroed((size_t)*bytes_out);
-    float *const rows = model_rows_make(forest, 99, row_count, 1);
+    double *const rows = model_rows_make_float64(forest, 99, row_count, 1);
     double *const slots = (double *)(void *)(data + sizeof head) + features;
     memcpy(data, &head, sizeof head);
-    for (size_t i = 0; i < features; i++) {
-        ((double *)(void *)(data + sizeof head))[i] = rows[i];
-    }
-    espalier_reference_evaluate(forest, rows, row_count, slots,
-                                (uint32_t *)(void *)(slots + (size_t)row_count * slot_count));
+    memcpy(data + sizeof head, rows, features * sizeof *rows);
+    espalier_reference_evaluate_float64(forest, rows, row_count, slots,
+                                        (uint32_t *)(void *)(slots +
+                                                             (size_t)row_count * slot_count));
     free(rows);
     return data;
 }
@@ -94,16 +121,24 @@ static model_bytes read_file(const char *path, uint64_t bytes)
 
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count)
 {
-    return model_bytes_of_changed(forest, golden_count, NULL);
+    return model_bytes_of_changed(forest, golden_count, ESPALIER_LAYOUT_WALK, NULL);
+}
+
+model_bytes model_bytes_of_layout(const espalier_forest *forest, uint32_t golden_count,
+                                  uint32_t layout)
+{
+    return model_bytes_of_changed(forest, golden_count, layout, NULL);
 }
 
 model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
-                                   void (*change)(espalier_flat *flat))
+                                   uint32_t layout, void (*change)(espalier_flat *flat))
 {
     espalier_flat flat;
     espalier_error error;
-    const espalier_status flattened = espalier_flatten(forest, "test", &flat, &error);
-    assert_int_equal(flattened, ESPALIER_OK);
+    const espalier_status flattened = espalier_flatten_to(forest, layout, "test", &flat, &error);
+    if (flattened != ESPALIER_OK) {
+        fail_msg("flatten: %s", error.message);
+    }
     if (change != NULL) {
         change(&flat);
     }

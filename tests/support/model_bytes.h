@@ -26,10 +26,14 @@ typedef struct model_bytes {
  */
 model_bytes model_bytes_of(const espalier_forest *forest, uint32_t golden_count);
 
+/* The same in another layout than WALK: ESPALIER_LAYOUT_..., which must be able to hold it. */
+model_bytes model_bytes_of_layout(const espalier_forest *forest, uint32_t golden_count,
+                                  uint32_t layout);
+
 /* The same with the flattened model changed before it is written; allocations by malloc's
  * family. */
 model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
-                                   void (*change)(espalier_flat *flat));
+                                   uint32_t layout, void (*change)(espalier_flat *flat));
 model_bytes model_bytes_copy(const model_bytes *model);
 void model_bytes_free(model_bytes *model);
 
@@ -59,5 +63,9 @@ void model_bytes_write(const model_bytes *model, const char *path);
  * denormals when `odd`. Freed by the caller.
  */
 float *model_rows_make(const espalier_forest *forest, uint64_t seed, size_t row_count, int odd);
+
+/* The same in float64; `odd` ones also beyond float32 and about 1e-35. */
+double *model_rows_make_float64(const espalier_forest *forest, uint64_t seed, size_t row_count,
+                                int odd);
 
 #endif

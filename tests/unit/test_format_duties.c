@@ -24,7 +24,7 @@ static model_bytes make_model(const synthetic_options *options, espalier_forest 
                               void (*change)(espalier_flat *flat))
 {
     synthetic_forest_make(options, forest);
-    return model_bytes_of_changed(forest, 0, change);
+    return model_bytes_of_changed(forest, 0, ESPALIER_LAYOUT_WALK, change);
 }
 
 static const synthetic_options classifier = {.seed = 51,
@@ -141,7 +141,7 @@ static void test_sequential_normalise(void **state)
     for (uint64_t i = forest.leaf_width; i < forest.leaf_count * forest.leaf_width; i++) {
         forest.leaf_values[i] = 1.0 / (double)(i % 97 + 3);
     }
-    model_bytes bytes = model_bytes_of_changed(&forest, 0, sum_sequentially);
+    model_bytes bytes = model_bytes_of_changed(&forest, 0, ESPALIER_LAYOUT_WALK, sum_sequentially);
     espalier_model *model = NULL;
     assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &model, NULL),
                      ESPALIER_OK);

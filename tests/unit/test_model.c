@@ -359,7 +359,7 @@ static void test_constants(void **state)
                                        .class_count = 2};
     espalier_forest forest;
     synthetic_forest_make(&options, &forest);
-    model_bytes bytes = model_bytes_of_changed(&forest, 0, use_constants);
+    model_bytes bytes = model_bytes_of_changed(&forest, 0, ESPALIER_LAYOUT_WALK, use_constants);
     espalier_model *model = NULL;
     espalier_predictor *predictor = NULL;
     assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &model, NULL),
