@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#define TABLES 0
+
 #define CODE         uint8_t
 #define BANK(suffix) byte_##suffix
 #define LANE(op)     vec_##op##_u8

@@ -1,9 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The level avx512: no kernel yet.
+ * The AVX-512 level (F, BW, DQ, VL). Built with flags of its own on x86-64; elsewhere it has no
+ * kernels.
  */
 #include "engine/kernels/kernel.h"
 
-const espalier_kernel_list espalier_kernels__avx512 = {NULL, 0};
+#include <stddef.h>
 
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+
+#include "engine/kernels/mask_entry.h"
+#include "engine/kernels/vec_avx512.h"
+#include "espalier.h"
+#include "format/layout.h"
+
+#include <string.h>
+
+#define TABLES 1
+
+#define CODE         uint8_t
+#define BANK(suffix) byte_##suffix
+#define LANE(op)     vec_##op##_u8
+#define BIAS         VEC_BIAS_u8
+#define OFFSET       uint16_t
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks.inc"
+#undef CODE
+#undef BANK
+#undef LANE
+#undef BIAS
+#undef OFFSET
+
+#define CODE         uint16_t
+#define BANK(suffix) short_##suffix
+#define LANE(op)     vec_##op##_u16
+#define BIAS         VEC_BIAS_u16
+#define OFFSET       uint32_t
+#include "engine/kernels/mask_rows.inc"
+
+#include "engine/kernels/mask_blocks.inc"
+#undef CODE
+#undef BANK
+#undef LANE
+#undef BIAS
+#undef OFFSET
+
+#define VALUE        float
+#define COUNT_BELOW  vec_count_below_f32
+#define NAME(suffix) suffix##_f32
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+#define VALUE        double
+#define COUNT_BELOW  vec_count_below_f64
+#define NAME(suffix) suffix##_f64
+#include "engine/kernels/rank.inc"
+#undef VALUE
+#undef COUNT_BELOW
+#undef NAME
+
+static const espalier_ranker ranker = {
+    .name = "ranks, AVX-512",
+    .isa = ESPALIER_ISA_AVX512,
+    .rank_block_float32 = rank_block_f32,
+    .rank_block_float64 = rank_block_f64,
+    .rank_row_float32 = rank_row_f32,
+    .rank_row_float64 = rank_row_f64,
+};
+
+#define MASK_LEVEL "AVX-512"
+#define MASK_ISA   ESPALIER_ISA_AVX512
+
+static const espalier_kernel kernels[] = {
+    MASK_ENTRIES(8, 8, 8, 8),
+};
+
+const espalier_kernel_list espalier_kernels__avx512 = {kernels, sizeof kernels / sizeof kernels[0]};
+const espalier_ranker *const espalier_ranker__avx512 = &ranker;
+
+#else
+
+const espalier_kernel_list espalier_kernels__avx512 = {NULL, 0};
 const espalier_ranker *const espalier_ranker__avx512 = NULL;
+
+#endif

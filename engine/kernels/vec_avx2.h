@@ -24,7 +24,8 @@ typedef struct vec {
     __m256i low;
     __m256i high;
 } vec;
-typedef vec vec_mask;
+typedef vec vec_mask_u8;
+typedef vec vec_mask_u16;
 
 static inline vec vec_load(const void *from)
 {
@@ -60,27 +61,27 @@ static inline void vec_bias_codes_u8(void *to, const void *from)
     vec_store(to, biased);
 }
 
-static inline vec_mask vec_test_u8(const void *codes, const uint8_t *threshold)
+static inline vec_mask_u8 vec_test_u8(const void *codes, const uint8_t *threshold)
 {
     const __m256i *const at = codes;
     const __m256i limit = _mm256_set1_epi8((char)*threshold);
-    return (vec_mask){_mm256_cmpgt_epi8(limit, _mm256_load_si256(at)),
-                      _mm256_cmpgt_epi8(limit, _mm256_load_si256(at + 1))};
+    return (vec_mask_u8){_mm256_cmpgt_epi8(limit, _mm256_load_si256(at)),
+                         _mm256_cmpgt_epi8(limit, _mm256_load_si256(at + 1))};
 }
 
-static inline vec vec_start_u8(vec_mask go)
+static inline vec vec_start_u8(vec_mask_u8 go)
 {
     return go;
 }
 
-static inline vec vec_pick_u8(vec_mask go, vec left, vec right)
+static inline vec vec_pick_u8(vec_mask_u8 go, vec left, vec right)
 {
     return (vec){_mm256_blendv_epi8(left.low, right.low, go.low),
                  _mm256_blendv_epi8(left.high, right.high, go.high)};
 }
 
 /* The same, `weight` further if right. */
-static inline vec vec_pick_add_u8(vec_mask go, vec left, vec right, uint32_t weight)
+static inline vec vec_pick_add_u8(vec_mask_u8 go, vec left, vec right, uint32_t weight)
 {
     const __m256i more = _mm256_set1_epi8((char)-(int)weight);
     const vec further = {_mm256_add_epi8(right.low, more), _mm256_add_epi8(right.high, more)};
@@ -94,26 +95,26 @@ static inline vec vec_leaves_u8(vec value, uint32_t leaf_last)
     return (vec){_mm256_sub_epi8(zero, value.low), _mm256_sub_epi8(zero, value.high)};
 }
 
-static inline vec_mask vec_test_u16(const void *codes, const uint16_t *threshold)
+static inline vec_mask_u16 vec_test_u16(const void *codes, const uint16_t *threshold)
 {
     const vec code = vec_load(codes);
     const __m256i limit = _mm256_set1_epi16((short)*threshold);
-    return (vec_mask){_mm256_cmpeq_epi16(_mm256_min_epu16(code.low, limit), code.low),
-                      _mm256_cmpeq_epi16(_mm256_min_epu16(code.high, limit), code.high)};
+    return (vec_mask_u16){_mm256_cmpeq_epi16(_mm256_min_epu16(code.low, limit), code.low),
+                          _mm256_cmpeq_epi16(_mm256_min_epu16(code.high, limit), code.high)};
 }
 
-static inline vec vec_start_u16(vec_mask stay)
+static inline vec vec_start_u16(vec_mask_u16 stay)
 {
     return stay;
 }
 
-static inline vec vec_pick_u16(vec_mask stay, vec left, vec right)
+static inline vec vec_pick_u16(vec_mask_u16 stay, vec left, vec right)
 {
     return (vec){_mm256_blendv_epi8(right.low, left.low, stay.low),
                  _mm256_blendv_epi8(right.high, left.high, stay.high)};
 }
 
-static inline vec vec_pick_add_u16(vec_mask stay, vec left, vec right, uint32_t weight)
+static inline vec vec_pick_add_u16(vec_mask_u16 stay, vec left, vec right, uint32_t weight)
 {
     const __m256i more = _mm256_set1_epi16((short)-(int)weight);
     const vec further = {_mm256_add_epi16(left.low, more), _mm256_add_epi16(left.high, more)};
