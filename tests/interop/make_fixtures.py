@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes tests/fixtures again: one virtual environment for each scikit-learn version, from wheels.
+"""Makes tests/fixtures again: one virtual environment for each trainer's version, from wheels.
 
-    python3 tests/interop/make_fixtures.py [--work DIR] [--only VERSION]... [--python X.Y=PATH]...
+    python3 tests/interop/make_fixtures.py [--work DIR] [--only FOLDER]... [--python X.Y=PATH]...
 
 Standard library only. Environments live in the work directory (default: a folder of the system's
-temporary directory), never in the source tree, and are kept for the next run. A version's folder is
-replaced only when its whole set was made; the manifest keeps the lines of versions not made now.
+temporary directory), never in the source tree, and are kept for the next run. A folder of fixtures
+is replaced only when its whole set was made; the manifest keeps the lines of folders not made now.
 """
 import argparse
 import glob
@@ -18,27 +18,37 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
 COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
-SIZE_MAX = 12 * 1000 * 1000
+SIZE_MAX = 15 * 1000 * 1000
 
-# scikit-learn version: (Python, other packages). Exact versions, so that the set can be made again.
-# 0.22.2.post1 runs on Python 3.7 on purpose: joblib's default pickle protocol is 3 there.
+# Folder: (Python, packages). Exact versions, so that the set can be made again. The first part of
+# the name says which script trains. scikit-learn 0.22.2.post1 runs on Python 3.7 on purpose: joblib's
+# default pickle protocol is 3 there.
 ENVIRONMENTS = {
-    "0.22.2.post1": ("3.7", "numpy==1.18.5 scipy==1.4.1 joblib==0.14.1 pandas==1.0.5"),
-    "0.24.2": ("3.8", "numpy==1.19.5 scipy==1.6.3 joblib==1.0.1 threadpoolctl==2.2.0 "
-                      "pandas==1.2.5"),
-    "1.0.2": ("3.9", "numpy==1.21.6 scipy==1.7.3 joblib==1.1.0 threadpoolctl==3.1.0 "
-                     "pandas==1.3.5"),
-    "1.2.2": ("3.11", "numpy==1.24.2 scipy==1.10.1 joblib==1.2.0 threadpoolctl==3.1.0 "
-                      "pandas==1.5.3 lz4==4.3.2"),
-    "1.3.2": ("3.11", "numpy==1.26.2 scipy==1.11.4 joblib==1.3.2 threadpoolctl==3.2.0 "
-                      "pandas==2.1.4"),
-    "1.4.2": ("3.12", "numpy==1.26.4 scipy==1.13.0 joblib==1.4.2 threadpoolctl==3.5.0 "
-                      "pandas==2.2.2"),
-    "1.6.1": ("3.13", "numpy==2.2.2 scipy==1.15.1 joblib==1.4.2 threadpoolctl==3.5.0 "
-                      "pandas==2.2.3 lz4==4.4.4"),
-    "1.9.1": ("3.13", "numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 threadpoolctl==3.8.0 "
-                      "pandas==3.1.1"),
+    "sklearn-0.22.2.post1": ("3.7", "scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "
+                                    "joblib==0.14.1 pandas==1.0.5"),
+    "sklearn-0.24.2": ("3.8", "scikit-learn==0.24.2 numpy==1.19.5 scipy==1.6.3 joblib==1.0.1 "
+                              "threadpoolctl==2.2.0 pandas==1.2.5"),
+    "sklearn-1.0.2": ("3.9", "scikit-learn==1.0.2 numpy==1.21.6 scipy==1.7.3 joblib==1.1.0 "
+                             "threadpoolctl==3.1.0 pandas==1.3.5"),
+    "sklearn-1.2.2": ("3.11", "scikit-learn==1.2.2 numpy==1.24.2 scipy==1.10.1 joblib==1.2.0 "
+                              "threadpoolctl==3.1.0 pandas==1.5.3 lz4==4.3.2"),
+    "sklearn-1.3.2": ("3.11", "scikit-learn==1.3.2 numpy==1.26.2 scipy==1.11.4 joblib==1.3.2 "
+                              "threadpoolctl==3.2.0 pandas==2.1.4"),
+    "sklearn-1.4.2": ("3.12", "scikit-learn==1.4.2 numpy==1.26.4 scipy==1.13.0 joblib==1.4.2 "
+                              "threadpoolctl==3.5.0 pandas==2.2.2"),
+    "sklearn-1.6.1": ("3.13", "scikit-learn==1.6.1 numpy==2.2.2 scipy==1.15.1 joblib==1.4.2 "
+                              "threadpoolctl==3.5.0 pandas==2.2.3 lz4==4.4.4"),
+    "sklearn-1.9.1": ("3.13", "scikit-learn==1.9.1 numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 "
+                              "threadpoolctl==3.8.0 pandas==3.1.1"),
+    "lightgbm-2.2.3": ("3.7", "lightgbm==2.2.3 numpy==1.21.6 scipy==1.7.3 scikit-learn==1.0.2"),
+    "lightgbm-3.0.0": ("3.8", "lightgbm==3.0.0 numpy==1.23.5 scipy==1.10.1 scikit-learn==1.3.2"),
+    "lightgbm-3.3.5": ("3.9", "lightgbm==3.3.5 numpy==1.23.5 scipy==1.13.1 scikit-learn==1.6.1"),
+    "lightgbm-4.0.0": ("3.11", "lightgbm==4.0.0 numpy==1.26.4 scipy==1.17.1"),
+    "lightgbm-4.7.0": ("3.13", "lightgbm==4.7.0 numpy==2.5.5 scipy==1.18.1"),
 }
+
+SCRIPTS = {"sklearn": "train_fixtures.py", "lightgbm": "train_lightgbm.py",
+           "xgboost": "train_xgboost.py"}
 
 
 def runs_as(path, wanted):
@@ -64,10 +74,10 @@ def find_python(wanted, given):
     return None
 
 
-def make_environment(work, version, python):
+def make_environment(work, name, python):
     """The environment's interpreter; made anew unless a finished one with the same pins exists."""
-    pins = "scikit-learn==%s %s" % (version, ENVIRONMENTS[version][1])
-    folder = os.path.join(work, "environment-" + version)
+    pins = ENVIRONMENTS[name][1]
+    folder = os.path.join(work, "environment-" + name)
     interpreter = os.path.join(folder, "bin", "python")
     stamp = os.path.join(folder, "pins")
     if os.path.exists(stamp):
@@ -84,15 +94,16 @@ def make_environment(work, version, python):
     return interpreter
 
 
-def train(work, version, interpreter):
-    """Runs train_fixtures.py; returns its output folder and manifest lines."""
-    output = os.path.join(work, "made-" + version)
-    part = os.path.join(work, "manifest-%s.tsv" % version)
+def train(work, name, interpreter):
+    """Runs the trainer's script; returns its output folder and manifest lines."""
+    output = os.path.join(work, "made-" + name)
+    part = os.path.join(work, "manifest-%s.tsv" % name)
+    script = os.path.join(HERE, SCRIPTS[name.split("-", 1)[0]])
     shutil.rmtree(output, ignore_errors=True)
     environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
                        OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     environment.pop("PYTHONPATH", None)
-    subprocess.run([interpreter, os.path.join(HERE, "train_fixtures.py"), output, part],
+    subprocess.run([interpreter, script, output, part],
                    check=True, env=environment, timeout=1200)
     with open(part, encoding="utf-8") as file:
         return output, file.read().splitlines()
@@ -114,7 +125,7 @@ def publish(output, lines):
         shutil.copytree(os.path.join(output, folder), target)
     manifest = os.path.join(FIXTURES, "manifest.tsv")
     kept = [one for one in read_manifest(manifest) if one.split("/", 1)[0] not in folders]
-    order = ["sklearn-" + one for one in ENVIRONMENTS] + ["refused"]
+    order = list(ENVIRONMENTS) + ["refused"]
     merged = sorted(kept + lines, key=lambda one: order.index(one.split("/", 1)[0]))
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("".join(one + "\n" for one in ["\t".join(COLUMNS)] + merged))
@@ -129,7 +140,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "espalier-fixtures"),
                         help="where environments are made and kept")
-    parser.add_argument("--only", action="append", metavar="VERSION", choices=list(ENVIRONMENTS))
+    parser.add_argument("--only", action="append", metavar="FOLDER", choices=list(ENVIRONMENTS))
     parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
                         help="an interpreter that is not on PATH as pythonX.Y")
     arguments = parser.parse_args()
@@ -141,21 +152,21 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     given = dict(one.split("=", 1) for one in arguments.python)
-    versions = [one for one in ENVIRONMENTS if not arguments.only or one in arguments.only]
-    pythons = {one: find_python(ENVIRONMENTS[one][0], given) for one in versions}
-    for version in versions:
-        if pythons[version] is None:
-            print("scikit-learn %s needs Python %s: not found; give --python %s=PATH" % (
-                version, ENVIRONMENTS[version][0], ENVIRONMENTS[version][0]), file=sys.stderr)
+    names = [one for one in ENVIRONMENTS if not arguments.only or one in arguments.only]
+    pythons = {one: find_python(ENVIRONMENTS[one][0], given) for one in names}
+    for name in names:
+        if pythons[name] is None:
+            print("%s needs Python %s: not found; give --python %s=PATH" % (
+                name, ENVIRONMENTS[name][0], ENVIRONMENTS[name][0]), file=sys.stderr)
     if None in pythons.values():
         return 1
     os.makedirs(arguments.work, exist_ok=True)
-    for version in versions:
+    for name in names:
         try:
-            interpreter = make_environment(arguments.work, version, pythons[version])
-            publish(*train(arguments.work, version, interpreter))
+            interpreter = make_environment(arguments.work, name, pythons[name])
+            publish(*train(arguments.work, name, interpreter))
         except subprocess.SubprocessError as error:
-            print("scikit-learn %s: %s" % (version, error), file=sys.stderr)
+            print("%s: %s" % (name, error), file=sys.stderr)
             return 1
     size = fixtures_bytes()
     print("tests/fixtures: %d bytes of %d" % (size, SIZE_MAX))
