@@ -39,6 +39,10 @@ class Harness:
         self.declare("peer_route_lleaves", pointer, pointer, size, size)
         self.declare("peer_route_treelite", pointer, pointer, pointer, pointer, size, size, number)
         self.declare("peer_route_tl2cgen", pointer, pointer, size, size, number, number)
+        self.declare("peer_route_onnx", pointer, pointer, pointer, size, size, text, text)
+        self.declare("peer_onnx_set_tensors", None, pointer, pointer, pointer)
+        self.declare("peer_route_row", pointer, pointer)
+        self.declare("peer_route_result", pointer, pointer)
         self.declare("peer_time_rows", ctypes.c_int, pointer, pointer, size, size, size, size,
                      pointer)
         self.declare("peer_predict_rows", ctypes.c_int, pointer, pointer, size, pointer)

@@ -51,7 +51,7 @@ def peers_of(peers):
             if name not in NOT_PEERS and "one_row_p50_ns" in figures}
 
 
-# ---- text -----------------------------------------------------------------------------------------
+# ---- text ---------------------------------------------------------------------------------------
 
 def short(value):
     """Three significant digits, no exponent."""
@@ -111,7 +111,7 @@ def print_table(rows, left=1):
                                  for i, width in enumerate(widths)) + "|")
 
 
-# ---- tables ---------------------------------------------------------------------------------------
+# ---- tables -------------------------------------------------------------------------------------
 
 def print_model(peers):
     measured = peers_of(peers)

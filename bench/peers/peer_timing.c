@@ -26,6 +26,9 @@ typedef int lightgbm_predict(void *config, const void *row, int64_t *count_out, 
 typedef void lleaves_predict(const double *rows, double *results, int32_t first, int32_t end);
 typedef int treelite_predict(void *model, const void *rows, const char *dtype, uint64_t row_count,
                              void *results, void *config);
+typedef void *onnx_run(void *session, const void *options, const char *const *input_names,
+                       void *const *inputs, size_t input_count, const char *const *output_names,
+                       size_t output_count, void **outputs);
 typedef void tl2cgen_predict(void *entries, int is_margin, void *result);
 
 /* A feature as a compiled TL2cgen model takes it, for float32 and float64 models. */
@@ -341,6 +344,69 @@ peer_route *peer_route_treelite(void (*function)(void), void *model, void *confi
     route->object = model;
     route->config = config;
     return route;
+}
+
+/* ---- ONNX Runtime: Run of its C interface --------------------------------------------------- */
+
+/* What a run takes: the session's names, and tensors over route->row and route->result. */
+typedef struct onnx_arguments {
+    const char *input_name;
+    const char *output_name;
+    void *input;
+    void *output;
+} onnx_arguments;
+
+/* A status that is not NULL is a failure; the process ends soon, so it is not released. */
+static int call_onnx(peer_route *route, const void *row)
+{
+    const onnx_arguments *about = route->config;
+    void *output = about->output;
+    memcpy(route->row, row, route->feature_count * sizeof(float));
+    return ((onnx_run *)route->function)(route->object, NULL, &about->input_name, &about->input, 1,
+                                         &about->output_name, 1, &output) != NULL;
+}
+
+static void release_onnx(peer_route *route)
+{
+    free(route->config);
+}
+
+/* Tensors are made over peer_route_row and peer_route_result and then set. */
+peer_route *peer_route_onnx(void (*function)(void), void *session, size_t feature_count,
+                            size_t width, const char *input_name, const char *output_name)
+{
+    onnx_arguments *about = calloc(1, sizeof *about);
+    peer_route *route =
+        make_route(call_onnx, feature_count, width, ESPALIER_DTYPE_FLOAT32, ESPALIER_DTYPE_FLOAT32);
+    if (about == NULL || route == NULL) {
+        free(about);
+        peer_route_free(route);
+        return NULL;
+    }
+    about->input_name = input_name;
+    about->output_name = output_name;
+    route->function = function;
+    route->object = session;
+    route->config = about;
+    route->release = release_onnx;
+    return route;
+}
+
+void peer_onnx_set_tensors(peer_route *route, void *input, void *output)
+{
+    onnx_arguments *about = route->config;
+    about->input = input;
+    about->output = output;
+}
+
+void *peer_route_row(const peer_route *route)
+{
+    return route->row;
+}
+
+void *peer_route_result(const peer_route *route)
+{
+    return route->result;
 }
 
 /* ---- TL2cgen: the compiled predict() -------------------------------------------------------- */

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peers that are reached only through Python: their wheels have no C interface, or none whose
-layout is fixed. Python's cost per call is part of their one-row figures, and results say so.
+"""ONNX Runtime, and the peers that are reached only through Python because their wheels have no C
+interface: Python's cost per call is part of their one-row figures, and results say so.
 """
+
+import ctypes
+import os
 
 import numpy
 
 from peer_base import Peer, Unsupported
 from peer_models import SEED
-from peer_routes import PythonRoute
+from peer_routes import CRoute, PythonRoute
 
 
 class OnnxRuntime(Peer):
-    """Models from skl2onnx and onnxmltools. One row goes through an io-binding on fixed buffers:
-    nothing is allocated or looked up by name in the timed call but the output."""
+    """Models from skl2onnx and onnxmltools, through the C interface on fixed buffers."""
 
     name = "onnxruntime"
     package = "onnxruntime"
@@ -29,7 +31,9 @@ class OnnxRuntime(Peer):
         return cached.derived("model.onnx")
 
     def import_package(self):
-        import onnxruntime  # noqa: F401
+        from onnx_session import load_api
+
+        load_api()
 
     def prepare(self, cached, tools):
         width = self.rows(cached).shape[1]
@@ -59,6 +63,48 @@ class OnnxRuntime(Peer):
                     lightgbm.Booster(model_file=cached.source), initial_types=types,
                     zipmap=False)
         self.file(cached).write_bytes(made.SerializeToString())
+
+    def names_and_width(self, cached):
+        """Input and output of the converters' graphs, and the output's values per row."""
+        family, task = cached.model.family, cached.model.task
+        width = cached.answers(self.output(cached.model)).shape[1]
+        output = "variable" if task == "regression" else "probabilities"
+        return "X", output, 2 if family != "forest" and task == "binary" else width
+
+    def load(self, cached, tools):
+        from onnx_session import Session, load_api
+
+        input_name, output_name, width = self.names_and_width(cached)
+        return Session(load_api(), self.file(cached), input_name.encode(), output_name.encode(),
+                       width)
+
+    def batch(self, loaded, rows):
+        return loaded.run(rows)
+
+    def route(self, loaded, cached, tools):
+        harness, api = tools.harness, loaded.api
+        features = self.rows(cached).shape[1]
+        names = [name[0] for name in loaded.names]
+        route = harness.peer_route_onnx(api.address("Run"), loaded.session, features,
+                                        loaded.width, *names)
+        made = CRoute(harness, route, keep=(loaded, names))
+        tensors = []
+        for place, count in ((harness.peer_route_row(route), features),
+                             (harness.peer_route_result(route), loaded.width)):
+            memory = (ctypes.c_float * count).from_address(place)
+            tensors.append(api.tensor(numpy.frombuffer(memory, numpy.float32).reshape(1, -1)))
+        harness.peer_onnx_set_tensors(made.route, *tensors)
+        return made
+
+
+class OnnxRuntimePython(OnnxRuntime):
+    """An io-binding on fixed buffers: nothing is looked up by name in the timed call."""
+
+    name = "onnxruntime-python"
+    is_variant = True
+
+    def import_package(self):
+        import onnxruntime  # noqa: F401
 
     def load(self, cached, tools):
         import onnxruntime
@@ -245,8 +291,6 @@ class CatBoost(Peer):
         import catboost  # noqa: F401
 
     def prepare(self, cached, tools):
-        import os
-
         import catboost
         import peer_data
 
