@@ -180,7 +180,7 @@ static const char *find_select_fault(const espalier_file_part *part, const espal
     }
     const uint32_t inner_count = tree->leaf_count - 1;
     *rule_out = RULE_TREE_NODE_COUNT;
-    if (tree->node_count != (inner_count + 7) / 8 * 8) {
+    if (tree->node_count != (inner_count > 0 ? (inner_count + 7) / 8 * 8 : 8)) {
         return "node count is not that of its leaves";
     }
     *rule_out = RULE_TREE_SOURCE_NODES;
