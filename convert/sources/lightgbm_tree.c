@@ -486,8 +486,8 @@ espalier_status espalier_lightgbm_read_trees(espalier_lightgbm_import *import)
         status = read_tree(import, &block, tree);
     }
     import->tree = ESPALIER_LIGHTGBM_NO_TREE;
-    /* As pred_leaf does: a column a tree, but no second axis for one tree. */
-    forest->leaf_is_vector = forest->tree_count > 1;
+    /* As pred_leaf in 4.6; in 4.0 and before, the leaves of a single tree have one axis. */
+    forest->leaf_is_vector = true;
     forest->iteration_count = forest->tree_count / forest->slot_count;
     return status;
 }

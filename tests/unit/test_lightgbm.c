@@ -260,7 +260,7 @@ static void test_rows(void **state)
                  "Tree=0\nnum_leaves=1\nleaf_value=-0\n\nend of trees\n",
           &forest);
     check_row(&forest, 1, 1, 0.0, 0);
-    assert_false(forest.leaf_is_vector);
+    assert_true(forest.leaf_is_vector);
     espalier_forest_free(&forest);
 }
 

@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains LightGBM models, saves them as text, and records the library's own answers.
+
+    python train_lightgbm.py OUTPUT_FOLDER MANIFEST_PART
+
+Runs inside an environment of one LightGBM version (Python 3.7 or newer). Must never compute an
+expected answer by itself: margins are raw scores, leaves are leaf indices, values are predict. One
+exception: a random forest's raw score is its sum, and its margin is that divided by the iterations,
+as predict does before the link.
+"""
+import os
+import re
+import sys
+
+import lightgbm as lgb
+import numpy as np
+
+COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
+VERSION = tuple(int(part) for part in lgb.__version__.split(".")[:2])
+NEWEST = (4, 7)  # the only version whose set is whole
+TINY = float(np.float32(1e-35))  # what LightGBM takes for zero
+BAGGING = {"bagging_freq": 1, "bagging_fraction": 0.6}
+# Objectives whose predict is the raw score.
+IDENTITIES = ("regression", "regression_l1", "huber", "fair", "quantile", "mape", "lambdarank",
+              "rank_xendcg")
+SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-36, -1e-36, TINY, -TINY,
+           np.nextafter(TINY, 1), np.nextafter(-TINY, -1), np.nextafter(TINY, 0), 1e-35, 2e-35,
+           1e300, -1e300, 1.7e308, 3.5e38, -3.5e38)
+
+
+def write_npy(path, array):
+    with open(path, "wb") as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0))
+
+
+def thresholds_of(text):
+    """{feature: thresholds} of a text model."""
+    found = {}
+    pairs = zip(re.findall(r"^split_feature=(.*)$", text, re.M),
+                re.findall(r"^threshold=(.*)$", text, re.M))
+    for features, thresholds in pairs:
+        for feature, threshold in zip(features.split(), thresholds.split()):
+            found.setdefault(int(feature), []).append(float(threshold))
+    return found
+
+
+def neighbours(threshold):
+    """On the threshold, on its float32 rounding, and one step of each width to each side."""
+    rounded = np.float32(threshold)
+    return [threshold, np.nextafter(threshold, np.inf), np.nextafter(threshold, -np.inf),
+            float(rounded), float(np.nextafter(rounded, np.float32(np.inf))),
+            float(np.nextafter(rounded, np.float32(-np.inf)))]
+
+
+def make_rows(rng, base, text, count):
+    """Held-out rows, rows on and beside thresholds, rows of what LightGBM treats apart."""
+    rows = [base[rng.randint(len(base), size=count)]]
+    thresholds = thresholds_of(text)
+    for feature in sorted(thresholds):
+        for value in neighbours(thresholds[feature][rng.randint(len(thresholds[feature]))]):
+            row = base[rng.randint(len(base))].copy()
+            row[feature] = value
+            rows.append(row[np.newaxis])
+    for value in SPECIAL:
+        row = base[rng.randint(len(base))].copy()
+        row[rng.randint(base.shape[1])] = value
+        rows.append(row[np.newaxis])
+        rows.append(np.full((1, base.shape[1]), value))
+    return np.vstack(rows)
+
+
+def answers(model, rows, text):
+    """Margins, leaves, and values where predict gives the sums."""
+    margin = model.predict(rows, raw_score=True)
+    if re.search(r"^average_output$", text, re.M):
+        per_iteration = int(re.search(r"^num_tree_per_iteration=(\d+)$", text, re.M).group(1))
+        margin = margin / (len(re.findall(r"^Tree=", text, re.M)) // per_iteration)
+    # A single tree's indices have one axis in 4.0 and before, and two in 4.6.
+    leaf = model.predict(rows, pred_leaf=True).reshape(len(rows), -1)
+    found = {"margin": margin, "leaf": leaf.astype(np.int64)}
+    objective = re.search(r"^objective=(\S+)(.*)$", text, re.M)
+    if objective and objective.group(1) in IDENTITIES and "sqrt" not in objective.group(2):
+        found["value"] = model.predict(rows)
+        assert found["value"].tobytes() == margin.tobytes()
+    return found
+
+
+def same_bits(left, right):
+    return (left.dtype == right.dtype and left.shape == right.shape
+            and left.tobytes() == right.tobytes())
+
+
+class FixtureSet:
+    """Files of one folder and their manifest lines."""
+
+    def __init__(self, root):
+        self.folder = "lightgbm-" + lgb.__version__
+        self.root = os.path.join(root, self.folder)
+        self.lines = []
+        os.makedirs(self.root)
+
+    def path(self, name):
+        return os.path.join(self.root, name)
+
+    def line(self, name, purpose, cases="-", refused="-"):
+        fields = (self.folder + "/" + name, lgb.__version__, "Booster", purpose, "-", cases,
+                  refused)
+        assert not any("\t" in one for one in fields)
+        self.lines.append("\t".join(fields))
+
+    def write_cases(self, stem, model, text, rows, width):
+        found = answers(model, rows, text)
+        file_name = "%s.rows%d.npy" % (stem, width)
+        write_npy(self.path(file_name), rows)
+        parts = [file_name]
+        for key in sorted(found):
+            name = "%s.%s%d.npy" % (stem, key, width)
+            write_npy(self.path(name), found[key])
+            parts.append("%s=%s" % (key, name))
+        return " ".join(parts)
+
+    def add(self, stem, model, base, purpose, count=12):
+        """One model as text, with rows of both widths: they may give different answers."""
+        name = stem + ".txt"
+        model.save_model(self.path(name))
+        with open(self.path(name), encoding="utf-8") as file:
+            text = file.read()
+        rng = np.random.RandomState(len(stem))
+        rows = make_rows(rng, base, text, count)
+        with np.errstate(over="ignore", under="ignore"):
+            narrow = rows.astype(np.float32)
+        cases = [self.write_cases(stem, model, text, rows, 64),
+                 self.write_cases(stem, model, text, narrow, 32)]
+        again = lgb.Booster(model_file=self.path(name))
+        for key, value in answers(again, rows, text).items():
+            assert same_bits(value, answers(model, rows, text)[key]), (stem, key)
+        self.line(name, purpose, "; ".join(cases))
+        return text, "; ".join(cases)
+
+    def write_text(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+def train(data, target, rounds, **parameters):
+    options = dict(objective="regression", num_leaves=15, min_data_in_leaf=5, verbose=-1, seed=7,
+                   num_threads=1)
+    options.update(parameters)
+    group = options.pop("group", None)
+    names = options.pop("names", "auto")
+    return lgb.train(options, lgb.Dataset(data, target, group=group, feature_name=names), rounds)
+
+
+class Data:
+    """Rows of six features, made from a seed: plain, with many zeros, with NaN."""
+
+    def __init__(self):
+        rng = np.random.RandomState(11)
+        self.plain = rng.randn(400, 6)
+        self.plain[:, 5] = np.round(self.plain[:, 5])
+        self.target = (np.sin(2 * self.plain[:, 0]) + self.plain[:, 1] * self.plain[:, 2]
+                       + 0.1 * rng.randn(400))
+        self.zeros = np.where(rng.rand(400, 6) < 0.4, 0.0, self.plain)
+        self.missing = np.where(rng.rand(400, 6) < 0.25, np.nan, self.zeros)
+        # What is near zero decides, and lies about LightGBM's limit for zero.
+        self.tiny = rng.choice([0.0, 5e-36, -5e-36, 2e-35, -2e-35, 1e-30, -1e-30], size=(400, 6))
+
+    def classes(self, count):
+        edges = np.quantile(self.target, np.linspace(0, 1, count + 1)[1:-1])
+        return np.digitize(self.target, edges).astype(float)
+
+
+def add_core(out, data):
+    """What every version's set has."""
+    target = data.target
+    out.add("regression", train(data.plain, target, 5), data.plain, "regression")
+    out.add("binary", train(data.missing, data.classes(2), 4, objective="binary", num_leaves=9),
+            data.missing, "two classes, missing values")
+    out.add("multiclass", train(data.plain, data.classes(3), 2, objective="multiclass",
+                                num_class=3, num_leaves=7), data.plain, "three classes")
+    out.add("forest", train(data.plain, target, 5, boosting="rf", num_leaves=7, **BAGGING),
+            data.plain, "random forest: sums are divided")
+    out.add("missing_off", train(data.missing, target, 3, use_missing=False, num_leaves=7),
+            data.missing, "use_missing=false: NaN counts as zero")
+    out.add("missing_zero", train(data.missing, target, 3, zero_as_missing=True, num_leaves=7),
+            data.missing, "zero_as_missing")
+    out.add("one_leaf", train(data.plain, target, 3, min_data_in_leaf=300), data.plain,
+            "trees of one leaf", count=4)
+
+
+def add_objectives(out, data):
+    target = data.target
+    positive = np.exp(target / 2)
+    out.add("multiclassova", train(data.zeros, data.classes(4), 2, objective="multiclassova",
+                                   num_class=4, num_leaves=5), data.zeros, "one against all")
+    out.add("poisson", train(data.plain, positive, 3, objective="poisson", num_leaves=7),
+            data.plain, "a logarithmic link")
+    out.add("ranking", train(data.plain, data.classes(4), 3, objective="lambdarank",
+                             group=[20] * 20, num_leaves=7), data.plain, "lambdarank")
+    out.add("sqrt", train(data.plain, target, 3, reg_sqrt=True, num_leaves=7), data.plain,
+            "regression sqrt: predict squares")
+
+
+def add_boosting(out, data):
+    target = data.target
+    out.add("dart", train(data.plain, target, 6, boosting="dart", drop_rate=0.5, num_leaves=7),
+            data.plain, "dart: factors are in the leaves")
+    out.add("goss", train(data.missing, target, 4, boosting="goss", num_leaves=7,
+                          learning_rate=0.3), data.missing, "goss")
+    out.add("forest_classes", train(data.plain, data.classes(3), 3, boosting="rf", num_class=3,
+                                    objective="multiclass", num_leaves=5, **BAGGING), data.plain,
+            "random forest of three classes")
+
+
+def add_shapes(out, data):
+    target = data.target
+    out.add("wide", train(data.plain, target, 1, num_leaves=130, min_data_in_leaf=1), data.plain,
+            "a tree of 130 leaves")
+    out.add("chain", train(np.sort(data.plain, axis=0), 2.0 ** np.arange(-200, 200), 2,
+                           num_leaves=60, min_data_in_leaf=1), data.plain, "deep, narrow trees")
+    out.add("one_tree", train(data.plain, target, 1, num_leaves=4), data.plain, "one tree")
+    out.add("monotone", train(data.plain, target, 2, num_leaves=7,
+                              monotone_constraints=[1, 0, 0, -1, 0, 0]), data.plain,
+            "monotone constraints")
+    out.add("names", train(data.plain[:, :3], target, 2, num_leaves=4,
+                           names=["width", "h\u00f6he=1", "d_2"]), data.plain[:, :3],
+            "feature names")
+    out.add("tiny", train(data.tiny, data.tiny[:, 0] * 1e30 + (data.tiny[:, 1] > 0), 3,
+                          num_leaves=7, min_data_in_bin=1), data.tiny, "values next to 1e-35")
+    out.add("tiny_zero", train(data.tiny, (data.tiny[:, 1] > 0) * 1.0, 2, num_leaves=5,
+                               zero_as_missing=True), data.tiny, "the same with zero_as_missing")
+
+
+def add_early_stopping(out, data):
+    """Only the trees up to the best iteration are in the file."""
+    trained = lgb.Dataset(data.plain[:200], data.target[:200])
+    model = lgb.train(dict(objective="regression", num_leaves=7, min_data_in_leaf=1, verbose=-1,
+                           seed=7, num_threads=1, learning_rate=0.7), trained, 40,
+                      valid_sets=[trained.create_valid(data.plain[200:], data.target[200:])],
+                      callbacks=[lgb.early_stopping(3, verbose=False)])
+    assert 0 < model.best_iteration < 40
+    out.add("early", model, data.plain, "early stopping")
+
+
+def add_refused(out, data, text, cases):
+    """What is not converted, and what a file must not say."""
+    codes = np.abs(np.round(data.plain))
+    model = lgb.train(dict(objective="regression", num_leaves=5, verbose=-1, min_data_in_leaf=5,
+                           num_threads=1, min_data_per_group=1),
+                      lgb.Dataset(codes, data.target, categorical_feature=[0, 1, 2]), 2)
+    model.save_model(out.path("categorical.txt"))
+    out.line("categorical.txt", "categorical splits", refused="categorical line tree")
+    if VERSION >= (3, 2):
+        model = train(data.plain, data.target, 2, linear_tree=True, num_leaves=4)
+        model.save_model(out.path("linear.txt"))
+        out.line("linear.txt", "linear leaves", refused="linear line tree")
+    out.write_text("half.txt", text[:text.index("leaf_value=", text.index("Tree=1")) + 30])
+    out.line("half.txt", "cut inside a tree", refused="ends before tree line")
+    out.write_text("windows.txt", text.replace("\n", "\r\n"))
+    out.line("windows.txt", "Windows line ends", cases)
+    assert re.search(r"^left_child=\d ", text, re.M)
+    out.write_text("child.txt", re.sub(r"^left_child=\d", "left_child=9", text, flags=re.M))
+    out.line("child.txt", "a child that is not there", refused="left_child[0] tree 0 line")
+    out.write_text("longer.txt", text.replace("threshold=", "threshold=0.5 ", 1))
+    out.line("longer.txt", "a tree longer than tree_sizes says", refused="tree_sizes tree 0")
+
+
+def main():
+    root, manifest = sys.argv[1:3]
+    out = FixtureSet(root)
+    data = Data()
+    add_core(out, data)
+    if VERSION == NEWEST:
+        add_objectives(out, data)
+        add_boosting(out, data)
+        add_shapes(out, data)
+        add_early_stopping(out, data)
+    text, cases = out.add("small", train(data.missing, data.target, 2, num_leaves=4),
+                          data.missing, "a small model", count=4)
+    add_refused(out, data, text, cases)
+    with open(manifest, "w", encoding="utf-8") as file:
+        file.write("".join(one + "\n" for one in out.lines))
+    print("LightGBM %s: NumPy %s, Python %s: %d manifest lines" % (
+        lgb.__version__, np.__version__, ".".join(map(str, sys.version_info[:3])),
+        len(out.lines)))
+
+
+if __name__ == "__main__":
+    main()
