@@ -45,45 +45,32 @@ static uint64_t load_all(const uint64_t *words)
     return a ^ b ^ c ^ d;
 }
 
-/* 64 bytes at a time, in as many registers as that takes: GCC's and clang's vector extension. */
-typedef uint8_t byte_vector __attribute__((vector_size(64)));
-
-/* Compares every byte with a constant and keeps what came out: the least of a mask kernel. */
-static inline __attribute__((always_inline)) uint8_t compare_bytes(const uint8_t *bytes,
-                                                                   uint8_t threshold)
-{
-    byte_vector found = {0};
-    byte_vector limit = {0};
-    limit += threshold;
-    for (size_t i = 0; i < BUFFER_BYTES; i += sizeof found) {
-        byte_vector values;
-        memcpy(&values, bytes + i, sizeof values);
-        found |= (byte_vector)(values > limit);
+/*
+ * Compares every byte with a constant and keeps what came out: the least of a mask kernel. GCC's and
+ * clang's vector extension; a macro, since a vector wider than the registers of the function it is
+ * written in is taken apart byte by byte.
+ */
+#define DEFINE_COMPARE(name, vector_bytes, target)                                         \
+    static target uint8_t name(const uint8_t *bytes, uint8_t threshold)                    \
+    {                                                                                      \
+        typedef uint8_t byte_vector __attribute__((vector_size(vector_bytes), may_alias)); \
+        const byte_vector *const vectors = (const byte_vector *)(const void *)bytes;       \
+        byte_vector found[2] = {{0}, {0}};                                                 \
+        byte_vector limit = {0};                                                           \
+        limit += threshold;                                                                \
+        for (size_t i = 0; i < BUFFER_BYTES / vector_bytes; i += 2) {                      \
+            found[0] |= (byte_vector)(vectors[i] > limit);                                 \
+            found[1] |= (byte_vector)(vectors[i + 1] > limit);                             \
+        }                                                                                  \
+        found[0] |= found[1];                                                              \
+        return found[0][0];                                                                \
     }
-    uint8_t any = 0;
-    for (size_t k = 0; k < sizeof found; k++) {
-        any |= found[k];
-    }
-    return any;
-}
 
+DEFINE_COMPARE(compare_plain, 16, )
 #if defined(__x86_64__)
-static __attribute__((target("avx2"))) uint8_t compare_avx2(const uint8_t *bytes, uint8_t threshold)
-{
-    return compare_bytes(bytes, threshold);
-}
-
-static __attribute__((target("avx512bw"))) uint8_t compare_avx512(const uint8_t *bytes,
-                                                                  uint8_t threshold)
-{
-    return compare_bytes(bytes, threshold);
-}
+DEFINE_COMPARE(compare_avx2, 32, __attribute__((target("avx2"))))
+DEFINE_COMPARE(compare_avx512, 64, __attribute__((target("avx512bw"))))
 #endif
-
-static uint8_t compare_plain(const uint8_t *bytes, uint8_t threshold)
-{
-    return compare_bytes(bytes, threshold);
-}
 
 typedef uint8_t compare_function(const uint8_t *bytes, uint8_t threshold);
 
