@@ -107,7 +107,7 @@ int rename(const char *from, const char *to)
         errno = fault.rename_errno;
         return -1;
     }
-    return (int)syscall(SYS_rename, from, to);
+    return (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to); /* AArch64 has no rename */
 }
 
 static void clear_faults(void)
