@@ -16,6 +16,9 @@ typedef enum damaged_model {
     CLASSIFIER,
     COUNTS,
     REGRESSOR,
+    HEAP,   /* byte codes, float32 */
+    SELECT, /* byte codes in segments, float64 */
+    RANKS,  /* a walk over ranks, float64 */
     MODEL_COUNT
 } damaged_model;
 
@@ -39,10 +42,14 @@ extern const rule_case rule_cases_outside[];
 extern const rule_case rule_cases_plan[];
 extern const rule_case rule_cases_tables[];
 extern const rule_case rule_cases_verify[];
+extern const rule_case rule_cases_masks[];
+extern const rule_case rule_cases_mask_nodes[];
 extern const size_t rule_cases_outside_count;
 extern const size_t rule_cases_plan_count;
 extern const size_t rule_cases_tables_count;
 extern const size_t rule_cases_verify_count;
+extern const size_t rule_cases_masks_count;
+extern const size_t rule_cases_mask_nodes_count;
 
 #define HEADER(m) ((espalier_file_header *)(void *)(m)->data)
 #define ENTRY(m, index) \

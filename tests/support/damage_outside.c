@@ -307,7 +307,7 @@ const rule_case rule_cases_outside[] = {
     {"F-006", damage_reserved_step, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-006", damage_reserved_part, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-006", damage_reserved_output, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
-    {"F-006", damage_reserved_column, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-125", damage_reserved_column, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-006", damage_reserved_labels, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-006", damage_reserved_stage, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
     {"F-010", damage_short, ESPALIER_ERROR_TRUNCATED, RAW, CLASSIFIER},

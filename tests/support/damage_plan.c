@@ -33,7 +33,7 @@ DAMAGE(no_slots)
 
 DAMAGE(input_rule)
 {
-    RECORD(m, MODEL, espalier_file_model)->input_rule |= 4;
+    RECORD(m, MODEL, espalier_file_model)->input_rule |= 16;
 }
 
 DAMAGE(input_no_float32)
@@ -129,7 +129,7 @@ DAMAGE(slot_left_over)
 
 DAMAGE(layout)
 {
-    RECORD(m, PARTS, espalier_file_part)->layout = 2;
+    RECORD(m, PARTS, espalier_file_part)->layout = 4;
 }
 
 DAMAGE(node_bytes)
@@ -149,7 +149,7 @@ DAMAGE(child_bits_many)
 
 DAMAGE(accumulator)
 {
-    RECORD(m, PARTS, espalier_file_part)->accumulator = 2;
+    RECORD(m, PARTS, espalier_file_part)->accumulator = 3;
 }
 
 DAMAGE(aggregate)
@@ -288,10 +288,15 @@ DAMAGE(outputs_order)
 
 DAMAGE(output_kind)
 {
-    RECORD(m, OUTPUTS, espalier_file_output)[0].kind = ESPALIER_OUTPUT_MARGIN;
+    RECORD(m, OUTPUTS, espalier_file_output)[0].kind = ESPALIER_OUTPUT_SCORE;
 }
 
 DAMAGE(output_dtype)
+{
+    RECORD(m, OUTPUTS, espalier_file_output)[0].dtype = ESPALIER_DTYPE_FLOAT32;
+}
+
+DAMAGE(value_dtype)
 {
     RECORD(m, OUTPUTS, espalier_file_output)[0].dtype = ESPALIER_DTYPE_FLOAT32;
 }
@@ -353,7 +358,7 @@ const rule_case rule_cases_plan[] = {
     {"F-060", damage_no_features, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-061", damage_no_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-062", damage_input_rule, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
-    {"F-062", damage_input_no_float32, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-126", damage_input_no_float32, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-063", damage_default_output, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-064", damage_no_groups, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-064", damage_many_groups, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
@@ -404,6 +409,7 @@ const rule_case rule_cases_plan[] = {
     {"F-110", damage_outputs_order, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-111", damage_output_kind, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-112", damage_output_dtype, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-112", damage_value_dtype, ESPALIER_ERROR_VALUE, SEALED, REGRESSOR},
     {"F-113", damage_output_group, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-114", damage_output_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-114", damage_output_no_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},

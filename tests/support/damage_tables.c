@@ -28,7 +28,7 @@ DAMAGE(leaf_column_feature)
 
 DAMAGE(column_missing)
 {
-    RECORD(m, COLUMNS, espalier_file_column)[1].missing = 2;
+    RECORD(m, COLUMNS, espalier_file_column)[1].missing = 5;
 }
 
 DAMAGE(tree_place)

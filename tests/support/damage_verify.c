@@ -80,7 +80,14 @@ DAMAGE(numbers_bytes)
 
 DAMAGE(numbers_twice)
 {
-    RECORD(m, NODE_NUMBERS, uint8_t)[0] = RECORD(m, NODE_NUMBERS, uint8_t)[2];
+    const espalier_file_node *const nodes = RECORD(m, NODES, espalier_file_node);
+    uint8_t *const numbers = RECORD(m, NODE_NUMBERS, uint8_t);
+    const ptrdiff_t first = first_leaf(m) - nodes;
+    ptrdiff_t second = first + 1;
+    while (nodes[second].word >> 16 != 0) {
+        second++;
+    }
+    numbers[second] = numbers[first];
 }
 
 DAMAGE(numbers_filler)

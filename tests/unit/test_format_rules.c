@@ -50,11 +50,38 @@ static int make_models(void **state)
                        .feature_count = 4,
                        .decision_count_max = 15,
                        .group_count = 1},
+        [HEAP] = {.seed = 34,
+                  .trainer = SYNTHETIC_XGBOOST,
+                  .tree_count = 12,
+                  .feature_count = 4,
+                  .decision_count_max = 9,
+                  .group_count = 1,
+                  .shape = SYNTHETIC_BEST_FIRST,
+                  .depth_max = 6},
+        [SELECT] = {.seed = 35,
+                    .trainer = SYNTHETIC_LIGHTGBM,
+                    .tree_count = 60,
+                    .feature_count = 1,
+                    .decision_count_max = 60,
+                    .group_count = 1,
+                    .shape = SYNTHETIC_BEST_FIRST},
+        [RANKS] = {.seed = 36,
+                   .trainer = SYNTHETIC_LIGHTGBM,
+                   .tree_count = 8,
+                   .feature_count = 2,
+                   .decision_count_max = 40,
+                   .group_count = 1,
+                   .shape = SYNTHETIC_BEST_FIRST},
+    };
+    static const uint32_t layouts[MODEL_COUNT] = {
+        [CLASSIFIER] = ESPALIER_LAYOUT_WALK, [COUNTS] = ESPALIER_LAYOUT_WALK,
+        [REGRESSOR] = ESPALIER_LAYOUT_WALK,  [HEAP] = ESPALIER_LAYOUT_HEAP,
+        [SELECT] = ESPALIER_LAYOUT_SELECT,   [RANKS] = ESPALIER_LAYOUT_WALK,
     };
     for (int i = 0; i < MODEL_COUNT; i++) {
         espalier_forest forest;
         synthetic_forest_make(&options[i], &forest);
-        models[i] = model_bytes_of(&forest, 4);
+        models[i] = model_bytes_of_layout(&forest, 4, layouts[i]);
         espalier_forest_free(&forest);
     }
     return 0;
@@ -155,12 +182,25 @@ static void test_verify(void **state)
     check_cases(rule_cases_verify, rule_cases_verify_count);
 }
 
+static void test_masks(void **state)
+{
+    (void)state;
+    check_cases(rule_cases_masks, rule_cases_masks_count);
+}
+
+static void test_mask_nodes(void **state)
+{
+    (void)state;
+    check_cases(rule_cases_mask_nodes, rule_cases_mask_nodes_count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound_models), cmocka_unit_test(test_header_and_sections),
         cmocka_unit_test(test_plan),         cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_verify),
+        cmocka_unit_test(test_verify),       cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_mask_nodes),
     };
     return cmocka_run_group_tests(tests, make_models, free_models);
 }

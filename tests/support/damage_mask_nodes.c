@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Broken rules that verify checks of ranks, HEAP and SELECT nodes, their numbers, and cuts.
+ */
+#include "tests/support/damage.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- ranks ---- */
+
+static inline void set_root_threshold(const model_bytes *m, float threshold)
+{
+    memcpy(&RECORD(m, NODES, espalier_file_node)[0].threshold, &threshold, sizeof threshold);
+}
+
+DAMAGE(rank_between)
+{
+    set_root_threshold(m, 0.5f);
+}
+
+DAMAGE(rank_beyond)
+{
+    set_root_threshold(m, 1e6f);
+}
+
+DAMAGE(rank_negative)
+{
+    set_root_threshold(m, -0.0f);
+}
+
+/* ---- HEAP: byte codes ---- */
+
+static inline const espalier_file_tree *heap_trees(const model_bytes *m)
+{
+    return RECORD(m, TREES, espalier_file_tree);
+}
+
+static inline uint8_t *heap_columns(const model_bytes *m, const espalier_file_tree *tree)
+{
+    return RECORD(m, NODES, uint8_t) + tree->first_node * 2;
+}
+
+static inline uint8_t *heap_thresholds(const model_bytes *m, const espalier_file_tree *tree)
+{
+    return heap_columns(m, tree) + tree->node_count;
+}
+
+/* The first filler that has fillers below it, and its tree. */
+static inline uint32_t find_filler(const model_bytes *m, const espalier_file_tree **tree_out)
+{
+    const espalier_file_tree *tree = heap_trees(m);
+    for (;; tree++) {
+        for (uint32_t h = 1; h < tree->leaf_count / 2; h++) {
+            if (heap_thresholds(m, tree)[h] == UINT8_MAX) {
+                *tree_out = tree;
+                return h;
+            }
+        }
+    }
+}
+
+DAMAGE(heap_column)
+{
+    heap_columns(m, heap_trees(m))[1] = UINT8_MAX;
+}
+
+DAMAGE(heap_threshold)
+{
+    heap_thresholds(m, heap_trees(m))[1] = UINT8_MAX - 1;
+}
+
+DAMAGE(heap_entry_0)
+{
+    heap_columns(m, heap_trees(m))[0] = 1;
+}
+
+DAMAGE(heap_entry_last)
+{
+    const espalier_file_tree *tree = heap_trees(m);
+    while (tree->leaf_count == tree->node_count) {
+        tree++;
+    }
+    heap_thresholds(m, tree)[tree->node_count - 1] = 1;
+}
+
+DAMAGE(filler_column)
+{
+    const espalier_file_tree *tree = NULL;
+    const uint32_t h = find_filler(m, &tree);
+    heap_columns(m, tree)[h] = 1;
+}
+
+DAMAGE(filler_child)
+{
+    const espalier_file_tree *tree = NULL;
+    const uint32_t h = find_filler(m, &tree);
+    heap_thresholds(m, tree)[2 * h] = 0;
+}
+
+static inline uint32_t last_leaf_below(const espalier_file_tree *tree, uint32_t h)
+{
+    while (h < tree->leaf_count) {
+        h = 2 * h + 1;
+    }
+    return h - tree->leaf_count;
+}
+
+DAMAGE(filler_leaves)
+{
+    const espalier_file_tree *tree = NULL;
+    const uint32_t h = find_filler(m, &tree);
+    RECORD(m, LEAVES, float)[tree->first_leaf + last_leaf_below(tree, h)] += 1.0f;
+}
+
+/* All trees' numbers follow each other, a byte each. */
+DAMAGE(filler_numbers)
+{
+    const espalier_file_tree *tree = NULL;
+    const uint32_t h = find_filler(m, &tree);
+    uint32_t before = 0;
+    for (const espalier_file_tree *t = heap_trees(m); t != tree; t++) {
+        before += t->leaf_count;
+    }
+    RECORD(m, NODE_NUMBERS, uint8_t)[before + last_leaf_below(tree, h)] ^= 0x80;
+}
+
+DAMAGE(heap_leaves_fewer)
+{
+    RECORD(m, TREES, espalier_file_tree)[0].source_node_count -= 2;
+    RECORD(m, MODEL, espalier_file_model)->node_count -= 2;
+}
+
+/* The numbers of two leaves of the first tree that are not the same leaf. */
+DAMAGE(mask_numbers_twice)
+{
+    uint8_t *const numbers = RECORD(m, NODE_NUMBERS, uint8_t);
+    uint32_t k = 1;
+    while (numbers[k] == numbers[0]) {
+        k++;
+    }
+    numbers[0] = numbers[k];
+}
+
+/* ---- SELECT ---- */
+
+static inline espalier_file_node_select *select_root(const model_bytes *m)
+{
+    return RECORD(m, NODES, espalier_file_node_select);
+}
+
+DAMAGE(select_column)
+{
+    select_root(m)->column = UINT16_MAX;
+}
+
+DAMAGE(select_threshold)
+{
+    select_root(m)->threshold = UINT8_MAX;
+}
+
+DAMAGE(select_child)
+{
+    select_root(m)->left = 2 * ESPALIER_SELECT_LEAVES;
+}
+
+DAMAGE(select_child_reach)
+{
+    select_root(m)->right |= ESPALIER_SELECT_REACH;
+}
+
+DAMAGE(select_one_child)
+{
+    select_root(m)->left = select_root(m)->right;
+}
+
+DAMAGE(select_filler)
+{
+    const espalier_file_tree *tree = RECORD(m, TREES, espalier_file_tree);
+    while (tree->node_count == tree->leaf_count - 1) {
+        tree++;
+    }
+    select_root(m)[tree->first_node + tree->node_count - 1].right = 1;
+}
+
+DAMAGE(select_depth_less)
+{
+    RECORD(m, TREES, espalier_file_tree)[0].depth -= 1;
+    RECORD(m, MODEL, espalier_file_model)->visits_per_row -= 1;
+}
+
+/* ---- cuts ---- */
+
+/* The cuts of the first list, and how many numbers its upper levels have: 0, or a block of 16. */
+static inline double *first_cuts(const model_bytes *m)
+{
+    const espalier_file_column *column = RECORD(m, COLUMNS, espalier_file_column);
+    while (column->kind != ESPALIER_COLUMN_CODE) {
+        column++;
+    }
+    uint32_t blocks = (column->cut_count + ESPALIER_CUT_BLOCK - 1) / ESPALIER_CUT_BLOCK;
+    size_t upper = 0;
+    while (blocks > 1) {
+        blocks = (blocks + ESPALIER_CUT_BLOCK - 1) / ESPALIER_CUT_BLOCK;
+        upper += (size_t)blocks * ESPALIER_CUT_BLOCK;
+    }
+    return RECORD(m, CUTS, double) + upper;
+}
+
+DAMAGE(cut_nan)
+{
+    first_cuts(m)[1] = NAN;
+}
+
+DAMAGE(cut_order)
+{
+    first_cuts(m)[1] = first_cuts(m)[0];
+}
+
+/* In the first block of a list of more than one. */
+DAMAGE(cut_level)
+{
+    double *const cuts = RECORD(m, CUTS, double);
+    cuts[0] = nextafter(cuts[0], -(double)INFINITY);
+}
+
+/* A list whose last block is not full. */
+DAMAGE(cut_padding)
+{
+    float *end = (float *)(void *)section_end(m, ESPALIER_SECTION_CUTS);
+    end[-1] = 1e30f;
+}
+
+/* The second list becomes the first one, so its own cuts belong to nobody. */
+DAMAGE(cut_list_unused)
+{
+    espalier_file_column *const columns = RECORD(m, COLUMNS, espalier_file_column);
+    columns[1].first_cut = columns[0].first_cut;
+    columns[1].cut_count = columns[0].cut_count;
+}
+
+const rule_case rule_cases_mask_nodes[] = {
+    {"F-168", damage_rank_between, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
+    {"F-168", damage_rank_beyond, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
+    {"F-168", damage_rank_negative, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
+    {"F-210", damage_heap_column, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-211", damage_heap_threshold, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-212", damage_heap_entry_0, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-212", damage_heap_entry_last, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-213", damage_filler_column, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-213", damage_filler_child, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-213", damage_filler_leaves, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-213", damage_filler_numbers, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-226", damage_heap_leaves_fewer, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
+    {"F-176", damage_mask_numbers_twice, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-220", damage_select_column, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-221", damage_select_threshold, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-222", damage_select_child, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-222", damage_select_child_reach, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-223", damage_select_one_child, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-224", damage_select_filler, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-225", damage_select_depth_less, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-230", damage_cut_list_unused, ESPALIER_ERROR_VALUE, VERIFY, HEAP},
+    {"F-231", damage_cut_nan, ESPALIER_ERROR_VALUE, VERIFY, SELECT},
+    {"F-231", damage_cut_order, ESPALIER_ERROR_VALUE, VERIFY, SELECT},
+    {"F-232", damage_cut_level, ESPALIER_ERROR_VALUE, VERIFY, SELECT},
+    {"F-233", damage_cut_padding, ESPALIER_ERROR_VALUE, VERIFY, HEAP},
+};
+
+const size_t rule_cases_mask_nodes_count =
+    sizeof rule_cases_mask_nodes / sizeof rule_cases_mask_nodes[0];
