@@ -23,7 +23,7 @@ import tempfile
 import time
 
 from peer_base import Unsupported
-from peer_list import PEERS
+from peer_list import PEER_BY_NAME, PEERS
 from peer_models import MODELS, Cached
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -139,6 +139,8 @@ def stamp_of(cached, peer):
 
 def prepare_peer(run, cached, peer):
     """None when the peer's file is there, else the reason why not."""
+    if peer.variant_of:
+        peer = PEER_BY_NAME[peer.variant_of]
     if peer.package and not is_installed(peer.package):
         return run.reasons.get(peer.package, "not installed")
     try:
@@ -222,10 +224,13 @@ def run_model(run, model):
         else:
             ready.append(peer)
     prepared = time.monotonic()
+    if run.arguments.prepare:
+        say(f"   train {trained - started:.0f} s, prepare {prepared - trained:.0f} s")
+        return
     measure_model(run, model, ready)
     measured = time.monotonic()
     for peer in ready:
-        if not peer.is_variant and "not_measured" not in run.figures[model.name][peer.name]:
+        if not peer.variant_of and "not_measured" not in run.figures[model.name][peer.name]:
             probe_peer(run, model, peer)
     say(f"   train {trained - started:.0f} s, prepare {prepared - trained:.0f} s, "
         f"measure {measured - prepared:.0f} s, load {time.monotonic() - measured:.0f} s")
@@ -303,7 +308,7 @@ def report_agreement(run):
                 say(f"{model}: Espalier's answers differ from the trainer's: "
                     f"{figures['differing_values']} of {figures['compared_values']} values, "
                     f"by up to {figures['difference_max']:.3g}")
-            if not run.arguments.check:
+            if not (run.arguments.check or run.arguments.prepare):
                 continue
             if "not_measured" in figures:
                 text = f"not measured: {figures['not_measured']}"
@@ -326,6 +331,8 @@ def parse_arguments():
     parser.add_argument("--list", action="store_true", help="list models and peers, and end")
     parser.add_argument("--out", type=pathlib.Path, help="the CSV file; default: bench/results/ "
                         "for a full run, the cache folder otherwise")
+    parser.add_argument("--prepare", action="store_true",
+                        help="only train, convert and compile; a later run then finds all ready")
     parser.add_argument("--prepare-again", action="store_true",
                         help="convert, compile and train the peers' files anew")
     parser.add_argument("--build", type=pathlib.Path, required=True, help=argparse.SUPPRESS)
@@ -346,7 +353,7 @@ def main():
         say("peers: no gcc: what is compiled from models will not be measured")
     run = Run(arguments)
     run.load_before = os.getloadavg()[0]
-    is_full = not (arguments.quick or arguments.check or arguments.only)
+    is_full = not (arguments.quick or arguments.check or arguments.only or arguments.prepare)
     path = arguments.out or (default_path() if is_full else run.cache / "peers.csv")
     (run.cache / "last_csv").unlink(missing_ok=True)
     for model in MODELS:
@@ -358,7 +365,7 @@ def main():
         return 2
     is_good = report_agreement(run)
     say(f"all figures: {path}")
-    if not arguments.check:
+    if not (arguments.check or arguments.prepare):
         (run.cache / "last_csv").write_text(str(path.resolve()))
     return 0 if is_good else 1
 

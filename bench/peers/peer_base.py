@@ -36,7 +36,7 @@ class Peer:
     name = ""
     package = ""  # the distribution that its version is asked of
     families = ()
-    is_variant = False  # another route of a peer that is measured anyway: one row only
+    variant_of = ""  # another route to a peer that is measured anyway: one row only
     is_fresh = False  # prepared at every run: what makes the file may have changed
     prepare_seconds_max = 240
     note = ""

@@ -212,7 +212,7 @@ def measure(cached, peers, tools, output, rounds, batch_rounds):
     subjects = [subject for subject in subjects if subject is not None]
     if rounds == 0:
         return
-    batched = [subject for subject in subjects if not subject.peer.is_variant]
+    batched = [subject for subject in subjects if not subject.peer.variant_of]
     subjects.append(EmptyPeer.make(cached, tools))
     for number in range(rounds):
         for subject in subjects:

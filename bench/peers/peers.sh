@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # bench/peers/peers.sh [--quick] [--check] [--only MODEL,PEER]... [--list] [--out FILE.csv]
-#                      [--charts] [--prepare-again] [--build BUILD] [--venv DIR] [--cache DIR]
+#                      [--charts] [--prepare] [--prepare-again] [--build BUILD] [--venv DIR]
+#                      [--cache DIR]
 # bench/peers/peers.sh --report FILE.csv      tables for documents on standard output, and charts
 # Measures Espalier and its peers on the same models and rows. Makes its own Python environment with
 # pinned versions (once), builds Espalier (release) unless --build names a build, trains the models
 # (once), and writes bench/results/peers-<date>-<cpu>.csv; --quick, --check and --only write into
 # the cache unless --out is given. A peer that cannot be installed or cannot take a model is listed
-# as not measured, with the reason. A full run takes half an hour the first time and about twenty
-# minutes afterwards; nothing else should run meanwhile. PYTHON chooses the interpreter.
+# as not measured, with the reason. --prepare only trains, converts and compiles, which takes longer
+# than measuring and may run on a busy machine; while measuring, nothing else should run. PYTHON
+# chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -27,8 +29,8 @@ while [ $# -gt 0 ]; do
     --report) report=$2; shift 2 ;;
     --charts) is_charts=1; shift ;;
     --only | --out) options+=("$1" "$2"); shift 2 ;;
-    --quick | --check | --list | --prepare-again) options+=("$1"); shift ;;
-    *) sed -n '3,12s/^# //p' "$0" >&2; exit 2 ;;
+    --quick | --check | --list | --prepare | --prepare-again) options+=("$1"); shift ;;
+    *) sed -n '3,14s/^# //p' "$0" >&2; exit 2 ;;
     esac
 done
 mkdir -p "$build_dir" "$cache"

@@ -138,7 +138,7 @@ class XGBoost(Peer):
 
 class XGBoostPython(XGBoost):
     name = "xgboost-python"
-    is_variant = True
+    variant_of = "xgboost"
 
     def route(self, loaded, cached, tools):
         return PythonRoute(lambda row: loaded.inplace_predict(row, predict_type="margin"))
@@ -180,7 +180,7 @@ class LightGBM(Peer):
 
 class LightGBMPython(LightGBM):
     name = "lightgbm-python"
-    is_variant = True
+    variant_of = "lightgbm"
 
     def route(self, loaded, cached, tools):
         return PythonRoute(lambda row: loaded.predict(row, raw_score=True, num_threads=1))
@@ -296,6 +296,7 @@ class TL2cgen(Peer):
     families = ("forest", "xgboost", "lightgbm")
     note = "compiled beforehand; loads the shared library"
     SOURCE_BYTES_MAX = 60_000_000  # larger models make hundreds of megabytes of C
+    UNITS = 250  # files of C; gcc takes more than twice as long for a function twice as long
 
     def rows(self, cached):
         return rows_of_thresholds(cached)
@@ -316,7 +317,7 @@ class TL2cgen(Peer):
         folder = cached.derived("tl2cgen")
         shutil.rmtree(folder, ignore_errors=True)
         tl2cgen.generate_c_code(Treelite().read_source(cached), dirpath=str(folder),
-                                params={"parallel_comp": 64})
+                                params={"parallel_comp": self.UNITS})
         made = tl2cgen.create_shared("gcc", str(folder), nthread=os.cpu_count(),
                                      long_build_time_warning=False)
         shutil.move(made, self.file(cached))

@@ -101,7 +101,7 @@ class OnnxRuntimePython(OnnxRuntime):
     """An io-binding on fixed buffers: nothing is looked up by name in the timed call."""
 
     name = "onnxruntime-python"
-    is_variant = True
+    variant_of = "onnxruntime"
 
     def import_package(self):
         import onnxruntime  # noqa: F401
