@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The XGBoost importer on documents made by hand: what it reads, what a row then gives, what it
+ * refuses, and the lies a file can tell. Real files are compared in tests/interop.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "convert/reference.h"
+#include "tests/unit/test_xgboost.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The base document with one change must be refused, with these words. */
+static void check_refused(const char *from, const char *to, espalier_status status,
+                          const char *message)
+{
+    espalier_forest forest;
+    char *const text = replace(whole, from, to);
+    const espalier_status found = load_bytes(text, strlen(text), MEMORY_MAX, &forest);
+    if (found != status || strstr(error.message, message) == NULL) {
+        fail_msg("%s -> %s: %d instead of %d, %s", from, to, (int)found, (int)status,
+                 error.message);
+    }
+    free(text);
+}
+
+static void evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
+                     double *slots, uint32_t *leaves)
+{
+    espalier_reference_evaluate(forest, rows, row_count, slots, leaves);
+}
+
+/* The forest of the base document with up to three changes, at one row. */
+static void check_sum(const char *const changes[6], const float row[2], float expected)
+{
+    char *text = strdup(whole);
+    for (size_t i = 0; i < 6 && changes[i] != NULL; i += 2) {
+        char *const next = replace(text, changes[i], changes[i + 1]);
+        free(text);
+        text = next;
+    }
+    espalier_forest forest;
+    double sum = 0;
+    load_text(text, &forest);
+    evaluate(&forest, row, 1, &sum, NULL);
+    if ((float)sum != expected) {
+        fail_msg("%s: %a instead of %a", changes[1], sum, (double)expected);
+    }
+    espalier_forest_free(&forest);
+    free(text);
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+
+static void test_forest_of_a_document(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    load_text(whole, &forest);
+    assert_int_equal(forest.tree_count, 3);
+    assert_int_equal(forest.node_count, 11);
+    assert_int_equal(forest.leaf_count, 7);
+    assert_int_equal(forest.feature_count, 2);
+    assert_string_equal(forest.feature_names[0], "a");
+    assert_string_equal(forest.feature_names[1], "b\t");
+    assert_int_equal(forest.slot_count, 1);
+    assert_int_equal(forest.group_count, 1);
+    assert_int_equal(forest.group_width[0], 1);
+    assert_int_equal(forest.accumulator, ESPALIER_FOREST_SUM_FLOAT32);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_MARGIN);
+    assert_false(forest.classifier);
+    assert_true(forest.missing_allowed && forest.infinite_allowed);
+    assert_true(forest.start[0] == (double)-logf(1.0F / 0.2F - 1.0F));
+    assert_int_equal(forest.default_iterations, 0);
+    assert_string_equal(forest.framework, "XGBoost");
+    assert_string_equal(forest.version, "3.0.5");
+    assert_string_equal(forest.class_name, "xgboost.Booster");
+    assert_string_equal(forest.objective, "binary:logistic");
+    assert_string_equal(
+        forest.parameters_json,
+        "{\"attributes\":{\"best_score\":\"0.5\"},\"booster\":\"gbtree\","
+        "\"learner_model_param\":{\"base_score\":\"2E-1\",\"boost_from_average\":\"1\","
+        "\"num_class\":\"0\",\"num_feature\":\"2\",\"num_target\":\"1\"},"
+        "\"num_parallel_tree\":1,\"num_trees\":3,\"objective\":{\"scale_pos_weight\":\"1\"}}");
+    assert_string_equal(summary.format, "XGBoost JSON");
+    assert_string_equal(summary.version, "3.0.5");
+    assert_int_equal(summary.consumed_bytes, strlen(whole));
+    assert_true(forest.threshold[0] == (double)nextafterf(0.5F, -INFINITY));
+    assert_int_equal(forest.feature[0], 1);
+    assert_int_equal(forest.missing_left[0], 1);
+    assert_true(forest.cover[0] == 10);
+    assert_true(forest.cover[4] == 0); /* was infinite */
+    espalier_forest_free(&forest);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    static const float rows[][2] = {
+        {-2.0F, 0.5F},            /* tree 0: right, left */
+        {-1.25F, 0x1.fffffep-2F}, /* left, by one ulp */
+        {NAN, NAN},               /* left; right of tree 2 */
+        {NAN, 3.0F},              /* right, then missing right */
+        {0x1.fffffep-1F, 2.0F},   /* tree 2: left, right */
+        {-INFINITY, -INFINITY},   /* all left */
+        {INFINITY, INFINITY},     /* all right */
+        {0x1.fffffep-1F, NAN},    /* tree 2: left, missing left */
+    };
+    static const uint32_t expected[][3] = {{3, 0, 3}, {1, 0, 3}, {1, 0, 5}, {4, 0, 5},
+                                           {4, 0, 6}, {1, 0, 3}, {4, 0, 5}, {1, 0, 3}};
+    static const float values[3][7] = {{0, 0.1F, 0, -2.5F, 7},
+                                       {0.25F},
+                                       {0, 0, 0, 0.3F, 0, 0.4F, -0.5F}};
+    enum {
+        COUNT = sizeof rows / sizeof rows[0]
+    };
+    espalier_forest forest;
+    double slots[COUNT];
+    uint32_t leaves[COUNT * 3];
+    load_text(whole, &forest);
+    evaluate(&forest, rows[0], COUNT, slots, leaves);
+    for (size_t row = 0; row < COUNT; row++) {
+        float sum = -logf(1.0F / 0.2F - 1.0F);
+        for (size_t tree = 0; tree < 3; tree++) {
+            assert_int_equal(leaves[row * 3 + tree], expected[row][tree]);
+            sum += values[tree][expected[row][tree]];
+        }
+        assert_true((float)slots[row] == sum);
+    }
+    espalier_forest_free(&forest);
+}
+
+/* x < -infinity and x < NaN are never true: only the missing direction counts. */
+static void test_thresholds_that_no_value_is_below(void **state)
+{
+    (void)state;
+    static const float probes[] = {-INFINITY, -FLT_MAX, 0.0F, INFINITY};
+    static const char *const conditions[] = {"[-Infinity,1E-1,", "[NaN,1E-1,"};
+    const float base = -logf(1.0F / 0.2F - 1.0F);
+    for (size_t i = 0; i < 8; i++) {
+        const char *const changes[6] = {"[5E-1,1E-1,", conditions[i / 4]};
+        const float row[2] = {9.0F, probes[i % 4]};
+        check_sum(changes, row, base + 7.0F + 0.25F + 0.4F);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        const char *const left[6] = {"[5E-1,1E-1,", conditions[i]};
+        const char *const right[6] = {"[5E-1,1E-1,", conditions[i], "[1,0,0,0,0]", "[0,0,0,0,0]"};
+        const float row[2] = {9.0F, NAN};
+        check_sum(left, row, base + 0.1F + 0.25F + 0.4F);
+        check_sum(right, row, base + 7.0F + 0.25F + 0.4F);
+    }
+    const char *const lowest[6] = {"[5E-1,1E-1,", "[-3.4028235E38,1E-1,"};
+    const float below[2] = {9.0F, -INFINITY};
+    const float at[2] = {9.0F, -FLT_MAX};
+    check_sum(lowest, below, base + 0.1F + 0.25F + 0.4F);
+    check_sum(lowest, at, base + 7.0F + 0.25F + 0.4F);
+}
+
+static void test_base_scores(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *score;
+        const char *objective;
+        const char *version;
+        float margin;
+        espalier_forest_task task;
+    } cases[] = {
+        {"\"5E-1\"", "binary:logistic", "[3,4,1]", -0.0F, ESPALIER_FOREST_TASK_MARGIN},
+        {"\"[4.94E-1]\"", "reg:logistic", "[3,1,0]", -0x1.893c34p-6F, ESPALIER_FOREST_TASK_MARGIN},
+        {"0.5", "count:poisson", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_TASK_MARGIN},
+        {"[0.5]", "reg:gamma", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_TASK_MARGIN},
+        {"\"1\"", "survival:cox", "[1,7,6]", 0.0F, ESPALIER_FOREST_TASK_MARGIN},
+        {"\"0.500000\"", "reg:squarederror", "[1,0,2]", 0.5F, ESPALIER_FOREST_TASK_VALUE},
+        {"\"-3E-1\"", "reg:absoluteerror", "[3,4,1]", -0.3F, ESPALIER_FOREST_TASK_VALUE},
+        {"\"7\"", "rank:ndcg", "[3,4,1]", 7.0F, ESPALIER_FOREST_TASK_VALUE},
+        {"\"3E-1\"", "binary:logitraw", "[1,3,0]", 0.3F, ESPALIER_FOREST_TASK_VALUE},
+        {"\"3E-1\"", "multi:softprob", "[2,1,0]", 0.3F, ESPALIER_FOREST_TASK_MARGIN},
+        {"\"3E-1\"", "binary:hinge", "[2,1,0]", 0.3F, ESPALIER_FOREST_TASK_MARGIN},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const scored = replace(whole, "\"2E-1\"", cases[i].score);
+        char *const named = replace(scored, "binary:logistic", cases[i].objective);
+        char *const text = replace(named, "[3,0,5]", cases[i].version);
+        load_text(text, &forest);
+        assert_true(fabs(forest.start[0] - (double)cases[i].margin) <= 1e-9);
+        assert_int_equal(signbit(forest.start[0]) != 0, signbit(cases[i].margin) != 0);
+        assert_int_equal(forest.task, cases[i].task);
+        espalier_forest_free(&forest);
+        free(scored);
+        free(named);
+        free(text);
+    }
+    /* 3.2 began to keep logistic base scores from 0 and 1. */
+    static const struct {
+        const char *version;
+        float score;
+    } clamps[] = {{"[3,1,3]", 1e-8F}, {"[3,2,0]", 1e-6F}};
+    for (size_t i = 0; i < 2; i++) {
+        espalier_forest forest;
+        char *const scored = replace(whole, "\"2E-1\"", "\"1E-8\"");
+        char *const text = replace(scored, "[3,0,5]", clamps[i].version);
+        load_text(text, &forest);
+        assert_true((float)forest.start[0] == -logf(1.0F / clamps[i].score - 1.0F));
+        espalier_forest_free(&forest);
+        free(scored);
+        free(text);
+    }
+}
+
+static void test_classes_and_targets(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    double slots[3];
+    const float row[2] = {-2.0F, 0.5F};
+    char *const classes = replace(whole, "\"num_class\":\"0\"", "\"num_class\":3");
+    char *const scores = replace(classes, "\"2E-1\"", "\"[1,2,3]\"");
+    char *const named = replace(scores, "binary:logistic", "multi:softmax");
+    char *const info = replace(named, "\"tree_info\":[0,0,0]", "\"tree_info\":[0,2,1]");
+    char *const text = replace(info, "[0,1,2,3]", "[0,3]");
+    load_text(text, &forest);
+    assert_int_equal(forest.group_count, 1);
+    assert_int_equal(forest.group_width[0], 3);
+    assert_int_equal(forest.slot_count, 3);
+    assert_int_equal(forest.leaf_width, 1);
+    assert_int_equal(forest.iteration_count, 1);
+    evaluate(&forest, row, 1, slots, NULL);
+    assert_true((float)slots[0] == 1.0F + -2.5F);
+    assert_true((float)slots[1] == 2.0F + 0.3F);
+    assert_true((float)slots[2] == 3.0F + 0.25F);
+    espalier_forest_free(&forest);
+    char *const targets = replace(text, "\"num_class\":3", "\"num_class\":0");
+    char *const many = replace(targets, "\"num_target\":\"1\"", "\"num_target\":\"3\"");
+    char *const squared = replace(many, "multi:softmax", "reg:squarederror");
+    load_text(squared, &forest);
+    assert_int_equal(forest.group_count, 3);
+    assert_int_equal(forest.group_width[2], 1);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_VALUE);
+    espalier_forest_free(&forest);
+    char *const texts[] = {classes, scores, named, info, text, targets, many, squared};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        free(texts[i]);
+    }
+}
+
+/* Dart in its three places: 1.0 to 3.3 beside gbtree or the model, since 3.4 in the model. */
+static void test_dart_weights(void **state)
+{
+    (void)state;
+    static const char weights[] = "\"weight_drop\":[1E-1,1,3.0000001E-1]";
+    const float base = -logf(1.0F / 0.2F - 1.0F);
+    const float row[2] = {-2.0F, 0.5F};
+    const float expected = base + -2.5F * 0.1F + 0.25F + 0.3F * 0.30000001F;
+    char inside[128];
+    char beside[128];
+    char nested[sizeof WHOLE + 64];
+    (void)snprintf(inside, sizeof inside, "\"iteration_indptr\":[0,1,2,3],%s", weights);
+    (void)snprintf(beside, sizeof beside, "\"name\":\"dart\",%s", weights);
+    const char *const in_model[6] = {"\"iteration_indptr\":[0,1,2,3]", inside};
+    const char *const beside_model[6] = {"\"name\":\"gbtree\"", beside};
+    (void)snprintf(nested, sizeof nested,
+                   "\"gradient_booster\":{\"gbtree\":{%s,\"name\":\"gbtree\"},\"name\":\"dart\",%s",
+                   MODEL, weights);
+    const char *const in_gbtree[6] = {"\"gradient_booster\":{" MODEL ",\"name\":\"gbtree\"",
+                                      nested};
+    check_sum(in_model, row, expected);
+    check_sum(beside_model, row, expected);
+    check_sum(in_gbtree, row, expected);
+    check_refused("\"name\":\"gbtree\"", "\"name\":\"dart\"", ESPALIER_ERROR_SOURCE_TREE,
+                  "weight_drop has 0 items for 3 trees");
+    check_refused("\"name\":\"gbtree\"", "\"name\":\"dart\",\"weight_drop\":[1,1]",
+                  ESPALIER_ERROR_SOURCE_TREE, "weight_drop has 2 items for 3 trees");
+}
+
+/* ---- iterations and the wrapper ------------------------------------------------------------- */
+
+typedef struct iteration_case {
+    const char *attributes;
+    const char *parallel; /* replaces "num_parallel_tree":"1", */
+    const char *starts;   /* replaces "iteration_indptr":[0,1,2,3], */
+    uint32_t iterations;
+    uint32_t default_iterations;
+    bool classifier;
+    const char *class_name;
+} iteration_case;
+
+static void test_iterations(void **state)
+{
+    (void)state;
+    static const iteration_case cases[] = {
+        {"{}", "\"num_parallel_tree\":\"1\",", "", 3, 0, false, "xgboost.Booster"},
+        {"{}", "\"num_parallel_tree\":\"3\",", "", 1, 0, false, "xgboost.Booster"},
+        {"{}", "\"num_parallel_tree\":\"2\",", "", 2, 0, false, "xgboost.Booster"},
+        {"{}", "", "\"iteration_indptr\":[0,2,3],", 2, 0, false, "xgboost.Booster"},
+        {"{}", "", "\"iteration_indptr\":[],", 3, 0, false, "xgboost.Booster"},
+        /* A bare Booster takes all, the wrapper stops at the best. */
+        {"{\"best_iteration\":\"1\"}", "", "", 3, 0, false, "xgboost.Booster"},
+        {"{\"best_iteration\":\"1\",\"scikit_learn\":\"{\\\"_estimator_type\\\": "
+         "\\\"classifier\\\"}\"}",
+         "", "", 3, 2, true, "xgboost.XGBModel"},
+        {"{\"best_iteration\":\"2\",\"scikit_learn\":\"{\\\"_estimator_type\\\": "
+         "\\\"regressor\\\"}\"}",
+         "", "", 3, 0, false, "xgboost.XGBModel"},
+        /* Up to 1.3 the model does not say how many trees are grown at once. */
+        {"{\"best_iteration\":\"0\",\"best_ntree_limit\":\"3\"}", "", "", 1, 0, false,
+         "xgboost.Booster"},
+        {"{\"scikit_learn\":\"{\\\"num_parallel_tree\\\": 3, \\\"missing\\\": NaN, \\\"type\\\": "
+         "\\\"XGBClassifier\\\", \\\"classes_\\\": [0, 1]}\"}",
+         "", "", 1, 0, true, "xgboost.XGBClassifier"},
+        {"{\"scikit_learn\":\"{\\\"num_parallel_tree\\\": null, \\\"type\\\": "
+         "\\\"XGBRegressor\\\"}\"}",
+         "", "", 3, 0, false, "xgboost.XGBRegressor"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const noted = replace(whole, "{\"best_score\":\"0.5\"}", cases[i].attributes);
+        char *const grown = replace(noted, "\"num_parallel_tree\":\"1\",", cases[i].parallel);
+        char *const text = replace(grown, "\"iteration_indptr\":[0,1,2,3],", cases[i].starts);
+        load_text(text, &forest);
+        const uint32_t iterations =
+            forest.tree_iteration == NULL ? forest.tree_count : forest.iteration_count;
+        assert_int_equal(iterations, cases[i].iterations);
+        assert_int_equal(forest.default_iterations, cases[i].default_iterations);
+        assert_int_equal(forest.classifier, cases[i].classifier);
+        assert_string_equal(forest.class_name, cases[i].class_name);
+        espalier_forest_free(&forest);
+        free(noted);
+        free(grown);
+        free(text);
+    }
+}
+
+/* ---- what is refused ------------------------------------------------------------------------ */
+
+static void test_unsupported_by_name(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"\"split_type\":[0,0,0,0,0]", "\"split_type\":[1,0,0,0,0]",
+         "learner.gradient_booster.model.trees[0].split_type: a split on categories"},
+        {"\"categories_nodes\":[]", "\"categories_nodes\":[0]",
+         "trees[0].categories_nodes: a split on categories"},
+        {"\"size_leaf_vector\":\"1\"", "\"size_leaf_vector\":\"2\"",
+         "trees[0].tree_param.size_leaf_vector: vector leaves"},
+        {"\"categories_nodes\":[]", "\"leaf_weights\":[1,2]", "vector leaves"},
+        {"\"name\":\"gbtree\"", "\"name\":\"gblinear\"", "gblinear is a linear model"},
+        {"\"name\":\"gbtree\"", "\"name\":\"gbforest\"", "the booster gbforest is not known"},
+        {"binary:logistic", "reg:magic", "the objective reg:magic is not known"},
+        {"[3,0,5]", "[4,0,0]", "saved by XGBoost 4.0; 1.0 to 3.4 are known"},
+        {"[3,0,5]", "[0,90,0]", "saved by XGBoost 0.90"},
+        {"\"categories_sizes\":[]", "\"split_kinds\":[1]",
+         "trees[0].split_kinds: split_kinds is nothing that XGBoost up to 3.4 saves"},
+        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0,0],\"twist\":true", "model.twist: twist is"},
+        {"\"name\":\"gbtree\"", "\"name\":\"gbtree\",\"linear\":{\"a\":1}", "linear: linear is"},
+        {"\"feature_names\":", "\"links\":[[]],\"feature_names\":", "learner.links: links is"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_refused(cases[i][0], cases[i][1], ESPALIER_ERROR_SOURCE_UNSUPPORTED, cases[i][2]);
+        /* Shown all the same. */
+        assert_string_equal(summary.format, "XGBoost JSON");
+        assert_string_equal(summary.class_name, "xgboost.Booster");
+    }
+    /* A member without content says nothing. */
+    espalier_forest forest;
+    char *const empty = replace(whole, "\"categories_sizes\":[]",
+                                "\"categories_sizes\":[],\"new_a\":[],\"new_b\":{},\"new_c\":null");
+    load_text(empty, &forest);
+    espalier_forest_free(&forest);
+    free(empty);
+    char *const raw = replace(whole, "binary:logistic", "binary:logitraw");
+    char *const old = replace(raw, "[3,0,5]", "[1,2,1]");
+    assert_int_equal(load_bytes(old, strlen(old), MEMORY_MAX, &forest),
+                     ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "XGBoost before 1.3"));
+    free(raw);
+    free(old);
+}
+
+static void test_linear_models(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    char *const linear = replace(whole, MODEL, "\"model\":{\"boosted_rounds\":3,\"weights\":[1]}");
+    char *const text = replace(linear, "\"name\":\"gbtree\"", "\"name\":\"gblinear\"");
+    assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest),
+                     ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "gblinear is a linear model, not trees"));
+    free(linear);
+    free(text);
+}
+
+static void test_trees_that_lie(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"[1,-1,3,-1,-1]", "[5,-1,3,-1,-1]",
+         "trees[0]: node 0 has a child 5, out of range of 5 nodes"},
+        {"[1,-1,3,-1,-1]", "[-2,-1,3,-1,-1]", "node 0 has a child -2"},
+        {"[2,-1,4,-1,-1]", "[1,-1,4,-1,-1]",
+         "node 0 leads to node 1, where another path leads as well"},
+        {"[1,-1,3,-1,-1]", "[1,-1,0,-1,-1]", "node 2 leads to node 0, where another path"},
+        {"[1,-1,3,-1,-1]", "[0,-1,3,-1,-1]", "node 0 leads to node 0"},
+        {"[1,-1,3,-1,-1]", "[1,-1,-1,-1,-1]", "2 nodes are not reached, num_deleted is 0"},
+        {"\"num_deleted\":2", "\"num_deleted\":3", "2 nodes are not reached, num_deleted is 3"},
+        {"[1,-1,3,-1,-1]", "[1,-1,3,-1]", "left_children has 4 items for 5 nodes"},
+        {"[2,-1,4,-1,-1]", "[2,-1,4,-1,-1,-1]", "right_children has 6 items for 5 nodes"},
+        {"\"split_indices\":[1,0,0,0,0]", "\"split_indices\":[]",
+         "split_indices has 0 items for 5 nodes"},
+        {"[5E-1,1E-1,", "[5E-1,", "split_conditions has 4 items for 5 nodes"},
+        {"[1,0,0,0,0]", "[1,0,0,0]", "default_left has 4 items for 5 nodes"},
+        {"[0,0,0,0,0]", "[0,0,0,0]", "split_type has 4 items for 5 nodes"},
+        {"[1E1,4E0,", "[4E0,", "sum_hessian has 4 items for 5 nodes"},
+        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"0\"", "num_nodes is 0"},
+        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"4294967297\"", "num_nodes is 4294967297"},
+        {"\"id\":1", "\"id\":2", "trees[1]: the tree's id is 2"},
+        {"\"split_indices\":[1,", "\"split_indices\":[2,", "tree 0, node 0: there is no feature 2"},
+        {"\"split_indices\":[1,", "\"split_indices\":[-1,", "there is no feature"},
+        {"1E-1,-1.25E0", "1E99,-1.25E0", "of the forest is not finite"},
+        {"\"num_trees\":\"3\"", "\"num_trees\":\"4\"", "3 trees, num_trees is 4"},
+        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0]", "tree_info has 2 items"},
+        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,1,0]", "tree 1 adds to output 1 of 1"},
+        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0,-1]", "tree 2 adds to output -1 of 1"},
+        {"[0,1,2,3]", "[0,1,3,2]", "iteration_indptr does not rise"},
+        {"[0,1,2,3]", "[0,1,1,3]", "iteration_indptr does not rise"},
+        {"[0,1,2,3]", "[1,2,3]", "iteration_indptr does not rise"},
+        {"[0,1,2,3]", "[0,2147483647]", "iteration_indptr does not rise"},
+        {"[\"a\",", "[\"a\",\"c\",", "3 feature names for 2 features"},
+        {"\"num_feature\":\"2\",\"num_target\"", "\"num_feature\":\"0\",\"num_target\"",
+         "num_feature is 0"},
+        {"\"2E-1\"", "\"[2E-1,1E-1]\"", "base_score has 2 values for 1 outputs"},
+        {"\"2E-1\"", "\"0\"", "a base score of 0 gives no finite margin with binary:logistic"},
+        {"\"2E-1\"", "\"1\"", "a base score of 1 gives no finite margin"},
+        {"\"2E-1\"", "\"2\"", "a base score of 2 gives no finite margin"},
+        {TREE_0 "," TREE_1 "," TREE_2, "", "0 trees, num_trees is 3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_refused(cases[i][0], cases[i][1], ESPALIER_ERROR_SOURCE_TREE, cases[i][2]);
+    }
+}
+
+static void test_members_missing_or_doubled(void **state)
+{
+    (void)state;
+    static const char *const required[][2] = {
+        {"\"version\":", "version"},
+        {"\"gradient_booster\":", "learner: there is no gradient_booster"},
+        {"\"learner_model_param\":", "learner_model_param"},
+        {"\"objective\":", "objective"},
+        {"\"base_score\":", "learner.learner_model_param: there is no base_score"},
+        {"\"num_class\":", "num_class"},
+        {"\"num_feature\":\"2\",\"num_target", "num_feature"},
+        {"\"name\":\"gbtree\"", "learner.gradient_booster: there is no name"},
+        {"\"name\":\"binary", "learner.objective: there is no name"},
+        {"\"num_trees\":", "gbtree_model_param: there is no num_trees"},
+        {"\"default_left\":", "trees[0]: there is no default_left"},
+        {"\"left_children\":", "left_children"},
+        {"\"right_children\":", "right_children"},
+        {"\"split_conditions\":", "split_conditions"},
+        {"\"split_indices\":", "split_indices"},
+        {"\"tree_param\":", "tree_param"},
+        {"\"num_nodes\":", "trees[0].tree_param: there is no num_nodes"},
+    };
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        /* Another name of the same length. */
+        char renamed[64];
+        (void)snprintf(renamed, sizeof renamed, "%s", required[i][0]);
+        renamed[2] = 'X';
+        char words[96];
+        (void)snprintf(words, sizeof words, "%s", required[i][1]);
+        check_refused(required[i][0], renamed, ESPALIER_ERROR_SOURCE_SYNTAX, words);
+    }
+    check_refused("{\"learner\":", "{\"other\":\"learner\",\"Learner\":",
+                  ESPALIER_ERROR_SOURCE_SYNTAX, "test: there is no learner");
+    static const char *const doubled[][3] = {
+        {"\"version\":", "\"version\":[1,2,3],\"version\":", "version: given twice"},
+        {"\"id\":0", "\"id\":0,\"id\":0", "trees[0].id: given twice"},
+        {"\"id\":0", "\"i\\u0064\":0,\"id\":0", "trees[0].id: given twice"},
+        {"\"name\":\"binary:logistic\"", "\"name\":\"a\",\"name\":\"binary:logistic\"",
+         "learner.objective.name: given twice"},
+        {"\"name\":\"gbtree\"", "\"name\":\"gbtree\",\"gbtree\":{\"model\":{}}",
+         "learner.gradient_booster.gbtree.model: a second model"},
+        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0,0],\"weight_drop\":[],\"weight_drop\":[]",
+         "weight_drop: given twice"},
+    };
+    for (size_t i = 0; i < sizeof doubled / sizeof doubled[0]; i++) {
+        check_refused(doubled[i][0], doubled[i][1], ESPALIER_ERROR_SOURCE_SYNTAX, doubled[i][2]);
+    }
+}
+
+static void test_values_of_another_kind(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"five\"",
+         "trees[0].tree_param.num_nodes: a text that is no integer"},
+        {"\"num_nodes\":\"5\"", "\"num_nodes\":5.5", "no whole number"},
+        {"\"num_nodes\":\"5\"", "\"num_nodes\":[5]", "an array where a number belongs"},
+        {"\"trees\":[", "\"trees\":7,\"treez\":[", "model.trees: a number where an array belongs"},
+        {"[1,0,0,0,0]", "[1,0,2,0,0]", "default_left[2]: 2 is neither 0 nor 1"},
+        {"[1,-1,3,-1,-1]", "[1,-1,3.5,-1,-1]", "left_children[2]: no whole number"},
+        {"[1,-1,3,-1,-1]", "[1,-1,\"3\",-1,-1]", "left_children[2]: a text where a number"},
+        {"\"2E-1\"", "\"\"", "learner.learner_model_param.base_score: no number at number 0"},
+        {"\"2E-1\"", "\"[1,]\"", "base_score: no number at number 1"},
+        {"\"2E-1\"", "null", "base_score: null where a number belongs"},
+        {"[3,0,5]", "[3,0]", "version: 2 numbers instead of three"},
+        {"[3,0,5]", "\"3.0.5\"", "version: a text where an array belongs"},
+        {"{\"best_score\":\"0.5\"}", "{\"best_iteration\":\"last\"}",
+         "attributes.best_iteration: a text that is no integer"},
+        {"{\"best_score\":\"0.5\"}", "{\"scikit_learn\":\"{\"}",
+         "attributes.scikit_learn: a text that is no JSON object"},
+        {"[\"a\",", "[\"\\u0000\",", "feature_names[0]: a text that is no UTF-8, or holds a NUL"},
+        {"[\"a\",", "[7,", "feature_names[0]: a number where a text belongs"},
+        {"binary:logistic",
+         "a_name_that_is_longer_than_any_objective_that_there_ever_was_or_will_be",
+         "objective.name: a text of 71 bytes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_refused(cases[i][0], cases[i][1], ESPALIER_ERROR_SOURCE_SYNTAX, cases[i][2]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_forest_of_a_document),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_thresholds_that_no_value_is_below),
+        cmocka_unit_test(test_base_scores),
+        cmocka_unit_test(test_classes_and_targets),
+        cmocka_unit_test(test_dart_weights),
+        cmocka_unit_test(test_iterations),
+        cmocka_unit_test(test_unsupported_by_name),
+        cmocka_unit_test(test_linear_models),
+        cmocka_unit_test(test_trees_that_lie),
+        cmocka_unit_test(test_members_missing_or_doubled),
+        cmocka_unit_test(test_values_of_another_kind),
+    };
+    return cmocka_run_group_tests_name("xgboost", tests, NULL, NULL);
+}
