@@ -29,8 +29,11 @@ enum class cache {
     dropped
 };
 
-constexpr uint64_t SMALL_BYTES = UINT64_C(1) << 20;
-constexpr uint64_t LARGE_BYTES = UINT64_C(1) << 30;
+// One shape of model at sizes from 1 MiB to 1 GiB. The largest naive forest takes 6 GB of memory.
+constexpr uint64_t MEBIBYTE = UINT64_C(1) << 20;
+constexpr uint64_t SIZES[] = {MEBIBYTE, 8 * MEBIBYTE, 64 * MEBIBYTE, 1024 * MEBIBYTE};
+constexpr uint64_t NAIVE_BYTES_MAX = 1024 * MEBIBYTE;
+constexpr uint64_t NAIVE_BYTES_QUICK = 8 * MEBIBYTE;
 
 // Brings a file's pages into the wanted state; returns how many pages are in memory if dropped.
 size_t prepare_cache(const std::string &path, cache state)
@@ -145,21 +148,74 @@ void add_model(const bench_settings &settings, const bench_model &model)
                   [=](benchmark::State &s) { bench_naive_first(s, *about, cache::dropped); });
 }
 
-// Two models alike in all but size: the same trees, grown to 1 MiB and to 1 GiB.
-struct size_pair {
+// Models alike in all but size: the same trees, grown.
+struct size_range {
     bench_model seed;
     std::vector<std::unique_ptr<grown_file>> files;
 };
 
-std::unique_ptr<size_pair> add_sizes(const bench_settings &settings)
+std::string size_name(uint64_t bytes)
 {
-    auto pair = std::make_unique<size_pair>();
-    const bench_model *const seed = &pair->seed;
-    pair->seed = prepare_forest(settings, "depth8");
-    for (const uint64_t bytes : {SMALL_BYTES, LARGE_BYTES}) {
-        pair->files.push_back(std::make_unique<grown_file>(settings, pair->seed, bytes));
-        const std::string path = pair->files.back()->path();
-        const std::string name = bytes == SMALL_BYTES ? "1MiB" : "1GiB";
+    return bytes >= 1024 * MEBIBYTE ? std::to_string(bytes / (1024 * MEBIBYTE)) + "GiB"
+                                    : std::to_string(bytes / MEBIBYTE) + "MiB";
+}
+
+void bench_row(benchmark::State &state, const bench_model &about, const std::string &path)
+{
+    call_times times(state);
+    std::vector<double> output(about.width);
+    const model_owner model = open_model(path);
+    const predictor_owner predictor = create_predictor(model.get(), ESPALIER_ISA_AUTO);
+    size_t row = 0;
+    for (auto _ : state) {
+        const espalier_rows rows =
+            espalier_rows_float32(about.rows.row(row), 1, about.rows.feature_count);
+        espalier_outputs out = {};
+        out.data = output.data();
+        out.data_bytes = output.size() * sizeof(double);
+        const int64_t start = now_ns();
+        const espalier_status status = espalier_predict(predictor.get(), about.kind, &rows, &out);
+        times.add(start, now_ns());
+        if (status != ESPALIER_OK) {
+            throw std::runtime_error("a prediction failed");
+        }
+        row = (row + 1) % about.rows.row_count;
+    }
+    times.report();
+}
+
+// Load, first prediction, and then one row at a time, of the same naive forest.
+void bench_naive_size(benchmark::State &state, const bench_model &about, const std::string &path)
+{
+    call_times times(state);
+    std::vector<double> output(about.width);
+    std::vector<double> row_times;
+    for (auto _ : state) {
+        const int64_t start = now_ns();
+        const naive_owner naive = load_naive(path);
+        naive_predict_row(naive.get(), about.rows.row(0), output.data());
+        times.add(start, now_ns());
+        for (size_t row = 1; row < about.rows.row_count; row++) {
+            const int64_t before = now_ns();
+            naive_predict_row(naive.get(), about.rows.row(row), output.data());
+            row_times.push_back(static_cast<double>(now_ns() - before));
+        }
+    }
+    times.report();
+    state.counters["one_row_p50_ns"] = percentile(row_times, 0.50);
+    state.counters["one_row_p99_ns"] = percentile(row_times, 0.99);
+}
+
+std::unique_ptr<size_range> add_sizes(const bench_settings &settings)
+{
+    auto range = std::make_unique<size_range>();
+    const bench_model *const seed = &range->seed;
+    range->seed = prepare_forest(settings, "depth8");
+    for (const uint64_t bytes : SIZES) {
+        range->files.push_back(std::make_unique<grown_file>(settings, range->seed, bytes));
+        const grown_file *const file = range->files.back().get();
+        const std::string path = file->path();
+        const std::string name = size_name(bytes);
         sync_file(path);
         warm_page_cache(path);
         add_benchmark("open/warm/" + name, settings.is_quick ? 2000 : 20000,
@@ -169,8 +225,19 @@ std::unique_ptr<size_pair> add_sizes(const bench_settings &settings)
                       });
         add_benchmark("open_first/warm/" + name, settings.is_quick ? 200 : 2000,
                       [=](benchmark::State &s) { bench_first(s, *seed, path, cache::warm); });
+        add_benchmark("one_row/best/" + name, settings.is_quick ? 2000 : 20000,
+                      [=](benchmark::State &s) { bench_row(s, *seed, path); });
+        if (bytes <= (settings.is_quick ? NAIVE_BYTES_QUICK : NAIVE_BYTES_MAX)) {
+            add_benchmark("naive_load_first/warm/" + name, bytes > 64 * MEBIBYTE ? 1 : 3,
+                          [=](benchmark::State &s) {
+                              const std::string naive = file->write_naive();
+                              warm_page_cache(naive);
+                              bench_naive_size(s, *seed, naive);
+                              std::remove(naive.c_str());
+                          });
+        }
     }
-    return pair;
+    return range;
 }
 
 } // namespace
@@ -179,7 +246,7 @@ int main(int count, char **arguments)
 {
     return run_program(count, arguments, true,
                        [](const bench_settings &settings, const std::vector<bench_model> &models) {
-                           std::unique_ptr<size_pair> sizes;
+                           std::unique_ptr<size_range> sizes;
                            if (settings.models.empty()) {
                                sizes = add_sizes(settings);
                            }

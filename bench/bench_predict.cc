@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Predicting from an open model: one row at a time, every call timed and each with another row the
- * forest has not seen; and batches of 1 to 10,000 rows, per row. Against the naive forest on the
- * same rows. Public headers only.
+ * forest has not seen; and batches of 1 to 100,000 rows (more than there are: the rows again), per
+ * row. Against the naive forest on the same rows. Public headers only.
  */
 #include "harness.h"
 
@@ -15,31 +15,60 @@ namespace
 
 using namespace espalier_bench;
 
+constexpr size_t BATCH_ROWS_MAX = 100000;
 constexpr size_t WARM_UP_ROWS = 1000;
-constexpr size_t BATCH_ROWS[] = {1, 10, 100, 1000, 10000};
+constexpr size_t BATCH_ROWS[] = {1, 2, 4, 8, 16, 32, 64, 100, 1000, 10000, 100000};
+
+// Rows for calls of `count` rows: the model's, repeated where they are fewer.
+struct call_rows {
+    size_t row_count;
+    size_t feature_count;
+    const float *data;
+    std::vector<float> repeated;
+
+    call_rows(const float_rows &rows, size_t count)
+        : row_count(std::max(rows.row_count, count)), feature_count(rows.feature_count),
+          data(rows.row(0))
+    {
+        if (count > rows.row_count) {
+            repeated.reserve(count * feature_count);
+            for (size_t row = 0; row < count; row++) {
+                const float *const from = rows.row(row % rows.row_count);
+                repeated.insert(repeated.end(), from, from + feature_count);
+            }
+            data = repeated.data();
+        }
+    }
+
+    const float *row(size_t index) const
+    {
+        return data + index * feature_count;
+    }
+};
 
 // What a timed call needs, made once per benchmark.
 struct open_forest {
     const bench_model *about;
+    call_rows rows;
     model_owner model;
     predictor_owner predictor;
     std::vector<double> output;
 
-    open_forest(const bench_model &description, espalier_isa isa)
-        : about(&description), model(open_model(description.model_path)),
-          predictor(create_predictor(model.get(), isa)),
-          output(description.rows.row_count * description.width)
+    open_forest(const bench_model &description, espalier_isa isa, size_t call_count)
+        : about(&description), rows(description.rows, call_count),
+          model(open_model(description.model_path)), predictor(create_predictor(model.get(), isa)),
+          output(rows.row_count * description.width)
     {
     }
 
     void predict(size_t first, size_t count)
     {
-        const espalier_rows rows =
-            espalier_rows_float32(about->rows.row(first), count, about->rows.feature_count);
+        const espalier_rows called =
+            espalier_rows_float32(rows.row(first), count, rows.feature_count);
         espalier_outputs out = {};
         out.data = output.data();
         out.data_bytes = output.size() * sizeof(double);
-        if (espalier_predict(predictor.get(), about->kind, &rows, &out) != ESPALIER_OK) {
+        if (espalier_predict(predictor.get(), about->kind, &called, &out) != ESPALIER_OK) {
             throw std::runtime_error("a prediction failed");
         }
         benchmark::DoNotOptimize(output.data());
@@ -48,21 +77,22 @@ struct open_forest {
 
 struct open_naive {
     const bench_model *about;
+    call_rows rows;
     naive_owner forest;
     std::vector<double> output;
 
     explicit open_naive(const bench_model &description)
-        : about(&description), forest(load_naive(description.naive_path)),
-          output(description.rows.row_count * description.width)
+        : about(&description), rows(description.rows, BATCH_ROWS_MAX),
+          forest(load_naive(description.naive_path)), output(rows.row_count * description.width)
     {
     }
 
     void predict(size_t first, size_t count)
     {
         if (count == 1) {
-            naive_predict_row(forest.get(), about->rows.row(first), output.data());
+            naive_predict_row(forest.get(), rows.row(first), output.data());
         } else {
-            naive_predict_batch(forest.get(), about->rows.row(first), count, output.data());
+            naive_predict_batch(forest.get(), rows.row(first), count, output.data());
         }
         benchmark::DoNotOptimize(output.data());
     }
@@ -71,7 +101,7 @@ struct open_naive {
 // Calls of `count` rows each, going round through all rows.
 template <typename Forest> void time_calls(benchmark::State &state, Forest &forest, size_t count)
 {
-    const size_t row_count = forest.about->rows.row_count;
+    const size_t row_count = forest.rows.row_count;
     for (size_t row = 0; row + count <= std::min(WARM_UP_ROWS, row_count); row += count) {
         forest.predict(row, count);
     }
@@ -102,7 +132,7 @@ std::vector<espalier_isa> choose_levels(const bench_model &model)
 int64_t count_calls(const bench_settings &settings, size_t rows_per_call)
 {
     const size_t rows = settings.is_quick ? 10000 : 100000;
-    const size_t least = settings.is_quick ? 3 : 10;
+    const size_t least = settings.is_quick || rows_per_call >= BATCH_ROWS_MAX ? 3 : 10;
     return static_cast<int64_t>(std::max(least, rows / rows_per_call));
 }
 
@@ -112,18 +142,16 @@ void add_level(const bench_settings &settings, const bench_model &model, espalie
     const std::string level = isa == ESPALIER_ISA_SCALAR ? "scalar/" : "best/";
     add_benchmark("one_row/" + level + model.name, settings.is_quick ? 10000 : 50000,
                   [=](benchmark::State &state) {
-                      open_forest forest(*about, isa);
+                      open_forest forest(*about, isa, 1);
                       time_calls(state, forest, 1);
                       state.SetLabel(espalier_predictor_kernel(forest.predictor.get()));
                   });
     for (const size_t rows : BATCH_ROWS) {
-        if (rows <= model.rows.row_count) {
-            add_benchmark("batch/" + level + model.name + "/" + std::to_string(rows),
-                          count_calls(settings, rows), [=](benchmark::State &state) {
-                              open_forest forest(*about, isa);
-                              time_calls(state, forest, rows);
-                          });
-        }
+        add_benchmark("batch/" + level + model.name + "/" + std::to_string(rows),
+                      count_calls(settings, rows), [=](benchmark::State &state) {
+                          open_forest forest(*about, isa, rows);
+                          time_calls(state, forest, rows);
+                      });
     }
 }
 
@@ -141,7 +169,7 @@ void add_naive(const bench_settings &settings, const bench_model &model)
     add_benchmark("one_row/naive/" + model.name, settings.is_quick ? 3000 : 20000,
                   [=](benchmark::State &state) { time_calls(state, forest(), 1); });
     for (const size_t rows : BATCH_ROWS) {
-        if (rows > 1 && rows <= model.rows.row_count) {
+        if (rows > 1) {
             add_benchmark("batch/naive/" + model.name + "/" + std::to_string(rows),
                           std::max<int64_t>(3, count_calls(settings, rows) / 4),
                           [=](benchmark::State &state) { time_calls(state, forest(), rows); });

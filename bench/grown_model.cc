@@ -28,7 +28,7 @@ namespace
 
 constexpr size_t HEADER_BYTES = 128;       // 3.1
 constexpr size_t SECTION_ENTRY_BYTES = 96; // 3.2
-constexpr size_t TREE_BYTES = 32;          // 13
+constexpr size_t TREE_BYTES = 40;          // 13
 constexpr size_t NODE_BYTES = 8;           // 15.1
 constexpr size_t PART_CHILD_BITS = 8;      // 9: offset of child_bits
 constexpr uint32_t TYPE_MODEL = 1;

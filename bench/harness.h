@@ -62,7 +62,8 @@ void add_benchmark(const std::string &name, int64_t iterations, Function functio
 
 // `add` registers the benchmarks; what it returns lives until they have run. `is_fresh`: the
 // standard forests are converted anew.
-template <typename Adder> int run_program(int count, char **arguments, bool is_fresh, Adder add)
+template <typename Adder>
+int run_program(int count, char **arguments, bool is_fresh, Adder add, bool is_pinned = true)
 {
     try {
         if (count > 1 && std::strcmp(arguments[1], "--help") == 0) {
@@ -87,8 +88,9 @@ template <typename Adder> int run_program(int count, char **arguments, bool is_f
                                             " bytes, kernel " + model.kernel);
         }
         const auto kept = add(settings, models);
-        const int cpu = pin_to_cpu(settings.cpu);
-        benchmark::AddCustomContext("pinned to cpu", std::to_string(cpu));
+        benchmark::AddCustomContext("pinned to cpu", is_pinned
+                                                         ? std::to_string(pin_to_cpu(settings.cpu))
+                                                         : "a thread each");
         benchmark::AddCustomContext("clock cost ns", std::to_string(clock_cost_ns()));
         benchmark::RunSpecifiedBenchmarks();
         benchmark::Shutdown();

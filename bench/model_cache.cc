@@ -375,16 +375,39 @@ std::vector<bench_model> prepare_models(const bench_settings &settings, bool is_
 grown_file::grown_file(const bench_settings &settings, const bench_model &seed, uint64_t bytes)
     : path_(settings.folder + "/" + seed.name + "-" + std::to_string(bytes >> 20) + "MiB.espalier")
 {
-    if (is_stale(path_)) {
-        make_file(path_,
-                  [&](const std::string &path) { grow_model(seed.model_path, path, bytes); });
+    if (!is_stale(path_)) {
+        return;
     }
+    // Only a walk grows: its nodes name their children.
+    espalier_convert_options options = ESPALIER_CONVERT_OPTIONS_INIT;
+    espalier_error error;
+    const std::string walk = path_ + ".seed";
+    options.layout = ESPALIER_LAYOUT_WALK;
+    if (espalier_convert(seed.source_path.c_str(), walk.c_str(), &options, nullptr, &error) !=
+        ESPALIER_OK) {
+        fail(error.message);
+    }
+    make_file(path_, [&](const std::string &path) { grow_model(walk, path, bytes); });
+    std::remove(walk.c_str());
+}
+
+std::string grown_file::write_naive() const
+{
+    const std::string naive_path = path_ + ".naive";
+    const model_owner opened = open_model(path_);
+    make_file(naive_path, [&](const std::string &path) {
+        if (!naive_write(opened.get(), path.c_str())) {
+            fail(path + ": not writable");
+        }
+    });
+    return naive_path;
 }
 
 grown_file::~grown_file()
 {
     if (std::getenv("ESPALIER_BENCH_KEEP") == nullptr) {
         std::remove(path_.c_str());
+        std::remove((path_ + ".naive").c_str());
     }
 }
 

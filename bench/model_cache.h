@@ -96,6 +96,9 @@ public:
         return path_;
     }
 
+    // Writes the naive stream of the same trees beside it; removed with it. Returns its path.
+    std::string write_naive() const;
+
 private:
     std::string path_;
 };

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns the output of the benchmark programs (open.json, predict.json, memory.json, convert.json in
-one folder) into one table for people, the project's goals, and a CSV file with every figure.
+"""Turns the output of the benchmark programs (open.json, predict.json, options.json, threads.json,
+memory.json, convert.json in one folder) into one table for people, the project's goals, and a CSV file with every figure.
 Standard library only; started by bench/run.sh.
 """
 
@@ -15,7 +15,7 @@ def read_figures(folder):
     """(figures, context): figures by benchmark name, as Google Benchmark gives them."""
     figures = {}
     context = {}
-    for name in ("open", "predict"):
+    for name in ("open", "predict", "options", "threads"):
         data = json.loads((folder / f"{name}.json").read_text())
         context.update(data["context"])
         for entry in data["benchmarks"]:
@@ -80,7 +80,7 @@ class Report:
         if level != "scalar":
             yield ("one row, p50, scalar", self.get(f"one_row/scalar/{model}"),
                    self.get(f"one_row/naive/{model}"))
-        for rows in ("10", "100", "1000", "10000"):
+        for rows in ("2", "4", "8", "16", "32", "64", "100", "1000", "10000", "100000"):
             ours = f"batch/{level}/{model}/{rows}"
             if ours in self.figures:
                 yield (f"batch of {rows}, per row", self.get(ours),
@@ -101,6 +101,53 @@ class Report:
                 table.append([what, time_text(ours), time_text(naive) if naive else "",
                               ratio_text(ours, naive) if naive else ""])
             print_table(table)
+
+    def print_sizes(self):
+        """The same shape of model at growing sizes."""
+        names = [name.split("/")[2] for name in self.figures
+                 if name.startswith("open/warm/") and name.endswith("iB")]
+        if not names:
+            return
+        table = [["size", "open", "open + first", "one row", "naive load + first",
+                  "naive one row"]]
+        for name in names:
+            naive = self.figures.get(f"naive_load_first/warm/{name}")
+            table.append([name, time_text(self.get(f"open/warm/{name}")),
+                          time_text(self.get(f"open_first/warm/{name}")),
+                          time_text(self.get(f"one_row/best/{name}")),
+                          time_text(naive["p50_ns"]) if naive else "",
+                          time_text(naive["one_row_p50_ns"]) if naive else ""])
+        print("\nthe same trees, grown:\n")
+        print_table(table)
+
+    def print_options(self):
+        """What prefault, lock, copies and huge pages cost and gain."""
+        for model in self.models:
+            ways = [name.split("/")[1] for name in self.figures
+                    if name.startswith("options_open/") and name.endswith(f"/{model}")]
+            if not ways:
+                continue
+            table = [["", "open", "first 100 rows", "faults", "one row", "batch, per row"]]
+            for way in ways:
+                opened = self.figures[f"options_open/{way}/{model}"]
+                table.append([way, time_text(opened["p50_ns"]),
+                              time_text(opened["first_100_rows_ns"]),
+                              f"{opened['first_100_rows_faults']:.0f}",
+                              time_text(self.get(f"options_one_row/{way}/{model}")),
+                              time_text(self.get(f"options_batch/{way}/{model}"))])
+            print(f"\n{model}, ways to hold it in memory:\n")
+            print_table(table)
+
+    def thread_ratios(self):
+        """(what, threads, rate with all threads by the rate with one)."""
+        for kind, text in (("threads_batch", "batches"), ("threads_one_row", "single rows")):
+            for model in self.models:
+                counts = sorted(int(name.split("/")[2]) for name in self.figures
+                                if name.startswith(f"{kind}/{model}/"))
+                if len(counts) > 1:
+                    yield (f"{model}, {text}", counts[-1],
+                           self.get(f"{kind}/{model}/1")
+                           / self.get(f"{kind}/{model}/{counts[-1]}"))
 
     def goals(self):
         """(what, figure, held or None) for the project's goals that were measured here."""
@@ -124,6 +171,9 @@ class Report:
                    entry["seconds"] <= 3)
             yield ("convert, memory: 3 x the source", f"{memory:.2f} x", memory <= 3)
             yield ("size of the model: 1/8 of the source", f"1/{size:.1f}", size >= 8)
+        for what, threads, ratio in self.thread_ratios():
+            if threads == 2:
+                yield (f"two threads, {what}: 1.9 x", f"{ratio:.2f} x", ratio >= 1.9)
         for entry in self.memory:
             yield (f"one more process, {entry['model']}: 1 MB",
                    f"{entry['extra_bytes'] / 1e6:.2f} MB", entry["extra_bytes"] < 1e6)
@@ -135,9 +185,12 @@ class Report:
             print_table([["goal", "measured", ""]] + rows)
 
     def csv_rows(self):
+        keys = ("p50_ns", "p99_ns", "best_ns", "one_row_p50_ns", "one_row_p99_ns",
+                "first_100_rows_ns", "first_100_rows_faults", "huge_bytes")
         for name, entry in self.figures.items():
-            for key in ("p50_ns", "p99_ns", "best_ns"):
-                yield (name, key, f"{entry[key]:.1f}")
+            for key in keys:
+                if key in entry:
+                    yield (name, key, f"{entry[key]:.1f}")
         for entry in self.memory:
             for key in ("file_bytes", "one_bytes", "one_mapping_bytes", "extra_bytes",
                         "extra_mapping_bytes"):
@@ -167,6 +220,8 @@ def main():
     report = Report(arguments.folder)
     report.print_machine()
     report.print_models()
+    report.print_sizes()
+    report.print_options()
     report.print_goals()
     if arguments.csv:
         report.write_csv(arguments.csv)
