@@ -12,7 +12,7 @@ import sys
 ITEMS_MAX = 4
 NAMES = {1: "MODEL", 2: "STEPS", 3: "PARTS", 4: "STAGES", 5: "OUTPUTS", 6: "COLUMNS", 7: "TREES",
          8: "CONSTANTS", 9: "FEATURE_NAMES", 10: "CLASS_LABELS", 16: "NODES", 17: "LEAVES",
-         24: "NODE_NUMBERS", 25: "GOLDEN", 26: "METADATA", 27: "PROOF"}
+         18: "CUTS", 24: "NODE_NUMBERS", 25: "GOLDEN", 26: "METADATA", 27: "PROOF"}
 
 # A field is a type and a name; sizes in bytes stand for runs of bytes.
 HEADER = """8 magic|H format_major|H format_minor|I byte_order|Q file_bytes|Q required_features|
@@ -29,14 +29,13 @@ I number_bytes|Q visits_per_row|Q node_count|24 reserved""",
     "PARTS": """I layout|I node_bytes|I child_bits|I accumulator|I aggregate|I leaf_width|
 I first_slot|I slot_count|I first_tree|I tree_count|Q leaf_offset|I leaf_count|I start|
 I start_index|I divisor|I divisor_index|I iteration_count|I default_iteration_first|
-I default_iteration_count|48 reserved""",
+I default_iteration_count|I bank|44 reserved""",
     "STAGES": "I operation|I input_slot|I output_slot|I slot_count|I order|12 reserved",
     "OUTPUTS": "I kind|I group|I dtype|I first_slot|I slot_count|I decision|I part|I reserved",
-    "COLUMNS": "I kind|I feature|I missing|I reserved",
+    "COLUMNS": "I kind|I feature|I missing|I bank|Q first_cut|I cut_count|I segment",
     "TREES": """Q first_node|I node_count|I source_node_count|I depth|I slot|I number|
-I iteration""",
+I iteration|I first_leaf|I leaf_count""",
     "CONSTANTS": "d constant",
-    "LEAVES": "d value",
     "PROOF": """Q rows_compared|Q values_compared|Q leaves_compared|Q check_rows|Q check_values|
 Q check_differing|Q check_ulp_max|I check_kind|I check_cause""",
 }
@@ -100,7 +99,25 @@ def dump_labels(dump, begin):
             dump.array({1: "q", 3: "d"}.get(group["kind"], "Q"), "label", group["count"])
 
 
-def dump_nodes(dump, size, part):
+def dump_heap(dump, part, trees):
+    code = "B" if part["node_bytes"] == 2 else "H"
+    for tree in trees:
+        for name in ("column", "threshold"):
+            for node in range(min(tree["node_count"], ITEMS_MAX)):
+                dump.field(code, f"{name}[{node}]")
+            left = tree["node_count"] - ITEMS_MAX
+            dump.at += left * struct.calcsize(code)
+            print(f"        ... {left} more")
+
+
+def dump_nodes(dump, size, part, trees):
+    if part["layout"] == 2:
+        dump_heap(dump, part, trees)
+        return
+    if part["layout"] == 3:
+        for _ in range(min(size // 8, ITEMS_MAX)):
+            dump.record("H column|H threshold|H left|H right")
+        return
     if part["node_bytes"] == 16:
         for _ in range(min(size // 16, ITEMS_MAX)):
             dump.record(NODE_WIDE)
@@ -121,10 +138,19 @@ def dump_golden(dump):
         dump.array(kind, name, shape["row_count"] * shape[width])
 
 
-def dump_section(dump, name, size, parts):
+def dump_section(dump, name, size, tables):
     begin = dump.at
     if name == "NODES":
-        dump_nodes(dump, size, parts[0])
+        dump_nodes(dump, size, tables["PARTS"][0], tables["TREES"])
+    elif name == "LEAVES":
+        kind = "d" if tables["PARTS"][0]["accumulator"] == 1 else "f"
+        dump.array(kind, "value", size // struct.calcsize(kind))
+    elif name == "CUTS":
+        kind = "f" if tables["MODEL"][0]["input_rule"] & 1 else "d"
+        dump.array(kind, "cut", size // struct.calcsize(kind))
+    elif name == "NODE_NUMBERS":
+        kind = {1: "B", 2: "H", 4: "I"}[tables["MODEL"][0]["number_bytes"]]
+        dump.array(kind, "number", size // struct.calcsize(kind))
     elif name == "GOLDEN":
         dump_golden(dump)
     elif name == "METADATA":
@@ -137,8 +163,7 @@ def dump_section(dump, name, size, parts):
         records = []
         while dump.at < begin + size:
             records.append(dump.record(RECORDS[name]))
-        if name == "PARTS":
-            parts.extend(records)
+        tables[name] = records
     else:
         dump.line(size, "")
 
@@ -159,13 +184,13 @@ def main():
         entries.append(entry)
         place = f"offset {entry['offset']:#x}, {entry['bytes']} bytes"
         dump.line(96, f"{NAMES.get(entry['type'], entry['type'])}: {place}")
-    parts = []
+    tables = {}
     for entry in entries:
         gap = entry["offset"] - dump.at
         name = NAMES.get(entry["type"], str(entry["type"]))
         print(f"\n{name}" + (f" (behind {gap} bytes of padding)" if gap else ""))
         dump.at = entry["offset"]
-        dump_section(dump, name, entry["bytes"], parts)
+        dump_section(dump, name, entry["bytes"], tables)
         dump.at = entry["offset"] + entry["bytes"]
 
 
