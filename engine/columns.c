@@ -154,26 +154,56 @@ static void fill_cells(const espalier_coder *coder, const row_view *view, const 
     }
 }
 
-/* The cells of a group of column-major rows: one feature after the other. */
+/* Where row r's cell of column 0 is in a block. */
+static inline float *flight_cell(const espalier_cells *cells, size_t row)
+{
+    const size_t lane = row % ESPALIER_FLIGHT_ROWS;
+    return cells->floats + (row - lane) * cells->float_stride + lane;
+}
+
+/* The features of a row of a block, by way of a row of its own. */
+static void fill_cells_of_row(const espalier_coder *coder, const row_view *view,
+                              const uint8_t *data, size_t row, const espalier_cells *cells)
+{
+    const espalier_gather *const features = &coder->features;
+    float *const own = coder->row_cells;
+    float *const to = flight_cell(cells, row);
+    fill_cells(coder, view, data, own);
+    to[0] = own[0];
+    for (uint32_t i = 0; i < features->count; i++) {
+        const size_t column = coder->feature_columns[i];
+        to[column * ESPALIER_FLIGHT_ROWS] = own[column];
+    }
+}
+
+/* Puts one column's values of rows [first, first + count) of a block in their places. */
+static void put_column(const espalier_cells *cells, size_t column, size_t first, uint32_t count,
+                       const float *values)
+{
+    for (uint32_t r = 0; r < count; r++) {
+        flight_cell(cells, first + r)[column * ESPALIER_FLIGHT_ROWS] = values[r];
+    }
+}
+
+/* The cells of a group of column-major rows, from row `to` of the block on: one feature after the
+ * other. */
 static void fill_cells_by_column(const espalier_coder *coder, const row_view *view, size_t first,
-                                 uint32_t count, float *cells, size_t stride)
+                                 uint32_t count, const espalier_cells *cells, size_t to)
 {
     const espalier_gather *const features = &coder->features;
     const uint8_t *const data = view->data + (ptrdiff_t)first * view->row_step;
+    float values[ESPALIER_GROUP_ROWS];
     for (uint32_t r = 0; r < count; r++) {
-        cells[r * stride] = -INFINITY;
+        values[r] = -INFINITY;
     }
+    put_column(cells, 0, to, count, values);
     for (uint32_t i = 0; i < features->count; i++) {
-        float values[ESPALIER_GROUP_ROWS];
         load_values_float32(data + (ptrdiff_t)features->features[i] * view->feature_step,
                             view->row_step, view->is_float32, count, values);
         if (features->always_odd || any_nan_float32(values, count)) {
             settle_values_float32(features, i, (float)coder->flush_bound, values, count);
         }
-        float *const column = cells + coder->feature_columns[i];
-        for (uint32_t r = 0; r < count; r++) {
-            column[r * stride] = values[r];
-        }
+        put_column(cells, coder->feature_columns[i], to, count, values);
     }
 }
 
@@ -263,11 +293,11 @@ static void emit_group(const espalier_coder *coder, uint32_t index, size_t group
     const espalier_column_list *const list = &coder->list_facts[index];
     const uint32_t *const ranks = coder->ranks;
     if (list->bank == ESPALIER_BANK_FLOAT) {
-        float *const column =
-            cells->floats + group * ESPALIER_GROUP_ROWS * cells->float_stride + list->first_column;
+        float values[ESPALIER_GROUP_ROWS];
         for (uint32_t r = 0; r < count; r++) {
-            column[r * cells->float_stride] = (float)ranks[r];
+            values[r] = (float)ranks[r];
         }
+        put_column(cells, list->first_column, group * ESPALIER_GROUP_ROWS, count, values);
         return;
     }
     for (uint32_t s = 0; s < list->segment_count; s++) {
@@ -321,15 +351,13 @@ void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
     for (size_t done = 0; done < count; done += ESPALIER_GROUP_ROWS) {
         const size_t left = count - done;
         const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
-        float *const floats =
-            cells->floats != NULL ? cells->floats + done * cells->float_stride : NULL;
-        if (floats != NULL && by_column) {
-            fill_cells_by_column(coder, &view, first + done, some, floats, cells->float_stride);
-        } else if (floats != NULL) {
-            for (uint32_t r = 0; r < some; r++) {
-                fill_cells(coder, &view, view.data + (ptrdiff_t)(first + done + r) * view.row_step,
-                           floats + r * cells->float_stride);
-            }
+        if (cells->floats != NULL && by_column) {
+            fill_cells_by_column(coder, &view, first + done, some, cells, done);
+        }
+        for (uint32_t r = 0; cells->floats != NULL && !by_column && r < some; r++) {
+            fill_cells_of_row(coder, &view,
+                              view.data + (ptrdiff_t)(first + done + r) * view.row_step, done + r,
+                              cells);
         }
         for (uint32_t i = 0; i < coder->lists.count; i++) {
             if (coder->is_float32) {
@@ -461,8 +489,11 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
     coder->cut_lists = calloc((size_t)list_count + 1, sizeof *coder->cut_lists);
     coder->values = calloc(room, sizeof(double));
     coder->ranks = calloc(room, sizeof *coder->ranks);
+    coder->row_cells =
+        calloc((size_t)model->banks[ESPALIER_BANK_FLOAT].count + 1, sizeof *coder->row_cells);
     if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
-        coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL) {
+        coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL ||
+        coder->row_cells == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
     set_input_rule(coder, model->head->input_rule);
@@ -479,5 +510,6 @@ void espalier_coder_free(espalier_coder *coder)
     free(coder->cut_lists);
     free(coder->values);
     free(coder->ranks);
+    free(coder->row_cells);
     memset(coder, 0, sizeof *coder);
 }

@@ -24,7 +24,8 @@ typedef struct espalier_refusal {
 
 /* Where columns go; a bank that the model lacks has NULL. 64-byte aligned. */
 typedef struct espalier_cells {
-    float *floats; /* [rows][float_stride] */
+    /* One row: [float_stride]. A block: [flights][float_stride][ESPALIER_FLIGHT_ROWS]. */
+    float *floats;
     size_t float_stride;
     /* One row: [byte_columns]. A block: [groups][byte_columns][ESPALIER_GROUP_ROWS]. */
     uint8_t *bytes;
@@ -70,6 +71,7 @@ typedef struct espalier_coder {
     bool whole[ESPALIER_BANK_SHORT + 1]; /* by bank: list i fills column i, in one segment */
     void *values;                        /* scratch: [max(lists, group)] float or double */
     uint32_t *ranks;                     /* scratch */
+    float *row_cells;                    /* scratch: one row of bank FLOAT */
 } espalier_coder;
 
 /* Status: MEMORY. Free with espalier_coder_free, also after a failure. */

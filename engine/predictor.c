@@ -14,15 +14,12 @@
 #define BLOCK_ROWS_MAX 4096u
 /*
  * The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
- * second-level cache. Walks of deep trees touch other nodes for every row, so that more rows only
- * push each other's nodes out: a forest of depth 30 took 9.4 us a row with 128 rows and 11.0 with
- * 512, one of depth 10 3.08 and 2.88 (EPYC 7003, 2026-11). Codes of 256 rows of 50 columns are
- * half of a first-level cache.
+ * second-level cache. A walk of 512 rows fetches the next tree while it goes through one: a forest
+ * of depth 30 takes 5.9 to 6.7 us a row, and 7.2 to 11 with 128 rows; one of depth 10 takes 2.5 and
+ * 2.6 (EPYC 7003, 2026-11). Codes of 256 rows of 50 columns are half of a first-level cache.
  */
 #define BLOCK_ROWS_WALK     512u
-#define BLOCK_ROWS_DEEP     128u
 #define BLOCK_ROWS_MASK     256u
-#define DEEP_LEVELS         14u
 #define BLOCK_BYTES_DEFAULT ((size_t)256 << 10)
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
@@ -281,9 +278,7 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
     for (uint32_t p = 0; p < model->part_count; p++) {
         masks = masks || model->parts[p].layout != ESPALIER_FILE_WALK;
     }
-    const uint32_t usual = masks                            ? BLOCK_ROWS_MASK
-                           : model->depth_max > DEEP_LEVELS ? BLOCK_ROWS_DEEP
-                                                            : BLOCK_ROWS_WALK;
+    const uint32_t usual = masks ? BLOCK_ROWS_MASK : BLOCK_ROWS_WALK;
     const uint32_t wanted = asked != 0 ? asked : usual;
     const uint32_t flight = predictor->flight_rows;
     const size_t bytes = row_bytes(predictor);

@@ -6,8 +6,8 @@
  * Preconditions, made by the predictor and by open; nodes, leaves and cuts may hold anything and
  * change at any moment:
  *  - WALK: for every tree, nodes[0 .. 2^child_bits] are readable (docs/format.md, "The child index
- *    bound"); for clamping kernels, nodes[0 .. last]. cells[r * cell_stride + c] is readable for
- *    every row r < row_count and c <= column_mask.
+ *    bound"); for clamping kernels, nodes[0 .. last]. The cells of every row and column
+ *    c <= column_mask are readable.
  *  - HEAP: a tree's positions are readable. SELECT: ESPALIER_SELECT_REACH nodes from the tree's
  *    first on are readable, and the whole of `places`.
  *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255), in rows
@@ -26,7 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ESPALIER_GROUP_ROWS 64u /* rows of a mask kernel's block are coded in groups of so many */
+#define ESPALIER_FLIGHT_ROWS 16u /* rows of a walk kernel's block whose cells are interleaved */
+#define ESPALIER_GROUP_ROWS  64u /* rows of a mask kernel's block are coded in groups of so many */
 
 /* SELECT: room for the values of places while a tree is evaluated, per lane of a group. */
 #define ESPALIER_PLACE_COUNT 1536u
@@ -48,7 +49,9 @@ typedef struct espalier_kernel_arguments {
     uint32_t child_mask;  /* 2^child_bits - 1 */
     uint32_t column_mask; /* 2^k - 1, of the part's bank */
 
-    const float *cells; /* WALK: [row_count][cell_stride] */
+    /* WALK. One row: [cell_stride]. A block: [row_count / FLIGHT_ROWS][cell_stride][FLIGHT_ROWS], so
+     * that the rows of a flight share the lines of the columns they all test. */
+    const float *cells;
     size_t cell_stride;
     uint32_t row_count;
     uint32_t leaf_last;

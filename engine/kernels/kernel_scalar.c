@@ -5,13 +5,15 @@
 #include "engine/kernels/kernel.h"
 
 #include "engine/kernels/mask_entry.h"
+#include "engine/kernels/walk_ahead.h"
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-#define FLIGHT_ROW   16
-#define FLIGHT_BLOCK 8
+#define FLIGHT_ROW      8
+#define WALK_LEAST_ROWS 14
 
 #define NODE_BYTES   8
 #define CHILD_BITS   16
@@ -205,8 +207,8 @@ const espalier_ranker *const espalier_ranker__scalar = &ranker;
     {                                                                                              \
         .name = "walk, " what ", scalar", .isa = ESPALIER_ISA_SCALAR, .layout = ESPALIER_FILE_WALK, \
         .bank = ESPALIER_BANK_FLOAT, .accumulator = sums, .node_bytes = bytes,                     \
-        .child_bits = bits, .clamps = clamping, .flight_rows = FLIGHT_BLOCK,                       \
-        .least_rows = FLIGHT_BLOCK, .sum_row = functions##_sum_row,                                \
+        .child_bits = bits, .clamps = clamping, .flight_rows = ESPALIER_FLIGHT_ROWS,               \
+        .least_rows = WALK_LEAST_ROWS, .sum_row = functions##_sum_row,                                \
         .sum_block = functions##_sum_block, .each_row = functions##_each_row                       \
     }
 /* clang-format on */
