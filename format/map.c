@@ -15,6 +15,9 @@
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
+/* How often populating may be interrupted. */
+#define POPULATE_TRIES 100
+
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
@@ -193,10 +196,11 @@ static espalier_status settle(const espalier_input *input, const espalier_map_re
     if (!request->prefault || request->lock || map->kind == ESPALIER_MAPPING_COPY) {
         return ESPALIER_OK;
     }
-    int result = 0;
-    do {
+    int result = -1;
+    errno = EAGAIN;
+    for (int i = 0; i < POPULATE_TRIES && result != 0 && (errno == EINTR || errno == EAGAIN); i++) {
         result = madvise(first, bytes, MADV_POPULATE_READ);
-    } while (result != 0 && (errno == EINTR || errno == EAGAIN));
+    }
     if (result == 0) {
         return ESPALIER_OK;
     }
