@@ -3,7 +3,8 @@
  * Nodes that hold anything: no verify, every bit of the nodes, leaves and numbers random or chosen
  * to reach far. The model, the scratch and the outputs lie between inaccessible moats, so a read
  * or write outside of them is a crash. Each row's output must depend on that row alone, so no walk
- * takes a step more than its tree's depth. Rules F-003, F-167, F-171, F-200, F-244.
+ * takes a step more than its tree's depth. Walks and masks, at every ISA level of this machine. Rules
+ * F-003, F-167, F-171, F-200, F-201, F-227, F-234, F-244.
  */
 // clang-format off
 #include <stdarg.h>
@@ -19,6 +20,7 @@
 #include "tests/support/synthetic.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +30,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define ROWS 24u
+#define ROWS 90u /* more than a group, and a tail */
 
 /* Fills nodes with words that are random, far-reaching, or nearly right. */
 static void fill_hostile(uint32_t *words, size_t word_count, uint64_t *state)
@@ -80,9 +82,10 @@ static void *move_between_moats(moated_predictor *m, const void *from, size_t by
     }
     assert_true(m->moat_count < MOVED_MAX);
     moat *const memory = &m->moats[m->moat_count++];
-    *memory = moat_make(bytes);
-    memcpy(moat_end(memory, bytes), from, bytes);
-    return moat_end(memory, bytes);
+    const size_t lines = (bytes + 63) / 64 * 64; /* codes begin at a cache line */
+    *memory = moat_make(lines);
+    memcpy(moat_end(memory, lines), from, bytes);
+    return moat_end(memory, lines);
 }
 
 /* lanes: 1 for a row, else the rows of whole groups. */
@@ -95,11 +98,12 @@ static void move_cells(moated_predictor *m, espalier_cells *cells, size_t rows, 
         move_between_moats(m, cells->shorts, lanes * cells->short_columns * sizeof(uint16_t));
 }
 
-static moated_predictor moated_make(const espalier_model *model, uint32_t block_rows)
+static moated_predictor moated_make(const espalier_model *model, uint32_t block_rows, uint32_t isa)
 {
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
     options.block_rows_max = block_rows;
+    options.isa = isa;
     moated_predictor m = {0};
     assert_int_equal(espalier_predictor_create(model, &options, &m.predictor), ESPALIER_OK);
     espalier_predictor *const p = m.predictor;
@@ -144,7 +148,9 @@ static moat predict_moated(espalier_predictor *predictor, espalier_output_kind k
     const espalier_model *const model = predictor->model;
     espalier_output_info info;
     assert_int_equal(espalier_model_output(model, kind, &info), ESPALIER_OK);
-    const size_t row_bytes = info.width * (info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8);
+    const size_t row_bytes =
+        info.width *
+        (info.dtype == ESPALIER_DTYPE_FLOAT32 || info.dtype == ESPALIER_DTYPE_INT32 ? 4 : 8);
     const size_t rows_bytes = row_count * model->head->feature_count * sizeof *values;
     moat input = moat_make(rows_bytes);
     memcpy(moat_end(&input, rows_bytes), values, rows_bytes);
@@ -160,18 +166,46 @@ static moat predict_moated(espalier_predictor *predictor, espalier_output_kind k
     return memory;
 }
 
+/* The same bits, or both NaN: what arithmetic makes of two NaN is open. */
+static void check_same(const uint8_t *one, const uint8_t *other, size_t bytes, bool is_float32)
+{
+    if (memcmp(one, other, bytes) == 0) {
+        return;
+    }
+    const size_t item = is_float32 ? sizeof(float) : sizeof(double);
+    for (size_t at = 0; at < bytes; at += item) {
+        float a = 0.0f, b = 0.0f;
+        double c = 0.0, d = 0.0;
+        memcpy(&a, one + at, sizeof a);
+        memcpy(&b, other + at, sizeof b);
+        if (!is_float32) {
+            memcpy(&c, one + at, sizeof c);
+            memcpy(&d, other + at, sizeof d);
+        }
+        assert_true(memcmp(one + at, other + at, item) == 0 ||
+                    (is_float32 ? isnan(a) && isnan(b) : isnan(c) && isnan(d)));
+    }
+}
+
 /* All rows together, and each one by itself with another predictor: the same bytes. */
 static void check_rows_alone(const espalier_model *model, moated_predictor *together,
                              moated_predictor *alone, espalier_output_kind kind,
                              const float *values)
 {
     size_t row_bytes = 0;
+    espalier_output_info info;
+    assert_int_equal(espalier_model_output(model, kind, &info), ESPALIER_OK);
     moat all = predict_moated(together->predictor, kind, values, ROWS, &row_bytes);
     for (size_t r = 0; r < ROWS; r += 5) {
         moat one = predict_moated(alone->predictor, kind, values + r * model->head->feature_count,
                                   1, &row_bytes);
-        assert_memory_equal(moat_end(&one, row_bytes),
-                            moat_end(&all, ROWS * row_bytes) + r * row_bytes, row_bytes);
+        const uint8_t *const own = moat_end(&one, row_bytes);
+        const uint8_t *const among = moat_end(&all, ROWS * row_bytes) + r * row_bytes;
+        if (kind == ESPALIER_OUTPUT_LEAF) {
+            assert_memory_equal(own, among, row_bytes);
+        } else {
+            check_same(own, among, row_bytes, info.dtype == ESPALIER_DTYPE_FLOAT32);
+        }
         moat_free(&one);
     }
     moat_free(&all);
@@ -183,23 +217,65 @@ static moat place_model(const model_bytes *bytes)
     const espalier_file_part *const part = model_bytes_data(bytes, ESPALIER_SECTION_PARTS);
     const espalier_file_tree *const trees = model_bytes_data(bytes, ESPALIER_SECTION_TREES);
     const espalier_file_tree *const last = &trees[part->tree_count - 1];
-    const uint64_t readable =
-        model_bytes_section(bytes, ESPALIER_SECTION_NODES)->offset +
-        part->node_bytes * (last->first_node + (UINT64_C(1) << part->child_bits) + 1);
+    uint64_t reach = last->node_count;
+    if (part->layout == ESPALIER_FILE_WALK) {
+        reach = (UINT64_C(1) << part->child_bits) + 1;
+    } else if (part->layout == ESPALIER_FILE_SELECT) {
+        reach = ESPALIER_SELECT_REACH;
+    }
+    const uint64_t readable = model_bytes_section(bytes, ESPALIER_SECTION_NODES)->offset +
+                              part->node_bytes * (last->first_node + reach);
     moat memory = moat_make(readable > bytes->bytes ? (size_t)readable : bytes->bytes);
     memcpy(memory.data, bytes->data, bytes->bytes);
     return memory;
 }
 
-static void attack(const synthetic_options *options, uint32_t rounds)
+static espalier_output_kind kind_of(const espalier_forest *forest)
+{
+    return forest->task != ESPALIER_FOREST_TASK_FOREST ? ESPALIER_OUTPUT_MARGIN
+           : forest->classifier                        ? ESPALIER_OUTPUT_PROBABILITY
+                                                       : ESPALIER_OUTPUT_VALUE;
+}
+
+/* Fills all that open does not look at; the model is mapped over `data`. */
+static void spoil(const model_bytes *bytes, uint8_t *data, uint64_t *state)
+{
+    static const uint32_t hostile[] = {ESPALIER_SECTION_NODES, ESPALIER_SECTION_LEAVES,
+                                       ESPALIER_SECTION_CUTS};
+    for (size_t i = 0; i < sizeof hostile / sizeof hostile[0]; i++) {
+        const espalier_file_section *const section = model_bytes_section(bytes, hostile[i]);
+        if (section != NULL) {
+            fill_hostile((uint32_t *)(void *)(data + section->offset), section->bytes / 4, state);
+        }
+    }
+    const espalier_file_section *const numbers =
+        model_bytes_section(bytes, ESPALIER_SECTION_NODE_NUMBERS);
+    if (numbers != NULL) {
+        memset(data + numbers->offset, 0xFF, numbers->bytes);
+    }
+}
+
+/* One round: rows together at a level, and alone with plain C. */
+static void attack_level(const espalier_model *model, const espalier_forest *forest, uint32_t isa,
+                         uint64_t seed)
+{
+    moated_predictor together = moated_make(model, 80, isa);
+    moated_predictor alone = moated_make(model, 1, seed % 2 == 0 ? isa : ESPALIER_ISA_SCALAR);
+    float *const values = model_rows_make(forest, seed, ROWS, 1);
+    check_rows_alone(model, &together, &alone, kind_of(forest), values);
+    check_rows_alone(model, &together, &alone, ESPALIER_OUTPUT_LEAF, values);
+    free(values);
+    moated_free(&together);
+    moated_free(&alone);
+}
+
+static void attack(const synthetic_options *options, uint32_t layout, uint32_t rounds)
 {
     espalier_forest forest;
     synthetic_forest_make(options, &forest);
-    model_bytes bytes = model_bytes_of(&forest, 0);
+    model_bytes bytes = model_bytes_of_layout(&forest, 0, layout);
     moat memory = place_model(&bytes);
     uint64_t state = options->seed;
-    espalier_file_section *const numbers =
-        model_bytes_section(&bytes, ESPALIER_SECTION_NODE_NUMBERS);
     for (uint32_t round = 0; round < rounds; round++) {
         espalier_model *model = NULL;
         espalier_error error;
@@ -212,31 +288,47 @@ static void attack(const synthetic_options *options, uint32_t rounds)
         espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
         assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
         assert_int_equal(info.mapping, ESPALIER_MAPPING_CALLER);
-        const uint32_t hostile[] = {ESPALIER_SECTION_NODES, ESPALIER_SECTION_LEAVES};
-        for (size_t i = 0; i < 2; i++) {
-            const espalier_file_section *const section = model_bytes_section(&bytes, hostile[i]);
-            fill_hostile((uint32_t *)(void *)(memory.data + section->offset), section->bytes / 4,
-                         &state);
+        spoil(&bytes, memory.data, &state);
+        for (uint32_t isa = ESPALIER_ISA_SCALAR; isa < ESPALIER_ISA_COUNT; isa++) {
+            if (espalier_isa_supported((espalier_isa)isa) != 0) {
+                attack_level(model, &forest, isa, round);
+            }
         }
-        if (numbers != NULL) {
-            memset(memory.data + numbers->offset, 0xFF, numbers->bytes);
-        }
-        moated_predictor together = moated_make(model, 16);
-        moated_predictor alone = moated_make(model, 1);
-        float *const values = model_rows_make(&forest, round, ROWS, 1);
-        check_rows_alone(model, &together, &alone,
-                         forest.classifier ? ESPALIER_OUTPUT_PROBABILITY : ESPALIER_OUTPUT_VALUE,
-                         values);
-        check_rows_alone(model, &together, &alone, ESPALIER_OUTPUT_LEAF, values);
         assert_int_not_equal(espalier_model_verify(model, &error), ESPALIER_OK);
-        free(values);
-        moated_free(&together);
-        moated_free(&alone);
         espalier_model_close(model);
     }
     moat_free(&memory);
     model_bytes_free(&bytes);
     espalier_forest_free(&forest);
+}
+
+static void check_masks(uint32_t layout)
+{
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        const synthetic_options options = {.seed = 100 + seed,
+                                           .trainer = (synthetic_trainer)(seed % 3),
+                                           .tree_count = 2 + (uint32_t)seed * 3,
+                                           .feature_count = seed == 12 ? 300 : 1 + (uint32_t)seed,
+                                           .decision_count_max = 20 * (uint32_t)seed,
+                                           .group_count = 1,
+                                           .class_count = (uint32_t)(seed % 4),
+                                           .shape = SYNTHETIC_BEST_FIRST,
+                                           .depth_max = 1 + (uint32_t)seed % 8,
+                                           .missing_allowed = seed % 2 == 0};
+        attack(&options, layout, 4);
+    }
+}
+
+static void check_heap_nodes(void **state)
+{
+    (void)state;
+    check_masks(ESPALIER_LAYOUT_HEAP);
+}
+
+static void check_select_nodes(void **state)
+{
+    (void)state;
+    check_masks(ESPALIER_LAYOUT_SELECT);
 }
 
 static void check_narrow_nodes(void **state)
@@ -251,7 +343,7 @@ static void check_narrow_nodes(void **state)
                                            .class_count = (uint32_t)(seed % 3) * 2,
                                            .shape = (synthetic_shape)(seed % 3),
                                            .missing_allowed = seed % 2 == 0};
-        attack(&options, 10);
+        attack(&options, ESPALIER_LAYOUT_WALK, 4);
     }
 }
 
@@ -264,7 +356,7 @@ static void check_wide_nodes(void **state)
                                        .decision_count_max = 9000,
                                        .group_count = 1,
                                        .class_count = 2};
-    attack(&options, 2);
+    attack(&options, ESPALIER_LAYOUT_WALK, 2);
 }
 
 /* Address space in use, and a limit of `more` bytes above it. */
@@ -297,7 +389,7 @@ static void clamped_make(clamped *c, const espalier_forest *forest)
     espalier_model *plain = NULL;
     assert_int_equal(espalier_model_open_memory(c->bytes.data, c->bytes.bytes, NULL, &plain, NULL),
                      ESPALIER_OK);
-    moated_predictor sound = moated_make(plain, 16);
+    moated_predictor sound = moated_make(plain, 16, ESPALIER_ISA_AUTO);
     size_t row_bytes = 0;
     c->want =
         predict_moated(sound.predictor, ESPALIER_OUTPUT_PROBABILITY, c->values, ROWS, &row_bytes);
@@ -359,8 +451,8 @@ static void check_clamping(void **state)
         model_bytes_section(&c.bytes, ESPALIER_SECTION_NODES);
     for (int way = 0; way < 3; way++) {
         espalier_model *const model = open_clamped(&c, way);
-        moated_predictor together = moated_make(model, 16);
-        moated_predictor alone = moated_make(model, 1);
+        moated_predictor together = moated_make(model, 16, ESPALIER_ISA_AUTO);
+        moated_predictor alone = moated_make(model, 1, ESPALIER_ISA_AUTO);
         assert_string_equal(espalier_predictor_kernel(alone.predictor),
                             "walk, 8-byte nodes, clamping, scalar");
         size_t row_bytes = 0;
@@ -384,26 +476,27 @@ static void check_clamping(void **state)
     espalier_forest_free(&forest);
 }
 
-/* Another process rewrites the nodes of the mapped file while this one predicts from it. */
-static void check_changing_file(void **state)
+/* Another process rewrites what open did not look at while this one predicts from the file. */
+static void check_changing_layout(uint32_t layout, synthetic_trainer trainer)
 {
-    (void)state;
     const synthetic_options options = {.seed = 5,
+                                       .trainer = trainer,
                                        .tree_count = 33,
                                        .feature_count = 7,
                                        .decision_count_max = 60,
                                        .group_count = 1,
-                                       .class_count = 3};
+                                       .class_count = 3,
+                                       .shape = SYNTHETIC_BEST_FIRST,
+                                       .depth_max = 8};
     espalier_forest forest;
     synthetic_forest_make(&options, &forest);
-    model_bytes bytes = model_bytes_of(&forest, 0);
+    model_bytes bytes = model_bytes_of_layout(&forest, 0, layout);
     char path[] = "/tmp/espalier-test-XXXXXX";
     const int descriptor = mkstemp(path);
     assert_true(descriptor >= 0);
     model_bytes_write(&bytes, path);
     espalier_model *model = NULL;
     assert_int_equal(espalier_model_open(path, NULL, &model, NULL), ESPALIER_OK);
-    const espalier_file_section *const nodes = model_bytes_section(&bytes, ESPALIER_SECTION_NODES);
     uint8_t *const shared =
         mmap(NULL, bytes.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
     assert_true(shared != MAP_FAILED);
@@ -412,15 +505,14 @@ static void check_changing_file(void **state)
     if (writer == 0) {
         uint64_t random = 1;
         for (;;) {
-            fill_hostile((uint32_t *)(void *)(shared + nodes->offset), nodes->bytes / 4, &random);
+            spoil(&bytes, shared, &random);
         }
     }
-    moated_predictor predictor = moated_make(model, 16);
-    for (uint64_t round = 0; round < 2000; round++) {
+    moated_predictor predictor = moated_make(model, 80, ESPALIER_ISA_AUTO);
+    for (uint64_t round = 0; round < 500; round++) {
         float *const values = model_rows_make(&forest, round, ROWS, 1);
         size_t row_bytes = 0;
-        const espalier_output_kind kind =
-            round % 2 == 0 ? ESPALIER_OUTPUT_PROBABILITY : ESPALIER_OUTPUT_LEAF;
+        const espalier_output_kind kind = round % 2 == 0 ? kind_of(&forest) : ESPALIER_OUTPUT_LEAF;
         moat out = predict_moated(predictor.predictor, kind, values, ROWS, &row_bytes);
         moat_free(&out);
         free(values);
@@ -436,13 +528,20 @@ static void check_changing_file(void **state)
     espalier_forest_free(&forest);
 }
 
+static void check_changing_file(void **state)
+{
+    (void)state;
+    check_changing_layout(ESPALIER_LAYOUT_WALK, SYNTHETIC_FOREST);
+    check_changing_layout(ESPALIER_LAYOUT_HEAP, SYNTHETIC_XGBOOST);
+    check_changing_layout(ESPALIER_LAYOUT_SELECT, SYNTHETIC_LIGHTGBM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_narrow_nodes),
-        cmocka_unit_test(check_wide_nodes),
-        cmocka_unit_test(check_clamping),
-        cmocka_unit_test(check_changing_file),
+        cmocka_unit_test(check_narrow_nodes), cmocka_unit_test(check_wide_nodes),
+        cmocka_unit_test(check_heap_nodes),   cmocka_unit_test(check_select_nodes),
+        cmocka_unit_test(check_clamping),     cmocka_unit_test(check_changing_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
