@@ -19,7 +19,7 @@ from peer_base import Tools, Unsupported
 from peer_list import PEERS, PEER_BY_NAME
 from peer_routes import CRoute, DTYPES
 
-CHECK_ROWS = 300  # of the one-row route; the batch is checked whole
+CHECK_ROWS = {"C loop": 1000, "Python": 50}  # one by one; the batch is checked whole
 PROBE_ROWS = 1000
 ROUND_NS = {"C loop": 15e6, "Python": 25e6}  # a peer's share of one round
 CALLS_MIN = 4
@@ -116,8 +116,8 @@ def check_agreement(cached, peer, loaded, route, rows):
     if expected is None:
         raise ValueError(f"the trainer's {peer.output(cached.model)} was not kept")
     worst, differing = compare(answers, expected)
-    one_by_one = route.predict(rows[:CHECK_ROWS])
-    row_worst, row_differing = compare(one_by_one, expected[:CHECK_ROWS])
+    count = CHECK_ROWS[route.how]
+    row_worst, row_differing = compare(route.predict(rows[:count]), expected[:count])
     figures = {"difference_max": max(worst, row_worst), "differing_values": differing,
                "differing_values_one_row": row_differing, "compared_values": int(answers.size)}
     if peer.name == "espalier":
