@@ -221,11 +221,11 @@ static void change_everywhere(const model_bytes *model)
     pages_free(&range);
 }
 
-static void attack(const synthetic_options *options)
+static void attack(const synthetic_options *options, uint32_t layout)
 {
     espalier_forest forest;
     synthetic_forest_make(options, &forest);
-    model_bytes model = model_bytes_of(&forest, 3);
+    model_bytes model = model_bytes_of_layout(&forest, 3, layout);
     cut_everywhere(&model);
     change_everywhere(&model);
     model_bytes_free(&model);
@@ -245,7 +245,7 @@ static void test_classifier(void **state)
                                        .named = true,
                                        .shape = SYNTHETIC_BEST_FIRST,
                                        .label_kind = ESPALIER_LABEL_STRING};
-    attack(&options);
+    attack(&options, ESPALIER_LAYOUT_WALK);
 }
 
 static void test_counts_tree(void **state)
@@ -259,7 +259,7 @@ static void test_counts_tree(void **state)
                                        .class_count = 9,
                                        .normalise = true,
                                        .label_kind = ESPALIER_LABEL_BOOL};
-    attack(&options);
+    attack(&options, ESPALIER_LAYOUT_WALK);
 }
 
 static void test_regressor(void **state)
@@ -270,7 +270,48 @@ static void test_regressor(void **state)
                                        .feature_count = FEATURES,
                                        .decision_count_max = 5,
                                        .group_count = 1};
-    attack(&options);
+    attack(&options, ESPALIER_LAYOUT_WALK);
+}
+
+static void test_heap(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 4,
+                                       .trainer = SYNTHETIC_XGBOOST,
+                                       .tree_count = 4,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST,
+                                       .depth_max = 4};
+    attack(&options, ESPALIER_LAYOUT_HEAP);
+}
+
+static void test_select(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 5,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 4,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 12,
+                                       .group_count = 1,
+                                       .class_count = 2,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    attack(&options, ESPALIER_LAYOUT_SELECT);
+}
+
+static void test_ranks(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 6,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 20,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    attack(&options, ESPALIER_LAYOUT_WALK);
 }
 
 /* Every status that a changed byte can cause was caused: the changes reached all the checks. */
@@ -304,6 +345,9 @@ int main(void)
         cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_counts_tree),
         cmocka_unit_test(test_regressor),
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_ranks),
         cmocka_unit_test(test_every_check_was_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
