@@ -33,7 +33,7 @@ espalier_cut_list espalier_cut_list_of(const espalier_model *model,
 double espalier_cut_at(const espalier_model *model, const espalier_file_column *column,
                        uint64_t index);
 
-/* The most a code of a bank can be: 255 or 65,535; ranks in bank FLOAT are not cut into segments. */
+/* The most a code of bank BYTE or SHORT can be: 255 or 65,535. */
 uint32_t espalier_bank_code_max(uint32_t bank);
 
 #endif

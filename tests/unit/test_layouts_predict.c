@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Forests of every trainer in every layout, predicted from their files: every ISA level this machine
- * has, every count of rows around groups and flights, float32 and float64 rows, row- and
- * column-major, backwards, unaligned and repeated, give the bits of the reference evaluator.
+ * Forests of every trainer in every layout, predicted from their files: every ISA level this
+ * machine has, every count of rows around groups and flights, float32 and float64 rows, row- and
+ * column-major, backwards and unaligned, give the bits of the reference evaluator. Rules F-172,
+ * F-240, F-243, F-245, F-255.
  */
 // clang-format off
 #include <stdarg.h>
@@ -282,12 +283,43 @@ static void test_many_columns(void **state)
     }
 }
 
+/* F-172: the leaves of SELECT trees follow each other, and the last has 256 rows. */
+static void test_rows_behind_the_last_leaf(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 61,
+                                       .trainer = SYNTHETIC_XGBOOST,
+                                       .tree_count = 7,
+                                       .feature_count = 4,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    fixture f;
+    fixture_make(&f, &options, ESPALIER_LAYOUT_SELECT);
+    const espalier_file_tree *const trees = model_bytes_data(&f.bytes, ESPALIER_SECTION_TREES);
+    const float *const leaves = model_bytes_data(&f.bytes, ESPALIER_SECTION_LEAVES);
+    uint32_t row = 0;
+    for (uint32_t i = 0; i < f.forest.tree_count; i++) {
+        assert_int_equal(trees[i].first_leaf, row);
+        row += trees[i].leaf_count;
+    }
+    const uint32_t end = trees[f.forest.tree_count - 1].first_leaf + ESPALIER_SELECT_LEAVES;
+    const espalier_file_part *const part = model_bytes_data(&f.bytes, ESPALIER_SECTION_PARTS);
+    assert_int_equal(part->leaf_count, end);
+    assert_int_equal(part->leaf_width, 1);
+    for (; row < end; row++) {
+        assert_true(leaves[row] == 0.0f);
+    }
+    fixture_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shallow_trees),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_rows_behind_the_last_leaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
