@@ -45,6 +45,14 @@ ENVIRONMENTS = {
     "lightgbm-3.3.5": ("3.9", "lightgbm==3.3.5 numpy==1.23.5 scipy==1.13.1 scikit-learn==1.6.1"),
     "lightgbm-4.0.0": ("3.11", "lightgbm==4.0.0 numpy==1.26.4 scipy==1.17.1"),
     "lightgbm-4.7.0": ("3.13", "lightgbm==4.7.0 numpy==2.5.5 scipy==1.18.1"),
+    "xgboost-1.0.2": ("3.7", "xgboost==1.0.2 numpy==1.18.5 scipy==1.4.1"),
+    "xgboost-1.3.3": ("3.8", "xgboost==1.3.3 numpy==1.19.5 scipy==1.6.3"),
+    "xgboost-1.7.6": ("3.11", "xgboost==1.7.6 numpy==1.24.2 scipy==1.10.1 scikit-learn==1.2.2"),
+    "xgboost-2.1.4": ("3.11", "xgboost-cpu==2.1.4 numpy==1.26.4 scipy==1.13.0 "
+                              "scikit-learn==1.3.2"),
+    "xgboost-3.0.5": ("3.12", "xgboost-cpu==3.0.5 numpy==2.2.2 scipy==1.15.1 scikit-learn==1.6.1"),
+    "xgboost-3.4.1": ("3.13", "xgboost-cpu==3.4.1 numpy==2.2.2 scipy==1.15.1 "
+                              "scikit-learn==1.6.1"),
 }
 
 SCRIPTS = {"sklearn": "train_fixtures.py", "lightgbm": "train_lightgbm.py",

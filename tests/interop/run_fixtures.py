@@ -214,7 +214,8 @@ class Runner:
             self.expect_done(folder, *convert)
             return []
         beside = os.path.dirname(source)
-        kind = sorted(wanted)[len(source) % len(wanted)]  # every kind meets many models
+        kinds = sorted(one for one in wanted if "@" not in one)
+        kind = kinds[len(source) % len(kinds)]  # every kind meets many models
         expected = os.path.join(beside, wanted[kind])
         try:
             said = self.expect_done(folder, *convert, "--json", "--check",
@@ -240,11 +241,14 @@ class Runner:
         for kind in list(wanted) + [None]:
             named = kind or default  # None: without --output, the trainer's own predict
             try:
-                options = ["--output", kind] if kind else []
+                output, _, iterations = (kind or "").partition("@")
+                options = ["--output", output] if kind else []
+                options += ["--iterations", iterations] if iterations else []
                 self.expect_done(folder, "predict", "model.espalier", rows, *options, "-o",
                                  "found.npy")
                 expected = read_npy(os.path.join(os.path.dirname(rows), wanted[named]))
-                compare(named, expected, read_npy(os.path.join(folder, "found.npy")))
+                compare(output or named, expected,
+                        read_npy(os.path.join(folder, "found.npy")))
             except Failure as failure:
                 failures.append("%s of %s: %s" % (kind or "default output",
                                                   os.path.basename(rows), failure))
