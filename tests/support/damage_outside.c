@@ -18,7 +18,7 @@ DAMAGE(reserved_step)
 
 DAMAGE(reserved_part)
 {
-    RECORD(m, PARTS, espalier_file_part)->reserved[40] = 1;
+    RECORD(m, PARTS, espalier_file_part)->reserved[5] = 1;
 }
 
 DAMAGE(reserved_output)
