@@ -4,6 +4,7 @@
  */
 #include "convert/sources/lightgbm_internal.h"
 
+#include "convert/sources/utf8.h"
 #include "format/error.h"
 #include "format/layout.h"
 
@@ -41,13 +42,15 @@ espalier_status espalier_lightgbm_fail(const espalier_lightgbm_import *import,
                                        const espalier_text_slice *at, espalier_status status,
                                        const char *format, ...)
 {
-    char cause[320];
+    char raw[320];
+    char cause[sizeof raw * 2]; /* the file's own bytes may be anything */
     char line[32] = "";
     char tree[32] = "";
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(cause, sizeof cause, format, arguments);
+    (void)vsnprintf(raw, sizeof raw, format, arguments);
     va_end(arguments);
+    espalier_pickle_escape(raw, strlen(raw), cause, sizeof cause);
     if (at != NULL) {
         (void)snprintf(line, sizeof line, "line %" PRIu64, at->line);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Any bytes as a LightGBM text model: read, loaded as a forest and checked. Seeds are real files of
- * every text version. A crash, a leak, a hang, a failure without a message, memory beyond the limit,
- * or a forest that passes the check and does not hold in an evaluation is a finding.
+ * every text version. A crash, a leak, a hang, a failure without a message, or a forest that passes
+ * the check and does not hold in an evaluation is a finding.
  */
 #include "convert/reference.h"
 #include "convert/sources/lightgbm.h"

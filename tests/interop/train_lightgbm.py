@@ -46,7 +46,11 @@ def thresholds_of(text):
 
 def neighbours(threshold):
     """On the threshold, on its float32 rounding, and one step of each width to each side."""
-    rounded = np.float32(threshold)
+    with np.errstate(over="ignore"):
+        return neighbours_of(threshold, np.float32(threshold))
+
+
+def neighbours_of(threshold, rounded):
     return [threshold, np.nextafter(threshold, np.inf), np.nextafter(threshold, -np.inf),
             float(rounded), float(np.nextafter(rounded, np.float32(np.inf))),
             float(np.nextafter(rounded, np.float32(-np.inf)))]

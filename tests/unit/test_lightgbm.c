@@ -496,6 +496,8 @@ static void test_bad_header(void **state)
          "feature_names has 1 values, not 2"},
         {"feature_names=width na=me\n", "", ESPALIER_ERROR_SOURCE_SYNTAX,
          "there is no feature_names"},
+        {"label_index=0", "\xFF\x01=2", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "line 5: the key '\\xff\\x01' is not known"},
         {"label_index=0", "num_treat=2", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
          "line 5: the key 'num_treat' is not known"},
     };

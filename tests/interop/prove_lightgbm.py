@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random LightGBM models through the espalier command, compared with the library bit for bit.
+
+    python prove_lightgbm.py --espalier PATH [--models N] [--seed N] [--texts N] [--verbose]
+
+Runs inside an environment with LightGBM, any version from 2.2 on; not part of the test suite, which
+has fixtures. --models trains models over objectives, boosting, missing types and shapes of data;
+--texts makes texts by hand, with thresholds, leaves and decisions that training does not give, and
+loads them in LightGBM. Each is converted in every layout and asked for margins and leaves, float64
+and float32 rows, one row and all. One line per difference; exit 1 if there is any.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import lightgbm as lgb
+import numpy as np
+
+from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
+
+OBJECTIVES = ["regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson",
+              "gamma", "tweedie", "binary", "multiclass", "multiclassova", "cross_entropy",
+              "cross_entropy_lambda", "lambdarank", "sqrt"]
+LAYOUTS = ("automatic", "walk", "mask")
+# Of texts by hand: around zero and LightGBM's limit for it, around float32's, the largest.
+THRESHOLDS = [0.0, -0.0, TINY, -TINY, np.nextafter(TINY, 1), np.nextafter(-TINY, -1),
+              np.nextafter(TINY, 0), 1e-36, -1e-36, 1e-35, 2e-35, 1e-45, 1e300, -1e300, 1.7e308,
+              1.0, -1.0, 0.5, 0.1, float(np.float32(0.1)), 3.4028234663852886e38, 3.5e38]
+
+
+class Prover:
+    def __init__(self, espalier, folder):
+        self.espalier = os.path.abspath(espalier)
+        self.folder = folder
+        self.compared = 0
+        self.differing = 0
+        self.refused = 0  # layouts that cannot hold a model
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def run(self, *arguments):
+        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
+
+    def complain(self, what, text):
+        self.differing += 1
+        print("%s: %s" % (what, text), flush=True)
+
+    def compare_rows(self, model, text, rows, what):
+        write_npy(self.path("rows.npy"), rows)
+        for kind, wanted in sorted(answers(model, rows, text).items()):
+            failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"),
+                              "--output", kind, "-o", self.path("found.npy"))
+            if failed:
+                self.complain(what, failed)
+                continue
+            found = np.load(self.path("found.npy"))
+            self.compared += wanted.size
+            if found.dtype != wanted.dtype or found.shape != wanted.shape:
+                self.complain(what, "%s is %s %s, not %s %s" % (
+                    kind, found.dtype, found.shape, wanted.dtype, wanted.shape))
+            elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
+                self.complain(what, "%d of %d %ss differ" % (
+                    np.count_nonzero(found != wanted), wanted.size, kind))
+
+    def compare(self, text, rows, what):
+        with open(self.path("model.txt"), "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        model = lgb.Booster(model_file=self.path("model.txt"))
+        with np.errstate(all="ignore"):
+            narrow = rows.astype(np.float32)
+        for layout in LAYOUTS:
+            options = ["--layout", layout] if layout != "automatic" else []
+            failed = self.run("convert", self.path("model.txt"), "-o", self.path("model.espalier"),
+                              *options)
+            if failed and layout == "mask" and "cannot hold it" in failed:
+                self.refused += 1
+                continue
+            if failed:
+                self.complain(what, failed)
+                continue
+            for one in (rows, narrow, rows[-1:]):
+                self.compare_rows(model, text, one, "%s, %s" % (what, layout))
+
+
+# --- Trained models -------------------------------------------------------------------------------
+
+def make_data(rng):
+    """A matrix of one of several kinds, and a target without what is odd in it."""
+    count, width = int(rng.choice([60, 300, 1000])), int(rng.choice([1, 3, 8, 20]))
+    data = rng.randn(count, width)
+    kind = rng.randint(6)
+    if kind == 1:
+        data = np.round(data * 2) / 2
+    elif kind == 2:
+        data[rng.rand(count, width) < 0.3] = 0.0
+    elif kind == 3:
+        data *= 10.0 ** rng.randint(-40, 3, size=data.shape)
+    elif kind == 4:
+        data = data.astype(np.float32).astype(np.float64)
+    elif kind == 5:
+        data[rng.rand(count, width) < 0.1] = np.inf
+    if rng.randint(2):
+        data[rng.rand(count, width) < 0.2] = np.nan
+    calm = np.where(np.isfinite(data), data, 0.0)
+    return data, calm[:, 0] + np.sin(calm.sum(axis=1)) + 0.1 * rng.randn(count)
+
+
+def make_target(rng, objective, target, options):
+    """The labels that an objective takes, and the sizes of queries."""
+    if objective == "binary":
+        return (target > 0).astype(float), None
+    if objective.startswith("multiclass"):
+        options["num_class"] = int(rng.choice([3, 5]))
+        edges = np.quantile(target, np.linspace(0, 1, options["num_class"] + 1)[1:-1])
+        labels = np.digitize(target, edges).astype(float)
+        labels[:options["num_class"]] = range(options["num_class"])
+        return labels, None
+    if objective in ("poisson", "gamma", "tweedie"):
+        return np.exp(np.clip(target, -3, 3)), None
+    if objective.startswith("cross"):
+        return 1 / (1 + np.exp(-target)), None
+    if objective in ("lambdarank", "rank_xendcg"):
+        return np.digitize(target, [-1, 0, 1]).astype(float), [20] * (len(target) // 20)
+    return target, None
+
+
+def make_options(rng, objective, width):
+    boosting = ["gbdt", "gbdt", "dart", "goss", "rf"][rng.randint(5)]
+    options = dict(
+        objective="regression" if objective == "sqrt" else objective, reg_sqrt=objective == "sqrt",
+        boosting=boosting, num_leaves=int(rng.choice([2, 7, 31, 255, 400])), verbose=-1,
+        num_threads=1, seed=int(rng.randint(1 << 30)), max_depth=int(rng.choice([-1, -1, 4, 60])),
+        min_data_in_leaf=int(rng.choice([1, 5, 20])), learning_rate=float(rng.choice([0.1, 0.5])),
+        max_bin=int(rng.choice([15, 255, 1000])), min_data_in_bin=int(rng.choice([1, 3])),
+        min_sum_hessian_in_leaf=float(rng.choice([1e-3, 0.0])),
+        use_missing=bool(rng.randint(3)), zero_as_missing=not rng.randint(3))
+    if boosting == "rf" or (boosting != "goss" and rng.randint(2)):
+        options.update(bagging_freq=1, bagging_fraction=0.7)
+    if VERSION >= (3, 0):
+        options["extra_trees"] = not rng.randint(4)
+    if VERSION >= (4, 0) and boosting in ("gbdt", "goss"):
+        options["use_quantized_grad"] = not rng.randint(5)
+    if not rng.randint(5):
+        options["monotone_constraints"] = [int(one) for one in rng.randint(-1, 2, size=width)]
+    return options
+
+
+def mix_rows(rng, data, text, count):
+    """Rows of the data with features on and beside thresholds, and what LightGBM treats apart."""
+    thresholds = thresholds_of(text)
+    rows = data[rng.randint(len(data), size=count)].copy()
+    for row in rows[count // 3:]:
+        for feature in range(len(row)):
+            chance = rng.randint(8)
+            if chance == 0:
+                row[feature] = SPECIAL[rng.randint(len(SPECIAL))]
+            elif chance < 4 and feature in thresholds:
+                near = neighbours(thresholds[feature][rng.randint(len(thresholds[feature]))])
+                row[feature] = near[rng.randint(len(near))]
+    return np.vstack([rows] + [np.full((1, data.shape[1]), value) for value in SPECIAL])
+
+
+def prove_models(prover, rng, count, verbose):
+    objectives = OBJECTIVES + (["rank_xendcg"] if VERSION >= (3, 0) else [])
+    for index in range(count):
+        objective = objectives[index % len(objectives)]
+        data, target = make_data(rng)
+        options = make_options(rng, objective, data.shape[1])
+        labels, group = make_target(rng, objective, target, options)
+        what = "model %d, %s %s" % (index, objective, options["boosting"])
+        try:
+            model = lgb.train(options, lgb.Dataset(data, labels, group=group),
+                              int(rng.choice([1, 2, 5, 30])))
+        except lgb.basic.LightGBMError as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what, error))
+            continue
+        model.save_model(prover.path("trained.txt"))
+        with open(prover.path("trained.txt"), encoding="utf-8") as file:
+            text = file.read()
+        if verbose:
+            print(what, flush=True)
+        prover.compare(text, mix_rows(rng, data, text, 300), what)
+
+
+# --- Texts by hand --------------------------------------------------------------------------------
+
+def make_children(rng, inner):
+    """Best-first growth: node j splits a leaf of its time into itself and leaf j + 1."""
+    children, parents = [[0] * inner, [0] * inner], {0: None}
+    for node in range(inner):
+        leaf = int(rng.choice(sorted(parents)))
+        if parents[leaf] is not None:
+            side, parent = parents[leaf]
+            children[side][parent] = node
+        children[0][node], children[1][node] = ~leaf, ~(node + 1)
+        parents[leaf], parents[node + 1] = (0, node), (1, node)
+    return children
+
+
+def make_tree(rng, index, width, infinite):
+    leaves = int(rng.choice([1, 2, 3, 8, 40]))
+    inner = leaves - 1
+    left, right = make_children(rng, inner)
+    thresholds = THRESHOLDS + ([np.inf, -np.inf] if infinite else [])
+    arrays = [("split_feature", rng.randint(width, size=inner)), ("split_gain", [1] * inner),
+              ("threshold", [thresholds[rng.randint(len(thresholds))] for _ in range(inner)]),
+              ("decision_type", rng.choice([0, 2, 4, 6, 8, 10], size=inner)),
+              ("left_child", left), ("right_child", right),
+              ("leaf_value", rng.choice([0.0, -0.0, 1e16, -1e16, 1 / 3, 1e-300], size=leaves)
+               + rng.choice([0.0, 1e-3], size=leaves) * rng.randn(leaves)),
+              ("leaf_count", [3] * leaves), ("internal_value", [0] * inner),
+              ("internal_count", [9] * inner)]
+    lines = ["Tree=%d" % index, "num_leaves=%d" % leaves, "num_cat=0"]
+    lines += ["%s=%s" % (key, " ".join(repr(float(one)) if key in ("threshold", "leaf_value")
+                                       else str(int(one)) for one in items))
+              for key, items in arrays]
+    return "\n".join(lines + ["shrinkage=1", "", "", ""])
+
+
+def prove_texts(prover, rng, count):
+    for index in range(count):
+        width, classes = int(rng.choice([1, 2, 4])), int(rng.choice([1, 1, 3]))
+        trees = int(rng.choice([1, 4, 20])) * classes
+        head = ["tree", "version=v%d" % VERSION[0], "num_class=%d" % classes,
+                "num_tree_per_iteration=%d" % classes, "label_index=0",
+                "max_feature_idx=%d" % (width - 1),
+                "objective=" + ("regression" if classes == 1 else "multiclass num_class:3")]
+        head += ["average_output"] if rng.randint(4) == 0 else []
+        head += ["feature_names=" + " ".join("f%d" % i for i in range(width)),
+                 "feature_infos=" + " ".join(["none"] * width), "", ""]
+        text = "\n".join(head) + "".join(make_tree(rng, i, width, index % 2 == 0)
+                                         for i in range(trees)) + "end of trees\n"
+        values = np.array(list(SPECIAL) + [near for one in THRESHOLDS for near in neighbours(one)])
+        rows = values[rng.randint(len(values), size=(400, width))]
+        prover.compare(text, rows, "text %d" % index)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--espalier", required=True, metavar="PATH")
+    parser.add_argument("--models", type=int, default=34, metavar="N")
+    parser.add_argument("--texts", type=int, default=20, metavar="N")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    rng = np.random.RandomState(arguments.seed)
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        prover = Prover(arguments.espalier, folder)
+        prove_models(prover, rng, arguments.models, arguments.verbose)
+        prove_texts(prover, rng, arguments.texts)
+    print("LightGBM %s: %d numbers compared, %d findings, %d times no mask layout" % (
+        lgb.__version__, prover.compared, prover.differing, prover.refused))
+    return 1 if prover.differing or not prover.compared else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
