@@ -59,7 +59,8 @@ static bool options_are_known(const espalier_convert_options *options)
     for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++) {
         known = known && options->reserved[i] == 0;
     }
-    return known;
+    return known && options->reserved0 == 0 &&
+           (options->layout <= ESPALIER_LAYOUT_SELECT || options->layout == ESPALIER_LAYOUT_MASK);
 }
 
 /* Publishing a model over its own source would destroy the source. */
@@ -108,7 +109,8 @@ static espalier_status load_and_flatten(conversion *work)
         return status;
     }
     tell_progress(work, "flattening", 1);
-    status = espalier_flatten(&work->forest, work->source_path, &work->flat, work->error);
+    status = espalier_flatten_to(&work->forest, work->options->layout, work->source_path,
+                                 &work->flat, work->error);
     /* Only placing needs it; an eighth or more of the forest's memory. */
     free(work->forest.cover);
     work->forest.cover = NULL;
@@ -147,8 +149,8 @@ static espalier_status make_records(conversion *work)
                                        .bytes = work->facts.file_bytes};
     status = espalier_metadata_digest(work->source_path, source.digest, work->error);
     if (status == ESPALIER_OK) {
-        status =
-            espalier_metadata_make(&work->forest, &source, options, &work->metadata, work->error);
+        status = espalier_metadata_make(&work->forest, &work->flat, &source, options,
+                                        &work->metadata, work->error);
     }
     return status;
 }

@@ -51,7 +51,7 @@ static void shape_tree(const espalier_flattening *work, const espalier_forest_tr
         break;
     case ESPALIER_FILE_SELECT:
         tree->leaf_count = (source->node_count + 1) / 2;
-        *positions_out = ((uint64_t)tree->leaf_count - 1 + 7) & ~UINT64_C(7);
+        *positions_out = tree->leaf_count > 1 ? (tree->leaf_count - 1 + 7) & ~7U : 8;
         break;
     default:
         *positions_out = espalier_place_positions(source->node_count);
@@ -289,36 +289,51 @@ static void fill_classes(const espalier_forest *forest, espalier_file_output *ou
     }
 }
 
-static espalier_file_output describe_sums(const espalier_forest *forest, uint32_t kind)
+static uint32_t find_sum_dtype(const espalier_forest *forest)
 {
-    const bool narrow = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32;
-    return (espalier_file_output){
-        .kind = kind,
-        .dtype = narrow ? ESPALIER_DTYPE_FLOAT32 : ESPALIER_DTYPE_FLOAT64,
-        .slot_count = espalier_forest_slots(forest),
-    };
+    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? ESPALIER_DTYPE_FLOAT32
+                                                              : ESPALIER_DTYPE_FLOAT64;
 }
 
+static void fill_margins(const espalier_forest *forest, espalier_file_output *outputs)
+{
+    uint32_t slot = 0;
+    for (uint32_t group = 0; group < forest->group_count; group++) {
+        outputs[group] = (espalier_file_output){
+            .kind = ESPALIER_OUTPUT_MARGIN,
+            .group = group,
+            .dtype = find_sum_dtype(forest),
+            .first_slot = slot,
+            .slot_count = forest->group_width[group],
+        };
+        slot += forest->group_width[group];
+    }
+}
+
+/* A forest: classes, or values. A boosted model: margins, and the same as values. */
 static espalier_status make_outputs(espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
     const bool is_forest = forest->task == ESPALIER_FOREST_TASK_FOREST;
-    const uint64_t count = is_forest && forest->classifier ? (uint64_t)forest->group_count * 2 + 1
-                           : forest->task == ESPALIER_FOREST_TASK_VALUE ? 3
-                                                                        : 2;
+    const bool has_classes = is_forest && forest->classifier;
+    const bool has_value = is_forest ? !has_classes : forest->task == ESPALIER_FOREST_TASK_VALUE;
+    const uint64_t groups = forest->group_count;
+    const uint64_t grouped = has_classes ? groups * 2 : is_forest ? 0 : groups;
+    const uint64_t count = grouped + (has_value ? 1 : 0) + 1;
     espalier_file_output *const outputs =
         espalier_flatten_table(&work->flat->outputs, count, sizeof *outputs);
     if (outputs == NULL) {
         return espalier_flatten_fail_memory(work, "outputs");
     }
-    if (is_forest && forest->classifier) {
+    if (has_classes) {
         fill_classes(forest, outputs);
-    } else {
-        outputs[0] =
-            describe_sums(forest, is_forest ? ESPALIER_OUTPUT_VALUE : ESPALIER_OUTPUT_MARGIN);
+    } else if (!is_forest) {
+        fill_margins(forest, outputs);
     }
-    if (forest->task == ESPALIER_FOREST_TASK_VALUE) {
-        outputs[1] = describe_sums(forest, ESPALIER_OUTPUT_VALUE);
+    if (has_value) {
+        outputs[grouped].kind = ESPALIER_OUTPUT_VALUE;
+        outputs[grouped].dtype = find_sum_dtype(forest);
+        outputs[grouped].slot_count = espalier_forest_slots(forest);
     }
     outputs[count - 1].kind = ESPALIER_OUTPUT_LEAF;
     outputs[count - 1].dtype = ESPALIER_DTYPE_INT64;

@@ -210,6 +210,9 @@ static espalier_status check_outputs(const tree_check *check)
         if (forest->group_width[group] == 0) {
             return fail_forest(check, "an output has no values");
         }
+        if (forest->task == ESPALIER_FOREST_TASK_VALUE && forest->group_width[group] != 1) {
+            return fail_forest(check, "a value of more than one number");
+        }
         /* What classes a boosted model's margins stand for is its link's business. */
         if (is_forest && forest->classifier &&
             forest->labels[group].count != forest->group_width[group]) {

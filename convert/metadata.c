@@ -113,7 +113,8 @@ static bool add_trainer(json_t *root, const espalier_forest *forest)
     json_t *const object = add_object(root, "trainer");
     if (object == NULL || !add_text(object, "framework", forest->framework) ||
         !add_text(object, "version", forest->version) ||
-        !add_text(object, "class", forest->class_name)) {
+        !add_text(object, "class", forest->class_name) ||
+        !add_text(object, "objective", forest->objective)) {
         return false;
     }
     return forest->parameters_json == NULL || add_text(object, "parameters", PARAMETERS_MARK);
@@ -238,7 +239,7 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
 }
 
 static bool add_all(json_t *root, const espalier_forest *forest,
-                    const espalier_metadata_source *source)
+                    const espalier_metadata_source *source, const espalier_flat *flat)
 {
     json_t *const outputs = add_object(root, "outputs");
     json_t *const converter = add_object(root, "converter");
@@ -247,11 +248,11 @@ static bool add_all(json_t *root, const espalier_forest *forest,
            add_text(root, "format", "espalier") && add_source(root, source) &&
            add_trainer(root, forest) &&
            add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows") &&
-           add_text(converter, "version", espalier_version()) && add_text(layout, "name", "walk") &&
-           add_text(layout, "why", "serves trees of any depth and width");
+           add_text(converter, "version", espalier_version()) &&
+           add_text(layout, "chosen", flat->layout) && add_text(layout, "why", flat->why);
 }
 
-espalier_status espalier_metadata_make(const espalier_forest *forest,
+espalier_status espalier_metadata_make(const espalier_forest *forest, const espalier_flat *flat,
                                        const espalier_metadata_source *source,
                                        const espalier_convert_options *options,
                                        espalier_flat_bytes *section_out, espalier_error *error_out)
@@ -260,7 +261,7 @@ espalier_status espalier_metadata_make(const espalier_forest *forest,
     char *dumped = NULL;
     char *text = NULL;
     espalier_status status = ESPALIER_ERROR_MEMORY;
-    if (root != NULL && add_all(root, forest, source)) {
+    if (root != NULL && add_all(root, forest, source, flat)) {
         status = add_created(root, error_out);
         if (status == ESPALIER_OK) {
             status = add_user(root, options, error_out);

@@ -25,10 +25,10 @@ espalier_status espalier_metadata_digest(const char *path, uint8_t *digest_out,
                                          espalier_error *error_out);
 
 /*
- * Makes the section's text. Status: ARGUMENT for a user key or value that is no UTF-8, a key given
+ * Makes the section's text; of *flat only the layout and the reason for it. Status: ARGUMENT for a user key or value that is no UTF-8, a key given
  * twice, or a SOURCE_DATE_EPOCH that is no time; MEMORY.
  */
-espalier_status espalier_metadata_make(const espalier_forest *forest,
+espalier_status espalier_metadata_make(const espalier_forest *forest, const espalier_flat *flat,
                                        const espalier_metadata_source *source,
                                        const espalier_convert_options *options,
                                        espalier_flat_bytes *section_out, espalier_error *error_out);

@@ -51,7 +51,8 @@ typedef struct synthetic_options {
 
 /*
  * A validated forest, to be freed with espalier_forest_free. With tree_count 1 it divides nothing,
- * as a single tree. Boosted ones with class_count answer MARGIN, others VALUE as well. Fails the running test when memory runs out.
+ * as a single tree. Boosted ones with class_count answer MARGIN, others VALUE as well. Fails the
+ * running test when memory runs out.
  */
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out);
 

@@ -263,6 +263,132 @@ static void test_rows_of_any_shape(void **state)
     free_fixture(&f);
 }
 
+/* ---- boosted models ---- */
+
+/* The margins of a fixture as float32, malloc'ed. */
+static float *copy_margins(const fixture *f)
+{
+    const size_t count = (size_t)ROWS * espalier_reference_slot_count(&f->forest);
+    float *const margins = calloc(count, sizeof *margins);
+    assert_non_null(margins);
+    for (size_t i = 0; i < count; i++) {
+        margins[i] = (float)f->slots[i];
+    }
+    return margins;
+}
+
+static float step_float(float value, int32_t count)
+{
+    int32_t bits = 0;
+    memcpy(&bits, &value, sizeof bits);
+    bits += count;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static void test_float32_margins(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 25,
+                                       .tree_count = 30,
+                                       .feature_count = 5,
+                                       .decision_count_max = 20,
+                                       .group_count = 1,
+                                       .class_count = 3,
+                                       .trainer = SYNTHETIC_XGBOOST};
+    fixture f;
+    make_fixture(&f, &options);
+    float *const margins = copy_margins(&f);
+    f.data[7] = INFINITY; /* a number like others here */
+    espalier_reference_evaluate(&f.forest, f.data, ROWS, f.slots, f.leaves);
+    for (size_t i = 0; i < 6; i++) {
+        margins[i] = (float)f.slots[i];
+    }
+    assert_int_equal(run_check(&f, margins, 'f', 4, 3), ESPALIER_OK);
+    assert_int_equal(f.check.kind, ESPALIER_OUTPUT_MARGIN);
+    assert_int_equal(f.check.differing, 0);
+    char text[128];
+    espalier_check_describe(&f.check, text, sizeof text);
+    assert_string_equal(text, "all 2100 margins are the trainer's");
+    /* As float64 too: what NumPy makes of them. */
+    assert_int_equal(run_check(&f, f.slots, 'f', 8, 3), ESPALIER_OK);
+    assert_int_equal(f.check.differing, 0);
+    margins[5] = step_float(margins[5], 3);
+    assert_int_equal(run_check(&f, margins, 'f', 4, 3), ESPALIER_OK);
+    assert_int_equal(f.check.differing, 1);
+    assert_int_equal(f.check.ulp_max, 3);
+    assert_int_equal(f.check.cause, ESPALIER_CHECK_UNKNOWN);
+    margins[5] = step_float(margins[5], 100);
+    assert_int_equal(run_check(&f, margins, 'f', 4, 3), ESPALIER_ERROR_CHECK);
+    assert_non_null(strstr(f.error.message, "row 1, column 2"));
+    assert_int_equal(run_check(&f, margins, 'f', 4, 2), ESPALIER_ERROR_ARGUMENT);
+    assert_non_null(strstr(f.error.message, "3 float32 margins, 30 integer leaves"));
+    free(margins);
+    free_fixture(&f);
+}
+
+/* XGBoost gives leaf numbers as float32, LightGBM as integers. */
+static void test_leaves_of_boosted_models(void **state)
+{
+    (void)state;
+    synthetic_options options = {.seed = 26,
+                                 .tree_count = 12,
+                                 .feature_count = 5,
+                                 .decision_count_max = 20,
+                                 .group_count = 1,
+                                 .trainer = SYNTHETIC_XGBOOST};
+    fixture f;
+    make_fixture(&f, &options);
+    float *const numbers = calloc((size_t)ROWS * 12, sizeof *numbers);
+    assert_non_null(numbers);
+    for (size_t i = 0; i < (size_t)ROWS * 12; i++) {
+        numbers[i] = (float)f.leaves[i];
+    }
+    assert_int_equal(run_check(&f, numbers, 'f', 4, 12), ESPALIER_OK);
+    assert_int_equal(f.check.kind, ESPALIER_OUTPUT_LEAF);
+    numbers[25] = 0.5F;
+    assert_int_equal(run_check(&f, numbers, 'f', 4, 12), ESPALIER_ERROR_CHECK);
+    free(numbers);
+    assert_int_equal(run_check(&f, f.slots, 'f', 8, 1), ESPALIER_OK);
+    assert_int_equal(f.check.kind, ESPALIER_OUTPUT_VALUE);
+    free_fixture(&f);
+
+    options.trainer = SYNTHETIC_LIGHTGBM;
+    make_fixture(&f, &options);
+    assert_int_equal(run_check(&f, f.leaves, 'i', 4, 12), ESPALIER_OK);
+    assert_int_equal(f.check.kind, ESPALIER_OUTPUT_LEAF);
+    assert_int_equal(run_check(&f, f.slots, 'f', 4, 1), ESPALIER_ERROR_ARGUMENT);
+    free_fixture(&f);
+}
+
+/* Rows of a float64 trainer are compared as they are. */
+static void test_float64_rows_are_not_rounded(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 27,
+                                       .tree_count = 20,
+                                       .feature_count = 3,
+                                       .decision_count_max = 20,
+                                       .group_count = 1,
+                                       .trainer = SYNTHETIC_LIGHTGBM};
+    fixture f;
+    make_fixture(&f, &options);
+    double *const wide = calloc((size_t)ROWS * 3, sizeof *wide);
+    assert_non_null(wide);
+    uint64_t random = 1;
+    for (size_t i = 0; i < (size_t)ROWS * 3; i++) {
+        /* Beside some threshold: rounded to float32 it may change sides. */
+        uint64_t node = synthetic_next(&random) % f.forest.node_count;
+        wide[i] = nextafter(f.forest.threshold[node], i % 2 == 0 ? INFINITY : -INFINITY);
+    }
+    espalier_reference_evaluate_float64(&f.forest, wide, ROWS, f.slots, NULL);
+    f.rows = espalier_rows_float64(wide, ROWS, 3);
+    assert_int_equal(run_check(&f, f.slots, 'f', 8, 1), ESPALIER_OK);
+    assert_int_equal(f.check.differing, 0);
+    free(wide);
+    free_fixture(&f);
+}
+
 /* Leaf numbers of a single tree and its labels look alike; the better fit decides. */
 static void test_the_better_fit_decides(void **state)
 {
@@ -420,6 +546,9 @@ int main(void)
         cmocka_unit_test(test_shapes_that_fit_nothing_are_refused),
         cmocka_unit_test(test_rows_the_trainer_refuses_are_refused),
         cmocka_unit_test(test_rows_of_any_shape),
+        cmocka_unit_test(test_float32_margins),
+        cmocka_unit_test(test_leaves_of_boosted_models),
+        cmocka_unit_test(test_float64_rows_are_not_rounded),
         cmocka_unit_test(test_the_better_fit_decides),
         cmocka_unit_test(test_the_model_is_held_against_the_same_bits),
         cmocka_unit_test(test_integer_labels),

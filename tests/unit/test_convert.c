@@ -129,7 +129,7 @@ static void test_converts_the_tutorial_forest(void **state)
     assert_int_equal(report.source_bytes, status.st_size);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(report.model_bytes, status.st_size);
-    assert_true(report.model_bytes < report.source_bytes / 4);
+    assert_true(report.model_bytes < report.source_bytes / 3);
     assert_non_null(strstr(report.summary, "200 trees"));
     assert_non_null(strstr(report.summary, "equal bit for bit"));
 
@@ -138,7 +138,7 @@ static void test_converts_the_tutorial_forest(void **state)
     assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
     assert_int_equal(info.tree_count, 200);
     assert_int_equal(info.feature_count, 4);
-    assert_int_equal(info.leaf_count, 3);
+    assert_int_equal(info.node_count, 2526);
     assert_int_equal(info.default_output, ESPALIER_OUTPUT_CLASS);
     espalier_proof proof;
     assert_int_equal(espalier_model_proof(model, &proof), ESPALIER_OK);
@@ -152,6 +152,46 @@ static void test_converts_the_tutorial_forest(void **state)
     assert_true(has_section(ESPALIER_SECTION_METADATA));
     assert_true(has_section(ESPALIER_SECTION_PROOF));
     assert_int_equal(espalier_digest_verify(path, NULL, NULL), ESPALIER_OK);
+}
+
+/* A layout is asked for, kept, and explained; one that does not exist is refused. */
+static void test_layouts_can_be_asked_for(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t asked;
+        uint32_t given;
+        const char *name;
+        const char *why;
+    } cases[] = {
+        {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_WALK, "walk", "walk, as asked for"},
+        {ESPALIER_LAYOUT_HEAP, ESPALIER_LAYOUT_HEAP, "heap", "as asked for: at most 8 levels"},
+        {ESPALIER_LAYOUT_SELECT, ESPALIER_LAYOUT_SELECT, "select", "at most 12 leaves"},
+        {ESPALIER_LAYOUT_MASK, ESPALIER_LAYOUT_SELECT, "select", "8 byte columns"},
+        {ESPALIER_LAYOUT_ANY, ESPALIER_LAYOUT_SELECT, "select", "trees of any shape: at most 12"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_convert_options options = ESPALIER_CONVERT_OPTIONS_INIT;
+        options.layout = cases[i].asked;
+        convert_to(path, &options, NULL);
+        espalier_model *const model = open_verified(path);
+        espalier_part_info part = ESPALIER_PART_INFO_INIT;
+        assert_int_equal(espalier_model_part(model, 0, &part), ESPALIER_OK);
+        assert_int_equal(part.layout, cases[i].given);
+        /* A walk shares the three kinds of leaves. */
+        assert_true((part.leaf_count == 3) == (part.layout == ESPALIER_LAYOUT_WALK));
+        espalier_model_close(model);
+        json_t *const root = read_metadata(path);
+        assert_string_equal(text_at(root, "layout", "chosen"), cases[i].name);
+        assert_non_null(strstr(text_at(root, "layout", "why"), cases[i].why));
+        json_decref(root);
+    }
+    espalier_convert_options options = ESPALIER_CONVERT_OPTIONS_INIT;
+    options.layout = 4;
+    assert_int_equal(espalier_convert(SOURCE, path, &options, NULL, NULL), ESPALIER_ERROR_OPTIONS);
+    options.layout = ESPALIER_LAYOUT_ANY;
+    options.reserved0 = 1;
+    assert_int_equal(espalier_convert(SOURCE, path, &options, NULL, NULL), ESPALIER_ERROR_OPTIONS);
 }
 
 static void test_metadata_says_where_it_came_from(void **state)
@@ -169,7 +209,7 @@ static void test_metadata_says_where_it_came_from(void **state)
                         "sklearn.ensemble._forest.RandomForestClassifier");
     assert_string_equal(text_at(root, "outputs", "leaf_shape"), "rows,trees");
     assert_string_equal(text_at(root, "converter", "version"), espalier_version());
-    assert_string_equal(text_at(root, "layout", "name"), "walk");
+    assert_string_equal(text_at(root, "layout", "chosen"), "select");
     const json_t *const parameters =
         json_object_get(json_object_get(root, "trainer"), "parameters");
     assert_int_equal(json_integer_value(json_object_get(parameters, "n_estimators")), 200);
@@ -336,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_converts_the_tutorial_forest),
+        cmocka_unit_test(test_layouts_can_be_asked_for),
         cmocka_unit_test(test_metadata_says_where_it_came_from),
         cmocka_unit_test(test_the_user_adds_metadata),
         cmocka_unit_test(test_same_source_same_bytes),

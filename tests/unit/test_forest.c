@@ -189,13 +189,87 @@ static void test_refuses_wrong_shapes(void **state)
     espalier_forest_free(&forest);
 }
 
+/* The two trees as boosted ones: an iteration each, sums of their own. */
+static void make_boosted(espalier_forest *forest)
+{
+    const uint32_t slots[] = {0, 1};
+    const double start[] = {0.5, -1.0};
+    const uint8_t rules[] = {ESPALIER_FOREST_MISSING_NAN,   9, 9, ESPALIER_FOREST_MISSING_ZERO,
+                             ESPALIER_FOREST_MISSING_NEVER, 9, 9, 9};
+    make_forest(forest);
+    forest->task = ESPALIER_FOREST_TASK_MARGIN;
+    forest->accumulator = ESPALIER_FOREST_SUM_FLOAT32;
+    forest->missing_allowed = true;
+    forest->classifier = true;
+    forest->slot_count = 2;
+    forest->group_width[0] = 2;
+    forest->tree_slot = copy_of(slots, sizeof slots);
+    forest->tree_iteration = copy_of(slots, sizeof slots);
+    forest->start = copy_of(start, sizeof start);
+    forest->missing_rule = copy_of(rules, sizeof rules);
+    forest->iteration_count = 2;
+    forest->default_iterations = 1;
+}
+
+static void refuses_boosted(espalier_forest *forest, const char *word)
+{
+    refuses(forest, word);
+    espalier_forest_free(forest);
+    make_boosted(forest);
+}
+
+static void test_boosted_forests(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    make_boosted(&forest);
+    assert_int_equal(espalier_forest_validate(&forest, "f", NULL), ESPALIER_OK);
+    assert_int_equal(espalier_forest_slots(&forest), 2);
+    assert_int_equal(espalier_forest_iterations(&forest), 2);
+    assert_int_equal(espalier_forest_iterations_used(&forest), 1);
+    assert_int_equal(espalier_forest_slot_of(&forest, 1), 1);
+    assert_int_equal(espalier_forest_iteration_of(&forest, 1), 1);
+    forest.tree_slot[1] = 2;
+    refuses_boosted(&forest, "tree 1 adds to sum 2 of 2");
+    forest.tree_iteration[0] = 1;
+    forest.tree_iteration[1] = 0;
+    refuses_boosted(&forest, "tree 1 is out of order in iteration 0");
+    forest.tree_iteration[1] = 2;
+    refuses_boosted(&forest, "iteration 2 of 2");
+    forest.default_iterations = 3;
+    refuses_boosted(&forest, "more iterations");
+    forest.leaf_values[4] = 0.1;
+    refuses_boosted(&forest, "not a float32");
+    forest.leaf_values[0] = 1e300;
+    refuses_boosted(&forest, "not a float32");
+    forest.start[1] = 0.1;
+    refuses_boosted(&forest, "start value is not a float32");
+    forest.start[0] = (double)NAN;
+    refuses_boosted(&forest, "start value is not finite");
+    forest.missing_rule[3] = 3;
+    refuses_boosted(&forest, "no missing rule 3");
+    forest.missing_allowed = false;
+    refuses_boosted(&forest, "zero missing");
+    forest.slot_count = 3;
+    refuses_boosted(&forest, "sums");
+    forest.divide = ESPALIER_FOREST_DIVIDE_TREES;
+    refuses_boosted(&forest, "divided");
+    forest.normalise = true;
+    refuses_boosted(&forest, "normalised");
+    forest.task = ESPALIER_FOREST_TASK_VALUE;
+    refuses_boosted(&forest, "more than one number");
+    free(forest.tree_slot);
+    forest.tree_slot = NULL;
+    refuses_boosted(&forest, "wide");
+    espalier_forest_free(&forest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepts_trees),
-        cmocka_unit_test(test_preorder_is_exact),
-        cmocka_unit_test(test_refuses_what_is_no_tree),
-        cmocka_unit_test(test_refuses_wrong_shapes),
+        cmocka_unit_test(test_accepts_trees),           cmocka_unit_test(test_preorder_is_exact),
+        cmocka_unit_test(test_refuses_what_is_no_tree), cmocka_unit_test(test_refuses_wrong_shapes),
+        cmocka_unit_test(test_boosted_forests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

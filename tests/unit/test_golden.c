@@ -81,14 +81,20 @@ typedef struct fixture {
     espalier_error error;
 } fixture;
 
-static void make_fixture(fixture *f, const synthetic_options *options)
+static void make_fixture_in(fixture *f, const synthetic_options *options, uint32_t layout)
 {
     memset(f, 0, sizeof *f);
     synthetic_forest_make(options, &f->forest);
-    assert_int_equal(espalier_flatten(&f->forest, "synthetic", &f->flat, &f->error), ESPALIER_OK);
+    assert_int_equal(espalier_flatten_to(&f->forest, layout, "synthetic", &f->flat, &f->error),
+                     ESPALIER_OK);
     assert_int_equal(espalier_golden_init(&f->golden, &f->forest, &f->error), ESPALIER_OK);
     assert_int_equal(espalier_golden_section(&f->golden, &f->golden_section, &f->error),
                      ESPALIER_OK);
+}
+
+static void make_fixture(fixture *f, const synthetic_options *options)
+{
+    make_fixture_in(f, options, ESPALIER_LAYOUT_WALK);
 }
 
 static void free_fixture(fixture *f)
@@ -143,6 +149,155 @@ static void test_written_models_reproduce_their_forests(void **state)
         free_fixture(&f);
     }
     (void)unlink(MODEL_PATH);
+}
+
+/* Forests of every trainer that every layout can hold. */
+static const synthetic_options shallow[] = {
+    {.seed = 21, .tree_count = 19, .feature_count = 7, .decision_count_max = 60, .depth_max = 6},
+    {.seed = 22,
+     .tree_count = 18,
+     .feature_count = 9,
+     .decision_count_max = 200,
+     .depth_max = 8,
+     .class_count = 3,
+     .missing_allowed = true},
+    {.seed = 23,
+     .tree_count = 33,
+     .feature_count = 12,
+     .decision_count_max = 63,
+     .depth_max = 6,
+     .cut_count = 90,
+     .trainer = SYNTHETIC_XGBOOST},
+    {.seed = 24,
+     .tree_count = 36,
+     .feature_count = 200,
+     .decision_count_max = 200,
+     .depth_max = 8,
+     .class_count = 3,
+     .default_iterations = 11,
+     .trainer = SYNTHETIC_XGBOOST},
+    {.seed = 25,
+     .tree_count = 20,
+     .feature_count = 10,
+     .decision_count_max = 40,
+     .depth_max = 8,
+     .cut_count = 25,
+     .trainer = SYNTHETIC_LIGHTGBM},
+    {.seed = 26,
+     .tree_count = 20,
+     .feature_count = 6,
+     .decision_count_max = 150,
+     .depth_max = 8,
+     .class_count = 5,
+     .averaged = true,
+     .trainer = SYNTHETIC_LIGHTGBM},
+    {.seed = 27,
+     .tree_count = 20,
+     .feature_count = 2,
+     .decision_count_max = 1,
+     .depth_max = 8,
+     .default_iterations = 3,
+     .trainer = SYNTHETIC_LIGHTGBM},
+};
+
+/* Margins, values, classes and leaf numbers, on the plainest kernels and on the best. */
+static void test_every_layout_reproduces_its_forest(void **state)
+{
+    (void)state;
+    const uint32_t layouts[] = {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_HEAP, ESPALIER_LAYOUT_SELECT};
+    const char *const levels[] = {"scalar", "auto"};
+    for (size_t i = 0; i < 3 * sizeof shallow / sizeof shallow[0]; i++) {
+        synthetic_options options = shallow[i / 3];
+        options.group_count = 1;
+        options.shape = SYNTHETIC_BEST_FIRST;
+        fixture f;
+        make_fixture_in(&f, &options, layouts[i % 3]);
+        espalier_model *model = NULL;
+        espalier_status status = write_and_open(&f, true, &model);
+        for (size_t j = 0; status == ESPALIER_OK && j < sizeof levels / sizeof levels[0]; j++) {
+            assert_int_equal(setenv("ESPALIER_ISA", levels[j], 1), 0);
+            status = espalier_golden_compare(&f.golden, model, levels[j], NULL, NULL, &f.error);
+        }
+        assert_int_equal(unsetenv("ESPALIER_ISA"), 0);
+        if (status != ESPALIER_OK) {
+            fail_msg("forest %zu, layout %u: %s", i / 3, (unsigned)layouts[i % 3], f.error.message);
+        }
+        espalier_model_close(model);
+        free_fixture(&f);
+    }
+    (void)unlink(MODEL_PATH);
+}
+
+/* A converter that gets one thing of a mask wrong. */
+static void expect_mask_refusal(uint32_t layout, size_t forest, void (*damage)(fixture *f))
+{
+    synthetic_options options = shallow[forest];
+    options.group_count = 1;
+    options.shape = SYNTHETIC_BEST_FIRST;
+    fixture f;
+    make_fixture_in(&f, &options, layout);
+    damage(&f);
+    espalier_model *model = NULL;
+    assert_int_equal(write_and_open(&f, false, &model), ESPALIER_OK);
+    assert_int_equal(espalier_golden_compare(&f.golden, model, "x", NULL, NULL, &f.error),
+                     ESPALIER_ERROR_PROOF);
+    espalier_model_close(model);
+    free_fixture(&f);
+    (void)unlink(MODEL_PATH);
+}
+
+/* The root's threshold of the first tree, one code too low. */
+static void lower_heap_root(fixture *f)
+{
+    const espalier_file_tree *const trees = f->flat.trees.data;
+    uint8_t *const thresholds = (uint8_t *)f->flat.nodes.data + trees[0].node_count;
+    thresholds[1] = thresholds[1] > 0 ? thresholds[1] - 1 : 1;
+}
+
+static void lower_select_root(fixture *f)
+{
+    espalier_file_node_select *const nodes = f->flat.nodes.data;
+    nodes[0].threshold = nodes[0].threshold > 0 ? (uint16_t)(nodes[0].threshold - 1) : 1;
+}
+
+static void turn_missing(fixture *f)
+{
+    espalier_file_column *const columns = f->flat.columns.data;
+    columns[0].missing = columns[0].missing == ESPALIER_MISSING_LEFT ? ESPALIER_MISSING_RIGHT
+                                                                     : ESPALIER_MISSING_LEFT;
+}
+
+static void raise_start(fixture *f)
+{
+    double *const start = f->flat.constants.data;
+    start[0] = 4.0;
+}
+
+static void add_iteration(fixture *f)
+{
+    f->flat.part.default_iteration_count++;
+}
+
+/* Some leaves are out of every row's reach; not all. */
+static void rotate_numbers(fixture *f)
+{
+    const espalier_file_tree *const trees = f->flat.trees.data;
+    uint8_t *const numbers = f->flat.node_numbers.data;
+    const uint8_t first = numbers[0];
+    assert_int_equal(f->flat.model.number_bytes, 1);
+    memmove(numbers, numbers + 1, trees[0].leaf_count - 1);
+    numbers[trees[0].leaf_count - 1] = first;
+}
+
+static void test_wrong_masks_are_found(void **state)
+{
+    (void)state;
+    expect_mask_refusal(ESPALIER_LAYOUT_HEAP, 0, lower_heap_root);
+    expect_mask_refusal(ESPALIER_LAYOUT_SELECT, 2, lower_select_root);
+    expect_mask_refusal(ESPALIER_LAYOUT_HEAP, 2, turn_missing);
+    expect_mask_refusal(ESPALIER_LAYOUT_SELECT, 2, raise_start);
+    expect_mask_refusal(ESPALIER_LAYOUT_HEAP, 3, add_iteration);
+    expect_mask_refusal(ESPALIER_LAYOUT_SELECT, 4, rotate_numbers);
 }
 
 /* The rows a forest is proved with, and what they are made of. */
@@ -332,6 +487,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_written_models_reproduce_their_forests),
+        cmocka_unit_test(test_every_layout_reproduces_its_forest),
+        cmocka_unit_test(test_wrong_masks_are_found),
         cmocka_unit_test(test_rows_are_telling),
         cmocka_unit_test(test_section_holds_reference_results),
         cmocka_unit_test(test_stored_rows_are_bounded),

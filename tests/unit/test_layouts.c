@@ -304,7 +304,8 @@ static void check_trees(const espalier_flat *flat)
                              trees[i].leaf_count > 32 ? trees[i].leaf_count : 32);
         } else {
             assert_int_equal(trees[i].leaf_count, (trees[i].source_node_count + 1) / 2);
-            assert_int_equal(trees[i].node_count, (trees[i].leaf_count - 1 + 7) / 8 * 8);
+            const uint32_t decisions = trees[i].leaf_count - 1;
+            assert_int_equal(trees[i].node_count, decisions > 0 ? (decisions + 7) / 8 * 8 : 8);
         }
         assert_true(trees[i].first_leaf + (heap ? trees[i].leaf_count : 256) <=
                     flat->part.leaf_count);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * convert/reference against answers worked out by hand and by NumPy: decisions, missing values,
- * order of sums, division, normalising, first maximum.
+ * order and type of sums, iterations, division, normalising, first maximum.
  */
 #include "convert/reference.h"
 #include "tests/support/synthetic.h"
@@ -126,6 +126,108 @@ static void test_missing_goes_where_the_node_says(void **state)
     expect_bits(evaluate_one(&s.forest, NAN, &leaf), -1.0);
     s.missing_left[0] = 0;
     expect_bits(evaluate_one(&s.forest, NAN, &leaf), 1.0);
+}
+
+static double evaluate_wide(const espalier_forest *forest, double value)
+{
+    double slot = 0.0;
+    espalier_reference_evaluate_float64(forest, &value, 1, &slot, NULL);
+    return slot;
+}
+
+static void test_compares_in_the_trainers_type(void **state)
+{
+    (void)state;
+    const double threshold = 0.1; /* no float32: the nearest is above it */
+    const double values[] = {-1.0, 1.0};
+    stumps s;
+    uint32_t leaf = 0;
+    make_stumps(&s, 1, &threshold, values);
+    expect_bits(evaluate_wide(&s.forest, 0.1), 1.0); /* rounded, it is above */
+    s.forest.input = ESPALIER_FOREST_INPUT_FLOAT64;
+    expect_bits(evaluate_wide(&s.forest, 0.1), -1.0);
+    expect_bits(evaluate_wide(&s.forest, nextafter(0.1, 1.0)), 1.0);
+    expect_bits(evaluate_one(&s.forest, 0.1F, &leaf), 1.0); /* float32 rows are widened */
+}
+
+static void test_missing_rules_of_each_node(void **state)
+{
+    (void)state;
+    const double values[] = {-1.0, 1.0};
+    const double edge = (double)1e-35F;
+    double threshold = -0.5;
+    uint8_t rules[3] = {ESPALIER_FOREST_MISSING_NEVER, 0, 0};
+    stumps s;
+    make_stumps(&s, 1, &threshold, values);
+    s.forest.input = ESPALIER_FOREST_INPUT_FLOAT64;
+    s.forest.missing_allowed = true;
+    s.forest.missing_rule = rules;
+    s.missing_left[0] = 1;
+    expect_bits(evaluate_wide(&s.forest, (double)NAN), 1.0); /* as 0.0 > -0.5 */
+    rules[0] = ESPALIER_FOREST_MISSING_ZERO;
+    expect_bits(evaluate_wide(&s.forest, (double)NAN), -1.0);
+    expect_bits(evaluate_wide(&s.forest, -0.0), -1.0);
+    expect_bits(evaluate_wide(&s.forest, edge), -1.0);
+    expect_bits(evaluate_wide(&s.forest, nextafter(edge, 1.0)), 1.0);
+    s.missing_left[0] = 0;
+    threshold = 0.5;
+    s.threshold[0] = threshold;
+    expect_bits(evaluate_wide(&s.forest, -edge), 1.0);
+    rules[0] = ESPALIER_FOREST_MISSING_NAN;
+    expect_bits(evaluate_wide(&s.forest, -edge), -1.0);
+    /* Flushed to zero, a tiny value no longer exceeds a tinier threshold. */
+    s.threshold[0] = 1e-40;
+    expect_bits(evaluate_wide(&s.forest, 1e-36), 1.0);
+    s.forest.flush_tiny = true;
+    expect_bits(evaluate_wide(&s.forest, 1e-36), -1.0);
+    expect_bits(evaluate_wide(&s.forest, edge), -1.0);
+    expect_bits(evaluate_wide(&s.forest, nextafter(edge, 1.0)), 1.0);
+}
+
+static void test_boosted_sums(void **state)
+{
+    (void)state;
+    const double thresholds[] = {0.0, 0.0, 0.0};
+    const double values[] = {0x1p-25, 0.5, 0x1p-25, 0.25, -1.0, 0.125};
+    double start = 1.0;
+    stumps s;
+    uint32_t leaf = 0;
+    make_stumps(&s, 3, thresholds, values);
+    s.forest.divide = ESPALIER_FOREST_DIVIDE_NONE;
+    s.forest.task = ESPALIER_FOREST_TASK_VALUE;
+    s.forest.start = &start;
+    expect_bits(evaluate_one(&s.forest, -1.0F, &leaf), 0x1p-24);
+    /* In float32 each of the two is lost beside 1. */
+    s.forest.accumulator = ESPALIER_FOREST_SUM_FLOAT32;
+    expect_bits(evaluate_one(&s.forest, -1.0F, &leaf), 0.0);
+    /* The first two iterations only. */
+    s.forest.default_iterations = 2;
+    expect_bits(evaluate_one(&s.forest, 1.0F, &leaf), 1.75);
+    double magnitude = 0.0;
+    const double row = 1.0;
+    espalier_reference_magnitudes(&s.forest, &row, &magnitude);
+    expect_bits(magnitude, 1.75);
+    /* The first tree adds to a sum of its own, and so does the last. */
+    uint32_t slots[] = {1, 0, 1};
+    uint32_t iterations[] = {0, 0, 1};
+    uint32_t numbers[9] = {9, 4, 5, 9, 6, 7, 9, 1, 8};
+    const float rows[2] = {1.0F, -1.0F};
+    double starts[] = {0.0, -8.0};
+    double sums[4];
+    uint32_t leaves[6];
+    s.forest.slot_count = 2;
+    s.forest.tree_slot = slots;
+    s.forest.tree_iteration = iterations;
+    s.forest.iteration_count = 2;
+    s.forest.default_iterations = 0;
+    s.forest.start = starts;
+    s.forest.number = numbers;
+    assert_int_equal(espalier_reference_slot_count(&s.forest), 2);
+    espalier_reference_evaluate(&s.forest, rows, 2, sums, leaves);
+    const double expected[] = {0.25, -7.375, 0x1p-25, -9.0};
+    const uint32_t expected_leaves[] = {5, 7, 8, 4, 6, 1};
+    assert_memory_equal(sums, expected, sizeof expected);
+    assert_memory_equal(leaves, expected_leaves, sizeof expected_leaves);
 }
 
 static void test_sums_in_tree_order_and_divides_once(void **state)
@@ -293,6 +395,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_decides_in_float64),
         cmocka_unit_test(test_missing_goes_where_the_node_says),
+        cmocka_unit_test(test_compares_in_the_trainers_type),
+        cmocka_unit_test(test_missing_rules_of_each_node),
+        cmocka_unit_test(test_boosted_sums),
         cmocka_unit_test(test_sums_in_tree_order_and_divides_once),
         cmocka_unit_test(test_a_single_tree_keeps_its_leaf),
         cmocka_unit_test(test_first_maximum_wins),
