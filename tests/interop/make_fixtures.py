@@ -20,9 +20,9 @@ FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
 COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
 SIZE_MAX = 15 * 1000 * 1000
 
-# Folder: (Python, packages). Exact versions, so that the set can be made again. The first part of
-# the name says which script trains. scikit-learn 0.22.2.post1 runs on Python 3.7 on purpose: joblib's
-# default pickle protocol is 3 there.
+# Folder: (Python, packages). Exact versions, so that the set can be made again. The first part
+# of the name says which script trains. scikit-learn 0.22.2.post1 runs on Python 3.7 on purpose:
+# joblib's default pickle protocol is 3 there.
 ENVIRONMENTS = {
     "sklearn-0.22.2.post1": ("3.7", "scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "
                                     "joblib==0.14.1 pandas==1.0.5"),

@@ -26,8 +26,9 @@ BASE_LAST = VERSION < (1, 3)
 UBJSON = VERSION >= (1, 6)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 # Objectives whose predict is the margin.
-IDENTITIES = ("reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror", "reg:pseudohubererror",
-              "reg:quantileerror", "rank:pairwise", "rank:ndcg", "rank:map", "binary:logitraw")
+IDENTITIES = ("reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror",
+              "reg:pseudohubererror", "reg:quantileerror", "rank:pairwise", "rank:ndcg",
+              "rank:map", "binary:logitraw")
 SPECIAL = (np.nan, 0.0, -0.0, 1e-45, -1e-45, 5e-324, -5e-324, 1.17549435e-38, 1e30, FLOAT32_MAX,
            -FLOAT32_MAX, 3.4028235e38)
 
@@ -153,7 +154,7 @@ class FixtureSet:
         return self.write_case(name, [name + ".npy"], {"margin": margin})
 
     def save(self, model, stem, rng):
-        """Under one of the two names, read by the converter by content; the JSON is returned too."""
+        """As JSON or as UBJSON; the trees as the JSON has them are returned too."""
         path = self.path(stem + ".json")
         model.save_model(path)
         trees = trees_of(path)
