@@ -332,7 +332,7 @@ void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     } else {
         rank_row_float64(coder, &view, data);
     }
-    for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
+    for (uint32_t i = 0; cells->floats != NULL && i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
         cells->floats[coder->list_facts[i].first_column] = (float)coder->ranks[i];
     }
     if (cells->bytes != NULL) {

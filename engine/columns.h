@@ -90,7 +90,7 @@ size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *ro
 void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
                              const espalier_cells *cells);
 
-/* Computes the columns of rows [first, first + count) of a block; rows behind keep what they hold. */
+/* Computes the columns of rows [first, first + count) of a block; what is behind them stays. */
 void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                                size_t count, const espalier_cells *cells);
 

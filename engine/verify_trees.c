@@ -26,7 +26,7 @@ typedef struct tree_check {
 } tree_check;
 
 /* Room for the positions of a tree: WALK as in the file, masks inner nodes and leaves. */
-#define MASK_POSITIONS (2 * ESPALIER_SELECT_LEAVES)
+#define MASK_POSITIONS ((size_t)2 * ESPALIER_SELECT_LEAVES)
 
 static espalier_status refuse_node(const tree_check *c, uint32_t position, uint32_t rule,
                                    const char *what)
@@ -236,11 +236,12 @@ static espalier_status verify_heap_node(const tree_check *c, uint32_t h)
     const uint32_t filler = espalier_bank_code_max(c->part->bank);
     const espalier_mask_node node = espalier_model_load_heap(c->verify->model, c->part, c->tree, h);
     const espalier_file_column *const column = column_of(c, node.column);
+    uint32_t *const below = c->depths + (size_t)2 * h;
     if (node.threshold == filler) {
         if (node.column != 0) {
             return refuse_node(c, h, RULE_HEAP_FILLER, "a filler with a column");
         }
-        c->depths[2 * h] = c->depths[2 * h + 1] = 0;
+        below[0] = below[1] = 0;
         return ESPALIER_OK;
     }
     if (c->depths[h] == 0) {
@@ -252,7 +253,7 @@ static espalier_status verify_heap_node(const tree_check *c, uint32_t h)
     if (!is_code(column, node.threshold)) {
         return refuse_node(c, h, RULE_HEAP_THRESHOLD, "threshold is no cut of its column");
     }
-    c->depths[2 * h] = c->depths[2 * h + 1] = c->depths[h] + 1;
+    below[0] = below[1] = c->depths[h] + 1;
     return ESPALIER_OK;
 }
 
@@ -395,7 +396,7 @@ static espalier_status verify_all(const espalier_verify *v, tree_check *c)
 
 espalier_status espalier_verify_trees(const espalier_verify *v)
 {
-    uint32_t positions = MASK_POSITIONS;
+    size_t positions = MASK_POSITIONS;
     for (uint32_t i = 0; i < v->model->tree_count; i++) {
         const uint32_t node_count = v->model->trees[i].node_count;
         positions = node_count > positions ? node_count : positions;
