@@ -9,10 +9,12 @@
 #if defined(__AVX2__) && defined(__BMI2__)
 
 #include "engine/kernels/mask_entry.h"
+#include "engine/kernels/three_levels.h"
 #include "engine/kernels/vec_avx2.h"
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define TABLES 0
@@ -45,6 +47,28 @@
 #undef BIAS
 #undef OFFSET
 
+/* ---- one row, few columns ---- */
+
+#define TABLE_COUNT 1
+#define FEW(suffix) few16_##suffix
+#include "engine/kernels/mask_row_set_avx2.inc"
+#undef TABLE_COUNT
+#undef FEW
+
+#define TABLE_COUNT 2
+#define FEW(suffix) few32_##suffix
+#include "engine/kernels/mask_row_set_avx2.inc"
+#undef TABLE_COUNT
+#undef FEW
+
+#define TABLE_COUNT 4
+#define FEW(suffix) few64_##suffix
+#include "engine/kernels/mask_row_set_avx2.inc"
+#undef TABLE_COUNT
+#undef FEW
+
+/* ---- ranks ---- */
+
 #define VALUE        float
 #define COUNT_BELOW  vec_count_below_f32
 #define NAME(suffix) suffix##_f32
@@ -74,6 +98,9 @@ static const espalier_ranker ranker = {
 #define MASK_ISA   ESPALIER_ISA_AVX2
 
 static const espalier_kernel kernels[] = {
+    FEW_ENTRIES(few16, 16, 8, 8),
+    FEW_ENTRIES(few32, 32, 8, 8),
+    FEW_ENTRIES(few64, 64, 8, 8),
     MASK_ENTRIES(8, 8, 8, 8),
 };
 

@@ -7,8 +7,9 @@
 #define ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
 
 /* clang-format off */
-#define MASK_ENTRY(text, where, codes, bytes, sums, least, row, block, each)                       \
+#define MASK_ENTRY(text, where, codes, bytes, sums, most, least, row, block, each)                 \
     {                                                                                              \
+        .column_count_max = most,                                                                  \
         .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = where, .bank = codes,             \
         .accumulator = sums, .node_bytes = bytes, .flight_rows = ESPALIER_GROUP_ROWS,              \
         .least_rows = least, .sum_row = row, .sum_block = block, .each_row = each                  \
@@ -16,11 +17,11 @@
 
 #define HEAP_ENTRY(text, bank, bytes, width, sums, least)                                          \
     MASK_ENTRY("mask, complete trees, " text, ESPALIER_FILE_HEAP, bytes == 2 ? ESPALIER_BANK_BYTE  \
-               : ESPALIER_BANK_SHORT, bytes, sums, least, bank##_heap_##width##_sum_row,           \
+               : ESPALIER_BANK_SHORT, bytes, sums, 0, least, bank##_heap_##width##_sum_row,           \
                bank##_heap_##width##_sum_block, bank##_heap_each_row)
 
 #define SELECT_ENTRY(text, bank, codes, width, sums, least)                                        \
-    MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, least,              \
+    MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, 0, least,              \
                bank##_select_##width##_sum_row, bank##_select_##width##_sum_block,                 \
                bank##_select_each_row)
 
@@ -40,6 +41,22 @@
                  select_short),                                                                    \
     SELECT_ENTRY("2-byte codes, float32 sums", short, ESPALIER_BANK_SHORT, f32,                    \
                  ESPALIER_ACCUMULATOR_FLOAT32, select_short)
+
+/* Bank BYTE with at most `columns` columns: one row by few##_..._sum_row, else as above. */
+#define FEW_ENTRY(text, few, where, layout, bytes, width, sums, columns, least)                    \
+    MASK_ENTRY("mask, " text ", up to " #columns " columns", where, ESPALIER_BANK_BYTE, bytes,     \
+               sums, columns, least, few##_##layout##_##width##_sum_row,                           \
+               byte_##layout##_##width##_sum_block, byte_##layout##_each_row)
+
+#define FEW_ENTRIES(few, columns, least_heap, least_select)                                                    \
+    FEW_ENTRY("complete trees, 1-byte codes", few, ESPALIER_FILE_HEAP, heap, 2, f64,               \
+              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_heap),                                        \
+    FEW_ENTRY("complete trees, 1-byte codes, float32 sums", few, ESPALIER_FILE_HEAP, heap, 2, f32, \
+              ESPALIER_ACCUMULATOR_FLOAT32, columns, least_heap),                                        \
+    FEW_ENTRY("any shape, 1-byte codes", few, ESPALIER_FILE_SELECT, select, 8, f64,                \
+              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_select),                                      \
+    FEW_ENTRY("any shape, 1-byte codes, float32 sums", few, ESPALIER_FILE_SELECT, select, 8, f32,  \
+              ESPALIER_ACCUMULATOR_FLOAT32, columns, least_select)
 /* clang-format on */
 
 #endif
