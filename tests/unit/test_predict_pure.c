@@ -99,18 +99,39 @@ typedef struct subject {
     size_t out_bytes;
 } subject;
 
-static void subject_make(subject *s, bool normalise)
+/* Which model: forests that average and that normalise, masks, a walk over ranks. */
+enum {
+    AVERAGES,
+    NORMALISES,
+    HEAP,
+    SELECT,
+    RANKS,
+    SUBJECTS
+};
+
+static void subject_make(subject *s, int which)
 {
+    static const uint32_t layouts[SUBJECTS] = {
+        [AVERAGES] = ESPALIER_LAYOUT_WALK, [NORMALISES] = ESPALIER_LAYOUT_WALK,
+        [HEAP] = ESPALIER_LAYOUT_HEAP,     [SELECT] = ESPALIER_LAYOUT_SELECT,
+        [RANKS] = ESPALIER_LAYOUT_WALK,
+    };
     const synthetic_options options = {.seed = 3,
-                                       .tree_count = normalise ? 1 : 37,
+                                       .trainer = which == HEAP     ? SYNTHETIC_XGBOOST
+                                                  : which >= SELECT ? SYNTHETIC_LIGHTGBM
+                                                                    : SYNTHETIC_FOREST,
+                                       .tree_count = which == NORMALISES ? 1 : 37,
                                        .feature_count = 11,
                                        .decision_count_max = 70,
-                                       .group_count = 2,
+                                       .group_count = which >= HEAP ? 1 : 2,
                                        .class_count = 3,
-                                       .normalise = normalise,
-                                       .missing_allowed = !normalise};
+                                       .shape = which >= HEAP ? SYNTHETIC_BEST_FIRST
+                                                              : SYNTHETIC_PREORDER,
+                                       .depth_max = which == HEAP ? 8 : 0,
+                                       .normalise = which == NORMALISES,
+                                       .missing_allowed = which != NORMALISES};
     synthetic_forest_make(&options, &s->forest);
-    s->bytes = model_bytes_of(&s->forest, 0);
+    s->bytes = model_bytes_of_layout(&s->forest, 0, layouts[which]);
     assert_int_equal(espalier_model_open_memory(s->bytes.data, s->bytes.bytes, NULL, &s->model,
                                                 NULL),
                      ESPALIER_OK);
@@ -142,10 +163,15 @@ static void subject_free(subject *s)
  * wrong. */
 static bool predict_everything(const subject *s)
 {
-    static const espalier_output_kind kinds[] = {ESPALIER_OUTPUT_PROBABILITY, ESPALIER_OUTPUT_CLASS,
+    static const espalier_output_kind kinds[] = {ESPALIER_OUTPUT_MARGIN,
+                                                 ESPALIER_OUTPUT_PROBABILITY, ESPALIER_OUTPUT_CLASS,
                                                  ESPALIER_OUTPUT_LEAF};
     bool good = true;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        espalier_output_info info;
+        if (espalier_model_output(s->model, kinds[i], &info) != ESPALIER_OK) {
+            continue;
+        }
         for (size_t count = 1; count <= ROWS; count += 233) {
             espalier_rows rows = espalier_rows_float32(s->values, count, 11);
             espalier_outputs outputs = {.data = s->out, .data_bytes = s->out_bytes};
@@ -169,9 +195,9 @@ static void check_no_allocation(void **state)
 #if SANITIZED
     skip(); /* the sanitizer owns malloc */
 #else
-    for (int normalise = 0; normalise < 2; normalise++) {
+    for (int which = 0; which < SUBJECTS; which++) {
         subject s;
-        subject_make(&s, normalise != 0);
+        subject_make(&s, which);
         call_count = 0;
         counting = true;
         void *volatile probe = malloc(1);
@@ -215,9 +241,9 @@ static void check_no_system_call(void **state)
 #if SANITIZED
     skip(); /* sanitizers call the kernel on their own */
 #else
-    for (int normalise = 0; normalise < 2; normalise++) {
+    for (int which = 0; which < SUBJECTS; which++) {
         subject s;
-        subject_make(&s, normalise != 0);
+        subject_make(&s, which);
         const int caught = run_in_strict_mode(&s, true);
         if (WIFEXITED(caught) && WEXITSTATUS(caught) == 77) {
             print_message("no seccomp on this kernel\n");
@@ -236,6 +262,7 @@ static void check_no_system_call(void **state)
 /* One model, several threads, each with its own predictor: the same bits everywhere. */
 typedef struct worker {
     const espalier_model *model;
+    espalier_output_kind kind;
     const float *values;
     double out[ROWS * 7];
     espalier_status status;
@@ -249,25 +276,25 @@ static void *work(void *argument)
     const espalier_rows rows = espalier_rows_float32(w->values, ROWS, 11);
     espalier_outputs outputs = {.data = w->out, .data_bytes = sizeof w->out};
     for (int i = 0; i < 20 && w->status == ESPALIER_OK; i++) {
-        w->status = espalier_predict(predictor, ESPALIER_OUTPUT_PROBABILITY, &rows, &outputs);
+        w->status = espalier_predict(predictor, w->kind, &rows, &outputs);
     }
     espalier_predictor_destroy(predictor);
     return NULL;
 }
 
-static void check_threads(void **state)
+static void check_threads_of(int which)
 {
-    (void)state;
     enum {
         THREADS = 4
     };
     subject s;
-    subject_make(&s, false);
+    subject_make(&s, which);
     worker *const workers = calloc(THREADS, sizeof *workers);
     assert_non_null(workers);
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
         workers[i].model = s.model;
+        workers[i].kind = which >= HEAP ? ESPALIER_OUTPUT_MARGIN : ESPALIER_OUTPUT_PROBABILITY;
         workers[i].values = s.values;
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
     }
@@ -278,6 +305,14 @@ static void check_threads(void **state)
     }
     free(workers);
     subject_free(&s);
+}
+
+static void check_threads(void **state)
+{
+    (void)state;
+    for (int which = 0; which < SUBJECTS; which++) {
+        check_threads_of(which);
+    }
 }
 
 int main(void)
