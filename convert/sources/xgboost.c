@@ -8,6 +8,7 @@
 #include "format/error.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ static void init_import(espalier_xgboost_import *import, espalier_forest *forest
     import->best_iteration = ESPALIER_XGBOOST_UNKNOWN;
     import->best_tree_limit = ESPALIER_XGBOOST_UNKNOWN;
     import->wrapper_parallel_count = ESPALIER_XGBOOST_UNKNOWN;
+    import->wrapper_missing = NAN;
 }
 
 static void free_import(espalier_xgboost_import *import)

@@ -69,6 +69,7 @@ typedef struct espalier_xgboost_import {
     bool wrapped;
     bool classifier;
     int64_t wrapper_parallel_count;
+    float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
 
     espalier_document_array names; /* char *: feature names */

@@ -155,6 +155,10 @@ static bool read_note_member(espalier_document *note, const espalier_document_te
         espalier_document_peek(note) == ESPALIER_DOCUMENT_NUMBER) {
         return espalier_document_read_int64(note, &import->wrapper_parallel_count);
     }
+    if (espalier_document_text_is(key, "missing") &&
+        espalier_document_peek(note) == ESPALIER_DOCUMENT_NUMBER) {
+        return espalier_document_read_float32(note, &import->wrapper_missing);
+    }
     const bool is_type = espalier_document_text_is(key, "type");
     if ((is_type || espalier_document_text_is(key, "_estimator_type")) &&
         espalier_document_peek(note) == ESPALIER_DOCUMENT_TEXT) {

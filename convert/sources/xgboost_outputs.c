@@ -117,6 +117,13 @@ static void check_support(espalier_xgboost_import *import)
     if (find_objective(import) == NULL) {
         espalier_xgboost_refuse(import, "the objective %s is not known", import->objective);
     }
+    if (!isnan(import->wrapper_missing)) {
+        espalier_xgboost_refuse(import,
+                                "the wrapper that saved the model takes %.9g for missing; "
+                                "save its Booster, get_booster().save_model(), and give "
+                                "rows with NaN",
+                                (double)import->wrapper_missing);
+    }
     if (strcmp(import->objective, "binary:logitraw") == 0 && is_before(import, 1, 3)) {
         espalier_xgboost_refuse(import, "XGBoost before 1.3 reads the base score of "
                                         "binary:logitraw otherwise than later versions; save it "
