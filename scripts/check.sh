@@ -12,7 +12,8 @@ export BUILD_DIR=${BUILD_DIR:-build}
 mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
-steps=(release clang asan-ubsan tsan valgrind format clang-tidy tidy install compile fuzz)
+steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
+    fuzz)
 
 passed=0
 failed=0
@@ -69,6 +70,17 @@ step_tsan() {
 
 step_valgrind() {
     scripts/valgrind.sh "$BUILD_DIR/release"
+}
+
+# Levels of ISA that this machine lacks, emulated; see tests/emulate/README.md.
+step_avx512() {
+    tests/emulate/run_levels.py --build "$BUILD_DIR" --sums "$BUILD_DIR/logs/sums"
+}
+
+# Emulation is slow: kernels, what predicts with them, and the same bytes as on this machine.
+step_neon() {
+    tests/emulate/run_neon.sh "$BUILD_DIR" || return
+    run_ctest neon -R '^(check_|run_bytes|test_predict|test_model|test_layouts_predict)'
 }
 
 step_format() {

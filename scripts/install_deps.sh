@@ -32,6 +32,11 @@ llvm|readable sanitizer stack traces
 clang-format|checks formatting
 clang-tidy|checks the code
 valgrind|memory checks
+bochs|runs AVX-512 code on a CPU that has none
+bochs-term|the smallest display for bochs; nothing is shown
+qemu-user-static|runs AArch64 programs, and programs as on older CPUs
+gcc-aarch64-linux-gnu|builds for AArch64
+libc6-dev-arm64-cross|C headers for AArch64
 '
 
 case "$what" in

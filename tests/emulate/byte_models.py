@@ -7,6 +7,7 @@ two machines printed.
 import ast
 import os
 import pathlib
+import re
 import struct
 import subprocess
 
@@ -119,10 +120,15 @@ def ordered(bits, width):
     return -(bits - sign) if bits & sign else bits
 
 
+def read_outputs(printed):
+    """The fields of predict_bytes' lines; what it says beside them, the kernels' names, is not."""
+    return [line.split(" ") for line in printed.splitlines()
+            if re.fullmatch(r"\S+ \d+ \d+ [0-9a-f]*", line)]
+
+
 def compare(pairs, expected, got):
     """Texts of differences between two outputs of predict_bytes, and how many bytes were equal."""
-    by_line = [line.split(" ") for line in expected.splitlines() if line]
-    other = [line.split(" ") for line in got.splitlines() if line]
+    by_line, other = read_outputs(expected), read_outputs(got)
     if not by_line or len(by_line) != len(other):
         return [f"{len(other)} outputs instead of {len(by_line)}"], 0
     names = {pathlib.Path(pair.rows).name: pair.name for pair in pairs}

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * predict_bytes MODEL ROWS [MODEL ROWS]...: every output of every model for the rows of a file, in
- * hexadecimal, one line an output, so that machines can be compared bit for bit. ROWS holds numbers
- * as they lie in memory, row after row: float64 in a file named *.f64, float32 in any other. The
- * rows are predicted together and one by one, which must give the same bytes. Uses the public
- * interface only; ESPALIER_ISA chooses the level. Leaves with 1 at the first error, 77 when this
- * machine lacks the level.
+ * hexadecimal, one line an output, so that machines can be compared bit for bit; lines that begin
+ * with "#" name the kernels. ROWS holds numbers as they lie in memory, row after row: float64 in a
+ * file named *.f64, float32 in any other. The rows are predicted together and one by one, which
+ * must give the same bytes. Uses the public interface only; ESPALIER_ISA chooses the level. Leaves
+ * with 1 at the first error, 77 when this machine lacks the level.
  */
 #include "espalier.h"
 
@@ -136,7 +136,7 @@ static int show_model(const char *model_path, const char *rows_path)
                                 row_count, info.feature_count, (ptrdiff_t)info.feature_count,
                                 1};
     const char *const slash = strrchr(rows_path, '/');
-    (void)fprintf(stderr, "%s: %s\n", model_path, espalier_predictor_kernel(predictor));
+    (void)printf("# %s: %s\n", model_path, espalier_predictor_kernel(predictor));
     code = 0;
     for (int kind = ESPALIER_OUTPUT_MARGIN; kind <= ESPALIER_OUTPUT_SCORE; kind++) {
         if (!show_output(model, predictor, (espalier_output_kind)kind, &rows,

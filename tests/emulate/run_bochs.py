@@ -60,7 +60,10 @@ plugin_ctrl: sb16=0, es1370=0, usb_uhci=0, voodoo=0, e1000=0, ne2k=0
 
 
 class Job:
-    """One program: `argv` with absolute or relative host paths, settings, seconds it may take."""
+    """One program: `argv` with host paths, settings, seconds it may take.
+
+    Emulated seconds are longer than real ones on some CPUs; run_jobs has a limit of its own.
+    """
 
     def __init__(self, name, argv, settings=(), seconds=600):
         self.name = name
@@ -112,10 +115,10 @@ def job_line(job):
 
 
 def choose_display():
-    """A window system that needs no window; one of the two is always there."""
+    """Nothing is shown. The terminal's display opens no port, unlike rfb, which is always there."""
     plugins = pathlib.Path("/usr/lib/x86_64-linux-gnu/bochs/plugins")
-    if (plugins / "libbx_nogui_gui.so").exists():
-        return "nogui"
+    if (plugins / "libbx_term_gui.so").exists():
+        return "term"
     return 'rfb, options="timeout=0"'
 
 
@@ -145,7 +148,8 @@ def run_emulator(folder, seconds):
     with open(folder / "output", "w+b") as output:
         try:
             emulator = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
-                                        stderr=subprocess.STDOUT, start_new_session=True)
+                                        stderr=subprocess.STDOUT, start_new_session=True,
+                                        env={**os.environ, "TERM": "xterm"})
         except OSError as error:
             raise Unavailable(f"bochs-bin: {error.strerror}") from error
         try:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# run_neon.sh BUILD_DIR: cross-builds libraries and tests for AArch64 in BUILD_DIR/neon, to be run by
-# qemu. BUILD_DIR/release must be there: it converts the models both machines predict with.
+# run_neon.sh BUILD_DIR: cross-builds libraries and tests for AArch64 in BUILD_DIR/neon, to be run
+# by qemu. BUILD_DIR/release must be there: it converts the models both machines predict with.
 # The libraries the converter needs come as Debian packages into BUILD_DIR/neon-sysroot, without
 # installing them or telling the system of another architecture. Leaves with 77 when it cannot.
 set -euo pipefail
