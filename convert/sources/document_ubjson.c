@@ -210,7 +210,7 @@ static bool ubjson_enter(espalier_document *document, espalier_document_frame *f
 
 static bool take_text(espalier_document *document, espalier_document_text *text)
 {
-    uint64_t bytes;
+    uint64_t bytes = 0;
     if (!take_count(document, &bytes) || !need_bytes(document, bytes)) {
         return false;
     }
