@@ -2,7 +2,7 @@
 # Shortcuts for people; the build itself is CMake (see CMakePresets.json and CONTRIBUTING.md).
 # demo and check install what is missing with apt-get, after saying what and why.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench check format clean
+.PHONY: help demo build test bench peers check format clean
 
 BUILD_DIR ?= build
 
@@ -11,6 +11,7 @@ help:
 	@echo 'make build   libraries and the espalier command, release, in $(BUILD_DIR)/release'
 	@echo 'make test    build and run the tests'
 	@echo 'make bench   build and run the benchmarks (BENCH_OPTIONS=--quick for a short run)'
+	@echo 'make peers   measure other libraries on the same models and rows (long; PEERS_OPTIONS=--quick)'
 	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
 	@echo 'make format  format all C and C++ files in place'
 	@echo 'make clean   remove $(BUILD_DIR)'
@@ -31,6 +32,10 @@ test:
 
 bench: build
 	@bench/run.sh --build "$(BUILD_DIR)/release" $(BENCH_OPTIONS)
+
+peers:
+	@scripts/install_deps.sh build
+	@bench/peers/peers.sh $(PEERS_OPTIONS)
 
 check:
 	@scripts/install_deps.sh check
