@@ -104,7 +104,11 @@ static void print_text(const char *path, const espalier_source *source)
     }
     putchar('\n');
     print_estimators(source);
-    print_names(source);
+    /* Only pickles name what is to be imported and called. */
+    const char *const format = espalier_source_format(source);
+    if (strncmp(format, "pickle", 6) == 0 || strncmp(format, "joblib", 6) == 0) {
+        print_names(source);
+    }
 }
 
 static json_t *make_names(const espalier_source *source)
