@@ -243,20 +243,9 @@ static void test_every_allocation_of_other_sources_fails(void **state)
     }
 }
 
-static void test_every_allocation_of_flattening_fails(void **state)
+/* Flattens with every allocation failing once; the last run has none left to fail. */
+static void fail_each_of_flattening(const espalier_forest *forest, uint32_t layout)
 {
-    (void)state;
-    const synthetic_options options = {.seed = 41,
-                                       .tree_count = 4,
-                                       .feature_count = 6,
-                                       .decision_count_max = 600,
-                                       .group_count = 2,
-                                       .class_count = 3,
-                                       .shape = SYNTHETIC_BEST_FIRST,
-                                       .label_kind = ESPALIER_LABEL_STRING,
-                                       .named = true};
-    espalier_forest forest;
-    synthetic_forest_make(&options, &forest);
     espalier_status status = ESPALIER_ERROR_MEMORY;
     for (uint64_t n = 1; status != ESPALIER_OK; n++) {
         espalier_flat flat;
@@ -264,7 +253,7 @@ static void test_every_allocation_of_flattening_fails(void **state)
         memset(&fault, 0, sizeof fault);
         fault.failing = n;
         fault.on = true;
-        status = espalier_flatten(&forest, "forest", &flat, &error);
+        status = espalier_flatten_to(forest, layout, "forest", &flat, &error);
         if (status == ESPALIER_OK) {
             espalier_flat_free(&flat);
         }
@@ -273,7 +262,38 @@ static void test_every_allocation_of_flattening_fails(void **state)
         assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_MEMORY);
         assert_true(n < 1000);
     }
-    assert_true(fault.calls > 15);
+    assert_true(fault.calls > 10);
+}
+
+static void test_every_allocation_of_flattening_fails(void **state)
+{
+    (void)state;
+    const synthetic_options walk = {.seed = 41,
+                                    .tree_count = 4,
+                                    .feature_count = 6,
+                                    .decision_count_max = 600,
+                                    .group_count = 2,
+                                    .class_count = 3,
+                                    .shape = SYNTHETIC_BEST_FIRST,
+                                    .label_kind = ESPALIER_LABEL_STRING,
+                                    .named = true};
+    const synthetic_options masks = {.seed = 42,
+                                     .tree_count = 4,
+                                     .feature_count = 6,
+                                     .decision_count_max = 60,
+                                     .group_count = 1,
+                                     .shape = SYNTHETIC_BEST_FIRST,
+                                     .depth_max = 7,
+                                     .trainer = SYNTHETIC_XGBOOST};
+    const uint32_t layouts[] = {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_HEAP, ESPALIER_LAYOUT_SELECT};
+    espalier_forest forest;
+    synthetic_forest_make(&walk, &forest);
+    fail_each_of_flattening(&forest, ESPALIER_LAYOUT_ANY);
+    espalier_forest_free(&forest);
+    synthetic_forest_make(&masks, &forest);
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        fail_each_of_flattening(&forest, layouts[i]);
+    }
     espalier_forest_free(&forest);
 }
 
