@@ -146,9 +146,9 @@ static inline uint32_t espalier_tree_number_count(const espalier_file_part *part
 uint32_t espalier_model_stored_number(const espalier_model *model, uint64_t index);
 
 /*
- * Numbers the positions of a walk part's tree in preorder, left child first: numbers[node_count], 0 where the root
- * does not lead. stack: node_count + 1 entries. Ends after source_node_count nodes whatever the
- * nodes say.
+ * Numbers the positions of a walk part's tree in preorder, left child first: numbers[node_count],
+ * 0 where the root does not lead. stack: node_count + 1 entries. Ends after source_node_count nodes
+ * whatever the nodes say.
  */
 void espalier_model_count_preorder(const espalier_model *model, const espalier_file_part *part,
                                    const espalier_file_tree *tree, uint32_t *numbers,

@@ -64,7 +64,7 @@ void espalier_predictor_bind(espalier_predictor *predictor);
 void espalier_predictor_run_row(espalier_predictor *predictor);
 void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count);
 
-/* The trainer's leaf numbers of all trees of a part for the row in `row` into leaves[tree_count]. */
+/* The trainer's leaf numbers of all trees of a part for the row in `row`: leaves[tree_count]. */
 void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, int64_t *leaves);
 
 #endif

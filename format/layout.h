@@ -232,7 +232,7 @@ enum {
 /*
  * A CODE column: with rank = how many of its cuts lie strictly below x, x <= cut[j] is rank <= j.
  * In banks BYTE and SHORT, with W = 255 or 65,535, column segment s holds clamp(rank - s W, 0, W);
- * x <= cut[s W + j] is code <= j for j < W. The segments of one list of cuts are neighbours, from 0.
+ * x <= cut[s W + j] is code <= j for j < W. The segments of one list are neighbours, from 0.
  */
 typedef struct espalier_file_column {
     uint32_t kind;
@@ -247,8 +247,8 @@ typedef struct espalier_file_column {
 /*
  * CUTS: lists of sorted cuts, float32 with ESPALIER_INPUT_FLOAT32, else float64, as search trees of
  * blocks of ESPALIER_CUT_BLOCK. The last level is the cuts themselves, padded with plus infinity to
- * whole blocks; the level above holds the last item of each of those blocks, padded likewise, and so
- * on until a level has one block. Levels follow each other, the one-block level first.
+ * whole blocks; the level above holds the last item of each of those blocks, padded likewise, and
+ * so on until a level has one block. Levels follow each other, the one-block level first.
  */
 #define ESPALIER_CUT_BLOCK 16u
 
@@ -256,7 +256,8 @@ typedef struct espalier_file_column {
 typedef struct espalier_file_tree {
     uint64_t first_node;        /* in nodes of the part's size, from the start of NODES */
     uint32_t node_count;        /* positions. WALK: a multiple of 8, the unused ones filler leaves;
-                                   HEAP: max(32, 2^depth); SELECT: inner nodes, to a multiple of 8 */
+                                   HEAP: max(32, 2^depth); SELECT: inner nodes, at least 1, to a
+                                   multiple of 8 */
     uint32_t source_node_count; /* the trainer's nodes; WALK: at most node_count */
     uint32_t depth;             /* most steps from the root to a leaf; HEAP: levels, 1 to 8 */
     uint32_t slot;              /* leaf values go to slots first_slot + slot + [0, leaf_width) */
@@ -294,8 +295,8 @@ typedef struct espalier_file_node_wide {
  * nothing goes right) takes the place of a leaf, and all leaves below it repeat that leaf.
  *
  * NODES of a SELECT tree: inner node i of n = leaf_count - 1 sits at place 256 - n + i, the root
- * first, parents before children; leaf k sits at place 256 + k. A child's field holds how far behind
- * the place after its parent it sits, below ESPALIER_SELECT_REACH: a child is always further on. A
+ * first, parents before children; leaf k sits at place 256 + k. A child's field holds how far
+ * behind the place after its parent it sits, below ESPALIER_SELECT_REACH: a child is always further on. A
  * place above the leaves counts as leaf 0. A row goes right when code > threshold.
  */
 typedef struct espalier_file_node_select {

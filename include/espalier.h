@@ -436,8 +436,9 @@ typedef struct espalier_node {
 
 /*
  * The node at a position of a tree; the root is at position 0. Follow `left` and `right`; a
- * position that no node leads to holds nothing. Positions are the file's; leaves of the mask layouts
- * come behind the inner nodes. In a file that was not verified children may be anything up to 2^30. Status: ARGUMENT. O(parts).
+ * position that no node leads to holds nothing. Positions are the file's; of the mask layouts first
+ * the inner nodes, then the leaves, and a filler counts as the leaf it leads to. In a file that was
+ * not verified children may be anything up to 2^30. Status: ARGUMENT. O(parts).
  */
 ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                                  uint32_t position, espalier_node *node_out);
@@ -478,7 +479,8 @@ typedef struct espalier_part_info {
 ESPALIER_API espalier_status espalier_model_part(const espalier_model *model, uint32_t part_index,
                                                  espalier_part_info *part_out);
 
-/* Copies the leaf_width values of a leaf, float32 ones widened. Status: ARGUMENT (range), OUTPUT_SIZE. */
+/* Copies the leaf_width values of a leaf, float32 ones widened. Status: ARGUMENT (range),
+ * OUTPUT_SIZE. */
 ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_index,
                                                  uint32_t leaf_index, double *values,
                                                  size_t value_count);

@@ -3,8 +3,8 @@
  * Nodes that hold anything: no verify, every bit of the nodes, leaves and numbers random or chosen
  * to reach far. The model, the scratch and the outputs lie between inaccessible moats, so a read
  * or write outside of them is a crash. Each row's output must depend on that row alone, so no walk
- * takes a step more than its tree's depth. Walks and masks, at every ISA level of this machine. Rules
- * F-003, F-167, F-171, F-200, F-201, F-227, F-234, F-244.
+ * takes a step more than its tree's depth. Walks and masks, at every ISA level of this machine.
+ * Rules F-003, F-167, F-171, F-200, F-201, F-227, F-234, F-244.
  */
 // clang-format off
 #include <stdarg.h>

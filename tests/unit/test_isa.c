@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * ISA levels: names, what the machine supports, forcing by option and by the environment, and that a
- * forced level keeps to it.
+ * ISA levels: names, what the machine supports, forcing by option and by the environment, and that
+ * a forced level is kept to.
  */
 // clang-format off
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Mask models made by hand from docs/format.md, byte by byte: what they answer, how they are decoded,
- * and the limits that no synthetic forest reaches. Rules F-058, F-129, F-137, F-225, F-254, F-255.
+ * Mask models made by hand from docs/format.md, byte by byte: what they answer, how they are
+ * decoded, and the limits that no synthetic forest reaches. Rules F-058, F-129, F-137, F-225,
+ * F-254, F-255.
  */
 // clang-format off
 #include <stdarg.h>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Ways to hold a model: mapped, prefaulted, locked, copied, on huge pages, from a file and from memory.
- * All answer alike; what the system refuses is an error with its errno, and leaves nothing behind.
+ * Ways to hold a model: mapped, prefaulted, locked, copied, on huge pages, from a file and from
+ * memory. All answer alike; what the system refuses is an error with its errno, and leaves nothing
+ * behind.
  */
 // clang-format off
 #include <stdarg.h>
