@@ -4,9 +4,9 @@
  * only with all of the extensions its kernels are compiled for.
  *
  * Slow gathers:
- *  - AMD before Zen 4 (families below 19h, and 19h's models 00h to 0Fh and 20h to 5Fh; Hygon's 18h):
- *    a gather is microcode of several operations a load. From Zen 4 on it takes about as long as
- *    plain loads.
+ *  - AMD before Zen 4 (families below 19h; 19h's models 00h to 0Fh and 20h to 5Fh), and Hygon's
+ *    18h: a gather is microcode of several operations a load. From Zen 4 on it takes about as long
+ *    as plain loads.
  *  - Intel whose microcode mitigates Gather Data Sampling (Downfall, August 2023): Skylake to Tiger
  *    Lake and Rocket Lake; a gather then waits for the ones before it. A CPU says that it is not
  *    affected by IA32_ARCH_CAPABILITIES, which programs cannot read, so the affected models are

@@ -296,8 +296,8 @@ typedef struct espalier_file_node_wide {
  *
  * NODES of a SELECT tree: inner node i of n = leaf_count - 1 sits at place 256 - n + i, the root
  * first, parents before children; leaf k sits at place 256 + k. A child's field holds how far
- * behind the place after its parent it sits, below ESPALIER_SELECT_REACH: a child is always further on. A
- * place above the leaves counts as leaf 0. A row goes right when code > threshold.
+ * behind the place after its parent it sits, below ESPALIER_SELECT_REACH: a child is always further
+ * on. A place above the leaves counts as leaf 0. A row goes right when code > threshold.
  */
 typedef struct espalier_file_node_select {
     uint16_t column;
