@@ -54,7 +54,7 @@ static void place_heap(const mask_tree *state)
     const uint32_t width = state->work->flat->part.node_bytes / 2;
     const uint32_t count = state->tree->node_count;
     const uint32_t first_leaf = state->tree->leaf_count; /* in the heap */
-    uint32_t node_at[NODES_MAX];
+    uint32_t node_at[NODES_MAX] = {0};
     node_at[1] = 0;
     for (uint32_t h = 1; h < first_leaf; h++) {
         const uint32_t node = node_at[h];
@@ -65,8 +65,9 @@ static void place_heap(const mask_tree *state)
         }
         espalier_flatten_store(state->nodes + (uint64_t)h * width, test.column, width);
         espalier_flatten_store(state->nodes + (uint64_t)(count + h) * width, test.threshold, width);
-        node_at[2 * h] = filler ? node : find_child(state, node, false);
-        node_at[2 * h + 1] = filler ? node : find_child(state, node, true);
+        const size_t child = (size_t)h * 2;
+        node_at[child] = filler ? node : find_child(state, node, false);
+        node_at[child + 1] = filler ? node : find_child(state, node, true);
     }
     for (uint32_t h = first_leaf; h < 2 * first_leaf; h++) {
         store_leaf(state, h - first_leaf, node_at[h]);
@@ -107,7 +108,7 @@ static void number_places(const mask_tree *state, uint16_t *place_of)
 static void place_select(const mask_tree *state)
 {
     const uint32_t first = LEAVES_MAX - (state->tree->leaf_count - 1);
-    uint16_t place_of[NODES_MAX];
+    uint16_t place_of[NODES_MAX] = {0};
     number_places(state, place_of);
     for (uint32_t node = 0; node < state->source->node_count; node++) {
         const uint32_t place = place_of[node];

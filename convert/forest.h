@@ -8,7 +8,8 @@
  * with flush_tiny, a magnitude of at most 1e-35f becomes 0. At node i, what its missing rule calls
  * missing goes left iff missing_left[i]; otherwise the row goes left iff (double)x <= threshold[i].
  * A trainer that asks x < t on float32 is x <= the float32 below t. Every leaf value is added to
- * the values of the tree's slot, in the order of the trees, in the accumulator's type, from `start`.
+ * the values of the tree's slot, in the order of the trees, in the accumulator's type, from
+ * `start`.
  */
 #ifndef ESPALIER_CONVERT_FOREST_H
 #define ESPALIER_CONVERT_FOREST_H

@@ -25,8 +25,9 @@ espalier_status espalier_metadata_digest(const char *path, uint8_t *digest_out,
                                          espalier_error *error_out);
 
 /*
- * Makes the section's text; of *flat only the layout and the reason for it. Status: ARGUMENT for a user key or value that is no UTF-8, a key given
- * twice, or a SOURCE_DATE_EPOCH that is no time; MEMORY.
+ * Makes the section's text; of *flat only the layout and the reason for it. Status: ARGUMENT for a
+ * user key or value that is no UTF-8, a key given twice, or a SOURCE_DATE_EPOCH that is no time;
+ * MEMORY.
  */
 espalier_status espalier_metadata_make(const espalier_forest *forest, const espalier_flat *flat,
                                        const espalier_metadata_source *source,
