@@ -349,7 +349,14 @@ static bool order_nodes(espalier_xgboost_import *import, size_t offset, uint32_t
             !claim_child(import, offset, node, right[node], &reached)) {
             return false;
         }
-        ordered = ordered && left[node] > (int64_t)node && right[node] > (int64_t)node;
+        /* XGBoost since 1.3 goes to left + 1 without looking; no version writes other trees. */
+        if (right[node] != left[node] + 1) {
+            return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                          "node %" PRIu32 " has children %" PRId32 " and %" PRId32
+                                          ", which are not side by side",
+                                          node, left[node], right[node]);
+        }
+        ordered = ordered && left[node] > (int64_t)node;
     }
     if (tree->deleted_count != ESPALIER_XGBOOST_UNKNOWN &&
         tree->deleted_count != (int64_t)(node_count - reached)) {

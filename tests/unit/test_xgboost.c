@@ -116,11 +116,11 @@ static void test_rows(void **state)
         {INFINITY, INFINITY},     /* all right */
         {0x1.fffffep-1F, NAN},    /* tree 2: left, missing left */
     };
-    static const uint32_t expected[][3] = {{3, 0, 3}, {1, 0, 3}, {1, 0, 5}, {4, 0, 5},
-                                           {4, 0, 6}, {1, 0, 3}, {4, 0, 5}, {1, 0, 3}};
+    static const uint32_t expected[][3] = {{3, 0, 3}, {1, 0, 3}, {1, 0, 6}, {4, 0, 6},
+                                           {4, 0, 4}, {1, 0, 3}, {4, 0, 6}, {1, 0, 3}};
     static const float values[3][7] = {{0, 0.1F, 0, -2.5F, 7},
                                        {0.25F},
-                                       {0, 0, 0, 0.3F, 0, 0.4F, -0.5F}};
+                                       {0, 0, 0, 0.3F, -0.5F, 0, 0.4F}};
     enum {
         COUNT = sizeof rows / sizeof rows[0]
     };
@@ -414,6 +414,8 @@ static void test_trees_that_lie(void **state)
          "node 0 leads to node 1, where another path leads as well"},
         {"[1,-1,3,-1,-1]", "[1,-1,0,-1,-1]", "node 2 leads to node 0, where another path"},
         {"[1,-1,3,-1,-1]", "[0,-1,3,-1,-1]", "node 0 leads to node 0"},
+        {"\"right_children\":[2,-1,4", "\"right_children\":[3,-1,4",
+         "node 0 has children 1 and 3, which are not side by side"},
         {"[1,-1,3,-1,-1]", "[1,-1,-1,-1,-1]", "2 nodes are not reached, num_deleted is 0"},
         {"\"num_deleted\":2", "\"num_deleted\":3", "2 nodes are not reached, num_deleted is 3"},
         {"[1,-1,3,-1,-1]", "[1,-1,3,-1]", "left_children has 4 items for 5 nodes"},

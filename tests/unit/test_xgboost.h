@@ -39,12 +39,12 @@
     ",\"right_children\":[-1],\"split_conditions\":[2.50000000000000000e-01],"            \
     "\"split_indices\":[0],\"sum_hessian\":[1.00000000000000000e+00],"                    \
     "\"tree_param\":{\"num_nodes\":\"1\",\"size_leaf_vector\":\"0\"}}"
-/* Nodes 1 and 2 are pruned, 4 comes before 3. */
+/* Nodes 1 and 2 are pruned, 3 and 4 come before their parent 5. */
 #define TREE_2                                                                                \
-    "{\"default_left\":[0,0,0,0,1,0,0],\"id\":2,\"left_children\":[4,-1,-1,-1,3,-1,-1],"      \
-    "\"right_children\":[5,-1,-1,-1,6,-1,-1],\"split_conditions\":[1,0,0,3E-1,2,4E-1,-5E-1]," \
-    "\"split_indices\":[0,2147483647,2147483647,0,1,0,0],\"split_type\":[0,0,0,0,0,0,0],"     \
-    "\"sum_hessian\":[9,0,0,1,5,4,4],\"tree_param\":{\"num_deleted\":2,\"num_nodes\":\"7\","  \
+    "{\"default_left\":[0,0,0,0,0,1,0],\"id\":2,\"left_children\":[5,-1,-1,-1,-1,3,-1],"      \
+    "\"right_children\":[6,-1,-1,-1,-1,4,-1],\"split_conditions\":[1,0,0,3E-1,-5E-1,2,4E-1]," \
+    "\"split_indices\":[0,2147483647,2147483647,0,0,1,0],\"split_type\":[0,0,0,0,0,0,0],"     \
+    "\"sum_hessian\":[9,0,0,1,4,5,4],\"tree_param\":{\"num_deleted\":2,\"num_nodes\":\"7\","  \
     "\"size_leaf_vector\":\"1\"}}"
 #define TREES "\"trees\":[" TREE_0 "," TREE_1 "," TREE_2 "]"
 #define MODEL                                                                       \
