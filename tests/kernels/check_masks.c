@@ -3,7 +3,8 @@
  * The mask kernels of every level this machine has against a plain evaluator, bit for bit: all
  * depths and shapes, both banks and accumulators, sound nodes and nodes that hold anything. What
  * kernels read and write ends where an inaccessible page begins. Stands alone, so that it also runs
- * where only the kernels were built. Leaves with 1 at the first difference.
+ * where only the kernels were built. Leaves with 1 at the first difference. An argument N makes it
+ * check every Nth model only: emulators are slow.
  */
 #include "engine/kernels/kernel.h"
 #include "espalier.h"
@@ -450,12 +451,17 @@ static void compare_blocks(const mask_case *c, const mask_model *m, const mask_a
 }
 
 static unsigned long comparisons;
+static unsigned long models_made;
+static unsigned long every_nth = 1;
 
 static void check_case(const mask_case *c, uint32_t level)
 {
     static mask_model model;
     static mask_answers want;
     const espalier_kernel_list *const list = levels_kernels(level);
+    if (models_made++ % every_nth != 0) {
+        return;
+    }
     make_model(c, &model);
     evaluate(c, &model, &want);
     for (size_t i = 0; i < list->count; i++) {
@@ -515,8 +521,12 @@ static void check_level(uint32_t level)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1) {
+        every_nth = strtoul(argv[1], NULL, 10);
+        every_nth = every_nth > 0 ? every_nth : 1;
+    }
     memory.nodes = guarded_make((size_t)TREES_MAX * 4096 + 16384);
     memory.leaves = guarded_make((size_t)(TREES_MAX + 2) * 256 * 7 * 8);
     memory.codes = guarded_make((size_t)GROUPS_MAX * 2048 * ESPALIER_GROUP_ROWS * 2);
