@@ -49,7 +49,7 @@ bool espalier_document_raw_number(uint8_t type, const uint8_t *data,
     *number = (espalier_document_number){.kind = ESPALIER_DOCUMENT_WHOLE};
     switch (type) {
     case 'i':
-        number->integer = (int8_t)bits;
+        number->integer = bits < 0x80 ? (int64_t)bits : (int64_t)bits - 0x100;
         break;
     case 'U':
     case 'C':
