@@ -372,12 +372,19 @@ void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
 
 /* ---- making a program ---- */
 
-static bool gather_init(espalier_gather *gather, uint32_t count)
+/* Room for `count` items and at least one, zeroed. */
+static void *take_memory(espalier_coder *coder, size_t count, size_t item_bytes)
 {
     const size_t room = count > 0 ? count : 1;
-    gather->features = calloc(room, sizeof *gather->features);
-    gather->bounds = calloc(room, sizeof *gather->bounds);
-    gather->missings = calloc(room, sizeof *gather->missings);
+    coder->memory_bytes += (uint64_t)room * item_bytes;
+    return calloc(room, item_bytes);
+}
+
+static bool gather_init(espalier_coder *coder, espalier_gather *gather, uint32_t count)
+{
+    gather->features = take_memory(coder, count, sizeof *gather->features);
+    gather->bounds = take_memory(coder, count, sizeof *gather->bounds);
+    gather->missings = take_memory(coder, count, sizeof *gather->missings);
     return gather->features != NULL && gather->bounds != NULL && gather->missings != NULL;
 }
 
@@ -481,16 +488,16 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
         feature_count += column->kind == ESPALIER_COLUMN_FEATURE;
         list_count += column->kind == ESPALIER_COLUMN_CODE && column->segment == 0;
     }
-    const bool gathers =
-        gather_init(&coder->features, feature_count) && gather_init(&coder->lists, list_count);
+    const bool gathers = gather_init(coder, &coder->features, feature_count) &&
+                         gather_init(coder, &coder->lists, list_count);
     const size_t room = list_count > ESPALIER_GROUP_ROWS ? list_count : ESPALIER_GROUP_ROWS;
-    coder->feature_columns = calloc((size_t)feature_count + 1, sizeof *coder->feature_columns);
-    coder->list_facts = calloc((size_t)list_count + 1, sizeof *coder->list_facts);
-    coder->cut_lists = calloc((size_t)list_count + 1, sizeof *coder->cut_lists);
-    coder->values = calloc(room, sizeof(double));
-    coder->ranks = calloc(room, sizeof *coder->ranks);
-    coder->row_cells =
-        calloc((size_t)model->banks[ESPALIER_BANK_FLOAT].count + 1, sizeof *coder->row_cells);
+    const size_t cells = model->banks[ESPALIER_BANK_FLOAT].count;
+    coder->feature_columns = take_memory(coder, feature_count, sizeof *coder->feature_columns);
+    coder->list_facts = take_memory(coder, list_count, sizeof *coder->list_facts);
+    coder->cut_lists = take_memory(coder, list_count, sizeof *coder->cut_lists);
+    coder->values = take_memory(coder, room, sizeof(double));
+    coder->ranks = take_memory(coder, room, sizeof *coder->ranks);
+    coder->row_cells = take_memory(coder, cells, sizeof *coder->row_cells);
     if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
         coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL ||
         coder->row_cells == NULL) {

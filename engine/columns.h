@@ -72,6 +72,7 @@ typedef struct espalier_coder {
     void *values;                        /* scratch: [max(lists, group)] float or double */
     uint32_t *ranks;                     /* scratch */
     float *row_cells;                    /* scratch: one row of bank FLOAT */
+    uint64_t memory_bytes;               /* of all these */
 } espalier_coder;
 
 /* Status: MEMORY. Free with espalier_coder_free, also after a failure. */

@@ -291,8 +291,8 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
         predictor->block_rows -= predictor->block_rows % flight;
     }
     predictor->room_rows = (predictor->block_rows + flight - 1) / flight * flight;
-    if (rows == 1) {
-        predictor->room_rows = 1;
+    if (predictor->block_rows == 1) {
+        predictor->room_rows = 1; /* row by row: no block */
     }
 }
 
@@ -509,7 +509,8 @@ espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
     info->struct_bytes = info_bytes;
     info->isa = predictor->dispatch.level;
     info->block_rows = predictor->block_rows;
-    info->memory_bytes = predictor->memory_bytes + sizeof *predictor;
+    info->memory_bytes =
+        predictor->memory_bytes + predictor->coder.memory_bytes + sizeof *predictor;
     info->ranker = predictor->model->codes ? predictor->coder.ranker->name : "";
     return ESPALIER_OK;
 }

@@ -35,6 +35,7 @@ typedef struct mask_model {
     uint32_t column_count;
     espalier_file_tree trees[TREES_MAX];
     uint8_t nodes[TREES_MAX][64];
+    uint32_t node_trees; /* of these, in the file; 0: one a tree */
     float leaves[TREES_MAX * 256 + 256];
     float cuts[2][CUT_ITEMS]; /* column i uses list i % 2 */
     uint8_t numbers[TREES_MAX * 256];
@@ -127,7 +128,8 @@ static espalier_status mask_open(mask_model *m, uint64_t flags, espalier_model *
         {ESPALIER_SECTION_OUTPUTS, 1, m->outputs, sizeof m->outputs},
         {ESPALIER_SECTION_COLUMNS, 1, m->columns, m->column_count * sizeof *m->columns},
         {ESPALIER_SECTION_TREES, 1, m->trees, m->part.tree_count * sizeof *m->trees},
-        {ESPALIER_SECTION_NODES, 1, m->nodes, m->part.tree_count * sizeof *m->nodes},
+        {ESPALIER_SECTION_NODES, 1, m->nodes,
+         (m->node_trees != 0 ? m->node_trees : m->part.tree_count) * sizeof *m->nodes},
         {ESPALIER_SECTION_LEAVES, 1, m->leaves, sizeof m->leaves},
         {ESPALIER_SECTION_CUTS, 1, m->cuts, sizeof m->cuts},
         {ESPALIER_SECTION_NODE_NUMBERS, 1, m->numbers, m->number_count},
@@ -173,6 +175,20 @@ static float margin_of(const espalier_model *model, float a, float b)
                          ESPALIER_OK);
         for (size_t i = 0; i < count; i++) {
             assert_true(margins[i] == margins[0]);
+        }
+        float columns[2 * 70];
+        for (size_t i = 0; i < count; i++) {
+            columns[i] = a;
+            columns[count + i] = b;
+        }
+        const float first = margins[0];
+        espalier_rows by_column = espalier_rows_float32(columns, count, 2);
+        by_column.row_stride = 1;
+        by_column.feature_stride = (ptrdiff_t)count;
+        assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_MARGIN, &by_column, &outputs),
+                         ESPALIER_OK);
+        for (size_t i = 0; i < count; i++) {
+            assert_true(margins[i] == first);
         }
     }
     espalier_predictor_destroy(predictor);
@@ -422,13 +438,73 @@ static void test_heap_depth(void **state)
     assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
 }
 
+/*
+ * A walk whose columns are features and ranks by turns, which no converter writes: column 1 the
+ * rank of a, 2 b, 3 the rank of b, 4 a. The tree: a <= 1 (as a rank) ? (b <= 3 ? leaf 0 : leaf 1)
+ * : (b <= 5 (as a rank) ? (a <= 1.5 ? leaf 2 : leaf 3) : leaf 4).
+ */
+static void test_features_among_ranks(void **state)
+{
+    (void)state;
+    mask_model m;
+    mask_init(&m, ESPALIER_FILE_WALK, 1);
+    m.part.bank = ESPALIER_BANK_FLOAT;
+    m.part.child_bits = 16;
+    m.part.leaf_count = TREES_MAX * 256 + 256; /* more rows than leaves do no harm */
+    m.head.number_bytes = 1;
+    m.head.visits_per_row = 3;
+    m.head.node_count = 9;
+    const espalier_file_column columns[5] = {
+        {.kind = ESPALIER_COLUMN_LEAF, .bank = ESPALIER_BANK_FLOAT},
+        {ESPALIER_COLUMN_CODE, 0, 0, ESPALIER_BANK_FLOAT, 0, 2, 0},
+        {ESPALIER_COLUMN_FEATURE, 1, 0, ESPALIER_BANK_FLOAT, 0, 0, 0},
+        {ESPALIER_COLUMN_CODE, 1, 0, ESPALIER_BANK_FLOAT, sizeof m.cuts[0], 1, 0},
+        {ESPALIER_COLUMN_FEATURE, 0, ESPALIER_MISSING_LEFT, ESPALIER_BANK_FLOAT, 0, 0, 0}};
+    memcpy(m.columns, columns, sizeof columns);
+    m.column_count = 5;
+    m.trees[0] = (espalier_file_tree){.node_count = 16, .source_node_count = 9, .depth = 3};
+    const struct {
+        float threshold;
+        uint32_t child, column, leaf;
+    } tree[16] = {{0.0f, 2, 1, 0}, {0, 1, 0, 0},  {3.0f, 4, 2, 0}, {0.0f, 6, 3, 0},
+                  {0, 4, 0, 0},    {0, 5, 0, 1},  {1.5f, 8, 4, 0}, {0, 7, 0, 4},
+                  {0, 8, 0, 2},    {0, 9, 0, 3},  {0, 10, 0, 0},   {0, 11, 0, 0},
+                  {0, 12, 0, 0},   {0, 13, 0, 0}, {0, 14, 0, 0},   {0, 15, 0, 0}};
+    espalier_file_node nodes[16];
+    for (uint32_t i = 0; i < 16; i++) {
+        nodes[i].threshold = ESPALIER_LEAF_BIAS + tree[i].leaf;
+        nodes[i].word = tree[i].child | tree[i].column << 16;
+        if (tree[i].column != 0) {
+            memcpy(&nodes[i].threshold, &tree[i].threshold, sizeof(float));
+        }
+        m.numbers[i] = tree[i].column == 0 ? (uint8_t)tree[i].leaf : 0;
+    }
+    m.number_count = 16;
+    static_assert(sizeof nodes == sizeof m.nodes, "two trees of 64 bytes are room for 16 nodes");
+    memcpy(m.nodes, nodes, sizeof nodes);
+    m.node_trees = 2;
+    espalier_model *const model = mask_model_of(&m);
+    assert_true(margin_of(model, 1.0f, 3.0f) == 1.0f);
+    assert_true(margin_of(model, 0.5f, 3.5f) == 2.0f);
+    assert_true(margin_of(model, 1.25f, 5.0f) == 3.0f);
+    assert_true(margin_of(model, 2.0f, 4.0f) == 4.0f);
+    assert_true(margin_of(model, 2.0f, 6.0f) == 5.0f);
+    assert_true(margin_of(model, NAN, 4.0f) == 3.0f); /* right as a rank, left as a feature */
+    assert_true(margin_of(model, NAN, NAN) == 5.0f);
+    espalier_node node;
+    assert_int_equal(espalier_model_node(model, 0, 3, &node), ESPALIER_OK);
+    assert_int_equal(node.feature, 1);
+    assert_true(node.threshold == 5.0);
+    espalier_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_heap_by_hand),       cmocka_unit_test(test_select_by_hand),
         cmocka_unit_test(test_select_of_one_leaf), cmocka_unit_test(test_missing_rules),
         cmocka_unit_test(test_many_byte_columns),  cmocka_unit_test(test_select_work_is_bounded),
-        cmocka_unit_test(test_heap_depth),
+        cmocka_unit_test(test_heap_depth),         cmocka_unit_test(test_features_among_ranks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
