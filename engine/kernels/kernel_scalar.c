@@ -205,10 +205,11 @@ const espalier_ranker *const espalier_ranker__scalar = &ranker;
 /* clang-format off */
 #define WALK(functions, what, bytes, bits, clamping, sums)                                         \
     {                                                                                              \
-        .name = "walk, " what ", scalar", .isa = ESPALIER_ISA_SCALAR, .layout = ESPALIER_FILE_WALK, \
-        .bank = ESPALIER_BANK_FLOAT, .accumulator = sums, .node_bytes = bytes,                     \
-        .child_bits = bits, .clamps = clamping, .flight_rows = ESPALIER_FLIGHT_ROWS,               \
-        .least_rows = WALK_LEAST_ROWS, .sum_row = functions##_sum_row,                                \
+        .name = "walk, " what ", scalar", .isa = ESPALIER_ISA_SCALAR,                              \
+        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
+        .node_bytes = (bytes), .child_bits = (bits), .clamps = (clamping),                         \
+        .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = WALK_LEAST_ROWS,                        \
+        .sum_row = functions##_sum_row,                                                            \
         .sum_block = functions##_sum_block, .each_row = functions##_each_row                       \
     }
 /* clang-format on */
