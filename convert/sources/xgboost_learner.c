@@ -196,21 +196,31 @@ static bool read_wrapper_note(espalier_xgboost_import *import)
                                       "a note of %zu bytes", text.bytes);
     }
     char *const copy = espalier_document_copy_text(document, &text, &bytes);
-    espalier_document *const note = copy != NULL ? calloc(1, sizeof *note) : NULL;
-    bool good = note != NULL && espalier_document_open(note, "", (const uint8_t *)copy, bytes,
-                                                       ESPALIER_DOCUMENT_JSON, 1, NULL);
-    if (good && espalier_document_enter_object(note)) {
-        espalier_document_text key;
-        while (espalier_document_member(note, &key) && read_note_member(note, &key, import)) {}
+    if (copy == NULL) {
+        return false;
     }
-    good = good && note->status == ESPALIER_OK;
+    espalier_document *const note = calloc(1, sizeof *note);
+    espalier_status status = ESPALIER_ERROR_MEMORY;
     if (note != NULL) {
+        espalier_document_text key;
+        (void)espalier_document_open(note, "", (const uint8_t *)copy, bytes, ESPALIER_DOCUMENT_JSON,
+                                     1, NULL);
+        (void)espalier_document_enter_object(note);
+        while (note->status == ESPALIER_OK && espalier_document_member(note, &key)) {
+            (void)read_note_member(note, &key, import);
+        }
+        status = note->status;
         espalier_document_close(note);
     }
     free(note);
     free(copy);
-    return good || espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                          document->value_at, "a text that is no JSON object");
+    if (status == ESPALIER_ERROR_MEMORY) {
+        return espalier_document_fail(document, status, document->value_at,
+                                      "no memory to read a note");
+    }
+    return status == ESPALIER_OK ||
+           espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX, document->value_at,
+                                  "a text that is no JSON object");
 }
 
 static bool read_best_iteration(espalier_xgboost_import *import)

@@ -46,6 +46,9 @@ int main(void)
 static const char *const other_sources[] = {
     ESPALIER_TEST_SOURCE_DIR "/fixtures/lightgbm-4.7.0/multiclass.txt",
     ESPALIER_TEST_SOURCE_DIR "/fixtures/lightgbm-2.2.3/one_leaf.txt",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-3.4.1/names.ubj",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-1.7.6/wrapper.json",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-1.3.3/pruned.json",
 };
 /* Every allocation up to here fails once, later ones by strides: their places repeat. */
 #define DENSE_FAULTS 400u

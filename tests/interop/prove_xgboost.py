@@ -226,6 +226,8 @@ def make_tree(rng, index, width, shuffled):
         arrays["split_conditions"][at] = float(np.float32(values[rng.randint(len(values))]))
         arrays["default_left"][at] = int(rng.randint(2)) if inner else 0
     zeros = [0.0] * count
+    if VERSION < (1, 6):
+        arrays["default_left"] = [bool(one) for one in arrays["default_left"]]
     arrays.update(id=index, base_weights=zeros, loss_changes=zeros, sum_hessian=zeros,
                   split_type=[0] * count, categories=[], categories_nodes=[],
                   categories_segments=[], categories_sizes=[],
