@@ -139,7 +139,7 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
         x = y;
         y = rest;
     }
-    return a / x * b;
+    return x != 0 ? a / x * b : 1;
 }
 
 /* Chooses kernels, and the trees of the iteration range. */
