@@ -8,6 +8,8 @@
 
 #if defined(__AVX2__) && defined(__BMI2__)
 
+#include "engine/kernels/gather_entry.h"
+#include "engine/kernels/lanes_avx2.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/three_levels.h"
 #include "engine/kernels/vec_avx2.h"
@@ -67,6 +69,20 @@
 #undef TABLE_COUNT
 #undef FEW
 
+/* ---- walks by gathers ---- */
+
+#define SUM          double
+#define NAME(suffix) gather_f64_##suffix
+#include "engine/kernels/walk_gather.inc"
+#undef SUM
+#undef NAME
+
+#define SUM          float
+#define NAME(suffix) gather_f32_##suffix
+#include "engine/kernels/walk_gather.inc"
+#undef SUM
+#undef NAME
+
 /* ---- ranks ---- */
 
 #define VALUE        float
@@ -102,6 +118,7 @@ static const espalier_kernel kernels[] = {
     FEW_ENTRIES(few32, 32, 8, 8),
     FEW_ENTRIES(few64, 64, 8, 8),
     MASK_ENTRIES(8, 8, 8, 8),
+    GATHER_ENTRIES,
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -9,11 +9,14 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
+#include "engine/kernels/gather_entry.h"
+#include "engine/kernels/lanes_avx512.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_avx512.h"
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define TABLES 1
@@ -46,6 +49,22 @@
 #undef BIAS
 #undef OFFSET
 
+/* ---- walks by gathers ---- */
+
+#define SUM          double
+#define NAME(suffix) gather_f64_##suffix
+#include "engine/kernels/walk_gather.inc"
+#undef SUM
+#undef NAME
+
+#define SUM          float
+#define NAME(suffix) gather_f32_##suffix
+#include "engine/kernels/walk_gather.inc"
+#undef SUM
+#undef NAME
+
+/* ---- ranks ---- */
+
 #define VALUE        float
 #define COUNT_BELOW  vec_count_below_f32
 #define NAME(suffix) suffix##_f32
@@ -76,6 +95,7 @@ static const espalier_ranker ranker = {
 
 static const espalier_kernel kernels[] = {
     MASK_ENTRIES(8, 8, 8, 8),
+    GATHER_ENTRIES,
 };
 
 const espalier_kernel_list espalier_kernels__avx512 = {kernels, sizeof kernels / sizeof kernels[0]};
