@@ -53,7 +53,7 @@ bool espalier_xgboost_skip_array(espalier_xgboost_import *import, bool *empty_ou
 }
 
 /* A member that nobody knows: nothing in it is nothing lost. */
-static bool read_unknown(espalier_xgboost_import *import, const espalier_document_text *key)
+static bool read_unknown(espalier_xgboost_import *import)
 {
     espalier_document *const document = &import->document;
     const size_t offset = document->value_at;
@@ -72,10 +72,8 @@ static bool read_unknown(espalier_xgboost_import *import, const espalier_documen
     }
     if (!empty) {
         document->value_at = offset;
-        espalier_xgboost_refuse(import,
-                                "%.*s is nothing that XGBoost up to 3.4 saves; a newer version "
-                                "may mean something by it",
-                                (int)(key->bytes < 64 ? key->bytes : 64), key->data);
+        espalier_xgboost_refuse(import, "not a member that XGBoost up to 3.4 saves; a newer "
+                                        "version may mean something by it");
     }
     return true;
 }
@@ -100,7 +98,7 @@ bool espalier_xgboost_read_object(espalier_xgboost_import *import,
         bool good;
         if (index == count) {
             good = others == ESPALIER_XGBOOST_OTHERS_SKIPPED ? espalier_document_skip(document)
-                                                             : read_unknown(import, &key);
+                                                             : read_unknown(import);
         } else if ((seen & (1U << index)) != 0) {
             good = espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX,
                                           document->value_at, "given twice");
