@@ -77,10 +77,11 @@ step_avx512() {
     tests/emulate/run_levels.py --build "$BUILD_DIR" --sums "$BUILD_DIR/logs/sums"
 }
 
-# Emulation is slow: kernels, what predicts with them, and the same bytes as on this machine.
+# Emulation is slow: kernels, what predicts with them, and the same bytes as on this machine. Not
+# check_moats: qemu keeps a table of its inaccessible gigabytes and runs out of memory.
 step_neon() {
     tests/emulate/run_neon.sh "$BUILD_DIR" || return
-    run_ctest neon -R '^(check_|run_bytes|test_predict|test_model|test_layouts_predict)'
+    run_ctest neon -R '^(check_.*|run_bytes|test_predict|test_model)$' -E '^check_moats$'
 }
 
 step_format() {
