@@ -15,6 +15,7 @@ import shutil
 import stat
 import struct
 import subprocess
+import threading
 
 DISK_ADDRESS = 0xFF0000
 START_INFO = 0x1000
@@ -23,6 +24,7 @@ NOTE_PVH_ENTRY = 18
 PIECE = 256 * 512  # what the ROM reads at a time
 HEADS, SECTORS = 16, 63
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
+DOWNLOAD = threading.Lock()  # machines of two levels start side by side
 
 
 class Unavailable(Exception):
@@ -43,12 +45,17 @@ def fetch_kernel(folder):
     """A kernel image below `folder`, downloaded at the first call, or what the user names."""
     named = os.environ.get("ESPALIER_EMULATE_KERNEL")
     if named:
+        if not os.access(named, os.R_OK):
+            raise Unavailable(f"ESPALIER_EMULATE_KERNEL: {named} cannot be read")
         return pathlib.Path(named)
-    folder = pathlib.Path(folder)
-    found = sorted(folder.glob("vmlinuz-*"))
-    if found:
-        return found[-1]
+    with DOWNLOAD:
+        found = sorted(pathlib.Path(folder).glob("vmlinuz-*"))
+        return found[-1] if found else download_kernel(pathlib.Path(folder))
+
+
+def download_kernel(folder):
     unpacked = folder / "package"
+    shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True, exist_ok=True)
     depends = run_tool(["apt-cache", "depends", KERNEL_PACKAGE], timeout=60)
     real = re.search(r"Depends: (linux-image-\d\S*)", depends)
