@@ -2,23 +2,26 @@
 """Puts Espalier files together from docs/format.md: real models know only a part of the format.
 
 `lay_out` turns the bytes of sections into a file, `seal` makes its checksums and digests right
-again, and `random_model` makes a model that uses what converters do not write yet: several parts,
-wide nodes, constants, stages of both orders. For tests only; shares code with oracle.py alone.
+again, and `random_model` makes a model that mixes what one converter does not: several parts of
+every layout, banks, lists of cuts, constants, stages of both orders. For tests only;
+shares code with oracle.py alone.
 """
 
 import math
 import random
 import struct
 
-from oracle_predict import convert_row, predict_leaves, predict_slots
-from oracle_reader import (BOOL, BYTE_ORDER, CLASS, CLASS_LABELS, COLUMNS, CONSTANTS, ENTRY_BYTES,
-                           FEATURE_NAMES, FLOAT, GOLDEN, HEADER_BYTES, HOT_LAST, HOT_MARGIN, INT,
-                           LEAF, LEAF_BASE, LEAVES, MAGIC, METADATA, MODEL, NODE_NUMBERS, NODES,
-                           NUMBER_CODES, OUTPUTS, PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY,
-                           PROOF, SEQUENTIAL, STAGES, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STEPS,
-                           STRING, TREES, UINT, VALUE, Column, Entry, GoldenHead, Header,
-                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
-                           without)
+from oracle_predict import convert_row, predict_leaves, predict_slots, round_to_float32
+from oracle_reader import (BANK_BYTE, BANK_FLOAT, BANK_SHORT, BLOCK, BOOL, BYTE_ORDER, CLASS,
+                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES,
+                           FEATURE_COLUMN, FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES,
+                           HEAP, HOT_LAST, HOT_MARGIN, INT, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES,
+                           MAGIC, MARGIN, METADATA, MODEL, NODE_NUMBERS, NODES, NUMBER_CODES,
+                           OUTPUTS, PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY, PROOF, SEGMENT,
+                           SELECT, SEQUENTIAL, STAGES, STEP_COLUMNS, STEP_STAGES, STEP_TREES,
+                           STEPS, STRING, SUM32, SUM64, TREES, UINT, VALUE, WALK, Column, Entry,
+                           GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part, Proof,
+                           Stage, Step, Tree, level_blocks, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
@@ -138,11 +141,13 @@ def class_labels(groups):
 
 # --- Random models --------------------------------------------------------------------------------
 
-THRESHOLDS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, -1e-40, 3.4028234663852886e38, float("inf"),
-              float("-inf"), 2.5, -7.25)
+THRESHOLDS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0**-149, -2.0**-133, 3.4028234663852886e38,
+              float("inf"), float("-inf"), 2.5, -7.25)
+CUT_COUNTS = (1, 15, 16, 17, 255, 256, 300, 5000)
 VALUES = (0.0, -0.0, 0.1, 0.7, 1.0, 3.0, 1e-300, 5e-324, 1e16, -2.5)
-FEATURES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, -1e-40, 1e300, -1e300, float("inf"), float("-inf"),
-            float("nan"), 2.5, 2.500000001, 0.3, -7.25, 3.4028235e38, 1 + 2**-24, 1 + 3 * 2**-24)
+FEATURES = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, -1e-40, 1e-35, -1.1e-35, 9e-36, 1e300,
+            -1e300, float("inf"), float("-inf"), float("nan"), 2.5, 2.500000001, 0.3, -7.25,
+            3.4028235e38, 1 + 2**-24, 1 + 3 * 2**-24)
 
 
 def grow(chance, node_max):
@@ -166,15 +171,63 @@ def depth_of(child):
     return deepest
 
 
+def pack_cuts(cuts, code):
+    """A list with all its levels (15.4)."""
+    data, level = b"", list(cuts)
+    for blocks in reversed(level_blocks(len(cuts))):
+        level += [math.inf] * (BLOCK * blocks - len(level))
+        data = struct.pack(f"<{len(level)}{code}", *level) + data
+        level = level[BLOCK - 1::BLOCK]
+    return data
+
+
+def grow_heap(chance, levels):
+    """(depth, nodes that decide) of a tree of at most so many levels."""
+    inner, frontier = set(), [1]
+    for node in frontier:
+        if node < 2**levels and chance.random() < 0.8:
+            inner.add(node)
+            frontier += (2 * node, 2 * node + 1)
+    return max([node.bit_length() for node in inner] or [1]), inner
+
+
+def grow_select(chance, leaf_count):
+    """(depth, [left, right] of every inner node): inner nodes from 0, leaf k as -1 - k."""
+    nodes, ends, levels, depth = [], [None], [0], 0
+    for inner in range(leaf_count - 1):
+        at = chance.randrange(len(ends))
+        end, level = ends.pop(at), levels.pop(at)
+        if end:
+            nodes[end[0]][end[1]] = inner
+        nodes.append([0, 0])
+        ends += ((inner, 0), (inner, 1))
+        levels += (level + 1, level + 1)
+        depth = max(depth, level + 1)
+    for leaf, end in enumerate(chance.sample(ends, len(ends))):
+        if end:
+            nodes[end[0]][end[1]] = -1 - leaf
+    return depth, nodes
+
+
 class Composer:
     """Collects the sections of one random model."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, input_rule=3, mixed=False):
         self.chance = chance = random.Random(seed)
+        self.input_rule = input_rule
         self.feature_count = chance.randint(1, 6)
-        self.columns = [Column(1, 0, 0, 0)] + [
-            Column(2, feature, missing, 0) for feature in range(self.feature_count)
-            for missing in (0, 1)]
+        self.banks = {BANK_FLOAT: [Column(LEAF_COLUMN, 0, 0, BANK_FLOAT, 0, 0, 0)],
+                      BANK_BYTE: [], BANK_SHORT: []}
+        self.cuts, self.lists = b"", []
+        if input_rule & FLOAT32:
+            self.banks[BANK_FLOAT] += [
+                Column(FEATURE_COLUMN, feature, missing, BANK_FLOAT, 0, 0, 0)
+                for feature in range(self.feature_count)
+                for missing in (range(5) if mixed else range(2))]
+        for bank, columns in self.banks.items():
+            for _ in range(chance.randint(1, 4) if mixed else 0):
+                self.add_codes(bank, columns)
+        self.columns = [one for columns in self.banks.values() for one in columns]
         self.number_bytes = chance.choice((0, 1, 2, 4))
         self.label_kind = chance.choice((INT, UINT, FLOAT, STRING))
         self.steps = [Step(STEP_COLUMNS, 0, len(self.columns), 0)]
@@ -182,55 +235,159 @@ class Composer:
         self.nodes, self.leaves, self.numbers = b"", b"", b""
         self.slot_count = 0
 
-    def add_tree(self, part, number):
+    def add_codes(self, bank, columns):
+        """The columns of one list, old or new."""
         chance = self.chance
+        if self.lists and chance.random() < 0.3:
+            first, count = chance.choice(self.lists)
+        else:
+            first, count = len(self.cuts), chance.choice(CUT_COUNTS)
+            single = self.input_rule & FLOAT32
+            cuts = {chance.choice(THRESHOLDS) for _ in range(count // 2)}
+            while len(cuts) < count:
+                value = chance.uniform(-10, 10)
+                cuts.add(round_to_float32(value) if single else value)
+            self.cuts += pack_cuts(sorted(cuts), "f" if single else "d")
+            self.lists.append((first, count))
+        segments = -(-count // SEGMENT[bank]) if bank in SEGMENT else 1
+        feature, missing = chance.randrange(self.feature_count), chance.randrange(5)
+        columns += [Column(CODE_COLUMN, feature, missing, bank, first, count, segment)
+                    for segment in range(segments)]
+
+    def add_numbers(self, numbers):
+        if self.number_bytes:
+            code = NUMBER_CODES[self.number_bytes]
+            self.numbers += struct.pack(f"<{len(numbers)}{code}", *numbers)
+
+    def add_tree(self, part, *counts):
+        """A tree of these counts: node_count, source_node_count, depth, first_leaf, leaf_count."""
+        nodes, source, depth, first_leaf, leaves = counts
+        first_node = self.node_place // part.node_bytes
+        self.trees.append(Tree(first_node, nodes, source, depth,
+                               self.chance.randint(0, part.slot_count - part.leaf_width),
+                               len(self.trees) - part.first_tree,
+                               self.chance.randrange(part.iteration_count), first_leaf, leaves))
+
+    def choose_test(self, columns, first):
+        """(column, threshold) of a node; `first` is the first column that may be chosen."""
+        column = self.chance.randrange(first, len(columns))
+        one = columns[column]
+        if one.kind == FEATURE_COLUMN:
+            return column, self.chance.choice(THRESHOLDS)
+        width = SEGMENT.get(one.bank, one.cut_count)
+        return column, self.chance.randrange(min(width, one.cut_count - one.segment * width))
+
+    def add_walk(self, part):
+        chance, columns = self.chance, self.banks[BANK_FLOAT]
         child, nodes = grow(chance, chance.choice((1, 3, 9, 41)))
         codes = [0] * len(child)
         for code, position in enumerate(chance.sample(nodes, len(nodes))):
             codes[position] = code
         for position, first in enumerate(child):
-            threshold = struct.unpack("<I", struct.pack("<f", chance.choice(THRESHOLDS)))[0]
-            column = chance.randrange(1, len(self.columns))
-            if not first:
+            if first:
+                column, threshold = self.choose_test(columns, 1)
+                threshold = struct.unpack("<I", struct.pack("<f", threshold))[0]
+            else:
                 row = chance.randrange(part.leaf_count) if position in nodes else 0
                 threshold, first, column = LEAF_BASE + row, position, 0
             if part.node_bytes == 16:
                 self.nodes += struct.pack("<4I", threshold, first, column, 0)
             else:
                 self.nodes += struct.pack("<2I", threshold, first | column << part.child_bits)
-        if self.number_bytes:
-            code = NUMBER_CODES[self.number_bytes]
-            self.numbers += struct.pack(f"<{len(codes)}{code}", *codes)
-        first_node = len(self.nodes) // part.node_bytes - len(child)
-        slot = chance.randint(0, part.slot_count - part.leaf_width)
-        self.trees.append(Tree(first_node, len(child), len(nodes), depth_of(child), slot, number,
-                               chance.randrange(part.iteration_count)))
+        self.add_numbers(codes)
+        self.add_tree(part, len(child), len(nodes), depth_of(child), 0, 0)
+        return []
 
-    def add_constants(self, count):
-        self.constants += [self.chance.choice(VALUES) for _ in range(count)]
+    def add_heap(self, part, row):
+        """Adds the tree whose leaves begin at `row`; returns the leaves' rows."""
+        chance = self.chance
+        depth, decide = grow_heap(chance, chance.choice((1, 2, 3, 5, 8)))
+        inner = 2**depth
+        count = max(32, inner)
+        columns, thresholds = [0] * count, [0] * count
+        for node in range(1, inner):
+            thresholds[node] = SEGMENT[part.bank]
+            if node in decide:
+                columns[node], thresholds[node] = self.choose_test(self.banks[part.bank], 0)
+        code = "B" if part.bank == BANK_BYTE else "H"
+        self.nodes += struct.pack(f"<{2 * count}{code}", *columns, *thresholds)
+        rows, numbers, own = [], [], chance.sample(range(256), inner)
+        for leaf in range(inner):
+            node, first = inner + leaf, leaf
+            while node > 1 and node // 2 not in decide:
+                node //= 2
+                first = node * 2**(depth + 1 - node.bit_length()) - inner
+            rows.append(self.leaf_row(part) if first == leaf else rows[first])
+            numbers.append(own[first])
+        self.add_numbers(numbers)
+        self.add_tree(part, count, 2 * len(decide) + 1, depth, row, inner)
+        return rows
+
+    def add_select(self, part, row):
+        chance = self.chance
+        leaf_count = chance.choice((1, 2, 5, 30, 256))
+        depth, nodes = grow_select(chance, leaf_count)
+        inner = leaf_count - 1
+        count = max(8, inner + -inner % 8)
+        for place, children in enumerate(nodes):
+            fields = [(inner - 1 - child if child < 0 else child) - place - 1
+                      for child in children]
+            self.nodes += struct.pack("<4H", *self.choose_test(self.banks[part.bank], 0), *fields)
+        self.nodes += bytes(8 * (count - inner))
+        self.add_numbers(chance.sample(range(256), leaf_count))
+        self.add_tree(part, count, 2 * leaf_count - 1, depth, row, leaf_count)
+        return [self.leaf_row(part) for _ in range(leaf_count)]
+
+    def leaf_row(self, part):
+        chance = self.chance
+        values = [chance.choice((chance.random(), chance.choice(VALUES)))
+                  for _ in range(part.leaf_width)]
+        if part.accumulator == SUM32:
+            return struct.pack(f"<{len(values)}f", *map(round_to_float32, values))
+        return struct.pack(f"<{len(values)}d", *values)
+
+    def add_constants(self, count, single=False):
+        values = [self.chance.choice(VALUES) for _ in range(count)]
+        self.constants += map(round_to_float32, values) if single else values
         return len(self.constants) - count
 
-    def add_part(self, slot_count, start, divisor, node_bytes=None):
+    def add_part(self, slot_count, start, divisor, node_bytes=None, layout=WALK,
+                 accumulator=SUM64):
         chance = self.chance
         leaf_width = chance.randint(1, min(slot_count, 12))
-        leaf_count = chance.randint(1, 20)
         iterations = chance.randint(1, 4)
         first = chance.randrange(iterations)
-        # Nodes of 16 bytes begin at multiples of 16: every tree is 64 bytes or more.
-        part = Part(1, node_bytes or chance.choice((8, 16)), chance.randint(16, 20), 1, 1,
+        bank = BANK_FLOAT if layout == WALK else chance.choice((BANK_BYTE, BANK_SHORT))
+        sizes = {WALK: (8, 16), HEAP: (2,) if bank == BANK_BYTE else (4,), SELECT: (8,)}
+        self.leaves += bytes(-len(self.leaves) % 64)
+        # Every tree is a multiple of 64 bytes, so nodes of each size begin at multiples of it.
+        part = Part(layout, node_bytes or chance.choice(sizes[layout]),
+                    chance.randint(16, 20) if layout == WALK else 0, accumulator, 1,
                     leaf_width, self.slot_count, slot_count, len(self.trees), chance.randint(1, 5),
-                    len(self.leaves), leaf_count,
-                    start, self.add_constants(slot_count) if start == 1 else 0,
+                    len(self.leaves), chance.randint(1, 20), start,
+                    self.add_constants(slot_count, accumulator == SUM32) if start == 1 else 0,
                     divisor, self.add_constants(slot_count) if divisor == 1 else 0,
-                    iterations, first, chance.randint(1, iterations - first), bytes(48))
-        self.leaves += struct.pack(f"<{leaf_width * leaf_count}d", *(
-            chance.choice((chance.random(), chance.choice(VALUES)))
-            for _ in range(leaf_width * leaf_count)))
-        for number in range(part.tree_count):
-            self.add_tree(part, number)
-        self.steps.append(Step(STEP_TREES, len(self.parts), 1, 0))
-        self.parts.append(part)
+                    iterations, first, chance.randint(1, iterations - first), bank, bytes(44))
+        self.add_part_trees(part)
+        self.steps.append(Step(STEP_TREES, len(self.parts) - 1, 1, 0))
         self.slot_count += slot_count
+
+    def add_part_trees(self, part):
+        rows = []
+        for _ in range(part.tree_count):
+            self.node_place = len(self.nodes)
+            if part.layout == WALK:
+                self.add_walk(part)
+            else:
+                rows += (self.add_heap if part.layout == HEAP else self.add_select)(
+                    part, len(rows))
+        if part.layout == WALK:
+            rows = [self.leaf_row(part) for _ in range(part.leaf_count)]
+        elif part.layout == SELECT:
+            missing = self.trees[-1].first_leaf + 256 - len(rows)
+            rows += [bytes(len(rows[0]))] * missing
+        self.leaves += b"".join(rows)
+        self.parts.append(part._replace(leaf_count=len(rows)))
 
     def add_stages(self, count):
         first = len(self.stages)
@@ -242,16 +399,32 @@ class Composer:
             self.slot_count += width
         self.steps.append(Step(STEP_STAGES, first, count, 0))
 
-    def outputs(self, widths):
+    def is_single(self, output):
+        """Whether all of an output's slots are those of FLOAT32 parts."""
+        slots = set(range(output.first_slot, output.first_slot + output.slot_count))
+        for part in self.parts:
+            if part.accumulator == SUM32:
+                slots -= set(range(part.first_slot, part.first_slot + part.slot_count))
+        return not slots
+
+    def outputs(self, widths, margin=False):
         found = []
+        if margin:
+            found = [Output(MARGIN, group, 2, self.chance.randint(0, self.slot_count - width),
+                            width, 0, 0, 0) for group, width in enumerate(widths)]
         for kind, dtype, decision in ((PROBABILITY, 2, 0), (CLASS, 3, 1)):
             for group, width in enumerate(widths):
                 slot = self.chance.randint(0, self.slot_count - width)
                 found.append(Output(kind, group, dtype, slot, width, decision, 0, 0))
         slot = self.chance.randint(0, self.slot_count - len(widths))
         found.append(Output(VALUE, 0, 2, slot, len(widths), 0, 0, 0))
+        for kind in (MARGIN, VALUE):
+            if all(self.is_single(one) for one in found if one.kind == kind):
+                found = [one._replace(dtype=1) if one.kind == kind else one for one in found]
         part = self.chance.randrange(len(self.parts))
-        return found + [Output(LEAF, 0, 4, 0, 0, 0, part, 0)]
+        if self.number_bytes or all(one.layout == WALK for one in self.parts):  # [F-068]
+            found.append(Output(LEAF, 0, 4, 0, 0, 0, part, 0))
+        return found
 
     def labels(self, widths):
         kind = self.label_kind
@@ -264,17 +437,18 @@ class Composer:
             groups.append((kind, item, list(values)))
         return class_labels(groups)
 
-    def sections(self, widths):
-        record = ModelRecord(self.feature_count, self.slot_count, 3, CLASS, len(widths),
-                             self.number_bytes, sum(tree.depth for tree in self.trees),
+    def sections(self, widths, margin=False):
+        record = ModelRecord(self.feature_count, self.slot_count, self.input_rule, CLASS,
+                             len(widths), self.number_bytes,
+                             sum(tree.depth for tree in self.trees),
                              sum(tree.source_node_count for tree in self.trees), bytes(24))
         found = {MODEL: pack(record), STEPS: pack_all(self.steps), PARTS: pack_all(self.parts),
-                 STAGES: pack_all(self.stages), OUTPUTS: pack_all(self.outputs(widths)),
+                 STAGES: pack_all(self.stages), OUTPUTS: pack_all(self.outputs(widths, margin)),
                  COLUMNS: pack_all(self.columns), TREES: pack_all(self.trees),
                  CONSTANTS: struct.pack(f"<{len(self.constants)}d", *self.constants),
                  FEATURE_NAMES: string_table(f"f{n}" for n in range(self.feature_count)),
                  CLASS_LABELS: self.labels(widths), NODES: self.nodes, LEAVES: self.leaves,
-                 NODE_NUMBERS: self.numbers}
+                 CUTS: self.cuts, NODE_NUMBERS: self.numbers}
         return drop_empty(found)
 
 
@@ -304,18 +478,24 @@ def random_rows(chance, count, width):
 
 def random_model(seed):
     """(sections, rows): parts and stages in turn, several groups of labels, golden rows."""
-    composer = Composer(seed)
+    composer = Composer(seed, seed % 16, mixed=True)
     chance = composer.chance
+
+    def add_part(slot_count):
+        composer.add_part(slot_count, chance.randint(0, 1), chance.randint(0, 2),
+                          layout=chance.choice((WALK, HEAP, SELECT)),
+                          accumulator=chance.choice((SUM64, SUM32)))
+
     wide = chance.choice((3, 20, 140, 300))
-    composer.add_part(wide, start=chance.randint(0, 1), divisor=chance.randint(0, 2))
+    add_part(wide)
     composer.add_stages(chance.randint(1, 2))
     for _ in range(chance.randint(0, 2)):
-        composer.add_part(chance.randint(1, 9), chance.randint(0, 1), chance.randint(0, 2))
+        add_part(chance.randint(1, 9))
     if chance.random() < 0.5:
         composer.add_stages(1)
     widths = [chance.randint(1, min(12, composer.slot_count))
               for _ in range(chance.randint(1, 5))][:composer.slot_count]
-    sections = composer.sections(widths)
+    sections = composer.sections(widths, chance.random() < 0.5)
     rows = random_rows(chance, 40, composer.feature_count)
     sections[GOLDEN] = golden(lay_out(sections), rows[:10])
     return drop_empty(sections), rows
@@ -337,7 +517,8 @@ def full_model():
         sections = composer.sections([3, 2])
         split = composer.parts[1].first_tree
         depths = [tree.depth for tree in composer.trees]
-        if max(depths[:split]) < 2 or max(depths[split:]) < 2 or composer.feature_count < 2:
+        if (max(depths[:split]) < 2 or max(depths[split:]) < 2 or composer.feature_count < 2
+                or min(part.leaf_count for part in composer.parts) < 2):
             continue
         rows = random_rows(composer.chance, 20, composer.feature_count)
         sections[GOLDEN] = golden(lay_out(sections), rows)
@@ -346,3 +527,24 @@ def full_model():
             sections[PROOF] = pack(Proof(9, 9, 9, 2, 6, 1, 3, PROBABILITY, 2))
             return sections
     raise AssertionError("one seed of a thousand must do")
+
+
+def mask_model():
+    """The sections of a model of a HEAP, a SELECT and a WALK part, with fillers everywhere."""
+    for seed in range(10000):
+        composer = Composer(seed, mixed=True)
+        composer.number_bytes, composer.label_kind = 2, INT
+        sizes = {count for _, count in composer.lists}
+        columns = composer.columns
+        if 300 not in sizes or columns[-1].segment or not any(one.segment for one in columns):
+            continue
+        composer.add_part(5, 1, 0, layout=HEAP, accumulator=SUM32)
+        composer.add_part(4, 0, 1, layout=SELECT)
+        composer.add_part(3, 0, 2, layout=WALK)
+        heap, select, walk = (
+            max(composer.trees[part.first_tree:part.first_tree + part.tree_count],
+                key=lambda tree: tree.source_node_count) for part in composer.parts)
+        if (3 <= heap.depth <= 5 and heap.source_node_count < 2 * heap.leaf_count - 1
+                and 20 < select.leaf_count < 256 and walk.depth > 3):
+            return composer.sections([3, 2])
+    raise AssertionError("one seed of ten thousand must do")

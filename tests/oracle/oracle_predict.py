@@ -10,9 +10,14 @@ import itertools
 import math
 import struct
 
-from oracle_reader import (BOOL, CLASS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, LEAF, LEAF_BASE,
-                           LEAVES, MISSING_ALLOWED, NODE_NUMBERS, NODES, NUMBER_CODES, SEQUENTIAL,
-                           STEP_STAGES, STEP_TREES, STRING, Node, require)
+from oracle_reader import (AS_ZERO, BANK_BYTE, BANK_FLOAT, BLOCK, BOOL, CLASS, CODE_COLUMN, CUTS,
+                           DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, FLOAT32, FLUSH_TINY, HEAP,
+                           INFINITE_ALLOWED, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, LEFT,
+                           MISSING_ALLOWED, NODE_NUMBERS, NODES, NUMBER_CODES, SEGMENT, SEQUENTIAL,
+                           STEP_STAGES, STEP_TREES, STRING, SUM32, WALK, ZERO_LEFT, ZERO_RIGHT,
+                           Node, level_blocks, require, value_bytes)
+
+TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
 
 # --- Nodes and leaves (chapter 15) ----------------------------------------------------------------
@@ -33,11 +38,26 @@ def read_nodes(model, index):
             for threshold, word in struct.iter_unpack("<2I", data)]
 
 
-def stored_numbers(model, index):
+def read_heap(model, index):
+    """(columns, thresholds) of a HEAP tree's node_count entries."""
+    tree, part = model.trees[index], model.part_of(index)
+    code = "B" if part.bank == BANK_BYTE else "H"
+    values = struct.unpack_from(f"<{2 * tree.node_count}{code}", model.sections[NODES],
+                                tree.first_node * part.node_bytes)
+    return values[:tree.node_count], values[tree.node_count:]
+
+
+def read_select(model, index):
+    """(column, threshold, left, right) of all nodes of a SELECT tree."""
     tree = model.trees[index]
-    before = sum(one.node_count for one in model.trees[:index])
+    data = model.sections[NODES][8 * tree.first_node:8 * (tree.first_node + tree.node_count)]
+    return list(struct.iter_unpack("<4H", data))
+
+
+def stored_numbers(model, index):
+    before = sum(map(model.numbers_of, range(index)))
     width = model.record.number_bytes
-    return struct.unpack_from(f"<{tree.node_count}{NUMBER_CODES[width]}",
+    return struct.unpack_from(f"<{model.numbers_of(index)}{NUMBER_CODES[width]}",
                               model.sections[NODE_NUMBERS], before * width)
 
 
@@ -73,7 +93,7 @@ class WalkTree:
         tree, self.part = model.trees[index], model.part_of(index)
         nodes = read_nodes(model, index)
         self.numbers = node_numbers(model, index, nodes)
-        last, column_last = len(nodes) - 1, len(model.columns) - 1
+        last, column_last = len(nodes) - 1, len(model.banks[BANK_FLOAT]) - 1
         mask = 2**self.part.child_bits - 1
         self.depth = tree.depth
         self.slot = tree.slot
@@ -86,24 +106,78 @@ class WalkTree:
         self.rows = [min((node.threshold - LEAF_BASE) % 2**32, row_last) for node in nodes]
 
     def walk(self, columns):
-        position = 0
+        """(row of the leaf table, number) where a row ends."""
+        columns, position = columns[BANK_FLOAT], 0
         for _ in range(self.depth):
             if columns[self.columns[position]] <= self.thresholds[position]:
                 position = self.left[position]
             else:
                 position = self.right[position]
-        return position
+        return self.rows[position], self.numbers[position]
+
+
+class MaskTree:
+    """A HEAP or SELECT tree; columns and leaves are bounded ([F-227])."""
+
+    def __init__(self, model, index):
+        tree, self.part = model.trees[index], model.part_of(index)
+        self.tree = tree
+        self.slot = tree.slot
+        self.iteration = tree.iteration
+        count = tree.leaf_count
+        self.numbers = (stored_numbers(model, index) if model.record.number_bytes
+                        else range(count))
+        self.column_last = len(model.banks[self.part.bank]) - 1
+        self.nodes = (read_heap if self.part.layout == HEAP else read_select)(model, index)
+
+    def find_heap(self, codes):
+        columns, thresholds = self.nodes
+        node = 1
+        for _ in range(self.tree.depth):
+            code = codes[min(columns[node], self.column_last)]
+            node = 2 * node + (code > thresholds[node])
+        return node - 2**self.tree.depth
+
+    def find_select(self, codes):
+        first = place = 256 - (self.tree.leaf_count - 1)
+        while place < 256:
+            column, threshold, left, right = self.nodes[place - first]
+            goes_right = codes[min(column, self.column_last)] > threshold
+            place += 1 + (right if goes_right else left) % 1024
+        return place - 256 if place < 512 else 0
+
+    def walk(self, columns):
+        codes = columns[self.part.bank]
+        find = self.find_heap if self.part.layout == HEAP else self.find_select
+        leaf = find(codes)
+        return self.tree.first_leaf + leaf, self.numbers[min(leaf, len(self.numbers) - 1)]
 
 
 def walk_tree(model, index):
     if index not in model.tree_cache:
-        model.tree_cache[index] = WalkTree(model, index)
+        layout = model.part_of(index).layout
+        model.tree_cache[index] = (WalkTree if layout == WALK else MaskTree)(model, index)
     return model.tree_cache[index]
 
 
 def leaf_values(model, part, row):
-    return struct.unpack_from(f"<{part.leaf_width}d", model.sections[LEAVES],
-                              part.leaf_offset + 8 * part.leaf_width * row)
+    width = value_bytes(part)
+    code = "f" if part.accumulator == SUM32 else "d"
+    return struct.unpack_from(f"<{part.leaf_width}{code}", model.sections[LEAVES],
+                              part.leaf_offset + width * part.leaf_width * row)
+
+
+def read_cuts(model, column):
+    """The levels of a column's list, the first level first, each a tuple of numbers (15.4)."""
+    key = column.first_cut, column.cut_count
+    if key not in model.cut_cache:
+        code = "f" if model.record.input_rule & FLOAT32 else "d"
+        levels, at = [], column.first_cut
+        for blocks in level_blocks(column.cut_count):
+            levels.append(struct.unpack_from(f"<{BLOCK * blocks}{code}", model.sections[CUTS], at))
+            at += BLOCK * blocks * model.cut_bytes()
+        model.cut_cache[key] = levels
+    return model.cut_cache[key]
 
 
 # --- Prediction (chapter 18) ----------------------------------------------------------------------
@@ -154,9 +228,11 @@ def sum_pairwise(values):
 
 def check_row(model, row, features):
     """[F-242]"""
+    infinite_allowed = model.record.input_rule & INFINITE_ALLOWED
     missing_allowed = model.record.input_rule & MISSING_ALLOWED
     for index, value in enumerate(features):
-        require(not math.isinf(value), 242, f"row {row}: feature {index} is infinite")
+        require(infinite_allowed or not math.isinf(value), 242,
+                f"row {row}: feature {index} is infinite")
         require(missing_allowed or not math.isnan(value), 242,
                 f"row {row}: feature {index} is missing")
 
@@ -164,16 +240,50 @@ def check_row(model, row, features):
 def convert_row(model, features):
     require(len(features) == model.record.feature_count, 241,
             f"{len(features)} features, the model has {model.record.feature_count}")
-    return [round_to_float32(value) for value in features]
+    rule = model.record.input_rule
+    if rule & FLOAT32:
+        features = [round_to_float32(value) for value in features]
+    if rule & FLUSH_TINY:
+        features = [0.0 if abs(value) <= TINY else value for value in features]
+    return list(features)
+
+
+def find_rank(model, column, value):
+    """[F-255]"""
+    block = 0
+    for level in read_cuts(model, column):
+        block = min(block, len(level) // BLOCK - 1)
+        numbers = level[BLOCK * block:BLOCK * block + BLOCK]
+        block = BLOCK * block + sum(number < value for number in numbers)
+    return min(block, column.cut_count)
+
+
+def compute_column(model, column, features):
+    """[F-243], [F-255]"""
+    if column.kind == LEAF_COLUMN:
+        return -math.inf
+    value = features[column.feature]
+    if math.isnan(value) and column.missing == AS_ZERO:
+        value = 0.0
+    missing = math.isnan(value) or (
+        column.missing in (ZERO_RIGHT, ZERO_LEFT) and abs(value) <= TINY)
+    left = column.missing in (LEFT, ZERO_LEFT)
+    if column.kind != CODE_COLUMN:
+        return (-math.inf if left else math.nan) if missing else value
+    if missing:
+        rank = 0 if left else column.cut_count
+    else:
+        rank = find_rank(model, column, value)
+    if column.bank == BANK_FLOAT:
+        return float(rank)
+    width = SEGMENT[column.bank]
+    return min(max(rank - column.segment * width, 0), width)
 
 
 def compute_columns(model, features):
-    """[F-243]"""
-    values = [-math.inf]
-    for column in model.columns[1:]:
-        value = features[column.feature]
-        values.append(-math.inf if math.isnan(value) and column.missing == 1 else value)
-    return values
+    """The values of every bank's columns."""
+    return {bank: [compute_column(model, column, features) for column in columns]
+            for bank, columns in model.banks.items()}
 
 
 def iteration_range(part, asked):
@@ -188,7 +298,7 @@ def iteration_range(part, asked):
 
 def run_trees(model, part, columns, slots, asked):
     first, count = iteration_range(part, asked)
-    width = part.slot_count
+    width, single = part.slot_count, part.accumulator == SUM32
     if part.start == 1:
         sums = list(model.constants[part.start_index:part.start_index + width])
     else:
@@ -197,9 +307,10 @@ def run_trees(model, part, columns, slots, asked):
         tree = walk_tree(model, index)
         if not first <= tree.iteration < first + count:
             continue
-        row = tree.rows[tree.walk(columns)]
+        row = tree.walk(columns)[0]
         for j, value in enumerate(leaf_values(model, part, row)):
-            sums[tree.slot + j] += value
+            total = sums[tree.slot + j] + value
+            sums[tree.slot + j] = round_to_float32(total) if single else total
     for k in range(width):
         if part.divisor == DIVISOR_CONSTANTS:
             sums[k] = divide(sums[k], model.constants[part.divisor_index + k])
@@ -235,7 +346,7 @@ def predict_leaves(model, features, first, count):
     numbers = []
     for index in range(first, first + count):
         tree = walk_tree(model, index)
-        numbers.append(tree.numbers[tree.walk(columns)])
+        numbers.append(tree.walk(columns)[1])
     return numbers
 
 
@@ -255,6 +366,8 @@ def predict_row(model, kind, features, asked=None):
         return predict_leaves(model, features, part.first_tree, part.tree_count)
     slots = predict_slots(model, features, asked)
     ranges = [slots[one.first_slot:one.first_slot + one.slot_count] for one in outputs]
+    if outputs[0].dtype == 1:
+        ranges = [list(map(round_to_float32, values)) for values in ranges]
     if kind == CLASS:
         return [first_maximum(values) for values in ranges]
     return list(itertools.chain.from_iterable(ranges))

@@ -2,7 +2,7 @@
 """The rules marked *open* of docs/format.md: from the bytes of a file to a checked Model.
 
 Part of oracle.py, under its terms: written from the document alone. May use the standard library
-and xxh3.py; must never judge the bytes of NODES, LEAVES or a cold section.
+and xxh3.py; must never judge the bytes of NODES, LEAVES, CUTS or a cold section.
 """
 
 import collections
@@ -19,13 +19,14 @@ HOT_ALIGNMENT_MIN = 4096
 HOT_MARGIN = 64  # zero bytes behind a hot section
 LEAF_BASE = 0x00800000
 
-PRIVATE_LAST, HOT_LAST = 15, 17
+PRIVATE_LAST, HOT_LAST = 15, 18
 MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
 FEATURE_NAMES, CLASS_LABELS = 9, 10
-NODES, LEAVES = 16, 17
+NODES, LEAVES, CUTS = 16, 17, 18
 NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
 ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
-KNOWN = (*range(MODEL, CLASS_LABELS + 1), NODES, LEAVES, *range(NODE_NUMBERS, PROOF + 1))
+KNOWN = (*range(MODEL, CLASS_LABELS + 1), NODES, LEAVES, CUTS,
+         *range(NODE_NUMBERS, PROOF + 1))
 
 # Chapter 5.
 SECTIONS_MAX = 64
@@ -37,9 +38,18 @@ COUNT_MAX = {STEPS: 2**18, PARTS: 2**16, STAGES: 2**18, OUTPUTS: 2**20, COLUMNS:
              TREES: 2**24, CONSTANTS: 2**32 - 1}
 
 STEP_COLUMNS, STEP_TREES, STEP_STAGES = 1, 2, 3
-PROBABILITY, CLASS, VALUE, LEAF = 2, 3, 4, 5
-DTYPE = {PROBABILITY: 2, CLASS: 3, VALUE: 2, LEAF: 4}
-FLOAT32, MISSING_ALLOWED = 1, 2  # input_rule
+WALK, HEAP, SELECT = 1, 2, 3
+SUM64, SUM32 = 1, 2  # accumulator
+MARGIN, PROBABILITY, CLASS, VALUE, LEAF = 1, 2, 3, 4, 5
+DTYPES = {MARGIN: (1, 2), PROBABILITY: (2,), CLASS: (3,), VALUE: (1, 2), LEAF: (4,)}
+LEAF_COLUMN, FEATURE_COLUMN, CODE_COLUMN = 1, 2, 3
+BANK_FLOAT, BANK_BYTE, BANK_SHORT = 1, 2, 3
+RIGHT, LEFT, AS_ZERO, ZERO_RIGHT, ZERO_LEFT = range(5)  # missing
+SEGMENT = {BANK_BYTE: 255, BANK_SHORT: 65535}  # W of chapter 12
+BANK_MAX = {BANK_BYTE: 256, BANK_SHORT: 65536}
+CUTS_MAX = 2**24
+BLOCK = 16  # cuts
+FLOAT32, MISSING_ALLOWED, INFINITE_ALLOWED, FLUSH_TINY = 1, 2, 4, 8  # input_rule
 DIVISOR_NONE, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS = 0, 1, 2
 SEQUENTIAL, PAIRWISE = 1, 2
 INT, UINT, FLOAT, BOOL, STRING = 1, 2, 3, 4, 5
@@ -79,16 +89,17 @@ ModelRecord = define("ModelRecord", "6I2Q24s", (
     "feature_count slot_count input_rule default_output group_count number_bytes visits_per_row "
     "node_count reserved"))
 Step = define("Step", "4I", "kind first count reserved")
-Part = define("Part", "10IQ8I48s", (
+Part = define("Part", "10IQ9I44s", (
     "layout node_bytes child_bits accumulator aggregate leaf_width first_slot slot_count "
     "first_tree tree_count leaf_offset leaf_count start start_index divisor divisor_index "
-    "iteration_count default_iteration_first default_iteration_count reserved"))
+    "iteration_count default_iteration_first default_iteration_count bank "
+    "reserved"))
 Stage = define("Stage", "5I12s", "operation input_slot output_slot slot_count order reserved")
 Output = define("Output", "8I", (
     "kind group dtype first_slot slot_count decision part reserved"))
-Column = define("Column", "4I", "kind feature missing reserved")
-Tree = define("Tree", "Q6I", (
-    "first_node node_count source_node_count depth slot number iteration"))
+Column = define("Column", "4IQ2I", "kind feature missing bank first_cut cut_count segment")
+Tree = define("Tree", "Q8I", (
+    "first_node node_count source_node_count depth slot number iteration first_leaf leaf_count"))
 LabelGroup = define("LabelGroup", "4I2Q", "kind item_bytes count reserved offset bytes")
 GoldenHead = define("GoldenHead", "4I", "row_count feature_count slot_count tree_count")
 Proof = define("Proof", "7Q2I", (
@@ -117,6 +128,26 @@ def read_array(record, data, where):
     records = [record(*fields) for fields in record.packing.iter_unpack(data)]
     check_reserved(records, 6, where)
     return records
+
+
+def level_blocks(cut_count):
+    """Blocks of every level of a list, the first level first (15.4)."""
+    levels = [-(-cut_count // BLOCK)]
+    while levels[0] > 1:
+        levels.insert(0, -(-levels[0] // BLOCK))
+    return levels
+
+
+def value_bytes(part):
+    return 8 if part.accumulator == SUM64 else 4
+
+
+def is_float32(value):
+    """Whether an f64 equals an f32, or is NaN."""
+    try:
+        return value != value or struct.unpack("<f", struct.pack("<f", value))[0] == value
+    except OverflowError:
+        return False
 
 
 # --- Header and section table (chapters 3 and 6) --------------------------------------------------
@@ -246,14 +277,16 @@ class Model:
         self.read_private()
         self.check_model(visits_max)
         self.check_steps()
+        self.check_columns()
         self.check_parts()
         self.check_slots()
-        self.check_columns()
         self.check_trees()
         self.names = self.read_names()
         self.labels = self.read_labels()
         self.check_outputs()
+        self.check_work(visits_max)
         self.tree_cache = {}
+        self.cut_cache = {}
 
     def read_private(self):
         record = self.sections[MODEL]
@@ -277,8 +310,7 @@ class Model:
         record = self.record
         require(1 <= record.feature_count <= 2**24, 60, f"{record.feature_count} features")
         require(1 <= record.slot_count <= 2**20, 61, f"{record.slot_count} slots")
-        require(record.input_rule in (FLOAT32, FLOAT32 | MISSING_ALLOWED), 62,
-                f"input_rule {record.input_rule}")
+        require(record.input_rule < 16, 62, f"input_rule {record.input_rule}")
         require(record.default_output in [one.kind for one in self.outputs], 63,
                 f"default_output {record.default_output}")
         require(1 <= record.group_count <= record.slot_count, 64, f"{record.group_count} groups")
@@ -290,6 +322,10 @@ class Model:
                 "node_count is not the sum of the trees' nodes")
         require((record.number_bytes != 0) == (NODE_NUMBERS in self.sections), 47,
                 "NODE_NUMBERS and number_bytes contradict each other")
+        masks = any(part.layout in (HEAP, SELECT) for part in self.parts)
+        leaf = any(one.kind == LEAF for one in self.outputs)
+        require(record.number_bytes != 0 or not (masks and leaf), 68,
+                "a LEAF output of masks without NODE_NUMBERS")
 
     def check_steps(self):
         part_next = stage_next = 0
@@ -319,32 +355,57 @@ class Model:
         leaves_bytes = len(self.sections[LEAVES])
         for index, part in enumerate(self.parts):
             where = f"part {index}: "
-            require(part.layout == 1, 80, f"{where}layout {part.layout}")
-            require(part.node_bytes in (8, 16), 81, f"{where}node_bytes {part.node_bytes}")
-            require(16 <= part.child_bits <= 30, 82, f"{where}child_bits {part.child_bits}")
-            require(part.accumulator == 1 and part.aggregate == 1, 83,
+            self.check_layout(part, where)
+            require(part.accumulator in (SUM64, SUM32) and part.aggregate == 1, 83,
                     f"{where}accumulator or aggregate")
             require(1 <= part.leaf_width <= part.slot_count
                     and part.first_slot + part.slot_count <= self.record.slot_count, 84,
                     f"{where}slots or leaf_width")
             require(part.tree_count >= 1 and part.first_tree == tree_next, 85, f"{where}trees")
             tree_next += part.tree_count
-            leaf_end = part.leaf_offset + 8 * part.leaf_width * part.leaf_count
-            require(part.leaf_offset % 8 == 0 and 1 <= part.leaf_count <= LEAVES_MAX
+            leaf_end = (part.leaf_offset
+                        + value_bytes(part) * part.leaf_width * part.leaf_count)
+            require(part.leaf_offset % 64 == 0 and 1 <= part.leaf_count <= LEAVES_MAX
                     and leaf_end <= leaves_bytes, 86, f"{where}leaf table")
             require(part.start in (0, 1), 87, f"{where}start {part.start}")
             self.check_constants(part, part.start == 1, part.start_index, 87)
+            if part.start == 1 and part.accumulator == SUM32:
+                starts = self.constants[part.start_index:part.start_index + part.slot_count]
+                require(all(map(is_float32, starts)), 87, f"{where}a start that is no f32")
             require(part.divisor in (0, 1, 2), 88, f"{where}divisor {part.divisor}")
             self.check_constants(part, part.divisor == DIVISOR_CONSTANTS, part.divisor_index, 88)
             end = part.default_iteration_first + part.default_iteration_count
             require(part.iteration_count >= 1 and part.default_iteration_count >= 1
                     and end <= part.iteration_count, 89, f"{where}iterations")
-            if part.node_bytes == 8:
-                require(len(self.columns) <= 2**(32 - part.child_bits), 90,
-                        f"{where}too many columns for nodes of 8 bytes")
         require(tree_next == len(self.trees), 85, "the parts do not end at the last tree")
         used = any(part.start == 1 or part.divisor == 1 for part in self.parts)
         require(used == (CONSTANTS in self.sections), 47, "CONSTANTS and the parts' use of them")
+
+    def check_layout(self, part, where):
+        require(part.layout in (WALK, HEAP, SELECT), 80, f"{where}layout {part.layout}")
+        banks = (BANK_FLOAT,) if part.layout == WALK else (BANK_BYTE, BANK_SHORT)
+        require(part.bank in banks, 93, f"{where}bank {part.bank}")
+        sizes = {WALK: (8, 16), SELECT: (8,), HEAP: (2,) if part.bank == BANK_BYTE else (4,)}
+        require(part.node_bytes in sizes[part.layout], 81, f"{where}node_bytes {part.node_bytes}")
+        if part.layout != WALK:
+            require(part.child_bits == 0, 82, f"{where}child_bits {part.child_bits}")
+            return
+        require(16 <= part.child_bits <= 30, 82, f"{where}child_bits {part.child_bits}")
+        columns = len(self.banks[BANK_FLOAT])
+        require(columns > 0, 93, f"{where}no columns of bank FLOAT")
+        require(part.node_bytes == 16 or columns <= 2**(32 - part.child_bits), 90,
+                f"{where}too many columns for nodes of 8 bytes")
+
+    def check_work(self, visits_max):
+        """[F-057], [F-058]"""
+        leaf_widths = inner = 0
+        for part in self.parts:
+            leaf_widths += part.leaf_width * part.tree_count
+            if part.layout == SELECT:
+                trees = self.trees[part.first_tree:part.first_tree + part.tree_count]
+                inner += sum(tree.leaf_count - 1 for tree in trees)
+        require(leaf_widths <= 64 * visits_max, 57, f"{leaf_widths} additions per row")
+        require(inner <= 64 * visits_max, 58, f"{inner} inner nodes of SELECT trees")
 
     def check_constants(self, part, used, first, rule):
         if used:
@@ -381,13 +442,48 @@ class Model:
         require(all(written), 74, "nothing writes some slot")
 
     def check_columns(self):
+        self.banks, bank, code = {BANK_FLOAT: [], BANK_BYTE: [], BANK_SHORT: []}, 1, False
         for index, column in enumerate(self.columns):
-            is_leaf = index == 0
-            require(column.kind == (1 if is_leaf else 2), 120, f"column {index}: {column.kind}")
+            where = f"column {index}: "
+            require(bank <= column.bank <= BANK_SHORT, 124, f"{where}bank {column.bank}")
+            bank = column.bank
+            is_leaf = bank == BANK_FLOAT and index == 0
+            kinds = (LEAF_COLUMN,) if is_leaf else (FEATURE_COLUMN, CODE_COLUMN)
+            require(column.kind in (kinds if bank == BANK_FLOAT else (CODE_COLUMN,)), 120,
+                    f"{where}kind {column.kind}")
             feature_end = 1 if is_leaf else self.record.feature_count
-            require(column.feature < feature_end, 121, f"column {index}: feature {column.feature}")
-            require(column.missing <= (0 if is_leaf else 1), 122,
-                    f"column {index}: missing {column.missing}")
+            require(column.feature < feature_end, 121, f"{where}feature {column.feature}")
+            require(column.missing <= (0 if is_leaf else ZERO_LEFT), 122,
+                    f"{where}missing {column.missing}")
+            if column.kind == CODE_COLUMN:
+                code = True
+                self.check_code(index, column, where)
+            else:
+                require(column.first_cut == column.cut_count == column.segment == 0, 125,
+                        f"{where}cuts of a column that is no CODE")
+            require(column.kind != FEATURE_COLUMN or self.record.input_rule & FLOAT32, 126,
+                    f"{where}a FEATURE of f64 features")
+            self.banks[bank].append(column)
+        require(code == (CUTS in self.sections), 47, "CUTS and the CODE columns")
+        for kind, most in BANK_MAX.items():
+            require(len(self.banks[kind]) <= most, 129, f"bank {kind} has too many columns")
+
+    def check_code(self, index, column, where):
+        require(1 <= column.cut_count <= CUTS_MAX and column.first_cut % 64 == 0, 127,
+                f"{where}list of cuts")
+        size = BLOCK * sum(level_blocks(column.cut_count)) * self.cut_bytes()
+        cuts = self.sections.get(CUTS)
+        require(cuts is None or column.first_cut + size <= len(cuts), 127,
+                f"{where}the list passes the end of CUTS")
+        most = -(-column.cut_count // SEGMENT[column.bank]) if column.bank in SEGMENT else 1
+        require(column.segment < most, 128, f"{where}segment {column.segment}")
+        if column.segment > 0:
+            before = self.columns[index - 1]._replace(segment=column.segment)
+            require(before == column and self.columns[index - 1].segment + 1 == column.segment,
+                    128, f"{where}does not follow the segment before")
+
+    def cut_bytes(self):
+        return 4 if self.record.input_rule & FLOAT32 else 8
 
     def check_trees(self):
         end = 0
@@ -398,20 +494,23 @@ class Model:
                 require(tree.first_node * part.node_bytes == end, 130,
                         f"{where}does not begin where the one before ends")
                 end += tree.node_count * part.node_bytes
-                require(tree.node_count % 8 == 0 and 8 <= tree.node_count <= 2**part.child_bits,
-                        131, f"{where}{tree.node_count} positions")
-                require(1 <= tree.source_node_count <= tree.node_count, 132,
-                        f"{where}{tree.source_node_count} nodes")
-                require(2 * tree.depth + 1 <= tree.source_node_count, 133,
-                        f"{where}depth {tree.depth}")
+                if part.layout == WALK:
+                    check_walk(part, tree, where)
+                else:
+                    check_mask(part, tree, where)
                 require(tree.slot + part.leaf_width <= part.slot_count, 134,
                         f"{where}slot {tree.slot}")
                 require(tree.iteration < part.iteration_count, 135,
                         f"{where}iteration {tree.iteration}")
         require(end == len(self.sections[NODES]), 130, "the trees do not end with NODES")
-        numbers = self.record.number_bytes * sum(tree.node_count for tree in self.trees)
-        require(len(self.sections.get(NODE_NUMBERS, b"")) == numbers, 175,
-                "NODE_NUMBERS has the wrong size")
+        numbers = sum(self.numbers_of(index) for index in range(len(self.trees)))
+        require(len(self.sections.get(NODE_NUMBERS, b"")) == numbers * self.record.number_bytes,
+                175, "NODE_NUMBERS has the wrong size")
+
+    def numbers_of(self, index):
+        """How many numbers NODE_NUMBERS holds for a tree, if there is one."""
+        tree = self.trees[index]
+        return tree.node_count if self.part_of(index).layout == WALK else tree.leaf_count
 
     def read_names(self):
         """Feature names as bytes, or None."""
@@ -454,14 +553,17 @@ class Model:
 
     def check_outputs(self):
         record, before = self.record, (0, 0)
-        groups = collections.defaultdict(list)
+        groups, dtypes = collections.defaultdict(list), {}
+        single = self.slots_of_float32()
         for index, one in enumerate(self.outputs):
             where = f"output {index}: "
-            require(one.kind in DTYPE, 111, f"{where}kind {one.kind}")
+            require(one.kind in DTYPES, 111, f"{where}kind {one.kind}")
             require(index == 0 or (one.kind, one.group) > before, 110, f"{where}order")
             before = one.kind, one.group
             groups[one.kind].append(one.group)
-            require(one.dtype == DTYPE[one.kind], 112, f"{where}dtype {one.dtype}")
+            dtypes.setdefault(one.kind, one.dtype)
+            require(one.dtype in DTYPES[one.kind] and one.dtype == dtypes[one.kind], 112,
+                    f"{where}dtype {one.dtype}")
             if one.kind == LEAF:
                 require(one.first_slot == 0 and one.slot_count == 0, 114, f"{where}slots")
             else:
@@ -469,11 +571,14 @@ class Model:
                         and one.first_slot + one.slot_count <= record.slot_count
                         and (one.kind != VALUE or one.slot_count == record.group_count), 114,
                         f"{where}slots")
+                require(one.dtype != 1 or all(
+                    single[one.first_slot:one.first_slot + one.slot_count]), 112,
+                        f"{where}an f32 of slots that are not")
             require(one.decision == (1 if one.kind == CLASS else 0), 115, f"{where}decision")
             require(one.part < len(self.parts) if one.kind == LEAF else one.part == 0, 116,
                     f"{where}part {one.part}")
         every = list(range(record.group_count))
-        for kind in (PROBABILITY, CLASS):
+        for kind in (MARGIN, PROBABILITY, CLASS):
             require(groups[kind] in ([], every), 113, f"groups of output kind {kind}")
         for kind in (VALUE, LEAF):
             require(groups[kind] in ([], [0]), 113, f"groups of output kind {kind}")
@@ -483,6 +588,14 @@ class Model:
                 require(one.slot_count == len(self.labels[one.group].values), 117,
                         f"labels of group {one.group}")
 
+    def slots_of_float32(self):
+        single = [False] * self.record.slot_count
+        for part in self.parts:
+            if part.accumulator == SUM32:
+                end = part.first_slot + part.slot_count
+                single[part.first_slot:end] = [True] * part.slot_count
+        return single
+
     def select(self, kind):
         return [one for one in self.outputs if one.kind == kind]
 
@@ -491,6 +604,32 @@ class Model:
             if part.first_tree <= tree_index < part.first_tree + part.tree_count:
                 return part
         raise AssertionError("the parts cover all trees")
+
+
+def check_walk(part, tree, where):
+    require(tree.node_count % 8 == 0 and 8 <= tree.node_count <= 2**part.child_bits, 131,
+            f"{where}{tree.node_count} positions")
+    require(1 <= tree.source_node_count <= tree.node_count, 132,
+            f"{where}{tree.source_node_count} nodes")
+    require(2 * tree.depth + 1 <= tree.source_node_count, 133, f"{where}depth {tree.depth}")
+    require(tree.first_leaf == tree.leaf_count == 0, 137, f"{where}leaves")
+
+
+def check_mask(part, tree, where):
+    count = 2 * tree.leaf_count - 1
+    if part.layout == HEAP:
+        require(1 <= tree.depth <= 8, 133, f"{where}depth {tree.depth}")
+        require(tree.leaf_count == 2**tree.depth
+                and tree.first_leaf + tree.leaf_count <= part.leaf_count, 137, f"{where}leaves")
+        require(tree.node_count == max(32, 2**tree.depth), 131, f"{where}{tree.node_count} nodes")
+        require(1 <= tree.source_node_count <= count, 132, f"{where}source_node_count")
+        return
+    require(1 <= tree.leaf_count <= 256 and tree.first_leaf + 256 <= part.leaf_count, 137,
+            f"{where}leaves")
+    inner = tree.leaf_count - 1
+    require(tree.node_count == max(8, inner + -inner % 8), 131, f"{where}{tree.node_count} nodes")
+    require(tree.source_node_count == count, 132, f"{where}source_node_count")
+    require(2 * tree.depth + 1 <= tree.source_node_count, 133, f"{where}depth {tree.depth}")
 
 
 def read_strings(data, where):

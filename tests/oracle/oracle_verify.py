@@ -9,11 +9,13 @@ import json
 import math
 import struct
 
-from oracle_predict import (convert_row, float_of_bits, predict_leaves, predict_slots, preorder,
-                            read_nodes, stored_numbers)
-from oracle_reader import (CLASS_LABELS, DTYPE, ENTRY_BYTES, GOLDEN, HEADER_BYTES, LEAF_BASE,
-                           LEAVES, METADATA, PROOF, STRING, GoldenHead, LabelGroup, Proof, Refused,
-                           check_checksum, is_zero, list_gaps, require, section_bytes, without)
+from oracle_predict import (convert_row, float_of_bits, leaf_values, predict_leaves, predict_slots,
+                            preorder, read_cuts, read_heap, read_nodes, read_select, stored_numbers)
+from oracle_reader import (BANK_FLOAT, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES, ENTRY_BYTES,
+                           GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA, PROOF, SEGMENT,
+                           STRING, WALK, GoldenHead, LabelGroup, Proof, Refused, check_checksum,
+                           is_zero, level_blocks, list_gaps, require, section_bytes, value_bytes,
+                           without)
 
 
 def verify(model):
@@ -21,8 +23,10 @@ def verify(model):
     verify_bytes(model)
     verify_strings(model)
     verify_leaves(model)
+    verify_cuts(model)
     for index in range(len(model.trees)):
-        verify_tree(model, index)
+        layout = model.part_of(index).layout
+        {WALK: verify_tree, HEAP: verify_heap}.get(layout, verify_select)(model, index)
     verify_metadata(model)
     verify_proof(model)
     verify_golden(model)
@@ -72,8 +76,118 @@ def verify_strings(model):
 
 
 def verify_leaves(model):
-    ends = [part.leaf_offset + 8 * part.leaf_width * part.leaf_count for part in model.parts]
+    ends = [part.leaf_offset + value_bytes(part) * part.leaf_width * part.leaf_count
+            for part in model.parts]
     require(max(ends) == len(model.sections[LEAVES]), 170, "LEAVES does not end with a leaf table")
+
+
+def bits(values):
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+def verify_cuts(model):
+    end, seen = 0, set()
+    for index, column in enumerate(model.columns):
+        key = column.first_cut, column.cut_count
+        if column.kind != CODE_COLUMN or column.segment or key in seen:
+            continue
+        seen.add(key)
+        where = f"cuts of column {index}: "
+        require(column.first_cut == end, 230, f"{where}do not follow the list before")
+        end += BLOCK * sum(level_blocks(column.cut_count)) * model.cut_bytes()
+        levels = read_cuts(model, column)
+        cuts = levels[-1][:column.cut_count]
+        require(all(left < right for left, right in zip(cuts, cuts[1:]))
+                and not any(map(math.isnan, cuts)), 231, f"{where}do not ascend")
+        used = column.cut_count
+        for level in reversed(range(len(levels))):
+            require(all(value == math.inf for value in levels[level][used:]), 233,
+                    f"{where}level {level} is not filled up with infinity")
+            used = len(levels[level]) // BLOCK
+            if level:
+                lasts = levels[level][BLOCK - 1::BLOCK]
+                require(bits(levels[level - 1][:used]) == bits(lasts), 232,
+                        f"{where}level {level - 1}")
+    require(end == len(model.sections.get(CUTS, b"")), 230, "the lists do not end CUTS")
+
+
+def require_cut(columns, column, threshold, rules, where):
+    require(column < len(columns), rules[0], f"{where}column {column}")
+    one = columns[column]
+    width = SEGMENT[one.bank]
+    require(threshold < width and one.segment * width + threshold < one.cut_count, rules[1],
+            f"{where}threshold {threshold}")
+
+
+def verify_heap(model, index):
+    tree, part = model.trees[index], model.part_of(index)
+    columns, thresholds = read_heap(model, index)
+    where, inner = f"tree {index}: ", 2**tree.depth
+    filler = [False] * (2 * inner)
+    for node in range(1, inner):
+        at = f"{where}node {node}: "
+        filler[node] = thresholds[node] == SEGMENT[part.bank]
+        if filler[node]:
+            require(columns[node] == 0, 213, f"{at}column of a filler")
+        else:
+            require(node == 1 or not filler[node // 2], 213, f"{at}below a filler")
+            require_cut(model.banks[part.bank], columns[node], thresholds[node], (210, 211), at)
+    for array in (columns, thresholds):
+        require(array[0] == 0 and not any(array[inner:]), 212, f"{where}entries of no node")
+    numbers = stored_numbers(model, index) if model.record.number_bytes else None
+    leaves = depth = 0
+    firsts = []
+    for node in range(1, 2 * inner):  # the tops of fillers, and leaves that no filler is above of
+        if node > 1 and filler[node // 2]:
+            if node < inner:
+                filler[node] = True
+            continue
+        if node < inner and not filler[node]:
+            continue
+        level = node.bit_length() - 1
+        leaves, depth = leaves + 1, max(depth, level)
+        span = 2**(tree.depth - level)
+        first = node * span - inner
+        firsts.append(first)
+        values = bits(leaf_values(model, part, tree.first_leaf + first))
+        for leaf in range(first + 1, first + span):
+            require(bits(leaf_values(model, part, tree.first_leaf + leaf)) == values, 213,
+                    f"{where}leaf {leaf} is not as leaf {first}")
+            require(not numbers or numbers[leaf] == numbers[first], 213,
+                    f"{where}number of leaf {leaf}")
+    require(max(depth, 1) == tree.depth, 225, f"{where}depth {depth}")
+    require(2 * leaves - 1 == tree.source_node_count, 226, f"{where}{leaves} leaves")
+    require(not numbers or len({numbers[first] for first in firsts}) == leaves, 176,
+            f"{where}leaf numbers")
+
+
+def verify_select(model, index):
+    tree, part = model.trees[index], model.part_of(index)
+    nodes, where = read_select(model, index), f"tree {index}: "
+    inner = tree.leaf_count - 1
+    root = 256 - inner
+    depths = {root: 0}
+    for number, (column, threshold, left, right) in enumerate(nodes[:inner]):
+        at, place = f"{where}node {number}: ", root + number
+        require_cut(model.banks[part.bank], column, threshold, (220, 221), at)
+        for field in (left, right):
+            child = place + 1 + field
+            require(child < 256 + tree.leaf_count, 222, f"{at}leads to place {child}")
+            # Parents come first: a place that none has led to so far will not be a child.
+            require(child not in depths and place in depths, 223, f"{at}place {child}")
+            depths[child] = depths[place] + 1
+    require(not any(map(any, nodes[inner:])), 224, f"{where}nodes that fill up")
+    require(len(depths) == tree.source_node_count, 223, f"{where}{len(depths)} places")
+    require(max(depths.values()) == tree.depth, 225, f"{where}depth {max(depths.values())}")
+    if model.record.number_bytes:
+        numbers = stored_numbers(model, index)
+        require(len(set(numbers)) == len(numbers), 176, f"{where}leaf numbers")
+
+
+def is_cut_number(pattern, column):
+    """Whether the bits are those of a whole number from 0 to cut_count - 1 ([F-168])."""
+    value = float_of_bits(pattern)
+    return pattern >> 31 == 0 and value < column.cut_count and value.is_integer()
 
 
 def verify_tree(model, index):
@@ -83,13 +197,16 @@ def verify_tree(model, index):
     for position, node in enumerate(nodes):
         where = f"tree {index}, position {position}: "
         require(node.reserved == 0 and node.child < 2**part.child_bits, 166, f"{where}wide node")
-        require(node.column < len(model.columns), 160, f"{where}column {node.column}")
+        require(node.column < len(model.banks[BANK_FLOAT]), 160, f"{where}column {node.column}")
         if node.column == 0:
             row = node.threshold - LEAF_BASE
             require(node.child == position and 0 <= row < part.leaf_count, 161, f"{where}leaf")
             continue
         require(node.child % 2 == 0 and position < node.child < len(nodes) - 1
                 and not math.isnan(float_of_bits(node.threshold)), 162, f"{where}node")
+        column = model.banks[BANK_FLOAT][node.column]
+        if column.kind == CODE_COLUMN:
+            require(is_cut_number(node.threshold, column), 168, f"{where}threshold of a CODE")
         for child in (node.child, node.child + 1):
             parents[child] += 1
             require(parents[child] == 1, 163, f"{where}child {child} has two parents")
@@ -114,8 +231,8 @@ def verify_shape(model, index, nodes):
     require(1 in fillers, 165, f"{where}position 1 is no filler")
     if model.record.number_bytes:
         numbers = stored_numbers(model, index)
-        reached = sorted(numbers[position] for position in depths)
-        require(reached == list(range(tree.source_node_count)), 176, f"{where}node numbers")
+        leaves = [numbers[position] for position in depths if nodes[position].column == 0]
+        require(len(set(leaves)) == len(leaves), 176, f"{where}leaf numbers")
         require(all(numbers[position] == 0 for position in fillers), 176,
                 f"{where}number of a filler")
 
@@ -144,7 +261,7 @@ def verify_proof(model):
     data = model.sections[PROOF]
     require(len(data) == Proof.packing.size, 48, "PROOF is not one record")
     proof = Proof(*Proof.packing.unpack(data))
-    require(proof.check_kind in (0, *DTYPE) and proof.check_cause <= 2
+    require(proof.check_kind in (0, *DTYPES) and proof.check_cause <= 2
             and proof.check_differing <= proof.check_values, 190, "PROOF contradicts itself")
     if proof.check_rows == 0:
         fields = [value for name, value in zip(proof._fields, proof) if name.startswith("check")]
@@ -163,6 +280,9 @@ def verify_golden(model):
             and head.slot_count == model.record.slot_count and head.tree_count == len(model.trees)
             and leaves_start + 4 * head.row_count * head.tree_count == len(data), 180,
             "GOLDEN's counts")
+    work = model.record.visits_per_row + sum(
+        part.leaf_width * part.tree_count for part in model.parts)
+    require(head.row_count * work <= 2**32, 182, "GOLDEN asks for too much work")
     for row in range(head.row_count):
         features = struct.unpack_from(f"<{head.feature_count}d", data,
                                       size + 8 * row * head.feature_count)

@@ -11,12 +11,12 @@ import struct
 import compose
 import oracle_driver as driver
 from oracle_driver import Comparison
-from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, ENTRY_BYTES, FEATURE_NAMES,
+from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES, FEATURE_NAMES,
                            GOLDEN, HEADER_BYTES, LEAF_BASE, LEAVES, METADATA, MODEL, NODE_NUMBERS,
                            NODES, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column, Entry,
                            Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step,
                            Tree)
-from oracle_predict import read_nodes
+from oracle_predict import preorder, read_heap, read_nodes, read_select
 
 RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS: Output,
            COLUMNS: Column, TREES: Tree, PROOF: Proof}
@@ -26,16 +26,15 @@ RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS:
 PRIVATE_EDITS = [
     (6, MODEL, 0, {"reserved": b"\0" * 23 + b"\1"}),
     (6, STEPS, 1, {"reserved": 1}),
-    (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 47}),
+    (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 43}),
     (6, STAGES, 0, {"reserved": b"\0\0\0\1" + b"\0" * 8}),
     (6, OUTPUTS, 0, {"reserved": 1}),
-    (6, COLUMNS, 1, {"reserved": 1}),
     (60, MODEL, 0, {"feature_count": 0}),
     ((55, 60), MODEL, 0, {"feature_count": 2**24 + 1}),
     (61, MODEL, 0, {"slot_count": 0}),
     ((55, 61), MODEL, 0, {"slot_count": 2**20 + 1}),
-    (62, MODEL, 0, {"input_rule": 2}),
-    (62, MODEL, 0, {"input_rule": 7}),
+    (62, MODEL, 0, {"input_rule": 19}),
+    (62, MODEL, 0, {"input_rule": 2**31}),
     (63, MODEL, 0, {"default_output": 1}),
     (64, MODEL, 0, {"group_count": 0}),
     (65, MODEL, 0, {"number_bytes": 3}),
@@ -55,12 +54,14 @@ PRIVATE_EDITS = [
     (73, STEPS, 4, {"count": 2}),
     (74, STAGES, 0, {"output_slot": lambda old: old - 1}),
     (74, PARTS, 1, {"first_slot": lambda old: old - 1}),
-    (80, PARTS, 0, {"layout": 2}),
+    (80, PARTS, 0, {"layout": 4}),
     (80, PARTS, 0, {"layout": 0}),
     (81, PARTS, 0, {"node_bytes": 12}),
     (82, PARTS, 0, {"child_bits": 15}),
     (82, PARTS, 1, {"child_bits": 31}),
-    (83, PARTS, 0, {"accumulator": 2}),
+    (83, PARTS, 0, {"accumulator": 3}),
+    (93, PARTS, 0, {"bank": 2}),
+    (93, PARTS, 0, {"bank": 0}),
     (83, PARTS, 0, {"aggregate": 0}),
     (84, PARTS, 0, {"leaf_width": 0}),
     (84, PARTS, 0, {"leaf_width": 6}),
@@ -92,7 +93,7 @@ PRIVATE_EDITS = [
     (102, STAGES, 0, {"order": 0}),
     (102, STAGES, 0, {"order": 3}),
     (110, OUTPUTS, 1, {"group": 0}),
-    (111, OUTPUTS, 0, {"kind": 1}),
+    ((110, 111), OUTPUTS, 0, {"kind": 0}),
     (111, OUTPUTS, 5, {"kind": 6}),
     (112, OUTPUTS, 0, {"dtype": 1}),
     (112, OUTPUTS, 2, {"dtype": 4}),
@@ -112,24 +113,32 @@ PRIVATE_EDITS = [
     (117, OUTPUTS, 0, {"slot_count": 2}),
     (120, COLUMNS, 0, {"kind": 2}),
     (120, COLUMNS, 1, {"kind": 1}),
-    (120, COLUMNS, 1, {"kind": 3}),
+    ((120, 127), COLUMNS, 1, {"kind": 3}),
+    (120, COLUMNS, 1, {"kind": 4}),
     (121, COLUMNS, 0, {"feature": 1}),
     (121, COLUMNS, 1, {"feature": 2**24}),
     (122, COLUMNS, 0, {"missing": 1}),
-    (122, COLUMNS, 1, {"missing": 2}),
+    (122, COLUMNS, 1, {"missing": 5}),
+    (124, COLUMNS, 1, {"bank": 4}),
+    (124, COLUMNS, 1, {"bank": 0}),
+    (125, COLUMNS, 0, {"cut_count": 1}),
+    (125, COLUMNS, 1, {"first_cut": 64}),
+    (125, COLUMNS, 1, {"segment": 1}),
+    (126, MODEL, 0, {"input_rule": 2}),
+    (137, TREES, 0, {"first_leaf": 1}),
+    (137, TREES, 0, {"leaf_count": 1}),
     (130, TREES, 0, {"first_node": 8}),
     (130, TREES, 1, {"first_node": 2**61}),
     (131, TREES, 0, {"node_count": 12}),
     (131, TREES, 0, {"node_count": 0}),
     ((67, 132), TREES, 0, {"source_node_count": 0}),
-    ((67, 132), TREES, 0, {"source_node_count": 9}),
+    ((67, 132), TREES, 0, {"source_node_count": 2**20 + 1}),
     ((66, 133), TREES, 0, {"depth": 2**31}),
     (134, TREES, 0, {"slot": 2**32 - 1}),
-    (135, TREES, 0, {"iteration": 2}),
+    (135, TREES, 0, {"iteration": 4}),
 ]
 
 PROOF_EDITS = [
-    (190, PROOF, 0, {"check_kind": 1}),
     (190, PROOF, 0, {"check_kind": 6}),
     (190, PROOF, 0, {"check_cause": 3}),
     (190, PROOF, 0, {"check_differing": 7}),
@@ -426,7 +435,7 @@ class NodesAndLeaves(RuleComparison):
                     (162, 0, {"child": 3}), (162, 0, {"child": 0}), (162, inner, {"child": 2}),
                     (162, 0, {"child": tree.node_count}), (162, 0, {"threshold": 0x7FC00000}),
                     (162, inner, {"threshold": 0xFF800001}),
-                    ((163, 165), inner, {"column": 0, "child": inner, "threshold": LEAF_BASE}),
+                    ((163, 165, 176), inner, {"column": 0, "child": inner, "threshold": LEAF_BASE}),
                     (165, 1, {"threshold": LEAF_BASE + 1})):
                 if changes.get("column") == 2**12 - 1 and part.node_bytes == 16:
                     changes = {"column": 2**32 - 1}
@@ -454,7 +463,12 @@ class NodesAndLeaves(RuleComparison):
         self.both(170, self.draft().set(LEAVES, leaves + bytes(8)).file(), "LEAVES too long")
         self.both(175, self.draft().set(NODE_NUMBERS, numbers + b"\0\0").file(), "too many")
         self.both(175, self.draft().set(NODE_NUMBERS, numbers[:-1]).file(), "too few")
-        self.both(176, self.draft().put(NODE_NUMBERS, 0, b"\x09").file(), "number of a root")
+        nodes, tree = read_nodes(self.model, self.deep[0]), self.model.trees[self.deep[0]]
+        at, ends = 2 * tree.first_node, []
+        for position in preorder(nodes):
+            ends += [at + 2 * position] if nodes[position].column == 0 else []
+        draft = self.draft().put(NODE_NUMBERS, ends[0], numbers[ends[1]:ends[1] + 2])
+        self.both(176, draft.file(), "two leaves of a number")
         self.both(176, self.draft().put(NODE_NUMBERS, 2, b"\x01").file(), "number of a filler")
         self.both(181, self.draft().put(LEAVES, 0, b"\x01" * len(leaves)).file(), "other leaves")
 
@@ -472,6 +486,140 @@ class NodesAndLeaves(RuleComparison):
         for at in (slots, len(golden) - 4):
             flipped = self.draft().put(GOLDEN, at, bytes([golden[at] ^ 1]))
             self.both(181, flipped.file(), f"GOLDEN, byte {at}")
+
+
+class MasksAndCuts(RuleComparison):
+    @classmethod
+    def setUpClass(cls):
+        cls.sections = compose.mask_model()
+        cls.model = Model(compose.lay_out(cls.sections))
+        cls.heap, cls.select, cls.walk = (
+            max(range(part.first_tree, part.first_tree + part.tree_count),
+                key=lambda index: cls.model.trees[index].source_node_count)
+            for part in cls.model.parts)
+
+    def test_records(self):
+        heap, select = self.heap, self.select
+        floats, last = len(self.model.banks[1]), len(self.model.columns) - 1
+        code = next(index for index in range(floats, last + 1)
+                    if self.model.columns[index].segment == 1)
+        self.both(0, self.draft().file(), "the model as it is")
+        for rule, kind, index, changes in (
+                (81, PARTS, 0, {"node_bytes": 8}), (81, PARTS, 1, {"node_bytes": 4}),
+                (82, PARTS, 0, {"child_bits": 16}), (82, PARTS, 1, {"child_bits": 1}),
+                (86, PARTS, 1, {"leaf_offset": lambda old: old + 8}),
+                (87, CONSTANTS, 0, None), ((81, 93), PARTS, 0, {"bank": 1}),
+                (93, PARTS, 1, {"bank": 1}), (93, PARTS, 1, {"bank": 4}),
+                (112, OUTPUTS, 0, {"dtype": 1}), (120, COLUMNS, last, {"kind": 2}),
+                (124, COLUMNS, last, {"bank": 2}), (127, COLUMNS, last, {"cut_count": 0}),
+                (127, COLUMNS, last, {"cut_count": 2**24 + 1}),
+                (127, COLUMNS, last, {"first_cut": lambda old: old + 32}),
+                (127, COLUMNS, last, {"first_cut": 2**64 - 64}),
+                (128, COLUMNS, last, {"segment": 2}),
+                (128, COLUMNS, code, {"missing": lambda old: (old + 1) % 5}),
+                (128, COLUMNS, code, {"segment": 2**32 - 1}),
+                ((130, 131), TREES, heap, {"node_count": 64}),
+                ((130, 131), TREES, select, {"node_count": lambda old: old + 8}),
+                ((67, 132), TREES, heap, {"source_node_count": 2**31 + 1}),
+                ((67, 132), TREES, select, {"source_node_count": lambda old: old - 2}),
+                ((66, 131, 133, 137), TREES, heap, {"depth": 9}),
+                (137, TREES, heap, {"first_leaf": 2**32 - 1}),
+                (137, TREES, select, {"first_leaf": 2**32 - 1}),
+                ((131, 137), TREES, select, {"leaf_count": 257}),
+                ((131, 137), TREES, select, {"leaf_count": 0})):
+            draft = self.draft()
+            if changes is None:
+                at = 8 * self.model.parts[0].start_index
+                draft.put(CONSTANTS, at, struct.pack("<d", 0.1))
+            else:
+                draft.edit(kind, index, **changes)
+            self.both(rule, draft.file(), f"section {kind}, record {index}: {changes}")
+        self.both((47, 127), self.draft().drop(CUTS).file(), "without CUTS")
+        longer = self.sections[CUTS] + bytes(64)
+        self.both(230, self.draft().set(CUTS, longer).file(), "CUTS and 64 bytes")
+        one = next(one for one in self.model.columns if one.bank == 2)._replace(segment=0)
+        many = self.model.columns[:floats] + [one] * 257 + self.model.banks[3]
+        draft = self.draft().set(COLUMNS, compose.pack_all(many))
+        self.both(129, draft.edit(STEPS, 0, count=len(many)).file(), "257 columns of bytes")
+        without_numbers = self.draft().drop(NODE_NUMBERS).edit(MODEL, 0, number_bytes=0)
+        self.both(68, without_numbers.file(), "LEAF of masks without NODE_NUMBERS")
+
+    def test_cuts(self):
+        """A list of 300 cuts: 1, 2 and 19 blocks of f32."""
+        first = next(one.first_cut for one in self.model.columns if one.cut_count == 300)
+        cuts = self.sections[CUTS]
+        last = first + 64 * 3
+        for rule, at, value in (
+                (231, last + 4, float("nan")), (231, last + 8, -1e30),
+                (232, first, 1e30), (232, first + 64, 1e30), (233, first + 8, 1e30),
+                (233, last + 4 * 300, 1e30), (233, first + 64 + 4 * 19, float("nan"))):
+            draft = self.draft().put(CUTS, at, struct.pack("<f", value))
+            self.both(rule, draft.file(), f"byte {at - first} of the list: {value}")
+        self.assertEqual(len(cuts) % 64, 0)
+
+    def test_heap(self):
+        index = self.heap
+        tree, part = self.model.trees[index], self.model.parts[0]
+        _, thresholds = read_heap(self.model, index)
+        inner, count, start = 2**tree.depth, tree.node_count, tree.first_node * part.node_bytes
+        width, full = part.node_bytes // 2, 256**(part.node_bytes // 2) - 1
+        filler = next(node for node in range(1, inner) if thresholds[node] == full)
+        node = next(node for node in range(1, inner) if thresholds[node] != full)
+        for rule, at, value in (
+                (210, node, full), (211, count + node, full - 1), (212, 0, 1), (212, count, 1),
+                (212, inner, 1), (212, count + inner, 1), (213, filler, 1),
+                ((213, 225), count + 1, full)):
+            draft = self.draft().put(NODES, start + width * at, value.to_bytes(width, "little"))
+            self.both(rule, draft.file(), f"entry {at} is {value}")
+        low = filler
+        while low < inner:  # the first leaf below the filler
+            low *= 2
+        numbers = 2 * sum(map(self.model.numbers_of, range(index)))
+        at = numbers + 2 * (low + 1 - inner)
+        draft = self.draft().put(NODE_NUMBERS, at, b"\xff\xff")
+        self.both((176, 213), draft.file(), "a repeated leaf's number")
+        at = part.leaf_offset + 4 * part.leaf_width * (tree.first_leaf + low + 1 - inner)
+        draft = self.draft().put(LEAVES, at, b"\1\2\3\4")
+        self.both(213, draft.file(), "a repeated leaf's value")
+        draft = self.draft().edit(TREES, index, source_node_count=lambda old: old - 2)
+        draft.edit(MODEL, 0, node_count=lambda old: old - 2)
+        self.both(226, draft.file(), "a leaf too few")
+
+    def test_select(self):
+        index = self.select
+        tree = self.model.trees[index]
+        nodes = read_select(self.model, index)
+        inner = tree.leaf_count - 1
+        last_left = nodes[inner - 1][2]
+        for rule, node, field, value in (
+                (220, 0, 0, 2**16 - 1), (221, 0, 1, 2**16 - 1), (222, 0, 2, 2**16 - 1),
+                (222, 0, 2, 1024), (223, inner - 1, 3, last_left), (224, inner, 0, 1)):
+            at = 8 * (tree.first_node + node) + 2 * field
+            draft = self.draft().put(NODES, at, struct.pack("<H", value))
+            self.both(rule, draft.file(), f"node {node}, field {field} is {value}")
+        draft = self.draft().edit(TREES, index, depth=lambda old: old - 1)
+        draft.edit(MODEL, 0, visits_per_row=lambda old: old - 1)
+        self.both(225, draft.file(), "depth too small")
+        at = 2 * sum(map(self.model.numbers_of, range(index)))
+        numbers = self.sections[NODE_NUMBERS]
+        draft = self.draft().put(NODE_NUMBERS, at, numbers[at + 2:at + 4])
+        self.both(176, draft.file(), "two leaves of a number")
+
+    def test_code_thresholds(self):
+        """[F-168]"""
+        columns, found = self.model.banks[1], 0
+        part = self.model.parts[2]
+        for index in range(part.first_tree, part.first_tree + part.tree_count):
+            for position, node in enumerate(read_nodes(self.model, index)):
+                if columns[node.column].kind != 3 or found > 2:
+                    continue
+                found += 1
+                at = part.node_bytes * (self.model.trees[index].first_node + position)
+                for value in (-0.0, -1.0, 0.5, float(columns[node.column].cut_count),
+                              float("inf"), 2.0**-149):
+                    draft = self.draft().put(NODES, at, struct.pack("<f", value))
+                    self.both(168, draft.file(), f"threshold {value} of a CODE")
+        self.assertGreater(found, 0)
 
 
 if __name__ == "__main__":
