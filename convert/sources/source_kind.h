@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Kinds of saved models other than pickles: a file of such a kind is one model, told by its content.
- * Each kind is one table of functions in its own source; source_kind.c lists them.
+ * Kinds of saved models other than pickles: a file of such a kind is one model, told by its
+ * content. Each kind is one table of functions in its own source; source_kind.c lists them.
  * May include: include/, convert/forest.h. Must never: recognise by a file's name.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_SOURCE_KIND_H
@@ -34,9 +34,10 @@ typedef struct espalier_source_kind {
     /* From the first bytes; must not take what another kind or a pickle may start with. */
     bool (*recognise)(const uint8_t *data, size_t bytes);
     /*
-     * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet, and
-     * *summary (zeroed before), this also with SOURCE_UNSUPPORTED. Messages: "PATH: PLACE: cause".
-     * Status: SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_UNSUPPORTED, SOURCE_TREE, SOURCE_LIMIT, MEMORY.
+     * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet,
+     * and *summary (zeroed before), this also with SOURCE_UNSUPPORTED. Messages: "PATH: PLACE:
+     * cause". Status: SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_UNSUPPORTED, SOURCE_TREE,
+     * SOURCE_LIMIT, MEMORY.
      */
     espalier_status (*load)(const espalier_source_input *input, espalier_forest *forest,
                             espalier_source_summary *summary, espalier_error *error_out);
