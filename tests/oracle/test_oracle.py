@@ -29,6 +29,12 @@ CONTAINERS = ("small_", "wrapped_", "container_", "two_forests")
 ELSEWHERE = ("sklearn-1.2.2/tree_150_classes.pkl", "sklearn-1.2.2/forest_300_features.joblib",
              "sklearn-1.6.1/extra_classifier.joblib", "sklearn-0.24.2/forest_10_weighted.joblib",
              "sklearn-1.0.2/tree_best_first.pkl")
+LAYERED = ("sklearn-1.4.2/forest_regressor.joblib", "sklearn-1.9.1/missing_tree.pkl",
+           "lightgbm-4.7.0/binary.txt", "lightgbm-4.7.0/multiclass.txt",
+           "lightgbm-4.7.0/missing_zero.txt", "lightgbm-4.7.0/forest.txt",
+           "xgboost-1.0.2/binary.json",
+           "xgboost-1.0.2/multiclass.json", "xgboost-1.0.2/one_leaf.json",
+           "xgboost-1.0.2/regression.json")
 RANDOM_MODELS = 60
 ROWS_MAX = 64
 
@@ -40,6 +46,11 @@ def is_chosen(line):
     if line.version == VERSIONS[0] and "tree" not in name:  # forests as in 1.3, but for NaN
         return False
     return line.version in VERSIONS and line.cases != "-" and not name.startswith(CONTAINERS)
+
+
+def is_layered(line):
+    """The models of test_layouts."""
+    return line.path in LAYERED and line.select == "-"
 
 
 class Xxh3(unittest.TestCase):
@@ -136,6 +147,30 @@ class Fixtures(Comparison):
                             for one in models.values() for stage in one.stages))
         self.assertEqual({labels.kind for one in models.values() for labels in one.labels},
                          {1, 2, 3, 4, 5})
+
+    def test_layouts(self):
+        """Forests of three trainers in every layout that holds them."""
+        self.compared, layouts = 0, set()
+        for line in filter(is_layered, driver.read_manifest()):
+            for layout in ("walk", "mask", "heap", "select"):
+                source = driver.FIXTURES / line.path
+                options = "convert", source, "-o", self.folder / "model.espalier"
+                code, _, error = run(*options, "--layout", layout)
+                if code != 0:
+                    self.assertNotEqual(layout, "walk", error)
+                    self.assertIn("layout cannot hold it", error)
+                    continue
+                with self.subTest(path=line.path, layout=layout):
+                    path = self.folder / "model.espalier"
+                    model = Model(path.read_bytes())
+                    verify(model)
+                    layouts.add((line.path.split("-")[0], model.parts[0].layout))
+                    case = driver.read_cases(line)[0]
+                    answers = dict(list(case.answers.items())[:2])
+                    self.compare(model, path, source.parent, case._replace(answers=answers))
+        self.assertEqual(layouts, {(trainer, layout) for layout in (1, 2, 3)
+                                   for trainer in ("sklearn", "xgboost", "lightgbm")})
+        self.assertGreater(self.compared, 10000)
 
     def test_iterations(self):
         """[F-247]: a range of iterations divides by its own length."""
