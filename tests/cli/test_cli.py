@@ -139,7 +139,7 @@ class Usage(Case):
     def test_help_and_version(self):
         self.assertIn(b"Usage: espalier COMMAND", self.ok("--help"))
         self.assertRegex(self.ok("--version").decode(), r"^espalier \d+\.\d+\.\d+ ")
-        for command in ("convert", "info", "predict", "verify"):
+        for command in ("convert", "info", "predict", "verify", "bench"):
             out = self.ok(command, "--help")
             self.assertIn(f"Usage: espalier {command} ".encode(), out)
             self.assertIn(b"Examples:\n", out)
@@ -149,7 +149,7 @@ class Usage(Case):
     def test_wrong_usage(self):
         for words, arguments in (
                 (["command is needed"], []),
-                (["unknown command 'bench'"], ["bench"]),
+                (["unknown command 'train'"], ["train"]),
                 (["unknown option '--bad'"], ["--bad"]),
                 (["MODEL and ROWS"], ["predict"]),
                 (["MODEL and ROWS"], ["predict", "m"]),
