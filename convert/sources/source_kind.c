@@ -8,9 +8,7 @@
 #include "convert/sources/xgboost.h"
 
 static const espalier_source_kind *const kinds[] = {
-    &espalier_lightgbm_kind,
-    &espalier_xgboost_kind,
-    NULL, /* the end */
+    &espalier_lightgbm_kind, &espalier_xgboost_kind, NULL, /* the end */
 };
 
 const espalier_source_kind *espalier_source_recognise(const uint8_t *data, size_t bytes)
