@@ -301,7 +301,7 @@ class Composer:
     def add_heap(self, part, row):
         """Adds the tree whose leaves begin at `row`; returns the leaves' rows."""
         chance = self.chance
-        depth, decide = grow_heap(chance, chance.choice((1, 2, 3, 5, 8)))
+        depth, decide = grow_heap(chance, chance.choice(self.heap_levels))
         inner = 2**depth
         count = max(32, inner)
         columns, thresholds = [0] * count, [0] * count
@@ -352,7 +352,7 @@ class Composer:
         return len(self.constants) - count
 
     def add_part(self, slot_count, start, divisor, node_bytes=None, layout=WALK,
-                 accumulator=SUM64):
+                 accumulator=SUM64, one_leaf=False):
         chance = self.chance
         leaf_width = chance.randint(1, min(slot_count, 12))
         iterations = chance.randint(1, 4)
@@ -368,6 +368,7 @@ class Composer:
                     self.add_constants(slot_count, accumulator == SUM32) if start == 1 else 0,
                     divisor, self.add_constants(slot_count) if divisor == 1 else 0,
                     iterations, first, chance.randint(1, iterations - first), bank, bytes(44))
+        self.heap_levels = (0,) if one_leaf else (1, 2, 3, 5, 8)
         self.add_part_trees(part)
         self.steps.append(Step(STEP_TREES, len(self.parts) - 1, 1, 0))
         self.slot_count += slot_count

@@ -127,7 +127,7 @@ class MaskTree:
         count = tree.leaf_count
         self.numbers = (stored_numbers(model, index) if model.record.number_bytes
                         else range(count))
-        self.column_last = len(model.banks[self.part.bank]) - 1
+        self.column_last = max(len(model.banks[self.part.bank]), 1) - 1
         self.nodes = (read_heap if self.part.layout == HEAP else read_select)(model, index)
 
     def find_heap(self, codes):
@@ -147,7 +147,7 @@ class MaskTree:
         return place - 256 if place < 512 else 0
 
     def walk(self, columns):
-        codes = columns[self.part.bank]
+        codes = columns[self.part.bank] or [0]  # fillers need no columns
         find = self.find_heap if self.part.layout == HEAP else self.find_select
         leaf = find(codes)
         return self.tree.first_leaf + leaf, self.numbers[min(leaf, len(self.numbers) - 1)]

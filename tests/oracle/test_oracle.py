@@ -215,6 +215,18 @@ class RandomModels(Comparison):
                                 for layout, size in ((1, 8), (1, 16), (2, 2), (2, 4), (3, 8))})
         self.assertGreater(with_golden, RANDOM_MODELS // 2)
 
+    def test_empty_bank(self):
+        """A HEAP part whose bank has no columns: its trees are of one leaf (15.2)."""
+        for seed in range(4):
+            composer = compose.Composer(seed)
+            composer.number_bytes = 2
+            composer.add_part(3, 1, 0)
+            composer.add_part(4, 1, 2, layout=2, one_leaf=True)
+            data = compose.lay_out(composer.sections([3, 2]))
+            self.assertEqual((self.oracle_rule(data), self.command_rule(data)), (0, 0))
+            self.compare(Model(data), data, compose.random_rows(
+                composer.chance, 40, composer.feature_count))
+
     def compare(self, model, data, rows):
         path, rows_path = self.folder / "model.espalier", self.folder / "rows.npy"
         path.write_bytes(data)
