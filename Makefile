@@ -11,7 +11,7 @@ help:
 	@echo 'make build   libraries and the espalier command, release, in $(BUILD_DIR)/release'
 	@echo 'make test    build and run the tests'
 	@echo 'make bench   build and run the benchmarks (BENCH_OPTIONS=--quick for a short run)'
-	@echo 'make peers   measure other libraries on the same models and rows (long; PEERS_OPTIONS=--quick)'
+	@echo 'make peers   measure other libraries likewise (long; PEERS_OPTIONS=--quick)'
 	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
 	@echo 'make format  format all C and C++ files in place'
 	@echo 'make clean   remove $(BUILD_DIR)'

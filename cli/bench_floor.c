@@ -46,9 +46,9 @@ static uint64_t load_all(const uint64_t *words)
 }
 
 /*
- * Compares every byte with a constant and keeps what came out: the least of a mask kernel. GCC's and
- * clang's vector extension; a macro, since a vector wider than the registers of the function it is
- * written in is taken apart byte by byte.
+ * Compares every byte with a constant and keeps what came out: the least of a mask kernel. GCC's
+ * and clang's vector extension; a macro, since a vector wider than the registers of the function it
+ * is written in is taken apart byte by byte.
  */
 #define DEFINE_COMPARE(name, vector_bytes, target)                                         \
     static target uint8_t name(const uint8_t *bytes, uint8_t threshold)                    \

@@ -8,8 +8,8 @@
  * May include public headers of Espalier, naive.h and the C library; must never print, and must
  * give every route the same treatment: one indirect call per row, nothing else inside the timing.
  */
+#include "../naive/naive.h"
 #include "espalier.h"
-#include "naive/naive.h"
 
 #include <math.h>
 #include <stdint.h>

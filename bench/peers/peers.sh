@@ -94,7 +94,7 @@ done
 # The naive forest gets the library's own flags.
 harness=$(cd "$cache" && pwd)/peer_timing.so
 gcc -std=c11 -O3 -DNDEBUG -ffp-contract=off -D_GNU_SOURCE -fPIC -shared -Wall -Wextra -Iinclude \
-    -Ibench bench/peers/peer_timing.c bench/naive/*.c -o "$harness" -L"$build" -lespalier \
+    bench/peers/peer_timing.c bench/naive/*.c -o "$harness" -L"$build" -lespalier \
     -Wl,-rpath,"$build"
 
 status=0

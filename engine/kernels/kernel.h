@@ -13,7 +13,8 @@
  *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255), in rows
  *    as below; rows past the caller's last hold anything.
  *  - sum_block: row_count is a multiple of flight_rows.
- *  - The leaf table has leaf_last + 1 rows; HEAP: first_leaf + 2^depth, SELECT: first_leaf + 256 are
+ *  - The leaf table has leaf_last + 1 rows; HEAP: first_leaf + 2^depth, SELECT: first_leaf + 256
+ *  are
  *    at most that. sums and positions have room for row_count rows.
  * Postconditions: at most depth steps per tree and row (SELECT: at most one per inner node); writes
  * sums, positions or places only; every row adds its leaves in the order of the trees, one rounding
@@ -49,8 +50,8 @@ typedef struct espalier_kernel_arguments {
     uint32_t child_mask;  /* 2^child_bits - 1 */
     uint32_t column_mask; /* 2^k - 1, of the part's bank */
 
-    /* WALK. One row: [cell_stride]. A block: [row_count / FLIGHT_ROWS][cell_stride][FLIGHT_ROWS], so
-     * that the rows of a flight share the lines of the columns they all test. */
+    /* WALK. One row: [cell_stride]. A block: [row_count / FLIGHT_ROWS][cell_stride][FLIGHT_ROWS],
+     * so that the rows of a flight share the lines of the columns they all test. */
     const float *cells;
     size_t cell_stride;
     uint32_t row_count;
@@ -122,8 +123,8 @@ typedef struct espalier_cut_list {
 /*
  * Ranks: how many cuts lie strictly below a value. From the first level on: count the block's items
  * below the value, go to block 16 x block + count of the next level, bounded by its last block; the
- * rank is what comes out behind the last level, bounded by cut_count. NaN: the rank is 0. The answer
- * is the same on every level of ISA for any bytes in the cuts.
+ * rank is what comes out behind the last level, bounded by cut_count. NaN: the rank is 0. The
+ * answer is the same on every level of ISA for any bytes in the cuts.
  */
 typedef struct espalier_ranker {
     const char *name;

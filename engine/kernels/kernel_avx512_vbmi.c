@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The AVX-512 level with byte permutes (VBMI): what gains from them, one row through the mask layouts
- * with codes of one byte. Everything else the AVX-512 level serves. Built with flags of its own on
- * x86-64; elsewhere it has no kernels.
+ * The AVX-512 level with byte permutes (VBMI): what gains from them, one row through the mask
+ * layouts with codes of one byte. Everything else the AVX-512 level serves. Built with flags of its
+ * own on x86-64; elsewhere it has no kernels.
  */
 #include "engine/kernels/kernel.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Eight walks in the lanes of AVX2 registers, for walk_gather.inc. Only kernel_avx2.c may include it.
- * Nodes of eight bytes come in two gathers of four, in the order that makes shuffles within 128 bits
- * enough to take them apart: lanes 0, 1, 4, 5 and 2, 3, 6, 7.
+ * Eight walks in the lanes of AVX2 registers, for walk_gather.inc. Only kernel_avx2.c may include
+ * it. Nodes of eight bytes come in two gathers of four, in the order that makes shuffles within 128
+ * bits enough to take them apart: lanes 0, 1, 4, 5 and 2, 3, 6, 7.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_LANES_AVX2_H
 #define ESPALIER_ENGINE_KERNELS_LANES_AVX2_H

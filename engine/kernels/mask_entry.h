@@ -17,11 +17,11 @@
 
 #define HEAP_ENTRY(text, bank, bytes, width, sums, least)                                          \
     MASK_ENTRY("mask, complete trees, " text, ESPALIER_FILE_HEAP, bytes == 2 ? ESPALIER_BANK_BYTE  \
-               : ESPALIER_BANK_SHORT, bytes, sums, 0, least, bank##_heap_##width##_sum_row,           \
+               : ESPALIER_BANK_SHORT, bytes, sums, 0, least, bank##_heap_##width##_sum_row,        \
                bank##_heap_##width##_sum_block, bank##_heap_each_row)
 
 #define SELECT_ENTRY(text, bank, codes, width, sums, least)                                        \
-    MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, 0, least,              \
+    MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, 0, least,           \
                bank##_select_##width##_sum_row, bank##_select_##width##_sum_block,                 \
                bank##_select_each_row)
 
@@ -48,13 +48,13 @@
                sums, columns, least, few##_##layout##_##width##_sum_row,                           \
                byte_##layout##_##width##_sum_block, byte_##layout##_each_row)
 
-#define FEW_ENTRIES(few, columns, least_heap, least_select)                                                    \
+#define FEW_ENTRIES(few, columns, least_heap, least_select)                                        \
     FEW_ENTRY("complete trees, 1-byte codes", few, ESPALIER_FILE_HEAP, heap, 2, f64,               \
-              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_heap),                                        \
+              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_heap),                                  \
     FEW_ENTRY("complete trees, 1-byte codes, float32 sums", few, ESPALIER_FILE_HEAP, heap, 2, f32, \
-              ESPALIER_ACCUMULATOR_FLOAT32, columns, least_heap),                                        \
+              ESPALIER_ACCUMULATOR_FLOAT32, columns, least_heap),                                  \
     FEW_ENTRY("any shape, 1-byte codes", few, ESPALIER_FILE_SELECT, select, 8, f64,                \
-              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_select),                                      \
+              ESPALIER_ACCUMULATOR_FLOAT64, columns, least_select),                                \
     FEW_ENTRY("any shape, 1-byte codes, float32 sums", few, ESPALIER_FILE_SELECT, select, 8, f32,  \
               ESPALIER_ACCUMULATOR_FLOAT32, columns, least_select)
 /* clang-format on */

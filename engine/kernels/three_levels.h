@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The first three levels of a complete tree at once: bits 1 to 7 of the index say which of the nodes
- * 1 to 7 a row leaves to the right, the entry is the node it comes to, 8 to 15. One load instead of
- * nine instructions. Includes C standard headers only.
+ * The first three levels of a complete tree at once: bits 1 to 7 of the index say which of the
+ * nodes 1 to 7 a row leaves to the right, the entry is the node it comes to, 8 to 15. One load
+ * instead of nine instructions. Includes C standard headers only.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_THREE_LEVELS_H
 #define ESPALIER_ENGINE_KERNELS_THREE_LEVELS_H

@@ -737,7 +737,8 @@ class BenchTest(Case):
     """espalier bench, and predict with several threads."""
 
     def test_every_kernel_agrees(self):
-        code, out, error = run("bench", self.iris(), "--seconds", "0.05", "--count", "500", "--json")
+        code, out, error = run("bench", self.iris(), "--seconds", "0.05", "--count", "500",
+                               "--json")
         self.assertEqual(code, 0, error)
         report = json.loads(out)
         levels = [kernel["level"] for kernel in report["kernels"]]
