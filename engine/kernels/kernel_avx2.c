@@ -114,10 +114,10 @@ static const espalier_ranker ranker = {
 #define MASK_ISA   ESPALIER_ISA_AVX2
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few16, 16, 8, 8),
-    FEW_ENTRIES(few32, 32, 8, 8),
-    FEW_ENTRIES(few64, 64, 8, 8),
-    MASK_ENTRIES(8, 8, 8, 8),
+    FEW_ENTRIES(few16, 16, 20, 9),
+    FEW_ENTRIES(few32, 32, 20, 9),
+    FEW_ENTRIES(few64, 64, 18, 9),
+    MASK_ENTRIES(15, 17, 6, 8),
     GATHER_ENTRIES,
 };
 

@@ -94,7 +94,7 @@ static const espalier_ranker ranker = {
 #define MASK_ISA   ESPALIER_ISA_AVX512
 
 static const espalier_kernel kernels[] = {
-    MASK_ENTRIES(8, 8, 8, 8),
+    MASK_ENTRIES(10, 12, 6, 8),
     GATHER_ENTRIES,
 };
 

@@ -128,6 +128,31 @@ static inline vec vec_leaves_u16(vec value, uint32_t leaf_last)
     return (vec){_mm256_add_epi16(last, value.low), _mm256_add_epi16(last, value.high)};
 }
 
+/* What becomes of numbers of 16 bits, four in turn: (min(number, limit) & mask) x factor ^ bias. */
+typedef struct vec_recipe {
+    uint64_t limit;
+    uint64_t mask;
+    uint64_t factor;
+    uint64_t bias;
+} vec_recipe;
+
+/* Of 32 numbers anywhere in memory. */
+static inline void vec_apply(const vec_recipe *recipe, const void *from, void *to)
+{
+    const __m256i *const numbers = from;
+    __m256i *const results = to;
+    for (int i = 0; i < 2; i++) {
+        const __m256i limited = _mm256_min_epu16(_mm256_loadu_si256(numbers + i),
+                                                 _mm256_set1_epi64x((long long)recipe->limit));
+        const __m256i masked =
+            _mm256_and_si256(limited, _mm256_set1_epi64x((long long)recipe->mask));
+        const __m256i scaled =
+            _mm256_mullo_epi16(masked, _mm256_set1_epi64x((long long)recipe->factor));
+        _mm256_storeu_si256(results + i,
+                            _mm256_xor_si256(scaled, _mm256_set1_epi64x((long long)recipe->bias)));
+    }
+}
+
 /* ---- cuts ---- */
 
 /* How many of 16 items lie below the value; none if it is NaN. Packing halves the masks and keeps

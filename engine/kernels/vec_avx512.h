@@ -94,6 +94,25 @@ static inline vec vec_leaves_u16(vec value, uint32_t leaf_last)
     return value;
 }
 
+/* What becomes of numbers of 16 bits, four in turn: (min(number, limit) & mask) x factor ^ bias. */
+typedef struct vec_recipe {
+    uint64_t limit;
+    uint64_t mask;
+    uint64_t factor;
+    uint64_t bias;
+} vec_recipe;
+
+/* Of 32 numbers anywhere in memory. */
+static inline void vec_apply(const vec_recipe *recipe, const void *from, void *to)
+{
+    const __m512i limited =
+        _mm512_min_epu16(_mm512_loadu_si512(from), _mm512_set1_epi64((long long)recipe->limit));
+    const __m512i masked = _mm512_and_si512(limited, _mm512_set1_epi64((long long)recipe->mask));
+    const __m512i scaled = _mm512_mullo_epi16(masked, _mm512_set1_epi64((long long)recipe->factor));
+    const __m512i bias = _mm512_set1_epi64((long long)recipe->bias);
+    _mm512_storeu_si512(to, _mm512_xor_si512(scaled, bias));
+}
+
 /* ---- leaf values by permutes ---- */
 
 /*

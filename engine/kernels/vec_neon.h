@@ -140,6 +140,32 @@ static inline vec vec_leaves_u16(vec value, uint32_t leaf_last)
     return leaves;
 }
 
+/* What becomes of numbers of 16 bits, four in turn: (min(number, limit) & mask) x factor ^ bias. */
+typedef struct vec_recipe {
+    uint64_t limit;
+    uint64_t mask;
+    uint64_t factor;
+    uint64_t bias;
+} vec_recipe;
+
+/* Of 32 numbers anywhere in memory. */
+static inline void vec_apply(const vec_recipe *recipe, const void *from, void *to)
+{
+    const uint16x8_t limit = vreinterpretq_u16_u64(vdupq_n_u64(recipe->limit));
+    const uint16x8_t mask = vreinterpretq_u16_u64(vdupq_n_u64(recipe->mask));
+    const uint16x8_t factor = vreinterpretq_u16_u64(vdupq_n_u64(recipe->factor));
+    const uint16x8_t bias = vreinterpretq_u16_u64(vdupq_n_u64(recipe->bias));
+    const vec numbers = vec_load(from);
+    vec results;
+    for (int i = 0; i < VEC_QUARTERS; i++) {
+        const uint16x8_t number = vreinterpretq_u16_u8(numbers.quarter[i]);
+        const uint16x8_t masked = vandq_u16(vminq_u16(number, limit), mask);
+        const uint16x8_t result = veorq_u16(vmulq_u16(masked, factor), bias);
+        results.quarter[i] = vreinterpretq_u8_u16(result);
+    }
+    vec_store(to, results);
+}
+
 /* ---- cuts ---- */
 
 /* How many of 16 items lie below the value; none if it is NaN. Masks are minus one. */
