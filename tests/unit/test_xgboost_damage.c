@@ -144,7 +144,16 @@ static void test_ubjson_gives_the_same_forest(void **state)
     assert_int_equal(json.node_count, ubjson.node_count);
     assert_int_equal(json.leaf_count, ubjson.leaf_count);
     const size_t nodes = (size_t)json.node_count;
-    assert_memory_equal(json.trees, ubjson.trees, json.tree_count * sizeof *json.trees);
+    assert_int_equal(json.tree_count, ubjson.tree_count);
+    for (uint32_t i = 0; i < json.tree_count; i++) {
+        /* Field by field: a tree ends in padding. */
+        assert_int_equal(json.trees[i].first_node, ubjson.trees[i].first_node);
+        assert_int_equal(json.trees[i].first_leaf, ubjson.trees[i].first_leaf);
+        assert_int_equal(json.trees[i].node_count, ubjson.trees[i].node_count);
+        assert_int_equal(json.trees[i].leaf_count, ubjson.trees[i].leaf_count);
+        assert_int_equal(json.trees[i].depth, ubjson.trees[i].depth);
+        assert_int_equal(json.trees[i].preorder, ubjson.trees[i].preorder);
+    }
     assert_memory_equal(json.left, ubjson.left, nodes * sizeof *json.left);
     assert_memory_equal(json.right, ubjson.right, nodes * sizeof *json.right);
     assert_memory_equal(json.feature, ubjson.feature, nodes * sizeof *json.feature);
