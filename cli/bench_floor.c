@@ -58,7 +58,7 @@ static uint64_t load_all(const uint64_t *words)
         byte_vector found[2] = {{0}, {0}};                                                 \
         byte_vector limit = {0};                                                           \
         limit += threshold;                                                                \
-        for (size_t i = 0; i < BUFFER_BYTES / vector_bytes; i += 2) {                      \
+        for (size_t i = 0; i < BUFFER_BYTES / (vector_bytes); i += 2) {                    \
             found[0] |= (byte_vector)(vectors[i] > limit);                                 \
             found[1] |= (byte_vector)(vectors[i + 1] > limit);                             \
         }                                                                                  \
@@ -109,8 +109,8 @@ void espalier_bench_machine_measure(espalier_bench_machine *machine_out)
         load_time = middle - start < load_time ? middle - start : load_time;
         compare_time = end - middle < compare_time ? end - middle : compare_time;
     }
-    machine_out->loads_per_ns =
-        (double)PASSES * (double)(sizeof words / sizeof words[0]) / load_time;
+    const size_t word_count = sizeof words / sizeof words[0];
+    machine_out->loads_per_ns = (double)PASSES * (double)word_count / load_time;
     machine_out->bytes_per_ns = (double)PASSES * (double)sizeof words / compare_time;
 }
 

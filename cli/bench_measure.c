@@ -6,6 +6,7 @@
 #include "bench.h"
 #include "workers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -59,9 +60,13 @@ static espalier_bench_quantiles find_quantiles(uint32_t *times, size_t count)
         return found;
     }
     qsort(times, count, sizeof *times, compare_times);
-    found.p50 = times[count / 2];
-    found.p99 = times[count - 1 - (count - 1) / 100];
-    found.p999 = times[count - 1 - (count - 1) / 1000];
+    const size_t last = count - 1;
+    const size_t above_p99 = last / 100;
+    const size_t above_p999 = last / 1000;
+    const size_t middle = count / 2;
+    found.p50 = times[middle];
+    found.p99 = times[last - above_p99];
+    found.p999 = times[last - above_p999];
     return found;
 }
 
@@ -103,6 +108,7 @@ static bool is_known(const espalier_bench *bench, const char *name, const char *
 {
     for (size_t i = 0; i < bench->kernel_count; i++) {
         espalier_predictor_info info = ESPALIER_PREDICTOR_INFO_INIT;
+        assert(bench->kernels[i].name != NULL); /* kernels are counted once they are named */
         if (strcmp(bench->kernels[i].name, name) == 0 &&
             espalier_predictor_info_get(bench->kernels[i].predictor, &info) == ESPALIER_OK &&
             strcmp(info.ranker, ranker) == 0) {
@@ -237,6 +243,7 @@ static bool check_kernel(measuring *m, size_t index, espalier_message *message)
         (void)check_answers(m, kernel);
     }
     if (status == ESPALIER_OK) {
+        assert(m->workers != NULL); /* or there are no kernels */
         outputs = whole_outputs(m, m->answers);
         status = espalier_workers_predict(m->workers[index], kind, m->rows, &outputs);
         (void)check_answers(m, kernel);
@@ -298,6 +305,9 @@ static void run_round(measuring *m)
         if (kernel->round_count == ROUNDS_MAX) {
             continue;
         }
+        /* Or the kernel could not be opened, and nothing is run. */
+        assert(m->workers != NULL && kernel->batch_times != NULL && kernel->threads_times != NULL &&
+               kernel->times != NULL);
         kernel->batch_times[kernel->round_count] = time_batch(m, kernel, NULL);
         kernel->threads_times[kernel->round_count] = time_batch(m, kernel, m->workers[i]);
         kernel->round_count++;

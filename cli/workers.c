@@ -128,8 +128,9 @@ bool espalier_workers_open(const espalier_model *model, const espalier_predictor
     return true;
 }
 
-void espalier_workers_close(espalier_workers *all)
+void espalier_workers_close(espalier_workers *workers)
 {
+    espalier_workers *const all = workers;
     if (all == NULL) {
         return;
     }
@@ -180,9 +181,10 @@ static uint32_t share_rows(espalier_workers *all, const espalier_rows *rows,
     return used;
 }
 
-espalier_status espalier_workers_predict(espalier_workers *all, espalier_output_kind kind,
+espalier_status espalier_workers_predict(espalier_workers *workers, espalier_output_kind kind,
                                          const espalier_rows *rows, espalier_outputs *outputs)
 {
+    espalier_workers *const all = workers;
     espalier_output_info info;
     if (all->count == 1 || rows->row_count < (size_t)2 * RUN_ROWS ||
         espalier_model_output(all->model, kind, &info) != ESPALIER_OK) {

@@ -9,16 +9,17 @@
 /* clang-format off */
 #define MASK_ENTRY(text, where, codes, bytes, sums, most, least, row, block, each)                 \
     {                                                                                              \
-        .column_count_max = most,                                                                  \
-        .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = where, .bank = codes,             \
-        .accumulator = sums, .node_bytes = bytes, .flight_rows = ESPALIER_GROUP_ROWS,              \
-        .least_rows = least, .sum_row = row, .sum_block = block, .each_row = each                  \
+        .column_count_max = (most),                                                                \
+        .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = (where), .bank = (codes),         \
+        .accumulator = (sums), .node_bytes = (bytes), .flight_rows = ESPALIER_GROUP_ROWS,          \
+        .least_rows = (least), .sum_row = (row), .sum_block = (block), .each_row = (each)          \
     }
 
 #define HEAP_ENTRY(text, bank, bytes, width, sums, least)                                          \
-    MASK_ENTRY("mask, complete trees, " text, ESPALIER_FILE_HEAP, bytes == 2 ? ESPALIER_BANK_BYTE  \
-               : ESPALIER_BANK_SHORT, bytes, sums, 0, least, bank##_heap_##width##_sum_row,        \
-               bank##_heap_##width##_sum_block, bank##_heap_each_row)
+    MASK_ENTRY("mask, complete trees, " text, ESPALIER_FILE_HEAP,                                  \
+               (bytes) == 2 ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT, bytes, sums, 0, least,     \
+               bank##_heap_##width##_sum_row, bank##_heap_##width##_sum_block,                     \
+               bank##_heap_each_row)
 
 #define SELECT_ENTRY(text, bank, codes, width, sums, least)                                        \
     MASK_ENTRY("mask, any shape, " text, ESPALIER_FILE_SELECT, codes, 8, sums, 0, least,           \

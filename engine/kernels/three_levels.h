@@ -9,13 +9,15 @@
 
 #include <stdint.h>
 
-#define THREE_1(bits)  (2u + ((bits) >> 1 & 1u))
-#define THREE_2(bits)  (2u * THREE_1(bits) + ((bits) >> THREE_1(bits) & 1u))
-#define THREE_3(bits)  (2u * THREE_2(bits) + ((bits) >> THREE_2(bits) & 1u))
-#define THREE_4(bits)  THREE_3(bits), THREE_3(bits + 1u), THREE_3(bits + 2u), THREE_3(bits + 3u)
-#define THREE_16(bits) THREE_4(bits), THREE_4(bits + 4u), THREE_4(bits + 8u), THREE_4(bits + 12u)
+#define THREE_1(bits) (2u + ((bits) >> 1 & 1u))
+#define THREE_2(bits) (2u * THREE_1(bits) + ((bits) >> THREE_1(bits) & 1u))
+#define THREE_3(bits) (2u * THREE_2(bits) + ((bits) >> THREE_2(bits) & 1u))
+#define THREE_4(bits) \
+    THREE_3(bits), THREE_3((bits) + 1u), THREE_3((bits) + 2u), THREE_3((bits) + 3u)
+#define THREE_16(bits) \
+    THREE_4(bits), THREE_4((bits) + 4u), THREE_4((bits) + 8u), THREE_4((bits) + 12u)
 #define THREE_64(bits) \
-    THREE_16(bits), THREE_16(bits + 16u), THREE_16(bits + 32u), THREE_16(bits + 48u)
+    THREE_16(bits), THREE_16((bits) + 16u), THREE_16((bits) + 32u), THREE_16((bits) + 48u)
 
 static const uint8_t three_levels[256] = {
     THREE_64(0u),

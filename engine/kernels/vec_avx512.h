@@ -148,7 +148,7 @@ static inline void vec_add_8_f64(const __m512d *tables, __m512i leaves, double *
 static inline void vec_load_tables_f32(__m512 *tables, const float *values, uint32_t readable)
 {
     const uint64_t mask = vec_readable(readable);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         tables[i] = _mm512_maskz_loadu_ps((__mmask16)(mask >> (16 * i)), values + 16 * i);
     }
 }
@@ -156,7 +156,7 @@ static inline void vec_load_tables_f32(__m512 *tables, const float *values, uint
 static inline void vec_load_tables_f64(__m512d *tables, const double *values, uint32_t readable)
 {
     const uint64_t mask = vec_readable(readable);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         tables[i] = _mm512_maskz_loadu_pd((__mmask8)(mask >> (8 * i)), values + 8 * i);
     }
 }

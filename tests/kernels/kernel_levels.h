@@ -67,7 +67,9 @@ static inline bool levels_machine_has(uint32_t level)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
     case ESPALIER_ISA_AVX512_VBMI:
-        return levels_machine_has(ESPALIER_ISA_AVX512) && __builtin_cpu_supports("avx512vbmi");
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("avx512vbmi");
 #endif
 #if defined(__aarch64__)
     case ESPALIER_ISA_NEON:
