@@ -164,7 +164,7 @@ espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
 /* Lines up to the first tree, or to where trees would end. */
 static espalier_status read_header(espalier_lightgbm_import *import)
 {
-    espalier_text_slice line;
+    espalier_text_slice line = {0};
     (void)espalier_text_line(&import->lines, &line); /* "tree" */
     for (;;) {
         const espalier_text_lines before = import->lines;

@@ -194,7 +194,7 @@ def main():
         levels = arguments.level or sorted(LEVELS)
         running = [pool.submit(run_level, level, arguments, pairs, expected, report)
                    for level in levels]
-        if arguments.level is None:
+        if arguments.level is None and arguments.extended:
             running.append(pool.submit(run_older, arguments, pairs[::3], expected, report))
         for future in running:
             future.result()

@@ -151,8 +151,8 @@ static void test_kinds(void **state)
     espalier_predictor *const plain = predictor_of(f->model, 0);
     assert_int_equal(espalier_predict(plain, ESPALIER_OUTPUT_LEAF, &rows, &outputs),
                      ESPALIER_ERROR_OUTPUT_KIND);
-    assert_string_equal(espalier_predictor_kernel(plain),
-                        "walk, 8-byte nodes, 16-bit children, scalar");
+    /* Which of the walks is up to the machine. */
+    assert_non_null(strstr(espalier_predictor_kernel(plain), "walk, 8-byte nodes"));
     espalier_predictor_destroy(plain);
 }
 
