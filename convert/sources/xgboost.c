@@ -115,6 +115,7 @@ static void free_import(espalier_xgboost_import *import)
         free(((char **)import->names.items)[i]);
     }
     espalier_document_array_free(&import->names);
+    espalier_xgboost_free_labels(&import->encoder);
     json_decref(import->model_parameters);
     json_decref(import->objective_parameters);
     json_decref(import->attributes);

@@ -75,6 +75,7 @@ typedef struct espalier_xgboost_import {
     int64_t wrapper_parallel_count;
     float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
+    espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
 
     espalier_document_array names; /* char *: feature names */
 
@@ -132,6 +133,12 @@ bool espalier_xgboost_read_document(espalier_xgboost_import *import);
 /* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
+
+/* ---- xgboost_labels.c ----------------------------------------------------------------------- */
+
+/* Reads a wrapper's label encoder; what it does not know of one is skipped. */
+bool espalier_xgboost_read_encoder(espalier_document *note, espalier_forest_labels *labels);
+void espalier_xgboost_free_labels(espalier_forest_labels *labels);
 
 /* ---- xgboost_links.c ------------------------------------------------------------------------ */
 
