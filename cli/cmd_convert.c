@@ -28,7 +28,8 @@ static const char help_text[] =
     "                                (espalier info SOURCE lists the paths)\n"
     "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
     "  --model-version V             version for the file's metadata\n"
-    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap or select\n"
+    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap, select\n"
+    "                                or bits\n"
     "                                (default: chosen from the model's shape)\n"
     "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
     "                                to, with K, M or G if you like\n"
@@ -130,14 +131,15 @@ static int take_layout(const char *text, uint32_t *layout_out)
     } layouts[] = {{"walk", ESPALIER_LAYOUT_WALK},
                    {"mask", ESPALIER_LAYOUT_MASK},
                    {"heap", ESPALIER_LAYOUT_HEAP},
-                   {"select", ESPALIER_LAYOUT_SELECT}};
+                   {"select", ESPALIER_LAYOUT_SELECT},
+                   {"bits", ESPALIER_LAYOUT_BITS}};
     for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
         if (strcmp(layouts[i].name, text) == 0) {
             *layout_out = layouts[i].layout;
             return 0;
         }
     }
-    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select",
+    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select, bits",
                                text);
 }
 

@@ -46,17 +46,23 @@ static bool fits_columns(const forest_shape *shape)
     return shape->columns_byte <= BYTE_COLUMNS || shape->columns_short <= SHORT_COLUMNS;
 }
 
+static bool fits_bits(const forest_shape *shape)
+{
+    return shape->leaf_max <= ESPALIER_BITS_LEAVES && shape->columns_byte <= BYTE_COLUMNS;
+}
+
 /*
- * HEAP or SELECT, where both can hold the trees. A batch takes about 6 units for a node of HEAP,
- * fillers included, and 13 for a decision of SELECT; one row takes 4 instructions a level in HEAP
- * and 9 in SELECT.
+ * HEAP, or what holds trees of any shape. A batch takes about 6 units for a node of HEAP, fillers
+ * included, and 13 for a decision of the others. One row of a tree takes some 20 instructions in
+ * HEAP and 35 in BITS, and in SELECT as many and 9 a level.
  */
 static uint32_t choose_mask(const forest_shape *shape)
 {
-    return shape->depth_max <= ESPALIER_HEAP_LEVELS &&
-                   shape->heap_nodes * 6 <= shape->decisions * 13
-               ? ESPALIER_FILE_HEAP
-               : ESPALIER_FILE_SELECT;
+    if (shape->depth_max <= ESPALIER_HEAP_LEVELS &&
+        shape->heap_nodes * 6 <= shape->decisions * 13) {
+        return ESPALIER_FILE_HEAP;
+    }
+    return fits_bits(shape) ? ESPALIER_FILE_BITS : ESPALIER_FILE_SELECT;
 }
 
 /*
@@ -91,7 +97,9 @@ static espalier_status refuse(const espalier_flattening *work, const char *layou
 static espalier_status check_asked(const espalier_flattening *work, uint32_t layout,
                                    const forest_shape *shape)
 {
-    const char *const name = layout == ESPALIER_FILE_HEAP ? "heap" : "select";
+    const char *const name = layout == ESPALIER_FILE_HEAP   ? "heap"
+                             : layout == ESPALIER_FILE_BITS ? "bits"
+                                                            : "select";
     if (layout == ESPALIER_FILE_WALK) {
         return ESPALIER_OK;
     }
@@ -105,6 +113,12 @@ static espalier_status check_asked(const espalier_flattening *work, uint32_t lay
     }
     if (layout == ESPALIER_FILE_SELECT && shape->leaf_max > ESPALIER_SELECT_LEAVES) {
         return refuse(work, name, "leaves in a tree", shape->leaf_max, ESPALIER_SELECT_LEAVES);
+    }
+    if (layout == ESPALIER_FILE_BITS && shape->leaf_max > ESPALIER_BITS_LEAVES) {
+        return refuse(work, name, "leaves in a tree", shape->leaf_max, ESPALIER_BITS_LEAVES);
+    }
+    if (layout == ESPALIER_FILE_BITS && shape->columns_byte > BYTE_COLUMNS) {
+        return refuse(work, name, "columns of at most 255 cuts", shape->columns_byte, BYTE_COLUMNS);
     }
     if (!fits_columns(shape)) {
         return refuse(work, name, "columns of at most 65,535 cuts", shape->columns_short,
@@ -200,8 +214,12 @@ static void take_mask(espalier_flattening *work, const forest_shape *shape)
     espalier_columns_place(&work->columns, byte ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT,
                            byte ? BYTE_CODE_MAX : SHORT_CODE_MAX);
     part->bank = work->columns.bank;
-    part->node_bytes = !heap ? sizeof(espalier_file_node_select) : byte ? 2 : 4;
-    work->flat->layout = heap ? "heap" : "select";
+    const bool bits = part->layout == ESPALIER_FILE_BITS;
+    const uint32_t heap_bytes = byte ? 2 : 4;
+    part->node_bytes = heap   ? heap_bytes
+                       : bits ? ESPALIER_BITS_NODE_BYTES
+                              : sizeof(espalier_file_node_select);
+    work->flat->layout = heap ? "heap" : bits ? "bits" : "select";
 }
 
 espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t asked)

@@ -8,6 +8,8 @@
 
 #if defined(__AVX2__) && defined(__BMI2__)
 
+#include "engine/kernels/bits_tree.h"
+#include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/gather_entry.h"
 #include "engine/kernels/lanes_avx2.h"
 #include "engine/kernels/mask_entry.h"
@@ -69,6 +71,74 @@
 #undef TABLE_COUNT
 #undef FEW
 
+#define NAME(suffix) byte_bits_##suffix
+#include "engine/kernels/bits.inc"
+#undef NAME
+
+#include "engine/kernels/bits_blocks.inc"
+
+#define ROW "engine/kernels/bits_row.inc"
+
+#define TABLE_COUNT 1
+#define COLUMN_LAST 15
+#define FEW(suffix) few16_##suffix
+#define TABLE(op)   few16_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 2
+#define COLUMN_LAST 31
+#define FEW(suffix) few32_##suffix
+#define TABLE(op)   few32_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 4
+#define COLUMN_LAST 63
+#define FEW(suffix) few64_##suffix
+#define TABLE(op)   few64_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#define TABLE_COUNT 8
+#define COLUMN_LAST 127
+#define FEW(suffix) few128_##suffix
+#define TABLE(op)   few128_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 16
+#define COLUMN_LAST 255
+#define FEW(suffix) few256_##suffix
+#define TABLE(op)   few256_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#undef ROW
+
 /* ---- walks by gathers ---- */
 
 #define SUM          double
@@ -114,11 +184,11 @@ static const espalier_ranker ranker = {
 #define MASK_ISA   ESPALIER_ISA_AVX2
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few16, 16, 20, 9),
-    FEW_ENTRIES(few32, 32, 20, 9),
-    FEW_ENTRIES(few64, 64, 18, 9),
-    MASK_ENTRIES(15, 17, 6, 8),
-    GATHER_ENTRIES,
+    FEW_ENTRIES(few16, 16, 20, 9),    FEW_ENTRIES(few32, 32, 20, 9),
+    FEW_ENTRIES(few64, 64, 18, 9),    FEW_BITS_ENTRIES(few16, 16, 9),
+    FEW_BITS_ENTRIES(few32, 32, 9),   FEW_BITS_ENTRIES(few64, 64, 9),
+    FEW_BITS_ENTRIES(few128, 128, 9), FEW_BITS_ENTRIES(few256, 256, 9),
+    MASK_ENTRIES(15, 17, 6, 8),       GATHER_ENTRIES,
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};

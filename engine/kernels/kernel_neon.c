@@ -8,11 +8,13 @@
 
 #if defined(__aarch64__) && defined(__ARM_NEON)
 
+#include "engine/kernels/bits_tree.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_neon.h"
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #define TABLES 0
@@ -45,6 +47,27 @@
 #undef BIAS
 #undef OFFSET
 
+#define NAME(suffix) byte_bits_##suffix
+#include "engine/kernels/bits.inc"
+#undef NAME
+
+#include "engine/kernels/bits_blocks.inc"
+
+#define ROW "engine/kernels/bits_row_neon.inc"
+
+#define TABLE_COUNT 1
+#define FEW(suffix) few64_##suffix
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef FEW
+
+#define TABLE_COUNT 4
+#define FEW(suffix) few256_##suffix
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef FEW
+#undef ROW
+
 #define VALUE        float
 #define COUNT_BELOW  vec_count_below_f32
 #define NAME(suffix) suffix##_f32
@@ -74,6 +97,8 @@ static const espalier_ranker ranker = {
 #define MASK_ISA   ESPALIER_ISA_NEON
 
 static const espalier_kernel kernels[] = {
+    FEW_BITS_ENTRIES(few64, 64, 8),
+    FEW_BITS_ENTRIES(few256, 256, 8),
     MASK_ENTRIES(8, 8, 8, 8),
 };
 

@@ -4,6 +4,7 @@
  */
 #include "engine/kernels/kernel.h"
 
+#include "engine/kernels/bits_tree.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/walk_ahead.h"
 #include "espalier.h"
@@ -153,6 +154,26 @@
 #undef CODE
 #undef BANK
 
+#include "engine/kernels/bits_rows.inc"
+
+#define CODE         uint8_t
+#define FIND(suffix) byte_bits_##suffix
+
+#define SUM          double
+#define NAME(suffix) byte_bits_f64_##suffix
+#include "engine/kernels/mask_block_plain.inc"
+#undef NAME
+#undef SUM
+
+#define SUM          float
+#define NAME(suffix) byte_bits_f32_##suffix
+#include "engine/kernels/mask_block_plain.inc"
+#undef NAME
+#undef SUM
+
+#undef FIND
+#undef CODE
+
 /* ---- ranks ---- */
 
 static inline uint32_t count_below_f32(const float *items, float value)
@@ -231,6 +252,7 @@ static const espalier_kernel kernels[] = {
     WALK(walk16_clamp_f64, "16-byte nodes, clamping", 16, 0, 1, FLOAT64),
     WALK(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 0, 1, FLOAT32),
     MASK_ENTRIES(64, 64, 64, 64),
+    BITS_ENTRIES(64),
 };
 
 const espalier_kernel_list espalier_kernels__scalar = {kernels, sizeof kernels / sizeof kernels[0]};
