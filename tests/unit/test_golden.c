@@ -226,20 +226,26 @@ static void expect_proof(fixture *f, const char *what)
 }
 
 static const uint32_t layouts[] = {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_HEAP,
-                                   ESPALIER_LAYOUT_SELECT};
+                                   ESPALIER_LAYOUT_SELECT, ESPALIER_LAYOUT_BITS};
+#define LAYOUT_COUNT (sizeof layouts / sizeof layouts[0])
 
 /* Margins, values, classes and leaf numbers. */
 static void test_every_layout_reproduces_its_forest(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < 3 * sizeof shallow / sizeof shallow[0]; i++) {
-        synthetic_options options = shallow[i / 3];
+    for (size_t i = 0; i < LAYOUT_COUNT * sizeof shallow / sizeof shallow[0]; i++) {
+        const uint32_t layout = layouts[i % LAYOUT_COUNT];
+        synthetic_options options = shallow[i / LAYOUT_COUNT];
         options.group_count = 1;
         options.shape = SYNTHETIC_BEST_FIRST;
+        if (layout == ESPALIER_LAYOUT_BITS) {
+            options.decision_count_max %= 32;
+            options.feature_count %= 97;
+        }
         char what[32];
-        (void)snprintf(what, sizeof what, "forest %zu", i / 3);
+        (void)snprintf(what, sizeof what, "forest %zu", i / LAYOUT_COUNT);
         fixture f;
-        make_fixture_in(&f, &options, layouts[i % 3]);
+        make_fixture_in(&f, &options, layout);
         expect_proof(&f, what);
         free_fixture(&f);
     }
