@@ -23,6 +23,7 @@ typedef struct forest_shape {
     uint64_t heap_nodes;    /* that HEAP would have */
     uint64_t columns_byte;  /* columns with codes of one byte; UINT64_MAX: not counted */
     uint64_t columns_short; /* of two bytes */
+    uint32_t cuts_max;      /* of the column with the most; 0: not counted */
 } forest_shape;
 
 static forest_shape measure_shape(const espalier_forest *forest)
@@ -51,6 +52,11 @@ static bool fits_bits(const forest_shape *shape)
     return shape->leaf_max <= ESPALIER_BITS_LEAVES && shape->columns_byte <= BYTE_COLUMNS;
 }
 
+static bool fits_cuts(const forest_shape *shape)
+{
+    return shape->cuts_max <= ESPALIER_LIMIT_CUTS;
+}
+
 /*
  * HEAP, or what holds trees of any shape. A batch takes about 6 units for a node of HEAP, fillers
  * included, and 13 for a decision of the others. One row of a tree takes some 20 instructions in
@@ -76,7 +82,7 @@ static uint32_t choose_layout(const espalier_forest *forest, const forest_shape 
                                                      : shape->decisions + forest->tree_count;
     const uint64_t value_bytes = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? 4 : 8;
     const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
-    return holds && shape->decisions > 0 && fits_columns(shape) &&
+    return holds && shape->decisions > 0 && fits_columns(shape) && fits_cuts(shape) &&
                    rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
                ? mask
                : ESPALIER_FILE_WALK;
@@ -124,6 +130,9 @@ static espalier_status check_asked(const espalier_flattening *work, uint32_t lay
         return refuse(work, name, "columns of at most 65,535 cuts", shape->columns_short,
                       SHORT_COLUMNS);
     }
+    if (!fits_cuts(shape)) {
+        return refuse(work, name, "cuts in one column", shape->cuts_max, ESPALIER_LIMIT_CUTS);
+    }
     return ESPALIER_OK;
 }
 
@@ -148,6 +157,7 @@ static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, f
     }
     shape->columns_byte = espalier_columns_count(&work->columns, BYTE_CODE_MAX);
     shape->columns_short = espalier_columns_count(&work->columns, SHORT_CODE_MAX);
+    shape->cuts_max = espalier_columns_cuts_max(&work->columns);
     return ESPALIER_OK;
 }
 
@@ -170,6 +180,9 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: %llu columns of two-byte codes; masks hold %u",
                        (unsigned long long)shape->columns_short, SHORT_COLUMNS);
+    } else if (!fits_cuts(shape)) {
+        (void)snprintf(flat->why, sizeof flat->why, "walk: %u cuts in one column; masks hold %u",
+                       (unsigned)shape->cuts_max, ESPALIER_LIMIT_CUTS);
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",
@@ -192,12 +205,11 @@ static void explain_mask(espalier_flattening *work, uint32_t asked, const forest
 /* ---- choosing ---- */
 
 /* Features are compared as they are where float32 can hold them, else their ranks. */
-static espalier_status take_walk(espalier_flattening *work)
+static espalier_status take_walk(espalier_flattening *work, const forest_shape *shape)
 {
     const bool wide = work->forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
-    const uint32_t cuts_max = espalier_columns_cuts_max(&work->columns);
-    if (wide && cuts_max > ESPALIER_LIMIT_CUTS) {
-        return espalier_flatten_fail_limit(work, "cuts in one column", cuts_max,
+    if (wide && !fits_cuts(shape)) {
+        return espalier_flatten_fail_limit(work, "cuts in one column", shape->cuts_max,
                                            ESPALIER_LIMIT_CUTS);
     }
     espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
@@ -237,7 +249,7 @@ espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t aske
         status = check_asked(work, part->layout, &shape);
     }
     if (status == ESPALIER_OK && part->layout == ESPALIER_FILE_WALK) {
-        status = take_walk(work);
+        status = take_walk(work, &shape);
         explain_walk(work, asked, &shape);
     } else if (status == ESPALIER_OK) {
         take_mask(work, &shape);

@@ -106,8 +106,8 @@
 #undef TABLE
 #undef ROW
 
-#define MASK_LEVEL "AVX-512 VBMI"
-#define MASK_ISA   ESPALIER_ISA_AVX512_VBMI
+#define LEVEL_NAME "AVX-512 VBMI"
+#define LEVEL_ISA  ESPALIER_ISA_AVX512_VBMI
 
 static const espalier_kernel kernels[] = {
     FEW_ENTRIES(few64, 64, 24, 24),    FEW_ENTRIES(few128, 128, 24, 24),

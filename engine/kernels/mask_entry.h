@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Entries of the mask kernels in a level's list. Includes nothing; wants kernel.h, layout.h and
- * espalier.h before it. A level's file defines MASK_LEVEL, its name, and MASK_ISA, its number.
+ * espalier.h before it. A level's file defines LEVEL_NAME, its name, and LEVEL_ISA, its number.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
 #define ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
@@ -10,7 +10,7 @@
 #define MASK_ENTRY(text, where, codes, bytes, sums, most, least, row, block, each)                 \
     {                                                                                              \
         .column_count_max = (most),                                                                \
-        .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = (where), .bank = (codes),         \
+        .name = text ", " LEVEL_NAME, .isa = LEVEL_ISA, .layout = (where), .bank = (codes),        \
         .accumulator = (sums), .node_bytes = (bytes), .flight_rows = ESPALIER_GROUP_ROWS,          \
         .least_rows = (least), .sum_row = (row), .sum_block = (block), .each_row = (each)          \
     }

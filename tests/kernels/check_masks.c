@@ -10,19 +10,18 @@
 #include "espalier.h"
 #include "format/layout.h"
 #include "tests/kernels/kernel_levels.h"
+#include "tests/kernels/kernel_memory.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define TREES_MAX  75u
 #define GROUPS_MAX 3u
 #define ROWS_MAX   (GROUPS_MAX * ESPALIER_GROUP_ROWS)
 
-/* ---- memory and random numbers ---- */
+/* ---- memory ---- */
 
 /* Memory that ends where an inaccessible page begins; never freed, reused by later cases. */
 typedef struct guarded {
@@ -32,15 +31,7 @@ typedef struct guarded {
 
 static guarded guarded_make(size_t bytes)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t rounded = (bytes + page - 1) / page * page;
-    uint8_t *const pages =
-        mmap(NULL, rounded + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED || mprotect(pages + rounded, page, PROT_NONE) != 0) {
-        perror("mmap");
-        exit(1);
-    }
-    return (guarded){pages + rounded, rounded};
+    return (guarded){guarded_end(bytes), whole_pages(bytes)};
 }
 
 /* The last `bytes` before the inaccessible page. */
@@ -51,19 +42,6 @@ static void *last_bytes(const guarded *memory, size_t bytes)
         exit(1);
     }
     return memory->end - bytes;
-}
-
-static uint64_t random_state = 1;
-
-static uint32_t random_next(void)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33);
-}
-
-static uint32_t random_below(uint32_t limit)
-{
-    return random_next() % limit;
 }
 
 /* ---- cases ---- */
