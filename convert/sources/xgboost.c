@@ -7,6 +7,7 @@
 #include "convert/sources/xgboost_internal.h"
 #include "format/error.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -15,15 +16,19 @@
 
 /* Where the first key must be. */
 #define HEAD_BYTES 4096u
+/* What a model that says no version is shown as. */
+#define UNVERSIONED "before 1.0"
 
 /* What a file is, by its first bytes. */
 typedef enum xgboost_file {
     FILE_OTHER = 0,
     FILE_JSON = 1,
     FILE_UBJSON = 2,
-    FILE_BINARY = 3, /* "binf": the format up to 1.x and 2.x */
+    FILE_BINARY = 3, /* the format up to 1.x and 2.x */
     FILE_DUMP = 4    /* what dump_model writes as JSON */
 } xgboost_file;
+
+static const char *const form_names[] = {"", "JSON", "UBJSON", "binary", "dump"};
 
 static bool is_blank(uint8_t byte)
 {
@@ -40,7 +45,7 @@ static xgboost_file recognise_file(const uint8_t *data, size_t bytes)
 {
     const size_t head = bytes < HEAD_BYTES ? bytes : HEAD_BYTES;
     size_t at = 0;
-    if (head >= 4 && memcmp(data, "binf", 4) == 0) {
+    if (espalier_xgboost_is_binary(data, bytes)) {
         return FILE_BINARY;
     }
     while (at < head && is_blank(data[at])) {
@@ -108,28 +113,96 @@ static void fill_summary(const espalier_xgboost_import *import, espalier_source_
     summary->consumed_bytes = import->document.at;
 }
 
-static espalier_status refuse_file(const espalier_source_input *input, xgboost_file file,
+/* A list of trees, to be looked at: nobody can predict with it. */
+static espalier_status refuse_dump(const espalier_source_input *input,
                                    espalier_source_summary *summary, espalier_error *error_out)
 {
-    const bool binary = file == FILE_BINARY;
-    (void)snprintf(summary->format, sizeof summary->format, "%s",
-                   binary ? "XGBoost binary" : "XGBoost dump, JSON");
+    (void)snprintf(summary->format, sizeof summary->format, "XGBoost dump, JSON");
     (void)snprintf(summary->class_name, sizeof summary->class_name, "xgboost.Booster");
     summary->consumed_bytes = input->bytes;
-    return espalier_error_set(
-        error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0, "%s: %s", input->path,
-        binary ? "XGBoost's old binary format; load it in XGBoost 1.0 to 3.0 and save it with "
-                 "save_model(\"model.json\")"
-               : "a dump of trees without base score and objective; save the model with "
-                 "save_model(\"model.json\")");
+    return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0,
+                              "%s: a dump of trees without base score and objective; save the "
+                              "model with save_model(\"model.json\")",
+                              input->path);
+}
+
+/*
+ * What the estimator around the model says. Its predict stops where early stopping left it a mark:
+ * up to 1.3 with the estimator, up to 1.7 with its Booster, since 2.0 in the model.
+ */
+static void take_wrapper(espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
+{
+    static_assert(ESPALIER_SOURCE_UNSAID == ESPALIER_XGBOOST_UNKNOWN, "what is not said");
+    const int64_t *const version = import->version;
+    import->wrapped = wrapper->estimator;
+    import->classifier = wrapper->classifier;
+    import->wrapper_missing = wrapper->missing;
+    import->wrapper_parallel_count = wrapper->parallel_count;
+    if (version[0] < 1 || (version[0] == 1 && version[1] < 4)) {
+        import->best_iteration = wrapper->best_iteration;
+        import->best_tree_limit = wrapper->best_tree_limit;
+    } else if (version[0] == 1) {
+        import->best_iteration = wrapper->booster_best_iteration;
+    }
+}
+
+/* Before 1.0 files say no version and hold margins, whatever a later one makes of base scores. */
+static void assume_version(espalier_xgboost_import *import)
+{
+    import->version[0] = 1;
+    import->version[1] = 3;
+}
+
+/* What the outputs cannot know of such a file. */
+static bool finish_unversioned(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    for (uint32_t i = 0; i < forest->slot_count; i++) {
+        forest->start[i] = (double)import->base_margin;
+    }
+    free(forest->version);
+    forest->version = strdup(UNVERSIONED);
+    return (isfinite(import->base_margin) ||
+            espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, 0,
+                                   "the base score is not finite")) &&
+           (forest->version != NULL ||
+            espalier_document_fail(&import->document, ESPALIER_ERROR_MEMORY, 0,
+                                   "no memory for metadata"));
+}
+
+/* From the facts to the forest. */
+static bool finish_import(espalier_xgboost_import *import, const espalier_source_input *input,
+                          espalier_source_summary *summary)
+{
+    if (input->wrapper != NULL) {
+        take_wrapper(import, input->wrapper);
+    }
+    if (import->class_name[0] == '\0') {
+        /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
+        (void)snprintf(import->class_name, sizeof import->class_name, "%s",
+                       import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
+    }
+    fill_summary(import, summary);
+    if (!import->base_is_margin) {
+        return espalier_xgboost_finish(import);
+    }
+    (void)snprintf(summary->version, sizeof summary->version, "%s", UNVERSIONED);
+    assume_version(import);
+    return espalier_xgboost_finish(import) && finish_unversioned(import);
 }
 
 static espalier_status load_xgboost(const espalier_source_input *input, espalier_forest *forest,
                                     espalier_source_summary *summary, espalier_error *error_out)
 {
     const xgboost_file file = recognise_file(input->data, input->bytes);
-    if (file == FILE_BINARY || file == FILE_DUMP) {
-        return refuse_file(input, file, summary, error_out);
+    if (file == FILE_DUMP) {
+        return refuse_dump(input, summary, error_out);
+    }
+    if (file == FILE_OTHER) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0,
+                                  "%s: no model in a form of XGBoost that is known; load it in the "
+                                  "version that saved it, and save_model(\"model.json\")",
+                                  input->path);
     }
     espalier_xgboost_import *const import = calloc(1, sizeof *import);
     if (import == NULL) {
@@ -137,20 +210,14 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
-    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s",
-                   file == FILE_JSON ? "JSON" : "UBJSON");
+    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s", form_names[file]);
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,
-                               file == FILE_JSON ? ESPALIER_DOCUMENT_JSON
-                                                 : ESPALIER_DOCUMENT_UBJSON,
+                               file == FILE_UBJSON ? ESPALIER_DOCUMENT_UBJSON
+                                                   : ESPALIER_DOCUMENT_JSON,
                                input->memory_bytes_max, error_out) &&
-        espalier_xgboost_read_document(import)) {
-        if (import->class_name[0] == '\0') {
-            /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
-            (void)snprintf(import->class_name, sizeof import->class_name, "%s",
-                           import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
-        }
-        fill_summary(import, summary);
-        (void)espalier_xgboost_finish(import);
+        (file == FILE_BINARY ? espalier_xgboost_read_binary(import)
+                             : espalier_xgboost_read_document(import))) {
+        (void)finish_import(import, input, summary);
     }
     const espalier_status status = import->document.status;
     free_import(import);
