@@ -52,6 +52,7 @@ typedef struct boosted_import {
     const espalier_pickle_value *booster;
     const espalier_pickle_value *model; /* the bytes or the text of it */
     espalier_pickle_slice slice;
+    char *name; /* of the file, and the model's place in it, for messages */
     espalier_source_wrapper wrapper;
     int64_t best_iterations;        /* LightGBM: predict uses the first so many; 0: all */
     espalier_sklearn_import common; /* for what it shares with scikit-learn's own estimators */
@@ -177,7 +178,7 @@ static espalier_status read_integer(const boosted_import *import,
     int64_t integer;
     if (!espalier_pickle_get_int64(value, &integer)) {
         return espalier_sklearn_fail(&import->common, value, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                     "%s is a %s, no integer", name,
+                                     "%s is of type %s, no integer", name,
                                      espalier_pickle_kind_name(espalier_pickle_kind_of(value)));
     }
     if (integer >= 0) {
@@ -221,10 +222,25 @@ static espalier_status find_model(boosted_import *import)
                                : !espalier_pickle_get_text(import->model, &import->slice)) {
         return espalier_sklearn_fail(
             &import->common, import->model, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "a %s, not the %s of a model",
+            "of type %s, not the %s of a model",
             espalier_pickle_kind_name(espalier_pickle_kind_of(import->model)),
             import->class->xgboost ? "bytes" : "text");
     }
+    return ESPALIER_OK;
+}
+
+/* What messages about the model begin with. From here on they are about the object again. */
+static espalier_status name_model(boosted_import *import)
+{
+    const char *const source = import->boosted->source;
+    const size_t capacity = strlen(source) + import->common.path.bytes + 3;
+    import->name = malloc(capacity);
+    if (import->name == NULL) {
+        return espalier_sklearn_fail(&import->common, NULL, ESPALIER_ERROR_MEMORY,
+                                     "no memory to read a model");
+    }
+    (void)snprintf(import->name, capacity, "%s: %s", source, import->common.path.text);
+    espalier_source_path_cut(&import->common.path, strlen(import->boosted->path));
     return ESPALIER_OK;
 }
 
@@ -240,11 +256,21 @@ static espalier_status read_missing(boosted_import *import)
     double missing;
     if (!espalier_pickle_get_double(value, &missing)) {
         return espalier_sklearn_fail(&import->common, value, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                     "missing is a %s, no number",
+                                     "missing is of type %s, no number",
                                      espalier_pickle_kind_name(espalier_pickle_kind_of(value)));
     }
     import->wrapper.missing = (float)missing;
     return ESPALIER_OK;
+}
+
+/* Who names a predictor (up to 1.7) is predicted for by way of a matrix. */
+static espalier_status read_predictor(boosted_import *import)
+{
+    const espalier_pickle_value *value;
+    const espalier_status status =
+        find_attribute(import, import->boosted->value, "predictor", &value);
+    import->wrapper.in_place = value == NULL || espalier_pickle_text_equal(value, "auto");
+    return status;
 }
 
 /* Up to 1.3 the model does not say how many trees an iteration has. */
@@ -278,6 +304,9 @@ static espalier_status read_xgboost_facts(boosted_import *import)
     const espalier_pickle_value *const value = import->boosted->value;
     espalier_source_wrapper *const wrapper = &import->wrapper;
     espalier_status status = read_missing(import);
+    if (status == ESPALIER_OK) {
+        status = read_predictor(import);
+    }
     if (status == ESPALIER_OK) {
         status = read_parallel_count(import);
     }
@@ -351,7 +380,7 @@ static espalier_status find_classes(boosted_import *import,
         espalier_source_path_attribute(&import->common.path, "_le");
         if (espalier_pickle_kind_of(encoder) != ESPALIER_PICKLE_OBJECT) {
             return espalier_sklearn_fail(&import->common, encoder, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                         "a %s, no encoder of labels",
+                                         "of type %s, no encoder of labels",
                                          espalier_pickle_kind_name(
                                              espalier_pickle_kind_of(encoder)));
         }
@@ -458,10 +487,6 @@ static espalier_status add_class_name(boosted_import *import)
 static espalier_status complete_forest(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
-    espalier_source_path_cut(&import->common.path, 0);
-    (void)snprintf(import->common.path.text, sizeof import->common.path.text, "%s",
-                   import->boosted->path);
-    import->common.path.bytes = strlen(import->common.path.text);
     if (!import->class->xgboost && import->best_iterations > 0 &&
         import->best_iterations < (int64_t)espalier_forest_iterations(forest)) {
         forest->default_iterations = (uint32_t)import->best_iterations;
@@ -494,22 +519,15 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
         import->class->xgboost ? &espalier_xgboost_kind : &espalier_lightgbm_kind;
     const espalier_sklearn_boosted *const boosted = import->boosted;
     if (!kind->recognise((const uint8_t *)import->slice.data, import->slice.bytes)) {
-        return espalier_sklearn_fail(&import->common, import->model,
-                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "no model in a form of %s that is known; load it in the "
-                                     "version that saved it, and save it with save_model",
-                                     kind->name);
+        return espalier_error_set(import->common.error, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0,
+                                  espalier_pickle_offset(import->model),
+                                  "%s: no model in a form of %s that is known; load it in the "
+                                  "version that saved it, and save it with save_model",
+                                  import->name, kind->name);
     }
-    const size_t capacity = strlen(boosted->source) + import->common.path.bytes + 3;
-    char *const name = malloc(capacity);
-    if (name == NULL) {
-        return espalier_sklearn_fail(&import->common, NULL, ESPALIER_ERROR_MEMORY,
-                                     "no memory to read a model");
-    }
-    (void)snprintf(name, capacity, "%s: %s", boosted->source, import->common.path.text);
     const espalier_source_input input = {.data = (const uint8_t *)import->slice.data,
                                          .bytes = import->slice.bytes,
-                                         .path = name,
+                                         .path = import->name,
                                          .memory_bytes_max = boosted->memory_bytes_max,
                                          .wrapper = &import->wrapper};
     const espalier_status status =
@@ -517,7 +535,6 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
     if (status != ESPALIER_OK) {
         move_offset(import, import->common.error);
     }
-    free(name);
     return status;
 }
 
@@ -551,6 +568,9 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_boosted *bo
     import->common.path.bytes = strlen(import->common.path.text);
     espalier_status status = find_model(import);
     if (status == ESPALIER_OK) {
+        status = name_model(import);
+    }
+    if (status == ESPALIER_OK) {
         status = read_facts(import);
     }
     if (status == ESPALIER_OK) {
@@ -559,6 +579,7 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_boosted *bo
     if (status == ESPALIER_OK) {
         status = complete_forest(import);
     }
+    free(import->name);
     free(import);
     return status;
 }

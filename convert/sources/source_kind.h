@@ -19,6 +19,7 @@
 typedef struct espalier_source_wrapper {
     bool estimator;         /* of scikit-learn's manner: predicts up to the best iteration */
     bool classifier;        /* an estimator whose predict gives classes */
+    bool in_place;          /* XGBoost: predicts from rows as they are, where the version can */
     float missing;          /* what else than NaN its predict takes for missing; NaN: nothing */
     int64_t best_iteration; /* as the estimator has it, counted from 0 */
     int64_t best_tree_limit;

@@ -8,6 +8,7 @@
 #include "format/error.h"
 
 #include <assert.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -126,6 +127,12 @@ static espalier_status refuse_dump(const espalier_source_input *input,
                               input->path);
 }
 
+static bool is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
+{
+    return import->version[0] < major ||
+           (import->version[0] == major && import->version[1] < minor);
+}
+
 /*
  * What the estimator around the model says. Its predict stops where early stopping left it a mark:
  * up to 1.3 with the estimator, up to 1.7 with its Booster, since 2.0 in the model.
@@ -133,17 +140,67 @@ static espalier_status refuse_dump(const espalier_source_input *input,
 static void take_wrapper(espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
 {
     static_assert(ESPALIER_SOURCE_UNSAID == ESPALIER_XGBOOST_UNKNOWN, "what is not said");
-    const int64_t *const version = import->version;
     import->wrapped = wrapper->estimator;
     import->classifier = wrapper->classifier;
     import->wrapper_missing = wrapper->missing;
     import->wrapper_parallel_count = wrapper->parallel_count;
-    if (version[0] < 1 || (version[0] == 1 && version[1] < 4)) {
+    if (is_before(import, 1, 4)) {
         import->best_iteration = wrapper->best_iteration;
         import->best_tree_limit = wrapper->best_tree_limit;
-    } else if (version[0] == 1) {
+    } else if (is_before(import, 2, 0)) {
         import->best_iteration = wrapper->booster_best_iteration;
     }
+}
+
+/* From 1.4 to 3.2 dart predicted in place sees a tree's leaf only within a sum. */
+static bool sees_sums(const espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
+{
+    return wrapper != NULL && wrapper->in_place && import->has_weights &&
+           !is_before(import, 1, 4) && is_before(import, 3, 3);
+}
+
+/* Leaves are to come out of the outputs as they are. */
+static bool set_weights_aside(espalier_xgboost_import *import, espalier_document_array *aside)
+{
+    espalier_document_array *const weights = &import->weight_drop;
+    if (!espalier_document_reserve(&import->document, aside, weights->count, sizeof(float))) {
+        return false;
+    }
+    aside->count = weights->count;
+    for (uint64_t i = 0; i < weights->count; i++) {
+        ((float *)aside->items)[i] = ((const float *)weights->items)[i];
+        ((float *)weights->items)[i] = 1.0F;
+    }
+    return true;
+}
+
+/* The tree alone on top of the base score, less the base score, times the weight. */
+static void weigh_sums(const espalier_xgboost_import *import, const espalier_document_array *weights)
+{
+    espalier_forest *const forest = import->forest;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const float base = (float)forest->start[espalier_forest_slot_of(forest, i)];
+        const float weight = ((const float *)weights->items)[i];
+        double *const values = forest->leaf_values + forest->trees[i].first_leaf;
+        for (uint32_t leaf = 0; leaf < forest->trees[i].leaf_count; leaf++) {
+            const float sum = base + (float)values[leaf];
+            const float difference = sum - base;
+            const float weighed = difference * weight;
+            values[leaf] = (double)weighed;
+        }
+    }
+}
+
+/* The outputs of dart that is predicted in place. */
+static bool finish_sums(espalier_xgboost_import *import)
+{
+    espalier_document_array weights = {0};
+    const bool good = set_weights_aside(import, &weights) && espalier_xgboost_finish(import);
+    if (good) {
+        weigh_sums(import, &weights);
+    }
+    espalier_document_array_free(&weights);
+    return good;
 }
 
 /* Before 1.0 files say no version and hold margins, whatever a later one makes of base scores. */
@@ -170,6 +227,10 @@ static bool finish_unversioned(espalier_xgboost_import *import)
                                    "no memory for metadata"));
 }
 
+#if FLT_EVAL_METHOD != 0
+#error "weights are applied in float32, step by step"
+#endif
+
 /* From the facts to the forest. */
 static bool finish_import(espalier_xgboost_import *import, const espalier_source_input *input,
                           espalier_source_summary *summary)
@@ -184,7 +245,8 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
     }
     fill_summary(import, summary);
     if (!import->base_is_margin) {
-        return espalier_xgboost_finish(import);
+        return sees_sums(import, input->wrapper) ? finish_sums(import)
+                                                 : espalier_xgboost_finish(import);
     }
     (void)snprintf(summary->version, sizeof summary->version, "%s", UNVERSIONED);
     assume_version(import);

@@ -138,6 +138,12 @@ def xgboost_models(rng, data, target):
     yield "dart", xgb.XGBRegressor(booster="dart", **zero).fit(data, target)
     if XGBOOST >= (1, 0):
         yield "dropped", xgb.XGBRegressor(booster="dart", rate_drop=0.4, **zero).fit(data, target)
+    yield "dropped classes", xgb.XGBClassifier(booster="dart", rate_drop=0.4, **options).fit(
+        data, classes)
+    if (1, 3) <= XGBOOST < (2, 0):
+        yield "dropped, by matrix", xgb.XGBRegressor(booster="dart", rate_drop=0.4,
+                                                     predictor="cpu_predictor", **options).fit(
+                                                         data, target)
     yield "counts", xgb.XGBRegressor(objective="count:poisson", **dict(
         options, **({"base_score": 1.0} if XGBOOST < (1, 3) else {}))).fit(
             data, np.round(np.exp(np.clip(target, -2, 2))))
