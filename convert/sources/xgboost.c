@@ -29,7 +29,7 @@ typedef enum xgboost_file {
     FILE_DUMP = 4    /* what dump_model writes as JSON */
 } xgboost_file;
 
-static const char *const form_names[] = {"", "JSON", "UBJSON", "binary", "dump"};
+static const char *const form_names[] = {"model", "JSON", "UBJSON", "binary", "dump"};
 
 static bool is_blank(uint8_t byte)
 {
@@ -260,6 +260,7 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
     if (file == FILE_DUMP) {
         return refuse_dump(input, summary, error_out);
     }
+    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s", form_names[file]);
     if (file == FILE_OTHER) {
         return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0,
                                   "%s: no model in a form of XGBoost that is known; load it in the "
@@ -272,7 +273,6 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
-    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s", form_names[file]);
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,
                                file == FILE_UBJSON ? ESPALIER_DOCUMENT_UBJSON
                                                    : ESPALIER_DOCUMENT_JSON,

@@ -578,5 +578,5 @@ int main(void)
         cmocka_unit_test(test_places),           cmocka_unit_test(test_twice),
         cmocka_unit_test(test_truncated),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("xgboost pickles", tests, NULL, NULL);
 }
