@@ -368,7 +368,7 @@ static espalier_status add_names(boosted_import *import)
     return status;
 }
 
-/* The labels that predict's place among the classes stands for; *classes_out NULL: 0, 1, ... */
+/* The labels that predict's place among the classes stands for; NULL: 0, 1, ... */
 static espalier_status find_classes(boosted_import *import,
                                     const espalier_pickle_value **classes_out)
 {
@@ -376,46 +376,21 @@ static espalier_status find_classes(boosted_import *import,
     const espalier_pickle_value *encoder;
     *classes_out = NULL;
     espalier_status status = find_attribute(import, value, "_le", &encoder);
-    if (status == ESPALIER_OK && encoder != NULL) {
-        espalier_source_path_attribute(&import->common.path, "_le");
-        if (espalier_pickle_kind_of(encoder) != ESPALIER_PICKLE_OBJECT) {
-            return espalier_sklearn_fail(&import->common, encoder, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                         "of type %s, no encoder of labels",
-                                         espalier_pickle_kind_name(
-                                             espalier_pickle_kind_of(encoder)));
-        }
-        return find_attribute(import, encoder, "classes_", classes_out);
-    }
-    return status == ESPALIER_OK
-               ? find_attribute(import, value, import->class->xgboost ? "classes_" : "_classes",
-                                classes_out)
-               : status;
-}
-
-/* How many classes a row's sums stand for: one sum is for two. */
-static uint32_t expected_classes(const espalier_forest *forest)
-{
-    return forest->slot_count == 1 ? 2 : forest->slot_count;
-}
-
-/* Since 1.6 XGBoost's classes are the integers from 0 on. */
-static espalier_status fill_counted_labels(boosted_import *import, espalier_forest_labels *labels)
-{
-    const uint32_t count = expected_classes(import->common.forest);
-    void *numbers = NULL;
-    const espalier_status status =
-        espalier_sklearn_allocate(&import->common, count, sizeof *labels->numbers, &numbers);
     if (status != ESPALIER_OK) {
         return status;
     }
-    labels->numbers = numbers;
-    labels->kind = ESPALIER_LABEL_INT;
-    labels->item_bytes = sizeof(int64_t);
-    labels->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        labels->numbers[i] = i;
+    if (encoder == NULL) {
+        /* XGBoost has classes_ as well, but its predict gives places then. */
+        return import->class->xgboost ? ESPALIER_OK
+                                      : find_attribute(import, value, "_classes", classes_out);
     }
-    return ESPALIER_OK;
+    espalier_source_path_attribute(&import->common.path, "_le");
+    if (espalier_pickle_kind_of(encoder) != ESPALIER_PICKLE_OBJECT) {
+        return espalier_sklearn_fail(&import->common, encoder, ESPALIER_ERROR_SOURCE_SYNTAX,
+                                     "of type %s, no encoder of labels",
+                                     espalier_pickle_kind_name(espalier_pickle_kind_of(encoder)));
+    }
+    return find_attribute(import, encoder, "classes_", classes_out);
 }
 
 /* How many classes the estimator was trained on; 0: it does not say. */
@@ -427,7 +402,8 @@ static espalier_status find_class_count(boosted_import *import,
     int64_t count = 0;
     espalier_status status = ESPALIER_OK;
     if (classes == NULL) {
-        status = read_integer(import, import->boosted->value, "n_classes_", &count);
+        status = read_integer(import, import->boosted->value,
+                              import->class->xgboost ? "n_classes_" : "_n_classes", &count);
     } else if (array == NULL) {
         status = espalier_sklearn_fail(&import->common, classes, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "the class labels are no array");
@@ -436,37 +412,54 @@ static espalier_status find_class_count(boosted_import *import,
     return status;
 }
 
-/* Labels of one output. Several outputs (of several labels each row) have none of their own. */
+/* The estimator's labels in place of the numbers that the model alone has. */
+static espalier_status replace_labels(boosted_import *import,
+                                      const espalier_pickle_value *classes)
+{
+    espalier_forest_labels *const labels = import->common.forest->labels;
+    uint64_t count = 0;
+    const espalier_status status = find_class_count(import, classes, &count);
+    if (status != ESPALIER_OK || (count == 0 && classes == NULL)) {
+        return status;
+    }
+    if (count != labels->count) {
+        return espalier_sklearn_fail(&import->common, classes, ESPALIER_ERROR_SOURCE_TREE,
+                                     "%" PRIu64 " class labels for %" PRIu32 " classes", count,
+                                     labels->count);
+    }
+    if (classes == NULL) {
+        return ESPALIER_OK;
+    }
+    free(labels->numbers);
+    *labels = (espalier_forest_labels){0};
+    return espalier_sklearn_read_labels(&import->common, classes, labels);
+}
+
+/* What a classifier's predict gives. Several outputs (of several labels a row) have 0 and 1. */
 static espalier_status add_labels(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
     if (!import->class->classifier || forest->group_count != 1) {
         return ESPALIER_OK;
     }
+    if (forest->labels == NULL) {
+        /* Of an objective of the caller's own LightGBM gives the sums. */
+        return forest->objective == NULL
+                   ? ESPALIER_OK
+                   : espalier_sklearn_fail(&import->common, import->boosted->value,
+                                           ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                           "the classes of a %s with the objective %s are not "
+                                           "converted; its Booster is, --select '%s._Booster'",
+                                           import->class->name, forest->objective,
+                                           import->boosted->path);
+    }
     const espalier_pickle_value *classes;
-    uint64_t count = 0;
     espalier_status status = find_classes(import, &classes);
     if (status == ESPALIER_OK) {
-        status = find_class_count(import, classes, &count);
+        status = replace_labels(import, classes);
     }
-    /* Trained on a single class, the model still parts two. */
-    if (status != ESPALIER_OK || count < 2) {
-        return status;
-    }
-    if (count != expected_classes(forest)) {
-        return espalier_sklearn_fail(&import->common, classes, ESPALIER_ERROR_SOURCE_TREE,
-                                     "%" PRIu64 " class labels for %" PRIu32 " classes", count,
-                                     expected_classes(forest));
-    }
-    void *labels = NULL;
-    status = espalier_sklearn_allocate(&import->common, 1, sizeof *forest->labels, &labels);
-    if (status != ESPALIER_OK) {
-        return status;
-    }
-    forest->labels = labels;
-    return classes != NULL
-               ? espalier_sklearn_read_labels(&import->common, classes, forest->labels)
-               : fill_counted_labels(import, forest->labels);
+    forest->default_output = ESPALIER_OUTPUT_CLASS;
+    return status;
 }
 
 static espalier_status add_class_name(boosted_import *import)

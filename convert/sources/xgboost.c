@@ -17,8 +17,6 @@
 
 /* Where the first key must be. */
 #define HEAD_BYTES 4096u
-/* What a model that says no version is shown as. */
-#define UNVERSIONED "before 1.0"
 
 /* What a file is, by its first bytes. */
 typedef enum xgboost_file {
@@ -109,8 +107,7 @@ static void free_import(espalier_xgboost_import *import)
 static void fill_summary(const espalier_xgboost_import *import, espalier_source_summary *summary)
 {
     (void)snprintf(summary->class_name, sizeof summary->class_name, "%s", import->class_name);
-    (void)snprintf(summary->version, sizeof summary->version, "%" PRId64 ".%" PRId64 ".%" PRId64,
-                   import->version[0], import->version[1], import->version[2]);
+    espalier_xgboost_version_text(import, summary->version, sizeof summary->version);
     summary->consumed_bytes = import->document.at;
 }
 
@@ -203,30 +200,6 @@ static bool finish_sums(espalier_xgboost_import *import)
     return good;
 }
 
-/* Before 1.0 files say no version and hold margins, whatever a later one makes of base scores. */
-static void assume_version(espalier_xgboost_import *import)
-{
-    import->version[0] = 1;
-    import->version[1] = 3;
-}
-
-/* What the outputs cannot know of such a file. */
-static bool finish_unversioned(espalier_xgboost_import *import)
-{
-    espalier_forest *const forest = import->forest;
-    for (uint32_t i = 0; i < forest->slot_count; i++) {
-        forest->start[i] = (double)import->base_margin;
-    }
-    free(forest->version);
-    forest->version = strdup(UNVERSIONED);
-    return (isfinite(import->base_margin) ||
-            espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, 0,
-                                   "the base score is not finite")) &&
-           (forest->version != NULL ||
-            espalier_document_fail(&import->document, ESPALIER_ERROR_MEMORY, 0,
-                                   "no memory for metadata"));
-}
-
 #if FLT_EVAL_METHOD != 0
 #error "weights are applied in float32, step by step"
 #endif
@@ -237,6 +210,9 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
 {
     if (input->wrapper != NULL) {
         take_wrapper(import, input->wrapper);
+        /* What the version that pickled it did; other versions cannot even load some of these. */
+        import->base_last = is_before(import, 1, 3) ||
+                            (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));
     }
     if (import->class_name[0] == '\0') {
         /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
@@ -244,13 +220,8 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
                        import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
     }
     fill_summary(import, summary);
-    if (!import->base_is_margin) {
-        return sees_sums(import, input->wrapper) ? finish_sums(import)
-                                                 : espalier_xgboost_finish(import);
-    }
-    (void)snprintf(summary->version, sizeof summary->version, "%s", UNVERSIONED);
-    assume_version(import);
-    return espalier_xgboost_finish(import) && finish_unversioned(import);
+    return sees_sums(import, input->wrapper) ? finish_sums(import)
+                                             : espalier_xgboost_finish(import);
 }
 
 static espalier_status load_xgboost(const espalier_source_input *input, espalier_forest *forest,

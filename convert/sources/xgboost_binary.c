@@ -182,8 +182,7 @@ static bool read_base(binary_reader *reader, float score)
     import->base_is_margin = import->version[0] < 1;
     import->base_margin = score;
     import->base_scores.count = 1;
-    /* Any score that every link takes stands in for one that is not known. */
-    *(float *)import->base_scores.items = import->base_is_margin ? 0.5F : score;
+    *(float *)import->base_scores.items = score;
     return true;
 }
 

@@ -69,6 +69,9 @@ typedef struct espalier_xgboost_import {
     bool base_is_margin; /* before 1.0: what was saved is not the base score but base_margin */
     float base_margin;
 
+    bool base_last;     /* the base score is added to the sum of the leaves: old versions pickled */
+    uint32_t sums_slot; /* where the margins are */
+
     /* Of the scikit-learn wrapper's note, or of the wrapper itself. */
     bool wrapped;
     bool classifier;
@@ -116,6 +119,10 @@ bool espalier_xgboost_read_integer(espalier_xgboost_import *import, int64_t *val
 /* A text into text[capacity]; one that is too long fails. */
 bool espalier_xgboost_read_word(espalier_xgboost_import *import, char *text, size_t capacity);
 
+/* "3.0.5"; files from before 1.0 do not say. */
+void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
+                                   size_t capacity);
+
 /* Skips an array; *empty_out is whether it had no items. */
 bool espalier_xgboost_skip_array(espalier_xgboost_import *import, bool *empty_out);
 
@@ -149,6 +156,41 @@ bool espalier_xgboost_is_binary(const uint8_t *data, size_t bytes);
 
 /* The same facts from the old binary format; the document's bytes are its model. */
 bool espalier_xgboost_read_binary(espalier_xgboost_import *import);
+
+/* ---- xgboost_links.c ------------------------------------------------------------------------ */
+
+/* From a base score, which is what an objective predicts, back to the margin. */
+typedef enum espalier_xgboost_base {
+    ESPALIER_XGBOOST_BASE_MARGIN = 0, /* it is one */
+    ESPALIER_XGBOOST_BASE_LOGIT = 1,
+    ESPALIER_XGBOOST_BASE_LOG = 2,
+    ESPALIER_XGBOOST_BASE_EXPECTILES = 3
+} espalier_xgboost_base;
+
+/* What Booster.predict makes of the margins. */
+typedef enum espalier_xgboost_value {
+    ESPALIER_XGBOOST_VALUE_MARGIN = 0,
+    ESPALIER_XGBOOST_VALUE_SIGMOID = 1,
+    ESPALIER_XGBOOST_VALUE_EXP = 2,
+    ESPALIER_XGBOOST_VALUE_STEP = 3,    /* 1 above 0, else 0 */
+    ESPALIER_XGBOOST_VALUE_SOFTMAX = 4, /* the probability of each class */
+    ESPALIER_XGBOOST_VALUE_INDEX = 5,   /* of the largest, as a number */
+    ESPALIER_XGBOOST_VALUE_QUANTILES = 6,
+    ESPALIER_XGBOOST_VALUE_EXPECTILES = 7
+} espalier_xgboost_value;
+
+typedef struct espalier_xgboost_objective {
+    const char *name;
+    espalier_xgboost_base base;
+    espalier_xgboost_value value;
+} espalier_xgboost_objective;
+
+/* NULL when there is none of the name. */
+const espalier_xgboost_objective *espalier_xgboost_find_objective(const char *name);
+
+/* Stages and outputs; the forest knows its sums, groups and whether it classifies. */
+bool espalier_xgboost_add_outputs(espalier_xgboost_import *import,
+                                  const espalier_xgboost_objective *objective);
 
 /* ---- xgboost_outputs.c ---------------------------------------------------------------------- */
 
