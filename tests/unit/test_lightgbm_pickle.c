@@ -69,6 +69,7 @@ static void test_classifier(void **state)
     assert_string_equal(result.summary.format, "LightGBM text v3");
     assert_int_equal(result.forest.labels->count, 2);
     assert_string_equal(result.forest.labels->texts[1], "y");
+    assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_CLASS);
     free_result(&result);
 
     const uint64_t two = 2;
@@ -96,7 +97,7 @@ static void test_regressor(void **state)
         close_object(&file);
         load_file(&file, NULL, &result);
         assert_int_equal(espalier_forest_iterations_used(&result.forest), cases[i].used);
-        assert_null(result.forest.labels);
+        assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_VALUE);
         free_result(&result);
     }
 }

@@ -75,37 +75,39 @@ static void test_classifier(void **state)
     free_result(&result);
 }
 
+/* Without an encoder predict gives places, whatever classes_ says. */
 static void test_counted_classes(void **state)
 {
     (void)state;
+    static const int64_t labels[] = {5, 8};
+    const uint64_t two = 2;
     pickle_writer file;
     boosted_result result;
     start_estimator(&file, "XGBRFClassifier", snapshot);
     put_integer(&file, "n_classes_", 2);
+    put_text(&file, "classes_");
+    put_array(&file, "i8", '<', &two, 1, false, labels, sizeof labels);
     close_object(&file);
     load_file(&file, NULL, &result);
     assert_int_equal(result.forest.labels->count, 2);
     assert_int_equal(result.forest.labels->item_bytes, 8);
     assert_int_equal(result.forest.labels->numbers[1], 1);
+    assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_CLASS);
     free_result(&result);
 
     start_estimator(&file, "XGBClassifier", snapshot); /* trained on one class alone */
     put_integer(&file, "n_classes_", 1);
     close_object(&file);
-    load_file(&file, NULL, &result);
-    assert_null(result.forest.labels);
-    free_result(&result);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_TREE, "1 class labels for 2 classes");
 }
 
 static void test_text_labels(void **state)
 {
     (void)state;
-    const uint64_t two = 2;
     pickle_writer file;
     boosted_result result;
     start_estimator(&file, "XGBClassifier", snapshot);
-    put_text(&file, "classes_");
-    put_array(&file, "U2", '<', &two, 1, false, "n\0\0\0o\0\0\0y\0\0\0\xe9\0\0\0", 16);
+    put_encoder(&file, "U2", "n\0\0\0o\0\0\0y\0\0\0\xe9\0\0\0", 16, 2);
     close_object(&file);
     load_file(&file, NULL, &result);
     assert_int_equal(result.forest.labels->kind, ESPALIER_LABEL_STRING);
@@ -230,7 +232,7 @@ static void test_booster(void **state)
     load_file(&file, NULL, &result);
     assert_int_equal(espalier_forest_iterations_used(&result.forest), 3);
     assert_false(result.forest.classifier);
-    assert_null(result.forest.labels);
+    assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_VALUE);
     assert_string_equal(result.forest.class_name, "xgboost.core.Booster");
     free_result(&result);
 
@@ -455,11 +457,67 @@ static void test_wrong_attributes(void **state)
     refuse_attribute("n_classes_", "X\1\0\0\0a", 6, syntax, "n_classes_ is of type str");
     refuse_attribute("n_classes_", "K\3", 2, ESPALIER_ERROR_SOURCE_TREE,
                      "3 class labels for 2 classes");
-    refuse_attribute("classes_", "](K\0K\1e", 7, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                     "the class labels are no array");
     refuse_attribute("_le", "K\3", 2, syntax, "_le: of type int, no encoder");
     refuse_attribute("booster", "X\x08\0\0\0gblinear", 13, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                      "gblinear is a linear model");
+}
+
+/* The encoder's labels in a list. */
+static void test_wrong_encoder(void **state)
+{
+    (void)state;
+    pickle_writer file;
+    start_estimator(&file, "XGBClassifier", snapshot);
+    put_text(&file, "_le");
+    open_object(&file, "xgboost.compat", "XGBoostLabelEncoder");
+    put_text(&file, "classes_");
+    put_bytes(&file, "](K\0K\1e", 7);
+    close_object(&file);
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "_le: the class labels are no array");
+}
+
+/* Old versions added the base score last: sums from 0, and a stage. */
+static void expect_base(const char *version, const char *booster, bool last, bool in_place)
+{
+    char *const versioned = make_version(version, "\"attributes\":{");
+    char *const named = replace(versioned, "\"name\":\"gbtree\"", booster);
+    char *const model = replace(named, "{\"name\":\"binary:logistic\"", "{\"name\":\"reg:squarederror\"");
+    pickle_writer file;
+    boosted_result result;
+    start_estimator(&file, "XGBRegressor", model);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(result.forest.stage_count, last ? 1 : 0);
+    assert_int_equal(result.forest.outputs[0].first_slot, last ? 1 : 0);
+    assert_int_equal(result.forest.start == NULL, last);
+    if (last) {
+        assert_int_equal(result.forest.stages[0].operation, ESPALIER_FOREST_ADD);
+        assert_true(result.forest.constants[0] == (double)0.2F);
+    }
+    /* 0.1 times 0.5, or (0.2 + 0.1 - 0.2) times 0.5 */
+    const float sum = 0.2F + 0.1F;
+    const float leaf = in_place ? (sum - 0.2F) * 0.5F : 0.1F * 0.5F;
+    if (strstr(booster, "dart") != NULL) {
+        assert_true(result.forest.leaf_values[0] == (double)leaf);
+    }
+    free_result(&result);
+    free(versioned);
+    free(named);
+    free(model);
+}
+
+static void test_versions_add(void **state)
+{
+    (void)state;
+    static const char trees[] = "\"name\":\"gbtree\"";
+    static const char dart[] = "\"name\":\"dart\",\"weight_drop\":[0.5,0.5,0.5]";
+    expect_base("\"version\":[1,2,1]", trees, true, false);
+    expect_base("\"version\":[1,3,0]", trees, false, false);
+    expect_base("\"version\":[1,3,0]", dart, true, false);
+    expect_base("\"version\":[1,4,0]", dart, false, true);
+    expect_base("\"version\":[3,2,0]", dart, false, true);
+    expect_base("\"version\":[3,3,0]", dart, false, false);
 }
 
 static void test_wrong_names(void **state)
@@ -575,6 +633,7 @@ int main(void)
         cmocka_unit_test(test_inside),           cmocka_unit_test(test_searches_refused),
         cmocka_unit_test(test_no_model),         cmocka_unit_test(test_no_booster),
         cmocka_unit_test(test_wrong_attributes), cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_wrong_encoder),    cmocka_unit_test(test_versions_add),
         cmocka_unit_test(test_places),           cmocka_unit_test(test_twice),
         cmocka_unit_test(test_truncated),
     };
