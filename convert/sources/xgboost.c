@@ -17,6 +17,8 @@
 
 /* Where the first key must be. */
 #define HEAD_BYTES 4096u
+/* Between a key and its number: quotes, a colon and blanks, or a type and a length. */
+#define NOTE_BYTES 24u
 
 /* What a file is, by its first bytes. */
 typedef enum xgboost_file {
@@ -71,6 +73,26 @@ static bool recognise_xgboost(const uint8_t *data, size_t bytes)
     return recognise_file(data, bytes) != FILE_OTHER;
 }
 
+/*
+ * Whether a tree says that its leaves have several values. It says so behind the values themselves,
+ * which other trees have no use for, so the first one's note is looked for beforehand.
+ */
+static bool has_vectors(const uint8_t *data, size_t bytes)
+{
+    static const char key[] = "size_leaf_vector";
+    const uint8_t *const found = memmem(data, bytes, key, sizeof key - 1);
+    if (found == NULL) {
+        return false;
+    }
+    const uint8_t *at = found + sizeof key - 1;
+    const uint8_t *const end =
+        at + ((size_t)(data + bytes - at) < NOTE_BYTES ? (size_t)(data + bytes - at) : NOTE_BYTES);
+    while (at < end && (*at < '0' || *at > '9')) {
+        at++;
+    }
+    return at < end && (*at > '1' || (*at == '1' && at + 1 < end && at[1] >= '0' && at[1] <= '9'));
+}
+
 static void init_import(espalier_xgboost_import *import, espalier_forest *forest)
 {
     import->forest = forest;
@@ -83,6 +105,7 @@ static void init_import(espalier_xgboost_import *import, espalier_forest *forest
     import->best_tree_limit = ESPALIER_XGBOOST_UNKNOWN;
     import->wrapper_parallel_count = ESPALIER_XGBOOST_UNKNOWN;
     import->wrapper_missing = NAN;
+    import->leaf_width = ESPALIER_XGBOOST_UNKNOWN;
 }
 
 static void free_import(espalier_xgboost_import *import)
@@ -176,14 +199,16 @@ static void weigh_sums(const espalier_xgboost_import *import, const espalier_doc
 {
     espalier_forest *const forest = import->forest;
     for (uint32_t i = 0; i < forest->tree_count; i++) {
-        const float base = (float)forest->start[espalier_forest_slot_of(forest, i)];
+        const double *const start = forest->start + espalier_forest_slot_of(forest, i);
         const float weight = ((const float *)weights->items)[i];
-        double *const values = forest->leaf_values + forest->trees[i].first_leaf;
-        for (uint32_t leaf = 0; leaf < forest->trees[i].leaf_count; leaf++) {
-            const float sum = base + (float)values[leaf];
+        const uint64_t width = forest->leaf_width;
+        double *const values = forest->leaf_values + forest->trees[i].first_leaf * width;
+        for (uint64_t at = 0; at < forest->trees[i].leaf_count * width; at++) {
+            const float base = (float)start[at % width];
+            const float sum = base + (float)values[at];
             const float difference = sum - base;
             const float weighed = difference * weight;
-            values[leaf] = (double)weighed;
+            values[at] = (double)weighed;
         }
     }
 }
@@ -244,6 +269,7 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
+    import->has_vectors = file != FILE_BINARY && has_vectors(input->data, input->bytes);
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,
                                file == FILE_UBJSON ? ESPALIER_DOCUMENT_UBJSON
                                                    : ESPALIER_DOCUMENT_JSON,

@@ -26,12 +26,14 @@ typedef struct espalier_xgboost_tree {
     espalier_document_array missing_left;
     espalier_document_array split_type; /* 1: categorical */
     espalier_document_array cover;      /* float */
+    espalier_document_array weights;    /* float: of vector leaves, see weights_by_leaf */
     espalier_document_array place;      /* uint32_t: the new number of each node */
     espalier_document_array order;      /* uint32_t: the old number of each node */
     int64_t id;
     int64_t node_count;
     int64_t deleted_count;
     int64_t leaf_width;
+    bool weights_by_leaf; /* one row for each leaf (since 3.2), not for each node */
 } espalier_xgboost_tree;
 
 typedef struct espalier_xgboost_import {
@@ -41,7 +43,9 @@ typedef struct espalier_xgboost_import {
     uint64_t node_capacity;
     uint64_t leaf_capacity;
     uint64_t tree_capacity;
-    bool renumbered; /* forest->number has entries */
+    bool renumbered;    /* forest->number has entries */
+    bool has_vectors;   /* the document speaks of leaves of several values */
+    int64_t leaf_width; /* values of a leaf, of all trees; ESPALIER_XGBOOST_UNKNOWN before one */
 
     /* Why it cannot be converted, found first; "" if it can. */
     char unsupported[400];

@@ -134,6 +134,12 @@ def xgboost_models(rng, data, target):
     yield "base", xgb.XGBRegressor(base_score=0.3, **options).fit(data, target)
     yield "raw", xgb.XGBClassifier(objective="binary:logitraw", base_score=0.3, **options).fit(
         data, two)
+    if XGBOOST >= (2, 0):
+        both = np.c_[target, -2 * target]
+        yield "targets", xgb.XGBRegressor(**options).fit(data, both)
+        yield "vectors", xgb.XGBRegressor(multi_strategy="multi_output_tree", tree_method="hist",
+                                          **options).fit(data, both)
+        yield "labels", xgb.XGBClassifier(**options).fit(data, np.c_[two, 1 - two])
     yield "dart", xgb.XGBRegressor(booster="dart", **options).fit(data, target)
     if XGBOOST >= (1, 0):  # before, predict drops trees at random
         yield "dropped classes", xgb.XGBClassifier(booster="dart", rate_drop=0.4, **options).fit(
