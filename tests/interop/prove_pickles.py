@@ -66,7 +66,11 @@ def thresholds_of(booster):
     if lgb and isinstance(booster, lgb.Booster):
         found = re.findall(r"^threshold=(.*)$", booster.model_to_string(num_iteration=-1), re.M)
         return sorted({float(word) for line in found for word in line.split()})[:200]
-    found = [word for tree in booster.get_dump() for word in re.findall(r"<([-+.0-9e]+)\]", tree)]
+    try:
+        dump = booster.get_dump()
+    except xgb.core.XGBoostError:  # of vector leaves
+        return []
+    found = [word for tree in dump for word in re.findall(r"<([-+.0-9e]+)\]", tree)]
     return sorted({float(word) for word in found})[:200]
 
 
