@@ -119,6 +119,7 @@ static void free_import(espalier_xgboost_import *import)
         free(((char **)import->names.items)[i]);
     }
     espalier_document_array_free(&import->names);
+    espalier_xgboost_free_labels(&import->encoder);
     json_decref(import->model_parameters);
     json_decref(import->objective_parameters);
     json_decref(import->attributes);
@@ -160,6 +161,7 @@ static bool is_before(const espalier_xgboost_import *import, int64_t major, int6
 static void take_wrapper(espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
 {
     static_assert(ESPALIER_SOURCE_UNSAID == ESPALIER_XGBOOST_UNKNOWN, "what is not said");
+    espalier_xgboost_free_labels(&import->encoder);
     import->wrapped = wrapper->estimator;
     import->classifier = wrapper->classifier;
     import->wrapper_missing = wrapper->missing;

@@ -82,6 +82,7 @@ typedef struct espalier_xgboost_import {
     int64_t wrapper_parallel_count;
     float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
+    espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
 
     espalier_document_array names; /* char *: feature names */
 
@@ -160,6 +161,12 @@ bool espalier_xgboost_is_binary(const uint8_t *data, size_t bytes);
 
 /* The same facts from the old binary format; the document's bytes are its model. */
 bool espalier_xgboost_read_binary(espalier_xgboost_import *import);
+
+/* ---- xgboost_labels.c ----------------------------------------------------------------------- */
+
+/* Reads a wrapper's label encoder; what it does not know of one is skipped. */
+bool espalier_xgboost_read_encoder(espalier_document *note, espalier_forest_labels *labels);
+void espalier_xgboost_free_labels(espalier_forest_labels *labels);
 
 /* ---- xgboost_links.c ------------------------------------------------------------------------ */
 

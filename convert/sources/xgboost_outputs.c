@@ -108,7 +108,8 @@ static float margin_of(const espalier_xgboost_import *import, espalier_xgboost_b
         return -logf(1.0F / score - 1.0F);
     }
     if (base == ESPALIER_XGBOOST_BASE_EXPECTILES && before != NULL) {
-        const float further = score - *before - EXPECTILE_STEP;
+        const float own = score - *before - EXPECTILE_STEP;
+        const float further = own > EXPECTILE_STEP ? own : EXPECTILE_STEP; /* no less than that */
         return further + logf(-expm1f(-further));
     }
     return base == ESPALIER_XGBOOST_BASE_LOG ? logf(score) : score;

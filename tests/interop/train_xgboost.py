@@ -5,8 +5,8 @@
 
 Runs inside an environment of one XGBoost version (Python 3.7 or newer). Must never compute an
 expected answer by itself: margins are output_margin, leaves are pred_leaf, values are a Booster's
-or regressor's predict, classes and probabilities a classifier's predict and predict_proba. What goes
-through exp has "~" behind its name.
+or regressor's predict, classes and probabilities a classifier's predict and predict_proba. What
+goes through exp has "~" behind its name.
 Before 1.3 XGBoost adds the base score last, later first; its models here start from a margin of 0,
 where both are the same.
 """
@@ -315,7 +315,7 @@ def add_objectives(out, data):
                 objective, objective, infinite=False)
     several = train(plain, data.target, 2, objective="reg:quantileerror", max_depth=2,
                     quantile_alpha=[0.2, 0.5, 0.8])
-    out.add("quantiles", several, plain, "reg:quantileerror", "three quantiles, which predict sorts")
+    out.add("quantiles", several, plain, "reg:quantileerror", "three quantiles, sorted")
     out.add("targets", train(plain, np.c_[data.target, -2 * data.target], 3, max_depth=2), plain,
             "reg:squarederror", "two targets, a tree each")
     out.add("labels", train(plain, np.c_[data.classes(2), 1 - data.classes(2)], 3, max_depth=2,
