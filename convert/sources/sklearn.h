@@ -27,6 +27,14 @@ const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_va
 espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
                                                 const espalier_pickle_value *value);
 
+/*
+ * The model that a search over parameters predicts with, if it can be converted; else the value
+ * itself. The steps there are appended to *path.
+ */
+const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
+                                                      const espalier_pickle_value *value,
+                                                      espalier_source_path *path);
+
 /* "A Pipeline is not converted: ..."; text[capacity] gets a reason for an unsupported class. */
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
                               const char *path, char *text, size_t capacity);

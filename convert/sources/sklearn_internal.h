@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the files of the scikit-learn importer share. Included by sklearn*.c alone.
+ * What the files of the scikit-learn importer share, and those for estimators in its manner.
+ * Included by sklearn*.c alone.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H

@@ -26,12 +26,14 @@ typedef struct espalier_xgboost_tree {
     espalier_document_array missing_left;
     espalier_document_array split_type; /* 1: categorical */
     espalier_document_array cover;      /* float */
+    espalier_document_array weights;    /* float: of vector leaves, see weights_by_leaf */
     espalier_document_array place;      /* uint32_t: the new number of each node */
     espalier_document_array order;      /* uint32_t: the old number of each node */
     int64_t id;
     int64_t node_count;
     int64_t deleted_count;
     int64_t leaf_width;
+    bool weights_by_leaf; /* one row for each leaf (since 3.2), not for each node */
 } espalier_xgboost_tree;
 
 typedef struct espalier_xgboost_import {
@@ -41,7 +43,9 @@ typedef struct espalier_xgboost_import {
     uint64_t node_capacity;
     uint64_t leaf_capacity;
     uint64_t tree_capacity;
-    bool renumbered; /* forest->number has entries */
+    bool renumbered;    /* forest->number has entries */
+    bool has_vectors;   /* the document speaks of leaves of several values */
+    int64_t leaf_width; /* values of a leaf, of all trees; ESPALIER_XGBOOST_UNKNOWN before one */
 
     /* Why it cannot be converted, found first; "" if it can. */
     char unsupported[400];
@@ -65,12 +69,20 @@ typedef struct espalier_xgboost_import {
     bool model_read;
     bool has_weights; /* there is a weight_drop */
 
-    /* Of the scikit-learn wrapper's note. */
+    /* Of the old binary format. */
+    bool base_is_margin; /* before 1.0: what was saved is not the base score but base_margin */
+    float base_margin;
+
+    bool base_last;     /* the base score is added to the sum of the leaves: old versions pickled */
+    uint32_t sums_slot; /* where the margins are */
+
+    /* Of the scikit-learn wrapper's note, or of the wrapper itself. */
     bool wrapped;
     bool classifier;
     int64_t wrapper_parallel_count;
     float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
+    espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
 
     espalier_document_array names; /* char *: feature names */
 
@@ -112,6 +124,10 @@ bool espalier_xgboost_read_integer(espalier_xgboost_import *import, int64_t *val
 /* A text into text[capacity]; one that is too long fails. */
 bool espalier_xgboost_read_word(espalier_xgboost_import *import, char *text, size_t capacity);
 
+/* "3.0.5"; files from before 1.0 do not say. */
+void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
+                                   size_t capacity);
+
 /* Skips an array; *empty_out is whether it had no items. */
 bool espalier_xgboost_skip_array(espalier_xgboost_import *import, bool *empty_out);
 
@@ -120,14 +136,72 @@ bool espalier_xgboost_keep_object(espalier_xgboost_import *import, json_t **obje
 
 /* ---- xgboost_learner.c ---------------------------------------------------------------------- */
 
-/* Reads the whole document. */
+/* Reads the whole document: a saved model, or one with its configuration, as a pickle has it. */
 bool espalier_xgboost_read_document(espalier_xgboost_import *import);
+
+/* Reads the configuration that a pickle has beside a model: the version, trees grown at once. */
+bool espalier_xgboost_read_configuration(espalier_xgboost_import *import);
+
+/* Reads the note of a scikit-learn wrapper, a JSON object; it is read from the place `offset`. */
+bool espalier_xgboost_read_note(espalier_xgboost_import *import, const char *note, size_t bytes,
+                                size_t offset);
 
 /* ---- xgboost_tree.c ------------------------------------------------------------------------- */
 
 /* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
+/* Adds import->tree, whose arrays are filled; `offset` is where it stands. */
+bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset);
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
+
+/* ---- xgboost_binary.c ----------------------------------------------------------------------- */
+
+/* Whether the bytes begin as a model of the old binary format does, with "binf" or without. */
+bool espalier_xgboost_is_binary(const uint8_t *data, size_t bytes);
+
+/* The same facts from the old binary format; the document's bytes are its model. */
+bool espalier_xgboost_read_binary(espalier_xgboost_import *import);
+
+/* ---- xgboost_labels.c ----------------------------------------------------------------------- */
+
+/* Reads a wrapper's label encoder; what it does not know of one is skipped. */
+bool espalier_xgboost_read_encoder(espalier_document *note, espalier_forest_labels *labels);
+void espalier_xgboost_free_labels(espalier_forest_labels *labels);
+
+/* ---- xgboost_links.c ------------------------------------------------------------------------ */
+
+/* From a base score, which is what an objective predicts, back to the margin. */
+typedef enum espalier_xgboost_base {
+    ESPALIER_XGBOOST_BASE_MARGIN = 0, /* it is one */
+    ESPALIER_XGBOOST_BASE_LOGIT = 1,
+    ESPALIER_XGBOOST_BASE_LOG = 2,
+    ESPALIER_XGBOOST_BASE_EXPECTILES = 3
+} espalier_xgboost_base;
+
+/* What Booster.predict makes of the margins. */
+typedef enum espalier_xgboost_value {
+    ESPALIER_XGBOOST_VALUE_MARGIN = 0,
+    ESPALIER_XGBOOST_VALUE_SIGMOID = 1,
+    ESPALIER_XGBOOST_VALUE_EXP = 2,
+    ESPALIER_XGBOOST_VALUE_STEP = 3,    /* 1 above 0, else 0 */
+    ESPALIER_XGBOOST_VALUE_SOFTMAX = 4, /* the probability of each class */
+    ESPALIER_XGBOOST_VALUE_INDEX = 5,   /* of the largest, as a number */
+    ESPALIER_XGBOOST_VALUE_QUANTILES = 6,
+    ESPALIER_XGBOOST_VALUE_EXPECTILES = 7
+} espalier_xgboost_value;
+
+typedef struct espalier_xgboost_objective {
+    const char *name;
+    espalier_xgboost_base base;
+    espalier_xgboost_value value;
+} espalier_xgboost_objective;
+
+/* NULL when there is none of the name. */
+const espalier_xgboost_objective *espalier_xgboost_find_objective(const char *name);
+
+/* Stages and outputs; the forest knows its sums, groups and whether it classifies. */
+bool espalier_xgboost_add_outputs(espalier_xgboost_import *import,
+                                  const espalier_xgboost_objective *objective);
 
 /* ---- xgboost_outputs.c ---------------------------------------------------------------------- */
 

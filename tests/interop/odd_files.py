@@ -111,7 +111,6 @@ def refused_estimators(data):
     from sklearn.ensemble import (BaggingClassifier, GradientBoostingClassifier, IsolationForest,
                                   RandomForestClassifier, RandomTreesEmbedding, VotingClassifier)
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -123,8 +122,7 @@ def refused_estimators(data):
               RandomTreesEmbedding(2, max_depth=2), GradientBoostingClassifier(n_estimators=2),
               IsolationForest(n_estimators=2), make_pipeline(StandardScaler(), forest),
               BaggingClassifier(n_estimators=2), VotingClassifier([("a", forest)]),
-              CalibratedClassifierCV(forest, cv=2),
-              GridSearchCV(forest, {"max_depth": [1, 2]}, cv=2)]
+              CalibratedClassifierCV(forest, cv=2)]
     for model in models:
         if "random_state" in model.get_params():
             model.set_params(random_state=0)
