@@ -8,19 +8,44 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Modules since 0.22, and before. */
-static const char *const tree_modules[] = {"sklearn.tree._classes", "sklearn.tree.tree"};
-static const char *const forest_modules[] = {"sklearn.ensemble._forest", "sklearn.ensemble.forest"};
+/* What the classes of a kind have in common: their modules since 0.22 and before, and the attribute
+ * that makes them fitted. */
+typedef struct kind_facts {
+    const char *modules[2];
+    const char *fitted;
+} kind_facts;
 
-static const espalier_sklearn_class classes[] = {
-    {"DecisionTreeClassifier", false, true, false}, {"DecisionTreeRegressor", false, false, false},
-    {"ExtraTreeClassifier", false, true, true},     {"ExtraTreeRegressor", false, false, true},
-    {"RandomForestClassifier", true, true, false},  {"RandomForestRegressor", true, false, false},
-    {"ExtraTreesClassifier", true, true, true},     {"ExtraTreesRegressor", true, false, true},
+static const kind_facts kinds[] = {
+    [ESPALIER_SKLEARN_TREE] = {{"sklearn.tree._classes", "sklearn.tree.tree"}, "tree_"},
+    [ESPALIER_SKLEARN_FOREST] = {{"sklearn.ensemble._forest", "sklearn.ensemble.forest"},
+                                 "estimators_"},
+    [ESPALIER_SKLEARN_BOOSTING] = {{"sklearn.ensemble._gb", "sklearn.ensemble.gradient_boosting"},
+                                   "estimators_"},
+    [ESPALIER_SKLEARN_HISTOGRAM] = {{"sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+                                     ""},
+                                    "_predictors"},
+    [ESPALIER_SKLEARN_ISOLATION] = {{"sklearn.ensemble._iforest", "sklearn.ensemble.iforest"},
+                                    "estimators_"},
 };
 
-#define CONVERTED_CLASSES \
-    "DecisionTree, ExtraTree, RandomForest and ExtraTrees classifiers and regressors are"
+static const espalier_sklearn_class classes[] = {
+    {"DecisionTreeClassifier", ESPALIER_SKLEARN_TREE, true, false},
+    {"DecisionTreeRegressor", ESPALIER_SKLEARN_TREE, false, false},
+    {"ExtraTreeClassifier", ESPALIER_SKLEARN_TREE, true, true},
+    {"ExtraTreeRegressor", ESPALIER_SKLEARN_TREE, false, true},
+    {"RandomForestClassifier", ESPALIER_SKLEARN_FOREST, true, false},
+    {"RandomForestRegressor", ESPALIER_SKLEARN_FOREST, false, false},
+    {"ExtraTreesClassifier", ESPALIER_SKLEARN_FOREST, true, true},
+    {"ExtraTreesRegressor", ESPALIER_SKLEARN_FOREST, false, true},
+    {"GradientBoostingClassifier", ESPALIER_SKLEARN_BOOSTING, true, false},
+    {"GradientBoostingRegressor", ESPALIER_SKLEARN_BOOSTING, false, false},
+    {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
+    {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
+};
+
+#define CONVERTED_CLASSES                                                      \
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and " \
+    "HistGradientBoosting classifiers and regressors are"
 
 const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_value *value)
 {
@@ -29,7 +54,7 @@ const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_va
         return NULL;
     }
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
-        const char *const *const modules = classes[i].forest ? forest_modules : tree_modules;
+        const char *const *const modules = kinds[classes[i].kind].modules;
         if (espalier_pickle_slice_equal(name->name, classes[i].name) &&
             (espalier_pickle_slice_equal(name->module, modules[0]) ||
              espalier_pickle_slice_equal(name->module, modules[1]))) {
@@ -96,9 +121,9 @@ espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
     }
     const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
     if (known != NULL) {
-        const char *const fitted = known->forest ? "estimators_" : "tree_";
-        return peek_attribute(pickle, value, fitted) != NULL ? ESPALIER_SOURCE_SUPPORTED
-                                                             : ESPALIER_SOURCE_UNFITTED;
+        return peek_attribute(pickle, value, kinds[known->kind].fitted) != NULL
+                   ? ESPALIER_SOURCE_SUPPORTED
+                   : ESPALIER_SOURCE_UNFITTED;
     }
     const espalier_pickle_name *const name = espalier_pickle_class(value);
     if (name == NULL || espalier_pickle_state(value) == NULL) {
@@ -174,7 +199,7 @@ void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pick
     const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
     if (known != NULL) {
         (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
-                       known->forest ? "estimators_" : "tree_");
+                       kinds[known->kind].fitted);
     } else if (espalier_pickle_slice_equal(name->module, "sklearn.pipeline") &&
                espalier_pickle_slice_equal(name->name, "Pipeline")) {
         explain_pipeline(pickle, value, path, text, capacity);
