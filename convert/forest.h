@@ -110,9 +110,10 @@ typedef struct espalier_forest {
     uint32_t *group_width;          /* [group_count] classes of the output; regression: 1 each */
     espalier_forest_labels *labels; /* [group_count], NULL for regression */
     espalier_forest_divide divide;
-    bool normalise;      /* a single tree that stores counts: classes are decided on the stored
+    bool normalise;        /* a single tree that stores counts: classes are decided on the stored
                              row, probabilities are row / sum per group (pairwise; 0: by 1) */
-    bool leaf_is_vector; /* apply gives one column per tree; false: a single number per row */
+    bool leaf_is_vector;   /* apply gives one column per tree; false: a single number per row */
+    uint32_t leaf_classes; /* apply gives an axis of iterations and one of so many trees; 0: no */
 
     /* Inputs. */
     espalier_forest_input input;

@@ -41,11 +41,12 @@ static const espalier_sklearn_class classes[] = {
     {"GradientBoostingRegressor", ESPALIER_SKLEARN_BOOSTING, false, false},
     {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
     {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
+    {"IsolationForest", ESPALIER_SKLEARN_ISOLATION, false, true},
 };
 
 #define CONVERTED_CLASSES                                                      \
     "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and " \
-    "HistGradientBoosting classifiers and regressors are"
+    "HistGradientBoosting classifiers and regressors and IsolationForest are"
 
 const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_value *value)
 {

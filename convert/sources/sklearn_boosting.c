@@ -57,7 +57,6 @@ espalier_status espalier_sklearn_open_boosting(espalier_sklearn_import *import,
     forest->leaf_width = 1;
     forest->leaf_is_vector = true;
     forest->classifier = import->class->classifier;
-    forest->task = forest->classifier ? ESPALIER_FOREST_TASK_MARGIN : ESPALIER_FOREST_TASK_VALUE;
     status = forest->classifier ? espalier_sklearn_read_classes(import) : ESPALIER_OK;
     return status == ESPALIER_OK ? read_loss(import, losses) : status;
 }
@@ -178,6 +177,8 @@ espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import)
     if (status == ESPALIER_OK) {
         /* No version takes missing values here; directions that are recorded are never used. */
         memset(forest->missing_left, 0, (size_t)forest->node_count);
+        forest->leaf_classes = forest->classifier ? trees.columns : 0;
+        status = espalier_sklearn_link_boosting(import);
     }
     return status;
 }

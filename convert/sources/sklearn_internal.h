@@ -130,6 +130,21 @@ espalier_status espalier_sklearn_number_stages(espalier_sklearn_import *import, 
 /* forest->start from init_ of a GradientBoosting model. */
 espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import);
 
+/* One more stage in float64; the first slot it writes. A slot that is not there gives none. */
+uint32_t espalier_sklearn_add_stage(const espalier_sklearn_import *import,
+                                    espalier_forest_operation operation, uint32_t slot,
+                                    uint32_t count, const double *constants);
+
+/* One more output of the only group; false when its slot is not there or memory runs out. */
+bool espalier_sklearn_add_output(const espalier_sklearn_import *import, espalier_output_kind kind,
+                                 uint32_t slot, uint32_t count, espalier_forest_decision decision);
+
+/* The status of a plan that is complete or not. */
+espalier_status espalier_sklearn_finish_plan(const espalier_sklearn_import *import, bool good);
+
+/* Outputs and default output of both kinds of boosting. */
+espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import);
+
 /* By the kind of the class; the features, their names and the version are read before. */
 espalier_status espalier_sklearn_load_forest(espalier_sklearn_import *import);
 espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import);

@@ -228,14 +228,70 @@ static void settle_input(espalier_sklearn_import *import)
     }
 }
 
+/* Labels of what predict says: -1 of outliers, 1 of all others. */
+static espalier_status make_labels(espalier_sklearn_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    void *labels = NULL;
+    void *numbers = NULL;
+    espalier_status status = espalier_sklearn_allocate(import, 1, sizeof *forest->labels, &labels);
+    forest->labels = labels;
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(import, 2, sizeof(uint64_t), &numbers);
+    }
+    if (status == ESPALIER_OK) {
+        forest->labels[0] = (espalier_forest_labels){.kind = ESPALIER_LABEL_INT,
+                                                     .item_bytes = 8,
+                                                     .count = 2,
+                                                     .numbers = numbers};
+        forest->labels[0].numbers[0] = (uint64_t)-1;
+        forest->labels[0].numbers[1] = 1;
+    }
+    return status;
+}
+
+static espalier_status link_scores(espalier_sklearn_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    double divisor = 1;
+    double offset = 0;
+    void *start = NULL;
+    espalier_status status = espalier_sklearn_allocate(import, 1, sizeof *forest->start, &start);
+    forest->start = start;
+    if (status == ESPALIER_OK) {
+        status = find_divisor(import, &divisor, &forest->start[0]);
+    }
+    if (status == ESPALIER_OK) {
+        status = read_number(import, "offset_", &offset);
+    }
+    if (status == ESPALIER_OK) {
+        status = make_labels(import);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const double less = -offset;
+    const uint32_t length =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_DIVIDE, 0, 1, &divisor);
+    const uint32_t score =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_NEGATIVE_POWER, length, 1, NULL);
+    const uint32_t margin =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_ADD, score, 1, &less);
+    forest->default_output = ESPALIER_OUTPUT_CLASS;
+    const bool good = espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, margin, 1,
+                                                  ESPALIER_FOREST_NO_DECISION) &&
+                      espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, margin, 1,
+                                                  ESPALIER_FOREST_AT_LEAST_ZERO) &&
+                      espalier_sklearn_add_output(import, ESPALIER_OUTPUT_SCORE, score, 1,
+                                                  ESPALIER_FOREST_NO_DECISION);
+    return espalier_sklearn_finish_plan(import, good);
+}
+
 espalier_status espalier_sklearn_load_isolation(espalier_sklearn_import *import)
 {
     espalier_forest *const forest = import->forest;
     espalier_sklearn_trees trees;
     void *widths = NULL;
-    double divisor = 1;
-    double start = 0;
-    double offset = 0;
     espalier_status status =
         espalier_sklearn_allocate(import, 1, sizeof *forest->group_width, &widths);
     forest->group_width = widths;
@@ -260,13 +316,8 @@ espalier_status espalier_sklearn_load_isolation(espalier_sklearn_import *import)
         status = measure_paths(import, &trees);
     }
     if (status == ESPALIER_OK) {
-        status = find_divisor(import, &divisor, &start);
-    }
-    if (status == ESPALIER_OK) {
-        status = read_number(import, "offset_", &offset);
-    }
-    if (status == ESPALIER_OK) {
         settle_input(import);
+        status = link_scores(import);
     }
     return status;
 }

@@ -198,7 +198,7 @@ def make_labels(rng, target, count):
     if kind == 0:
         return np.array(["class %d" % i for i in range(count)])[codes]
     if kind == 1:
-        return codes.astype(float) * 1.5 - 2
+        return codes.astype(float) * 2 - 3
     return codes > 0 if kind == 2 and count == 2 else codes * 3 - 4
 
 
@@ -301,12 +301,12 @@ def make_data(rng, name):
     return data, target, any_number
 
 
-def prove_models(prover, rng, count, only, verbose):
+def prove_models(prover, seed, count, only, verbose):
     for index in range(count):
         name, maker, classifier = MAKERS[index % len(MAKERS)]
         if only and only not in name:
             continue
-        rng = np.random.RandomState(rng.randint(1 << 31))
+        rng = np.random.RandomState([seed, index])
         data, target, any_number = make_data(rng, name)
         model = maker(rng, classifier, data.shape[1])
         if classifier:
@@ -315,6 +315,8 @@ def prove_models(prover, rng, count, only, verbose):
         elif getattr(model, "loss", "") in ("poisson", "gamma"):
             target = np.exp(np.clip(target, -3, 3))
         what = "model %d, %s" % (index, " ".join(str(model).split()))
+        if VERSION < (0, 23):  # which shows every parameter
+            what = "model %d, %s, %s" % (index, name, getattr(model, "loss", ""))
         weight = rng.uniform(0.2, 3, size=len(data)) if rng.randint(3) == 0 else None
         if VERSION < (0, 23) and "Hist" in what:
             weight = None
@@ -337,10 +339,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
-    rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = Prover(arguments.espalier, folder)
-        prove_models(prover, rng, arguments.models, arguments.only, arguments.verbose)
+        prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
     totals = collections.Counter()
     for (name, kind, ulp), count in sorted(prover.counts.items()):
         print("%s %s: %d numbers, %g ulp" % (name, kind, count, ulp))
