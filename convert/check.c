@@ -7,6 +7,7 @@
 #include "convert/check.h"
 
 #include "convert/check_labels.h"
+#include "convert/plan.h"
 #include "convert/reference.h"
 #include "format/checksum.h"
 #include "format/error.h"
@@ -23,13 +24,13 @@
 #define SMALL_ULP 64u
 /* Two trees give the same sum in either order. */
 #define REORDERED_TREES_MIN 3u
-#define CANDIDATES_MAX      4u
 
 /* What the expected answers might be, and how well that fits. */
 typedef struct candidate {
     espalier_output_kind kind;
     size_t column_count;
     size_t item_bytes;
+    const uint32_t *slots; /* [column_count]; NULL for CLASS and LEAF */
     uint64_t differing;
     uint64_t unexplained;
     uint64_t refused;
@@ -58,6 +59,7 @@ typedef struct check_block {
 typedef struct difference {
     uint64_t ulp;
     bool explained; /* by adding the trees in another order */
+    bool small;     /* as rounding is */
 } difference;
 
 static const char *name_answers(espalier_output_kind kind)
@@ -66,6 +68,7 @@ static const char *name_answers(espalier_output_kind kind)
            : kind == ESPALIER_OUTPUT_MARGIN    ? "margins"
            : kind == ESPALIER_OUTPUT_CLASS     ? "classes"
            : kind == ESPALIER_OUTPUT_VALUE     ? "values"
+           : kind == ESPALIER_OUTPUT_SCORE     ? "scores"
                                                : "leaves";
 }
 
@@ -162,7 +165,9 @@ static espalier_status make_block(check_block *block, const espalier_check *chec
     block->check = check;
     block->rows_max = rows;
     block->magnitude_row = SIZE_MAX;
-    block->answer_bytes = rows * (slots > trees ? slots : trees) * sizeof(double);
+    const size_t groups = forest->group_count;
+    const size_t widest = slots > groups ? slots : groups;
+    block->answer_bytes = rows * (widest > trees ? widest : trees) * sizeof(double);
     block->rows = malloc(rows * forest->feature_count * sizeof *block->rows);
     block->slots = malloc(rows * slots * sizeof *block->slots);
     block->leaves = malloc(rows * trees * sizeof *block->leaves);
@@ -200,11 +205,6 @@ static uint64_t count_ulp(double a, double b, bool narrow)
     return places[0] > places[1] ? places[0] - places[1] : places[1] - places[0];
 }
 
-static bool is_narrow(const espalier_forest *forest)
-{
-    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32;
-}
-
 /*
  * The most that two orders of adding the trees can differ in a slot: each sum of n numbers is off
  * by at most (n - 1) half ulps of the sum of their magnitudes, and each division rounds once more.
@@ -226,12 +226,19 @@ static double bound_reordering(check_block *block, size_t row, size_t slot)
     return block->magnitudes[slot] / trees * (2.0 * trees) * 0x1p-53;
 }
 
-static difference compare_reals(check_block *block, size_t row, size_t column, double expected,
-                                double actual)
+static difference compare_reals(check_block *block, const candidate *as, size_t row, size_t column,
+                                double expected, double actual)
 {
-    const uint64_t ulp = count_ulp(expected, actual, is_narrow(block->check->forest));
+    const espalier_forest *const forest = block->check->forest;
+    const bool narrow = as->item_bytes == sizeof(float);
+    const uint64_t ulp = count_ulp(expected, actual, narrow);
     const bool explained = fabs(expected - actual) <= bound_reordering(block, row, column);
-    return (difference){ulp, explained};
+    /* What is 1 less a number keeps that number's rounding, however small it is itself. */
+    const double unit = narrow ? 0x1p-23 : 0x1p-52;
+    const bool small = forest->task == ESPALIER_FOREST_TASK_PLAN &&
+                       as->kind != ESPALIER_OUTPUT_MARGIN &&
+                       fabs(expected - actual) <= SMALL_ULP * unit;
+    return (difference){ulp, explained, ulp <= SMALL_ULP || small};
 }
 
 /* Another class may win when two are equal but for rounding. */
@@ -247,7 +254,10 @@ static difference compare_classes(check_block *block, size_t row, size_t group, 
         expected++;
     }
     if (expected == labels->count) {
-        return (difference){UINT64_MAX, false};
+        return (difference){UINT64_MAX, false, false};
+    }
+    if (forest->task != ESPALIER_FOREST_TASK_FOREST) {
+        return (difference){UINT64_MAX, false, false};
     }
     size_t first = 0;
     for (size_t i = 0; i < group; i++) {
@@ -256,8 +266,8 @@ static difference compare_classes(check_block *block, size_t row, size_t group, 
     const double *const slots = block->slots + row * espalier_reference_slot_count(forest) + first;
     const double bound = bound_reordering(block, row, first + expected) +
                          bound_reordering(block, row, first + actual);
-    return (difference){count_ulp(slots[expected], slots[actual], false),
-                        fabs(slots[expected] - slots[actual]) <= bound};
+    const uint64_t ulp = count_ulp(slots[expected], slots[actual], false);
+    return (difference){ulp, fabs(slots[expected] - slots[actual]) <= bound, ulp <= SMALL_ULP};
 }
 
 /* A leaf number; XGBoost gives them as float32. */
@@ -289,7 +299,7 @@ static bool compare_value(check_block *block, const candidate *as, size_t row, s
     const size_t index = row * as->column_count + column;
     if (as->kind == ESPALIER_OUTPUT_LEAF) {
         int64_t number = 0;
-        *out = (difference){UINT64_MAX, false};
+        *out = (difference){UINT64_MAX, false, false};
         return read_leaf(expected, at, column, &number) &&
                number == ((const int64_t *)block->answers)[index];
     }
@@ -306,7 +316,7 @@ static bool compare_value(check_block *block, const candidate *as, size_t row, s
     if (memcmp(&actual, &wanted, sizeof actual) == 0 || (isnan(actual) && isnan(wanted))) {
         return true;
     }
-    *out = compare_reals(block, row, column, wanted, actual);
+    *out = compare_reals(block, as, row, column, wanted, actual);
     return false;
 }
 
@@ -343,7 +353,6 @@ static void pack_answers(check_block *block, const candidate *as)
 {
     const espalier_forest *const forest = block->check->forest;
     const size_t slots = espalier_reference_slot_count(forest);
-    const size_t answer_slot = espalier_reference_answer_slot(forest);
     for (size_t row = 0; row < block->row_count; row++) {
         for (size_t column = 0; column < as->column_count; column++) {
             const size_t index = row * as->column_count + column;
@@ -352,7 +361,7 @@ static void pack_answers(check_block *block, const candidate *as)
             } else if (as->kind == ESPALIER_OUTPUT_CLASS) {
                 ((int32_t *)block->answers)[index] = block->classes[index];
             } else {
-                const double value = block->slots[row * slots + answer_slot + column];
+                const double value = block->slots[row * slots + as->slots[column]];
                 if (as->item_bytes == sizeof(float)) {
                     ((float *)block->answers)[index] = (float)value;
                 } else {
@@ -375,14 +384,14 @@ static void compare_block(check_block *block, candidate *as)
     as->hashes[block->first_row / block->rows_max] = hash_answers(block, as);
     for (size_t row = 0; row < block->row_count; row++) {
         for (size_t column = 0; column < as->column_count; column++) {
-            difference found = {0, true};
+            difference found = {0, true, true};
             if (compare_value(block, as, row, column, &found)) {
                 continue;
             }
             as->differing++;
             as->unexplained += !found.explained;
             as->ulp_max = found.ulp > as->ulp_max ? found.ulp : as->ulp_max;
-            if (!found.explained && found.ulp > SMALL_ULP) {
+            if (!found.explained && !found.small) {
                 as->refused++;
                 if (as->refused == 1) {
                     note_refusal(block, as, row, column);
@@ -396,51 +405,47 @@ static void compare_block(check_block *block, candidate *as)
 
 static bool classes_fit(const espalier_forest *forest, const espalier_array *expected)
 {
-    bool fit = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier &&
-               expected->column_count == forest->group_count;
+    bool fit = forest->labels != NULL && expected->column_count == forest->group_count;
     for (uint32_t group = 0; fit && group < forest->group_count; group++) {
         fit = espalier_check_labels_fit(expected, &forest->labels[group]);
     }
     return fit;
 }
 
-/* What the sums are to the trainer. */
-static espalier_output_kind name_sums(const espalier_forest *forest)
+/* Whether dtype and shape of the expected answers allow a kind of output. */
+static bool answers_fit(const espalier_check *check, const espalier_plan_columns *output)
 {
-    return forest->task == ESPALIER_FOREST_TASK_MARGIN ? ESPALIER_OUTPUT_MARGIN
-           : forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier
-               ? ESPALIER_OUTPUT_PROBABILITY
-               : ESPALIER_OUTPUT_VALUE;
-}
-
-/* Lists the output kinds that dtype and shape allow. */
-static uint32_t list_candidates(const espalier_check *check, candidate *candidates)
-{
-    const espalier_forest *const forest = check->forest;
     const espalier_array *const expected = check->expected;
-    const bool is_boosted = forest->task != ESPALIER_FOREST_TASK_FOREST;
-    const bool is_real =
-        expected->kind == 'f' &&
-        (expected->item_bytes == 8 || (expected->item_bytes == 4 && is_narrow(forest)));
+    const bool is_boosted = check->forest->task != ESPALIER_FOREST_TASK_FOREST;
+    const bool is_narrow = output->dtype == ESPALIER_DTYPE_FLOAT32;
+    const bool is_real = expected->kind == 'f' &&
+                         (expected->item_bytes == 8 || (expected->item_bytes == 4 && is_narrow));
     const bool is_integer = (expected->kind == 'i' || expected->kind == 'u') &&
                             (expected->item_bytes == 4 || expected->item_bytes == 8);
     const bool is_leaf = is_integer || (is_boosted && expected->kind == 'f' &&
                                         (expected->item_bytes == 4 || expected->item_bytes == 8));
+    if (expected->column_count != output->width) {
+        return false;
+    }
+    return output->kind == ESPALIER_OUTPUT_CLASS  ? classes_fit(check->forest, expected)
+           : output->kind == ESPALIER_OUTPUT_LEAF ? is_leaf
+                                                  : is_real;
+}
+
+/* Lists the output kinds that dtype and shape allow. */
+static uint32_t list_candidates(const espalier_check *check, const espalier_plan_columns *outputs,
+                                uint32_t output_count, candidate *candidates)
+{
     uint32_t count = 0;
-    if (is_real && expected->column_count == espalier_forest_slots(forest)) {
-        candidates[count].kind = name_sums(forest);
-        candidates[count++].item_bytes = is_narrow(forest) ? 4 : 8;
-    }
-    if (classes_fit(forest, expected)) {
-        candidates[count].kind = ESPALIER_OUTPUT_CLASS;
-        candidates[count++].item_bytes = 4;
-    }
-    if (is_leaf && expected->column_count == forest->tree_count) {
-        candidates[count].kind = ESPALIER_OUTPUT_LEAF;
-        candidates[count++].item_bytes = 8;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        candidates[i].column_count = expected->column_count;
+    for (uint32_t i = 0; i < output_count; i++) {
+        if (answers_fit(check, &outputs[i])) {
+            const bool is_short = outputs[i].dtype == ESPALIER_DTYPE_FLOAT32 ||
+                                  outputs[i].dtype == ESPALIER_DTYPE_INT32;
+            candidates[count].kind = outputs[i].kind;
+            candidates[count].item_bytes = is_short ? 4 : 8;
+            candidates[count].column_count = outputs[i].width;
+            candidates[count++].slots = outputs[i].slots;
+        }
     }
     return count;
 }
@@ -468,22 +473,28 @@ static espalier_status check_arguments(const espalier_check *check, const char *
     return ESPALIER_OK;
 }
 
-static espalier_status refuse_shape(const espalier_check *check, const char *name,
-                                    espalier_error *error_out)
+static espalier_status refuse_shape(const espalier_check *check,
+                                    const espalier_plan_columns *outputs, uint32_t output_count,
+                                    const char *name, espalier_error *error_out)
 {
-    const espalier_forest *const forest = check->forest;
-    char classes[48] = "";
-    if (forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier) {
-        (void)snprintf(classes, sizeof classes, "%u class labels, ", (unsigned)forest->group_count);
+    char list[256] = "";
+    for (uint32_t i = 0; i < output_count; i++) {
+        const espalier_plan_columns *const output = &outputs[i];
+        const bool is_class = output->kind == ESPALIER_OUTPUT_CLASS;
+        const char *const type = is_class                                  ? "class"
+                                 : output->kind == ESPALIER_OUTPUT_LEAF    ? "integer"
+                                 : output->dtype == ESPALIER_DTYPE_FLOAT32 ? "float32"
+                                                                           : "float64";
+        const size_t used = strlen(list);
+        (void)snprintf(list + used, sizeof list - used, "%s%u %s %s", used > 0 ? ", " : "",
+                       (unsigned)output->width, type,
+                       is_class ? "labels" : name_answers(output->kind));
     }
     return espalier_error_set(
         error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
-        "%s: the expected answers have %zu columns of kind '%c' with %u bytes; a row has %u "
-        "%s %s, %s%u integer leaves",
-        name, check->expected->column_count, check->expected->kind,
-        (unsigned)check->expected->item_bytes, (unsigned)espalier_forest_slots(forest),
-        is_narrow(forest) ? "float32" : "float64", name_answers(name_sums(forest)), classes,
-        (unsigned)forest->tree_count);
+        "%s: the expected answers have %zu columns of kind '%c' with %u bytes; a row has %s", name,
+        check->expected->column_count, check->expected->kind, (unsigned)check->expected->item_bytes,
+        list);
 }
 
 static const candidate *choose_candidate(const candidate *candidates, uint32_t count)
@@ -491,8 +502,12 @@ static const candidate *choose_candidate(const candidate *candidates, uint32_t c
     const candidate *best = &candidates[0];
     for (uint32_t i = 1; i < count; i++) {
         const candidate *const other = &candidates[i];
+        /* Where the link is the identity, values are what people save. */
+        const bool ties = other->refused == best->refused && other->differing == best->differing;
         if (other->refused < best->refused ||
-            (other->refused == best->refused && other->differing < best->differing)) {
+            (other->refused == best->refused && other->differing < best->differing) ||
+            (ties && best->kind == ESPALIER_OUTPUT_MARGIN &&
+             other->kind == ESPALIER_OUTPUT_VALUE)) {
             best = other;
         }
     }
@@ -545,6 +560,36 @@ static espalier_status compare_all(const espalier_check *check, candidate *candi
     return status;
 }
 
+/* Compares with every kind of output that the answers can be, and keeps the one that fits best. */
+static espalier_status check_outputs(espalier_check *check, const espalier_plan_columns *outputs,
+                                     uint32_t output_count, const char *name,
+                                     espalier_error *error_out)
+{
+    candidate candidates[ESPALIER_PLAN_KINDS_MAX];
+    memset(candidates, 0, sizeof candidates);
+    const uint32_t count = list_candidates(check, outputs, output_count, candidates);
+    if (count == 0) {
+        return refuse_shape(check, outputs, output_count, name, error_out);
+    }
+    const size_t block_count = count_blocks(check);
+    uint64_t *const hashes = calloc(block_count * count, sizeof *hashes);
+    if (hashes == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "no memory to compare with the trainer's answers");
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        candidates[i].hashes = hashes + i * block_count;
+    }
+    espalier_status status = compare_all(check, candidates, count, name, error_out);
+    if (status == ESPALIER_OK) {
+        const candidate *const best = choose_candidate(candidates, count);
+        memmove(hashes, best->hashes, block_count * sizeof *hashes);
+        status = judge_candidate(check, best, name, error_out);
+    }
+    check->block_hashes = hashes;
+    return status;
+}
+
 espalier_status espalier_check_forest(espalier_check *check, const espalier_forest *forest,
                                       const espalier_rows *rows, const espalier_array *expected,
                                       const char *name, espalier_error *error_out)
@@ -557,28 +602,13 @@ espalier_status espalier_check_forest(espalier_check *check, const espalier_fore
     if (status != ESPALIER_OK) {
         return status;
     }
-    candidate candidates[CANDIDATES_MAX];
-    memset(candidates, 0, sizeof candidates);
-    const uint32_t count = list_candidates(check, candidates);
-    if (count == 0) {
-        return refuse_shape(check, name, error_out);
-    }
-    const size_t block_count = count_blocks(check);
-    uint64_t *const hashes = calloc(block_count * count, sizeof *hashes);
-    if (hashes == NULL) {
-        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "no memory to compare with the trainer's answers");
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        candidates[i].hashes = hashes + i * block_count;
-    }
-    status = compare_all(check, candidates, count, name, error_out);
+    espalier_plan_columns outputs[ESPALIER_PLAN_KINDS_MAX];
+    uint32_t output_count = 0;
+    status = espalier_plan_list(forest, outputs, &output_count, error_out);
     if (status == ESPALIER_OK) {
-        const candidate *const best = choose_candidate(candidates, count);
-        memmove(hashes, best->hashes, block_count * sizeof *hashes);
-        status = judge_candidate(check, best, name, error_out);
+        status = check_outputs(check, outputs, output_count, name, error_out);
+        espalier_plan_list_free(outputs, output_count);
     }
-    check->block_hashes = hashes;
     return status;
 }
 

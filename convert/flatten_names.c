@@ -94,8 +94,11 @@ static uint64_t align_labels(uint64_t offset)
 espalier_status espalier_flatten_labels(const espalier_forest *forest,
                                         espalier_flat_bytes *section_out)
 {
-    /* Margins stand for no class. */
-    if (!forest->classifier || forest->task != ESPALIER_FOREST_TASK_FOREST) {
+    const bool has_classes =
+        forest->task == ESPALIER_FOREST_TASK_PLAN
+            ? forest->labels != NULL
+            : forest->classifier && forest->task == ESPALIER_FOREST_TASK_FOREST;
+    if (!has_classes) {
         return ESPALIER_OK;
     }
     const uint64_t records_end =

@@ -5,18 +5,49 @@
  */
 #include "convert/flatten_place.h"
 #include "convert/flatten_work.h"
+#include "convert/plan.h"
 
 #include <math.h>
+#include <string.h>
 
-static uint32_t count_slots(const espalier_forest *forest)
-{
-    return espalier_forest_slots(forest) * (forest->normalise ? 2 : 1);
-}
+#define SAME(forest, file) static_assert((int)(forest) == (int)(file), "the same numbers")
+SAME(ESPALIER_FOREST_NORMALISE, ESPALIER_STAGE_NORMALISE);
+SAME(ESPALIER_FOREST_ADD, ESPALIER_STAGE_ADD);
+SAME(ESPALIER_FOREST_MULTIPLY, ESPALIER_STAGE_MULTIPLY);
+SAME(ESPALIER_FOREST_DIVIDE, ESPALIER_STAGE_DIVIDE);
+SAME(ESPALIER_FOREST_DIVIDE_ITERATIONS, ESPALIER_STAGE_DIVIDE_ITERATIONS);
+SAME(ESPALIER_FOREST_SIGMOID, ESPALIER_STAGE_SIGMOID);
+SAME(ESPALIER_FOREST_SOFTMAX, ESPALIER_STAGE_SOFTMAX);
+SAME(ESPALIER_FOREST_SOFTMAX_LOG, ESPALIER_STAGE_SOFTMAX_LOG);
+SAME(ESPALIER_FOREST_EXP, ESPALIER_STAGE_EXP);
+SAME(ESPALIER_FOREST_LOG1P_EXP, ESPALIER_STAGE_LOG1P_EXP);
+SAME(ESPALIER_FOREST_SIGNED_SQUARE, ESPALIER_STAGE_SIGNED_SQUARE);
+SAME(ESPALIER_FOREST_NEGATIVE_POWER, ESPALIER_STAGE_NEGATIVE_POWER);
+SAME(ESPALIER_FOREST_TWO_CLASSES, ESPALIER_STAGE_TWO_CLASSES);
+SAME(ESPALIER_FOREST_STEP, ESPALIER_STAGE_STEP);
+SAME(ESPALIER_FOREST_INDEX, ESPALIER_STAGE_INDEX);
+SAME(ESPALIER_FOREST_SORT, ESPALIER_STAGE_SORT);
+SAME(ESPALIER_FOREST_SPREAD, ESPALIER_STAGE_SPREAD);
+SAME(ESPALIER_FOREST_PRODUCTS, ESPALIER_STAGE_PRODUCTS);
+SAME(ESPALIER_FOREST_CONSTANTS, ESPALIER_STAGE_CONSTANTS);
+SAME(ESPALIER_FOREST_EXPECTILES, ESPALIER_STAGE_EXPECTILES);
+SAME(ESPALIER_FOREST_EXPECTILES, ESPALIER_STAGE_LAST);
+SAME(ESPALIER_FOREST_NO_DECISION, ESPALIER_DECISION_NONE);
+SAME(ESPALIER_FOREST_FIRST_MAXIMUM, ESPALIER_DECISION_FIRST_MAXIMUM);
+SAME(ESPALIER_FOREST_LAST_MAXIMUM, ESPALIER_DECISION_LAST_MAXIMUM);
+SAME(ESPALIER_FOREST_ABOVE_ZERO, ESPALIER_DECISION_ABOVE_ZERO);
+SAME(ESPALIER_FOREST_AT_LEAST_ZERO, ESPALIER_DECISION_AT_LEAST_ZERO);
+SAME(ESPALIER_FOREST_ABOVE_HALF, ESPALIER_DECISION_ABOVE_HALF);
+#undef SAME
 
 espalier_status espalier_flatten_check_limits(const espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
-    const uint64_t slots = (uint64_t)espalier_forest_slots(forest) * (forest->normalise ? 2 : 1);
+    const uint64_t slots = espalier_forest_all_slots(forest);
+    uint64_t stage_slots = 0;
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        stage_slots += forest->stages[i].count;
+    }
     if (forest->feature_count > ESPALIER_LIMIT_FEATURES) {
         return espalier_flatten_fail_limit(work, "features", forest->feature_count,
                                            ESPALIER_LIMIT_FEATURES);
@@ -30,6 +61,10 @@ espalier_status espalier_flatten_check_limits(const espalier_flattening *work)
     if (forest->group_count > ESPALIER_LIMIT_STAGES) {
         return espalier_flatten_fail_limit(work, "outputs", forest->group_count,
                                            ESPALIER_LIMIT_STAGES);
+    }
+    if (forest->stage_count > ESPALIER_LIMIT_STAGES || stage_slots > ESPALIER_LIMIT_STAGE_SLOTS) {
+        return espalier_flatten_fail_limit(work, "values of stages", stage_slots,
+                                           ESPALIER_LIMIT_STAGE_SLOTS);
     }
     return ESPALIER_OK;
 }
@@ -177,26 +212,17 @@ static uint32_t count_child_bits(uint32_t positions_max)
     return bits;
 }
 
-static uint32_t find_default_output(const espalier_forest *forest)
-{
-    return forest->task == ESPALIER_FOREST_TASK_MARGIN ? ESPALIER_OUTPUT_MARGIN
-           : forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier
-               ? ESPALIER_OUTPUT_CLASS
-               : ESPALIER_OUTPUT_VALUE;
-}
-
 static void fill_model(espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
     espalier_file_model *const model = &work->flat->model;
     model->feature_count = forest->feature_count;
-    model->slot_count = count_slots(forest);
+    model->slot_count = (uint32_t)espalier_forest_all_slots(forest);
     model->input_rule =
         (forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? ESPALIER_INPUT_FLOAT32 : 0) |
         (forest->missing_allowed ? ESPALIER_INPUT_MISSING_ALLOWED : 0) |
         (forest->infinite_allowed ? ESPALIER_INPUT_INFINITE_ALLOWED : 0) |
         (forest->flush_tiny ? ESPALIER_INPUT_FLUSH_TINY : 0);
-    model->default_output = find_default_output(forest);
     model->group_count = forest->group_count;
     work->own_numbers = has_own_numbers(forest);
     model->number_bytes = count_number_bytes(work);
@@ -226,25 +252,33 @@ static void fill_part(espalier_flattening *work)
 
 /* ---- steps ---- */
 
-static espalier_status make_stages(espalier_flattening *work)
+static espalier_status make_stages(espalier_flattening *work, const espalier_plan *plan)
 {
-    const espalier_forest *const forest = work->forest;
-    if (!forest->normalise) {
+    if (plan->stage_count == 0) {
         return ESPALIER_OK;
     }
     espalier_file_stage *const stages =
-        espalier_flatten_table(&work->flat->stages, forest->group_count, sizeof *stages);
+        espalier_flatten_table(&work->flat->stages, plan->stage_count, sizeof *stages);
     if (stages == NULL) {
         return espalier_flatten_fail_memory(work, "stages");
     }
-    uint32_t slot = 0;
-    for (uint32_t group = 0; group < forest->group_count; group++) {
-        stages[group].operation = ESPALIER_STAGE_NORMALISE;
-        stages[group].input_slot = slot;
-        stages[group].output_slot = espalier_forest_slots(forest) + slot;
-        stages[group].slot_count = forest->group_width[group];
-        stages[group].order = ESPALIER_ORDER_PAIRWISE;
-        slot += forest->group_width[group];
+    for (uint32_t i = 0; i < plan->stage_count; i++) {
+        const espalier_forest_stage *const stage = &plan->stages[i];
+        const bool adds = stage->operation == ESPALIER_FOREST_NORMALISE ||
+                          stage->operation == ESPALIER_FOREST_SOFTMAX ||
+                          stage->operation == ESPALIER_FOREST_SOFTMAX_LOG;
+        stages[i] = (espalier_file_stage){
+            .operation = (uint32_t)stage->operation,
+            .input_slot = espalier_plan_stage_inputs(stage) > 0 ? stage->input_slot : 0,
+            .output_slot = stage->output_slot,
+            .slot_count = stage->count,
+            .order = !adds             ? 0
+                     : stage->pairwise ? ESPALIER_ORDER_PAIRWISE
+                                       : ESPALIER_ORDER_SEQUENTIAL,
+            .arithmetic = stage->narrow ? ESPALIER_ARITHMETIC_FLOAT32 : ESPALIER_ARITHMETIC_FLOAT64,
+            /* What sums start from comes first (espalier_flatten_make_start); one part: 0. */
+            .table = espalier_plan_stage_constants(stage) > 0 ? stage->first_constant : 0,
+        };
     }
     return ESPALIER_OK;
 }
@@ -264,88 +298,53 @@ static void make_steps(espalier_flat *flat)
 
 /* ---- outputs ---- */
 
-/* A classifier decides on what its trees add up to; probabilities may be normalised first. */
-static void fill_classes(const espalier_forest *forest, espalier_file_output *outputs)
+/* Sorted by kind: the leaves come between the others. */
+static espalier_status make_outputs(espalier_flattening *work, const espalier_plan *plan)
 {
-    uint32_t slot = 0;
-    for (uint32_t group = 0; group < forest->group_count; group++) {
-        const uint32_t width = forest->group_width[group];
-        outputs[group] = (espalier_file_output){
-            .kind = ESPALIER_OUTPUT_PROBABILITY,
-            .group = group,
-            .dtype = ESPALIER_DTYPE_FLOAT64,
-            .first_slot = slot + (forest->normalise ? espalier_forest_slots(forest) : 0),
-            .slot_count = width,
-        };
-        outputs[forest->group_count + group] = (espalier_file_output){
-            .kind = ESPALIER_OUTPUT_CLASS,
-            .group = group,
-            .dtype = ESPALIER_DTYPE_INT32,
-            .first_slot = slot,
-            .slot_count = width,
-            .decision = ESPALIER_DECISION_FIRST_MAXIMUM,
-        };
-        slot += width;
+    const uint64_t count = (uint64_t)plan->output_count + 1;
+    if (count > ESPALIER_LIMIT_OUTPUTS) {
+        return espalier_flatten_fail_limit(work, "outputs", count, ESPALIER_LIMIT_OUTPUTS);
     }
-}
-
-static uint32_t find_sum_dtype(const espalier_forest *forest)
-{
-    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? ESPALIER_DTYPE_FLOAT32
-                                                              : ESPALIER_DTYPE_FLOAT64;
-}
-
-static void fill_margins(const espalier_forest *forest, espalier_file_output *outputs)
-{
-    uint32_t slot = 0;
-    for (uint32_t group = 0; group < forest->group_count; group++) {
-        outputs[group] = (espalier_file_output){
-            .kind = ESPALIER_OUTPUT_MARGIN,
-            .group = group,
-            .dtype = find_sum_dtype(forest),
-            .first_slot = slot,
-            .slot_count = forest->group_width[group],
-        };
-        slot += forest->group_width[group];
-    }
-}
-
-/* A forest: classes, or values. A boosted model: margins, and the same as values. */
-static espalier_status make_outputs(espalier_flattening *work)
-{
-    const espalier_forest *const forest = work->forest;
-    const bool is_forest = forest->task == ESPALIER_FOREST_TASK_FOREST;
-    const bool has_classes = is_forest && forest->classifier;
-    const bool has_value = is_forest ? !has_classes : forest->task == ESPALIER_FOREST_TASK_VALUE;
-    const uint64_t groups = forest->group_count;
-    const uint64_t grouped = has_classes ? groups * 2 : is_forest ? 0 : groups;
-    const uint64_t count = grouped + (has_value ? 1 : 0) + 1;
     espalier_file_output *const outputs =
         espalier_flatten_table(&work->flat->outputs, count, sizeof *outputs);
     if (outputs == NULL) {
         return espalier_flatten_fail_memory(work, "outputs");
     }
-    if (has_classes) {
-        fill_classes(forest, outputs);
-    } else if (!is_forest) {
-        fill_margins(forest, outputs);
+    uint32_t leaves_at = 0;
+    while (leaves_at < plan->output_count && plan->outputs[leaves_at].kind < ESPALIER_OUTPUT_LEAF) {
+        leaves_at++;
     }
-    if (has_value) {
-        outputs[grouped].kind = ESPALIER_OUTPUT_VALUE;
-        outputs[grouped].dtype = find_sum_dtype(forest);
-        outputs[grouped].slot_count = espalier_forest_slots(forest);
+    outputs[leaves_at] =
+        (espalier_file_output){.kind = ESPALIER_OUTPUT_LEAF, .dtype = ESPALIER_DTYPE_INT64};
+    for (uint32_t i = 0; i < plan->output_count; i++) {
+        const espalier_forest_output *const output = &plan->outputs[i];
+        outputs[i < leaves_at ? i : i + 1] = (espalier_file_output){
+            .kind = (uint32_t)output->kind,
+            .group = output->group,
+            .dtype = output->kind == ESPALIER_OUTPUT_CLASS ? ESPALIER_DTYPE_INT32
+                     : output->narrow                      ? ESPALIER_DTYPE_FLOAT32
+                                                           : ESPALIER_DTYPE_FLOAT64,
+            .first_slot = output->first_slot,
+            .slot_count = output->slot_count,
+            .decision = (uint32_t)output->decision,
+        };
     }
-    outputs[count - 1].kind = ESPALIER_OUTPUT_LEAF;
-    outputs[count - 1].dtype = ESPALIER_DTYPE_INT64;
+    work->flat->model.default_output = (uint32_t)plan->default_output;
     return ESPALIER_OK;
 }
 
 espalier_status espalier_flatten_make_plan(espalier_flattening *work)
 {
-    espalier_status status = make_stages(work);
-    if (status == ESPALIER_OK) {
-        status = make_outputs(work);
+    espalier_plan plan;
+    espalier_status status = espalier_plan_make(work->forest, &plan, work->error);
+    if (status != ESPALIER_OK) {
+        return status;
     }
+    status = make_stages(work, &plan);
+    if (status == ESPALIER_OK) {
+        status = make_outputs(work, &plan);
+    }
+    espalier_plan_free(&plan);
     make_steps(work->flat);
     fill_model(work);
     fill_part(work);
@@ -376,8 +375,9 @@ static bool has_start(const espalier_forest *forest)
 }
 
 /*
- * What sums start from, where that is not 0.0. A single tree's answer is its leaf as it is, so -0.0
- * has to stay -0.0: it does when the sum starts from -0.0, which changes no number it is added to.
+ * Constants: what sums start from, where that is not 0.0, then those of stages. A single tree's
+ * answer is its leaf as it is, so -0.0 has to stay -0.0: it does when the sum starts from -0.0,
+ * which changes no number it is added to.
  */
 espalier_status espalier_flatten_make_start(espalier_flattening *work)
 {
@@ -386,17 +386,30 @@ espalier_status espalier_flatten_make_start(espalier_flattening *work)
     const bool is_single = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->start == NULL &&
                            forest->divide == ESPALIER_FOREST_DIVIDE_NONE;
     const bool keeps_zero = is_single && has_negative_zero(forest);
-    if (!keeps_zero && !has_start(forest)) {
+    const bool starts = keeps_zero || has_start(forest);
+    const uint32_t start_count = starts ? flat->part.slot_count : 0;
+    const uint64_t count = (uint64_t)start_count + forest->constant_count;
+    if (count == 0) {
         return ESPALIER_OK;
     }
-    double *const constants =
-        espalier_flatten_table(&flat->constants, flat->part.slot_count, sizeof *constants);
+    if (count > UINT32_MAX) {
+        return espalier_flatten_fail_limit(work, "constants", count, UINT32_MAX);
+    }
+    double *const constants = espalier_flatten_table(&flat->constants, count, sizeof *constants);
     if (constants == NULL) {
         return espalier_flatten_fail_memory(work, "constants");
     }
-    for (uint32_t i = 0; i < flat->part.slot_count; i++) {
+    for (uint32_t i = 0; i < start_count; i++) {
         constants[i] = forest->start != NULL ? forest->start[i] : -0.0;
     }
-    flat->part.start = ESPALIER_START_CONSTANTS;
+    if (forest->constant_count > 0) {
+        memcpy(constants + start_count, forest->constants,
+               forest->constant_count * sizeof *constants);
+    }
+    espalier_file_stage *const stages = flat->stages.data;
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        stages[i].table += espalier_plan_stage_constants(&forest->stages[i]) > 0 ? start_count : 0;
+    }
+    flat->part.start = starts ? ESPALIER_START_CONSTANTS : ESPALIER_START_ZERO;
     return ESPALIER_OK;
 }

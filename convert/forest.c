@@ -5,6 +5,7 @@
  */
 #include "convert/forest.h"
 
+#include "convert/plan.h"
 #include "format/error.h"
 
 #include <float.h>
@@ -232,6 +233,10 @@ static espalier_status check_outputs(const tree_check *check)
         (forest->divide != ESPALIER_FOREST_DIVIDE_NONE || forest->normalise)) {
         return fail_forest(check, "float32 sums are not divided");
     }
+    if (forest->task == ESPALIER_FOREST_TASK_PLAN) {
+        const char *const fault = espalier_plan_find_fault(forest);
+        return fault != NULL ? fail_forest(check, fault) : ESPALIER_OK;
+    }
     return ESPALIER_OK;
 }
 
@@ -266,6 +271,12 @@ static espalier_status check_sums(const tree_check *check)
 uint32_t espalier_forest_slots(const espalier_forest *forest)
 {
     return forest->slot_count != 0 ? forest->slot_count : forest->leaf_width;
+}
+
+uint64_t espalier_forest_all_slots(const espalier_forest *forest)
+{
+    const uint64_t sums = espalier_forest_slots(forest);
+    return sums * (forest->normalise ? 2 : 1) + forest->stage_slots;
 }
 
 uint32_t espalier_forest_iterations(const espalier_forest *forest)
@@ -352,6 +363,9 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->start);
     free(forest->tree_iteration);
     free(forest->group_width);
+    free(forest->stages);
+    free(forest->constants);
+    free(forest->outputs);
     if (forest->labels != NULL) {
         for (uint32_t group = 0; group < forest->group_count; group++) {
             free_labels(&forest->labels[group]);

@@ -62,8 +62,72 @@ typedef enum espalier_forest_accumulator {
 typedef enum espalier_forest_task {
     ESPALIER_FOREST_TASK_FOREST = 0, /* scikit-learn: PROBABILITY and CLASS, or VALUE */
     ESPALIER_FOREST_TASK_MARGIN = 1, /* sums only: MARGIN; the link is not known or not supported */
-    ESPALIER_FOREST_TASK_VALUE = 2   /* MARGIN, and the same numbers as VALUE: an identity link */
+    ESPALIER_FOREST_TASK_VALUE = 2,  /* MARGIN, and the same numbers as VALUE: an identity link */
+    ESPALIER_FOREST_TASK_PLAN = 3    /* `outputs`, of sums and of what `stages` make of them */
 } espalier_forest_task;
+
+/*
+ * Arithmetic between sums and outputs; the formulas are docs/format.md's, 18.4. x: the slots that
+ * are read, n of them and as many written where nothing else is said; c: n constants.
+ */
+typedef enum espalier_forest_operation {
+    ESPALIER_FOREST_NORMALISE = 1,         /* x by their sum; a sum of zero divides by one */
+    ESPALIER_FOREST_ADD = 2,               /* x + c */
+    ESPALIER_FOREST_MULTIPLY = 3,          /* x c */
+    ESPALIER_FOREST_DIVIDE = 4,            /* x / c */
+    ESPALIER_FOREST_DIVIDE_ITERATIONS = 5, /* x by the number of iterations used */
+    ESPALIER_FOREST_SIGMOID = 6,           /* 1 / (1 + exp(-x)) */
+    ESPALIER_FOREST_SOFTMAX = 7,           /* exp(x - max) by their sum */
+    ESPALIER_FOREST_SOFTMAX_LOG = 8,       /* exp(x - (log(sum of exp(x - max)) + max)) */
+    ESPALIER_FOREST_EXP = 9,
+    ESPALIER_FOREST_LOG1P_EXP = 10,      /* log1p(exp(x)) */
+    ESPALIER_FOREST_SIGNED_SQUARE = 11,  /* sign(x) x x */
+    ESPALIER_FOREST_NEGATIVE_POWER = 12, /* -(2^-x) */
+    ESPALIER_FOREST_TWO_CLASSES = 13,    /* 1 - x and x for each x: writes 2 n */
+    ESPALIER_FOREST_STEP = 14,           /* 1 if x > 0, else 0 */
+    ESPALIER_FOREST_INDEX = 15,          /* of the first maximum: writes 1 */
+    ESPALIER_FOREST_SORT = 16,           /* ascending */
+    ESPALIER_FOREST_SPREAD = 17,         /* one x by each c: reads 1 */
+    ESPALIER_FOREST_PRODUCTS = 18,       /* the sum of all x c: writes 1 */
+    ESPALIER_FOREST_CONSTANTS = 19,      /* c: reads nothing */
+    ESPALIER_FOREST_EXPECTILES = 20      /* XGBoost's: running sums of softplus */
+} espalier_forest_operation;
+
+/* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
+ * gaps: espalier_plan_add_stage (plan.h) sees to that. */
+typedef struct espalier_forest_stage {
+    espalier_forest_operation operation;
+    uint32_t input_slot;
+    uint32_t output_slot;
+    uint32_t count;          /* n */
+    bool narrow;             /* float32: inputs, constants and every result; else float64 */
+    bool pairwise;           /* NORMALISE, SOFTMAX..: adds as NumPy does; else one after another */
+    uint32_t first_constant; /* in `constants` */
+} espalier_forest_stage;
+
+/* How classes are found. */
+typedef enum espalier_forest_decision {
+    ESPALIER_FOREST_NO_DECISION = 0, /* not CLASS */
+    ESPALIER_FOREST_FIRST_MAXIMUM = 1,
+    ESPALIER_FOREST_LAST_MAXIMUM = 2,
+    ESPALIER_FOREST_ABOVE_ZERO = 3,    /* of one slot, between two classes: > 0 is the second */
+    ESPALIER_FOREST_AT_LEAST_ZERO = 4, /* >= 0 is */
+    ESPALIER_FOREST_ABOVE_HALF = 5     /* > 0.5 is */
+} espalier_forest_decision;
+
+/*
+ * What can be asked for. MARGIN, PROBABILITY and CLASS: one for each group, in their order, or
+ * none; VALUE and SCORE: at most one. LEAF is always there and is not listed. A PROBABILITY has as
+ * many slots as its group labels, or one: the second's of two.
+ */
+typedef struct espalier_forest_output {
+    espalier_output_kind kind;
+    uint32_t group;
+    uint32_t first_slot;
+    uint32_t slot_count;
+    espalier_forest_decision decision;
+    bool narrow; /* float32, as all its slots are; CLASS: false */
+} espalier_forest_output;
 
 /* The class labels of one of the trainer's outputs; item i in the field its kind names. */
 typedef struct espalier_forest_labels {
@@ -105,13 +169,23 @@ typedef struct espalier_forest {
 
     /* Outputs. */
     espalier_forest_task task;
-    bool classifier; /* FOREST: PROBABILITY and CLASS; MARGIN: the trainer's estimator classifies */
-    uint32_t group_count;           /* the trainer's outputs */
-    uint32_t *group_width;          /* [group_count] classes of the output; regression: 1 each */
-    espalier_forest_labels *labels; /* [group_count], NULL for regression */
+    bool classifier; /* FOREST: PROBABILITY and CLASS; else: the trainer's estimator classifies */
+    uint32_t group_count;  /* the trainer's outputs */
+    uint32_t *group_width; /* [group_count] sums of the output; FOREST: its classes, or 1 */
+    espalier_forest_labels *labels; /* [group_count], NULL without classes */
     espalier_forest_divide divide;
-    bool normalise;        /* a single tree that stores counts: classes are decided on the stored
+    bool normalise; /* a single tree that stores counts: classes are decided on the stored
                              row, probabilities are row / sum per group (pairwise; 0: by 1) */
+    /* PLAN, filled through plan.h; all NULL and 0 otherwise. */
+    espalier_forest_stage *stages;
+    uint32_t stage_count;
+    double *constants;
+    uint32_t constant_count;
+    espalier_forest_output *outputs; /* sorted by kind, then group */
+    uint32_t output_count;
+    uint32_t stage_slots;                /* written by all stages */
+    espalier_output_kind default_output; /* what the trainer's own predict gives */
+
     bool leaf_is_vector;   /* apply gives one column per tree; false: a single number per row */
     uint32_t leaf_classes; /* apply gives an axis of iterations and one of so many trees; 0: no */
 
@@ -142,6 +216,9 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
 
 /* slot_count, iteration_count and default_iterations with what their 0 stands for. */
 uint32_t espalier_forest_slots(const espalier_forest *forest);
+
+/* The sums and all that is made of them. */
+uint64_t espalier_forest_all_slots(const espalier_forest *forest);
 uint32_t espalier_forest_iterations(const espalier_forest *forest);
 uint32_t espalier_forest_iterations_used(const espalier_forest *forest);
 

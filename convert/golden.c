@@ -5,6 +5,7 @@
  */
 #include "convert/golden.h"
 
+#include "convert/plan.h"
 #include "convert/reference.h"
 #include "format/error.h"
 
@@ -16,8 +17,6 @@
  */
 #define BLOCK_ROWS_MAX  500u
 #define BLOCK_BYTES_MAX ((uint64_t)32 << 20)
-/* Output kinds that a forest has; the comparison asks for each. */
-#define KINDS_MAX 3u
 
 /* A block of rows, the reference's answers for them, and room for the model's. */
 typedef struct golden_block {
@@ -68,7 +67,8 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const uint64_t row_bytes = features * 24 + slots * 16 + trees * (8 + 4 * kinds);
     const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
     const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
-    const size_t answers = slots > trees ? slots : trees;
+    const size_t widest = slots > forest->group_count ? slots : forest->group_count;
+    const size_t answers = widest > trees ? widest : trees;
     memset(block, 0, sizeof *block);
     block->golden = golden;
     block->rows_max = (uint32_t)rows;
@@ -199,7 +199,7 @@ static espalier_rows describe_rows(const golden_block *block, const row_shape *s
 
 /* Predicts the block in one call, or row by row. */
 static espalier_status predict_block(const golden_block *block, espalier_predictor *predictor,
-                                     const espalier_output_info *output, const row_shape *shape)
+                                     const espalier_plan_columns *output, const row_shape *shape)
 {
     espalier_rows rows = describe_rows(block, shape);
     const bool is_narrow =
@@ -208,7 +208,7 @@ static espalier_status predict_block(const golden_block *block, espalier_predict
     const size_t row_bytes = output->width * item_bytes;
     espalier_outputs outputs = {.data = block->answers, .data_bytes = block->answer_bytes};
     if (!shape->one_by_one) {
-        return espalier_predict(predictor, (espalier_output_kind)output->kind, &rows, &outputs);
+        return espalier_predict(predictor, output->kind, &rows, &outputs);
     }
     const size_t value_bytes = shape->dtype == ESPALIER_DTYPE_FLOAT64 ? 8 : 4;
     rows.row_count = 1;
@@ -220,7 +220,7 @@ static espalier_status predict_block(const golden_block *block, espalier_predict
         rows.data = first + row * rows.feature_count * value_bytes;
         outputs.data = (uint8_t *)block->answers + row * row_bytes;
         outputs.data_bytes = row_bytes;
-        status = espalier_predict(predictor, (espalier_output_kind)output->kind, &rows, &outputs);
+        status = espalier_predict(predictor, output->kind, &rows, &outputs);
     }
     return status;
 }
@@ -232,7 +232,7 @@ typedef struct two_values {
     bool same;
 } two_values;
 
-static two_values compare_value(const golden_block *block, const espalier_output_info *output,
+static two_values compare_value(const golden_block *block, const espalier_plan_columns *output,
                                 const row_shape *shape, uint32_t row, size_t column)
 {
     const espalier_forest *const forest = block->golden->forest;
@@ -249,8 +249,7 @@ static two_values compare_value(const golden_block *block, const espalier_output
         const int32_t expected = block->classes[asked * forest->group_count + column];
         return (two_values){number, expected, number == expected};
     }
-    const size_t slot = asked * espalier_reference_slot_count(forest) +
-                        espalier_reference_answer_slot(forest) + column;
+    const size_t slot = asked * espalier_reference_slot_count(forest) + output->slots[column];
     const double expected = block->slots[slot];
     if (output->dtype == ESPALIER_DTYPE_FLOAT32) {
         const float value = ((const float *)block->answers)[index];
@@ -261,15 +260,14 @@ static two_values compare_value(const golden_block *block, const espalier_output
     return (two_values){value, expected, memcmp(&value, &expected, sizeof value) == 0};
 }
 
-static espalier_status compare_block(const golden_block *block, const espalier_output_info *output,
+static espalier_status compare_block(const golden_block *block, const espalier_plan_columns *output,
                                      const row_shape *shape, const char *name,
                                      espalier_error *error_out)
 {
-    static const char *const kinds[] = {[ESPALIER_OUTPUT_MARGIN] = "margin",
-                                        [ESPALIER_OUTPUT_PROBABILITY] = "probability",
-                                        [ESPALIER_OUTPUT_CLASS] = "class",
-                                        [ESPALIER_OUTPUT_VALUE] = "value",
-                                        [ESPALIER_OUTPUT_LEAF] = "leaf"};
+    static const char *const kinds[] = {
+        [ESPALIER_OUTPUT_MARGIN] = "margin", [ESPALIER_OUTPUT_PROBABILITY] = "probability",
+        [ESPALIER_OUTPUT_CLASS] = "class",   [ESPALIER_OUTPUT_VALUE] = "value",
+        [ESPALIER_OUTPUT_LEAF] = "leaf",     [ESPALIER_OUTPUT_SCORE] = "score"};
     for (uint32_t row = 0; row < block->row_count; row++) {
         for (size_t column = 0; column < output->width; column++) {
             const two_values values = compare_value(block, output, shape, row, column);
@@ -286,55 +284,45 @@ static espalier_status compare_block(const golden_block *block, const espalier_o
     return ESPALIER_OK;
 }
 
-/* The outputs of the model that the forest must have, in the forest's shape. */
-static espalier_status list_outputs(const espalier_forest *forest, const espalier_model *model,
-                                    const char *name, espalier_output_info *outputs,
-                                    uint32_t *count_out, espalier_error *error_out)
+/* The model must have the outputs of its forest, in their shape. */
+static espalier_status check_outputs(const espalier_model *model,
+                                     const espalier_plan_columns *outputs, uint32_t output_count,
+                                     const char *name, espalier_error *error_out)
 {
-    const bool is_forest = forest->task == ESPALIER_FOREST_TASK_FOREST;
-    const bool classifies = is_forest && forest->classifier;
-    const bool has_value = is_forest ? !classifies : forest->task == ESPALIER_FOREST_TASK_VALUE;
-    const size_t sums = espalier_forest_slots(forest);
-    const espalier_dtype sum_dtype = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32
-                                         ? ESPALIER_DTYPE_FLOAT32
-                                         : ESPALIER_DTYPE_FLOAT64;
-    const struct {
-        espalier_output_kind kind;
-        espalier_dtype dtype;
-        size_t width;
-        bool expected;
-    } kinds[] = {
-        {ESPALIER_OUTPUT_MARGIN, sum_dtype, sums, !is_forest},
-        {ESPALIER_OUTPUT_PROBABILITY, ESPALIER_DTYPE_FLOAT64, sums, classifies},
-        {ESPALIER_OUTPUT_CLASS, ESPALIER_DTYPE_INT32, forest->group_count, classifies},
-        {ESPALIER_OUTPUT_VALUE, sum_dtype, sums, has_value},
-        {ESPALIER_OUTPUT_LEAF, ESPALIER_DTYPE_INT64, forest->tree_count, true},
-    };
-    uint32_t count = 0;
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        if (!kinds[i].expected) {
-            continue;
-        }
-        const espalier_status status = espalier_model_output(model, kinds[i].kind, &outputs[count]);
-        if (status != ESPALIER_OK || outputs[count].width != kinds[i].width ||
-            outputs[count].dtype != (uint32_t)kinds[i].dtype) {
+    for (uint32_t i = 0; i < output_count; i++) {
+        espalier_output_info info;
+        const espalier_status status = espalier_model_output(model, outputs[i].kind, &info);
+        if (status != ESPALIER_OK || info.width != outputs[i].width ||
+            info.dtype != (uint32_t)outputs[i].dtype) {
             return espalier_error_set(error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
                                       "%s: output kind %d is not that of the forest; not published",
-                                      name, (int)kinds[i].kind);
+                                      name, (int)outputs[i].kind);
         }
-        count++;
     }
-    *count_out = count;
     return ESPALIER_OK;
+}
+
+/* What stages make of sums is the same for all ways to hand rows over: two ways do. */
+static bool is_asked(const espalier_forest *forest, const espalier_plan_columns *output,
+                     size_t shape)
+{
+    const bool linked =
+        forest->task == ESPALIER_FOREST_TASK_PLAN &&
+        (output->kind == ESPALIER_OUTPUT_PROBABILITY || output->kind == ESPALIER_OUTPUT_CLASS ||
+         output->kind == ESPALIER_OUTPUT_VALUE);
+    return !linked || shape < 2;
 }
 
 /* Every output in every shape, for the rows of the block. */
 static espalier_status prove_block(const golden_block *block, espalier_predictor *predictor,
-                                   const espalier_output_info *outputs, uint32_t output_count,
+                                   const espalier_plan_columns *outputs, uint32_t output_count,
                                    const char *name, espalier_error *error_out)
 {
     for (size_t i = 0; i < sizeof row_shapes / sizeof row_shapes[0]; i++) {
         for (uint32_t j = 0; j < output_count; j++) {
+            if (!is_asked(block->golden->forest, &outputs[j], i)) {
+                continue;
+            }
             espalier_status status = predict_block(block, predictor, &outputs[j], &row_shapes[i]);
             if (status != ESPALIER_OK) {
                 return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
@@ -355,7 +343,7 @@ espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_
                                         void *progress_context, espalier_error *error_out)
 {
     const uint32_t row_count = espalier_golden_compared_count(golden->forest);
-    espalier_output_info outputs[KINDS_MAX];
+    espalier_plan_columns outputs[ESPALIER_PLAN_KINDS_MAX];
     uint32_t output_count = 0;
     espalier_predictor *predictor = NULL;
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
@@ -366,7 +354,10 @@ espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_
     if (status != ESPALIER_OK) {
         return status;
     }
-    status = list_outputs(golden->forest, model, name, outputs, &output_count, error_out);
+    status = espalier_plan_list(golden->forest, outputs, &output_count, error_out);
+    if (status == ESPALIER_OK) {
+        status = check_outputs(model, outputs, output_count, name, error_out);
+    }
     if (status != ESPALIER_OK) {
         goto out;
     }
@@ -387,6 +378,7 @@ espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_
 
 out:
     espalier_predictor_destroy(predictor);
+    espalier_plan_list_free(outputs, output_count);
     free_block(&block);
     return status;
 }

@@ -240,7 +240,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 
 uint32_t espalier_golden_stored_count(const espalier_forest *forest)
 {
-    const uint64_t slots = (uint64_t)espalier_forest_slots(forest) * (forest->normalise ? 2 : 1);
+    const uint64_t slots = espalier_forest_all_slots(forest);
     const uint64_t row_bytes = (forest->feature_count + slots) * sizeof(double) +
                                forest->tree_count * (uint64_t)sizeof(uint32_t);
     const uint64_t quarter = forest->node_count * sizeof(espalier_file_node) / 4 / row_bytes;
@@ -259,6 +259,7 @@ uint32_t espalier_golden_compared_count(const espalier_forest *forest)
         /* A tree of one node costs its turn and its addition. */
         visits += forest->trees[i].depth + 1 + forest->leaf_width / 8;
     }
+    visits += forest->stage_slots;
     const uint64_t by_work =
         smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / forest->feature_count);
     const uint32_t stored = espalier_golden_stored_count(forest);
@@ -273,6 +274,12 @@ void espalier_golden_counts(const espalier_forest *forest, espalier_proof *proof
     const bool decides = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->classifier;
     const uint64_t classes = decides ? forest->group_count : 0;
     proof->rows_compared = rows;
-    proof->values_compared = rows * (espalier_forest_slots(forest) + classes);
+    const bool is_plan = forest->task == ESPALIER_FOREST_TASK_PLAN;
+    uint64_t values = is_plan ? 0 : espalier_forest_slots(forest) + classes;
+    for (uint32_t i = 0; i < forest->output_count; i++) {
+        const espalier_forest_output *const output = &forest->outputs[i];
+        values += output->kind == ESPALIER_OUTPUT_CLASS ? 1 : output->slot_count;
+    }
+    proof->values_compared = rows * values;
     proof->leaves_compared = rows * forest->tree_count;
 }

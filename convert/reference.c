@@ -4,14 +4,10 @@
  */
 #include "convert/reference.h"
 
+#include "convert/reference_stages.h"
+
 #include <math.h>
 #include <string.h>
-
-/* NumPy adds blocks of up to this many values with eight accumulators and halves longer runs. */
-#define PAIRWISE_BLOCK 128u
-#define PAIRWISE_LANES 8u
-/* Halving a run of 2^32 values 32 times leaves one. */
-#define PAIRWISE_DEPTH_MAX 32u
 
 /* LightGBM's kZeroThreshold: magnitudes up to it are zero. */
 #define TINY ((double)1e-35F)
@@ -30,12 +26,7 @@ static uint32_t count_sums(const espalier_forest *forest)
 
 uint32_t espalier_reference_slot_count(const espalier_forest *forest)
 {
-    return forest->normalise ? count_sums(forest) * 2 : count_sums(forest);
-}
-
-uint32_t espalier_reference_answer_slot(const espalier_forest *forest)
-{
-    return forest->normalise ? count_sums(forest) : 0;
+    return (forest->normalise ? count_sums(forest) * 2 : count_sums(forest)) + forest->stage_slots;
 }
 
 /* A feature as the trainer compares it. */
@@ -85,76 +76,13 @@ static const double *find_values(const espalier_forest *forest, const espalier_f
     return forest->leaf_values + row * forest->leaf_width;
 }
 
-/* NumPy's sum of up to 128 values. */
-static double sum_block(const double *values, uint64_t count)
-{
-    if (count < PAIRWISE_LANES) {
-        double sum = 0.0;
-        for (uint64_t i = 0; i < count; i++) {
-            sum += values[i];
-        }
-        return sum;
-    }
-    double lanes[PAIRWISE_LANES];
-    memcpy(lanes, values, sizeof lanes);
-    uint64_t i = PAIRWISE_LANES;
-    for (; i + PAIRWISE_LANES <= count; i += PAIRWISE_LANES) {
-        for (uint64_t lane = 0; lane < PAIRWISE_LANES; lane++) {
-            lanes[lane] += values[i + lane];
-        }
-    }
-    double sum = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-                 ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-    for (; i < count; i++) {
-        sum += values[i];
-    }
-    return sum;
-}
-
-/* NumPy's pairwise sum: a longer run is the sum of its two halves, the left a multiple of eight. */
-static double sum_pairwise(const double *values, uint64_t count)
-{
-    /* Runs whose left half is being summed (left_done false), or was. */
-    struct {
-        uint64_t first;
-        uint64_t count;
-        double left;
-        bool left_done;
-    } runs[PAIRWISE_DEPTH_MAX];
-    uint32_t depth = 0;
-    uint64_t first = 0;
-    for (;;) {
-        while (count > PAIRWISE_BLOCK) {
-            runs[depth].first = first;
-            runs[depth].count = count;
-            runs[depth].left_done = false;
-            depth++;
-            count = count / 2 - count / 2 % PAIRWISE_LANES;
-        }
-        double sum = sum_block(values + first, count);
-        while (depth > 0 && runs[depth - 1].left_done) {
-            depth--;
-            sum = runs[depth].left + sum;
-        }
-        if (depth == 0) {
-            return sum;
-        }
-        const uint64_t half = runs[depth - 1].count / 2;
-        const uint64_t left_count = half - half % PAIRWISE_LANES;
-        runs[depth - 1].left = sum;
-        runs[depth - 1].left_done = true;
-        first = runs[depth - 1].first + left_count;
-        count = runs[depth - 1].count - left_count;
-    }
-}
-
 /* Probabilities from stored counts, behind them. */
 static void normalise_row(const espalier_forest *forest, double *slots)
 {
     uint32_t slot = 0;
     for (uint32_t group = 0; group < forest->group_count; group++) {
         const uint32_t width = forest->group_width[group];
-        const double sum = sum_pairwise(slots + slot, width);
+        const double sum = espalier_reference_sum(slots + slot, width, true, false);
         const double divisor = sum == 0.0 ? 1.0 : sum;
         for (uint32_t i = slot; i < slot + width; i++) {
             slots[count_sums(forest) + i] = slots[i] / divisor;
@@ -232,6 +160,10 @@ static void evaluate(const espalier_forest *forest, const row_block *rows, doubl
         if (forest->normalise) {
             normalise_row(forest, sums);
         }
+        for (uint32_t i = 0; i < forest->stage_count; i++) {
+            espalier_reference_stage(forest, &forest->stages[i], (double)count_iterations(forest),
+                                     sums);
+        }
     }
 }
 
@@ -249,19 +181,47 @@ void espalier_reference_evaluate_float64(const espalier_forest *forest, const do
     evaluate(forest, &block, slots, leaves);
 }
 
+/* The class of one group: by its output's rule, or the first maximum of its sums. */
+static uint32_t find_class(espalier_forest_decision decision, const double *values, uint32_t count)
+{
+    if (decision == ESPALIER_FOREST_ABOVE_ZERO) {
+        return values[0] > 0.0;
+    }
+    if (decision == ESPALIER_FOREST_AT_LEAST_ZERO) {
+        return values[0] >= 0.0;
+    }
+    if (decision == ESPALIER_FOREST_ABOVE_HALF) {
+        return values[0] > 0.5;
+    }
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        const bool wins = decision == ESPALIER_FOREST_LAST_MAXIMUM ? values[i] >= values[best]
+                                                                   : values[i] > values[best];
+        best = wins ? i : best;
+    }
+    return best;
+}
+
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,
                                 size_t row_count, int32_t *classes)
 {
     const uint32_t slot_count = espalier_reference_slot_count(forest);
     for (size_t row = 0; row < row_count; row++) {
         const double *values = slots + row * slot_count;
+        int32_t *const own = classes + row * forest->group_count;
         for (uint32_t group = 0; group < forest->group_count; group++) {
-            uint32_t best = 0;
-            for (uint32_t i = 1; i < forest->group_width[group]; i++) {
-                best = values[i] > values[best] ? i : best;
-            }
-            classes[row * forest->group_count + group] = (int32_t)best;
+            own[group] = (int32_t)find_class(ESPALIER_FOREST_FIRST_MAXIMUM, values,
+                                             forest->group_width[group]);
             values += forest->group_width[group];
+        }
+        for (uint32_t i = 0; i < forest->output_count; i++) {
+            const espalier_forest_output *const output = &forest->outputs[i];
+            if (output->kind == ESPALIER_OUTPUT_CLASS) {
+                own[output->group] =
+                    (int32_t)find_class(output->decision,
+                                        slots + row * slot_count + output->first_slot,
+                                        output->slot_count);
+            }
         }
     }
 }

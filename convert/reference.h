@@ -13,11 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Values per row: the sums, then, with normalise, the probabilities. */
+/* Values per row: the sums, then, with normalise, the probabilities, then what stages write. */
 uint32_t espalier_reference_slot_count(const espalier_forest *forest);
-
-/* The first slot of what the trainer's predict_proba or a regressor's predict gives. */
-uint32_t espalier_reference_answer_slot(const espalier_forest *forest);
 
 /*
  * Evaluates row_count rows, [row_count][feature_count], as the trainer's predict does, with the
@@ -30,7 +27,8 @@ void espalier_reference_evaluate(const espalier_forest *forest, const float *row
 void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
                                          size_t row_count, double *slots, uint32_t *leaves);
 
-/* Class indices [row_count][group_count] of evaluated rows: the first maximum of each group. */
+/* Class indices [row_count][group_count] of evaluated rows: as the group's CLASS output decides, or
+ * without one the first maximum of its sums. */
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,
                                 size_t row_count, int32_t *classes);
 

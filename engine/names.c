@@ -123,7 +123,16 @@ static uint32_t find_labels_fault(const uint8_t *section, uint64_t section_bytes
     return 0;
 }
 
-/* Every class and probability output must have as many slots as its group has labels. */
+/* As many slots as the group has labels; or one that decides between two. */
+static bool labels_fit(const espalier_file_output *output, uint32_t label_count)
+{
+    const bool is_class = output->kind == ESPALIER_OUTPUT_CLASS;
+    const bool is_between_two =
+        is_class ? output->decision > ESPALIER_DECISION_LAST_MAXIMUM : output->slot_count == 1;
+    return is_between_two ? label_count == 2 || (!is_class && label_count == 1)
+                          : output->slot_count == label_count;
+}
+
 static bool labels_fit_outputs(const espalier_model *model)
 {
     bool classes = false, probabilities = false;
@@ -134,7 +143,7 @@ static bool labels_fit_outputs(const espalier_model *model)
         classes = classes || is_class;
         probabilities = probabilities || is_probability;
         if ((is_class || is_probability) && model->labels != NULL &&
-            output->slot_count != espalier_model_label_group(model, output->group)->count) {
+            !labels_fit(output, espalier_model_label_group(model, output->group)->count)) {
             return false;
         }
     }

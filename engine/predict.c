@@ -121,7 +121,7 @@ static void write_slots(const call *c, const double *slots, uint8_t *out)
         }
         const double *const values = slots + output->first_slot;
         if (c->kind == ESPALIER_OUTPUT_CLASS) {
-            const int32_t best = espalier_first_maximum(values, output->slot_count);
+            const int32_t best = espalier_decide(output->decision, values, output->slot_count);
             memcpy(out, &best, sizeof best);
             out += sizeof best;
         } else if (c->is_float32) {

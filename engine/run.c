@@ -67,7 +67,11 @@ static void run_stages(espalier_predictor *predictor, const espalier_file_step *
 {
     const espalier_model *const model = predictor->model;
     for (uint32_t i = 0; i < step->count; i++) {
-        espalier_stage_run(&model->stages[step->first + i], predictor->slots,
+        const espalier_file_stage *const stage = &model->stages[step->first + i];
+        const bool divides = stage->operation == ESPALIER_STAGE_DIVIDE_ITERATIONS;
+        const double iterations =
+            divides ? (double)predictor->parts[stage->table].iterations_used : 0.0;
+        espalier_stage_run(stage, model->constants, iterations, predictor->slots,
                            model->head->slot_count, row_count);
     }
 }

@@ -1,37 +1,119 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See stages.h. Every operation is rounded once, in the order the format prescribes.
+ * See stages.h. Every operation is rounded once, in the order the format prescribes; float32
+ * operations are those of float32 numbers kept in float64 slots. Needs exp and log of libm, whose
+ * last bit may differ from machine to machine.
  */
 #include "engine/stages.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
-static double sum_sequential(const double *values, uint32_t count)
+#if FLT_EVAL_METHOD != 0
+#error "stages are computed in float32 and float64, step by step"
+#endif
+
+/* XGBoost keeps the argument of exp below this, so that a sigmoid is never 0. */
+#define SIGMOID_EXPONENT_MAX 88.7f
+/* How much further than its softplus XGBoost puts an expectile behind the one before. */
+#define EXPECTILE_STEP 1e-6f
+
+/* What an operation reads and writes, in terms of n = slot_count. */
+typedef struct operation {
+    bool reads;     /* n slots, but for SPREAD */
+    uint8_t writes; /* times n; 0: one slot */
+    bool constants; /* n of them */
+    bool adds;      /* has an order of additions */
+    bool narrow;    /* may be float32 */
+    bool wide;      /* may be float64 */
+    bool linked;    /* its result depends on libm's last bit */
+} operation;
+
+static const operation operations[ESPALIER_STAGE_LAST + 1] = {
+    [ESPALIER_STAGE_NORMALISE] = {.reads = true, .writes = 1, .adds = true, .wide = true},
+    [ESPALIER_STAGE_ADD] = {true, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_MULTIPLY] = {true, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_DIVIDE] = {true, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_DIVIDE_ITERATIONS] = {.reads = true, .writes = 1, .wide = true},
+    [ESPALIER_STAGE_SIGMOID] = {true, 1, false, false, true, true, true},
+    [ESPALIER_STAGE_SOFTMAX] = {true, 1, false, true, true, true, true},
+    [ESPALIER_STAGE_SOFTMAX_LOG] = {true, 1, false, true, false, true, true},
+    [ESPALIER_STAGE_EXP] = {true, 1, false, false, true, true, true},
+    [ESPALIER_STAGE_LOG1P_EXP] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_SIGNED_SQUARE] = {.reads = true, .writes = 1, .wide = true},
+    [ESPALIER_STAGE_NEGATIVE_POWER] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_TWO_CLASSES] = {true, 2, false, false, true, true, false},
+    [ESPALIER_STAGE_STEP] = {true, 1, false, false, true, true, false},
+    [ESPALIER_STAGE_INDEX] = {true, 0, false, false, true, true, false},
+    [ESPALIER_STAGE_SORT] = {true, 1, false, false, true, true, false},
+    [ESPALIER_STAGE_SPREAD] = {.reads = true, .writes = 1, .constants = true, .wide = true},
+    [ESPALIER_STAGE_PRODUCTS] = {.reads = true, .constants = true, .wide = true},
+    [ESPALIER_STAGE_CONSTANTS] = {false, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_EXPECTILES] = {true, 1, false, false, true, false, true},
+};
+
+bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
+{
+    if (stage->operation == 0 || stage->operation > ESPALIER_STAGE_LAST) {
+        return false;
+    }
+    const operation *const known = &operations[stage->operation];
+    const bool spreads = stage->operation == ESPALIER_STAGE_SPREAD;
+    *shape_out = (espalier_stage_shape){
+        .input_count = spreads        ? 1
+                       : known->reads ? stage->slot_count
+                                      : 0,
+        .output_count = known->writes != 0 ? (uint64_t)known->writes * stage->slot_count : 1,
+        .constant_count = known->constants ? stage->slot_count : 0,
+        .adds = known->adds,
+        .narrow = known->narrow,
+        .wide = known->wide,
+        .linked = known->linked,
+    };
+    return true;
+}
+
+/* A result in the stage's arithmetic: float32 operations on float32 numbers round alike whether
+ * they are rounded to float64 before or not. */
+static double round_result(bool narrow, double value)
+{
+    return narrow ? (double)(float)value : value;
+}
+
+/* ---- sums ---- */
+
+static double sum_sequential(const double *values, uint32_t count, bool narrow)
 {
     double sum = 0.0;
     for (uint32_t i = 0; i < count; i++) {
-        sum += values[i];
+        sum = round_result(narrow, sum + values[i]);
     }
     return sum;
 }
 
 /* Up to 128 values, as NumPy's pairwise sum adds a block. */
-static double sum_block(const double *values, uint32_t count)
+static double sum_block(const double *values, uint32_t count, bool narrow)
 {
     if (count < 8) {
-        return sum_sequential(values, count);
+        return sum_sequential(values, count, narrow);
     }
     double r[8];
     memcpy(r, values, sizeof r);
     uint32_t i = 8;
     for (; i + 8 <= count; i += 8) {
         for (uint32_t j = 0; j < 8; j++) {
-            r[j] += values[i + j];
+            r[j] = round_result(narrow, r[j] + values[i + j]);
         }
     }
-    double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+    for (uint32_t step = 1; step < 8; step *= 2) {
+        for (uint32_t j = 0; j < 8; j += 2 * step) {
+            r[j] = round_result(narrow, r[j] + r[j + step]);
+        }
+    }
+    double sum = r[0];
     for (; i < count; i++) {
-        sum += values[i];
+        sum = round_result(narrow, sum + values[i]);
     }
     return sum;
 }
@@ -48,7 +130,7 @@ typedef struct pairwise_frame {
 #define PAIRWISE_FRAMES_MAX 32
 
 /* NumPy's pairwise sum: blocks of at most 128, halves split at a multiple of eight. */
-static double sum_pairwise(const double *values, uint32_t count)
+static double sum_pairwise(const double *values, uint32_t count, bool narrow)
 {
     pairwise_frame frames[PAIRWISE_FRAMES_MAX];
     frames[0] = (pairwise_frame){values, count, 0, 0.0};
@@ -58,7 +140,7 @@ static double sum_pairwise(const double *values, uint32_t count)
         pairwise_frame *const frame = &frames[depth - 1];
         const uint32_t half = frame->count / 2 - frame->count / 2 % 8;
         if (frame->count <= 128) {
-            result = sum_block(frame->values, frame->count);
+            result = sum_block(frame->values, frame->count, narrow);
             depth--;
         } else if (frame->visited == 0) {
             frame->visited = 1;
@@ -68,34 +150,262 @@ static double sum_pairwise(const double *values, uint32_t count)
             frame->left = result;
             frames[depth++] = (pairwise_frame){frame->values + half, frame->count - half, 0, 0.0};
         } else {
-            result = frame->left + result;
+            result = round_result(narrow, frame->left + result);
             depth--;
         }
     }
     return result;
 }
 
-void espalier_stage_run(const espalier_file_stage *stage, double *slots, size_t slot_stride,
-                        size_t row_count)
+static double sum_in_order(const espalier_file_stage *stage, const double *values, bool narrow)
 {
-    for (size_t r = 0; r < row_count; r++) {
-        const double *const input = slots + r * slot_stride + stage->input_slot;
-        double *const output = slots + r * slot_stride + stage->output_slot;
-        double sum = stage->order == ESPALIER_ORDER_PAIRWISE
-                         ? sum_pairwise(input, stage->slot_count)
-                         : sum_sequential(input, stage->slot_count);
-        sum = sum == 0.0 ? 1.0 : sum;
-        for (uint32_t i = 0; i < stage->slot_count; i++) {
-            output[i] = input[i] / sum;
-        }
+    return stage->order == ESPALIER_ORDER_PAIRWISE
+               ? sum_pairwise(values, stage->slot_count, narrow)
+               : sum_sequential(values, stage->slot_count, narrow);
+}
+
+/* ---- operations on the slots of one row ---- */
+
+static void run_normalise(const espalier_file_stage *stage, const double *x, double *y)
+{
+    double sum = sum_in_order(stage, x, false);
+    sum = sum == 0.0 ? 1.0 : sum;
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = x[i] / sum;
     }
 }
 
-int32_t espalier_first_maximum(const double *values, uint32_t count)
+static double exp_rounded(bool narrow, double value)
+{
+    return narrow ? (double)expf((float)value) : exp(value);
+}
+
+static double find_maximum(const double *x, uint32_t count)
+{
+    double most = x[0];
+    for (uint32_t i = 1; i < count; i++) {
+        most = x[i] > most ? x[i] : most;
+    }
+    return most;
+}
+
+/* In sequential order float32 exponentials are added up in float64, and the sum rounded. */
+static void run_softmax(const espalier_file_stage *stage, const double *x, double *y)
+{
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    const double most = find_maximum(x, stage->slot_count);
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = exp_rounded(narrow, round_result(narrow, x[i] - most));
+    }
+    const bool adds_narrow = narrow && stage->order == ESPALIER_ORDER_PAIRWISE;
+    const double sum = round_result(narrow, sum_in_order(stage, y, adds_narrow));
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = round_result(narrow, y[i] / sum);
+    }
+}
+
+static void run_softmax_log(const espalier_file_stage *stage, const double *x, double *y)
+{
+    const double most = find_maximum(x, stage->slot_count);
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = exp(x[i] - most);
+    }
+    const double total = log(sum_in_order(stage, y, false)) + most;
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = exp(x[i] - total);
+    }
+}
+
+static double sigmoid(bool narrow, double x)
+{
+    if (!narrow) {
+        return 1.0 / (1.0 + exp(-x));
+    }
+    const float exponent = -(float)x;
+    const float e = expf(SIGMOID_EXPONENT_MAX < exponent ? SIGMOID_EXPONENT_MAX : exponent);
+    return (double)(1.0f / (e + 1.0f));
+}
+
+static double signed_square(double x)
+{
+    const double sign = (double)((x > 0.0) - (x < 0.0));
+    return sign * x * x;
+}
+
+static float softplus(float x)
+{
+    const float over = x > 0.0f ? x : 0.0f;
+    return over + log1pf(expf(-fabsf(x)));
+}
+
+static void run_expectiles(const espalier_file_stage *stage, const double *x, double *y)
+{
+    float sum = (float)x[0];
+    y[0] = x[0];
+    for (uint32_t i = 1; i < stage->slot_count; i++) {
+        sum += EXPECTILE_STEP + softplus((float)x[i]);
+        y[i] = (double)sum;
+    }
+}
+
+/* -0.0 before 0.0, NaN behind all numbers: the order is the same for any bits. */
+static bool is_before(double a, double b)
+{
+    if (isnan(a) || isnan(b)) {
+        return !isnan(a) && isnan(b);
+    }
+    return a < b || (a == b && signbit(a) != 0 && signbit(b) == 0);
+}
+
+/* Makes a heap below `root` whose last item is the largest of it and its descendants. */
+static void sift_down(double *y, uint32_t root, uint32_t count)
+{
+    for (uint32_t child = 2 * root + 1; child < count; child = 2 * root + 1) {
+        child += child + 1 < count && is_before(y[child], y[child + 1]) ? 1 : 0;
+        if (!is_before(y[root], y[child])) {
+            return;
+        }
+        const double value = y[root];
+        y[root] = y[child];
+        y[child] = value;
+        root = child;
+    }
+}
+
+/* By a heap: slots are up to 2^20, and no order of them may cost more than n log n. */
+static void run_sort(const double *x, double *y, uint32_t count)
+{
+    memcpy(y, x, count * sizeof *y);
+    for (uint32_t i = count / 2; i > 0; i--) {
+        sift_down(y, i - 1, count);
+    }
+    for (uint32_t last = count; last > 1; last--) {
+        const double value = y[0];
+        y[0] = y[last - 1];
+        y[last - 1] = value;
+        sift_down(y, 0, last - 1);
+    }
+}
+
+static double sum_products(const double *x, const double *c, uint32_t count)
+{
+    double sum = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        const double product = x[i] * c[i];
+        sum += product;
+    }
+    return sum;
+}
+
+/* One item of an operation that goes item by item. */
+static double run_item(const espalier_file_stage *stage, double x, double c, double iterations)
+{
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    switch (stage->operation) {
+    case ESPALIER_STAGE_ADD:
+        return round_result(narrow, x + c);
+    case ESPALIER_STAGE_MULTIPLY:
+        return round_result(narrow, x * c);
+    case ESPALIER_STAGE_DIVIDE:
+        return round_result(narrow, x / c);
+    case ESPALIER_STAGE_DIVIDE_ITERATIONS:
+        return x / iterations;
+    case ESPALIER_STAGE_SIGMOID:
+        return sigmoid(narrow, x);
+    case ESPALIER_STAGE_EXP:
+        return exp_rounded(narrow, x);
+    case ESPALIER_STAGE_LOG1P_EXP:
+        return log1p(exp(x));
+    case ESPALIER_STAGE_SIGNED_SQUARE:
+        return signed_square(x);
+    case ESPALIER_STAGE_NEGATIVE_POWER:
+        return -exp2(-x);
+    default:
+        return x > 0.0 ? 1.0 : 0.0; /* STEP */
+    }
+}
+
+static void run_row(const espalier_file_stage *stage, const double *c, double iterations,
+                    const double *x, double *y)
+{
+    const uint32_t count = stage->slot_count;
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    switch (stage->operation) {
+    case ESPALIER_STAGE_NORMALISE:
+        run_normalise(stage, x, y);
+        break;
+    case ESPALIER_STAGE_SOFTMAX:
+        run_softmax(stage, x, y);
+        break;
+    case ESPALIER_STAGE_SOFTMAX_LOG:
+        run_softmax_log(stage, x, y);
+        break;
+    case ESPALIER_STAGE_EXPECTILES:
+        run_expectiles(stage, x, y);
+        break;
+    case ESPALIER_STAGE_SORT:
+        run_sort(x, y, count);
+        break;
+    case ESPALIER_STAGE_INDEX:
+        y[0] = (double)espalier_decide(ESPALIER_DECISION_FIRST_MAXIMUM, x, count);
+        break;
+    case ESPALIER_STAGE_PRODUCTS:
+        y[0] = sum_products(x, c, count);
+        break;
+    case ESPALIER_STAGE_CONSTANTS:
+        memcpy(y, c, count * sizeof *y);
+        break;
+    case ESPALIER_STAGE_TWO_CLASSES:
+        for (uint32_t i = 0; i < count; i++) {
+            y[2 * (size_t)i] = round_result(narrow, 1.0 - x[i]);
+            y[2 * (size_t)i + 1] = x[i];
+        }
+        break;
+    case ESPALIER_STAGE_SPREAD:
+        for (uint32_t i = 0; i < count; i++) {
+            y[i] = x[0] * c[i];
+        }
+        break;
+    default:
+        for (uint32_t i = 0; i < count; i++) {
+            y[i] = run_item(stage, x[i], c != NULL ? c[i] : 0.0, iterations);
+        }
+        break;
+    }
+}
+
+void espalier_stage_run(const espalier_file_stage *stage, const double *constants,
+                        double iterations, double *slots, size_t slot_stride, size_t row_count)
+{
+    const operation *const known = &operations[stage->operation];
+    const double *const c = known->constants ? constants + stage->table : NULL;
+    for (size_t r = 0; r < row_count; r++) {
+        double *const row = slots + r * slot_stride;
+        run_row(stage, c, iterations, row + stage->input_slot, row + stage->output_slot);
+    }
+}
+
+/* ---- decisions ---- */
+
+int32_t espalier_decide(uint32_t decision, const double *values, uint32_t count)
 {
     uint32_t best = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        best = values[i] > values[best] ? i : best;
+    switch (decision) {
+    case ESPALIER_DECISION_ABOVE_ZERO:
+        return values[0] > 0.0 ? 1 : 0;
+    case ESPALIER_DECISION_AT_LEAST_ZERO:
+        return values[0] >= 0.0 ? 1 : 0;
+    case ESPALIER_DECISION_ABOVE_HALF:
+        return values[0] > 0.5 ? 1 : 0;
+    case ESPALIER_DECISION_LAST_MAXIMUM:
+        for (uint32_t i = 1; i < count; i++) {
+            best = values[i] >= values[best] ? i : best;
+        }
+        return (int32_t)best;
+    default:
+        for (uint32_t i = 1; i < count; i++) {
+            best = values[i] > values[best] ? i : best;
+        }
+        return (int32_t)best;
     }
-    return (int32_t)best;
 }

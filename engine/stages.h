@@ -7,14 +7,32 @@
 
 #include "format/layout.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Runs one stage on row_count rows of slots, slot_stride apart. */
-void espalier_stage_run(const espalier_file_stage *stage, double *slots, size_t slot_stride,
-                        size_t row_count);
+/* What a stage reads and writes, and what may be asked of it. */
+typedef struct espalier_stage_shape {
+    uint32_t input_count;  /* slots from input_slot */
+    uint64_t output_count; /* slots from output_slot */
+    uint32_t constant_count;
+    bool adds;   /* has an order of additions */
+    bool narrow; /* may be in float32 */
+    bool wide;   /* may be in float64 */
+    bool linked; /* goes through exp, log or pow */
+} espalier_stage_shape;
 
-/* The index of the first maximum of values[count]. */
-int32_t espalier_first_maximum(const double *values, uint32_t count);
+/* False when there is no such operation. */
+bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out);
+
+/*
+ * Runs one checked stage on row_count rows of slots, slot_stride apart. constants: the model's;
+ * iterations: how many were used of the part that DIVIDE_ITERATIONS names.
+ */
+void espalier_stage_run(const espalier_file_stage *stage, const double *constants,
+                        double iterations, double *slots, size_t slot_stride, size_t row_count);
+
+/* The class that a decision (ESPALIER_DECISION_...) finds in values[count]. */
+int32_t espalier_decide(uint32_t decision, const double *values, uint32_t count);
 
 #endif

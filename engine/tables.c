@@ -4,6 +4,7 @@
  * before it computes, and names the record at fault.
  */
 #include "engine/tables.h"
+#include "engine/stages.h"
 
 #include "format/error.h"
 #include "format/rules.h"
@@ -222,7 +223,7 @@ static espalier_status check_steps(const espalier_model *model, const espalier_t
 enum {
     SLOT_UNWRITTEN = 0,
     SLOT_FLOAT64 = 1,
-    SLOT_FLOAT32 = 2 /* by a part with float32 sums */
+    SLOT_FLOAT32 = 2 /* by a part with float32 sums, or a stage in float32 */
 };
 
 /* Marks slots [first, first + count) as written; false when one already was. */
@@ -247,7 +248,18 @@ static bool slots_written(const uint32_t *slots, uint32_t first, uint32_t count)
     return true;
 }
 
-/* Turns what is known of each slot into how many slots from it on hold float32 sums, so that an
+/* Whether all of them are written, in this type. */
+static bool slots_are(const uint32_t *slots, uint32_t first, uint32_t count, uint32_t as)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        if (slots[i] != as) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Turns what is known of each slot into how many slots from it on hold float32 numbers, so that an
  * output needs one look, however many slots it has. */
 static void count_float32_runs(uint32_t *slots, uint32_t slot_count)
 {
@@ -258,33 +270,77 @@ static void count_float32_runs(uint32_t *slots, uint32_t slot_count)
     }
 }
 
-static const char *find_stage_fault(const espalier_model *model, const espalier_file_stage *stage,
-                                    uint32_t *slots, uint32_t *rule_out)
+/* Order, arithmetic and table of a stage, as its operation has them. */
+static const char *find_stage_form_fault(const espalier_model *model,
+                                         const espalier_file_stage *stage,
+                                         const espalier_stage_shape *shape, uint32_t *rule_out)
 {
-    const uint32_t slot_count = model->head->slot_count;
-    *rule_out = RULE_STAGE_OPERATION;
-    if (stage->operation != ESPALIER_STAGE_NORMALISE) {
-        return "unknown operation";
-    }
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
     *rule_out = RULE_STAGE_ORDER;
-    if (stage->order != ESPALIER_ORDER_SEQUENTIAL && stage->order != ESPALIER_ORDER_PAIRWISE) {
+    if (shape->adds
+            ? stage->order != ESPALIER_ORDER_SEQUENTIAL && stage->order != ESPALIER_ORDER_PAIRWISE
+            : stage->order != 0) {
         return "unknown order";
     }
+    *rule_out = RULE_STAGE_ARITHMETIC;
+    if (stage->arithmetic > ESPALIER_ARITHMETIC_FLOAT32 ||
+        (narrow ? !shape->narrow : !shape->wide)) {
+        return "an arithmetic that the operation does not have";
+    }
+    *rule_out = RULE_STAGE_TABLE;
+    if (shape->constant_count > 0) {
+        if (!espalier_in_range(stage->table, shape->constant_count, model->constant_count)) {
+            return "constants out of range";
+        }
+        if (narrow && !espalier_constants_are_float32(model->constants + stage->table,
+                                                      shape->constant_count)) {
+            return "float32 constants that are none";
+        }
+    } else if (stage->operation != ESPALIER_STAGE_DIVIDE_ITERATIONS
+                   ? stage->table != 0
+                   : stage->table >= model->part_count) {
+        return "no such part, or a table that is not used";
+    }
     *rule_out = RULE_RESERVED;
-    if (stage->reserved[0] != 0 || stage->reserved[1] != 0 || stage->reserved[2] != 0) {
-        return "reserved bytes set";
+    return stage->reserved == 0 ? NULL : "reserved bytes set";
+}
+
+/* slots_left: what the stages may still read and write, lessened by this one's. */
+static const char *find_stage_fault(const espalier_model *model, const espalier_file_stage *stage,
+                                    uint32_t *slots, uint32_t *slots_left, uint32_t *rule_out)
+{
+    const uint32_t slot_count = model->head->slot_count;
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    espalier_stage_shape shape;
+    *rule_out = RULE_STAGE_OPERATION;
+    if (!espalier_stage_describe(stage, &shape)) {
+        return "unknown operation";
+    }
+    *rule_out = RULE_STAGE_WORK;
+    if (stage->slot_count > *slots_left) {
+        return "the stages have too many slots together";
+    }
+    *slots_left -= stage->slot_count;
+    const char *const fault = find_stage_form_fault(model, stage, &shape, rule_out);
+    if (fault != NULL) {
+        return fault;
     }
     *rule_out = RULE_STAGE_SLOTS;
-    if (stage->slot_count == 0 ||
-        !espalier_in_range(stage->input_slot, stage->slot_count, slot_count) ||
-        !espalier_in_range(stage->output_slot, stage->slot_count, slot_count)) {
+    if (stage->slot_count == 0 || (shape.input_count == 0 && stage->input_slot != 0) ||
+        !espalier_in_range(stage->input_slot, shape.input_count, slot_count) ||
+        !espalier_in_range(stage->output_slot, shape.output_count, slot_count)) {
         return "slots out of range";
     }
+    *rule_out = RULE_STAGE_ARITHMETIC;
+    if (narrow && !slots_are(slots, stage->input_slot, shape.input_count, SLOT_FLOAT32)) {
+        return "float32 of a slot that no earlier step writes so";
+    }
     *rule_out = RULE_SLOTS_WRITTEN;
-    if (!slots_written(slots, stage->input_slot, stage->slot_count)) {
+    if (!slots_written(slots, stage->input_slot, shape.input_count)) {
         return "reads a slot that no earlier step writes";
     }
-    return write_slots(slots, stage->output_slot, stage->slot_count, SLOT_FLOAT64)
+    return write_slots(slots, stage->output_slot, (uint32_t)shape.output_count,
+                       narrow ? SLOT_FLOAT32 : SLOT_FLOAT64)
                ? NULL
                : "writes a slot that an earlier step writes";
 }
@@ -297,7 +353,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     const bool is_class = output->kind == ESPALIER_OUTPUT_CLASS;
     const bool is_leaf = output->kind == ESPALIER_OUTPUT_LEAF;
     *rule_out = RULE_OUTPUT_KIND;
-    if (output->kind < ESPALIER_OUTPUT_MARGIN || output->kind > ESPALIER_OUTPUT_LEAF) {
+    if (output->kind < ESPALIER_OUTPUT_MARGIN || output->kind > ESPALIER_OUTPUT_SCORE) {
         return "unknown kind";
     }
     *rule_out = RULE_OUTPUT_ORDER;
@@ -308,7 +364,7 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     }
     *rule_out = RULE_OUTPUT_GROUPS;
     const bool same_kind = before != NULL && before->kind == output->kind;
-    const bool grouped = !is_leaf && output->kind != ESPALIER_OUTPUT_VALUE;
+    const bool grouped = output->kind < ESPALIER_OUTPUT_VALUE;
     const uint32_t group_max = grouped ? model->head->group_count - 1 : 0;
     const bool is_last =
         index + 1 == model->output_count || model->outputs[index + 1].kind != output->kind;
@@ -320,14 +376,15 @@ static const char *find_output_kind_fault(const espalier_model *model, uint32_t 
     const uint32_t dtype = is_class  ? ESPALIER_DTYPE_INT32
                            : is_leaf ? ESPALIER_DTYPE_INT64
                                      : ESPALIER_DTYPE_FLOAT64;
-    const bool may_be_float32 =
-        output->kind == ESPALIER_OUTPUT_MARGIN || output->kind == ESPALIER_OUTPUT_VALUE;
+    const bool may_be_float32 = !is_class && !is_leaf;
     if ((output->dtype != dtype && (output->dtype != ESPALIER_DTYPE_FLOAT32 || !may_be_float32)) ||
         (same_kind && before->dtype != output->dtype)) {
         return "wrong dtype";
     }
     *rule_out = RULE_OUTPUT_DECISION;
-    if (output->decision != (is_class ? ESPALIER_DECISION_FIRST_MAXIMUM : ESPALIER_DECISION_NONE)) {
+    if (is_class ? output->decision < ESPALIER_DECISION_FIRST_MAXIMUM ||
+                       output->decision > ESPALIER_DECISION_ABOVE_HALF
+                 : output->decision != ESPALIER_DECISION_NONE) {
         return "unknown decision";
     }
     *rule_out = RULE_RESERVED;
@@ -355,13 +412,13 @@ static const char *find_output_fault(const espalier_model *model, uint32_t index
     }
     if (output->slot_count == 0 ||
         !espalier_in_range(output->first_slot, output->slot_count, model->head->slot_count) ||
-        (output->kind == ESPALIER_OUTPUT_VALUE && output->slot_count != model->head->group_count)) {
+        (output->decision > ESPALIER_DECISION_LAST_MAXIMUM && output->slot_count != 1)) {
         return "slots out of range";
     }
     *rule_out = RULE_OUTPUT_DTYPE;
     if (output->dtype == ESPALIER_DTYPE_FLOAT32 &&
         float32_runs[output->first_slot] < output->slot_count) {
-        return "float32 of sums that are float64";
+        return "float32 of numbers that are float64";
     }
     return NULL;
 }
@@ -380,6 +437,7 @@ static espalier_status check_slots(const espalier_model *model, const espalier_t
                                    uint32_t *slots)
 {
     uint32_t rule = 0;
+    uint32_t slots_left = ESPALIER_LIMIT_STAGE_SLOTS;
     for (uint32_t i = 0; i < model->step_count; i++) {
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
@@ -395,10 +453,12 @@ static espalier_status check_slots(const espalier_model *model, const espalier_t
         }
         for (uint32_t j = 0; step->kind == ESPALIER_STEP_STAGES && j < step->count; j++) {
             const espalier_file_stage *const stage = &model->stages[step->first + j];
-            const char *const fault = find_stage_fault(model, stage, slots, &rule);
+            const char *const fault = find_stage_fault(model, stage, slots, &slots_left, &rule);
             if (fault != NULL) {
-                return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
-                                             espalier_table_offset(model, stage), "STAGES",
+                return espalier_table_refuse(check,
+                                             rule == RULE_STAGE_WORK ? ESPALIER_ERROR_LIMIT
+                                                                     : ESPALIER_ERROR_VALUE,
+                                             rule, espalier_table_offset(model, stage), "STAGES",
                                              step->first + j, fault);
             }
         }
@@ -448,6 +508,11 @@ static espalier_status check_conditional(const espalier_model *model,
         masks = masks || model->parts[i].layout != ESPALIER_FILE_WALK;
         constants = constants || model->parts[i].start == ESPALIER_START_CONSTANTS ||
                     model->parts[i].divisor == ESPALIER_DIVISOR_CONSTANTS;
+    }
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        espalier_stage_shape shape;
+        constants = constants || (espalier_stage_describe(&model->stages[i], &shape) &&
+                                  shape.constant_count > 0);
     }
     const struct {
         uint32_t type;

@@ -28,6 +28,9 @@ espalier_status espalier_model_check_columns(espalier_model *model,
 espalier_status espalier_model_check_parts(espalier_model *model,
                                            const espalier_table_check *check);
 
+/* True when each constant equals a float32 or is NaN. */
+bool espalier_constants_are_float32(const double *constants, uint32_t count);
+
 /* True when [first, first + count) lies in [0, total). */
 static inline bool espalier_in_range(uint64_t first, uint64_t count, uint64_t total)
 {

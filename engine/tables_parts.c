@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-static bool constants_are_float32(const double *constants, uint32_t count)
+bool espalier_constants_are_float32(const double *constants, uint32_t count)
 {
     bool exact = true;
     for (uint32_t i = 0; i < count; i++) {
@@ -31,7 +31,7 @@ static const char *find_part_rule_fault(const espalier_model *model, const espal
     }
     if (part->start == ESPALIER_START_CONSTANTS &&
         part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 &&
-        !constants_are_float32(model->constants + part->start_index, part->slot_count)) {
+        !espalier_constants_are_float32(model->constants + part->start_index, part->slot_count)) {
         return "float32 sums start from a number that is none";
     }
     *rule_out = RULE_PART_DIVISOR;

@@ -157,7 +157,7 @@ static espalier_status verify_proof(const espalier_verify *v)
     const bool empty = proof.check_values == 0 && proof.check_differing == 0 &&
                        proof.check_ulp_max == 0 && proof.check_kind == 0 && proof.check_cause == 0;
     const bool kind_known = proof.check_kind == 0 || (proof.check_kind >= ESPALIER_OUTPUT_MARGIN &&
-                                                      proof.check_kind <= ESPALIER_OUTPUT_LEAF);
+                                                      proof.check_kind <= ESPALIER_OUTPUT_SCORE);
     if ((none && !empty) || !kind_known || proof.check_cause > ESPALIER_CHECK_UNKNOWN ||
         proof.check_differing > proof.check_values) {
         return espalier_error_set(v->error_out, ESPALIER_ERROR_VALUE, RULE_PROOF, section->offset,

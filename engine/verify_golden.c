@@ -4,12 +4,18 @@
  * may change while it is verified.
  */
 #include "engine/predictor.h"
+#include "engine/stages.h"
 #include "engine/verify.h"
 #include "format/error.h"
 #include "format/rules.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Exponentials and logarithms of two machines may differ in their last bits. */
+#define LINKED_ULP_MAX 2
 
 /* The golden section, its three arrays found and their sizes checked. */
 typedef struct golden {
@@ -18,6 +24,7 @@ typedef struct golden {
     const uint8_t *slots;
     const uint8_t *leaves;
     uint64_t offset;
+    uint32_t *writers; /* [slot_count] for a slot that is not exact: 1 + the stage that writes it */
 } golden;
 
 static espalier_status find_golden(const espalier_verify *v, const espalier_file_section *section,
@@ -44,6 +51,9 @@ static espalier_status find_golden(const espalier_verify *v, const espalier_file
     for (uint32_t p = 0; p < model->part_count; p++) {
         work += (uint64_t)model->parts[p].tree_count * model->parts[p].leaf_width;
     }
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        work += model->stages[i].slot_count;
+    }
     if (work > ESPALIER_LIMIT_GOLDEN_WORK / g.head.row_count) {
         return espalier_error_set(v->error_out, ESPALIER_ERROR_LIMIT, RULE_GOLDEN_WORK,
                                   section->offset,
@@ -64,13 +74,99 @@ static espalier_status refuse_golden(const espalier_verify *v, const golden *g, 
                               "%s: golden row %u: another %s", v->name, (unsigned)row, what);
 }
 
+/* Which slots go through exp, log or pow, or are made of such. */
+static void find_writers(const espalier_model *model, uint32_t *writers)
+{
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        const espalier_file_stage *const stage = &model->stages[i];
+        espalier_stage_shape shape = {0};
+        (void)espalier_stage_describe(stage, &shape); /* known: open checked it */
+        bool linked = shape.linked;
+        for (uint32_t k = 0; k < shape.input_count && !linked; k++) {
+            linked = writers[stage->input_slot + k] != 0;
+        }
+        for (uint64_t k = 0; k < shape.output_count && linked; k++) {
+            writers[stage->output_slot + k] = i + 1;
+        }
+    }
+}
+
+/* One unit in the last place of numbers of this magnitude. */
+static double unit_of(double magnitude, bool narrow)
+{
+    int exponent = 0;
+    (void)frexp(magnitude, &exponent);
+    return ldexp(1.0, exponent - (narrow ? FLT_MANT_DIG : DBL_MANT_DIG));
+}
+
+/*
+ * By how much a slot of this stage may differ from what the file has: two units of the largest of
+ * 1 and of what the stage reads, by which all it writes is bounded but for exponentials. What is
+ * counted from such numbers may differ in any way.
+ */
+static double find_tolerance(const espalier_model *model, const espalier_file_stage *stage,
+                             const double *slots)
+{
+    if (stage->operation == ESPALIER_STAGE_STEP || stage->operation == ESPALIER_STAGE_INDEX) {
+        return INFINITY;
+    }
+    espalier_stage_shape shape = {0};
+    (void)espalier_stage_describe(stage, &shape);
+    double magnitude = 1.0;
+    for (uint32_t k = 0; k < shape.input_count; k++) {
+        magnitude = fmax(magnitude, fabs(slots[stage->input_slot + k]));
+    }
+    for (uint32_t k = 0; k < shape.constant_count; k++) {
+        magnitude = fmax(magnitude, fabs(model->constants[stage->table + k]));
+    }
+    return LINKED_ULP_MAX * unit_of(magnitude, stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32);
+}
+
+static bool is_near(const espalier_file_stage *stage, double tolerance, double found, double stored)
+{
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    const double own = LINKED_ULP_MAX * unit_of(fmax(fabs(found), fabs(stored)), narrow);
+    return fabs(found - stored) <= fmax(tolerance, own);
+}
+
+/* Slots that go through no exp, log or pow have the bits of the file; others are near. */
+static bool slots_agree(const espalier_verify *v, const golden *g, const double *slots,
+                        const uint8_t *stored_slots)
+{
+    const espalier_model *const model = v->model;
+    if (memcmp(slots, stored_slots, (size_t)g->head.slot_count * sizeof(double)) == 0) {
+        return true;
+    }
+    uint32_t writer = 0; /* the slots of a stage are neighbours: one tolerance for them all */
+    double tolerance = 0.0;
+    for (uint32_t i = 0; i < g->head.slot_count; i++) {
+        double stored = 0.0;
+        memcpy(&stored, stored_slots + i * sizeof stored, sizeof stored);
+        if (memcmp(&stored, &slots[i], sizeof stored) == 0) {
+            continue;
+        }
+        if (g->writers[i] == 0) {
+            return false;
+        }
+        const espalier_file_stage *const stage = &model->stages[g->writers[i] - 1];
+        if (g->writers[i] != writer) {
+            writer = g->writers[i];
+            tolerance = find_tolerance(model, stage, slots);
+        }
+        if (!is_near(stage, tolerance, slots[i], stored)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Compares one row that was just run: all slots, and the leaves of every part. */
 static espalier_status compare_golden(const espalier_verify *v, const golden *g,
                                       espalier_predictor *predictor, uint32_t row, int64_t *leaves)
 {
     const espalier_model *const model = v->model;
     const size_t slots_bytes = (size_t)g->head.slot_count * sizeof(double);
-    if (memcmp(predictor->slots, g->slots + row * slots_bytes, slots_bytes) != 0) {
+    if (!slots_agree(v, g, predictor->slots, g->slots + row * slots_bytes)) {
         return refuse_golden(v, g, row, "value");
     }
     for (uint32_t p = 0; p < model->part_count; p++) {
@@ -112,7 +208,7 @@ espalier_status espalier_verify_golden(const espalier_verify *v)
     if (section == NULL) {
         return ESPALIER_OK;
     }
-    golden g = {{0, 0, 0, 0}, NULL, NULL, NULL, 0};
+    golden g = {{0, 0, 0, 0}, NULL, NULL, NULL, 0, NULL};
     espalier_status status = find_golden(v, section, &g);
     if (status != ESPALIER_OK) {
         return status;
@@ -123,13 +219,16 @@ espalier_status espalier_verify_golden(const espalier_verify *v)
     options.block_rows_max = 1;
     espalier_predictor *predictor = NULL;
     int64_t *const leaves = malloc(v->model->tree_count * sizeof *leaves);
-    if (leaves == NULL ||
+    g.writers = calloc(g.head.slot_count, sizeof *g.writers);
+    if (leaves == NULL || g.writers == NULL ||
         espalier_predictor_create(v->model, &options, &predictor) != ESPALIER_OK) {
         status = espalier_verify_no_memory(v);
     } else {
+        find_writers(v->model, g.writers);
         status = run_golden(v, &g, predictor, leaves);
     }
     espalier_predictor_destroy(predictor);
+    free(g.writers);
     free(leaves);
     return status;
 }

@@ -170,13 +170,42 @@ typedef struct espalier_file_part {
     uint8_t reserved[44];
 } espalier_file_part;
 
-/* STAGES: arithmetic on slots. */
+/*
+ * STAGES: arithmetic on slots, n = slot_count. x: the inputs, y: the outputs, c: the constants from
+ * `table` on. An operation reads n slots and writes n, has no constants and is in float64 unless
+ * its comment says otherwise; docs/format.md, 18.4, has the formulas.
+ */
 enum {
-    ESPALIER_STAGE_NORMALISE = 1
-}; /* divide by the sum; a sum of zero divides by one */
+    ESPALIER_STAGE_NORMALISE = 1,         /* x by the sum of all x; a sum of zero divides by one */
+    ESPALIER_STAGE_ADD = 2,               /* x + c; n constants; either type */
+    ESPALIER_STAGE_MULTIPLY = 3,          /* x c; n constants; either type */
+    ESPALIER_STAGE_DIVIDE = 4,            /* x / c; n constants; either type */
+    ESPALIER_STAGE_DIVIDE_ITERATIONS = 5, /* x by the iterations used of part `table` */
+    ESPALIER_STAGE_SIGMOID = 6,           /* 1 / (1 + exp(-x)); either type */
+    ESPALIER_STAGE_SOFTMAX = 7,           /* exp(x - max) by their sum; either type */
+    ESPALIER_STAGE_SOFTMAX_LOG = 8,       /* exp(x - (log(sum of exp(x - max)) + max)) */
+    ESPALIER_STAGE_EXP = 9,               /* either type */
+    ESPALIER_STAGE_LOG1P_EXP = 10,        /* log1p(exp(x)) */
+    ESPALIER_STAGE_SIGNED_SQUARE = 11,    /* sign(x) x x */
+    ESPALIER_STAGE_NEGATIVE_POWER = 12,   /* -(2^-x) */
+    ESPALIER_STAGE_TWO_CLASSES = 13,      /* 1 - x and x: writes 2 n; either type */
+    ESPALIER_STAGE_STEP = 14,             /* 1 if x > 0, else 0; either type */
+    ESPALIER_STAGE_INDEX = 15,            /* of the first maximum: writes 1; either type */
+    ESPALIER_STAGE_SORT = 16,             /* ascending; either type */
+    ESPALIER_STAGE_SPREAD = 17,           /* x[0] c: reads 1; n constants */
+    ESPALIER_STAGE_PRODUCTS = 18,         /* the sum of x c: writes 1; n constants */
+    ESPALIER_STAGE_CONSTANTS = 19,        /* c: reads nothing; n constants; either type */
+    ESPALIER_STAGE_EXPECTILES = 20        /* running sums of softplus; float32 */
+};
+#define ESPALIER_STAGE_LAST 20u
+/* In which order values are added: NORMALISE, SOFTMAX and SOFTMAX_LOG; of others 0. */
 enum {
     ESPALIER_ORDER_SEQUENTIAL = 1,
     ESPALIER_ORDER_PAIRWISE = 2
+};
+enum {
+    ESPALIER_ARITHMETIC_FLOAT64 = 0,
+    ESPALIER_ARITHMETIC_FLOAT32 = 1 /* inputs, constants and every result are float32 numbers */
 };
 
 typedef struct espalier_file_stage {
@@ -185,18 +214,25 @@ typedef struct espalier_file_stage {
     uint32_t output_slot;
     uint32_t slot_count;
     uint32_t order;
-    uint32_t reserved[3];
+    uint32_t arithmetic; /* ESPALIER_ARITHMETIC_... */
+    uint32_t table;      /* first constant, or the part; else 0 */
+    uint32_t reserved;
 } espalier_file_stage;
 
 /* OUTPUTS: sorted by kind, then group. Numbers of kind and dtype are those of espalier.h. */
 enum {
     ESPALIER_DECISION_NONE = 0,
-    ESPALIER_DECISION_FIRST_MAXIMUM = 1
+    ESPALIER_DECISION_FIRST_MAXIMUM = 1,
+    ESPALIER_DECISION_LAST_MAXIMUM = 2,
+    /* Of one slot, between two classes: class 1 if it is ... */
+    ESPALIER_DECISION_ABOVE_ZERO = 3,    /* > 0 */
+    ESPALIER_DECISION_AT_LEAST_ZERO = 4, /* >= 0 */
+    ESPALIER_DECISION_ABOVE_HALF = 5     /* > 0.5 */
 };
 
 typedef struct espalier_file_output {
     uint32_t kind;
-    uint32_t group; /* which of the trainer's outputs, from 0; VALUE and LEAF: 0 */
+    uint32_t group; /* which of the trainer's outputs, from 0; VALUE, LEAF and SCORE: 0 */
     uint32_t dtype;
     uint32_t first_slot; /* LEAF: 0 */
     uint32_t slot_count; /* LEAF: 0 */
@@ -360,6 +396,7 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_STEPS               (1u << 18)
 #define ESPALIER_LIMIT_STAGES              (1u << 18)
 #define ESPALIER_LIMIT_OUTPUTS             (1u << 20)
+#define ESPALIER_LIMIT_STAGE_SLOTS         (1u << 22) /* slot_count of all stages, added up */
 #define ESPALIER_LIMIT_CHILD_BITS_MIN      16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX      30u
 #define ESPALIER_LIMIT_LEAVES              0x7F000000u /* biased, still below infinity */

@@ -11,17 +11,22 @@ import math
 import random
 import struct
 
-from oracle_predict import convert_row, predict_leaves, predict_slots, round_to_float32
-from oracle_reader import (BANK_BYTE, BANK_FLOAT, BANK_SHORT, BLOCK, BOOL, BYTE_ORDER, CLASS,
-                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES,
-                           FEATURE_COLUMN, FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES,
-                           HEAP, HOT_LAST, HOT_MARGIN, INT, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES,
-                           MAGIC, MARGIN, METADATA, MODEL, NODE_NUMBERS, NODES, NUMBER_CODES,
-                           OUTPUTS, PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY, PROOF, SEGMENT,
-                           SELECT, SEQUENTIAL, STAGES, STEP_COLUMNS, STEP_STAGES, STEP_TREES,
-                           STEPS, STRING, SUM32, SUM64, TREES, UINT, VALUE, WALK, Column, Entry,
-                           GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part, Proof,
-                           Stage, Step, Tree, level_blocks, without)
+from oracle_predict import (convert_row, inexact_slots, predict_leaves, predict_slots,
+                            round_to_float32)
+from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYTE, BANK_FLOAT,
+                           BANK_SHORT, BLOCK, BOOL, BYTE_ORDER, CLASS, CLASS_LABELS, CODE_COLUMN,
+                           COLUMNS, CONSTANTS, CUTS, DIVIDE, DIVIDE_ITERATIONS, ENTRY_BYTES,
+                           EXPECTILES, FEATURE_COLUMN, FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN,
+                           HEADER_BYTES, HEAP, HOT_LAST, HOT_MARGIN, IN_BOTH, INT, LAST_MAXIMUM,
+                           LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, MAGIC, MARGIN, METADATA, MODEL,
+                           NODE_NUMBERS, NODES, NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS,
+                           PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT,
+                           SELECT, SEQUENTIAL, SORT, STAGE_CONSTANTS, STAGES, STEP_COLUMNS,
+                           STEP_STAGES, STEP_TREES, STEPS, STRING, SUM32, SUM64, TREES,
+                           TWO_CLASSES, UINT, VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column,
+                           Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
+                           Proof, Stage, Step, Tree, level_blocks, stage_inputs, stage_outputs,
+                           without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
@@ -390,25 +395,62 @@ class Composer:
         self.leaves += b"".join(rows)
         self.parts.append(part._replace(leaf_count=len(rows)))
 
-    def add_stages(self, count):
+    def add_stages(self, count, mixed=False):
+        """Stages that normalise, or of any operation."""
         first = len(self.stages)
         for _ in range(count):
             width = self.chance.randint(1, self.slot_count)
-            self.stages.append(Stage(1, self.chance.randint(0, self.slot_count - width),
-                                     self.slot_count, width,
-                                     self.chance.choice((SEQUENTIAL, PAIRWISE)), bytes(12)))
-            self.slot_count += width
+            stage = Stage(NORMALISE, self.chance.randint(0, self.slot_count - width),
+                          self.slot_count, width,
+                          self.chance.choice((SEQUENTIAL, PAIRWISE)), ARITHMETIC64, 0, 0)
+            stage = self.random_stage(stage) if mixed else stage
+            self.stages.append(stage)
+            self.slot_count += stage_outputs(stage)
         self.steps.append(Step(STEP_STAGES, first, count, 0))
 
-    def is_single(self, output):
-        """Whether all of an output's slots are those of FLOAT32 parts."""
-        slots = set(range(output.first_slot, output.first_slot + output.slot_count))
+    def random_stage(self, stage):
+        """Another operation that fits the slots; what would carry rounding errors on is left."""
+        chance = self.chance
+        while True:
+            operation = chance.choice(OPERATIONS)
+            found = stage._replace(
+                operation=operation, order=stage.order if operation in WITH_ORDER else 0,
+                slot_count=stage.slot_count if chance.random() < 0.5 else 1)
+            found = found._replace(input_slot=0 if operation == STAGE_CONSTANTS
+                                   else stage.input_slot)
+            read = range(found.input_slot, found.input_slot + stage_inputs(found))
+            single = all(slot in self.single_slots() for slot in read)
+            inexact = any(slot in inexact_slots(self) for slot in read)
+            narrow = operation == EXPECTILES or (operation in IN_BOTH and chance.random() < 0.5)
+            carries = operation not in (ADD, DIVIDE, TWO_CLASSES, SORT)
+            if (narrow and not single) or (inexact and carries):
+                continue
+            table = 0
+            if operation in WITH_CONSTANTS:
+                table = self.add_constants(found.slot_count, narrow)
+            elif operation == DIVIDE_ITERATIONS:
+                table = chance.randrange(len(self.parts))
+            return found._replace(arithmetic=ARITHMETIC32 if narrow else ARITHMETIC64,
+                                  table=table)
+
+    def single_slots(self):
+        """Slots that hold f32 numbers."""
+        slots = set()
         for part in self.parts:
             if part.accumulator == SUM32:
-                slots -= set(range(part.first_slot, part.first_slot + part.slot_count))
-        return not slots
+                slots.update(range(part.first_slot, part.first_slot + part.slot_count))
+        for stage in self.stages:
+            if stage.arithmetic == ARITHMETIC32:
+                slots.update(range(stage.output_slot, stage.output_slot + stage_outputs(stage)))
+        return slots
 
-    def outputs(self, widths, margin=False):
+    def is_single(self, output):
+        """Whether all of an output's slots hold f32 numbers."""
+        single = self.single_slots()
+        return all(slot in single for slot in range(output.first_slot,
+                                                    output.first_slot + output.slot_count))
+
+    def outputs(self, widths, margin=False, mixed=False):
         found = []
         if margin:
             found = [Output(MARGIN, group, 2, self.chance.randint(0, self.slot_count - width),
@@ -419,13 +461,29 @@ class Composer:
                 found.append(Output(kind, group, dtype, slot, width, decision, 0, 0))
         slot = self.chance.randint(0, self.slot_count - len(widths))
         found.append(Output(VALUE, 0, 2, slot, len(widths), 0, 0, 0))
-        for kind in (MARGIN, VALUE):
+        if mixed:
+            found = [self.mix_decision(one, widths) for one in found]
+        for kind in (MARGIN, PROBABILITY, VALUE):
             if all(self.is_single(one) for one in found if one.kind == kind):
                 found = [one._replace(dtype=1) if one.kind == kind else one for one in found]
         part = self.chance.randrange(len(self.parts))
         if self.number_bytes or all(one.layout == WALK for one in self.parts):  # [F-068]
             found.append(Output(LEAF, 0, 4, 0, 0, 0, part, 0))
+        if mixed:
+            width = self.chance.randint(1, self.slot_count)
+            found.append(Output(SCORE, 0, 2, self.slot_count - width, width, 0, 0, 0))
         return found
+
+    def mix_decision(self, output, widths):
+        """One slot between two classes, or the last maximum."""
+        two = output.group < len(widths) and widths[output.group] == 2
+        if output.kind == PROBABILITY and two and self.chance.random() < 0.5:
+            return output._replace(slot_count=1)
+        if output.kind != CLASS:
+            return output
+        decision = self.chance.randint(1, ABOVE_HALF if two else LAST_MAXIMUM)
+        return output._replace(decision=decision,
+                               slot_count=1 if decision > LAST_MAXIMUM else output.slot_count)
 
     def labels(self, widths):
         kind = self.label_kind
@@ -438,13 +496,14 @@ class Composer:
             groups.append((kind, item, list(values)))
         return class_labels(groups)
 
-    def sections(self, widths, margin=False):
+    def sections(self, widths, margin=False, mixed=False):
         record = ModelRecord(self.feature_count, self.slot_count, self.input_rule, CLASS,
                              len(widths), self.number_bytes,
                              sum(tree.depth for tree in self.trees),
                              sum(tree.source_node_count for tree in self.trees), bytes(24))
         found = {MODEL: pack(record), STEPS: pack_all(self.steps), PARTS: pack_all(self.parts),
-                 STAGES: pack_all(self.stages), OUTPUTS: pack_all(self.outputs(widths, margin)),
+                 STAGES: pack_all(self.stages),
+                 OUTPUTS: pack_all(self.outputs(widths, margin, mixed)),
                  COLUMNS: pack_all(self.columns), TREES: pack_all(self.trees),
                  CONSTANTS: struct.pack(f"<{len(self.constants)}d", *self.constants),
                  FEATURE_NAMES: string_table(f"f{n}" for n in range(self.feature_count)),
@@ -490,13 +549,14 @@ def random_model(seed):
     wide = chance.choice((3, 20, 140, 300))
     add_part(wide)
     composer.add_stages(chance.randint(1, 2))
+    composer.add_stages(chance.randint(1, 6), mixed=True)
     for _ in range(chance.randint(0, 2)):
         add_part(chance.randint(1, 9))
     if chance.random() < 0.5:
-        composer.add_stages(1)
+        composer.add_stages(3, mixed=True)
     widths = [chance.randint(1, min(12, composer.slot_count))
               for _ in range(chance.randint(1, 5))][:composer.slot_count]
-    sections = composer.sections(widths, chance.random() < 0.5)
+    sections = composer.sections(widths, chance.random() < 0.5, mixed=True)
     rows = random_rows(chance, 40, composer.feature_count)
     sections[GOLDEN] = golden(lay_out(sections), rows[:10])
     return drop_empty(sections), rows

@@ -18,11 +18,11 @@ import struct
 import sys
 
 from oracle_predict import predict
-from oracle_reader import CLASS, LEAF, MARGIN, PROBABILITY, VALUE, Model, Refused
+from oracle_reader import CLASS, LEAF, MARGIN, PROBABILITY, SCORE, VALUE, Model, Refused
 from oracle_verify import verify
 
 KINDS = {"MARGIN": MARGIN, "PROBABILITY": PROBABILITY, "CLASS": CLASS, "VALUE": VALUE,
-         "LEAF": LEAF}
+         "LEAF": LEAF, "SCORE": SCORE}
 
 
 def read_npy(data):

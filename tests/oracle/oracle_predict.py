@@ -10,12 +10,17 @@ import itertools
 import math
 import struct
 
-from oracle_reader import (AS_ZERO, BANK_BYTE, BANK_FLOAT, BLOCK, BOOL, CLASS, CODE_COLUMN, CUTS,
-                           DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, FLOAT32, FLUSH_TINY, HEAP,
-                           INFINITE_ALLOWED, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, LEFT,
-                           MISSING_ALLOWED, NODE_NUMBERS, NODES, NUMBER_CODES, SEGMENT, SEQUENTIAL,
-                           STEP_STAGES, STEP_TREES, STRING, SUM32, WALK, ZERO_LEFT, ZERO_RIGHT,
-                           Node, level_blocks, require, value_bytes)
+from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, AT_LEAST_ZERO,
+                           BANK_BYTE, BANK_FLOAT, BLOCK, BOOL, CLASS, CODE_COLUMN, CUTS, DIVIDE,
+                           DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP,
+                           EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
+                           LAST_MAXIMUM, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
+                           MISSING_ALLOWED, MULTIPLY, NEGATIVE_POWER, NODE_NUMBERS, NODES,
+                           NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SEQUENTIAL, SIGMOID,
+                           SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, STAGE_CONSTANTS, STEP,
+                           STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
+                           WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, level_blocks, require,
+                           stage_inputs, stage_outputs, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -199,30 +204,36 @@ def divide(left, right):
     return math.copysign(math.inf, left) * math.copysign(1.0, right)
 
 
-def sum_sequential(values):
+def keep(value):
+    """What an operation of f64 does to its result: nothing more."""
+    return value
+
+
+def sum_sequential(values, rounded=keep):
     total = 0.0
     for value in values:
-        total += value
+        total = rounded(total + value)
     return total
 
 
-def sum_pairwise(values):
+def sum_pairwise(values, rounded=keep):
     """[F-250]; halving ends after at most 20 levels, since there are at most 2^20 slots."""
     count = len(values)
     if count < 8:
-        return sum_sequential(values)
+        return sum_sequential(values, rounded)
     if count > 128:
         half = count // 2
         half -= half % 8
-        return sum_pairwise(values[:half]) + sum_pairwise(values[half:])
+        return rounded(sum_pairwise(values[:half], rounded) + sum_pairwise(values[half:], rounded))
     sums = list(values[:8])
     for start in range(8, count - 7, 8):
         for j in range(8):
-            sums[j] += values[start + j]
-    total = (((sums[0] + sums[1]) + (sums[2] + sums[3]))
-             + ((sums[4] + sums[5]) + (sums[6] + sums[7])))
+            sums[j] = rounded(sums[j] + values[start + j])
+    while len(sums) > 1:
+        sums = [rounded(sums[j] + sums[j + 1]) for j in range(0, len(sums), 2)]
+    total = sums[0]
     for value in values[count - count % 8:]:
-        total += value
+        total = rounded(total + value)
     return total
 
 
@@ -319,13 +330,151 @@ def run_trees(model, part, columns, slots, asked):
     slots[part.first_slot:part.first_slot + width] = sums
 
 
-def run_stage(stage, slots):
-    values = slots[stage.input_slot:stage.input_slot + stage.slot_count]
-    total = sum_sequential(values) if stage.order == SEQUENTIAL else sum_pairwise(values)
-    if total == 0:
-        total = 1.0
-    slots[stage.output_slot:stage.output_slot + stage.slot_count] = [
-        divide(value, total) for value in values]
+def call(function, *values):
+    """A function of the mathematical library, as IEEE 754 has it where Python raises."""
+    try:
+        return function(*values)
+    except OverflowError:
+        return math.inf
+
+
+def exp(value):
+    return call(math.exp, value)
+
+
+def log(value):
+    if value == 0:
+        return -math.inf
+    return math.nan if value < 0 else math.log(value)
+
+
+def softmax(stage, values, rounded):
+    """[F-259], [F-260]"""
+    most = values[0]
+    for value in values[1:]:
+        if value > most:
+            most = value
+    powers = [rounded(exp(rounded(value - most))) for value in values]
+    if stage.order == SEQUENTIAL:
+        total = rounded(sum_sequential(powers))
+    else:
+        total = sum_pairwise(powers, rounded)
+    if stage.operation == SOFTMAX:
+        return [rounded(divide(power, total)) for power in powers]
+    total = log(total) + most
+    return [exp(value - total) for value in values]
+
+
+def sigmoid(single, value):
+    """[F-258]"""
+    if not single:
+        return divide(1.0, 1.0 + exp(-value))
+    most = round_to_float32(88.7)
+    power = round_to_float32(exp(most if most < -value else -value))
+    return round_to_float32(divide(1.0, round_to_float32(power + 1.0)))
+
+
+def expectiles(values):
+    """[F-266]"""
+    found = [values[0]]
+    for value in values[1:]:
+        power = round_to_float32(exp(-abs(value)))
+        soft = round_to_float32((value if value > 0 else 0.0) + round_to_float32(
+            math.log1p(power)))
+        step = round_to_float32(round_to_float32(1e-6) + soft)
+        found.append(round_to_float32(found[-1] + step))
+    return found
+
+
+def sort_key(value):
+    return math.isnan(value), 0.0 if math.isnan(value) else value, math.copysign(1.0, value)
+
+
+def run_vector(stage, values, constants, rounded):
+    """The operations that are not made item by item."""
+    operation = stage.operation
+    if operation == NORMALISE:
+        total = sum_sequential(values) if stage.order == SEQUENTIAL else sum_pairwise(values)
+        return [divide(value, 1.0 if total == 0 else total) for value in values]
+    if operation in (SOFTMAX, SOFTMAX_LOG):
+        return softmax(stage, values, rounded)
+    if operation == TWO_CLASSES:
+        return [one for value in values for one in (rounded(1.0 - value), value)]
+    if operation == INDEX:
+        return [float(first_maximum(values))]
+    if operation == SORT:
+        return sorted(values, key=sort_key)
+    if operation == SPREAD:
+        return [values[0] * constant for constant in constants]
+    if operation == PRODUCTS:
+        return [sum_sequential([value * one for value, one in zip(values, constants)])]
+    if operation == STAGE_CONSTANTS:
+        return list(constants)
+    return expectiles(values) if operation == EXPECTILES else None
+
+
+def run_item(stage, value, constant, iterations, rounded):
+    sign = (value > 0) - (value < 0)
+    return {ADD: lambda: rounded(value + constant),
+            MULTIPLY: lambda: rounded(value * constant),
+            DIVIDE: lambda: rounded(divide(value, constant)),
+            DIVIDE_ITERATIONS: lambda: divide(value, iterations),
+            SIGMOID: lambda: sigmoid(stage.arithmetic == ARITHMETIC32, value),
+            EXP: lambda: rounded(exp(value)),
+            LOG1P_EXP: lambda: call(math.log1p, exp(value)),
+            SIGNED_SQUARE: lambda: sign * value * value,
+            NEGATIVE_POWER: lambda: -call(math.pow, 2.0, -value),
+            STEP: lambda: 1.0 if value > 0 else 0.0}[stage.operation]()
+
+
+def run_stage(model, stage, slots, asked):
+    values = slots[stage.input_slot:stage.input_slot + stage_inputs(stage)]
+    constants = [0.0] * stage.slot_count
+    if stage.operation in WITH_CONSTANTS:
+        constants = model.constants[stage.table:stage.table + stage.slot_count]
+    iterations = 0.0
+    if stage.operation == DIVIDE_ITERATIONS:
+        iterations = float(iteration_range(model.parts[stage.table], asked)[1])
+    rounded = round_to_float32 if stage.arithmetic == ARITHMETIC32 else keep
+    found = run_vector(stage, values, constants, rounded)
+    if found is None:
+        found = [run_item(stage, value, constant, iterations, rounded)
+                 for value, constant in zip(values, constants)]
+    slots[stage.output_slot:stage.output_slot + len(found)] = found
+
+
+# --- What may differ ([F-181]) --------------------------------------------------------------------
+
+LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES)
+
+
+def inexact_slots(model):
+    """The stage that writes it, for every slot that is not exact."""
+    found = {}
+    for stage in model.stages:
+        read = range(stage.input_slot, stage.input_slot + stage_inputs(stage))
+        if stage.operation in LINKED or any(slot in found for slot in read):
+            for slot in range(stage.output_slot, stage.output_slot + stage_outputs(stage)):
+                found[slot] = stage
+    return found
+
+
+def ulp_of(magnitude, single):
+    if not single:
+        return math.ulp(magnitude)
+    return math.ldexp(1.0, math.frexp(magnitude)[1] - 24)
+
+
+def is_near(model, stage, slots, found, stored):
+    """Whether a slot that a stage writes is near enough to another value of it."""
+    if stage.operation in (STEP, INDEX) or found == stored:
+        return True
+    magnitudes = [1.0, abs(found), abs(stored)]
+    magnitudes += map(abs, slots[stage.input_slot:stage.input_slot + stage_inputs(stage)])
+    if stage.operation in WITH_CONSTANTS:
+        magnitudes += map(abs, model.constants[stage.table:stage.table + stage.slot_count])
+    largest = max(value for value in magnitudes if not math.isnan(value))
+    return abs(found - stored) <= 2 * ulp_of(largest, stage.arithmetic == ARITHMETIC32)
 
 
 def predict_slots(model, features, asked=None):
@@ -337,7 +486,7 @@ def predict_slots(model, features, asked=None):
             run_trees(model, model.parts[step.first], columns, slots, asked)
         elif step.kind == STEP_STAGES:
             for stage in model.stages[step.first:step.first + step.count]:
-                run_stage(stage, slots)
+                run_stage(model, stage, slots, asked)
     return slots
 
 
@@ -358,6 +507,19 @@ def first_maximum(values):
     return best
 
 
+def decide(decision, values):
+    """[F-252], [F-267]"""
+    if decision == LAST_MAXIMUM:
+        best = 0
+        for i in range(1, len(values)):
+            if values[i] >= values[best]:
+                best = i
+        return best
+    rules = {ABOVE_ZERO: lambda: values[0] > 0, AT_LEAST_ZERO: lambda: values[0] >= 0,
+             ABOVE_HALF: lambda: values[0] > 0.5}
+    return int(rules[decision]()) if decision in rules else first_maximum(values)
+
+
 def predict_row(model, kind, features, asked=None):
     """One row of an output (chapter 11); CLASS gives indices into the labels."""
     outputs = model.select(kind)
@@ -369,7 +531,7 @@ def predict_row(model, kind, features, asked=None):
     if outputs[0].dtype == 1:
         ranges = [list(map(round_to_float32, values)) for values in ranges]
     if kind == CLASS:
-        return [first_maximum(values) for values in ranges]
+        return [decide(one.decision, values) for one, values in zip(outputs, ranges)]
     return list(itertools.chain.from_iterable(ranges))
 
 

@@ -40,8 +40,9 @@ COUNT_MAX = {STEPS: 2**18, PARTS: 2**16, STAGES: 2**18, OUTPUTS: 2**20, COLUMNS:
 STEP_COLUMNS, STEP_TREES, STEP_STAGES = 1, 2, 3
 WALK, HEAP, SELECT = 1, 2, 3
 SUM64, SUM32 = 1, 2  # accumulator
-MARGIN, PROBABILITY, CLASS, VALUE, LEAF = 1, 2, 3, 4, 5
-DTYPES = {MARGIN: (1, 2), PROBABILITY: (2,), CLASS: (3,), VALUE: (1, 2), LEAF: (4,)}
+MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = 1, 2, 3, 4, 5, 6
+DTYPES = {MARGIN: (1, 2), PROBABILITY: (1, 2), CLASS: (3,), VALUE: (1, 2), LEAF: (4,),
+          SCORE: (1, 2)}
 LEAF_COLUMN, FEATURE_COLUMN, CODE_COLUMN = 1, 2, 3
 BANK_FLOAT, BANK_BYTE, BANK_SHORT = 1, 2, 3
 RIGHT, LEFT, AS_ZERO, ZERO_RIGHT, ZERO_LEFT = range(5)  # missing
@@ -52,6 +53,16 @@ BLOCK = 16  # cuts
 FLOAT32, MISSING_ALLOWED, INFINITE_ALLOWED, FLUSH_TINY = 1, 2, 4, 8  # input_rule
 DIVISOR_NONE, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS = 0, 1, 2
 SEQUENTIAL, PAIRWISE = 1, 2
+ARITHMETIC64, ARITHMETIC32 = 0, 1
+(NORMALISE, ADD, MULTIPLY, DIVIDE, DIVIDE_ITERATIONS, SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP,
+ SIGNED_SQUARE, NEGATIVE_POWER, TWO_CLASSES, STEP, INDEX, SORT, SPREAD, PRODUCTS, STAGE_CONSTANTS,
+ EXPECTILES) = OPERATIONS = range(1, 21)
+WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS)
+WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG)
+IN_BOTH = (ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
+           STAGE_CONSTANTS)
+FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
+STAGE_SLOTS_MAX = 2**22
 INT, UINT, FLOAT, BOOL, STRING = 1, 2, 3, 4, 5
 ITEM_BYTES = {INT: (1, 2, 4, 8), UINT: (1, 2, 4, 8), FLOAT: (2, 4, 8), BOOL: (1,)}
 NUMBER_CODES = {1: "B", 2: "H", 4: "I"}
@@ -94,7 +105,8 @@ Part = define("Part", "10IQ9I44s", (
     "first_tree tree_count leaf_offset leaf_count start start_index divisor divisor_index "
     "iteration_count default_iteration_first default_iteration_count bank "
     "reserved"))
-Stage = define("Stage", "5I12s", "operation input_slot output_slot slot_count order reserved")
+Stage = define("Stage", "8I", (
+    "operation input_slot output_slot slot_count order arithmetic table reserved"))
 Output = define("Output", "8I", (
     "kind group dtype first_slot slot_count decision part reserved"))
 Column = define("Column", "4IQ2I", "kind feature missing bank first_cut cut_count segment")
@@ -108,6 +120,15 @@ Proof = define("Proof", "7Q2I", (
 
 Node = collections.namedtuple("Node", "threshold child column reserved")
 Labels = collections.namedtuple("Labels", "kind values")
+
+
+def stage_inputs(stage):
+    return {STAGE_CONSTANTS: 0, SPREAD: 1}.get(stage.operation, stage.slot_count)
+
+
+def stage_outputs(stage):
+    return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1}.get(
+        stage.operation, stage.slot_count)
 
 
 def is_zero(value):
@@ -378,7 +399,8 @@ class Model:
             require(part.iteration_count >= 1 and part.default_iteration_count >= 1
                     and end <= part.iteration_count, 89, f"{where}iterations")
         require(tree_next == len(self.trees), 85, "the parts do not end at the last tree")
-        used = any(part.start == 1 or part.divisor == 1 for part in self.parts)
+        used = any(part.start == 1 or part.divisor == 1 for part in self.parts) or any(
+            stage.operation in WITH_CONSTANTS for stage in self.stages)
         require(used == (CONSTANTS in self.sections), 47, "CONSTANTS and the parts' use of them")
 
     def check_layout(self, part, where):
@@ -425,10 +447,9 @@ class Model:
                 written[slot] = True
 
         for index, stage in enumerate(self.stages):
-            require(stage.operation == 1, 100, f"stage {index}: operation {stage.operation}")
-            require(stage.slot_count >= 1 and stage.input_slot + stage.slot_count <= count
-                    and stage.output_slot + stage.slot_count <= count, 101, f"stage {index}: slots")
-            require(stage.order in (SEQUENTIAL, PAIRWISE), 102, f"stage {index}: {stage.order}")
+            self.check_stage(index, stage)
+        require(sum(stage.slot_count for stage in self.stages) <= STAGE_SLOTS_MAX, 105,
+                "the stages have too many slots")
         for step in self.steps:
             if step.kind == STEP_TREES:
                 part = self.parts[step.first]
@@ -436,10 +457,36 @@ class Model:
             elif step.kind == STEP_STAGES:
                 for index in range(step.first, step.first + step.count):
                     stage = self.stages[index]
-                    read = written[stage.input_slot:stage.input_slot + stage.slot_count]
+                    read = written[stage.input_slot:stage.input_slot + stage_inputs(stage)]
                     require(all(read), 74, f"stage {index} reads a slot that nothing wrote")
-                    write(stage.output_slot, stage.slot_count, f"stage {index}")
+                    write(stage.output_slot, stage_outputs(stage), f"stage {index}")
         require(all(written), 74, "nothing writes some slot")
+        single = self.slots_of_float32()
+        for index, stage in enumerate(self.stages):
+            read = single[stage.input_slot:stage.input_slot + stage_inputs(stage)]
+            require(stage.arithmetic == ARITHMETIC64 or all(read), 103,
+                    f"stage {index} reads as f32 what is not")
+
+    def check_stage(self, index, stage):
+        where, count = f"stage {index}: ", self.record.slot_count
+        require(stage.operation in OPERATIONS, 100, f"{where}operation {stage.operation}")
+        require(stage.slot_count >= 1 and stage.input_slot + stage_inputs(stage) <= count
+                and stage.output_slot + stage_outputs(stage) <= count
+                and (stage.operation != STAGE_CONSTANTS or stage.input_slot == 0), 101,
+                f"{where}slots")
+        orders = (SEQUENTIAL, PAIRWISE) if stage.operation in WITH_ORDER else (0,)
+        require(stage.order in orders, 102, f"{where}order {stage.order}")
+        types = ((ARITHMETIC32,) if stage.operation == EXPECTILES else
+                 (ARITHMETIC64, ARITHMETIC32) if stage.operation in IN_BOTH else (ARITHMETIC64,))
+        require(stage.arithmetic in types, 103, f"{where}arithmetic {stage.arithmetic}")
+        if stage.operation in WITH_CONSTANTS:
+            constants = self.constants[stage.table:stage.table + stage.slot_count]
+            require(len(constants) == stage.slot_count and (
+                stage.arithmetic == ARITHMETIC64 or all(map(is_float32, constants))), 104,
+                    f"{where}constants")
+        else:
+            end = len(self.parts) if stage.operation == DIVIDE_ITERATIONS else 1
+            require(stage.table < end, 104, f"{where}table {stage.table}")
 
     def check_columns(self):
         self.banks, bank, code = {BANK_FLOAT: [], BANK_BYTE: [], BANK_SHORT: []}, 1, False
@@ -569,23 +616,29 @@ class Model:
             else:
                 require(one.slot_count >= 1
                         and one.first_slot + one.slot_count <= record.slot_count
-                        and (one.kind != VALUE or one.slot_count == record.group_count), 114,
+                        and (one.decision < ABOVE_ZERO or one.slot_count == 1), 114,
                         f"{where}slots")
                 require(one.dtype != 1 or all(
                     single[one.first_slot:one.first_slot + one.slot_count]), 112,
                         f"{where}an f32 of slots that are not")
-            require(one.decision == (1 if one.kind == CLASS else 0), 115, f"{where}decision")
+            decisions = range(FIRST_MAXIMUM, ABOVE_HALF + 1) if one.kind == CLASS else (0,)
+            require(one.decision in decisions, 115, f"{where}decision")
             require(one.part < len(self.parts) if one.kind == LEAF else one.part == 0, 116,
                     f"{where}part {one.part}")
         every = list(range(record.group_count))
         for kind in (MARGIN, PROBABILITY, CLASS):
             require(groups[kind] in ([], every), 113, f"groups of output kind {kind}")
-        for kind in (VALUE, LEAF):
+        for kind in (VALUE, LEAF, SCORE):
             require(groups[kind] in ([], [0]), 113, f"groups of output kind {kind}")
         require(not groups[PROBABILITY] or groups[CLASS], 117, "PROBABILITY without CLASS")
         for one in self.outputs:
             if one.kind in (PROBABILITY, CLASS):
-                require(one.slot_count == len(self.labels[one.group].values), 117,
+                fitting = {one.slot_count}
+                if one.decision >= ABOVE_ZERO:
+                    fitting = {2}
+                elif one.kind == PROBABILITY and one.slot_count == 1:
+                    fitting = {1, 2}
+                require(len(self.labels[one.group].values) in fitting, 117,
                         f"labels of group {one.group}")
 
     def slots_of_float32(self):
@@ -594,6 +647,10 @@ class Model:
             if part.accumulator == SUM32:
                 end = part.first_slot + part.slot_count
                 single[part.first_slot:end] = [True] * part.slot_count
+        for stage in self.stages:
+            if stage.arithmetic == ARITHMETIC32:
+                count = stage_outputs(stage)
+                single[stage.output_slot:stage.output_slot + count] = [True] * count
         return single
 
     def select(self, kind):

@@ -19,8 +19,16 @@ typedef enum damaged_model {
     HEAP,   /* byte codes, float32 */
     SELECT, /* byte codes in segments, float64 */
     RANKS,  /* a walk over ranks, float64 */
+    LINKED, /* stages, float64 */
     MODEL_COUNT
 } damaged_model;
+
+/* The stages of LINKED, of one sum. */
+enum {
+    LINKED_ADD = 0,
+    LINKED_SIGMOID = 1,
+    LINKED_TWO_CLASSES = 2
+};
 
 /* When the damage must be found, and whether checksums are made right before. */
 typedef enum found {

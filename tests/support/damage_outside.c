@@ -38,7 +38,7 @@ DAMAGE(reserved_labels)
 
 DAMAGE(reserved_stage)
 {
-    RECORD(m, STAGES, espalier_file_stage)->reserved[2] = 1;
+    RECORD(m, STAGES, espalier_file_stage)->reserved = 1;
 }
 
 DAMAGE(short)

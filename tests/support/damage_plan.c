@@ -259,7 +259,7 @@ DAMAGE(columns_fit)
 
 DAMAGE(operation)
 {
-    RECORD(m, STAGES, espalier_file_stage)->operation = 2;
+    RECORD(m, STAGES, espalier_file_stage)->operation = 21;
 }
 
 DAMAGE(stage_slots)
@@ -277,6 +277,72 @@ DAMAGE(order_of_sum)
     RECORD(m, STAGES, espalier_file_stage)->order = 3;
 }
 
+DAMAGE(no_operation)
+{
+    RECORD(m, STAGES, espalier_file_stage)->operation = 0;
+}
+
+DAMAGE(order_unused)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID].order = 1;
+}
+
+DAMAGE(no_arithmetic)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID].arithmetic = 2;
+}
+
+DAMAGE(arithmetic_of_operation)
+{
+    RECORD(m, STAGES, espalier_file_stage)->arithmetic = ESPALIER_ARITHMETIC_FLOAT32;
+}
+
+DAMAGE(arithmetic_of_slots)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID].arithmetic = ESPALIER_ARITHMETIC_FLOAT32;
+}
+
+DAMAGE(stage_constants)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD].table = 1;
+}
+
+DAMAGE(stage_constants_far)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD].table = UINT32_MAX;
+}
+
+DAMAGE(stage_part)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID];
+    stage->operation = ESPALIER_STAGE_DIVIDE_ITERATIONS;
+    stage->table = 1;
+}
+
+DAMAGE(stage_table_unused)
+{
+    RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID].table = 1;
+}
+
+DAMAGE(stage_work)
+{
+    RECORD(m, STAGES, espalier_file_stage)
+    [LINKED_SIGMOID].slot_count = ESPALIER_LIMIT_STAGE_SLOTS + 1;
+}
+
+DAMAGE(two_classes_far)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_TWO_CLASSES];
+    stage->slot_count = 2;
+}
+
+DAMAGE(constants_input)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_CONSTANTS;
+    stage->input_slot = 1;
+}
+
 DAMAGE(outputs_order)
 {
     RECORD(m, OUTPUTS, espalier_file_output)[0].kind = ESPALIER_OUTPUT_LEAF;
@@ -288,7 +354,7 @@ DAMAGE(outputs_order)
 
 DAMAGE(output_kind)
 {
-    RECORD(m, OUTPUTS, espalier_file_output)[0].kind = ESPALIER_OUTPUT_SCORE;
+    RECORD(m, OUTPUTS, espalier_file_output)[0].kind = ESPALIER_OUTPUT_SCORE + 1;
 }
 
 DAMAGE(output_dtype)
@@ -321,6 +387,28 @@ DAMAGE(value_slots)
     RECORD(m, OUTPUTS, espalier_file_output)[0].slot_count = 2;
 }
 
+DAMAGE(decision_slots)
+{
+    RECORD(m, OUTPUTS, espalier_file_output)[2].decision = ESPALIER_DECISION_ABOVE_ZERO;
+}
+
+DAMAGE(decision_unknown)
+{
+    RECORD(m, OUTPUTS, espalier_file_output)[2].decision = ESPALIER_DECISION_ABOVE_HALF + 1;
+}
+
+DAMAGE(decision_labels)
+{
+    espalier_file_output *const output = &RECORD(m, OUTPUTS, espalier_file_output)[3];
+    output->decision = ESPALIER_DECISION_ABOVE_HALF;
+    output->slot_count = 1;
+}
+
+DAMAGE(probability_labels)
+{
+    RECORD(m, OUTPUTS, espalier_file_output)[1].slot_count = 1;
+}
+
 DAMAGE(leaf_slots)
 {
     last_output(m)->slot_count = 1;
@@ -348,7 +436,7 @@ DAMAGE(slot_output_part)
 
 DAMAGE(labels_count)
 {
-    RECORD(m, OUTPUTS, espalier_file_output)[0].slot_count--;
+    RECORD(m, OUTPUTS, espalier_file_output)[1].slot_count--;
 }
 
 const rule_case rule_cases_plan[] = {
@@ -403,6 +491,18 @@ const rule_case rule_cases_plan[] = {
     {"F-089", damage_default_none, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-090", damage_columns_fit, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-100", damage_operation, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
+    {"F-100", damage_no_operation, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
+    {"F-101", damage_two_classes_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-101", damage_constants_input, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-102", damage_order_unused, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-103", damage_no_arithmetic, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-103", damage_arithmetic_of_operation, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
+    {"F-103", damage_arithmetic_of_slots, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-104", damage_stage_constants, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-104", damage_stage_constants_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-104", damage_stage_part, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-104", damage_stage_table_unused, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-105", damage_stage_work, ESPALIER_ERROR_LIMIT, SEALED, LINKED},
     {"F-101", damage_stage_slots, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
     {"F-101", damage_stage_slots_far, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
     {"F-102", damage_order_of_sum, ESPALIER_ERROR_VALUE, SEALED, COUNTS},
@@ -414,6 +514,10 @@ const rule_case rule_cases_plan[] = {
     {"F-114", damage_output_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-114", damage_output_no_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-114", damage_value_slots, ESPALIER_ERROR_VALUE, SEALED, REGRESSOR},
+    {"F-114", damage_decision_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-115", damage_decision_unknown, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-117", damage_decision_labels, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-117", damage_probability_labels, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-114", damage_leaf_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-115", damage_decision, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-115", damage_decision_class, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},

@@ -4,6 +4,8 @@
  */
 #include "tests/support/synthetic.h"
 
+#include "convert/plan.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -305,6 +307,42 @@ static void fill_boosted(const synthetic_options *options, espalier_forest *fore
     }
 }
 
+/* The stages and outputs of a classifier of two classes. */
+static void fill_links(espalier_forest *forest)
+{
+    const bool narrow = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32;
+    const double shift = -0.25;
+    const uint32_t sum = espalier_plan_add_stage(
+        forest,
+        &(espalier_forest_stage){.operation = ESPALIER_FOREST_ADD, .count = 1, .narrow = narrow},
+        &shift);
+    const uint32_t one =
+        espalier_plan_add_stage(forest,
+                                &(espalier_forest_stage){.operation = ESPALIER_FOREST_SIGMOID,
+                                                         .input_slot = sum,
+                                                         .count = 1,
+                                                         .narrow = narrow},
+                                NULL);
+    const uint32_t both =
+        espalier_plan_add_stage(forest,
+                                &(espalier_forest_stage){.operation = ESPALIER_FOREST_TWO_CLASSES,
+                                                         .input_slot = one,
+                                                         .count = 1,
+                                                         .narrow = narrow},
+                                NULL);
+    const espalier_forest_output outputs[] = {
+        {ESPALIER_OUTPUT_MARGIN, 0, 0, 1, ESPALIER_FOREST_NO_DECISION, narrow},
+        {ESPALIER_OUTPUT_PROBABILITY, 0, both, 2, ESPALIER_FOREST_NO_DECISION, narrow},
+        {ESPALIER_OUTPUT_CLASS, 0, one, 1, ESPALIER_FOREST_ABOVE_HALF, false},
+        {ESPALIER_OUTPUT_VALUE, 0, one, 1, ESPALIER_FOREST_NO_DECISION, narrow},
+    };
+    for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++) {
+        assert_true(espalier_plan_add_output(forest, &outputs[i]));
+    }
+    forest->default_output = ESPALIER_OUTPUT_CLASS;
+    assert_true(espalier_plan_number_labels(forest, 2));
+}
+
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out)
 {
     uint64_t state = options->seed;
@@ -335,6 +373,9 @@ void synthetic_forest_make(const synthetic_options *options, espalier_forest *fo
     }
     if (is_boosted) {
         fill_boosted(options, &forest);
+    }
+    if (options->linked) {
+        fill_links(&forest);
     }
     grow_trees(options, &forest, &state);
     fill_leaves(options, &forest, &state);

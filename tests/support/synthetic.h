@@ -41,6 +41,9 @@ typedef struct synthetic_options {
     uint32_t cut_count; /* distinct thresholds of a feature; 0: any */
     /* Boosted: class_count sums (0: one), a tree for each in turn, group_count 1. */
     synthetic_trainer trainer;
+    /* Boosted without class_count: probability of two classes, class and value behind the sum: add
+     * a constant, sigmoid, two classes. XGBOOST: in float32. */
+    bool linked;
     bool averaged;               /* LIGHTGBM: divided by the iterations, as its forests are */
     uint32_t default_iterations; /* boosted: what predict uses; 0: all */
     bool missing_allowed;

@@ -72,11 +72,19 @@ static int make_models(void **state)
                    .decision_count_max = 40,
                    .group_count = 1,
                    .shape = SYNTHETIC_BEST_FIRST},
+        [LINKED] = {.seed = 37,
+                    .trainer = SYNTHETIC_LIGHTGBM,
+                    .tree_count = 8,
+                    .feature_count = 2,
+                    .decision_count_max = 40,
+                    .group_count = 1,
+                    .linked = true},
     };
     static const uint32_t layouts[MODEL_COUNT] = {
         [CLASSIFIER] = ESPALIER_LAYOUT_WALK, [COUNTS] = ESPALIER_LAYOUT_WALK,
         [REGRESSOR] = ESPALIER_LAYOUT_WALK,  [HEAP] = ESPALIER_LAYOUT_HEAP,
         [SELECT] = ESPALIER_LAYOUT_SELECT,   [RANKS] = ESPALIER_LAYOUT_WALK,
+        [LINKED] = ESPALIER_LAYOUT_WALK,
     };
     for (int i = 0; i < MODEL_COUNT; i++) {
         espalier_forest forest;

@@ -54,7 +54,7 @@ static void fixture_make(fixture *f, const synthetic_options *options, uint32_t 
     f->narrow = model_rows_make(&f->forest, options->seed, ROWS, 1);
     f->wide = model_rows_make_float64(&f->forest, options->seed, ROWS, 1);
     f->slot_count = espalier_reference_slot_count(&f->forest);
-    f->answer_slot = espalier_reference_answer_slot(&f->forest);
+    f->answer_slot = f->forest.normalise ? f->slot_count / 2 : 0;
     for (int i = 0; i < 2; i++) {
         f->slots[i] = calloc((size_t)ROWS * f->slot_count, sizeof(double));
         f->leaves[i] = calloc((size_t)ROWS * f->forest.tree_count, sizeof(uint32_t));

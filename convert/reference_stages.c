@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See reference_stages.h. Float32 is computed in C's float here, so that another way of rounding
+ * than the engine's stands against it.
+ */
+#include "convert/reference_stages.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* NumPy adds blocks of up to this many values with eight accumulators and halves longer runs. */
+#define PAIRWISE_BLOCK 128u
+#define PAIRWISE_LANES 8u
+/* Halving a run of 2^32 values 32 times leaves one. */
+#define PAIRWISE_DEPTH_MAX 32u
+
+/* ---- sums ------------------------------------------------------------------------------------ */
+
+static double add(bool narrow, double a, double b)
+{
+    return narrow ? (double)((float)a + (float)b) : a + b;
+}
+
+/* NumPy's sum of up to 128 values. */
+static double sum_block(const double *values, uint64_t count, bool narrow)
+{
+    if (count < PAIRWISE_LANES) {
+        double sum = 0.0;
+        for (uint64_t i = 0; i < count; i++) {
+            sum = add(narrow, sum, values[i]);
+        }
+        return sum;
+    }
+    double lanes[PAIRWISE_LANES];
+    memcpy(lanes, values, sizeof lanes);
+    uint64_t i = PAIRWISE_LANES;
+    for (; i + PAIRWISE_LANES <= count; i += PAIRWISE_LANES) {
+        for (uint64_t lane = 0; lane < PAIRWISE_LANES; lane++) {
+            lanes[lane] = add(narrow, lanes[lane], values[i + lane]);
+        }
+    }
+    const double low =
+        add(narrow, add(narrow, lanes[0], lanes[1]), add(narrow, lanes[2], lanes[3]));
+    const double high =
+        add(narrow, add(narrow, lanes[4], lanes[5]), add(narrow, lanes[6], lanes[7]));
+    double sum = add(narrow, low, high);
+    for (; i < count; i++) {
+        sum = add(narrow, sum, values[i]);
+    }
+    return sum;
+}
+
+/* NumPy's pairwise sum: a longer run is the sum of its two halves, the left a multiple of eight. */
+static double sum_pairwise(const double *values, uint64_t count, bool narrow)
+{
+    /* Runs whose left half is being summed (left_done false), or was. */
+    struct {
+        uint64_t first;
+        uint64_t count;
+        double left;
+        bool left_done;
+    } runs[PAIRWISE_DEPTH_MAX];
+    uint32_t depth = 0;
+    uint64_t first = 0;
+    for (;;) {
+        while (count > PAIRWISE_BLOCK) {
+            runs[depth].first = first;
+            runs[depth].count = count;
+            runs[depth].left_done = false;
+            depth++;
+            count = count / 2 - count / 2 % PAIRWISE_LANES;
+        }
+        double sum = sum_block(values + first, count, narrow);
+        while (depth > 0 && runs[depth - 1].left_done) {
+            depth--;
+            sum = add(narrow, runs[depth].left, sum);
+        }
+        if (depth == 0) {
+            return sum;
+        }
+        const uint64_t half = runs[depth - 1].count / 2;
+        const uint64_t left_count = half - half % PAIRWISE_LANES;
+        runs[depth - 1].left = sum;
+        runs[depth - 1].left_done = true;
+        first = runs[depth - 1].first + left_count;
+        count = runs[depth - 1].count - left_count;
+    }
+}
+
+double espalier_reference_sum(const double *values, uint64_t count, bool pairwise, bool narrow)
+{
+    if (pairwise) {
+        return sum_pairwise(values, count, narrow);
+    }
+    double sum = 0.0;
+    for (uint64_t i = 0; i < count; i++) {
+        sum = add(narrow, sum, values[i]);
+    }
+    return sum;
+}
+
+/* ---- float32 --------------------------------------------------------------------------------- */
+
+static float find_maximum_narrow(const double *x, uint32_t count)
+{
+    float most = (float)x[0];
+    for (uint32_t i = 1; i < count; i++) {
+        most = (float)x[i] > most ? (float)x[i] : most;
+    }
+    return most;
+}
+
+/* XGBoost adds float32 exponentials in float64; NumPy in float32, pairwise. */
+static void softmax_narrow(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    const float most = find_maximum_narrow(x, stage->count);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = (double)expf((float)x[i] - most);
+    }
+    const float sum =
+        (float)espalier_reference_sum(y, stage->count, stage->pairwise, stage->pairwise);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = (double)((float)y[i] / sum);
+    }
+}
+
+static void expectiles(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    y[0] = x[0];
+    for (uint32_t i = 1; i < stage->count; i++) {
+        const float margin = (float)x[i];
+        const float soft = fmaxf(margin, 0.0F) + log1pf(expf(-fabsf(margin)));
+        const float step = 1e-6F + soft;
+        y[i] = (double)((float)y[i - 1] + step);
+    }
+}
+
+static float run_item_narrow(espalier_forest_operation operation, float x, float c)
+{
+    switch (operation) {
+    case ESPALIER_FOREST_ADD:
+        return x + c;
+    case ESPALIER_FOREST_MULTIPLY:
+        return x * c;
+    case ESPALIER_FOREST_DIVIDE:
+        return x / c;
+    case ESPALIER_FOREST_EXP:
+        return expf(x);
+    case ESPALIER_FOREST_SIGMOID:
+        return 1.0F / (1.0F + expf(-x > 88.7F ? 88.7F : -x));
+    case ESPALIER_FOREST_STEP:
+        return x > 0.0F ? 1.0F : 0.0F;
+    default:
+        return NAN; /* none that a forest is checked to have */
+    }
+}
+
+/* ---- float64 --------------------------------------------------------------------------------- */
+
+static double find_maximum(const double *x, uint32_t count)
+{
+    double most = x[0];
+    for (uint32_t i = 1; i < count; i++) {
+        most = x[i] > most ? x[i] : most;
+    }
+    return most;
+}
+
+static void normalise(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    const double sum = espalier_reference_sum(x, stage->count, stage->pairwise, false);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = x[i] / (sum == 0.0 ? 1.0 : sum);
+    }
+}
+
+static void softmax(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    const double most = find_maximum(x, stage->count);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = exp(x[i] - most);
+    }
+    const double sum = espalier_reference_sum(y, stage->count, stage->pairwise, false);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = stage->operation == ESPALIER_FOREST_SOFTMAX ? y[i] / sum
+                                                           : exp(x[i] - (log(sum) + most));
+    }
+}
+
+static double run_item(espalier_forest_operation operation, double x, double c, double iterations)
+{
+    switch (operation) {
+    case ESPALIER_FOREST_ADD:
+        return x + c;
+    case ESPALIER_FOREST_MULTIPLY:
+        return x * c;
+    case ESPALIER_FOREST_DIVIDE:
+        return x / c;
+    case ESPALIER_FOREST_DIVIDE_ITERATIONS:
+        return x / iterations;
+    case ESPALIER_FOREST_EXP:
+        return exp(x);
+    case ESPALIER_FOREST_SIGMOID:
+        return 1.0 / (1.0 + exp(-x));
+    case ESPALIER_FOREST_LOG1P_EXP:
+        return log1p(exp(x));
+    case ESPALIER_FOREST_SIGNED_SQUARE:
+        return (x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0) * x * x;
+    case ESPALIER_FOREST_NEGATIVE_POWER:
+        return -exp2(-x);
+    case ESPALIER_FOREST_STEP:
+        return x > 0.0 ? 1.0 : 0.0;
+    default:
+        return (double)NAN; /* none that a forest is checked to have */
+    }
+}
+
+/* ---- either ---------------------------------------------------------------------------------- */
+
+/* Numbers ascend, -0.0 before 0.0. */
+static int compare_values(const void *a, const void *b)
+{
+    double x = 0.0;
+    double y = 0.0;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x != y ? (x > y) - (x < y) : (signbit(x) == 0) - (signbit(y) == 0);
+}
+
+static double find_index(const double *x, uint32_t count)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        best = x[i] > x[best] ? i : best;
+    }
+    return (double)best;
+}
+
+static void run_items(const espalier_forest_stage *stage, const double *c, double iterations,
+                      const double *x, double *y)
+{
+    const bool has_constants = stage->operation == ESPALIER_FOREST_ADD ||
+                               stage->operation == ESPALIER_FOREST_MULTIPLY ||
+                               stage->operation == ESPALIER_FOREST_DIVIDE;
+    for (uint32_t i = 0; i < stage->count; i++) {
+        const double constant = has_constants ? c[i] : 0.0;
+        y[i] = stage->narrow
+                   ? (double)run_item_narrow(stage->operation, (float)x[i], (float)constant)
+                   : run_item(stage->operation, x[i], constant, iterations);
+    }
+}
+
+static void two_classes(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[2 * i] = stage->narrow ? (double)(1.0F - (float)x[i]) : 1.0 - x[i];
+        y[2 * i + 1] = x[i];
+    }
+}
+
+void espalier_reference_stage(const espalier_forest *forest, const espalier_forest_stage *stage,
+                              double iterations, double *slots)
+{
+    const double *const x = slots + stage->input_slot;
+    const double *const c =
+        forest->constants != NULL ? forest->constants + stage->first_constant : NULL;
+    double *const y = slots + stage->output_slot;
+    switch (stage->operation) {
+    case ESPALIER_FOREST_NORMALISE:
+        normalise(stage, x, y);
+        break;
+    case ESPALIER_FOREST_SOFTMAX:
+    case ESPALIER_FOREST_SOFTMAX_LOG:
+        (stage->narrow ? softmax_narrow : softmax)(stage, x, y);
+        break;
+    case ESPALIER_FOREST_EXPECTILES:
+        expectiles(stage, x, y);
+        break;
+    case ESPALIER_FOREST_TWO_CLASSES:
+        two_classes(stage, x, y);
+        break;
+    case ESPALIER_FOREST_INDEX:
+        y[0] = find_index(x, stage->count);
+        break;
+    case ESPALIER_FOREST_SORT:
+        memcpy(y, x, stage->count * sizeof *y);
+        qsort(y, stage->count, sizeof *y, compare_values);
+        break;
+    case ESPALIER_FOREST_SPREAD:
+        for (uint32_t i = 0; i < stage->count; i++) {
+            y[i] = x[0] * c[i];
+        }
+        break;
+    case ESPALIER_FOREST_PRODUCTS:
+        y[0] = 0.0;
+        for (uint32_t i = 0; i < stage->count; i++) {
+            y[0] += x[i] * c[i];
+        }
+        break;
+    case ESPALIER_FOREST_CONSTANTS:
+        memcpy(y, c, stage->count * sizeof *y);
+        break;
+    default:
+        run_items(stage, c, iterations, x, y);
+        break;
+    }
+}

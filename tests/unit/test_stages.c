@@ -1,0 +1,613 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Stages and decisions: the engine and the reference evaluator against numbers worked out apart, in
+ * both arithmetics; models whose outputs lie behind stages; which damage verify finds behind exp.
+ * Rules F-181, F-182, F-248 to F-250, F-256 to F-267.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "convert/plan.h"
+#include "convert/reference.h"
+#include "convert/reference_stages.h"
+#include "engine/stages.h"
+#include "espalier.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COUNT(list) (sizeof(list) / sizeof(list)[0])
+#define ITEMS       4u
+#define ITERATIONS  5.0
+
+/* x of every case below; c where there are constants. */
+static const double inputs[ITEMS] = {1.5, -2.25, 0.5, 0.5};
+static const double constants[ITEMS] = {-1.0, 2.0, 0.25, 3.0};
+
+typedef struct stage_case {
+    uint32_t operation;
+    uint32_t order;
+    uint32_t arithmetic;
+    uint32_t output_count;
+    bool linked; /* to 2 ulp, else exact */
+    double expected[2 * ITEMS];
+} stage_case;
+
+#define WIDE       ESPALIER_ARITHMETIC_FLOAT64
+#define NARROW     ESPALIER_ARITHMETIC_FLOAT32
+#define SEQUENTIAL ESPALIER_ORDER_SEQUENTIAL
+#define PAIRWISE   ESPALIER_ORDER_PAIRWISE
+
+static const stage_case cases[] = {
+    {ESPALIER_STAGE_NORMALISE, SEQUENTIAL, WIDE, 4, false, {6.0, -9.0, 2.0, 2.0}},
+    {ESPALIER_STAGE_NORMALISE, PAIRWISE, WIDE, 4, false, {6.0, -9.0, 2.0, 2.0}},
+    {ESPALIER_STAGE_ADD, 0, WIDE, 4, false, {0.5, -0.25, 0.75, 3.5}},
+    {ESPALIER_STAGE_ADD, 0, NARROW, 4, false, {0.5, -0.25, 0.75, 3.5}},
+    {ESPALIER_STAGE_MULTIPLY, 0, WIDE, 4, false, {-1.5, -4.5, 0.125, 1.5}},
+    {ESPALIER_STAGE_MULTIPLY, 0, NARROW, 4, false, {-1.5, -4.5, 0.125, 1.5}},
+    {ESPALIER_STAGE_DIVIDE, 0, WIDE, 4, false, {-1.5, -1.125, 2.0, 0x1.5555555555555p-3}},
+    {ESPALIER_STAGE_DIVIDE, 0, NARROW, 4, false, {-1.5, -1.125, 2.0, 0x1.555556p-3}},
+    {ESPALIER_STAGE_DIVIDE_ITERATIONS,
+     0,
+     WIDE,
+     4,
+     false,
+     {0x1.3333333333333p-2, -0x1.ccccccccccccdp-2, 0x1.999999999999ap-4, 0x1.999999999999ap-4}},
+    {ESPALIER_STAGE_SIGMOID,
+     0,
+     WIDE,
+     4,
+     true,
+     {0x1.a2991f2a97914p-1, 0x1.868d2916eca5bp-4, 0x1.3eb2fd4d34391p-1, 0x1.3eb2fd4d34391p-1}},
+    {ESPALIER_STAGE_SIGMOID,
+     0,
+     NARROW,
+     4,
+     true,
+     {0x1.a2992p-1, 0x1.868d2ap-4, 0x1.3eb2fep-1, 0x1.3eb2fep-1}},
+    {ESPALIER_STAGE_SOFTMAX,
+     SEQUENTIAL,
+     WIDE,
+     4,
+     true,
+     {0x1.230759410887dp-1, 0x1.b609a7047a96dp-7, 0x1.ac410045cb1b9p-3, 0x1.ac410045cb1b9p-3}},
+    {ESPALIER_STAGE_SOFTMAX,
+     PAIRWISE,
+     NARROW,
+     4,
+     true,
+     {0x1.23075ap-1, 0x1.b609a8p-7, 0x1.ac41p-3, 0x1.ac41p-3}},
+    {ESPALIER_STAGE_SOFTMAX,
+     SEQUENTIAL,
+     NARROW,
+     4,
+     true,
+     {0x1.23075ap-1, 0x1.b609a8p-7, 0x1.ac41p-3, 0x1.ac41p-3}},
+    {ESPALIER_STAGE_SOFTMAX_LOG,
+     SEQUENTIAL,
+     WIDE,
+     4,
+     true,
+     {0x1.230759410887dp-1, 0x1.b609a7047a96dp-7, 0x1.ac410045cb1b9p-3, 0x1.ac410045cb1b9p-3}},
+    {ESPALIER_STAGE_EXP,
+     0,
+     WIDE,
+     4,
+     true,
+     {0x1.1ed3fe64fc541p+2, 0x1.afb718e8457f7p-4, 0x1.a61298e1e069cp+0, 0x1.a61298e1e069cp+0}},
+    {ESPALIER_STAGE_EXP,
+     0,
+     NARROW,
+     4,
+     true,
+     {0x1.1ed3fep+2, 0x1.afb718p-4, 0x1.a61298p+0, 0x1.a61298p+0}},
+    {ESPALIER_STAGE_LOG1P_EXP,
+     0,
+     WIDE,
+     4,
+     true,
+     {0x1.b38fd211ea842p+0, 0x1.9a72315646266p-4, 0x1.f2ba37edae032p-1, 0x1.f2ba37edae032p-1}},
+    {ESPALIER_STAGE_SIGNED_SQUARE, 0, WIDE, 4, false, {2.25, -5.0625, 0.25, 0.25}},
+    {ESPALIER_STAGE_NEGATIVE_POWER,
+     0,
+     WIDE,
+     4,
+     true,
+     {-0x1.6a09e667f3bcdp-2, -0x1.306fe0a31b715p+2, -0x1.6a09e667f3bcdp-1, -0x1.6a09e667f3bcdp-1}},
+    {ESPALIER_STAGE_TWO_CLASSES, 0, WIDE, 8, false, {-0.5, 1.5, 3.25, -2.25, 0.5, 0.5, 0.5, 0.5}},
+    {ESPALIER_STAGE_TWO_CLASSES, 0, NARROW, 8, false, {-0.5, 1.5, 3.25, -2.25, 0.5, 0.5, 0.5, 0.5}},
+    {ESPALIER_STAGE_STEP, 0, WIDE, 4, false, {1.0, 0.0, 1.0, 1.0}},
+    {ESPALIER_STAGE_STEP, 0, NARROW, 4, false, {1.0, 0.0, 1.0, 1.0}},
+    {ESPALIER_STAGE_INDEX, 0, WIDE, 1, false, {0.0}},
+    {ESPALIER_STAGE_INDEX, 0, NARROW, 1, false, {0.0}},
+    {ESPALIER_STAGE_SORT, 0, WIDE, 4, false, {-2.25, 0.5, 0.5, 1.5}},
+    {ESPALIER_STAGE_SORT, 0, NARROW, 4, false, {-2.25, 0.5, 0.5, 1.5}},
+    {ESPALIER_STAGE_SPREAD, 0, WIDE, 4, false, {-1.5, 3.0, 0.375, 4.5}},
+    {ESPALIER_STAGE_PRODUCTS, 0, WIDE, 1, false, {-4.375}},
+    {ESPALIER_STAGE_CONSTANTS, 0, WIDE, 4, false, {-1.0, 2.0, 0.25, 3.0}},
+    {ESPALIER_STAGE_CONSTANTS, 0, NARROW, 4, false, {-1.0, 2.0, 0.25, 3.0}},
+    {ESPALIER_STAGE_EXPECTILES,
+     0,
+     NARROW,
+     4,
+     true,
+     {0x1.8p+0, 0x1.99a734p+0, 0x1.49823p+1, 0x1.c630c6p+1}},
+};
+
+static void expect_near(double found, const stage_case *one, uint32_t item)
+{
+    const double expected = one->expected[item];
+    const int digits = one->arithmetic == NARROW ? 24 : 53;
+    int exponent = 0;
+    (void)frexp(expected, &exponent);
+    const double bound = one->linked ? 2.0 * ldexp(1.0, exponent - digits) : 0.0;
+    if (!(fabs(found - expected) <= bound)) {
+        fail_msg("operation %u, arithmetic %u, item %u: %a, not %a", (unsigned)one->operation,
+                 (unsigned)one->arithmetic, (unsigned)item, found, expected);
+    }
+}
+
+/* A stage of slots 0 to 3 into slots 4.. by the engine. */
+static void run_engine(const stage_case *one, const double *x, double *slots)
+{
+    const bool is_constants = one->operation == ESPALIER_STAGE_CONSTANTS;
+    const espalier_file_stage stage = {.operation = one->operation,
+                                       .output_slot = ITEMS,
+                                       .slot_count = ITEMS,
+                                       .order = one->order,
+                                       .arithmetic = one->arithmetic};
+    espalier_stage_shape shape;
+    assert_true(espalier_stage_describe(&stage, &shape));
+    assert_int_equal(shape.output_count, one->output_count);
+    assert_int_equal(shape.linked, one->linked);
+    assert_true(is_constants ? shape.input_count == 0 : shape.input_count > 0);
+    memcpy(slots, x, ITEMS * sizeof *slots);
+    espalier_stage_run(&stage, constants, ITERATIONS, slots, 3 * ITEMS, 1);
+}
+
+static void run_reference(const stage_case *one, const double *x, double *slots)
+{
+    double own[ITEMS];
+    memcpy(own, constants, sizeof own);
+    const espalier_forest forest = {.constants = own, .constant_count = ITEMS};
+    const espalier_forest_stage stage = {.operation = (espalier_forest_operation)one->operation,
+                                         .output_slot = ITEMS,
+                                         .count = ITEMS,
+                                         .narrow = one->arithmetic == NARROW,
+                                         .pairwise = one->order == PAIRWISE};
+    assert_int_equal(espalier_plan_stage_outputs(&stage), one->output_count);
+    memcpy(slots, x, ITEMS * sizeof *slots);
+    espalier_reference_stage(&forest, &stage, ITERATIONS, slots);
+}
+
+/* F-248, F-249, F-256, F-257, F-258, F-259, F-260, F-261, F-262, F-263, F-264, F-265, F-266. */
+static void test_every_operation(void **state)
+{
+    (void)state;
+    uint32_t seen = 0;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        double slots[3 * ITEMS];
+        run_engine(&cases[i], inputs, slots);
+        for (uint32_t k = 0; k < cases[i].output_count; k++) {
+            expect_near(slots[ITEMS + k], &cases[i], k);
+        }
+        run_reference(&cases[i], inputs, slots);
+        for (uint32_t k = 0; k < cases[i].output_count; k++) {
+            expect_near(slots[ITEMS + k], &cases[i], k);
+        }
+        seen |= UINT32_C(1) << cases[i].operation;
+    }
+    assert_int_equal(seen, (UINT32_C(2) << ESPALIER_STAGE_LAST) - 2);
+}
+
+/* Engine and reference on odd numbers: the same bits, since both ask the same libm. */
+static void test_odd_numbers(void **state)
+{
+    (void)state;
+    static const double odd[] = {0.0,   -0.0,   0x1p-149, -0x1p-149, 1e-30, 88.6,
+                                 -88.8, -104.0, 3.4e38,   -3e38,     20.5,  -0x1p-24,
+                                 1.0,   -1.0,   INFINITY, -INFINITY};
+    uint64_t random = 7;
+    for (uint32_t round = 0; round < 4000; round++) {
+        const stage_case *const one = &cases[round % COUNT(cases)];
+        double x[ITEMS];
+        double engine[3 * ITEMS] = {0};
+        double reference[3 * ITEMS] = {0};
+        for (uint32_t k = 0; k < ITEMS; k++) {
+            const uint64_t bits = synthetic_next(&random);
+            const double any = ldexp((double)(int64_t)bits, (int)(bits % 12) - 64);
+            x[k] = bits % 3 == 0 ? odd[bits / 16 % COUNT(odd)] : any;
+            x[k] = one->arithmetic == NARROW ? (double)(float)x[k] : x[k];
+        }
+        run_engine(one, x, engine);
+        run_reference(one, x, reference);
+        for (uint32_t k = 0; k < ITEMS + one->output_count; k++) {
+            if (memcmp(&engine[k], &reference[k], sizeof engine[k]) != 0 &&
+                !(isnan(engine[k]) && isnan(reference[k]))) {
+                fail_msg("operation %u, arithmetic %u: %a and %a", (unsigned)one->operation,
+                         (unsigned)one->arithmetic, engine[k], reference[k]);
+            }
+        }
+    }
+}
+
+/* F-250, F-259: float32 sums of many, in NumPy's order. */
+static void test_wide_stages(void **state)
+{
+    (void)state;
+    enum {
+        WIDTH = 1000
+    };
+    double *const slots = calloc(4 * WIDTH, sizeof *slots);
+    double *const other = calloc(4 * WIDTH, sizeof *other);
+    assert_non_null(slots);
+    assert_non_null(other);
+    uint64_t random = 3;
+    for (uint32_t i = 0; i < WIDTH; i++) {
+        slots[i] = (double)((float)(int32_t)synthetic_next(&random) * 0x1p-29F);
+    }
+    memcpy(other, slots, WIDTH * sizeof *other);
+    const uint32_t operations[] = {ESPALIER_STAGE_SOFTMAX, ESPALIER_STAGE_SORT};
+    for (uint32_t i = 0; i < 4; i++) {
+        const espalier_file_stage stage = {.operation = operations[i / 2],
+                                           .output_slot = WIDTH,
+                                           .slot_count = WIDTH - 3 * (i % 2),
+                                           .order = i < 2 ? PAIRWISE : 0,
+                                           .arithmetic = NARROW};
+        const espalier_forest forest = {.constant_count = 0};
+        const espalier_forest_stage own = {.operation = (espalier_forest_operation)stage.operation,
+                                           .output_slot = WIDTH,
+                                           .count = stage.slot_count,
+                                           .narrow = true,
+                                           .pairwise = i < 2};
+        espalier_stage_run(&stage, NULL, 1.0, slots, 4 * WIDTH, 1);
+        espalier_reference_stage(&forest, &own, 1.0, other);
+        assert_memory_equal(slots, other, 2 * WIDTH * sizeof *slots);
+        for (uint32_t k = 1; i >= 2 && k < stage.slot_count; k++) {
+            assert_true(slots[WIDTH + k - 1] <= slots[WIDTH + k]);
+        }
+    }
+    free(slots);
+    free(other);
+}
+
+/* F-252, F-267. */
+static void test_decisions(void **state)
+{
+    (void)state;
+    static const struct {
+        double values[3];
+        uint32_t count;
+        int32_t classes[6]; /* by decision */
+    } rows[] = {
+        {{0.5, 0.5, 0.25}, 3, {0, 0, 1, 0, 0, 0}},
+        {{0.1, 0.2, 0.2}, 3, {0, 1, 2, 0, 0, 0}},
+        {{0.0}, 1, {0, 0, 0, 0, 1, 0}},
+        {{-0.0}, 1, {0, 0, 0, 0, 1, 0}},
+        {{0x1p-1074}, 1, {0, 0, 0, 1, 1, 0}},
+        {{-0x1p-1074}, 1, {0, 0, 0, 0, 0, 0}},
+        {{0.5}, 1, {0, 0, 0, 1, 1, 0}},
+        {{0x1.0000000000001p-1}, 1, {0, 0, 0, 1, 1, 1}},
+        {{(double)NAN}, 1, {0, 0, 0, 0, 0, 0}},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (uint32_t decision = 1; decision <= ESPALIER_DECISION_ABOVE_HALF; decision++) {
+            if (rows[i].count == 1 || decision <= ESPALIER_DECISION_LAST_MAXIMUM) {
+                assert_int_equal(espalier_decide(decision, rows[i].values, rows[i].count),
+                                 rows[i].classes[decision]);
+            }
+        }
+    }
+}
+
+/* ---- models ---------------------------------------------------------------------------------- */
+
+typedef struct fixture {
+    espalier_forest forest;
+    model_bytes bytes;
+    espalier_model *model;
+} fixture;
+
+static void make_model(fixture *f, synthetic_trainer trainer, bool averaged)
+{
+    const synthetic_options options = {.seed = 41,
+                                       .trainer = trainer,
+                                       .tree_count = 9,
+                                       .feature_count = 3,
+                                       .decision_count_max = 20,
+                                       .group_count = 1,
+                                       .averaged = averaged,
+                                       .linked = true};
+    synthetic_forest_make(&options, &f->forest);
+    f->bytes = model_bytes_of(&f->forest, 8);
+    f->model = NULL;
+    const espalier_open_options verified = {sizeof verified, ESPALIER_OPEN_VERIFY, 0, {0}};
+    espalier_error error;
+    if (espalier_model_open_memory(f->bytes.data, f->bytes.bytes, &verified, &f->model, &error) !=
+        ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
+static void free_model(fixture *f)
+{
+    espalier_model_close(f->model);
+    model_bytes_free(&f->bytes);
+    espalier_forest_free(&f->forest);
+}
+
+static void predict(const espalier_model *model, const espalier_predictor_options *options,
+                    espalier_output_kind kind, const float *rows, size_t row_count, void *out,
+                    size_t out_bytes)
+{
+    espalier_predictor *predictor = NULL;
+    assert_int_equal(espalier_predictor_create(model, options, &predictor), ESPALIER_OK);
+    const espalier_rows input = espalier_rows_float32(rows, row_count, 3);
+    espalier_outputs outputs = {.data = out, .data_bytes = out_bytes};
+    assert_int_equal(espalier_predict(predictor, kind, &input, &outputs), ESPALIER_OK);
+    espalier_predictor_destroy(predictor);
+}
+
+/* Outputs of a linked model: kinds, dtypes, widths, and what the reference says. */
+static void test_linked_model(void **state)
+{
+    (void)state;
+    enum {
+        ROWS = 700
+    };
+    fixture f;
+    make_model(&f, SYNTHETIC_XGBOOST, false);
+    float *const rows = model_rows_make(&f.forest, 5, ROWS, 1);
+    static double slots[ROWS * 5];
+    static int32_t classes[ROWS];
+    static float both[ROWS * 2];
+    static float one[ROWS];
+    static int32_t found[ROWS];
+    assert_int_equal(espalier_reference_slot_count(&f.forest), 5);
+    espalier_reference_evaluate(&f.forest, rows, ROWS, slots, NULL);
+    espalier_reference_classes(&f.forest, slots, ROWS, classes);
+    espalier_output_info info;
+    assert_int_equal(espalier_model_output(f.model, ESPALIER_OUTPUT_PROBABILITY, &info),
+                     ESPALIER_OK);
+    assert_true(info.dtype == ESPALIER_DTYPE_FLOAT32 && info.width == 2);
+    predict(f.model, NULL, ESPALIER_OUTPUT_PROBABILITY, rows, ROWS, both, sizeof both);
+    predict(f.model, NULL, ESPALIER_OUTPUT_VALUE, rows, ROWS, one, sizeof one);
+    predict(f.model, NULL, ESPALIER_OUTPUT_CLASS, rows, ROWS, found, sizeof found);
+    uint32_t positive = 0;
+    for (size_t i = 0; i < ROWS; i++) {
+        assert_true((double)both[2 * i] == slots[5 * i + 3]);
+        assert_true((double)both[2 * i + 1] == slots[5 * i + 4]);
+        assert_true((double)one[i] == slots[5 * i + 2]);
+        assert_int_equal(found[i], classes[i]);
+        assert_int_equal(found[i], one[i] > 0.5F);
+        positive += found[i] != 0;
+    }
+    assert_true(positive > 0 && positive < ROWS);
+    espalier_model_info model_info = ESPALIER_MODEL_INFO_INIT;
+    assert_int_equal(espalier_model_info_get(f.model, &model_info), ESPALIER_OK);
+    assert_int_equal(model_info.default_output, ESPALIER_OUTPUT_CLASS);
+    free(rows);
+    free_model(&f);
+}
+
+/* F-256: DIVIDE_ITERATIONS divides by the iterations that the caller asks for. */
+static void test_iterations(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 42,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 7,
+                                       .feature_count = 3,
+                                       .decision_count_max = 9,
+                                       .group_count = 1};
+    fixture f;
+    synthetic_forest_make(&options, &f.forest);
+    const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_DIVIDE_ITERATIONS,
+                                         .count = 1};
+    const espalier_forest_output outputs[] = {
+        {ESPALIER_OUTPUT_MARGIN, 0, 0, 1, ESPALIER_FOREST_NO_DECISION, false},
+        {ESPALIER_OUTPUT_SCORE, 0, 1, 1, ESPALIER_FOREST_NO_DECISION, false},
+    };
+    assert_int_equal(espalier_plan_add_stage(&f.forest, &stage, NULL), 1);
+    assert_true(espalier_plan_add_output(&f.forest, &outputs[0]));
+    assert_true(espalier_plan_add_output(&f.forest, &outputs[1]));
+    f.forest.default_output = ESPALIER_OUTPUT_SCORE;
+    assert_int_equal(espalier_forest_validate(&f.forest, "forest", NULL), ESPALIER_OK);
+    f.bytes = model_bytes_of(&f.forest, 4);
+    assert_int_equal(espalier_model_open_memory(f.bytes.data, f.bytes.bytes, NULL, &f.model, NULL),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_model_verify(f.model, NULL), ESPALIER_OK);
+    float *const rows = model_rows_make(&f.forest, 5, 20, 0);
+    for (uint32_t count = 0; count <= 7; count++) {
+        espalier_predictor_options asked = ESPALIER_PREDICTOR_OPTIONS_INIT;
+        asked.iteration_count = count;
+        double sums[20];
+        double scores[20];
+        predict(f.model, &asked, ESPALIER_OUTPUT_MARGIN, rows, 20, sums, sizeof sums);
+        predict(f.model, &asked, ESPALIER_OUTPUT_SCORE, rows, 20, scores, sizeof scores);
+        for (uint32_t i = 0; i < 20; i++) {
+            assert_true(scores[i] == sums[i] / (double)(count == 0 ? 7 : count));
+        }
+    }
+    free(rows);
+    free_model(&f);
+}
+
+static double *golden_slot(const model_bytes *bytes, uint32_t row, uint32_t slot)
+{
+    uint8_t *const data = model_bytes_data(bytes, ESPALIER_SECTION_GOLDEN);
+    const espalier_file_golden *const head = (const void *)data;
+    double *const rows = (double *)(void *)(data + sizeof *head);
+    return rows + head->row_count * head->feature_count + row * head->slot_count + slot;
+}
+
+/* Verify of the model with one golden slot moved by so many units in its last place. */
+static espalier_status verify_moved(const model_bytes *bytes, uint32_t slot, int64_t units)
+{
+    model_bytes copy = model_bytes_copy(bytes);
+    double *const value = golden_slot(&copy, 3, slot);
+    uint64_t bits = 0;
+    memcpy(&bits, value, sizeof bits);
+    bits += (uint64_t)units;
+    memcpy(value, &bits, sizeof bits);
+    model_bytes_seal(&copy);
+    espalier_model *model = NULL;
+    const espalier_open_options verified = {sizeof verified, ESPALIER_OPEN_VERIFY, 0, {0}};
+    espalier_error error;
+    const espalier_status status =
+        espalier_model_open_memory(copy.data, copy.bytes, &verified, &model, &error);
+    if (status != ESPALIER_OK) {
+        assert_int_equal(error.format_rule, 181);
+    }
+    espalier_model_close(model);
+    model_bytes_free(&copy);
+    return status;
+}
+
+/* F-181: sums and what is added to them are exact; what goes through exp is near. */
+static void test_golden_tolerance(void **state)
+{
+    (void)state;
+    fixture f;
+    make_model(&f, SYNTHETIC_LIGHTGBM, false);
+    enum {
+        SUM,
+        SHIFTED,
+        PROBABILITY,
+        FIRST
+    };
+    assert_int_equal(verify_moved(&f.bytes, SUM, 1), ESPALIER_ERROR_GOLDEN);
+    assert_int_equal(verify_moved(&f.bytes, SHIFTED, -1), ESPALIER_ERROR_GOLDEN);
+    assert_int_equal(verify_moved(&f.bytes, PROBABILITY, 1), ESPALIER_OK);
+    assert_int_equal(verify_moved(&f.bytes, PROBABILITY, -1), ESPALIER_OK);
+    assert_int_equal(verify_moved(&f.bytes, FIRST, 1), ESPALIER_OK);
+    assert_int_equal(verify_moved(&f.bytes, PROBABILITY, INT64_C(1) << 51), ESPALIER_ERROR_GOLDEN);
+    assert_int_equal(verify_moved(&f.bytes, FIRST, -(INT64_C(1) << 61)), ESPALIER_ERROR_GOLDEN);
+    free_model(&f);
+}
+
+/* F-105: what all stages read is bounded, however few slots there are. */
+static void test_stage_work(void **state)
+{
+    (void)state;
+    enum {
+        WIDE_SLOTS = 1 << 19
+    };
+    const synthetic_options options = {.seed = 43,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 1,
+                                       .feature_count = 3,
+                                       .group_count = 1};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    double *const zeroes = calloc(WIDE_SLOTS, sizeof *zeroes);
+    assert_non_null(zeroes);
+    espalier_forest_stage stage = {.operation = ESPALIER_FOREST_CONSTANTS, .count = WIDE_SLOTS};
+    assert_int_equal(espalier_plan_add_stage(&forest, &stage, zeroes), 1);
+    stage = (espalier_forest_stage){.operation = ESPALIER_FOREST_INDEX, .count = WIDE_SLOTS};
+    for (uint32_t i = 0; i < 7; i++) {
+        assert_int_equal(espalier_plan_add_stage(&forest, &stage, NULL), 1 + WIDE_SLOTS + i);
+    }
+    const espalier_forest_output output = {ESPALIER_OUTPUT_VALUE,       0,    0, 1,
+                                           ESPALIER_FOREST_NO_DECISION, false};
+    assert_true(espalier_plan_add_output(&forest, &output));
+    forest.default_output = ESPALIER_OUTPUT_VALUE;
+    assert_int_equal(espalier_forest_validate(&forest, "forest", NULL), ESPALIER_OK);
+    model_bytes bytes = model_bytes_of(&forest, 0);
+    espalier_model *model = NULL;
+    assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &model, NULL),
+                     ESPALIER_OK);
+    espalier_model_close(model);
+    espalier_file_stage *const stages = model_bytes_data(&bytes, ESPALIER_SECTION_STAGES);
+    stages[7].slot_count++;
+    model_bytes_seal(&bytes);
+    espalier_error error;
+    assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &model, &error),
+                     ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, 105);
+    model_bytes_free(&bytes);
+    assert_int_equal(espalier_plan_add_stage(&forest, &stage, NULL), 8 + WIDE_SLOTS);
+    espalier_flat flat;
+    assert_int_equal(espalier_flatten(&forest, "x.json", &flat, &error), ESPALIER_ERROR_LIMIT);
+    assert_non_null(strstr(error.message, "values of stages"));
+    free(zeroes);
+    espalier_forest_free(&forest);
+}
+
+/* ---- plans that do not fit ------------------------------------------------------------------- */
+
+static void refuses(const espalier_forest *forest, const char *words)
+{
+    const char *const fault = espalier_plan_find_fault(forest);
+    if (fault == NULL || strstr(fault, words) == NULL) {
+        fail_msg("'%s', not '%s'", fault != NULL ? fault : "nothing", words);
+    }
+}
+
+static void test_plan_faults(void **state)
+{
+    (void)state;
+    fixture f;
+    make_model(&f, SYNTHETIC_LIGHTGBM, false);
+    espalier_forest *const forest = &f.forest;
+    espalier_forest_stage *const stage = &forest->stages[1];
+    espalier_forest_output *const output = &forest->outputs[2];
+    assert_null(espalier_plan_find_fault(forest));
+    const espalier_forest_stage good = *stage;
+    const espalier_forest_output sound = *output;
+    stage->operation = (espalier_forest_operation)21;
+    refuses(forest, "that there is not");
+    *stage = good;
+    stage->operation = ESPALIER_FOREST_EXPECTILES;
+    refuses(forest, "that there is not");
+    *stage = good;
+    stage->count = 0;
+    refuses(forest, "that there is not");
+    *stage = good;
+    stage->input_slot = 2;
+    refuses(forest, "wrong slots");
+    *stage = good;
+    stage->narrow = true;
+    refuses(forest, "reads a float64");
+    *stage = good;
+    forest->stages[0].first_constant = 1;
+    refuses(forest, "without its constants");
+    forest->stages[0].first_constant = 0;
+    output->decision = ESPALIER_FOREST_NO_DECISION;
+    refuses(forest, "without its decision");
+    *output = sound;
+    output->first_slot = 5;
+    refuses(forest, "that there are not");
+    *output = sound;
+    output->group = 1;
+    refuses(forest, "not in order");
+    *output = sound;
+    output->decision = ESPALIER_FOREST_FIRST_MAXIMUM;
+    refuses(forest, "one label a class");
+    *output = sound;
+    forest->outputs[0].narrow = true;
+    refuses(forest, "float32 output");
+    forest->outputs[0].narrow = false;
+    forest->default_output = ESPALIER_OUTPUT_SCORE;
+    refuses(forest, "default output");
+    free_model(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_operation),  cmocka_unit_test(test_odd_numbers),
+        cmocka_unit_test(test_wide_stages),      cmocka_unit_test(test_decisions),
+        cmocka_unit_test(test_linked_model),     cmocka_unit_test(test_iterations),
+        cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_stage_work),
+        cmocka_unit_test(test_plan_faults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
