@@ -318,7 +318,7 @@ def prove_models(prover, seed, count, only, verbose):
         if VERSION < (0, 23):  # which shows every parameter
             what = "model %d, %s, %s" % (index, name, getattr(model, "loss", ""))
         weight = rng.uniform(0.2, 3, size=len(data)) if rng.randint(3) == 0 else None
-        if VERSION < (0, 23) and "Hist" in what:
+        if VERSION < (0, 23) and name.startswith("histogram"):
             weight = None
         if verbose:
             print(what, flush=True)

@@ -16,7 +16,7 @@
 static const fake_node stump[] = {{1, 2, 1, 0.1, 10, 1},
                                   {-1, -1, -2, -2, 4, 7},
                                   {-1, -1, -2, -2, 6, 9}};
-static const double stump_values[] = {9, 0.3, -0.7};
+static const double stump_values[] = {9, 0.3, -1.7};
 static const fake_tree stump_tree = {.nodes = stump, .node_count = 3, .values = stump_values};
 static const int64_t three_numbers[] = {-3, 500, 7};
 static const fake_labels two_labels = {"i8", three_numbers, 16, 2};
@@ -196,7 +196,7 @@ static void test_reads_a_regressor(void **state)
     assert_int_equal(forest.slot_count, 1);
     assert_int_equal(forest.leaf_width, 1);
     assert_true(forest.start[0] == 0.25);
-    assert_true(forest.leaf_values[0] == 0.1 * 0.3 && forest.leaf_values[1] == 0.1 * -0.7);
+    assert_true(forest.leaf_values[0] == 0.1 * 0.3 && forest.leaf_values[1] == 0.1 * -1.7);
     assert_int_equal(forest.input, ESPALIER_FOREST_INPUT_FLOAT32);
     assert_false(forest.missing_allowed || forest.infinite_allowed);
     assert_int_equal(forest.missing_left[0], 0);
