@@ -340,7 +340,9 @@ static char *make_column_name(const predict_run *run, uint32_t kind, size_t inde
                 index - first >= run->labels.sets[group].count) {
                 continue;
             }
-            const char *label = run->labels.sets[group].texts[index - first];
+            /* One probability of two classes is the second's. */
+            const bool is_second = count == 1 && run->labels.sets[group].count == 2;
+            const char *label = run->labels.sets[group].texts[is_second ? 1 : index - first];
             if (run->labels.output_count == 1) {
                 length = asprintf(&name, "%s_%s", kind_name, label);
             } else {

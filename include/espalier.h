@@ -239,9 +239,10 @@ ESPALIER_API espalier_status espalier_model_verify(const espalier_model *model,
 
 typedef enum espalier_output_kind {
     ESPALIER_OUTPUT_MARGIN = 1,      /* decision function, before the link */
-    ESPALIER_OUTPUT_PROBABILITY = 2, /* predict_proba: float64, one per class */
+    ESPALIER_OUTPUT_PROBABILITY = 2, /* predict_proba: one per class; of a label that is there or
+                                        not, one */
     ESPALIER_OUTPUT_CLASS = 3, /* predict of a classifier: int32 index into the class labels */
-    ESPALIER_OUTPUT_VALUE = 4, /* predict of a regressor: float64 */
+    ESPALIER_OUTPUT_VALUE = 4, /* predict of a regressor, and of a Booster of any kind */
     ESPALIER_OUTPUT_LEAF = 5,  /* apply: int64, the trainer's node number; every tree, whatever
                                         the iteration range */
     ESPALIER_OUTPUT_SCORE = 6  /* anomaly score */

@@ -16,9 +16,6 @@
 
 #define FIRST_LINE "tree"
 
-/* An objective's text is kept whole, if it is not longer than any that LightGBM writes. */
-#define OBJECTIVE_BYTES_MAX 256u
-
 /* Of what a file says, in messages. */
 #define SHOWN_BYTES_MAX 40
 
@@ -248,62 +245,6 @@ static espalier_status read_shape(espalier_lightgbm_import *import)
     return status == ESPALIER_OK ? espalier_lightgbm_read_names(import) : status;
 }
 
-/* Whether predict answers with the sums themselves: the objective's link is the identity. */
-static bool is_identity(const espalier_text_slice *objective)
-{
-    static const char *const identities[] = {"regression", "regression_l1", "huber",
-                                             "fair",       "quantile",      "mape",
-                                             "lambdarank", "rank_xendcg"};
-    espalier_text_slice rest = *objective;
-    espalier_text_slice name;
-    espalier_text_slice word;
-    bool identity = false;
-    (void)espalier_text_word(&rest, &name);
-    for (size_t i = 0; i < sizeof identities / sizeof identities[0]; i++) {
-        identity = identity || espalier_text_is(&name, identities[i]);
-    }
-    /* "regression sqrt" squares what it predicts. */
-    while (identity && espalier_text_word(&rest, &word)) {
-        identity = !espalier_text_is(&word, "sqrt");
-    }
-    return identity;
-}
-
-static bool is_classifier(const espalier_text_slice *objective)
-{
-    static const char *const classifiers[] = {"binary", "multiclass", "multiclassova"};
-    espalier_text_slice rest = *objective;
-    espalier_text_slice name;
-    (void)espalier_text_word(&rest, &name);
-    for (size_t i = 0; i < sizeof classifiers / sizeof classifiers[0]; i++) {
-        if (espalier_text_is(&name, classifiers[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A model of an unknown or custom objective has none; its predict gives the sums. */
-static espalier_status read_objective(espalier_lightgbm_import *import)
-{
-    const espalier_text_slice *const objective = &import->header.objective;
-    espalier_forest *const forest = import->forest;
-    forest->task = ESPALIER_FOREST_TASK_MARGIN;
-    if (objective->text == NULL) {
-        return ESPALIER_OK;
-    }
-    if (objective->bytes > OBJECTIVE_BYTES_MAX) {
-        return espalier_lightgbm_fail(import, objective, ESPALIER_ERROR_SOURCE_SYNTAX,
-                                      "the objective has %zu characters, more than %u",
-                                      objective->bytes, OBJECTIVE_BYTES_MAX);
-    }
-    if (is_identity(objective)) {
-        forest->task = ESPALIER_FOREST_TASK_VALUE;
-    }
-    forest->classifier = is_classifier(objective);
-    return espalier_lightgbm_copy_text(import, objective, &forest->objective);
-}
-
 static espalier_status describe_forest(espalier_lightgbm_import *import)
 {
     static const char framework[] = "LightGBM";
@@ -318,16 +259,16 @@ static espalier_status describe_forest(espalier_lightgbm_import *import)
     forest->flush_tiny = true;
     forest->missing_allowed = true;
     forest->infinite_allowed = true;
-    forest->divide = import->header.average_output.text != NULL ? ESPALIER_FOREST_DIVIDE_TREES
-                                                                : ESPALIER_FOREST_DIVIDE_NONE;
-    espalier_status status = read_objective(import);
+    forest->divide = ESPALIER_FOREST_DIVIDE_NONE; /* an average is behind the margins */
+    espalier_status status =
+        espalier_lightgbm_allocate(import, 1, sizeof *forest->group_width, &group_width);
     if (status == ESPALIER_OK) {
-        status = espalier_lightgbm_allocate(import, 1, sizeof *forest->group_width, &group_width);
         forest->group_width = group_width;
-    }
-    if (status == ESPALIER_OK) {
         forest->group_count = 1;
         forest->group_width[0] = forest->slot_count;
+        status = espalier_lightgbm_add_outputs(import);
+    }
+    if (status == ESPALIER_OK) {
         status = espalier_lightgbm_copy_text(import, &names[0], &forest->framework);
     }
     return status == ESPALIER_OK

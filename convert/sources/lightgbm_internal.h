@@ -102,6 +102,9 @@ bool espalier_lightgbm_ends_trees(const espalier_text_slice *line);
 /* Counts the trees behind import->trees, makes the forest's arrays, and fills them. */
 espalier_status espalier_lightgbm_read_trees(espalier_lightgbm_import *import);
 
+/* What the header's objective makes of the sums: stages, outputs, labels. */
+espalier_status espalier_lightgbm_add_outputs(espalier_lightgbm_import *import);
+
 /* Text of the file as UTF-8, malloc'ed, memory charged; bytes that are none become \xNN. */
 espalier_status espalier_lightgbm_copy_text(espalier_lightgbm_import *import,
                                             const espalier_text_slice *slice, char **text_out);

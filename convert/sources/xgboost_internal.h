@@ -129,6 +129,41 @@ bool espalier_xgboost_read_document(espalier_xgboost_import *import);
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
 
+/* ---- xgboost_links.c ------------------------------------------------------------------------ */
+
+/* From a base score, which is what an objective predicts, back to the margin. */
+typedef enum espalier_xgboost_base {
+    ESPALIER_XGBOOST_BASE_MARGIN = 0, /* it is one */
+    ESPALIER_XGBOOST_BASE_LOGIT = 1,
+    ESPALIER_XGBOOST_BASE_LOG = 2,
+    ESPALIER_XGBOOST_BASE_EXPECTILES = 3
+} espalier_xgboost_base;
+
+/* What Booster.predict makes of the margins. */
+typedef enum espalier_xgboost_value {
+    ESPALIER_XGBOOST_VALUE_MARGIN = 0,
+    ESPALIER_XGBOOST_VALUE_SIGMOID = 1,
+    ESPALIER_XGBOOST_VALUE_EXP = 2,
+    ESPALIER_XGBOOST_VALUE_STEP = 3,    /* 1 above 0, else 0 */
+    ESPALIER_XGBOOST_VALUE_SOFTMAX = 4, /* the probability of each class */
+    ESPALIER_XGBOOST_VALUE_INDEX = 5,   /* of the largest, as a number */
+    ESPALIER_XGBOOST_VALUE_QUANTILES = 6,
+    ESPALIER_XGBOOST_VALUE_EXPECTILES = 7
+} espalier_xgboost_value;
+
+typedef struct espalier_xgboost_objective {
+    const char *name;
+    espalier_xgboost_base base;
+    espalier_xgboost_value value;
+} espalier_xgboost_objective;
+
+/* NULL when there is none of the name. */
+const espalier_xgboost_objective *espalier_xgboost_find_objective(const char *name);
+
+/* Stages and outputs; the forest knows its sums, groups and whether it classifies. */
+bool espalier_xgboost_add_outputs(espalier_xgboost_import *import,
+                                  const espalier_xgboost_objective *objective);
+
 /* ---- xgboost_outputs.c ---------------------------------------------------------------------- */
 
 /* From the facts to outputs, start, iterations, names and metadata. */

@@ -18,46 +18,10 @@
 #error "margins of base scores are computed in float32, step by step"
 #endif
 
-#define COUNT(list) (sizeof(list) / sizeof(list)[0])
 /* Base scores of the logistic objectives are kept this far from 0 and 1 since 3.2. */
 #define LOGISTIC_MARGIN 1e-6F
-
-/* From what an objective predicts back to the margin. */
-typedef enum link_kind {
-    LINK_IDENTITY = 0, /* predictions are margins */
-    LINK_LOGIT = 1,
-    LINK_LOG = 2,
-    LINK_OTHER = 3 /* base scores are margins, predictions are not */
-} link_kind;
-
-typedef struct objective {
-    const char *name;
-    link_kind link;
-} objective;
-
-static const objective objectives[] = {
-    {"binary:hinge", LINK_OTHER},
-    {"binary:logistic", LINK_LOGIT},
-    {"binary:logitraw", LINK_IDENTITY},
-    {"count:poisson", LINK_LOG},
-    {"multi:softmax", LINK_OTHER},
-    {"multi:softprob", LINK_OTHER},
-    {"rank:map", LINK_IDENTITY},
-    {"rank:ndcg", LINK_IDENTITY},
-    {"rank:pairwise", LINK_IDENTITY},
-    {"reg:absoluteerror", LINK_IDENTITY},
-    {"reg:expectileerror", LINK_OTHER},
-    {"reg:gamma", LINK_LOG},
-    {"reg:linear", LINK_IDENTITY},
-    {"reg:logistic", LINK_LOGIT},
-    {"reg:pseudohubererror", LINK_IDENTITY},
-    {"reg:quantileerror", LINK_IDENTITY},
-    {"reg:squarederror", LINK_IDENTITY},
-    {"reg:squaredlogerror", LINK_IDENTITY},
-    {"reg:tweedie", LINK_LOG},
-    {"survival:aft", LINK_LOG},
-    {"survival:cox", LINK_LOG},
-};
+/* XGBoost's kRtEps: how much an expectile is above its softplus. */
+#define EXPECTILE_STEP 1e-6F
 
 static bool fail_model(espalier_xgboost_import *import, espalier_status status, const char *cause)
 {
@@ -85,16 +49,6 @@ static void *allocate(espalier_xgboost_import *import, uint64_t count, size_t by
 
 /* ---- what is supported ---------------------------------------------------------------------- */
 
-static const objective *find_objective(const espalier_xgboost_import *import)
-{
-    for (size_t i = 0; i < COUNT(objectives); i++) {
-        if (strcmp(import->objective, objectives[i].name) == 0) {
-            return &objectives[i];
-        }
-    }
-    return NULL;
-}
-
 /* Notes what of the whole model is not converted. */
 static void check_support(espalier_xgboost_import *import)
 {
@@ -114,7 +68,7 @@ static void check_support(espalier_xgboost_import *import)
                                 "saved by XGBoost %" PRId64 ".%" PRId64 "; 1.0 to 3.4 are known",
                                 import->version[0], import->version[1]);
     }
-    if (find_objective(import) == NULL) {
+    if (espalier_xgboost_find_objective(import->objective) == NULL) {
         espalier_xgboost_refuse(import, "the objective %s is not known", import->objective);
     }
     if (!isnan(import->wrapper_missing)) {
@@ -133,24 +87,28 @@ static void check_support(espalier_xgboost_import *import)
 
 /* ---- sums ----------------------------------------------------------------------------------- */
 
-/* As XGBoost computes it, in float32. */
-static float margin_of(const espalier_xgboost_import *import, link_kind link, float score)
+/*
+ * As XGBoost computes it, in float32. Expectiles are kept as themselves; their margins are the
+ * inverse of softplus of how far each is from the one `before`.
+ */
+static float margin_of(const espalier_xgboost_import *import, espalier_xgboost_base base,
+                       float score, const float *before)
 {
-    switch (link) {
-    case LINK_LOGIT:
+    if (base == ESPALIER_XGBOOST_BASE_LOGIT) {
         if (!is_before(import, 3, 2)) {
             const float least = score > LOGISTIC_MARGIN ? score : LOGISTIC_MARGIN;
             score = least < 1.0F - LOGISTIC_MARGIN ? least : 1.0F - LOGISTIC_MARGIN;
         }
         return -logf(1.0F / score - 1.0F);
-    case LINK_LOG:
-        return logf(score);
-    default:
-        return score;
     }
+    if (base == ESPALIER_XGBOOST_BASE_EXPECTILES && before != NULL) {
+        const float further = score - *before - EXPECTILE_STEP;
+        return further + logf(-expm1f(-further));
+    }
+    return base == ESPALIER_XGBOOST_BASE_LOG ? logf(score) : score;
 }
 
-static bool fill_start(espalier_xgboost_import *import, link_kind link)
+static bool fill_start(espalier_xgboost_import *import, espalier_xgboost_base base)
 {
     espalier_forest *const forest = import->forest;
     const espalier_document_array *const scores = &import->base_scores;
@@ -165,13 +123,14 @@ static bool fill_start(espalier_xgboost_import *import, link_kind link)
         return false;
     }
     for (uint32_t i = 0; i < forest->slot_count; i++) {
-        const float score = ((const float *)scores->items)[scores->count == 1 ? 0 : i];
-        const float margin = margin_of(import, link, score);
+        const float *const score = (const float *)scores->items + (scores->count == 1 ? 0 : i);
+        const float *const before = i == 0 ? NULL : scores->count == 1 ? score : score - 1;
+        const float margin = margin_of(import, base, *score, before);
         if (!isfinite(margin)) {
             return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
                                           ESPALIER_OFFSET_NONE,
                                           "a base score of %.9g gives no finite margin with %s",
-                                          (double)score, import->objective);
+                                          (double)*score, import->objective);
         }
         forest->start[i] = (double)margin;
     }
@@ -419,18 +378,14 @@ bool espalier_xgboost_finish(espalier_xgboost_import *import)
                                      import->unsupported_offset, "%s", import->unsupported);
         return false;
     }
-    const link_kind link = find_objective(import)->link;
+    const espalier_xgboost_objective *const objective =
+        espalier_xgboost_find_objective(import->objective);
     forest->accumulator = ESPALIER_FOREST_SUM_FLOAT32;
     forest->divide = ESPALIER_FOREST_DIVIDE_NONE;
     forest->leaf_is_vector = true;
     forest->classifier = import->classifier;
-    /* With several quantiles 3.4 sorts each row's. */
-    const bool sorted = strcmp(import->objective, "reg:quantileerror") == 0 &&
-                        import->target_count > 1 && !is_before(import, 3, 4);
-    forest->task = link == LINK_IDENTITY && !import->classifier && !sorted
-                       ? ESPALIER_FOREST_TASK_VALUE
-                       : ESPALIER_FOREST_TASK_MARGIN;
     return fill_inputs(import) && fill_groups(import) && fill_slots(import) &&
-           fill_start(import, link) && apply_weights(import) && fill_iterations(import) &&
+           fill_start(import, objective->base) && apply_weights(import) &&
+           fill_iterations(import) && espalier_xgboost_add_outputs(import, objective) &&
            fill_metadata(import);
 }

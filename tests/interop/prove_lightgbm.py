@@ -6,11 +6,14 @@
 Runs inside an environment with LightGBM, any version from 2.2 on; not part of the test suite, which
 has fixtures. --models trains models over objectives, boosting, missing types and shapes of data;
 --texts makes texts by hand, with thresholds, leaves and decisions that training does not give, and
-loads them in LightGBM. Each is converted in every layout and asked for margins and leaves, float64
-and float32 rows, one row and all. One line per difference; exit 1 if there is any.
+loads them in LightGBM. Each is converted in every layout and asked for margins, leaves and values,
+and for classes and probabilities as LGBMClassifier makes them of values; float64 and float32 rows,
+one row and all. What goes through exp may differ by 2 ulp, all else not at all. One line per
+difference; exit 1 if there is any.
 """
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +26,7 @@ from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, threshol
 OBJECTIVES = ["regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson",
               "gamma", "tweedie", "binary", "multiclass", "multiclassova", "cross_entropy",
               "cross_entropy_lambda", "lambdarank", "sqrt"]
+ULP_MAX = 2
 LAYOUTS = ("automatic", "walk", "mask")
 # Of texts by hand: around zero and LightGBM's limit for it, around float32's, the largest.
 THRESHOLDS = [0.0, -0.0, TINY, -TINY, np.nextafter(TINY, 1), np.nextafter(-TINY, -1),
@@ -37,6 +41,9 @@ class Prover:
         self.compared = 0
         self.differing = 0
         self.refused = 0  # layouts that cannot hold a model
+        self.linked = 0  # numbers behind exp
+        self.rounded = 0  # of them, other bits than the trainer's
+        self.ulp_max = 0.0
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -52,20 +59,52 @@ class Prover:
 
     def compare_rows(self, model, text, rows, what):
         write_npy(self.path("rows.npy"), rows)
-        for kind, wanted in sorted(answers(model, rows, text).items()):
-            failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"),
-                              "--output", kind, "-o", self.path("found.npy"))
-            if failed:
-                self.complain(what, failed)
-                continue
-            found = np.load(self.path("found.npy"))
-            self.compared += wanted.size
-            if found.dtype != wanted.dtype or found.shape != wanted.shape:
-                self.complain(what, "%s is %s %s, not %s %s" % (
-                    kind, found.dtype, found.shape, wanted.dtype, wanted.shape))
-            elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
-                self.complain(what, "%d of %d %ss differ" % (
-                    np.count_nonzero(found != wanted), wanted.size, kind))
+        found = answers(model, rows, text)
+        value = found.get("value~", found.get("value"))
+        found["predict~" if "value~" in found else "predict"] = value
+        objective = re.search(r"^objective=(\S+)", text, re.M)
+        if objective and objective.group(1) == "binary":
+            found["probability~"] = np.vstack((1.0 - value, value)).transpose()
+        elif objective and objective.group(1).startswith("multiclass"):
+            found["probability~"] = value
+        if "probability~" in found:
+            found["class"] = np.argmax(found["probability~"], axis=1)
+        for kind, wanted in sorted(found.items()):
+            self.compare_output(kind.strip("~"), wanted, what, kind.endswith("~"))
+
+    def compare_output(self, kind, wanted, what, linked):
+        options = ["--output", kind] if kind != "predict" else []
+        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
+                          self.path("found.npy"), *options)
+        if failed:
+            self.complain(what, failed)
+            return
+        found = np.load(self.path("found.npy"))
+        self.compared += wanted.size
+        if found.dtype != wanted.dtype or found.shape != wanted.shape:
+            self.complain(what, "%s is %s %s, not %s %s" % (
+                kind, found.dtype, found.shape, wanted.dtype, wanted.shape))
+        elif linked:
+            self.compare_linked(kind, found, wanted, what)
+        elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
+            self.complain(what, "%d of %d %ss differ" % (
+                np.count_nonzero(found != wanted), wanted.size, kind))
+
+    def compare_linked(self, kind, found, wanted, what):
+        """By units in the last place; 1 - p has those of p."""
+        self.linked += wanted.size
+        differing = (found != wanted) & ~(np.isnan(found) & np.isnan(wanted))
+        if not differing.any():
+            return
+        self.rounded += np.count_nonzero(differing)
+        size = np.maximum(np.abs(found), np.abs(wanted))
+        if kind == "probability":
+            size = np.maximum(size, 1 - size)
+        with np.errstate(all="ignore"):
+            ulp = np.abs(found - wanted) / np.spacing(size)
+        self.ulp_max = max(self.ulp_max, float(ulp[differing].max()))
+        if not (ulp[differing] <= ULP_MAX).all():
+            self.complain(what, "%s: up to %.1f ulp" % (kind, ulp[differing].max()))
 
     def compare(self, text, rows, what):
         with open(self.path("model.txt"), "w", encoding="utf-8", newline="") as file:
@@ -145,6 +184,8 @@ def make_options(rng, objective, width):
         options["extra_trees"] = not rng.randint(4)
     if VERSION >= (4, 1) and boosting in ("gbdt", "goss"):  # 4.0 can crash in training
         options["use_quantized_grad"] = not rng.randint(5)
+    if objective in ("binary", "multiclassova", "lambdarank") and rng.randint(2):
+        options["sigmoid"] = float(rng.choice([0.7, 2.7, 1e-3, 0.3333333333, 3e-5]))
     if not rng.randint(5):
         options["monotone_constraints"] = [int(one) for one in rng.randint(-1, 2, size=width)]
     return options
@@ -253,8 +294,10 @@ def main():
         prover = Prover(arguments.espalier, folder)
         prove_models(prover, rng, arguments.models, arguments.verbose)
         prove_texts(prover, rng, arguments.texts)
-    print("LightGBM %s: %d numbers compared, %d findings, %d times no mask layout" % (
-        lgb.__version__, prover.compared, prover.differing, prover.refused))
+    print("LightGBM %s: %d numbers compared, %d findings, %d times no mask layout; %d behind exp, "
+          "%d of them rounded otherwise, at most %.1f ulp" % (
+              lgb.__version__, prover.compared, prover.differing, prover.refused, prover.linked,
+              prover.rounded, prover.ulp_max))
     return 1 if prover.differing or not prover.compared else 0
 
 

@@ -7,7 +7,9 @@ Runs inside an environment with XGBoost, any version from 1.4 on; not part of th
 has fixtures. --models trains models over objectives, boosters and shapes of data; --documents makes
 JSON by hand, with thresholds, leaves, numberings and pruned nodes that training does not give, and
 loads it in XGBoost. Each is converted in every layout and asked for margins and leaves, float64 and
-float32 rows, one row and all. One line per difference; exit 1 if there is any.
+float32 rows, one row and all, and for what Booster.predict gives. --wrappers trains estimators for
+scikit-learn and asks for predict and predict_proba. What goes through exp may differ by 2 ulp of
+float32, all else not at all. One line per difference; exit 1 if there is any.
 """
 import argparse
 import json
@@ -27,6 +29,10 @@ OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:po
               "reg:squaredlogerror", "multi:softmax"]
 OBJECTIVES += ["reg:absoluteerror"] if VERSION >= (1, 7) else []
 OBJECTIVES += ["reg:quantileerror"] if VERSION >= (2, 0) else []
+OBJECTIVES += ["reg:expectileerror"] if VERSION >= (3, 4) else []
+ULP_MAX = 2
+LINKED = ("binary:logistic", "reg:logistic", "multi:softprob", "count:poisson", "reg:gamma",
+          "reg:tweedie", "survival:cox", "survival:aft", "reg:expectileerror")
 LAYOUTS = ("automatic", "walk", "mask")
 THRESHOLDS = [0.0, -0.0, 1e-45, -1e-45, 1.17549435e-38, 1.0, -1.0, 0.1, FLOAT32_MAX, -FLOAT32_MAX,
               1e30, np.inf, -np.inf, np.nan]
@@ -40,6 +46,9 @@ class Prover:
         self.compared = 0
         self.differing = 0
         self.refused = 0  # layouts that cannot hold a model
+        self.linked = 0  # numbers behind exp
+        self.rounded = 0  # of them, other bits than the trainer's
+        self.ulp_max = 0.0
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -53,9 +62,12 @@ class Prover:
         self.differing += 1
         print("%s: %s" % (what, text), flush=True)
 
-    def compare_output(self, kind, wanted, what):
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"),
-                          "--output", kind, "-o", self.path("found.npy"))
+    def compare_output(self, kind, wanted, what, linked=False):
+        """kind None: what predict gives without --output."""
+        options = ["--output", kind] if kind else []
+        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
+                          self.path("found.npy"), *options)
+        kind = kind or "predict"
         if failed:
             self.complain(what, failed)
             return
@@ -64,9 +76,26 @@ class Prover:
         if found.dtype != wanted.dtype or found.shape != wanted.shape:
             self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
                                                             wanted.dtype, wanted.shape))
+        elif linked:
+            self.compare_linked(kind, found, wanted, what)
         elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
             self.complain(what, "%d of %d %ss differ" % (np.count_nonzero(found != wanted),
                                                          wanted.size, kind))
+
+    def compare_linked(self, kind, found, wanted, what):
+        """By units in the last place; 1 - p has those of p."""
+        self.linked += wanted.size
+        differing = found != wanted
+        if not differing.any():
+            return
+        self.rounded += np.count_nonzero(differing)
+        size = np.maximum(np.abs(found), np.abs(wanted))
+        if kind == "probability":
+            size = np.maximum(size, 1 - size)
+        ulp = np.abs(found.astype(np.float64) - wanted) / np.spacing(size)
+        self.ulp_max = max(self.ulp_max, float(ulp[differing].max()))
+        if not (ulp[differing] <= ULP_MAX).all():
+            self.complain(what, "%s: up to %.1f ulp" % (kind, ulp[differing].max()))
 
     def compare_rows(self, model, dart, rows, what):
         """inplace_predict takes infinities; a DMatrix does not, and it alone serves dart."""
@@ -76,10 +105,48 @@ class Prover:
             data = xgb.DMatrix(finite)
             leaf = model.predict(data, pred_leaf=True).reshape(len(finite), -1)
             self.compare_output("leaf", leaf.astype(np.int64), what)
-            self.compare_output("margin", model.predict(data, output_margin=True), what)
+            margin = model.predict(data, output_margin=True)
+            # Up to 3.0 dart makes 0 of a sum of -0; later versions do not.
+            if not (dart and (margin == 0).all()):
+                self.compare_output("margin", margin, what)
+            self.compare_values(model, data, what)
         if not dart:
             write_npy(self.path("rows.npy"), rows)
             self.compare_output("margin", model.inplace_predict(rows, predict_type="margin"), what)
+
+    def compare_values(self, model, data, what):
+        """predict, and what a classifier would make of it."""
+        objective = json.loads(model.save_config())["learner"]["objective"]["name"]
+        value = model.predict(data)
+        linked = objective in LINKED
+        self.compare_output("value", value, what, linked)
+        self.compare_output(None, value, what, linked)
+        if objective == "binary:logistic" and value.ndim == 1:
+            self.compare_output("probability", np.c_[1 - value, value], what, True)
+            self.compare_output("class", (value > 0.5).astype(np.int64), what)
+        elif objective == "multi:softprob":
+            self.compare_output("probability", value, what, True)
+            self.compare_output("class", value.argmax(axis=1), what)
+        elif objective == "multi:softmax":
+            self.compare_output("class", value.astype(np.int32), what)
+
+    def compare_estimator(self, estimator, rows, what):
+        """predict without --output, and predict_proba."""
+        source = self.path("estimator.json")
+        estimator.save_model(source)
+        failed = self.run("convert", source, "-o", self.path("model.espalier"))
+        if failed:
+            self.complain(what, failed)
+            return
+        classifies = hasattr(estimator, "predict_proba")
+        with np.errstate(all="ignore"):
+            both = (rows, rows.astype(np.float32))
+        for one in both:
+            write_npy(self.path("rows.npy"), one)
+            linked = not classifies and estimator.objective in LINKED
+            self.compare_output(None, estimator.predict(one), what, linked)
+            if classifies:
+                self.compare_output("probability", estimator.predict_proba(one), what, True)
 
     def compare(self, source, rows, dart, what):
         model = xgb.Booster({"nthread": 1})
@@ -138,8 +205,9 @@ def make_labels(rng, objective, target, options, rows):
         rows.set_label(np.c_[target, -2 * target])
     else:
         rows.set_label(target)
-    if objective == "reg:quantileerror":
-        options["quantile_alpha"] = [0.1, 0.5, 0.9] if rng.randint(2) else 0.3
+    if objective in ("reg:quantileerror", "reg:expectileerror"):
+        name = "quantile_alpha" if objective == "reg:quantileerror" else "expectile_alpha"
+        options[name] = [0.1, 0.5, 0.9] if rng.randint(2) else 0.3
 
 
 def make_options(rng, objective):
@@ -190,6 +258,49 @@ def prove_models(prover, rng, count, verbose):
             source = prover.path("trained.ubj")
             model.save_model(source)
         prover.compare(source, asked, options["booster"] == "dart", what)
+
+
+# --- Estimators for scikit-learn ------------------------------------------------------------------
+
+def make_estimators(width):
+    """(name, estimator, kind of target)"""
+    options = dict(n_estimators=7, max_depth=3, n_jobs=1)
+    classifier, regressor = xgb.XGBClassifier, xgb.XGBRegressor
+    yield "binary", classifier(**options), "two"
+    yield "multiclass", classifier(**options), "four"
+    yield "softmax", classifier(objective="multi:softmax", **options), "four"
+    yield "hinge", classifier(objective="binary:hinge", **options), "two"
+    yield "logitraw", classifier(objective="binary:logitraw", **options), "two"
+    yield "logistic regression", classifier(objective="reg:logistic", **options), "two"
+    yield "random forest", xgb.XGBRFClassifier(**options), "four"
+    yield "stopped", classifier(eval_metric="logloss", early_stopping_rounds=2, **dict(
+        options, n_estimators=60, learning_rate=1.0)), "two"
+    yield "labels", classifier(**options), "labels"
+    yield "regression", regressor(**options), "real"
+    yield "targets", regressor(**options), "reals"
+    for objective in ("count:poisson", "reg:gamma", "reg:tweedie", "reg:squaredlogerror"):
+        yield objective, regressor(objective=objective, **options), "positive"
+
+
+def prove_wrappers(prover, rng, count, verbose):
+    for index in range(count):
+        width = int(rng.choice([2, 5]))
+        data = rng.randn(300, width)
+        noise = data[:, 0] + 0.3 * rng.randn(300)
+        targets = {"two": (noise > 0).astype(int), "four": np.digitize(noise, [-1, 0, 1]),
+                   "labels": np.c_[noise > 0, noise < 1, noise > -1].astype(int), "real": noise,
+                   "reals": np.c_[noise, -2 * noise], "positive": np.exp(noise)}
+        for name, estimator, kind in make_estimators(width):
+            what = "estimator %d, %s" % (index, name)
+            if verbose:
+                print(what, flush=True)
+            more = {}
+            if name == "stopped":
+                more = dict(eval_set=[(data[:100], targets[kind][:100])], verbose=False)
+            estimator.fit(data[100:], targets[kind][100:], **more)
+            rows = rng.randn(400, width) * 2
+            rows[rng.rand(400, width) < 0.1] = np.nan
+            prover.compare_estimator(estimator, rows, what)
 
 
 # --- Documents by hand ----------------------------------------------------------------------------
@@ -267,6 +378,7 @@ def main():
     parser.add_argument("--espalier", required=True, metavar="PATH")
     parser.add_argument("--models", type=int, default=34, metavar="N")
     parser.add_argument("--documents", type=int, default=20, metavar="N")
+    parser.add_argument("--wrappers", type=int, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
@@ -275,8 +387,12 @@ def main():
         prover = Prover(arguments.espalier, folder)
         prove_models(prover, rng, arguments.models, arguments.verbose)
         prove_documents(prover, rng, arguments.documents)
-    print("XGBoost %s: %d numbers compared, %d findings, %d times no mask layout" % (
-        xgb.__version__, prover.compared, prover.differing, prover.refused))
+        if VERSION >= (1, 6):
+            prove_wrappers(prover, rng, arguments.wrappers, arguments.verbose)
+    print("XGBoost %s: %d numbers compared, %d findings, %d times no mask layout; %d behind exp, "
+          "%d of them rounded otherwise, at most %.1f ulp" % (
+              xgb.__version__, prover.compared, prover.differing, prover.refused, prover.linked,
+              prover.rounded, prover.ulp_max))
     return 1 if prover.differing or not prover.compared else 0
 
 

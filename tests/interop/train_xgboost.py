@@ -4,7 +4,9 @@
     python train_xgboost.py OUTPUT_FOLDER MANIFEST_PART
 
 Runs inside an environment of one XGBoost version (Python 3.7 or newer). Must never compute an
-expected answer by itself: margins are output_margin, leaves are pred_leaf, values are predict.
+expected answer by itself: margins are output_margin, leaves are pred_leaf, values are a Booster's or
+regressor's predict, classes and probabilities a classifier's predict and predict_proba. What goes
+through exp has "~" behind its name.
 Before 1.3 XGBoost adds the base score last, later first; its models here start from a margin of 0,
 where both are the same.
 """
@@ -25,10 +27,9 @@ NEWEST = (3, 4)  # the only version whose set is whole
 BASE_LAST = VERSION < (1, 3)
 UBJSON = VERSION >= (1, 6)
 FLOAT32_MAX = float(np.finfo(np.float32).max)
-# Objectives whose predict is the margin.
-IDENTITIES = ("reg:squarederror", "reg:squaredlogerror", "reg:absoluteerror",
-              "reg:pseudohubererror", "reg:quantileerror", "rank:pairwise", "rank:ndcg",
-              "rank:map", "binary:logitraw")
+# Objectives whose predict goes through exp.
+LINKED = ("binary:logistic", "reg:logistic", "multi:softprob", "count:poisson", "reg:gamma",
+          "reg:tweedie", "survival:cox", "survival:aft", "reg:expectileerror")
 SPECIAL = (np.nan, 0.0, -0.0, 1e-45, -1e-45, 5e-324, -5e-324, 1.17549435e-38, 1e30, FLOAT32_MAX,
            -FLOAT32_MAX, 3.4028235e38)
 
@@ -92,18 +93,23 @@ def matrix(rows, model):
     return xgb.DMatrix(rows, feature_names=model.feature_names)
 
 
-def answers(model, rows):
-    """A Booster's margins and leaves."""
+def answers(model, rows, objective):
+    """A Booster's margins, leaves and values."""
     data = matrix(rows, model)
     leaf = model.predict(data, pred_leaf=True).reshape(len(rows), -1)
-    return {"margin": model.predict(data, output_margin=True),
-            "leaf": leaf.astype(np.int64)}
+    return {"margin": model.predict(data, output_margin=True), "leaf": leaf.astype(np.int64),
+            "value~" if objective in LINKED else "value": model.predict(data)}
 
 
 def wrapper_answers(model, rows):
-    """A scikit-learn wrapper's margins, of the best iterations; the leaves of all trees."""
-    return {"margin": model.predict(rows, output_margin=True),
-            "leaf": answers(model.get_booster(), rows)["leaf"]}
+    """A scikit-learn wrapper's, of the best iterations; the leaves of all trees."""
+    found = {"margin": model.predict(rows, output_margin=True),
+             "leaf": answers(model.get_booster(), rows, None)["leaf"]}
+    if hasattr(model, "predict_proba"):
+        found.update({"class": model.predict(rows), "probability~": model.predict_proba(rows)})
+    else:
+        found["value~" if model.objective in LINKED else "value"] = model.predict(rows)
+    return found
 
 
 class FixtureSet:
@@ -127,7 +133,7 @@ class FixtureSet:
     def write_case(self, stem, files, found):
         parts = [",".join(files)]
         for key in sorted(found):
-            name = "%s.%s.npy" % (stem, key.replace("@", "_").replace(":", "_"))
+            name = "%s.%s.npy" % (stem, key.replace("@", "_").replace(":", "_").strip("~"))
             write_npy(self.path(name), found[key])
             parts.append("%s=%s" % (key, name))
         return " ".join(parts)
@@ -171,11 +177,7 @@ class FixtureSet:
         rows = make_rows(rng, base, trees, count)
 
         def ask(rows):
-            found = answers(model, rows)
-            if objective in IDENTITIES:
-                found["value"] = model.predict(matrix(rows, model))
-                assert found["value"].tobytes() == found["margin"].tobytes()
-            return found
+            return answers(model, rows, objective)
 
         def ask_ranges(rows):
             found = {}
@@ -189,8 +191,8 @@ class FixtureSet:
             cases.append(self.write_infinite(stem, model, rng, base))
         again = xgb.Booster()
         again.load_model(self.path(name))
-        for key, value in answers(again, rows).items():
-            assert same_bits(value, answers(model, rows)[key]), (stem, key)
+        for key, value in answers(again, rows, objective).items():
+            assert same_bits(value, ask(rows)[key]), (stem, key)
         self.line(name, purpose, "; ".join(cases))
         return "; ".join(cases)
 
@@ -302,11 +304,15 @@ def add_objectives(out, data):
                 objective, objective, infinite=False)
     several = train(plain, data.target, 2, objective="reg:quantileerror", max_depth=2,
                     quantile_alpha=[0.2, 0.5, 0.8])
-    out.add("quantiles", several, plain, None, "three quantiles, which predict sorts")
+    out.add("quantiles", several, plain, "reg:quantileerror", "three quantiles, which predict sorts")
     out.add("targets", train(plain, np.c_[data.target, -2 * data.target], 3, max_depth=2), plain,
             "reg:squarederror", "two targets, a tree each")
     out.add("labels", train(plain, np.c_[data.classes(2), 1 - data.classes(2)], 3, max_depth=2,
-                            objective="binary:logistic"), plain, None, "two labels, a tree each")
+                            objective="binary:logistic"), plain, "binary:logistic",
+            "two labels, a tree each")
+    out.add("expectiles", train(plain, data.target, 2, objective="reg:expectileerror", max_depth=2,
+                                expectile_alpha=[0.2, 0.5, 0.8]), plain, "reg:expectileerror",
+            "three expectiles, which predict adds up", infinite=False)
 
 
 def add_shapes(out, data):
@@ -354,6 +360,23 @@ def add_wrappers(out, data):
     model = xgb.XGBRegressor(n_estimators=4, max_depth=2, n_jobs=1)
     model.fit(base, data.target)
     out.add_wrapper("wrapper", model, base, "a wrapper without early stopping")
+    if VERSION >= (1, 6):
+        add_classifiers(out, data)
+
+
+def add_classifiers(out, data):
+    """predict and predict_proba of the wrapper."""
+    base, options = data.missing, dict(n_estimators=3, max_depth=2, n_jobs=1)
+    several = data.classes(4).astype(int)
+    model = xgb.XGBClassifier(**options).fit(base, several)
+    out.add_wrapper("classes", model, base, "four classes")
+    model = xgb.XGBClassifier(objective="multi:softmax", **options).fit(base, several)
+    out.add_wrapper("softmax", model, base, "four classes, decided by the Booster")
+    labels = np.c_[several > 0, several > 1, several > 2].astype(int)
+    model = xgb.XGBClassifier(**options).fit(base, labels)
+    out.add_wrapper("multilabel", model, base, "three labels, each there or not")
+    model = xgb.XGBRegressor(objective="count:poisson", **options)
+    out.add_wrapper("counts", model.fit(base, several), base, "a regressor behind exp")
 
 
 def add_refused(out, data, cases):
@@ -414,7 +437,7 @@ def main():
     rng = np.random.RandomState(0)
     small.save_model(out.path("small.json"))
     rows = make_rows(rng, data.missing, trees_of(out.path("small.json")), 4)
-    cases = out.write_rows("small", lambda rows: answers(small, rows), rows)
+    cases = out.write_rows("small", lambda rows: answers(small, rows, "reg:squarederror"), rows)
     out.line("small.json", "a small model", cases)
     if UBJSON:
         small.save_model(out.path("small.ubj"))

@@ -182,7 +182,8 @@ static void test_good_text(void **state)
     assert_int_equal(forest.input, ESPALIER_FOREST_INPUT_FLOAT64);
     assert_int_equal(forest.divide, ESPALIER_FOREST_DIVIDE_NONE);
     assert_true(forest.flush_tiny && forest.missing_allowed && forest.infinite_allowed);
-    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_VALUE);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_PLAN);
+    assert_int_equal(forest.default_output, ESPALIER_OUTPUT_VALUE);
     assert_false(forest.classifier);
     assert_string_equal(forest.objective, "regression");
     assert_string_equal(forest.framework, "LightGBM");
@@ -285,22 +286,23 @@ static void test_classes(void **state)
     assert_int_equal(forest.iteration_count, 2);
     assert_int_equal(forest.tree_slot[5], 2);
     assert_int_equal(forest.tree_iteration[5], 1);
-    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_MARGIN);
+    assert_int_equal(forest.labels[0].count, 3);
     assert_true(forest.classifier);
     assert_string_equal(forest.objective, "multiclass num_class:3");
     assert_null(forest.parameters_json);
     const double row = 0;
-    double slots[3];
+    double slots[9];
     uint32_t leaves[6];
     espalier_reference_evaluate_float64(&forest, &row, 1, slots, leaves);
     assert_true(slots[0] == 1 + 0.1 && slots[1] == 2 + 0.2 && slots[2] == 3 + 0.3);
     espalier_forest_free(&forest);
-    /* In forest mode the sums are divided by the iterations. */
+    /* In forest mode the sums, which are the margins, are divided by the iterations. */
     char *const averaged = replace_text(text, "feature_names", "average_output\nfeature_names");
     loads(averaged, &forest);
-    assert_int_equal(forest.divide, ESPALIER_FOREST_DIVIDE_TREES);
+    assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_DIVIDE_ITERATIONS);
     espalier_reference_evaluate_float64(&forest, &row, 1, slots, leaves);
-    assert_true(slots[0] == (1 + 0.1) / 2 && slots[1] == (2 + 0.2) / 2);
+    assert_true(slots[0] == 1 + 0.1 && slots[1] == 2 + 0.2);
+    assert_true(slots[3] == (1 + 0.1) / 2 && slots[4] == (2 + 0.2) / 2);
     espalier_forest_free(&forest);
     free(averaged);
     char *const uneven = replace_text(text, "Tree=5\nnum_leaves=1\nleaf_value=0.3\n\n", "");
@@ -313,34 +315,85 @@ static void test_objectives(void **state)
     (void)state;
     static const struct {
         const char *line;
-        espalier_forest_task task;
-        bool classifier;
+        uint32_t stages[4]; /* operations */
+        espalier_output_kind default_output;
+        uint32_t label_count;
     } objectives[] = {
-        {"objective=regression_l1\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=huber\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=fair\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=quantile alpha:0.9\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=mape\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=lambdarank\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=rank_xendcg\n", ESPALIER_FOREST_TASK_VALUE, false},
-        {"objective=regression sqrt\n", ESPALIER_FOREST_TASK_MARGIN, false},
-        {"objective=poisson\n", ESPALIER_FOREST_TASK_MARGIN, false},
-        {"objective=binary sigmoid:1\n", ESPALIER_FOREST_TASK_MARGIN, true},
-        {"objective=multiclassova num_class:1 sigmoid:1\n", ESPALIER_FOREST_TASK_MARGIN, true},
-        {"objective=cross_entropy\n", ESPALIER_FOREST_TASK_MARGIN, false},
-        {"objective=custom\n", ESPALIER_FOREST_TASK_MARGIN, false},
-        {"objective=\n", ESPALIER_FOREST_TASK_MARGIN, false},
-        {"", ESPALIER_FOREST_TASK_MARGIN, false},
+        {"objective=regression_l1\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=huber\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=fair\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=quantile alpha:0.9\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=mape\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=lambdarank\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=rank_xendcg\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=regression sqrt\n", {11}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=poisson\n", {9}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=gamma\n", {9}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=tweedie tweedie_variance_power:1.5\n", {9}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=binary sigmoid:1\n", {6, 13}, ESPALIER_OUTPUT_VALUE, 2},
+        {"objective=binary sigmoid:0.7\n", {3, 6, 13}, ESPALIER_OUTPUT_VALUE, 2},
+        {"average_output\nobjective=binary sigmoid:2\n", {5, 3, 6, 13}, ESPALIER_OUTPUT_VALUE, 2},
+        {"objective=multiclassova num_class:1 sigmoid:1\n", {6}, ESPALIER_OUTPUT_VALUE, 1},
+        {"objective=cross_entropy\n", {6}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=cross_entropy_lambda\n", {10}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=custom\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"", {0}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=another\n", {0}, ESPALIER_OUTPUT_MARGIN, 0},
     };
     for (size_t i = 0; i < sizeof objectives / sizeof objectives[0]; i++) {
         espalier_forest forest;
         char *const text = replace_text(good_text, "objective=regression\n", objectives[i].line);
         loads(text, &forest);
-        assert_int_equal(forest.task, objectives[i].task);
-        assert_int_equal(forest.classifier, objectives[i].classifier);
+        assert_int_equal(espalier_forest_validate(&forest, "objective", NULL), ESPALIER_OK);
+        for (uint32_t k = 0; k < 4; k++) {
+            const uint32_t operation = k < forest.stage_count ? forest.stages[k].operation : 0;
+            assert_int_equal(operation, objectives[i].stages[k]);
+        }
+        assert_int_equal(forest.default_output, objectives[i].default_output);
+        assert_int_equal(forest.labels != NULL ? forest.labels[0].count : 0,
+                         objectives[i].label_count);
         espalier_forest_free(&forest);
         free(text);
     }
+}
+
+/* The factor of a sigmoid, as LightGBM reads it, and what it cannot be. */
+static void test_sigmoid_factors(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        double factor;
+    } factors[] = {
+        {"0.7", 0.7}, {"2.7", 2.7},   {"3e-05", 3e-5}, {"0.333333", 0.333333},
+        {"12", 12.0}, {"1e+06", 1e6}, {"5.", 5.0},
+    };
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        espalier_forest forest;
+        char line[64];
+        (void)snprintf(line, sizeof line, "objective=binary sigmoid:%s\n", factors[i].text);
+        char *const text = replace_text(good_text, "objective=regression\n", line);
+        loads(text, &forest);
+        assert_int_equal(forest.constant_count, 1);
+        assert_true(fabs(forest.constants[0] - factors[i].factor) <= 1e-16 * factors[i].factor);
+        espalier_forest_free(&forest);
+        free(text);
+    }
+    static const char *const wrong[] = {"sigmoid:0",     "sigmoid:-1",
+                                        "sigmoid:",      "sigmoid:1x",
+                                        "sigmoid:nan",   "sigmoid:1e999",
+                                        "sigmoid:1.2.3", "sigmoid:00000000000000000001"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        char line[64];
+        (void)snprintf(line, sizeof line, "objective=binary %s\n", wrong[i]);
+        char *const text = replace_text(good_text, "objective=regression\n", line);
+        refuses(text, ESPALIER_ERROR_SOURCE_SYNTAX, "is no positive number");
+        free(text);
+    }
+    char *const none = replace_text(good_text, "objective=regression\n", "objective=binary\n");
+    refuses(none, ESPALIER_ERROR_SOURCE_SYNTAX, "has no sigmoid");
+    free(none);
 }
 
 /* Windows line ends, no "end of trees", names that are no UTF-8, infinite thresholds. */
@@ -739,13 +792,13 @@ static void test_recognise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_text),    cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_classes),      cmocka_unit_test(test_objectives),
-        cmocka_unit_test(test_variants),     cmocka_unit_test(test_tree_sizes),
-        cmocka_unit_test(test_bad_header),   cmocka_unit_test(test_bad_trees),
-        cmocka_unit_test(test_truncations),  cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_memory_limit), cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_recognise),
+        cmocka_unit_test(test_good_text),       cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_classes),         cmocka_unit_test(test_objectives),
+        cmocka_unit_test(test_sigmoid_factors), cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_tree_sizes),      cmocka_unit_test(test_bad_header),
+        cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_changed_bytes),   cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_long_lines),      cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

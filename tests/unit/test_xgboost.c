@@ -37,7 +37,10 @@ static void check_refused(const char *from, const char *to, espalier_status stat
 static void evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
                      double *slots, uint32_t *leaves)
 {
-    espalier_reference_evaluate(forest, rows, row_count, slots, leaves);
+    espalier_forest sums = *forest; /* what is made of them is another test's */
+    sums.stage_count = 0;
+    sums.stage_slots = 0;
+    espalier_reference_evaluate(&sums, rows, row_count, slots, leaves);
 }
 
 /* The forest of the base document with up to three changes, at one row. */
@@ -77,7 +80,8 @@ static void test_forest_of_a_document(void **state)
     assert_int_equal(forest.group_count, 1);
     assert_int_equal(forest.group_width[0], 1);
     assert_int_equal(forest.accumulator, ESPALIER_FOREST_SUM_FLOAT32);
-    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_MARGIN);
+    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_PLAN);
+    assert_int_equal(forest.default_output, ESPALIER_OUTPUT_VALUE);
     assert_false(forest.classifier);
     assert_true(forest.missing_allowed && forest.infinite_allowed);
     assert_true(forest.start[0] == (double)-logf(1.0F / 0.2F - 1.0F));
@@ -174,19 +178,19 @@ static void test_base_scores(void **state)
         const char *objective;
         const char *version;
         float margin;
-        espalier_forest_task task;
+        uint32_t link; /* the first stage, 0: none */
     } cases[] = {
-        {"\"5E-1\"", "binary:logistic", "[3,4,1]", -0.0F, ESPALIER_FOREST_TASK_MARGIN},
-        {"\"[4.94E-1]\"", "reg:logistic", "[3,1,0]", -0x1.893c34p-6F, ESPALIER_FOREST_TASK_MARGIN},
-        {"0.5", "count:poisson", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_TASK_MARGIN},
-        {"[0.5]", "reg:gamma", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_TASK_MARGIN},
-        {"\"1\"", "survival:cox", "[1,7,6]", 0.0F, ESPALIER_FOREST_TASK_MARGIN},
-        {"\"0.500000\"", "reg:squarederror", "[1,0,2]", 0.5F, ESPALIER_FOREST_TASK_VALUE},
-        {"\"-3E-1\"", "reg:absoluteerror", "[3,4,1]", -0.3F, ESPALIER_FOREST_TASK_VALUE},
-        {"\"7\"", "rank:ndcg", "[3,4,1]", 7.0F, ESPALIER_FOREST_TASK_VALUE},
-        {"\"3E-1\"", "binary:logitraw", "[1,3,0]", 0.3F, ESPALIER_FOREST_TASK_VALUE},
-        {"\"3E-1\"", "multi:softprob", "[2,1,0]", 0.3F, ESPALIER_FOREST_TASK_MARGIN},
-        {"\"3E-1\"", "binary:hinge", "[2,1,0]", 0.3F, ESPALIER_FOREST_TASK_MARGIN},
+        {"\"5E-1\"", "binary:logistic", "[3,4,1]", -0.0F, ESPALIER_FOREST_SIGMOID},
+        {"\"[4.94E-1]\"", "reg:logistic", "[3,1,0]", -0x1.893c34p-6F, ESPALIER_FOREST_SIGMOID},
+        {"0.5", "count:poisson", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
+        {"[0.5]", "reg:gamma", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
+        {"\"1\"", "survival:cox", "[1,7,6]", 0.0F, ESPALIER_FOREST_EXP},
+        {"\"0.500000\"", "reg:squarederror", "[1,0,2]", 0.5F, 0},
+        {"\"-3E-1\"", "reg:absoluteerror", "[3,4,1]", -0.3F, 0},
+        {"\"7\"", "rank:ndcg", "[3,4,1]", 7.0F, 0},
+        {"\"3E-1\"", "binary:logitraw", "[1,3,0]", 0.3F, 0},
+        {"\"3E-1\"", "multi:softprob", "[2,1,0]", 0.3F, ESPALIER_FOREST_SOFTMAX},
+        {"\"3E-1\"", "binary:hinge", "[2,1,0]", 0.3F, ESPALIER_FOREST_STEP},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_forest forest;
@@ -196,7 +200,7 @@ static void test_base_scores(void **state)
         load_text(text, &forest);
         assert_true(fabs(forest.start[0] - (double)cases[i].margin) <= 1e-9);
         assert_int_equal(signbit(forest.start[0]) != 0, signbit(cases[i].margin) != 0);
-        assert_int_equal(forest.task, cases[i].task);
+        assert_int_equal(forest.stage_count > 0 ? forest.stages[0].operation : 0, cases[i].link);
         espalier_forest_free(&forest);
         free(scored);
         free(named);
@@ -247,12 +251,103 @@ static void test_classes_and_targets(void **state)
     load_text(squared, &forest);
     assert_int_equal(forest.group_count, 3);
     assert_int_equal(forest.group_width[2], 1);
-    assert_int_equal(forest.task, ESPALIER_FOREST_TASK_VALUE);
+    assert_int_equal(forest.stage_count, 0);
     espalier_forest_free(&forest);
     char *const texts[] = {classes, scores, named, info, text, targets, many, squared};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         free(texts[i]);
     }
+}
+
+/* Stages and outputs of one sum, of several classes and of several targets. */
+typedef struct link_case {
+    const char *objective;
+    const char *counts; /* replaces the numbers of classes and targets */
+    const char *version;
+    const char *attributes;
+    uint32_t stages[3];
+    uint32_t outputs[8]; /* kinds, of all groups */
+    uint32_t label_count;
+    espalier_forest_decision decision;
+} link_case;
+
+#define BOOSTER    "{}"
+#define CLASSIFIER "{\"scikit_learn\":\"{\\\"_estimator_type\\\":\\\"classifier\\\"}\"}"
+#define ONE        "\"num_class\":\"0\",\"num_feature\":\"2\",\"num_target\":\"1\""
+#define CLASSES    "\"num_class\":\"3\",\"num_feature\":\"2\",\"num_target\":\"1\""
+#define TARGETS    "\"num_class\":\"0\",\"num_feature\":\"2\",\"num_target\":\"2\""
+
+static void check_links(const link_case *one)
+{
+    espalier_forest forest;
+    char *const named = replace(whole, "binary:logistic", one->objective);
+    char *const counted = replace(named, ONE, one->counts);
+    char *const dated = replace(counted, "[3,0,5]", one->version);
+    char *const text = replace(dated, "{\"best_score\":\"0.5\"}", one->attributes);
+    load_text(text, &forest);
+    assert_int_equal(espalier_forest_validate(&forest, "links", NULL), ESPALIER_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(i < forest.stage_count ? forest.stages[i].operation : 0, one->stages[i]);
+        assert_true(i >= forest.stage_count || forest.stages[i].narrow);
+    }
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(i < forest.output_count ? forest.outputs[i].kind : 0, one->outputs[i]);
+        if (i < forest.output_count && forest.outputs[i].kind == ESPALIER_OUTPUT_CLASS) {
+            assert_int_equal(forest.outputs[i].decision, one->decision);
+        }
+    }
+    assert_int_equal(forest.labels != NULL ? forest.labels[0].count : 0, one->label_count);
+    espalier_forest_free(&forest);
+    free(named);
+    free(counted);
+    free(dated);
+    free(text);
+}
+
+static void test_links(void **state)
+{
+    (void)state;
+    static const link_case cases[] = {
+        {"binary:logistic", ONE, "[3,0,5]", BOOSTER, {6, 13}, {1, 2, 3, 4}, 2, 5},
+        {"binary:logistic", ONE, "[3,0,5]", CLASSIFIER, {6, 13}, {1, 2, 3, 4}, 2, 5},
+        {"binary:logistic", TARGETS, "[3,0,5]", BOOSTER, {6}, {1, 1, 2, 2, 3, 3, 4}, 2, 5},
+        {"binary:hinge", ONE, "[3,0,5]", BOOSTER, {14}, {1, 4}, 0, 0},
+        {"binary:hinge", ONE, "[3,0,5]", CLASSIFIER, {14, 13}, {1, 2, 3, 4}, 2, 5},
+        {"binary:logitraw", ONE, "[3,0,5]", CLASSIFIER, {13}, {1, 2, 3, 4}, 2, 5},
+        {"multi:softprob", CLASSES, "[3,0,5]", BOOSTER, {7}, {1, 2, 3, 4}, 3, 1},
+        {"multi:softmax", CLASSES, "[3,0,5]", CLASSIFIER, {15, 7}, {1, 2, 3, 4}, 3, 1},
+        {"reg:tweedie", TARGETS, "[3,0,5]", BOOSTER, {9}, {1, 1, 4}, 0, 0},
+        {"reg:quantileerror", TARGETS, "[3,3,0]", BOOSTER, {0}, {1, 1, 4}, 0, 0},
+        {"reg:quantileerror", TARGETS, "[3,4,0]", BOOSTER, {16}, {1, 1, 4}, 0, 0},
+        {"reg:quantileerror", ONE, "[3,4,0]", BOOSTER, {0}, {1, 4}, 0, 0},
+        {"reg:expectileerror", ONE, "[3,4,0]", BOOSTER, {0}, {1, 4}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_links(&cases[i]);
+    }
+}
+
+/* Expectiles start from the inverse of softplus of how far each base score is from the last. */
+static void test_expectiles(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    char *const named = replace(whole, "binary:logistic", "reg:expectileerror");
+    char *const counted = replace(named, ONE, TARGETS);
+    char *const text = replace(counted, "\"2E-1\"", "\"[-2.0718284E0,-9.1121376E-2]\"");
+    load_text(text, &forest);
+    assert_true((float)forest.start[0] == -2.0718284F);
+    assert_true(fabs(forest.start[1] - 1.8322387) < 3e-7);
+    assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_EXPECTILES);
+    espalier_forest_free(&forest);
+    char *const falling = replace(text, "-9.1121376E-2", "-3");
+    assert_int_equal(load_bytes(falling, strlen(falling), MEMORY_MAX, &forest),
+                     ESPALIER_ERROR_SOURCE_TREE);
+    assert_non_null(strstr(error.message, "no finite margin"));
+    free(named);
+    free(counted);
+    free(text);
+    free(falling);
 }
 
 /* Dart in its three places: 1.0 to 3.3 beside gbtree or the model, since 3.4 in the model. */
@@ -334,6 +429,8 @@ static void test_iterations(void **state)
         assert_int_equal(iterations, cases[i].iterations);
         assert_int_equal(forest.default_iterations, cases[i].default_iterations);
         assert_int_equal(forest.classifier, cases[i].classifier);
+        assert_int_equal(forest.default_output,
+                         cases[i].classifier ? ESPALIER_OUTPUT_CLASS : ESPALIER_OUTPUT_VALUE);
         assert_string_equal(forest.class_name, cases[i].class_name);
         espalier_forest_free(&forest);
         free(noted);
@@ -545,6 +642,8 @@ int main(void)
         cmocka_unit_test(test_thresholds_that_no_value_is_below),
         cmocka_unit_test(test_base_scores),
         cmocka_unit_test(test_classes_and_targets),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_expectiles),
         cmocka_unit_test(test_dart_weights),
         cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_unsupported_by_name),
