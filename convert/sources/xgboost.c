@@ -15,6 +15,8 @@
 
 /* Where the first key must be. */
 #define HEAD_BYTES 4096u
+/* Between a key and its number: quotes, a colon and blanks, or a type and a length. */
+#define NOTE_BYTES 24u
 
 /* What a file is, by its first bytes. */
 typedef enum xgboost_file {
@@ -67,6 +69,26 @@ static bool recognise_xgboost(const uint8_t *data, size_t bytes)
     return recognise_file(data, bytes) != FILE_OTHER;
 }
 
+/*
+ * Whether a tree says that its leaves have several values. It says so behind the values themselves,
+ * which other trees have no use for, so the first one's note is looked for beforehand.
+ */
+static bool has_vectors(const uint8_t *data, size_t bytes)
+{
+    static const char key[] = "size_leaf_vector";
+    const uint8_t *const found = memmem(data, bytes, key, sizeof key - 1);
+    if (found == NULL) {
+        return false;
+    }
+    const uint8_t *at = found + sizeof key - 1;
+    const uint8_t *const end =
+        at + ((size_t)(data + bytes - at) < NOTE_BYTES ? (size_t)(data + bytes - at) : NOTE_BYTES);
+    while (at < end && (*at < '0' || *at > '9')) {
+        at++;
+    }
+    return at < end && (*at > '1' || (*at == '1' && at + 1 < end && at[1] >= '0' && at[1] <= '9'));
+}
+
 static void init_import(espalier_xgboost_import *import, espalier_forest *forest)
 {
     import->forest = forest;
@@ -79,6 +101,7 @@ static void init_import(espalier_xgboost_import *import, espalier_forest *forest
     import->best_tree_limit = ESPALIER_XGBOOST_UNKNOWN;
     import->wrapper_parallel_count = ESPALIER_XGBOOST_UNKNOWN;
     import->wrapper_missing = NAN;
+    import->leaf_width = ESPALIER_XGBOOST_UNKNOWN;
 }
 
 static void free_import(espalier_xgboost_import *import)
@@ -92,6 +115,7 @@ static void free_import(espalier_xgboost_import *import)
         free(((char **)import->names.items)[i]);
     }
     espalier_document_array_free(&import->names);
+    espalier_xgboost_free_labels(&import->encoder);
     json_decref(import->model_parameters);
     json_decref(import->objective_parameters);
     json_decref(import->attributes);
@@ -137,6 +161,7 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
+    import->has_vectors = has_vectors(input->data, input->bytes);
     (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s",
                    file == FILE_JSON ? "JSON" : "UBJSON");
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,

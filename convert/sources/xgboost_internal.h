@@ -26,12 +26,14 @@ typedef struct espalier_xgboost_tree {
     espalier_document_array missing_left;
     espalier_document_array split_type; /* 1: categorical */
     espalier_document_array cover;      /* float */
+    espalier_document_array weights;    /* float: of vector leaves, see weights_by_leaf */
     espalier_document_array place;      /* uint32_t: the new number of each node */
     espalier_document_array order;      /* uint32_t: the old number of each node */
     int64_t id;
     int64_t node_count;
     int64_t deleted_count;
     int64_t leaf_width;
+    bool weights_by_leaf; /* one row for each leaf (since 3.2), not for each node */
 } espalier_xgboost_tree;
 
 typedef struct espalier_xgboost_import {
@@ -41,7 +43,9 @@ typedef struct espalier_xgboost_import {
     uint64_t node_capacity;
     uint64_t leaf_capacity;
     uint64_t tree_capacity;
-    bool renumbered; /* forest->number has entries */
+    bool renumbered;    /* forest->number has entries */
+    bool has_vectors;   /* the document speaks of leaves of several values */
+    int64_t leaf_width; /* values of a leaf, of all trees; ESPALIER_XGBOOST_UNKNOWN before one */
 
     /* Why it cannot be converted, found first; "" if it can. */
     char unsupported[400];
@@ -71,6 +75,7 @@ typedef struct espalier_xgboost_import {
     int64_t wrapper_parallel_count;
     float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
+    espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
 
     espalier_document_array names; /* char *: feature names */
 
@@ -128,6 +133,12 @@ bool espalier_xgboost_read_document(espalier_xgboost_import *import);
 /* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
+
+/* ---- xgboost_labels.c ----------------------------------------------------------------------- */
+
+/* Reads a wrapper's label encoder; what it does not know of one is skipped. */
+bool espalier_xgboost_read_encoder(espalier_document *note, espalier_forest_labels *labels);
+void espalier_xgboost_free_labels(espalier_forest_labels *labels);
 
 /* ---- xgboost_links.c ------------------------------------------------------------------------ */
 

@@ -159,6 +159,9 @@ static bool read_note_member(espalier_document *note, const espalier_document_te
         espalier_document_peek(note) == ESPALIER_DOCUMENT_NUMBER) {
         return espalier_document_read_float32(note, &import->wrapper_missing);
     }
+    if (espalier_document_text_is(key, "_le")) {
+        return espalier_xgboost_read_encoder(note, &import->encoder);
+    }
     const bool is_type = espalier_document_text_is(key, "type");
     if ((is_type || espalier_document_text_is(key, "_estimator_type")) &&
         espalier_document_peek(note) == ESPALIER_DOCUMENT_TEXT) {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What XGBoost answers with: objectives, and the stages and outputs behind the sums. See
- * xgboost_internal.h. Everything is float32, as in XGBoost; a classifier decides as its scikit-learn
- * wrapper does.
+ * xgboost_internal.h. Everything is float32, as in XGBoost; a classifier decides as its wrapper for
+ * scikit-learn does.
  */
 #include "convert/sources/xgboost_internal.h"
 
 #include "convert/plan.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const espalier_xgboost_objective objectives[] = {
@@ -101,7 +103,7 @@ typedef struct class_outputs {
     espalier_forest_decision decision;
 } class_outputs;
 
-/* As XGBClassifier's predict_proba and predict: one class of several, one of two, several of two. */
+/* As XGBClassifier: one class of several, one of two, several of two. */
 static class_outputs add_classes(espalier_xgboost_import *import,
                                  const espalier_xgboost_objective *objective, slot_range value)
 {
@@ -163,6 +165,18 @@ static bool add_labels(espalier_xgboost_import *import, const espalier_xgboost_o
             memcpy(&labels->numbers[1], &one, sizeof one);
         }
     }
+    if (import->encoder.count == 0 || !forest->classifier || several) {
+        return true;
+    }
+    if (import->encoder.count != count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "%" PRIu32 " class labels for %" PRIu32 " classes",
+                                      import->encoder.count, count);
+    }
+    free(forest->labels[0].numbers);
+    forest->labels[0] = import->encoder;
+    import->encoder = (espalier_forest_labels){.count = 0};
     return true;
 }
 

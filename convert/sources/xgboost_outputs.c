@@ -102,7 +102,8 @@ static float margin_of(const espalier_xgboost_import *import, espalier_xgboost_b
         return -logf(1.0F / score - 1.0F);
     }
     if (base == ESPALIER_XGBOOST_BASE_EXPECTILES && before != NULL) {
-        const float further = score - *before - EXPECTILE_STEP;
+        const float own = score - *before - EXPECTILE_STEP;
+        const float further = own > EXPECTILE_STEP ? own : EXPECTILE_STEP; /* no less than that */
         return further + logf(-expm1f(-further));
     }
     return base == ESPALIER_XGBOOST_BASE_LOG ? logf(score) : score;
@@ -159,7 +160,14 @@ static bool fill_groups(espalier_xgboost_import *import)
         forest->group_width[i] = (uint32_t)classes;
     }
     forest->slot_count = (uint32_t)(classes * targets);
-    forest->leaf_width = 1;
+    const int64_t width = import->leaf_width != ESPALIER_XGBOOST_UNKNOWN ? import->leaf_width : 1;
+    if (width != 1 && width != (int64_t)forest->slot_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "leaves of %" PRId64 " values for %" PRIu32 " outputs", width,
+                                      forest->slot_count);
+    }
+    forest->leaf_width = (uint32_t)width;
     return true;
 }
 
@@ -176,7 +184,7 @@ static bool fill_slots(espalier_xgboost_import *import)
                                       forest->tree_count, import->tree_count,
                                       import->tree_info.count);
     }
-    if (forest->slot_count > 1) {
+    if (forest->slot_count > forest->leaf_width) {
         forest->tree_slot = allocate(import, forest->tree_count, sizeof *forest->tree_slot);
         if (forest->tree_slot == NULL) {
             return false;
@@ -213,10 +221,11 @@ static bool apply_weights(espalier_xgboost_import *import)
     }
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         const float weight = ((const float *)weights->items)[i];
-        double *const values = forest->leaf_values + forest->trees[i].first_leaf;
-        for (uint32_t leaf = 0; leaf < forest->trees[i].leaf_count; leaf++) {
-            const float value = (float)values[leaf] * weight;
-            values[leaf] = (double)value;
+        const uint64_t width = forest->leaf_width;
+        double *const values = forest->leaf_values + forest->trees[i].first_leaf * width;
+        for (uint64_t at = 0; at < forest->trees[i].leaf_count * width; at++) {
+            const float value = (float)values[at] * weight;
+            values[at] = (double)value;
         }
     }
     return true;
@@ -265,7 +274,7 @@ static bool fill_counted_iterations(espalier_xgboost_import *import)
     if (parallel < 1 || parallel > forest->tree_count) {
         parallel = 1;
     }
-    const uint64_t each = (uint64_t)parallel * forest->slot_count;
+    const uint64_t each = (uint64_t)parallel * (forest->slot_count / forest->leaf_width);
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         forest->tree_iteration[i] = (uint32_t)(i / each);
     }

@@ -28,6 +28,7 @@ void espalier_xgboost_free_tree(espalier_xgboost_tree *tree)
     espalier_document_array_free(&tree->missing_left);
     espalier_document_array_free(&tree->split_type);
     espalier_document_array_free(&tree->cover);
+    espalier_document_array_free(&tree->weights);
     espalier_document_array_free(&tree->place);
     espalier_document_array_free(&tree->order);
 }
@@ -75,12 +76,6 @@ static void refuse_categories(espalier_xgboost_import *import)
                                     "one-hot columns is");
 }
 
-static void refuse_vectors(espalier_xgboost_import *import)
-{
-    espalier_xgboost_refuse(import, "vector leaves (multi_strategy multi_output_tree) are not "
-                                    "converted; one_output_per_tree is");
-}
-
 static bool read_split_type(espalier_xgboost_import *import)
 {
     espalier_xgboost_tree *const tree = &import->tree;
@@ -106,16 +101,28 @@ static bool read_category_nodes(espalier_xgboost_import *import)
     return true;
 }
 
+/* A row for each node; what newer versions keep of each leaf alone counts more. */
+static bool read_node_weights(espalier_xgboost_import *import)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    return !import->has_vectors || tree->weights_by_leaf
+               ? espalier_document_skip(&import->document)
+               : espalier_document_read_float32s(&import->document, &tree->weights);
+}
+
 static bool read_leaf_weights(espalier_xgboost_import *import)
 {
+    espalier_xgboost_tree *const tree = &import->tree;
     bool empty = true;
-    if (!espalier_xgboost_skip_array(import, &empty)) {
-        return false;
+    if (!import->has_vectors) {
+        const bool good = espalier_xgboost_skip_array(import, &empty);
+        if (good && !empty) {
+            espalier_xgboost_refuse(import, "values of leaves in two places");
+        }
+        return good;
     }
-    if (!empty) {
-        refuse_vectors(import);
-    }
-    return true;
+    tree->weights_by_leaf = true;
+    return espalier_document_read_float32s(&import->document, &tree->weights);
 }
 
 static bool read_node_count(espalier_xgboost_import *import)
@@ -130,13 +137,7 @@ static bool read_deleted_count(espalier_xgboost_import *import)
 
 static bool read_leaf_width(espalier_xgboost_import *import)
 {
-    if (!espalier_xgboost_read_integer(import, &import->tree.leaf_width)) {
-        return false;
-    }
-    if (import->tree.leaf_width > 1) {
-        refuse_vectors(import);
-    }
-    return true;
+    return espalier_xgboost_read_integer(import, &import->tree.leaf_width);
 }
 
 static bool read_tree_parameters(espalier_xgboost_import *import)
@@ -206,12 +207,11 @@ static bool reserve_leaves(espalier_xgboost_import *import, uint64_t count)
         return true;
     }
     const uint64_t capacity = grown_capacity(import->leaf_capacity, count);
-    if (!espalier_document_charge(document, (capacity - import->leaf_capacity) *
-                                                sizeof *forest->leaf_values)) {
+    const size_t row_bytes = (size_t)import->leaf_width * sizeof *forest->leaf_values;
+    if (!espalier_document_charge(document, (capacity - import->leaf_capacity) * row_bytes)) {
         return false;
     }
-    forest->leaf_values =
-        grow_array(document, forest->leaf_values, capacity, sizeof *forest->leaf_values);
+    forest->leaf_values = grow_array(document, forest->leaf_values, capacity, row_bytes);
     import->leaf_capacity = document->status == ESPALIER_OK ? capacity : import->leaf_capacity;
     return document->status == ESPALIER_OK;
 }
@@ -290,6 +290,32 @@ static bool check_lengths(espalier_xgboost_import *import, size_t offset)
     if (tree->id != ESPALIER_XGBOOST_UNKNOWN && tree->id != (int64_t)import->forest->tree_count) {
         return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
                                       "the tree's id is %" PRId64, tree->id);
+    }
+    return true;
+}
+
+/* Leaves of all trees have as many values; where these are several, they are kept apart. */
+static bool check_leaf_width(espalier_xgboost_import *import, size_t offset)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    espalier_document *const document = &import->document;
+    const int64_t width = tree->leaf_width > 1 ? tree->leaf_width : 1;
+    if (import->leaf_width == ESPALIER_XGBOOST_UNKNOWN) {
+        import->leaf_width = width;
+    }
+    if (width != import->leaf_width || width > ESPALIER_LIMIT_SLOTS ||
+        (width > 1 && !import->has_vectors)) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "size_leaf_vector is %" PRId64 ", of other trees %" PRId64,
+                                      width, import->leaf_width);
+    }
+    const uint64_t rows =
+        tree->weights_by_leaf ? tree->weights.count / (uint64_t)width : (uint64_t)tree->node_count;
+    if (width > 1 && tree->weights.count != rows * (uint64_t)width) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "%s has %" PRIu64 " items for leaves of %" PRId64 " values",
+                                      tree->weights_by_leaf ? "leaf_weights" : "base_weights",
+                                      tree->weights.count, width);
     }
     return true;
 }
@@ -397,8 +423,34 @@ static void fill_split(espalier_xgboost_import *import, uint64_t at, uint32_t no
     forest->feature[at] = (uint32_t)((const int32_t *)tree->feature.items)[node];
 }
 
+/* The values of the next leaf. A leaf that keeps its row's number has it in place of a child. */
+static bool fill_leaf(espalier_xgboost_import *import, espalier_forest_tree *added, uint32_t node,
+                      size_t offset)
+{
+    const espalier_xgboost_tree *const tree = &import->tree;
+    const uint64_t width = (uint64_t)import->leaf_width;
+    double *const values =
+        import->forest->leaf_values + (added->first_leaf + added->leaf_count) * width;
+    added->leaf_count++;
+    if (width == 1) {
+        values[0] = (double)((const float *)tree->condition.items)[node];
+        return true;
+    }
+    const int64_t row =
+        tree->weights_by_leaf ? ((const int32_t *)tree->right.items)[node] : (int64_t)node;
+    if (row < 0 || (uint64_t)row >= tree->weights.count / width) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "leaf %" PRIu32 " has no values; its row is %" PRId64, node,
+                                      row);
+    }
+    for (uint64_t i = 0; i < width; i++) {
+        values[i] = (double)((const float *)tree->weights.items)[(uint64_t)row * width + i];
+    }
+    return true;
+}
+
 /* Leaves and splits of the tree whose nodes are ordered. */
-static void fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *added)
+static bool fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *added, size_t offset)
 {
     const espalier_xgboost_tree *const tree = &import->tree;
     espalier_forest *const forest = import->forest;
@@ -422,17 +474,19 @@ static void fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *ad
         forest->feature[at] = 0;
         forest->threshold[at] = 0;
         forest->missing_left[at] = 0;
-        forest->leaf_values[added->first_leaf + added->leaf_count] =
-            (double)((const float *)tree->condition.items)[node];
-        added->leaf_count++;
+        if (!fill_leaf(import, added, node, offset)) {
+            return false;
+        }
     }
+    return true;
 }
 
 static bool add_tree(espalier_xgboost_import *import, size_t offset)
 {
     espalier_forest *const forest = import->forest;
     uint32_t reached = 0;
-    if (!check_lengths(import, offset) || !order_nodes(import, offset, &reached) ||
+    if (!check_lengths(import, offset) || !check_leaf_width(import, offset) ||
+        !order_nodes(import, offset, &reached) ||
         !reserve_trees(import, (uint64_t)forest->tree_count + 1) ||
         !reserve_nodes(import, forest->node_count + reached) ||
         !reserve_leaves(import, forest->leaf_count + (reached + 1) / 2)) {
@@ -442,7 +496,9 @@ static bool add_tree(espalier_xgboost_import *import, size_t offset)
     *added = (espalier_forest_tree){.first_node = forest->node_count,
                                     .first_leaf = forest->leaf_count,
                                     .node_count = reached};
-    fill_nodes(import, added);
+    if (!fill_nodes(import, added, offset)) {
+        return false;
+    }
     forest->node_count += reached;
     forest->leaf_count += added->leaf_count;
     forest->tree_count++;
@@ -452,7 +508,7 @@ static bool add_tree(espalier_xgboost_import *import, size_t offset)
 static bool read_tree(espalier_xgboost_import *import)
 {
     static const espalier_xgboost_member members[] = {
-        {"base_weights", NULL, false},
+        {"base_weights", read_node_weights, false},
         {"categories", NULL, false},
         {"categories_nodes", read_category_nodes, false},
         {"categories_segments", NULL, false},
@@ -475,6 +531,9 @@ static bool read_tree(espalier_xgboost_import *import)
     espalier_xgboost_tree *const tree = &import->tree;
     tree->split_type.count = 0;
     tree->cover.count = 0;
+    tree->weights.count = 0;
+    tree->weights_by_leaf = false;
+    tree->leaf_width = ESPALIER_XGBOOST_UNKNOWN;
     tree->id = ESPALIER_XGBOOST_UNKNOWN;
     tree->node_count = ESPALIER_XGBOOST_UNKNOWN;
     tree->deleted_count = ESPALIER_XGBOOST_UNKNOWN;

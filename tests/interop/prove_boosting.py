@@ -25,7 +25,7 @@ import sklearn
 
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (1, 0):
-    from sklearn.experimental import enable_hist_gradient_boosting  # noqa: F401
+    from sklearn.experimental import enable_hist_gradient_boosting
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegressor,
                               HistGradientBoostingClassifier, HistGradientBoostingRegressor,

@@ -221,6 +221,9 @@ def make_options(rng, objective):
     if options["booster"] == "dart":
         options.update(rate_drop=0.4, skip_drop=0.3,
                        normalize_type=["tree", "forest"][rng.randint(2)])
+    if (VERSION >= (2, 0) and options["tree_method"] == "hist" and not rng.randint(3)
+            and options["booster"] == "gbtree"):
+        options["multi_strategy"] = "multi_output_tree"
     if options["tree_method"] == "hist" and rng.randint(2):
         options.update(grow_policy="lossguide", max_leaves=int(rng.choice([7, 60, 300])),
                        max_depth=0)

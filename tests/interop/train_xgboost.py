@@ -4,9 +4,9 @@
     python train_xgboost.py OUTPUT_FOLDER MANIFEST_PART
 
 Runs inside an environment of one XGBoost version (Python 3.7 or newer). Must never compute an
-expected answer by itself: margins are output_margin, leaves are pred_leaf, values are a Booster's or
-regressor's predict, classes and probabilities a classifier's predict and predict_proba. What goes
-through exp has "~" behind its name.
+expected answer by itself: margins are output_margin, leaves are pred_leaf, values are a Booster's
+or regressor's predict, classes and probabilities a classifier's predict and predict_proba. What
+goes through exp has "~" behind its name.
 Before 1.3 XGBoost adds the base score last, later first; its models here start from a margin of 0,
 where both are the same.
 """
@@ -281,6 +281,17 @@ def add_core(out, data):
                                 max_depth=4), data.plain, "reg:squarederror", "pruned nodes")
 
 
+def add_vectors(out, data):
+    """Leaves of several values."""
+    options = dict(multi_strategy="multi_output_tree", tree_method="hist", max_depth=2)
+    model = train(data.missing, np.c_[data.target, -data.target], 3, **options)
+    out.add("vector", model, data.missing, "reg:squarederror", "vector leaves", infinite=False)
+    model = train(data.plain, data.classes(3), 2, objective="multi:softprob", num_class=3,
+                  num_parallel_tree=2, subsample=0.7, **options)
+    out.add("vector_classes", model, data.plain, "multi:softprob", "vector leaves of three classes",
+            infinite=False)
+
+
 def add_objectives(out, data):
     plain, missing = data.plain, data.missing
     cases = [("poisson", "count:poisson", np.round(data.positive * 3), {}),
@@ -304,7 +315,7 @@ def add_objectives(out, data):
                 objective, objective, infinite=False)
     several = train(plain, data.target, 2, objective="reg:quantileerror", max_depth=2,
                     quantile_alpha=[0.2, 0.5, 0.8])
-    out.add("quantiles", several, plain, "reg:quantileerror", "three quantiles, which predict sorts")
+    out.add("quantiles", several, plain, "reg:quantileerror", "three quantiles, sorted")
     out.add("targets", train(plain, np.c_[data.target, -2 * data.target], 3, max_depth=2), plain,
             "reg:squarederror", "two targets, a tree each")
     out.add("labels", train(plain, np.c_[data.classes(2), 1 - data.classes(2)], 3, max_depth=2,
@@ -407,11 +418,6 @@ def add_refused(out, data, cases):
                            "max_cat_to_onehot": 1, "nthread": 1, "verbosity": 0}, rows, 2)
         model.save_model(out.path("categorical.ubj"))
         out.line("categorical.ubj", "splits on categories", refused="categories trees[0]")
-    if VERSION >= (2, 0):
-        model = train(data.plain, np.c_[data.target, -data.target], 2,
-                      multi_strategy="multi_output_tree", tree_method="hist")
-        model.save_model(out.path("vector.json"))
-        out.line("vector.json", "vector leaves", refused="vector one_output_per_tree")
     out.write_text("half.json", text[:len(text) // 2])
     out.line("half.json", "cut inside a tree", refused="ends too early")
     out.write_text("spaced.json", json.dumps(json.loads(text), indent=1, sort_keys=False,
@@ -430,6 +436,8 @@ def main():
     add_core(out, data)
     if VERSION >= (1, 4):
         add_wrappers(out, data)
+    if VERSION >= (2, 0):
+        add_vectors(out, data)
     if VERSION == NEWEST:
         add_objectives(out, data)
         add_shapes(out, data)
