@@ -266,8 +266,8 @@ typedef struct check_data {
 static bool load_check(const convert_arguments *arguments, check_data *check,
                        espalier_message *message)
 {
-    if (!espalier_npy_load(arguments->check_rows_path, &check->rows_array, message) ||
-        !espalier_npy_load(arguments->check_expected_path, &check->expected_array, message)) {
+    if (!espalier_npy_load(arguments->check_rows_path, 2, &check->rows_array, message) ||
+        !espalier_npy_load(arguments->check_expected_path, 3, &check->expected_array, message)) {
         return false;
     }
     const espalier_npy *rows = &check->rows_array.npy;

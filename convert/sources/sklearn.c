@@ -10,19 +10,45 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Modules since 0.22, and before. */
-static const char *const tree_modules[] = {"sklearn.tree._classes", "sklearn.tree.tree"};
-static const char *const forest_modules[] = {"sklearn.ensemble._forest", "sklearn.ensemble.forest"};
+/* What the classes of a kind have in common: their modules since 0.22 and before, and the attribute
+ * that makes them fitted. */
+typedef struct kind_facts {
+    const char *modules[2];
+    const char *fitted;
+} kind_facts;
 
-static const espalier_sklearn_class classes[] = {
-    {"DecisionTreeClassifier", false, true, false}, {"DecisionTreeRegressor", false, false, false},
-    {"ExtraTreeClassifier", false, true, true},     {"ExtraTreeRegressor", false, false, true},
-    {"RandomForestClassifier", true, true, false},  {"RandomForestRegressor", true, false, false},
-    {"ExtraTreesClassifier", true, true, true},     {"ExtraTreesRegressor", true, false, true},
+static const kind_facts kinds[] = {
+    [ESPALIER_SKLEARN_TREE] = {{"sklearn.tree._classes", "sklearn.tree.tree"}, "tree_"},
+    [ESPALIER_SKLEARN_FOREST] = {{"sklearn.ensemble._forest", "sklearn.ensemble.forest"},
+                                 "estimators_"},
+    [ESPALIER_SKLEARN_BOOSTING] = {{"sklearn.ensemble._gb", "sklearn.ensemble.gradient_boosting"},
+                                   "estimators_"},
+    [ESPALIER_SKLEARN_HISTOGRAM] = {{"sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+                                     ""},
+                                    "_predictors"},
+    [ESPALIER_SKLEARN_ISOLATION] = {{"sklearn.ensemble._iforest", "sklearn.ensemble.iforest"},
+                                    "estimators_"},
 };
 
-#define CONVERTED_CLASSES \
-    "DecisionTree, ExtraTree, RandomForest and ExtraTrees classifiers and regressors, and the " \
+static const espalier_sklearn_class classes[] = {
+    {"DecisionTreeClassifier", ESPALIER_SKLEARN_TREE, true, false},
+    {"DecisionTreeRegressor", ESPALIER_SKLEARN_TREE, false, false},
+    {"ExtraTreeClassifier", ESPALIER_SKLEARN_TREE, true, true},
+    {"ExtraTreeRegressor", ESPALIER_SKLEARN_TREE, false, true},
+    {"RandomForestClassifier", ESPALIER_SKLEARN_FOREST, true, false},
+    {"RandomForestRegressor", ESPALIER_SKLEARN_FOREST, false, false},
+    {"ExtraTreesClassifier", ESPALIER_SKLEARN_FOREST, true, true},
+    {"ExtraTreesRegressor", ESPALIER_SKLEARN_FOREST, false, true},
+    {"GradientBoostingClassifier", ESPALIER_SKLEARN_BOOSTING, true, false},
+    {"GradientBoostingRegressor", ESPALIER_SKLEARN_BOOSTING, false, false},
+    {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
+    {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
+    {"IsolationForest", ESPALIER_SKLEARN_ISOLATION, false, true},
+};
+
+#define CONVERTED_CLASSES                                                        \
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and "   \
+    "HistGradientBoosting classifiers and regressors, IsolationForest, and the " \
     "estimators of XGBoost and LightGBM are"
 
 /* Searches inside each other; nobody honest goes deeper. */
@@ -35,7 +61,7 @@ const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_va
         return NULL;
     }
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
-        const char *const *const modules = classes[i].forest ? forest_modules : tree_modules;
+        const char *const *const modules = kinds[classes[i].kind].modules;
         if (espalier_pickle_slice_equal(name->name, classes[i].name) &&
             (espalier_pickle_slice_equal(name->module, modules[0]) ||
              espalier_pickle_slice_equal(name->module, modules[1]))) {
@@ -102,9 +128,9 @@ espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
     }
     const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
     if (known != NULL) {
-        const char *const fitted = known->forest ? "estimators_" : "tree_";
-        return peek_attribute(pickle, value, fitted) != NULL ? ESPALIER_SOURCE_SUPPORTED
-                                                             : ESPALIER_SOURCE_UNFITTED;
+        return peek_attribute(pickle, value, kinds[known->kind].fitted) != NULL
+                   ? ESPALIER_SOURCE_SUPPORTED
+                   : ESPALIER_SOURCE_UNFITTED;
     }
     const espalier_source_class boosted = espalier_sklearn_boosted_classify(pickle, value);
     if (boosted != ESPALIER_SOURCE_OTHER) {
@@ -189,7 +215,7 @@ static void explain_model(const espalier_pickle *pickle, const espalier_pickle_v
         (void)snprintf(text, capacity, "no model that is converted; " CONVERTED_CLASSES);
     } else if (known != NULL) {
         (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
-                       known->forest ? "estimators_" : "tree_");
+                       kinds[known->kind].fitted);
     } else if (espalier_pickle_slice_equal(name->module, "sklearn.pipeline") &&
                espalier_pickle_slice_equal(name->name, "Pipeline")) {
         explain_pipeline(pickle, value, path, text, capacity);
@@ -211,8 +237,8 @@ static void explain_search(const espalier_pickle *pickle, const espalier_pickle_
             ? snprintf(text, capacity,
                        "a %.*s without best_estimator_: it was never fitted, or with refit=False",
                        (int)name.bytes, name.data)
-            : snprintf(text, capacity, "a %.*s predicts with its best_estimator_: ",
-                       (int)name.bytes, name.data);
+            : snprintf(text, capacity,
+                       "a %.*s predicts with its best_estimator_: ", (int)name.bytes, name.data);
     if (best == NULL || length < 0 || (size_t)length >= capacity) {
         return;
     }

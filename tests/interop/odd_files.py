@@ -108,8 +108,8 @@ def add_containers(out, model, cases):
 def refused_estimators(data):
     from sklearn.base import clone
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import (BaggingClassifier, GradientBoostingClassifier, IsolationForest,
-                                  RandomForestClassifier, RandomTreesEmbedding, VotingClassifier)
+    from sklearn.ensemble import (BaggingClassifier, RandomForestClassifier, RandomTreesEmbedding,
+                                  VotingClassifier)
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -119,8 +119,7 @@ def refused_estimators(data):
     forest = RandomForestClassifier(2, max_depth=2, random_state=0)
     X, y = data.X[:60, [0, 2, 4]], data.classes(2)[:60]
     models = [LogisticRegression(), SVC(), KNeighborsClassifier(),
-              RandomTreesEmbedding(2, max_depth=2), GradientBoostingClassifier(n_estimators=2),
-              IsolationForest(n_estimators=2), make_pipeline(StandardScaler(), forest),
+              RandomTreesEmbedding(2, max_depth=2), make_pipeline(StandardScaler(), forest),
               BaggingClassifier(n_estimators=2), VotingClassifier([("a", forest)]),
               CalibratedClassifierCV(forest, cv=2)]
     for model in models:
