@@ -59,7 +59,7 @@ bool espalier_flush_output(void);
 /* Whether both paths name the same existing file. */
 bool espalier_is_same_file(const char *left, const char *right);
 
-/* ---- one file and --json (operand.c) ---------------------------------------------------------- */
+/* ---- one file and --json (operand.c) --------------------------------------------------------- */
 
 typedef struct espalier_operand {
     const char *path;
