@@ -59,6 +59,20 @@ bool espalier_flush_output(void);
 /* Whether both paths name the same existing file. */
 bool espalier_is_same_file(const char *left, const char *right);
 
+/* ---- one file and --json (operand.c) --------------------------------------------------------- */
+
+typedef struct espalier_operand {
+    const char *path;
+    bool is_json;
+} espalier_operand;
+
+/*
+ * Reads a command line of one operand, --json and --help. False: help was printed or a mistake
+ * reported, and *code_out is the command's exit code.
+ */
+bool espalier_take_operand(int argc, char **argv, const char *operand_name, const char *help_text,
+                           espalier_operand *operand_out, int *code_out);
+
 /* ---- text (text.c) --------------------------------------------------------------------------- */
 
 /*

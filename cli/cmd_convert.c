@@ -28,7 +28,8 @@ static const char help_text[] =
     "                                (espalier info SOURCE lists the paths)\n"
     "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
     "  --model-version V             version for the file's metadata\n"
-    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap or select\n"
+    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap, select\n"
+    "                                or bits\n"
     "                                (default: chosen from the model's shape)\n"
     "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
     "                                to, with K, M or G if you like\n"
@@ -130,14 +131,15 @@ static int take_layout(const char *text, uint32_t *layout_out)
     } layouts[] = {{"walk", ESPALIER_LAYOUT_WALK},
                    {"mask", ESPALIER_LAYOUT_MASK},
                    {"heap", ESPALIER_LAYOUT_HEAP},
-                   {"select", ESPALIER_LAYOUT_SELECT}};
+                   {"select", ESPALIER_LAYOUT_SELECT},
+                   {"bits", ESPALIER_LAYOUT_BITS}};
     for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
         if (strcmp(layouts[i].name, text) == 0) {
             *layout_out = layouts[i].layout;
             return 0;
         }
     }
-    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select",
+    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select, bits",
                                text);
 }
 
@@ -264,8 +266,8 @@ typedef struct check_data {
 static bool load_check(const convert_arguments *arguments, check_data *check,
                        espalier_message *message)
 {
-    if (!espalier_npy_load(arguments->check_rows_path, &check->rows_array, message) ||
-        !espalier_npy_load(arguments->check_expected_path, &check->expected_array, message)) {
+    if (!espalier_npy_load(arguments->check_rows_path, 2, &check->rows_array, message) ||
+        !espalier_npy_load(arguments->check_expected_path, 3, &check->expected_array, message)) {
         return false;
     }
     const espalier_npy *rows = &check->rows_array.npy;

@@ -5,7 +5,6 @@
 #include "info.h"
 #include "input.h"
 
-#include <getopt.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,11 +26,6 @@ static const char help_text[] =
     "  espalier info forest.espalier\n"
     "  espalier info downloaded.pkl\n"
     "  espalier info forest.espalier --json\n";
-
-enum {
-    OPTION_JSON = 256,
-    OPTION_HELP
-};
 
 void espalier_info_label(const char *name)
 {
@@ -69,29 +63,10 @@ static int show_info(const char *path, bool is_json)
 
 int espalier_command_info(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    bool is_json = false;
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        if (option == 'h' || option == OPTION_HELP) {
-            fputs(help_text, stdout);
-            return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-        }
-        if (option != OPTION_JSON) {
-            return espalier_option_fail("info", option, argv);
-        }
-        is_json = true;
+    espalier_operand operand;
+    int code = 0;
+    if (!espalier_take_operand(argc, argv, "MODEL_OR_PICKLE", help_text, &operand, &code)) {
+        return code;
     }
-    if (argc - optind != 1) {
-        return espalier_usage_fail("info", "exactly one MODEL_OR_PICKLE is needed");
-    }
-    return show_info(argv[optind], is_json);
+    return show_info(operand.path, operand.is_json);
 }

@@ -360,23 +360,28 @@ static char *make_column_name(const predict_run *run, uint32_t kind, size_t inde
 }
 
 /*
- * Whether apply of the trainer gives one number a row: single trees do, forests give one per tree
- * even when there is but one. The converter notes it in the metadata.
+ * The shape that apply of the trainer gives, which the converter notes in the metadata: one number a
+ * row for a single tree, one per tree for forests even when there is but one, and per iteration and
+ * class for classifiers that boost.
  */
-static bool is_leaf_flat(const espalier_model *model)
+static void shape_leaves(const espalier_model *model, espalier_results_options *options)
 {
     const char *text = NULL;
     size_t bytes = 0;
-    bool is_flat = false;
+    options->is_flat = false;
     if (espalier_model_metadata(model, &text, &bytes) != ESPALIER_OK) {
-        return false;
+        return;
     }
     json_t *metadata = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
     const json_t *outputs = json_object_get(metadata, "outputs");
     const char *shape = json_string_value(json_object_get(outputs, "leaf_shape"));
-    is_flat = shape != NULL && strcmp(shape, "rows") == 0;
+    const json_int_t classes = json_integer_value(json_object_get(outputs, "leaf_classes"));
+    options->is_flat = options->width == 1 && shape != NULL && strcmp(shape, "rows") == 0;
+    if (classes > 0 && (uint64_t)classes <= options->width &&
+        options->width % (uint64_t)classes == 0) {
+        options->depth = (size_t)classes;
+    }
     json_decref(metadata);
-    return is_flat;
 }
 
 static int open_results(predict_run *run, const predict_options *options)
@@ -395,7 +400,7 @@ static int open_results(predict_run *run, const predict_options *options)
     results_options.labels = is_class ? &run->labels : NULL;
     results_options.is_flat = width == 1 && options->kind != ESPALIER_OUTPUT_PROBABILITY;
     if (options->kind == ESPALIER_OUTPUT_LEAF) {
-        results_options.is_flat = width == 1 && is_leaf_flat(run->model);
+        shape_leaves(run->model, &results_options);
     }
 
     run->names = calloc(width > 0 ? width : 1, sizeof *run->names);

@@ -6,7 +6,6 @@
 #include "cli.h"
 #include "espalier_publish.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -23,11 +22,6 @@ static const char help_text[] =
     "Examples:\n"
     "  espalier verify forest.espalier\n"
     "  espalier verify forest.espalier --json\n";
-
-enum {
-    OPTION_JSON = 256,
-    OPTION_HELP
-};
 
 typedef struct verify_result {
     espalier_model_info info;
@@ -99,40 +93,19 @@ static int print_text(const char *path, const verify_result *result)
 
 int espalier_command_verify(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    bool is_json = false;
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        if (option == 'h' || option == OPTION_HELP) {
-            fputs(help_text, stdout);
-            return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-        }
-        if (option != OPTION_JSON) {
-            return espalier_option_fail("verify", option, argv);
-        }
-        is_json = true;
-    }
-    if (argc - optind != 1) {
-        return espalier_usage_fail("verify", "exactly one MODEL is needed");
+    espalier_operand operand;
+    int code = ESPALIER_EXIT_DONE;
+    if (!espalier_take_operand(argc, argv, "MODEL", help_text, &operand, &code)) {
+        return code;
     }
 
-    const char *path = argv[optind];
     verify_result result = {0};
     espalier_error error = {.file_offset = ESPALIER_OFFSET_NONE};
-    const bool ok = check_model(path, &result, &error);
-    int code = ESPALIER_EXIT_DONE;
-    if (is_json) {
-        code = print_json(path, ok, &result, &error);
+    const bool ok = check_model(operand.path, &result, &error);
+    if (operand.is_json) {
+        code = print_json(operand.path, ok, &result, &error);
     } else if (ok) {
-        code = print_text(path, &result);
+        code = print_text(operand.path, &result);
     }
-    return ok ? code : espalier_fail_status(path, error.status, &error);
+    return ok ? code : espalier_fail_status(operand.path, error.status, &error);
 }

@@ -175,7 +175,7 @@ static void print_outputs(const espalier_model *model, const espalier_model_info
 
 static const char *layout_name(uint32_t layout)
 {
-    static const char *const names[] = {"unknown", "walk", "heap", "select"};
+    static const char *const names[] = {"unknown", "walk", "heap", "select", "bits"};
     return names[layout < sizeof names / sizeof names[0] ? layout : 0];
 }
 

@@ -130,6 +130,9 @@ static bool take_shape(literal *text, espalier_npy *npy)
         }
         if (npy->dimension_count < 2) {
             npy->shape[npy->dimension_count] = size;
+        } else if (npy->dimension_count == 2) {
+            const bool fits = size == 0 || npy->shape[1] <= UINT64_MAX / size;
+            npy->shape[1] = fits ? npy->shape[1] * size : UINT64_MAX;
         }
         npy->dimension_count++;
         if (take_character(text, ',')) {
@@ -316,20 +319,22 @@ bool espalier_npy_parse(const unsigned char *bytes, size_t byte_count, espalier_
 }
 
 size_t espalier_npy_write_header(unsigned char *bytes, const char *descr, uint64_t row_count,
-                                 uint64_t column_count)
+                                 uint64_t column_count, uint64_t depth)
 {
     enum {
         ALIGNMENT = 64,
         ROW_DIGITS_MAX = 21,
         PREFIX = 10
     };
-    char shape[64];
+    char shape[96];
     char rows[24];
     const int row_digits = snprintf(rows, sizeof rows, "%" PRIu64, row_count);
     if (column_count == 0) {
         snprintf(shape, sizeof shape, "(%s,)", rows);
-    } else {
+    } else if (depth == 0) {
         snprintf(shape, sizeof shape, "(%s, %" PRIu64 ")", rows, column_count);
+    } else {
+        snprintf(shape, sizeof shape, "(%s, %" PRIu64 ", %" PRIu64 ")", rows, column_count, depth);
     }
 
     /* NumPy leaves room so that the number of rows can grow in place. */

@@ -23,7 +23,7 @@ typedef struct espalier_npy {
     bool is_fortran;
     uint32_t item_bytes;
     uint32_t dimension_count;
-    uint64_t shape[2]; /* as written, missing dimensions 1; meaningful up to two dimensions */
+    uint64_t shape[2]; /* as written, missing dimensions 1; of three the last two as one */
     uint64_t item_count;
     uint64_t data_bytes;
     size_t data_offset;
@@ -41,11 +41,11 @@ bool espalier_npy_parse(const unsigned char *bytes, size_t byte_count, espalier_
 
 /*
  * Writes prefix and header of a C-order array to `bytes` (ESPALIER_NPY_WRITE_BYTES_MAX): `descr`
- * like "<f8", column_count 0 for one dimension. Returns the length, which does not depend on
- * row_count: NumPy leaves room for any.
+ * like "<f8", column_count 0 for one dimension, depth 0 for two. Returns the length, which does not
+ * depend on row_count: NumPy leaves room for any.
  */
 size_t espalier_npy_write_header(unsigned char *bytes, const char *descr, uint64_t row_count,
-                                 uint64_t column_count);
+                                 uint64_t column_count, uint64_t depth);
 
 /* Reverses the bytes of each item in place ('U': of each character) when the order differs. */
 void espalier_npy_swap(const espalier_npy *npy, unsigned char *items, size_t item_count);

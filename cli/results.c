@@ -153,9 +153,10 @@ static bool write_bytes(espalier_results *results, FILE *stream, const void *dat
 static bool write_npy_header(espalier_results *results, FILE *stream, espalier_message *message)
 {
     unsigned char header[ESPALIER_NPY_WRITE_BYTES_MAX];
+    const size_t depth = results->options.depth;
     const size_t columns = results->options.is_flat ? 0 : results->options.width;
-    const size_t bytes =
-        espalier_npy_write_header(header, results->descr, results->row_count, columns);
+    const size_t bytes = espalier_npy_write_header(header, results->descr, results->row_count,
+                                                   depth > 0 ? columns / depth : columns, depth);
     return write_bytes(results, stream, header, bytes, message);
 }
 

@@ -19,6 +19,7 @@ typedef struct espalier_results_options {
     uint32_t dtype;                /* espalier_dtype of the items passed */
     size_t width;                  /* items per row */
     bool is_flat;                  /* .npy shape (rows,) rather than (rows, width); width is 1 */
+    size_t depth;                  /* .npy shape (rows, width / depth, depth); 0: as said before */
     const espalier_labels *labels; /* items are int32 class indices of one output each; or NULL */
     const char *const *names;      /* width CSV column names */
 } espalier_results_options;

@@ -41,7 +41,8 @@ static bool fail_npy(const espalier_input *input, espalier_message *message)
 }
 
 /* Reads prefix and header; the input then stands at the first item. */
-static bool read_npy_header(espalier_input *input, espalier_npy *npy, espalier_message *message)
+static bool read_npy_header(espalier_input *input, uint32_t dimension_count_max, espalier_npy *npy,
+                            espalier_message *message)
 {
     bool ok = false;
     size_t got = 0;
@@ -71,7 +72,7 @@ static bool read_npy_header(espalier_input *input, espalier_npy *npy, espalier_m
         got += sizeof prefix;
     }
     ok = espalier_npy_parse(header, got, npy, message) || fail_npy(input, message);
-    if (ok && npy->dimension_count != 1 && npy->dimension_count != 2) {
+    if (ok && (npy->dimension_count == 0 || npy->dimension_count > dimension_count_max)) {
         ok = espalier_message_set(message, "%s: the array has %u dimensions; it needs two%s",
                                   input->name, npy->dimension_count,
                                   npy->dimension_count == 3
@@ -155,7 +156,7 @@ static bool check_npy_rows(espalier_rows_reader *reader, espalier_message *messa
 
 static bool open_npy(espalier_rows_reader *reader, espalier_message *message)
 {
-    if (!read_npy_header(&reader->input, &reader->npy, message) ||
+    if (!read_npy_header(&reader->input, 2, &reader->npy, message) ||
         !check_npy_rows(reader, message)) {
         return false;
     }
@@ -584,20 +585,23 @@ static bool transpose(espalier_npy_array *array, espalier_message *message)
     return true;
 }
 
-bool espalier_npy_load(const char *path, espalier_npy_array *array_out, espalier_message *message)
+bool espalier_npy_load(const char *path, uint32_t dimension_count_max,
+                       espalier_npy_array *array_out, espalier_message *message)
 {
     espalier_input input;
     espalier_npy_array array = {.data = NULL};
     if (!espalier_input_open(&input, path, message)) {
         return false;
     }
-    bool ok = read_npy_header(&input, &array.npy, message) &&
+    bool ok = read_npy_header(&input, dimension_count_max, &array.npy, message) &&
               read_all_items(&input, &array.npy, &array.data, message);
     if (ok) {
         espalier_npy_swap(&array.npy, array.data, (size_t)array.npy.item_count);
         array.npy.is_swapped = false;
         if (array.npy.is_fortran && array.npy.dimension_count == 2) {
             ok = transpose(&array, message);
+        } else if (array.npy.is_fortran && array.npy.dimension_count > 2) {
+            ok = espalier_message_set(message, "%s: three dimensions in Fortran order", path);
         }
         array.npy.is_fortran = false;
     }

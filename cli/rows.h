@@ -59,7 +59,8 @@ typedef struct espalier_npy_array {
     unsigned char *data; /* freed by the caller */
 } espalier_npy_array;
 
-/* Reads a whole .npy file of one or two dimensions. */
-bool espalier_npy_load(const char *path, espalier_npy_array *array_out, espalier_message *message);
+/* Reads a whole .npy file of one dimension up to dimension_count_max, which is 2 or 3. */
+bool espalier_npy_load(const char *path, uint32_t dimension_count_max,
+                       espalier_npy_array *array_out, espalier_message *message);
 
 #endif

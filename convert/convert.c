@@ -60,7 +60,7 @@ static bool options_are_known(const espalier_convert_options *options)
         known = known && options->reserved[i] == 0;
     }
     return known && options->reserved0 == 0 &&
-           (options->layout <= ESPALIER_LAYOUT_SELECT || options->layout == ESPALIER_LAYOUT_MASK);
+           (options->layout <= ESPALIER_LAYOUT_BITS || options->layout == ESPALIER_LAYOUT_MASK);
 }
 
 /* Publishing a model over its own source would destroy the source. */

@@ -23,6 +23,7 @@ typedef struct forest_shape {
     uint64_t heap_nodes;    /* that HEAP would have */
     uint64_t columns_byte;  /* columns with codes of one byte; UINT64_MAX: not counted */
     uint64_t columns_short; /* of two bytes */
+    uint32_t cuts_max;      /* of the column with the most; 0: not counted */
 } forest_shape;
 
 static forest_shape measure_shape(const espalier_forest *forest)
@@ -46,17 +47,28 @@ static bool fits_columns(const forest_shape *shape)
     return shape->columns_byte <= BYTE_COLUMNS || shape->columns_short <= SHORT_COLUMNS;
 }
 
+static bool fits_bits(const forest_shape *shape)
+{
+    return shape->leaf_max <= ESPALIER_BITS_LEAVES && shape->columns_byte <= BYTE_COLUMNS;
+}
+
+static bool fits_cuts(const forest_shape *shape)
+{
+    return shape->cuts_max <= ESPALIER_LIMIT_CUTS;
+}
+
 /*
- * HEAP or SELECT, where both can hold the trees. A batch takes about 6 units for a node of HEAP,
- * fillers included, and 13 for a decision of SELECT; one row takes 4 instructions a level in HEAP
- * and 9 in SELECT.
+ * HEAP, or what holds trees of any shape. A batch takes about 6 units for a node of HEAP, fillers
+ * included, and 13 for a decision of the others. One row of a tree takes some 20 instructions in
+ * HEAP and 35 in BITS, and in SELECT as many and 9 a level.
  */
 static uint32_t choose_mask(const forest_shape *shape)
 {
-    return shape->depth_max <= ESPALIER_HEAP_LEVELS &&
-                   shape->heap_nodes * 6 <= shape->decisions * 13
-               ? ESPALIER_FILE_HEAP
-               : ESPALIER_FILE_SELECT;
+    if (shape->depth_max <= ESPALIER_HEAP_LEVELS &&
+        shape->heap_nodes * 6 <= shape->decisions * 13) {
+        return ESPALIER_FILE_HEAP;
+    }
+    return fits_bits(shape) ? ESPALIER_FILE_BITS : ESPALIER_FILE_SELECT;
 }
 
 /*
@@ -70,7 +82,7 @@ static uint32_t choose_layout(const espalier_forest *forest, const forest_shape 
                                                      : shape->decisions + forest->tree_count;
     const uint64_t value_bytes = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? 4 : 8;
     const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
-    return holds && shape->decisions > 0 && fits_columns(shape) &&
+    return holds && shape->decisions > 0 && fits_columns(shape) && fits_cuts(shape) &&
                    rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
                ? mask
                : ESPALIER_FILE_WALK;
@@ -91,7 +103,9 @@ static espalier_status refuse(const espalier_flattening *work, const char *layou
 static espalier_status check_asked(const espalier_flattening *work, uint32_t layout,
                                    const forest_shape *shape)
 {
-    const char *const name = layout == ESPALIER_FILE_HEAP ? "heap" : "select";
+    const char *const name = layout == ESPALIER_FILE_HEAP   ? "heap"
+                             : layout == ESPALIER_FILE_BITS ? "bits"
+                                                            : "select";
     if (layout == ESPALIER_FILE_WALK) {
         return ESPALIER_OK;
     }
@@ -106,9 +120,18 @@ static espalier_status check_asked(const espalier_flattening *work, uint32_t lay
     if (layout == ESPALIER_FILE_SELECT && shape->leaf_max > ESPALIER_SELECT_LEAVES) {
         return refuse(work, name, "leaves in a tree", shape->leaf_max, ESPALIER_SELECT_LEAVES);
     }
+    if (layout == ESPALIER_FILE_BITS && shape->leaf_max > ESPALIER_BITS_LEAVES) {
+        return refuse(work, name, "leaves in a tree", shape->leaf_max, ESPALIER_BITS_LEAVES);
+    }
+    if (layout == ESPALIER_FILE_BITS && shape->columns_byte > BYTE_COLUMNS) {
+        return refuse(work, name, "columns of at most 255 cuts", shape->columns_byte, BYTE_COLUMNS);
+    }
     if (!fits_columns(shape)) {
         return refuse(work, name, "columns of at most 65,535 cuts", shape->columns_short,
                       SHORT_COLUMNS);
+    }
+    if (!fits_cuts(shape)) {
+        return refuse(work, name, "cuts in one column", shape->cuts_max, ESPALIER_LIMIT_CUTS);
     }
     return ESPALIER_OK;
 }
@@ -134,6 +157,7 @@ static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, f
     }
     shape->columns_byte = espalier_columns_count(&work->columns, BYTE_CODE_MAX);
     shape->columns_short = espalier_columns_count(&work->columns, SHORT_CODE_MAX);
+    shape->cuts_max = espalier_columns_cuts_max(&work->columns);
     return ESPALIER_OK;
 }
 
@@ -156,6 +180,9 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: %llu columns of two-byte codes; masks hold %u",
                        (unsigned long long)shape->columns_short, SHORT_COLUMNS);
+    } else if (!fits_cuts(shape)) {
+        (void)snprintf(flat->why, sizeof flat->why, "walk: %u cuts in one column; masks hold %u",
+                       (unsigned)shape->cuts_max, ESPALIER_LIMIT_CUTS);
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",
@@ -178,12 +205,11 @@ static void explain_mask(espalier_flattening *work, uint32_t asked, const forest
 /* ---- choosing ---- */
 
 /* Features are compared as they are where float32 can hold them, else their ranks. */
-static espalier_status take_walk(espalier_flattening *work)
+static espalier_status take_walk(espalier_flattening *work, const forest_shape *shape)
 {
     const bool wide = work->forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
-    const uint32_t cuts_max = espalier_columns_cuts_max(&work->columns);
-    if (wide && cuts_max > ESPALIER_LIMIT_CUTS) {
-        return espalier_flatten_fail_limit(work, "cuts in one column", cuts_max,
+    if (wide && !fits_cuts(shape)) {
+        return espalier_flatten_fail_limit(work, "cuts in one column", shape->cuts_max,
                                            ESPALIER_LIMIT_CUTS);
     }
     espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
@@ -200,8 +226,12 @@ static void take_mask(espalier_flattening *work, const forest_shape *shape)
     espalier_columns_place(&work->columns, byte ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT,
                            byte ? BYTE_CODE_MAX : SHORT_CODE_MAX);
     part->bank = work->columns.bank;
-    part->node_bytes = !heap ? sizeof(espalier_file_node_select) : byte ? 2 : 4;
-    work->flat->layout = heap ? "heap" : "select";
+    const bool bits = part->layout == ESPALIER_FILE_BITS;
+    const uint32_t heap_bytes = byte ? 2 : 4;
+    part->node_bytes = heap   ? heap_bytes
+                       : bits ? ESPALIER_BITS_NODE_BYTES
+                              : sizeof(espalier_file_node_select);
+    work->flat->layout = heap ? "heap" : bits ? "bits" : "select";
 }
 
 espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t asked)
@@ -219,7 +249,7 @@ espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t aske
         status = check_asked(work, part->layout, &shape);
     }
     if (status == ESPALIER_OK && part->layout == ESPALIER_FILE_WALK) {
-        status = take_walk(work);
+        status = take_walk(work, &shape);
         explain_walk(work, asked, &shape);
     } else if (status == ESPALIER_OK) {
         take_mask(work, &shape);

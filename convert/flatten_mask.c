@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The mask layouts: trees of HEAP by levels, trees of SELECT in preorder, the leaves of each tree
- * side by side. Inside convert/flatten*. Trees here have at most 256 leaves.
+ * The mask layouts: trees of HEAP by levels, trees of SELECT and BITS in preorder, the leaves of
+ * each tree side by side. Inside convert/flatten*. Trees here have at most 256 leaves.
  */
 #include "convert/flatten_work.h"
 
@@ -127,15 +127,68 @@ static void place_select(const mask_tree *state)
     }
 }
 
+/* ---- BITS ---- */
+
+/* Writes inner node `index`, of which the leaves [first, first + left_count) are on the left. */
+static void place_bits_node(const mask_tree *state, uint32_t index, uint32_t node, uint32_t first,
+                            uint32_t left_count)
+{
+    const espalier_column_test test =
+        espalier_columns_test(&state->work->columns, state->source->first_node + node);
+    const uint32_t word = ((UINT32_C(1) << left_count) - 1) << first;
+    uint8_t *const words = state->nodes + (size_t)2 * ESPALIER_BITS_LEAVES;
+    state->nodes[index] = (uint8_t)test.column;
+    state->nodes[ESPALIER_BITS_LEAVES + index] = (uint8_t)test.threshold;
+    espalier_flatten_store(words + sizeof word * espalier_bits_word(index), word, sizeof word);
+}
+
+/* leaf_counts[node]: the leaves below it. Children come after their parents. */
+static void count_leaves(const mask_tree *state, uint8_t *leaf_counts)
+{
+    for (uint32_t node = state->source->node_count; node-- > 0;) {
+        leaf_counts[node] = is_leaf(state, node)
+                                ? 1
+                                : (uint8_t)(leaf_counts[find_child(state, node, false)] +
+                                            leaf_counts[find_child(state, node, true)]);
+    }
+}
+
+/* In preorder, left first: so the leaves of every subtree are neighbours. */
+static void place_bits(const mask_tree *state)
+{
+    uint8_t leaf_counts[2 * ESPALIER_BITS_LEAVES];
+    uint32_t stack[2 * ESPALIER_BITS_LEAVES];
+    uint32_t depth = 0;
+    uint32_t inner = 0;
+    uint32_t leaf = 0;
+    count_leaves(state, leaf_counts);
+    memset(state->nodes + ESPALIER_BITS_LEAVES, UINT8_MAX, ESPALIER_BITS_LEAVES);
+    stack[depth++] = 0;
+    /* Every node is taken off once. */
+    while (depth > 0) {
+        const uint32_t node = stack[--depth];
+        if (is_leaf(state, node)) {
+            store_leaf(state, leaf++, node);
+            continue;
+        }
+        const uint32_t left = find_child(state, node, false);
+        place_bits_node(state, inner++, node, leaf, leaf_counts[left]);
+        stack[depth++] = find_child(state, node, true);
+        stack[depth++] = left;
+    }
+}
+
 /* ---- all trees ---- */
 
-/* SELECT looks up as if the last tree had all leaves; rows of zeroes follow it. */
+/* SELECT and BITS look up as if the last tree had all leaves; rows of zeroes follow it. */
 static uint64_t count_rows(const espalier_flattening *work)
 {
     const espalier_file_tree *const last =
         (const espalier_file_tree *)work->flat->trees.data + (work->forest->tree_count - 1);
-    const bool select = work->flat->part.layout == ESPALIER_FILE_SELECT;
-    return last->first_leaf + (uint64_t)(select ? ESPALIER_SELECT_LEAVES : last->leaf_count);
+    const uint32_t layout = work->flat->part.layout;
+    return last->first_leaf + (uint64_t)(layout == ESPALIER_FILE_SELECT ? ESPALIER_SELECT_LEAVES
+                                         : layout == ESPALIER_FILE_BITS ? ESPALIER_BITS_LEAVES
+                                                                        : last->leaf_count);
 }
 
 espalier_status espalier_flatten_mask(espalier_flattening *work)
@@ -162,6 +215,8 @@ espalier_status espalier_flatten_mask(espalier_flattening *work)
         };
         if (flat->part.layout == ESPALIER_FILE_HEAP) {
             place_heap(&state);
+        } else if (flat->part.layout == ESPALIER_FILE_BITS) {
+            place_bits(&state);
         } else {
             place_select(&state);
         }

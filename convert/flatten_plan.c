@@ -88,6 +88,10 @@ static void shape_tree(const espalier_flattening *work, const espalier_forest_tr
         tree->leaf_count = (source->node_count + 1) / 2;
         *positions_out = tree->leaf_count > 1 ? (tree->leaf_count - 1 + 7) & ~7U : 8;
         break;
+    case ESPALIER_FILE_BITS:
+        tree->leaf_count = (source->node_count + 1) / 2;
+        *positions_out = ESPALIER_BITS_LEAVES;
+        break;
     default:
         *positions_out = espalier_place_positions(source->node_count);
         break;

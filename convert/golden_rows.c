@@ -25,7 +25,7 @@
 #define STORED_BYTES_WIDE_MAX ((uint64_t)1 << 20)
 #define COMPARED_ROWS_MAX     4096u
 #define COMPARED_VISITS_MAX   (UINT64_C(1) << 23)
-#define COMPARED_VALUES_MAX   (UINT64_C(1) << 24)
+#define COMPARED_VALUES_MAX   (UINT64_C(1) << 24) /* features and sums of all rows */
 
 /* What a row is about. Rows take turns, so that a few hold the most telling ones. */
 typedef enum row_theme {
@@ -238,11 +238,16 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* Numbers of a row: its features, and what comes of them. */
+static uint64_t count_values(const espalier_forest *forest)
+{
+    return forest->feature_count + espalier_forest_all_slots(forest);
+}
+
 uint32_t espalier_golden_stored_count(const espalier_forest *forest)
 {
-    const uint64_t slots = espalier_forest_all_slots(forest);
-    const uint64_t row_bytes = (forest->feature_count + slots) * sizeof(double) +
-                               forest->tree_count * (uint64_t)sizeof(uint32_t);
+    const uint64_t row_bytes =
+        count_values(forest) * sizeof(double) + forest->tree_count * (uint64_t)sizeof(uint32_t);
     const uint64_t quarter = forest->node_count * sizeof(espalier_file_node) / 4 / row_bytes;
     const uint64_t worth = quarter > STORED_ROWS_FEW ? quarter : STORED_ROWS_FEW;
     const uint64_t rows = smaller(STORED_BYTES_MAX / row_bytes, smaller(worth, STORED_ROWS_MAX));
@@ -261,7 +266,7 @@ uint32_t espalier_golden_compared_count(const espalier_forest *forest)
     }
     visits += forest->stage_slots;
     const uint64_t by_work =
-        smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / forest->feature_count);
+        smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / count_values(forest));
     const uint32_t stored = espalier_golden_stored_count(forest);
     const uint32_t least = stored > STORED_ROWS_WIDE ? stored : STORED_ROWS_WIDE;
     const uint64_t rows = smaller(by_work, COMPARED_ROWS_MAX);

@@ -238,6 +238,16 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
     return ESPALIER_OK;
 }
 
+/* The shape of what the trainer's apply gives. */
+static bool add_leaf_shape(json_t *outputs, const espalier_forest *forest)
+{
+    if (forest->leaf_classes == 0) {
+        return add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows");
+    }
+    return add_text(outputs, "leaf_shape", "rows,iterations,classes") &&
+           json_object_set_new(outputs, "leaf_classes", json_integer(forest->leaf_classes)) == 0;
+}
+
 static bool add_all(json_t *root, const espalier_forest *forest,
                     const espalier_metadata_source *source, const espalier_flat *flat)
 {
@@ -246,8 +256,7 @@ static bool add_all(json_t *root, const espalier_forest *forest,
     json_t *const layout = add_object(root, "layout");
     return outputs != NULL && converter != NULL && layout != NULL &&
            add_text(root, "format", "espalier") && add_source(root, source) &&
-           add_trainer(root, forest) &&
-           add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows") &&
+           add_trainer(root, forest) && add_leaf_shape(outputs, forest) &&
            add_text(converter, "version", espalier_version()) &&
            add_text(layout, "chosen", flat->layout) && add_text(layout, "why", flat->why);
 }

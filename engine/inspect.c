@@ -4,6 +4,7 @@
  * every word is loaded once and bounded before it is used; so do cuts.
  */
 #include "engine/cuts.h"
+#include "engine/kernels/bits_tree.h"
 #include "engine/model.h"
 #include "format/options.h"
 
@@ -255,6 +256,29 @@ static espalier_node decode_select(const espalier_model *model, const espalier_f
     return node;
 }
 
+/* Words that are no tree lead nowhere but to the first leaf. */
+static espalier_node decode_bits(const espalier_model *model, const espalier_file_part *part,
+                                 const espalier_file_tree *tree, uint32_t position)
+{
+    const uint8_t *const nodes = model->nodes + tree->first_node * (size_t)part->node_bytes;
+    const uint32_t inner_count = tree->leaf_count - 1;
+    const espalier_bank *const bank = &model->banks[part->bank];
+    espalier_bits_tree children;
+    if (position >= inner_count) {
+        return leaf_node(position, tree->first_leaf + (position - inner_count));
+    }
+    if (bank->count == 0 || !espalier_bits_tree_of(nodes, tree->leaf_count, &children)) {
+        return leaf_node(position, tree->first_leaf);
+    }
+    const uint32_t stored = nodes[position];
+    const uint32_t column = stored < bank->count ? stored : 0;
+    espalier_node node =
+        decision(model, bank->first + column, (double)nodes[ESPALIER_BITS_LEAVES + position]);
+    node.left = children.left[position];
+    node.right = children.right[position];
+    return node;
+}
+
 espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                     uint32_t position, espalier_node *node_out)
 {
@@ -266,9 +290,20 @@ espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_i
     if (position >= position_count(part, tree)) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    *node_out = part->layout == ESPALIER_FILE_WALK   ? decode_walk(model, part, tree, position)
-                : part->layout == ESPALIER_FILE_HEAP ? decode_heap(model, part, tree, position)
-                                                     : decode_select(model, part, tree, position);
+    switch (part->layout) {
+    case ESPALIER_FILE_WALK:
+        *node_out = decode_walk(model, part, tree, position);
+        break;
+    case ESPALIER_FILE_HEAP:
+        *node_out = decode_heap(model, part, tree, position);
+        break;
+    case ESPALIER_FILE_BITS:
+        *node_out = decode_bits(model, part, tree, position);
+        break;
+    default:
+        *node_out = decode_select(model, part, tree, position);
+        break;
+    }
     return ESPALIER_OK;
 }
 

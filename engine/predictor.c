@@ -334,7 +334,8 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
     }
     bool selects = false;
     for (uint32_t p = 0; p < model->part_count; p++) {
-        selects = selects || model->parts[p].layout == ESPALIER_FILE_SELECT;
+        selects = selects || model->parts[p].layout == ESPALIER_FILE_SELECT ||
+                  model->parts[p].layout == ESPALIER_FILE_BITS;
     }
     predictor->slots =
         allocate_zeroed(predictor, rows, model->head->slot_count * sizeof *predictor->slots);

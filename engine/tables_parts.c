@@ -52,24 +52,35 @@ static const char *find_part_rule_fault(const espalier_model *model, const espal
                                                                           : "reserved bytes set";
 }
 
+/* The size of nodes that a mask layout has for a bank. */
+static uint32_t mask_node_bytes(const espalier_file_part *part)
+{
+    const uint32_t heap_bytes = part->bank == ESPALIER_BANK_BYTE ? 2 : 4;
+    return part->layout == ESPALIER_FILE_HEAP   ? heap_bytes
+           : part->layout == ESPALIER_FILE_BITS ? ESPALIER_BITS_NODE_BYTES
+                                                : sizeof(espalier_file_node_select);
+}
+
 /* The size of nodes that a layout has for a bank, and the bank it needs. */
 static const char *find_layout_fault(const espalier_model *model, const espalier_file_part *part,
                                      uint32_t *rule_out)
 {
     const bool is_walk = part->layout == ESPALIER_FILE_WALK;
     *rule_out = RULE_PART_LAYOUT;
-    if (!is_walk && part->layout != ESPALIER_FILE_HEAP && part->layout != ESPALIER_FILE_SELECT) {
+    const bool is_bits = part->layout == ESPALIER_FILE_BITS;
+    if (!is_walk && !is_bits && part->layout != ESPALIER_FILE_HEAP &&
+        part->layout != ESPALIER_FILE_SELECT) {
         return "unknown layout";
     }
     *rule_out = RULE_PART_BANK;
+    const bool is_short = part->bank == ESPALIER_BANK_SHORT && !is_bits;
     if (is_walk ? part->bank != ESPALIER_BANK_FLOAT || model->banks[ESPALIER_BANK_FLOAT].count == 0
-                : part->bank != ESPALIER_BANK_BYTE && part->bank != ESPALIER_BANK_SHORT) {
+                : part->bank != ESPALIER_BANK_BYTE && !is_short) {
         return "a bank that the layout does not have";
     }
     *rule_out = RULE_PART_NODE_BYTES;
-    const uint32_t heap_bytes = part->bank == ESPALIER_BANK_BYTE ? 2 : 4;
     if (is_walk ? part->node_bytes != 8 && part->node_bytes != 16
-                : part->node_bytes != (part->layout == ESPALIER_FILE_HEAP ? heap_bytes : 8)) {
+                : part->node_bytes != mask_node_bytes(part)) {
         return "unknown node size";
     }
     *rule_out = RULE_PART_CHILD_BITS;
@@ -122,7 +133,8 @@ typedef struct tree_totals {
     uint64_t visits;
     uint64_t source_nodes;
     uint64_t additions;
-    uint64_t select_nodes; /* inner nodes of SELECT trees: the steps that a lying tree can take */
+    uint64_t mask_nodes; /* inner nodes of SELECT trees, which a lying tree can make a row visit;
+                            all nodes of BITS trees, which every row visits */
 } tree_totals;
 
 /* The sizes of a walk tree. */
@@ -170,17 +182,21 @@ static const char *find_heap_fault(const espalier_file_part *part, const espalie
     return NULL;
 }
 
-static const char *find_select_fault(const espalier_file_part *part, const espalier_file_tree *tree,
-                                     uint32_t *rule_out)
+/* SELECT and BITS: trees of any shape, whose nodes may lead to any leaf of the layout. */
+static const char *find_shape_fault(const espalier_file_part *part, const espalier_file_tree *tree,
+                                    uint32_t *rule_out)
 {
+    const bool is_bits = part->layout == ESPALIER_FILE_BITS;
+    const uint32_t leaves_max = is_bits ? ESPALIER_BITS_LEAVES : ESPALIER_SELECT_LEAVES;
     *rule_out = RULE_TREE_LEAVES;
-    if (tree->leaf_count == 0 || tree->leaf_count > ESPALIER_SELECT_LEAVES ||
-        !espalier_in_range(tree->first_leaf, ESPALIER_SELECT_LEAVES, part->leaf_count)) {
+    if (tree->leaf_count == 0 || tree->leaf_count > leaves_max ||
+        !espalier_in_range(tree->first_leaf, leaves_max, part->leaf_count)) {
         return "leaves out of range";
     }
     const uint32_t inner_count = tree->leaf_count - 1;
+    const uint32_t select_count = inner_count > 0 ? (inner_count + 7) / 8 * 8 : 8;
     *rule_out = RULE_TREE_NODE_COUNT;
-    if (tree->node_count != (inner_count > 0 ? (inner_count + 7) / 8 * 8 : 8)) {
+    if (tree->node_count != (is_bits ? ESPALIER_BITS_LEAVES : select_count)) {
         return "node count is not that of its leaves";
     }
     *rule_out = RULE_TREE_SOURCE_NODES;
@@ -197,7 +213,7 @@ static const char *find_tree_fault(const espalier_file_part *part, const espalie
     const char *const fault =
         part->layout == ESPALIER_FILE_WALK   ? find_walk_fault(part, tree, rule_out)
         : part->layout == ESPALIER_FILE_HEAP ? find_heap_fault(part, tree, rule_out)
-                                             : find_select_fault(part, tree, rule_out);
+                                             : find_shape_fault(part, tree, rule_out);
     if (fault != NULL) {
         return fault;
     }
@@ -222,7 +238,9 @@ static const char *find_tree_fault(const espalier_file_part *part, const espalie
     totals->visits += tree->depth;
     totals->source_nodes += tree->source_node_count;
     totals->additions += part->leaf_width;
-    totals->select_nodes += part->layout == ESPALIER_FILE_SELECT ? tree->leaf_count - 1 : 0;
+    totals->mask_nodes += part->layout == ESPALIER_FILE_SELECT ? tree->leaf_count - 1
+                          : part->layout == ESPALIER_FILE_BITS ? ESPALIER_BITS_LEAVES
+                                                               : 0;
     return NULL;
 }
 
@@ -280,14 +298,14 @@ static espalier_status check_totals(const espalier_model *model, const espalier_
     const bool adds_much =
         totals->additions / ESPALIER_LIMIT_ADDITIONS_PER_VISIT > check->visits_per_row_max;
     if (adds_much ||
-        totals->select_nodes / ESPALIER_LIMIT_ADDITIONS_PER_VISIT > check->visits_per_row_max) {
+        totals->mask_nodes / ESPALIER_LIMIT_ADDITIONS_PER_VISIT > check->visits_per_row_max) {
         return espalier_error_set(
             check->error_out, ESPALIER_ERROR_LIMIT,
             adds_much ? RULE_ADDITIONS_LIMIT : RULE_SELECT_LIMIT,
             espalier_table_offset(model, model->trees),
             "%s: %llu %s; the limit is %u a visit of visits_per_row_max", check->name,
-            (unsigned long long)(adds_much ? totals->additions : totals->select_nodes),
-            adds_much ? "leaf values to add for a row" : "inner nodes of mask trees",
+            (unsigned long long)(adds_much ? totals->additions : totals->mask_nodes),
+            adds_much ? "leaf values to add for a row" : "nodes of mask trees",
             (unsigned)ESPALIER_LIMIT_ADDITIONS_PER_VISIT);
     }
     return ESPALIER_OK;

@@ -4,6 +4,7 @@
  * says. Bounds first: the file may change while it is verified.
  */
 #include "engine/cuts.h"
+#include "engine/kernels/bits_tree.h"
 #include "engine/verify.h"
 #include "format/error.h"
 #include "format/rules.h"
@@ -340,37 +341,95 @@ static espalier_status verify_select_node(const tree_check *c, uint32_t i)
     return ESPALIER_OK;
 }
 
+/* The depths and numbers of the leaves of a tree of any shape. */
+static espalier_status verify_leaves(tree_check *c)
+{
+    const uint32_t inner_count = c->tree->leaf_count - 1;
+    uint32_t depth = 0;
+    for (uint32_t k = 0; k <= inner_count; k++) {
+        const uint32_t steps = c->depths[inner_count + k] - 1;
+        depth = steps > depth ? steps : depth;
+        const espalier_status status = note_number(c, inner_count + k, k);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+    }
+    return depth == c->tree->depth
+               ? ESPALIER_OK
+               : refuse_node(c, 0, RULE_MASK_DEPTH, "another depth than its record says");
+}
+
+static void begin_shape(const tree_check *c)
+{
+    memset(c->depths, 0, MASK_POSITIONS * sizeof *c->depths);
+    memset(c->seen, 0, c->tree->leaf_count);
+    c->depths[0] = 1;
+}
+
 /* With two children each, all of them different, every position has its one parent. */
 static espalier_status verify_select(tree_check *c)
 {
-    const uint32_t leaf_count = c->tree->leaf_count;
-    const uint32_t inner_count = leaf_count - 1;
-    espalier_status status = ESPALIER_OK;
-    memset(c->depths, 0, MASK_POSITIONS * sizeof *c->depths);
-    memset(c->seen, 0, leaf_count);
-    c->depths[0] = 1;
-    for (uint32_t i = 0; i < inner_count && status == ESPALIER_OK; i++) {
-        status = verify_select_node(c, i);
-    }
-    uint32_t depth = 0;
-    for (uint32_t k = 0; k < leaf_count && status == ESPALIER_OK; k++) {
-        const uint32_t steps = c->depths[inner_count + k] - 1;
-        depth = steps > depth ? steps : depth;
-        status = note_number(c, inner_count + k, k);
+    const uint32_t inner_count = c->tree->leaf_count - 1;
+    begin_shape(c);
+    for (uint32_t i = 0; i < inner_count; i++) {
+        const espalier_status status = verify_select_node(c, i);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
     }
     const uint8_t *const unused =
         c->verify->model->nodes + (c->tree->first_node + inner_count) * (size_t)c->part->node_bytes;
     const size_t unused_bytes = (c->tree->node_count - inner_count) * (size_t)c->part->node_bytes;
-    if (status == ESPALIER_OK && !espalier_bytes_are_zero(unused, unused_bytes)) {
+    if (!espalier_bytes_are_zero(unused, unused_bytes)) {
         return refuse_node(c, inner_count, RULE_SELECT_FILLER, "not zero, and no node");
     }
-    if (status == ESPALIER_OK && depth != c->tree->depth) {
-        return refuse_node(c, 0, RULE_MASK_DEPTH, "another depth than its record says");
+    return verify_leaves(c);
+}
+
+static espalier_status verify_bits(tree_check *c)
+{
+    const uint8_t *const nodes =
+        c->verify->model->nodes + c->tree->first_node * (size_t)c->part->node_bytes;
+    const uint8_t *const thresholds = nodes + ESPALIER_BITS_LEAVES;
+    const uint32_t inner_count = c->tree->leaf_count - 1;
+    espalier_bits_tree children;
+    if (!espalier_bits_tree_of(nodes, c->tree->leaf_count, &children)) {
+        return refuse_node(c, 0, RULE_BITS_TREE, "words that are no tree in preorder");
     }
-    return status;
+    begin_shape(c);
+    for (uint32_t i = 0; i < inner_count; i++) {
+        const espalier_file_column *const column = column_of(c, nodes[i]);
+        if (column == NULL) {
+            return refuse_node(c, i, RULE_BITS_COLUMN, "column out of range");
+        }
+        if (!is_code(column, thresholds[i])) {
+            return refuse_node(c, i, RULE_BITS_THRESHOLD, "threshold is no cut of its column");
+        }
+        c->depths[children.left[i]] = c->depths[children.right[i]] = c->depths[i] + 1;
+    }
+    for (uint32_t i = inner_count; i < ESPALIER_BITS_LEAVES; i++) {
+        if (nodes[i] != 0 || thresholds[i] != UINT8_MAX) {
+            return refuse_node(c, i, RULE_BITS_UNUSED, "no node, and not as those must be");
+        }
+    }
+    return verify_leaves(c);
 }
 
 /* ---- all trees ---- */
+
+static espalier_status verify_tree(tree_check *c)
+{
+    switch (c->part->layout) {
+    case ESPALIER_FILE_WALK:
+        return verify_walk(c);
+    case ESPALIER_FILE_HEAP:
+        return verify_heap(c);
+    case ESPALIER_FILE_BITS:
+        return verify_bits(c);
+    default:
+        return verify_select(c);
+    }
+}
 
 static espalier_status verify_all(const espalier_verify *v, tree_check *c)
 {
@@ -381,9 +440,7 @@ static espalier_status verify_all(const espalier_verify *v, tree_check *c)
             c->tree_index = c->part->first_tree + i;
             c->tree = &model->trees[c->tree_index];
             c->large_count = 0;
-            espalier_status status = c->part->layout == ESPALIER_FILE_WALK   ? verify_walk(c)
-                                     : c->part->layout == ESPALIER_FILE_HEAP ? verify_heap(c)
-                                                                             : verify_select(c);
+            espalier_status status = verify_tree(c);
             status = status == ESPALIER_OK ? compare_large_numbers(c) : status;
             if (status != ESPALIER_OK) {
                 return status;

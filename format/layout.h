@@ -125,9 +125,10 @@ typedef struct espalier_file_step {
 
 /* PARTS: a run of trees of one layout. */
 enum {
-    ESPALIER_FILE_WALK = 1,  /* nodes that name their children; trees of any depth */
-    ESPALIER_FILE_HEAP = 2,  /* mask: complete trees of 1 to 8 levels, by levels */
-    ESPALIER_FILE_SELECT = 3 /* mask: trees of any shape with up to 256 leaves */
+    ESPALIER_FILE_WALK = 1,   /* nodes that name their children; trees of any depth */
+    ESPALIER_FILE_HEAP = 2,   /* mask: complete trees of 1 to 8 levels, by levels */
+    ESPALIER_FILE_SELECT = 3, /* mask: trees of any shape with up to 256 leaves */
+    ESPALIER_FILE_BITS = 4    /* mask: trees of any shape with up to 32 leaves, bank BYTE */
 };
 enum {
     ESPALIER_ACCUMULATOR_FLOAT64 = 1,
@@ -148,7 +149,7 @@ enum {
 
 typedef struct espalier_file_part {
     uint32_t layout;
-    uint32_t node_bytes; /* WALK 8 or 16; HEAP 2 or 4; SELECT 8 */
+    uint32_t node_bytes; /* WALK 8 or 16; HEAP 2 or 4; SELECT 8; BITS 6 */
     uint32_t child_bits; /* WALK 16 .. 30: a child is a number below 2^child_bits; else 0 */
     uint32_t accumulator;
     uint32_t aggregate;
@@ -166,7 +167,8 @@ typedef struct espalier_file_part {
     uint32_t iteration_count;
     uint32_t default_iteration_first;
     uint32_t default_iteration_count;
-    uint32_t bank; /* of the columns its nodes test: WALK: FLOAT; HEAP, SELECT: BYTE or SHORT */
+    uint32_t bank; /* of the columns its nodes test: WALK: FLOAT; HEAP, SELECT: BYTE or SHORT;
+                      BITS: BYTE */
     uint8_t reserved[44];
 } espalier_file_part;
 
@@ -293,14 +295,15 @@ typedef struct espalier_file_tree {
     uint64_t first_node;        /* in nodes of the part's size, from the start of NODES */
     uint32_t node_count;        /* positions. WALK: a multiple of 8, the unused ones filler leaves;
                                    HEAP: max(32, 2^depth); SELECT: inner nodes, at least 1, to a
-                                   multiple of 8 */
+                                   multiple of 8; BITS: 32 */
     uint32_t source_node_count; /* the trainer's nodes; WALK: at most node_count */
     uint32_t depth;             /* most steps from the root to a leaf; HEAP: levels, 1 to 8 */
     uint32_t slot;              /* leaf values go to slots first_slot + slot + [0, leaf_width) */
     uint32_t number;            /* the trainer's */
     uint32_t iteration;
-    uint32_t first_leaf; /* HEAP, SELECT: the row of the part's leaf table of its leaf 0 */
-    uint32_t leaf_count; /* HEAP: 2^depth; SELECT: 1 to 256, inner nodes + 1; WALK: 0 */
+    uint32_t first_leaf; /* masks: the row of the part's leaf table of its leaf 0 */
+    uint32_t leaf_count; /* HEAP: 2^depth; SELECT: 1 to 256, BITS: 1 to 32, inner nodes + 1;
+                            WALK: 0 */
 } espalier_file_tree;
 
 /*
@@ -346,6 +349,22 @@ typedef struct espalier_file_node_select {
 #define ESPALIER_SELECT_REACH  1024u /* a power of two; child fields are taken modulo this */
 #define ESPALIER_HEAP_LEVELS   8u    /* most levels of a HEAP tree */
 #define ESPALIER_HEAP_NODES    32u   /* fewest positions of a HEAP tree */
+
+/*
+ * NODES of a BITS tree: 32 columns, 32 thresholds, one byte each, then 32 words of 32 bits. A node
+ * clears the bits of its word where code > threshold: those of the leaves on its left, which the
+ * row can no longer reach. The row's leaf is the lowest bit that no node has cleared; bit 31 is
+ * never cleared. Inner nodes are in preorder, left first, leaves from left to right; nodes behind
+ * the last have column 0, threshold 255 and an empty word. The word of node i stands at
+ * espalier_bits_word(i): so a byte that decides node i moves to its word's lane within 16 bytes.
+ */
+#define ESPALIER_BITS_LEAVES     32u /* most leaves of a BITS tree, and its nodes */
+#define ESPALIER_BITS_NODE_BYTES 6u
+
+static inline uint32_t espalier_bits_word(uint32_t node)
+{
+    return node % 4 * 8 + node / 4;
+}
 
 /* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */
 typedef struct espalier_file_strings {

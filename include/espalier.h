@@ -450,7 +450,8 @@ typedef enum espalier_layout {
     ESPALIER_LAYOUT_WALK = 1,
     ESPALIER_LAYOUT_HEAP = 2,   /* mask, complete trees */
     ESPALIER_LAYOUT_SELECT = 3, /* mask, trees of any shape */
-    ESPALIER_LAYOUT_MASK = 255  /* options: HEAP or SELECT, whichever fits */
+    ESPALIER_LAYOUT_BITS = 4,   /* mask, trees of any shape with up to 32 leaves */
+    ESPALIER_LAYOUT_MASK = 255  /* options: HEAP, SELECT or BITS, whichever fits */
 } espalier_layout;
 
 typedef struct espalier_part_info {

@@ -392,12 +392,24 @@ static const known_name watched_names[] = {
     {"numpy._core.memmap", "memmap", ESPALIER_PICKLE_NEVER_CALLED},
 };
 
-/* Classes that the scikit-learn importer reads. */
+/* Classes that the importers of estimators read. */
 static const char *const interpreted_modules[] = {
-    "sklearn.tree._tree",       "sklearn.tree._classes",   "sklearn.tree.tree",
-    "sklearn.ensemble._forest", "sklearn.ensemble.forest",
+    "lightgbm.basic",    "lightgbm.sklearn",         "xgboost.core",
+    "xgboost.sklearn",   "sklearn.tree._tree",       "sklearn.tree._classes",
+    "sklearn.tree.tree", "sklearn.ensemble._forest", "sklearn.ensemble.forest",
 };
 static const char *const interpreted_classes[] = {
+    "Booster",
+    "LGBMClassifier",
+    "LGBMModel",
+    "LGBMRanker",
+    "LGBMRegressor",
+    "XGBClassifier",
+    "XGBModel",
+    "XGBRFClassifier",
+    "XGBRFRegressor",
+    "XGBRanker",
+    "XGBRegressor",
     "Tree",
     "DecisionTreeClassifier",
     "DecisionTreeRegressor",

@@ -5,22 +5,54 @@
  */
 #include "convert/sources/sklearn.h"
 
+#include "convert/sources/sklearn_boosted.h"
+
 #include <stdio.h>
 #include <string.h>
 
-/* Modules since 0.22, and before. */
-static const char *const tree_modules[] = {"sklearn.tree._classes", "sklearn.tree.tree"};
-static const char *const forest_modules[] = {"sklearn.ensemble._forest", "sklearn.ensemble.forest"};
+/* What the classes of a kind have in common: their modules since 0.22 and before, and the attribute
+ * that makes them fitted. */
+typedef struct kind_facts {
+    const char *modules[2];
+    const char *fitted;
+} kind_facts;
 
-static const espalier_sklearn_class classes[] = {
-    {"DecisionTreeClassifier", false, true, false}, {"DecisionTreeRegressor", false, false, false},
-    {"ExtraTreeClassifier", false, true, true},     {"ExtraTreeRegressor", false, false, true},
-    {"RandomForestClassifier", true, true, false},  {"RandomForestRegressor", true, false, false},
-    {"ExtraTreesClassifier", true, true, true},     {"ExtraTreesRegressor", true, false, true},
+static const kind_facts kinds[] = {
+    [ESPALIER_SKLEARN_TREE] = {{"sklearn.tree._classes", "sklearn.tree.tree"}, "tree_"},
+    [ESPALIER_SKLEARN_FOREST] = {{"sklearn.ensemble._forest", "sklearn.ensemble.forest"},
+                                 "estimators_"},
+    [ESPALIER_SKLEARN_BOOSTING] = {{"sklearn.ensemble._gb", "sklearn.ensemble.gradient_boosting"},
+                                   "estimators_"},
+    [ESPALIER_SKLEARN_HISTOGRAM] = {{"sklearn.ensemble._hist_gradient_boosting.gradient_boosting",
+                                     ""},
+                                    "_predictors"},
+    [ESPALIER_SKLEARN_ISOLATION] = {{"sklearn.ensemble._iforest", "sklearn.ensemble.iforest"},
+                                    "estimators_"},
 };
 
-#define CONVERTED_CLASSES \
-    "DecisionTree, ExtraTree, RandomForest and ExtraTrees classifiers and regressors are"
+static const espalier_sklearn_class classes[] = {
+    {"DecisionTreeClassifier", ESPALIER_SKLEARN_TREE, true, false},
+    {"DecisionTreeRegressor", ESPALIER_SKLEARN_TREE, false, false},
+    {"ExtraTreeClassifier", ESPALIER_SKLEARN_TREE, true, true},
+    {"ExtraTreeRegressor", ESPALIER_SKLEARN_TREE, false, true},
+    {"RandomForestClassifier", ESPALIER_SKLEARN_FOREST, true, false},
+    {"RandomForestRegressor", ESPALIER_SKLEARN_FOREST, false, false},
+    {"ExtraTreesClassifier", ESPALIER_SKLEARN_FOREST, true, true},
+    {"ExtraTreesRegressor", ESPALIER_SKLEARN_FOREST, false, true},
+    {"GradientBoostingClassifier", ESPALIER_SKLEARN_BOOSTING, true, false},
+    {"GradientBoostingRegressor", ESPALIER_SKLEARN_BOOSTING, false, false},
+    {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
+    {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
+    {"IsolationForest", ESPALIER_SKLEARN_ISOLATION, false, true},
+};
+
+#define CONVERTED_CLASSES                                                        \
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and "   \
+    "HistGradientBoosting classifiers and regressors, IsolationForest, and the " \
+    "estimators of XGBoost and LightGBM are"
+
+/* Searches inside each other; nobody honest goes deeper. */
+#define SEARCHES_MAX 8u
 
 const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_value *value)
 {
@@ -29,7 +61,7 @@ const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_va
         return NULL;
     }
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
-        const char *const *const modules = classes[i].forest ? forest_modules : tree_modules;
+        const char *const *const modules = kinds[classes[i].kind].modules;
         if (espalier_pickle_slice_equal(name->name, classes[i].name) &&
             (espalier_pickle_slice_equal(name->module, modules[0]) ||
              espalier_pickle_slice_equal(name->module, modules[1]))) {
@@ -96,9 +128,13 @@ espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
     }
     const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
     if (known != NULL) {
-        const char *const fitted = known->forest ? "estimators_" : "tree_";
-        return peek_attribute(pickle, value, fitted) != NULL ? ESPALIER_SOURCE_SUPPORTED
-                                                             : ESPALIER_SOURCE_UNFITTED;
+        return peek_attribute(pickle, value, kinds[known->kind].fitted) != NULL
+                   ? ESPALIER_SOURCE_SUPPORTED
+                   : ESPALIER_SOURCE_UNFITTED;
+    }
+    const espalier_source_class boosted = espalier_sklearn_boosted_classify(pickle, value);
+    if (boosted != ESPALIER_SOURCE_OTHER) {
+        return boosted;
     }
     const espalier_pickle_name *const name = espalier_pickle_class(value);
     if (name == NULL || espalier_pickle_state(value) == NULL) {
@@ -144,44 +180,82 @@ static void explain_pipeline(const espalier_pickle *pickle, const espalier_pickl
     }
 }
 
-/* Search wrappers predict with their best estimator and add nothing to it. */
-static bool explain_search(const espalier_pickle *pickle, const espalier_pickle_value *value,
-                           const espalier_pickle_name *name, const char *path, char *text,
-                           size_t capacity)
+static bool is_search(const espalier_pickle_value *value)
 {
-    if (!starts_with(name->module, "sklearn.model_selection._search")) {
-        return false;
+    const espalier_pickle_name *const name = espalier_pickle_class(value);
+    return name != NULL && starts_with(name->module, "sklearn.model_selection._search");
+}
+
+/* Searches predict with their best estimator and add nothing to it. */
+const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
+                                                      const espalier_pickle_value *value,
+                                                      espalier_source_path *path)
+{
+    const espalier_pickle_value *best = value;
+    const size_t path_bytes = path->bytes;
+    for (uint32_t i = 0; i < SEARCHES_MAX && best != NULL && is_search(best); i++) {
+        best = peek_attribute(pickle, best, "best_estimator_");
+        espalier_source_path_attribute(path, "best_estimator_");
     }
+    if (best != NULL && best != value &&
+        espalier_sklearn_classify(pickle, best) == ESPALIER_SOURCE_SUPPORTED) {
+        return best;
+    }
+    espalier_source_path_cut(path, path_bytes);
+    return value;
+}
+
+/* Of one that is no search. */
+static void explain_model(const espalier_pickle *pickle, const espalier_pickle_value *value,
+                          const char *path, char *text, size_t capacity)
+{
+    const espalier_pickle_name *const name = espalier_pickle_class(value);
+    const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
+    if (name == NULL) {
+        (void)snprintf(text, capacity, "no model that is converted; " CONVERTED_CLASSES);
+    } else if (known != NULL) {
+        (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
+                       kinds[known->kind].fitted);
+    } else if (espalier_pickle_slice_equal(name->module, "sklearn.pipeline") &&
+               espalier_pickle_slice_equal(name->name, "Pipeline")) {
+        explain_pipeline(pickle, value, path, text, capacity);
+    } else if (!espalier_sklearn_boosted_explain(pickle, value, path, text, capacity)) {
+        (void)snprintf(text, capacity, "%.*s.%.*s is not converted; " CONVERTED_CLASSES,
+                       (int)name->module.bytes, name->module.data, (int)name->name.bytes,
+                       name->name.data);
+    }
+}
+
+/* Of a search whose best estimator is not converted: why that is not. */
+static void explain_search(const espalier_pickle *pickle, const espalier_pickle_value *value,
+                           const char *path, char *text, size_t capacity)
+{
+    const espalier_pickle_slice name = espalier_pickle_class(value)->name;
     const espalier_pickle_value *const best = peek_attribute(pickle, value, "best_estimator_");
-    if (best == NULL || espalier_sklearn_classify(pickle, best) != ESPALIER_SOURCE_SUPPORTED) {
-        return false;
+    const int length =
+        best == NULL
+            ? snprintf(text, capacity,
+                       "a %.*s without best_estimator_: it was never fitted, or with refit=False",
+                       (int)name.bytes, name.data)
+            : snprintf(text, capacity,
+                       "a %.*s predicts with its best_estimator_: ", (int)name.bytes, name.data);
+    if (best == NULL || length < 0 || (size_t)length >= capacity) {
+        return;
     }
-    (void)snprintf(text, capacity,
-                   "a %.*s itself is not converted; the model it found, which it predicts with, is "
-                   "--select '%s.best_estimator_'",
-                   (int)name->name.bytes, name->name.data, path);
-    return true;
+    espalier_source_path inner;
+    (void)snprintf(inner.text, sizeof inner.text, "%s", path);
+    inner.bytes = strlen(inner.text);
+    espalier_source_path_attribute(&inner, "best_estimator_");
+    explain_model(pickle, best, inner.text, text + length, capacity - (size_t)length);
 }
 
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
                               const char *path, char *text, size_t capacity)
 {
-    const espalier_pickle_name *const name = espalier_pickle_class(value);
-    if (name == NULL) {
-        (void)snprintf(text, capacity, "no model that is converted; " CONVERTED_CLASSES);
-        return;
-    }
-    const espalier_sklearn_class *const known = espalier_sklearn_class_of(value);
-    if (known != NULL) {
-        (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
-                       known->forest ? "estimators_" : "tree_");
-    } else if (espalier_pickle_slice_equal(name->module, "sklearn.pipeline") &&
-               espalier_pickle_slice_equal(name->name, "Pipeline")) {
-        explain_pipeline(pickle, value, path, text, capacity);
-    } else if (!explain_search(pickle, value, name, path, text, capacity)) {
-        (void)snprintf(text, capacity, "%.*s.%.*s is not converted; " CONVERTED_CLASSES,
-                       (int)name->module.bytes, name->module.data, (int)name->name.bytes,
-                       name->name.data);
+    if (is_search(value)) {
+        explain_search(pickle, value, path, text, capacity);
+    } else {
+        explain_model(pickle, value, path, text, capacity);
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * scikit-learn's decision trees and forests, 0.22 to 1.9, from parsed pickle values to the forest
- * in memory. What the versions do differently is in docs/semantics.md.
+ * scikit-learn's decision trees, forests, boosting and isolation forests, 0.22 to 1.9, from parsed
+ * pickle values to the forest in memory. What the versions do differently is in docs/semantics.md.
  * May include: include/, convert/forest.h, format/error.h, the pickle reader, jansson (params).
  * Must never: guess. A field, count or version fact that does not fit is refused by name.
  */
@@ -12,10 +12,19 @@
 #include "convert/sources/pickle.h"
 #include "convert/sources/source_find.h"
 
+/* How a class keeps its trees and what it does with them. */
+typedef enum espalier_sklearn_kind {
+    ESPALIER_SKLEARN_TREE = 1,
+    ESPALIER_SKLEARN_FOREST = 2,    /* several trees, their mean */
+    ESPALIER_SKLEARN_BOOSTING = 3,  /* GradientBoosting: regression trees, their sum */
+    ESPALIER_SKLEARN_HISTOGRAM = 4, /* HistGradientBoosting: TreePredictors, their sum */
+    ESPALIER_SKLEARN_ISOLATION = 5  /* IsolationForest: lengths of paths */
+} espalier_sklearn_kind;
+
 /* A class that is converted. */
 typedef struct espalier_sklearn_class {
     const char *name;
-    bool forest; /* of several trees */
+    espalier_sklearn_kind kind;
     bool classifier;
     bool extra; /* ExtraTree: other rules for missing values */
 } espalier_sklearn_class;
@@ -26,6 +35,14 @@ const espalier_sklearn_class *espalier_sklearn_class_of(const espalier_pickle_va
 /* Whether a value is a model, and whether it can be converted. */
 espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
                                                 const espalier_pickle_value *value);
+
+/*
+ * The model that a search over parameters predicts with, if it can be converted; else the value
+ * itself. The steps there are appended to *path.
+ */
+const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
+                                                      const espalier_pickle_value *value,
+                                                      espalier_source_path *path);
 
 /* "A Pipeline is not converted: ..."; text[capacity] gets a reason for an unsupported class. */
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the files of the scikit-learn importer share. Included by sklearn*.c alone.
+ * What the files of the scikit-learn importer share, and those for estimators in its manner.
+ * Included by sklearn*.c alone.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H
@@ -19,9 +20,13 @@ typedef struct espalier_sklearn_import {
     espalier_sklearn_version version;
     uint64_t memory_bytes_max;
     uint64_t memory_left;
-    uint32_t class_count_max;  /* last axis of the values */
-    bool missing_recorded;     /* every tree's nodes say where missing goes */
-    espalier_source_path path; /* of what is being read, for messages */
+    const char *tree_name;       /* class of the trees inside: "DecisionTreeRegressor" */
+    uint32_t tree_features;      /* what each tree has to say of itself: features, */
+    uint32_t tree_outputs;       /* outputs, */
+    const uint32_t *tree_widths; /* [tree_outputs] and their classes; 1: a regression */
+    uint32_t class_count_max;    /* the most of them: last axis of the values */
+    bool missing_recorded;       /* every tree's nodes say where missing goes */
+    espalier_source_path path;   /* of what is being read, for messages */
 } espalier_sklearn_import;
 
 /* "FILE: PLACE: cause", with the stream offset of `at` (may be NULL). Returns status. */
@@ -50,6 +55,9 @@ espalier_status espalier_sklearn_text(espalier_sklearn_import *import,
                                       const espalier_pickle_array *array, uint64_t index,
                                       const char *what, char **text_out, size_t *bytes_out);
 
+/* The estimator's classes_ as labels and widths of forest->group_count outputs. */
+espalier_status espalier_sklearn_read_classes(espalier_sklearn_import *import);
+
 /* Labels of one output from an element of classes_. */
 espalier_status espalier_sklearn_read_labels(espalier_sklearn_import *import,
                                              const espalier_pickle_value *classes,
@@ -71,5 +79,77 @@ espalier_status espalier_sklearn_find_tree(const espalier_sklearn_import *import
 /* Fills nodes and leaf rows of forest->trees[index], whose ranges are set. */
 espalier_status espalier_sklearn_read_tree(const espalier_sklearn_import *import,
                                            const espalier_sklearn_tree *tree, uint32_t index);
+
+/* The fitted trees of an estimator. */
+typedef struct espalier_sklearn_trees {
+    const espalier_pickle_value
+        *estimators; /* estimators_, a list or an object array of trees; NULL:
+                                                the estimator is the tree */
+    uint32_t count;
+    uint32_t columns;                     /* of a two-dimensional array; else 0 */
+    const espalier_pickle_value *subsets; /* the features of each tree, or NULL: all */
+} espalier_sklearn_trees;
+
+/* Tree number `index`, whose tree_ *path is then at; the caller cuts the path. */
+espalier_status espalier_sklearn_tree_at(espalier_sklearn_import *import,
+                                         const espalier_sklearn_trees *trees, uint32_t index,
+                                         espalier_sklearn_tree *tree);
+
+/* estimators_ as a list of trees. */
+espalier_status espalier_sklearn_list_trees(espalier_sklearn_import *import,
+                                            espalier_sklearn_trees *trees);
+
+/* Reads all of them into the forest; leaf_width and what import says of trees are set before. */
+espalier_status espalier_sklearn_read_trees(espalier_sklearn_import *import,
+                                            const espalier_sklearn_trees *trees);
+
+/* forest->trees, zeroed; then the place of each in turn, within the limit of memory. */
+espalier_status espalier_sklearn_allocate_trees(espalier_sklearn_import *import, uint32_t count);
+espalier_status espalier_sklearn_place_tree(const espalier_sklearn_import *import,
+                                            const espalier_pickle_value *at, uint32_t index,
+                                            uint32_t node_count);
+
+/* Arrays of nodes and leaves for the counts that the forest already holds. */
+espalier_status espalier_sklearn_allocate_nodes(espalier_sklearn_import *import);
+
+/* An attribute that is None, or absent, counts as not there. */
+bool espalier_sklearn_is_set(const espalier_sklearn_import *import,
+                             const espalier_pickle_value *object, const char *name);
+
+/* NumPy's sum along a contiguous axis: pairwise. */
+double espalier_sklearn_sum_pairwise(const double *values, size_t count);
+
+/* Of both kinds of boosting: the classes, one group, and the loss, one of a list that ends with
+ * NULL. */
+espalier_status espalier_sklearn_open_boosting(espalier_sklearn_import *import,
+                                               const char *const *losses);
+
+/* Slots and iterations of trees that lie iteration after iteration, `columns` in each; the one
+ * group is as wide. */
+espalier_status espalier_sklearn_number_stages(espalier_sklearn_import *import, uint32_t columns);
+
+/* forest->start from init_ of a GradientBoosting model. */
+espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import);
+
+/* One more stage in float64; the first slot it writes. A slot that is not there gives none. */
+uint32_t espalier_sklearn_add_stage(const espalier_sklearn_import *import,
+                                    espalier_forest_operation operation, uint32_t slot,
+                                    uint32_t count, const double *constants);
+
+/* One more output of the only group; false when its slot is not there or memory runs out. */
+bool espalier_sklearn_add_output(const espalier_sklearn_import *import, espalier_output_kind kind,
+                                 uint32_t slot, uint32_t count, espalier_forest_decision decision);
+
+/* The status of a plan that is complete or not. */
+espalier_status espalier_sklearn_finish_plan(const espalier_sklearn_import *import, bool good);
+
+/* Outputs and default output of both kinds of boosting. */
+espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import);
+
+/* By the kind of the class; the features, their names and the version are read before. */
+espalier_status espalier_sklearn_load_forest(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_isolation(espalier_sklearn_import *import);
 
 #endif

@@ -96,7 +96,6 @@ static espalier_status check_record(const espalier_sklearn_import *import,
 static espalier_status check_arguments(const espalier_sklearn_import *import,
                                        const espalier_pickle_value *tree)
 {
-    const espalier_forest *const forest = import->forest;
     const espalier_pickle_value *const args = espalier_pickle_args(tree);
     const size_t count = args == NULL ? 0 : espalier_pickle_item_count(args);
     if (count == 4) {
@@ -110,26 +109,27 @@ static espalier_status check_arguments(const espalier_sklearn_import *import,
     int64_t outputs = 0;
     if (!espalier_pickle_get_int64(espalier_pickle_item(args, 0), &features) ||
         !espalier_pickle_get_int64(espalier_pickle_item(args, 2), &outputs) ||
-        features != forest->feature_count || outputs != forest->group_count) {
+        features != import->tree_features || outputs != import->tree_outputs) {
         return espalier_sklearn_fail(import, tree, ESPALIER_ERROR_SOURCE_TREE,
                                      "the tree is of %" PRId64 " features and %" PRId64
                                      " outputs, its estimator of %" PRIu32 " and %" PRIu32,
-                                     features, outputs, forest->feature_count, forest->group_count);
+                                     features, outputs, import->tree_features,
+                                     import->tree_outputs);
     }
     const espalier_pickle_array *const widths =
         espalier_pickle_get_array(espalier_pickle_item(args, 1));
-    if (widths == NULL || widths->dim_count != 1 || widths->element_count != forest->group_count) {
+    if (widths == NULL || widths->dim_count != 1 || widths->element_count != import->tree_outputs) {
         return espalier_sklearn_fail(import, tree, ESPALIER_ERROR_SOURCE_TREE,
                                      "the tree's n_classes is no array of one number an output");
     }
-    for (uint32_t group = 0; group < forest->group_count; group++) {
+    for (uint32_t group = 0; group < import->tree_outputs; group++) {
         int64_t width = 0;
         if (!espalier_pickle_array_int64(widths, group, &width) ||
-            width != forest->group_width[group]) {
+            width != import->tree_widths[group]) {
             return espalier_sklearn_fail(import, tree, ESPALIER_ERROR_SOURCE_TREE,
                                          "output %" PRIu32 " has %" PRId64
                                          " classes in the tree, %" PRIu32 " in its estimator",
-                                         group, width, forest->group_width[group]);
+                                         group, width, import->tree_widths[group]);
         }
     }
     return ESPALIER_OK;
@@ -157,15 +157,13 @@ static espalier_status check_shapes(const espalier_sklearn_import *import,
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "values is no three-dimensional array of float64");
     }
-    if (values->shape[0] != (uint64_t)node_count ||
-        values->shape[1] != import->forest->group_count ||
+    if (values->shape[0] != (uint64_t)node_count || values->shape[1] != import->tree_outputs ||
         values->shape[2] != import->class_count_max) {
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "values has the shape (%" PRIu64 ", %" PRIu64 ", %" PRIu64
                                      "), not (%" PRId64 ", %" PRIu32 ", %" PRIu32 ")",
                                      values->shape[0], values->shape[1], values->shape[2],
-                                     node_count, import->forest->group_count,
-                                     import->class_count_max);
+                                     node_count, import->tree_outputs, import->class_count_max);
     }
     return ESPALIER_OK;
 }
@@ -274,18 +272,17 @@ static bool decode_block(espalier_forest *forest, const node_views *views, uint6
 static bool read_leaf_row(const espalier_sklearn_import *import, const espalier_sklearn_tree *tree,
                           uint32_t node, double *out)
 {
-    const espalier_forest *const forest = import->forest;
     espalier_pickle_view view;
     if (!espalier_pickle_view_array(tree->values, &view)) {
         return false;
     }
-    for (uint32_t group = 0; group < forest->group_count; group++) {
+    for (uint32_t group = 0; group < import->tree_outputs; group++) {
         const uint64_t first =
-            ((uint64_t)node * forest->group_count + group) * import->class_count_max;
-        if (!espalier_pickle_view_doubles(&view, first, forest->group_width[group], out)) {
+            ((uint64_t)node * import->tree_outputs + group) * import->class_count_max;
+        if (!espalier_pickle_view_doubles(&view, first, import->tree_widths[group], out)) {
             return false;
         }
-        out += forest->group_width[group];
+        out += import->tree_widths[group];
     }
     return true;
 }
@@ -324,7 +321,7 @@ static espalier_status place_split(const espalier_sklearn_import *import,
     if (right < 0 || right >= tree->node_count) {
         return fail_record(import, tree, node, "the right child is out of range:", right);
     }
-    if (feature < 0 || feature >= forest->feature_count) {
+    if (feature < 0 || feature >= import->tree_features) {
         return fail_record(import, tree, node, "there is no feature", feature);
     }
     if (forest->missing_left[at] > 1) {

@@ -8,6 +8,7 @@
 #include "convert/sources/pickle.h"
 #include "convert/sources/pickle_scan.h"
 #include "convert/sources/sklearn.h"
+#include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/source_find.h"
 #include "convert/sources/source_kind.h"
 #include "format/error.h"
@@ -37,8 +38,10 @@ uint64_t espalier_source_memory_limit(const espalier_convert_options *options,
     return MEMORY_BYTES_MIN + MEMORY_PER_STREAM * stream_bytes;
 }
 
+/* form: of what is inside, "" if the pickle is all. */
 static void fill_facts(const espalier_container *container, const espalier_pickle *pickle,
-                       const espalier_source_path *place, espalier_source_facts *facts)
+                       const espalier_source_path *place, const char *form,
+                       espalier_source_facts *facts)
 {
     espalier_pickle_info info;
     espalier_pickle_info_get(pickle, &info);
@@ -46,9 +49,9 @@ static void fill_facts(const espalier_container *container, const espalier_pickl
     *facts = (espalier_source_facts){.file_bytes = container->file_bytes,
                                      .expanded_bytes = container->bytes,
                                      .trailing_bytes = info.stream_bytes - info.consumed_bytes};
-    (void)snprintf(facts->format, sizeof facts->format, "%s, protocol %" PRIu32 "%s%s",
+    (void)snprintf(facts->format, sizeof facts->format, "%s, protocol %" PRIu32 "%s%s%s%s",
                    info.joblib ? "joblib" : "pickle", info.protocol,
-                   *compression == '\0' ? "" : ", ", compression);
+                   *compression == '\0' ? "" : ", ", compression, *form == '\0' ? "" : ", ", form);
     (void)snprintf(facts->place, sizeof facts->place, "%s", place->text);
 }
 
@@ -102,6 +105,28 @@ static espalier_status load_kind(const espalier_source_kind *kind,
     return status;
 }
 
+/* The estimator that was chosen, by the importer of its library. */
+static espalier_status load_estimator(const espalier_container *container,
+                                      const espalier_pickle *pickle, const char *path,
+                                      const espalier_source_path *place,
+                                      const espalier_pickle_value *estimator,
+                                      uint64_t memory_bytes_max, espalier_forest *forest,
+                                      espalier_source_summary *summary, espalier_error *error_out)
+{
+    if (espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER) {
+        return espalier_sklearn_load(pickle, path, place->text, estimator, memory_bytes_max, forest,
+                                     error_out);
+    }
+    const espalier_sklearn_boosted boosted = {.pickle = pickle,
+                                              .stream = container->data,
+                                              .stream_bytes = (size_t)container->bytes,
+                                              .source = path,
+                                              .path = place->text,
+                                              .value = estimator,
+                                              .memory_bytes_max = memory_bytes_max};
+    return espalier_sklearn_boosted_load(&boosted, forest, summary, error_out);
+}
+
 /* A pickle behind its container. */
 static espalier_status load_stream(const espalier_container *container, const char *path,
                                    const espalier_convert_options *options, espalier_forest *forest,
@@ -118,6 +143,7 @@ static espalier_status load_stream(const espalier_container *container, const ch
     espalier_source_path *place = NULL;
     const espalier_pickle_value *estimator = NULL;
     espalier_pickle_info info;
+    espalier_source_summary summary = {0};
     espalier_status status = espalier_pickle_parse(container->data, (size_t)container->bytes,
                                                    &pickle_options, &pickle, error_out);
     if (status != ESPALIER_OK) {
@@ -137,13 +163,13 @@ static espalier_status load_stream(const espalier_container *container, const ch
     espalier_pickle_info_get(pickle, &info);
     const uint64_t memory_left =
         info.memory_bytes < memory_bytes_max ? memory_bytes_max - info.memory_bytes : 0;
-    status =
-        espalier_sklearn_load(pickle, path, place->text, estimator, memory_left, forest, error_out);
+    status = load_estimator(container, pickle, path, place, estimator, memory_left, forest,
+                            &summary, error_out);
     if (status == ESPALIER_OK) {
         status = validate_forest(forest, path, place, error_out);
     }
     if (status == ESPALIER_OK && facts_out != NULL) {
-        fill_facts(container, pickle, place, facts_out);
+        fill_facts(container, pickle, place, summary.format, facts_out);
     }
 out:
     free(place);

@@ -16,7 +16,7 @@ uint64_t espalier_source_memory_limit(const espalier_convert_options *options,
 
 /* What the source was, for reports and metadata. */
 typedef struct espalier_source_facts {
-    char format[64];  /* "joblib, protocol 4, zlib" */
+    char format[96];  /* "joblib, protocol 4, zlib, XGBoost UBJSON" */
     char place[2048]; /* where the model is inside: ["model"]; "" for the top */
     uint64_t file_bytes;
     uint64_t expanded_bytes; /* the same for a file that is not compressed */

@@ -60,16 +60,19 @@ static bool holds_itself(const find_frame *frames, size_t depth, const espalier_
 
 /*
  * Enters a value: tells `found`, and pushes it when it may hold more. A container inside itself is
- * visited once.
+ * visited once. Of a search the model is told that it predicts with.
  */
 static espalier_status enter_value(const espalier_pickle *pickle, find_frame *frames, size_t *depth,
-                                   const espalier_pickle_value *value,
-                                   const espalier_source_path *path, espalier_source_found *found,
-                                   void *context)
+                                   const espalier_pickle_value *value, espalier_source_path *path,
+                                   espalier_source_found *found, void *context)
 {
-    const espalier_source_class class = espalier_sklearn_classify(pickle, value);
+    const size_t path_bytes = path->bytes;
+    const espalier_pickle_value *const model = espalier_sklearn_resolve(pickle, value, path);
+    const espalier_source_class class = espalier_sklearn_classify(pickle, model);
     if (class != ESPALIER_SOURCE_OTHER) {
-        return found(context, value, class, path->text);
+        const espalier_status status = found(context, model, class, path->text);
+        espalier_source_path_cut(path, path_bytes);
+        return status;
     }
     if (count_children(value) > 0 && !holds_itself(frames, *depth, value)) {
         frames[*depth] = (find_frame){value, 0, path->bytes};

@@ -13,12 +13,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The file's bytes, out of their container. */
+#define ESPALIER_SOURCE_UNSAID INT64_MIN
+
+/* What the Python object around a model says of it. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
+typedef struct espalier_source_wrapper {
+    bool estimator;         /* of scikit-learn's manner: predicts up to the best iteration */
+    bool classifier;        /* an estimator whose predict gives classes */
+    bool in_place;          /* XGBoost: predicts from rows as they are, where the version can */
+    float missing;          /* what else than NaN its predict takes for missing; NaN: nothing */
+    int64_t best_iteration; /* as the estimator has it, counted from 0 */
+    int64_t best_tree_limit;
+    int64_t booster_best_iteration; /* as its Booster has it beside the model */
+    int64_t parallel_count;         /* trees grown at once */
+} espalier_source_wrapper;
+
+/* A model's bytes: a file's, out of its container, or those inside a pickled object. */
 typedef struct espalier_source_input {
     const uint8_t *data;
     size_t bytes;
-    const char *path;          /* names the file in messages */
-    uint64_t memory_bytes_max; /* what the forest's arrays and all work may take */
+    const char *path;                       /* names the file in messages, and the place in it */
+    uint64_t memory_bytes_max;              /* what the forest's arrays and all work may take */
+    const espalier_source_wrapper *wrapper; /* NULL: the file itself */
 } espalier_source_input;
 
 /* What is shown of the model. */

@@ -7,6 +7,8 @@
 #include "convert/sources/xgboost_internal.h"
 #include "format/error.h"
 
+#include <assert.h>
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,9 +25,11 @@ typedef enum xgboost_file {
     FILE_OTHER = 0,
     FILE_JSON = 1,
     FILE_UBJSON = 2,
-    FILE_BINARY = 3, /* "binf": the format up to 1.x and 2.x */
+    FILE_BINARY = 3, /* the format up to 1.x and 2.x */
     FILE_DUMP = 4    /* what dump_model writes as JSON */
 } xgboost_file;
+
+static const char *const form_names[] = {"model", "JSON", "UBJSON", "binary", "dump"};
 
 static bool is_blank(uint8_t byte)
 {
@@ -42,7 +46,7 @@ static xgboost_file recognise_file(const uint8_t *data, size_t bytes)
 {
     const size_t head = bytes < HEAD_BYTES ? bytes : HEAD_BYTES;
     size_t at = 0;
-    if (head >= 4 && memcmp(data, "binf", 4) == 0) {
+    if (espalier_xgboost_is_binary(data, bytes)) {
         return FILE_BINARY;
     }
     while (at < head && is_blank(data[at])) {
@@ -127,33 +131,140 @@ static void free_import(espalier_xgboost_import *import)
 static void fill_summary(const espalier_xgboost_import *import, espalier_source_summary *summary)
 {
     (void)snprintf(summary->class_name, sizeof summary->class_name, "%s", import->class_name);
-    (void)snprintf(summary->version, sizeof summary->version, "%" PRId64 ".%" PRId64 ".%" PRId64,
-                   import->version[0], import->version[1], import->version[2]);
+    espalier_xgboost_version_text(import, summary->version, sizeof summary->version);
     summary->consumed_bytes = import->document.at;
 }
 
-static espalier_status refuse_file(const espalier_source_input *input, xgboost_file file,
+/* A list of trees, to be looked at: nobody can predict with it. */
+static espalier_status refuse_dump(const espalier_source_input *input,
                                    espalier_source_summary *summary, espalier_error *error_out)
 {
-    const bool binary = file == FILE_BINARY;
-    (void)snprintf(summary->format, sizeof summary->format, "%s",
-                   binary ? "XGBoost binary" : "XGBoost dump, JSON");
+    (void)snprintf(summary->format, sizeof summary->format, "XGBoost dump, JSON");
     (void)snprintf(summary->class_name, sizeof summary->class_name, "xgboost.Booster");
     summary->consumed_bytes = input->bytes;
-    return espalier_error_set(
-        error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0, "%s: %s", input->path,
-        binary ? "XGBoost's old binary format; load it in XGBoost 1.0 to 3.0 and save it with "
-                 "save_model(\"model.json\")"
-               : "a dump of trees without base score and objective; save the model with "
-                 "save_model(\"model.json\")");
+    return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0,
+                              "%s: a dump of trees without base score and objective; save the "
+                              "model with save_model(\"model.json\")",
+                              input->path);
+}
+
+static bool is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
+{
+    return import->version[0] < major ||
+           (import->version[0] == major && import->version[1] < minor);
+}
+
+/*
+ * What the estimator around the model says. Its predict stops where early stopping left it a mark:
+ * up to 1.3 with the estimator, up to 1.7 with its Booster, since 2.0 in the model.
+ */
+static void take_wrapper(espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
+{
+    static_assert(ESPALIER_SOURCE_UNSAID == ESPALIER_XGBOOST_UNKNOWN, "what is not said");
+    espalier_xgboost_free_labels(&import->encoder);
+    import->wrapped = wrapper->estimator;
+    import->classifier = wrapper->classifier;
+    import->wrapper_missing = wrapper->missing;
+    import->wrapper_parallel_count = wrapper->parallel_count;
+    if (is_before(import, 1, 4)) {
+        import->best_iteration = wrapper->best_iteration;
+        import->best_tree_limit = wrapper->best_tree_limit;
+    } else if (is_before(import, 2, 0)) {
+        import->best_iteration = wrapper->booster_best_iteration;
+    }
+}
+
+/* From 1.4 to 3.2 dart predicted in place sees a tree's leaf only within a sum. */
+static bool sees_sums(const espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
+{
+    return wrapper != NULL && wrapper->in_place && import->has_weights &&
+           !is_before(import, 1, 4) && is_before(import, 3, 3);
+}
+
+/* Leaves are to come out of the outputs as they are. */
+static bool set_weights_aside(espalier_xgboost_import *import, espalier_document_array *aside)
+{
+    espalier_document_array *const weights = &import->weight_drop;
+    if (!espalier_document_reserve(&import->document, aside, weights->count, sizeof(float))) {
+        return false;
+    }
+    aside->count = weights->count;
+    for (uint64_t i = 0; i < weights->count; i++) {
+        ((float *)aside->items)[i] = ((const float *)weights->items)[i];
+        ((float *)weights->items)[i] = 1.0F;
+    }
+    return true;
+}
+
+/* The tree alone on top of the base score, less the base score, times the weight. */
+static void weigh_sums(const espalier_xgboost_import *import,
+                       const espalier_document_array *weights)
+{
+    espalier_forest *const forest = import->forest;
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        const double *const start = forest->start + espalier_forest_slot_of(forest, i);
+        const float weight = ((const float *)weights->items)[i];
+        const uint64_t width = forest->leaf_width;
+        double *const values = forest->leaf_values + forest->trees[i].first_leaf * width;
+        for (uint64_t at = 0; at < forest->trees[i].leaf_count * width; at++) {
+            const float base = (float)start[at % width];
+            const float sum = base + (float)values[at];
+            const float difference = sum - base;
+            const float weighed = difference * weight;
+            values[at] = (double)weighed;
+        }
+    }
+}
+
+/* The outputs of dart that is predicted in place. */
+static bool finish_sums(espalier_xgboost_import *import)
+{
+    espalier_document_array weights = {0};
+    const bool good = set_weights_aside(import, &weights) && espalier_xgboost_finish(import);
+    if (good) {
+        weigh_sums(import, &weights);
+    }
+    espalier_document_array_free(&weights);
+    return good;
+}
+
+#if FLT_EVAL_METHOD != 0
+#error "weights are applied in float32, step by step"
+#endif
+
+/* From the facts to the forest. */
+static bool finish_import(espalier_xgboost_import *import, const espalier_source_input *input,
+                          espalier_source_summary *summary)
+{
+    if (input->wrapper != NULL) {
+        take_wrapper(import, input->wrapper);
+        /* What the version that pickled it did; other versions cannot even load some of these. */
+        import->base_last = is_before(import, 1, 3) ||
+                            (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));
+    }
+    if (import->class_name[0] == '\0') {
+        /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
+        (void)snprintf(import->class_name, sizeof import->class_name, "%s",
+                       import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
+    }
+    fill_summary(import, summary);
+    return sees_sums(import, input->wrapper) ? finish_sums(import)
+                                             : espalier_xgboost_finish(import);
 }
 
 static espalier_status load_xgboost(const espalier_source_input *input, espalier_forest *forest,
                                     espalier_source_summary *summary, espalier_error *error_out)
 {
     const xgboost_file file = recognise_file(input->data, input->bytes);
-    if (file == FILE_BINARY || file == FILE_DUMP) {
-        return refuse_file(input, file, summary, error_out);
+    if (file == FILE_DUMP) {
+        return refuse_dump(input, summary, error_out);
+    }
+    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s", form_names[file]);
+    if (file == FILE_OTHER) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0, 0,
+                                  "%s: no model in a form of XGBoost that is known; load it in the "
+                                  "version that saved it, and save_model(\"model.json\")",
+                                  input->path);
     }
     espalier_xgboost_import *const import = calloc(1, sizeof *import);
     if (import == NULL) {
@@ -161,21 +272,14 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
-    import->has_vectors = has_vectors(input->data, input->bytes);
-    (void)snprintf(summary->format, sizeof summary->format, "XGBoost %s",
-                   file == FILE_JSON ? "JSON" : "UBJSON");
+    import->has_vectors = file != FILE_BINARY && has_vectors(input->data, input->bytes);
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,
-                               file == FILE_JSON ? ESPALIER_DOCUMENT_JSON
-                                                 : ESPALIER_DOCUMENT_UBJSON,
+                               file == FILE_UBJSON ? ESPALIER_DOCUMENT_UBJSON
+                                                   : ESPALIER_DOCUMENT_JSON,
                                input->memory_bytes_max, error_out) &&
-        espalier_xgboost_read_document(import)) {
-        if (import->class_name[0] == '\0') {
-            /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
-            (void)snprintf(import->class_name, sizeof import->class_name, "%s",
-                           import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
-        }
-        fill_summary(import, summary);
-        (void)espalier_xgboost_finish(import);
+        (file == FILE_BINARY ? espalier_xgboost_read_binary(import)
+                             : espalier_xgboost_read_document(import))) {
+        (void)finish_import(import, input, summary);
     }
     const espalier_status status = import->document.status;
     free_import(import);

@@ -69,7 +69,14 @@ typedef struct espalier_xgboost_import {
     bool model_read;
     bool has_weights; /* there is a weight_drop */
 
-    /* Of the scikit-learn wrapper's note. */
+    /* Of the old binary format. */
+    bool base_is_margin; /* before 1.0: what was saved is not the base score but base_margin */
+    float base_margin;
+
+    bool base_last;     /* the base score is added to the sum of the leaves: old versions pickled */
+    uint32_t sums_slot; /* where the margins are */
+
+    /* Of the scikit-learn wrapper's note, or of the wrapper itself. */
     bool wrapped;
     bool classifier;
     int64_t wrapper_parallel_count;
@@ -117,6 +124,10 @@ bool espalier_xgboost_read_integer(espalier_xgboost_import *import, int64_t *val
 /* A text into text[capacity]; one that is too long fails. */
 bool espalier_xgboost_read_word(espalier_xgboost_import *import, char *text, size_t capacity);
 
+/* "3.0.5"; files from before 1.0 do not say. */
+void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
+                                   size_t capacity);
+
 /* Skips an array; *empty_out is whether it had no items. */
 bool espalier_xgboost_skip_array(espalier_xgboost_import *import, bool *empty_out);
 
@@ -125,14 +136,31 @@ bool espalier_xgboost_keep_object(espalier_xgboost_import *import, json_t **obje
 
 /* ---- xgboost_learner.c ---------------------------------------------------------------------- */
 
-/* Reads the whole document. */
+/* Reads the whole document: a saved model, or one with its configuration, as a pickle has it. */
 bool espalier_xgboost_read_document(espalier_xgboost_import *import);
+
+/* Reads the configuration that a pickle has beside a model: the version, trees grown at once. */
+bool espalier_xgboost_read_configuration(espalier_xgboost_import *import);
+
+/* Reads the note of a scikit-learn wrapper, a JSON object; it is read from the place `offset`. */
+bool espalier_xgboost_read_note(espalier_xgboost_import *import, const char *note, size_t bytes,
+                                size_t offset);
 
 /* ---- xgboost_tree.c ------------------------------------------------------------------------- */
 
 /* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import);
+/* Adds import->tree, whose arrays are filled; `offset` is where it stands. */
+bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset);
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree);
+
+/* ---- xgboost_binary.c ----------------------------------------------------------------------- */
+
+/* Whether the bytes begin as a model of the old binary format does, with "binf" or without. */
+bool espalier_xgboost_is_binary(const uint8_t *data, size_t bytes);
+
+/* The same facts from the old binary format; the document's bytes are its model. */
+bool espalier_xgboost_read_binary(espalier_xgboost_import *import);
 
 /* ---- xgboost_labels.c ----------------------------------------------------------------------- */
 

@@ -184,6 +184,33 @@ static bool read_note_member(espalier_document *note, const espalier_document_te
     return espalier_document_skip(note);
 }
 
+bool espalier_xgboost_read_note(espalier_xgboost_import *import, const char *note_text,
+                                size_t bytes, size_t offset)
+{
+    espalier_document *const note = calloc(1, sizeof *note);
+    espalier_status status = ESPALIER_ERROR_MEMORY;
+    import->wrapped = true;
+    if (note != NULL) {
+        espalier_document_text key;
+        (void)espalier_document_open(note, "", (const uint8_t *)note_text, bytes,
+                                     ESPALIER_DOCUMENT_JSON, 1, NULL);
+        (void)espalier_document_enter_object(note);
+        while (note->status == ESPALIER_OK && espalier_document_member(note, &key)) {
+            (void)read_note_member(note, &key, import);
+        }
+        status = note->status;
+        espalier_document_close(note);
+    }
+    free(note);
+    if (status == ESPALIER_ERROR_MEMORY) {
+        return espalier_document_fail(&import->document, status, offset,
+                                      "no memory to read a note");
+    }
+    return status == ESPALIER_OK ||
+           espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_SYNTAX, offset,
+                                  "a text that is no JSON object");
+}
+
 /* attributes.scikit_learn: a JSON object in a text. */
 static bool read_wrapper_note(espalier_xgboost_import *import)
 {
@@ -193,37 +220,15 @@ static bool read_wrapper_note(espalier_xgboost_import *import)
     if (!espalier_document_read_text(document, &text)) {
         return false;
     }
-    import->wrapped = true;
     if (text.bytes > NOTE_BYTES_MAX) {
         return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_LIMIT, document->value_at,
                                       "a note of %zu bytes", text.bytes);
     }
     char *const copy = espalier_document_copy_text(document, &text, &bytes);
-    if (copy == NULL) {
-        return false;
-    }
-    espalier_document *const note = calloc(1, sizeof *note);
-    espalier_status status = ESPALIER_ERROR_MEMORY;
-    if (note != NULL) {
-        espalier_document_text key;
-        (void)espalier_document_open(note, "", (const uint8_t *)copy, bytes, ESPALIER_DOCUMENT_JSON,
-                                     1, NULL);
-        (void)espalier_document_enter_object(note);
-        while (note->status == ESPALIER_OK && espalier_document_member(note, &key)) {
-            (void)read_note_member(note, &key, import);
-        }
-        status = note->status;
-        espalier_document_close(note);
-    }
-    free(note);
+    const bool good =
+        copy != NULL && espalier_xgboost_read_note(import, copy, bytes, document->value_at);
     free(copy);
-    if (status == ESPALIER_ERROR_MEMORY) {
-        return espalier_document_fail(document, status, document->value_at,
-                                      "no memory to read a note");
-    }
-    return status == ESPALIER_OK ||
-           espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX, document->value_at,
-                                  "a text that is no JSON object");
+    return good;
 }
 
 static bool read_best_iteration(espalier_xgboost_import *import)
@@ -412,13 +417,104 @@ static bool read_version(espalier_xgboost_import *import)
     return document->status == ESPALIER_OK;
 }
 
-bool espalier_xgboost_read_document(espalier_xgboost_import *import)
+/* ---- a model with its configuration, as a pickle holds it ------------------------------------ */
+
+/* Up to 1.3 the model itself does not say it. */
+static bool read_configured_count(espalier_xgboost_import *import)
+{
+    int64_t count = 0;
+    if (!espalier_xgboost_read_integer(import, &count)) {
+        return false;
+    }
+    if (import->parallel_count == ESPALIER_XGBOOST_UNKNOWN) {
+        import->parallel_count = count;
+    }
+    return true;
+}
+
+static bool read_training_parameters(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"num_parallel_tree", read_configured_count, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+static bool read_configured_trees(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"gbtree_train_param", read_training_parameters, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+/* Dart has what gbtree has one level deeper. */
+static bool read_configured_booster(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"gbtree", read_configured_trees, false},
+        {"gbtree_train_param", read_training_parameters, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+static bool read_configured_learner(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"gradient_booster", read_configured_booster, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+bool espalier_xgboost_read_configuration(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"learner", read_configured_learner, false},
+        {"version", read_version, false},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+static bool read_saved_model(espalier_xgboost_import *import)
 {
     static const espalier_xgboost_member members[] = {
         {"learner", read_learner, true},
         {"version", read_version, true},
     };
     return espalier_xgboost_read_object(import, members, COUNT(members),
-                                        ESPALIER_XGBOOST_OTHERS_SKIPPED) &&
+                                        ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+static bool read_snapshot(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"Config", espalier_xgboost_read_configuration, false},
+        {"Model", read_saved_model, true},
+    };
+    return espalier_xgboost_read_object(import, members, COUNT(members),
+                                        ESPALIER_XGBOOST_OTHERS_UNSUPPORTED);
+}
+
+/* Looks at the first key and goes back. */
+static bool is_snapshot(espalier_document *document)
+{
+    espalier_document_text key;
+    const size_t start = document->at;
+    const bool found =
+        espalier_document_enter_object(document) && espalier_document_member(document, &key) &&
+        (espalier_document_text_is(&key, "Config") || espalier_document_text_is(&key, "Model"));
+    document->at = start;
+    document->depth = 0;
+    return found;
+}
+
+bool espalier_xgboost_read_document(espalier_xgboost_import *import)
+{
+    return (is_snapshot(&import->document) ? read_snapshot(import) : read_saved_model(import)) &&
            espalier_document_finish(&import->document);
 }

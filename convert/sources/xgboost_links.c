@@ -67,11 +67,32 @@ static slot_range add_stage(espalier_xgboost_import *import, espalier_forest_ope
     return (slot_range){first, first != ESPALIER_PLAN_NO_SLOT ? (uint32_t)count : 0};
 }
 
+/* The margins: the sums, or where the base score comes last, that on top of sums from 0. */
+static slot_range add_margins(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    slot_range margins = {0, forest->slot_count};
+    if (import->base_last) {
+        const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_ADD,
+                                             .count = forest->slot_count,
+                                             .narrow = true};
+        margins.first =
+            espalier_document_charge(&import->document, forest->slot_count * sizeof(double))
+                ? espalier_plan_add_stage(forest, &stage, forest->start)
+                : ESPALIER_PLAN_NO_SLOT;
+        margins.count = margins.first != ESPALIER_PLAN_NO_SLOT ? forest->slot_count : 0;
+        free(forest->start);
+        forest->start = NULL;
+    }
+    import->sums_slot = margins.first;
+    return margins;
+}
+
 /* What Booster.predict gives. */
 static slot_range add_value(espalier_xgboost_import *import,
                             const espalier_xgboost_objective *objective)
 {
-    const slot_range sums = {0, import->forest->slot_count};
+    const slot_range sums = {import->sums_slot, import->forest->slot_count};
     /* From 3.4 on the quantiles of a row are sorted. */
     const bool sorts =
         import->version[0] > 3 || (import->version[0] == 3 && import->version[1] >= 4);
@@ -107,7 +128,7 @@ typedef struct class_outputs {
 static class_outputs add_classes(espalier_xgboost_import *import,
                                  const espalier_xgboost_objective *objective, slot_range value)
 {
-    const slot_range sums = {0, import->forest->slot_count};
+    const slot_range sums = {import->sums_slot, import->forest->slot_count};
     if (objective->value == ESPALIER_XGBOOST_VALUE_SOFTMAX) {
         return (class_outputs){value, value, ESPALIER_FOREST_FIRST_MAXIMUM};
     }
@@ -184,12 +205,12 @@ bool espalier_xgboost_add_outputs(espalier_xgboost_import *import,
                                   const espalier_xgboost_objective *objective)
 {
     espalier_forest *const forest = import->forest;
-    const slot_range sums = {0, forest->slot_count};
+    const slot_range sums = add_margins(import);
     const bool classifies = forest->classifier ||
                             objective->value == ESPALIER_XGBOOST_VALUE_SOFTMAX ||
                             objective->value == ESPALIER_XGBOOST_VALUE_INDEX ||
                             strcmp(objective->name, "binary:logistic") == 0;
-    const slot_range value = add_value(import, objective);
+    const slot_range value = sums.count > 0 ? add_value(import, objective) : sums;
     class_outputs classes = {value, value, ESPALIER_FOREST_NO_DECISION};
     bool good = value.count > 0;
     if (good && classifies) {

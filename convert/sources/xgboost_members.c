@@ -5,6 +5,7 @@
 #include "convert/sources/xgboost_internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +30,17 @@ void espalier_xgboost_refuse(espalier_xgboost_import *import, const char *format
                     arguments);
     va_end(arguments);
     import->unsupported_offset = import->document.value_at;
+}
+
+void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
+                                   size_t capacity)
+{
+    if (import->base_is_margin) {
+        (void)snprintf(text, capacity, "before 1.0");
+    } else {
+        (void)snprintf(text, capacity, "%" PRId64 ".%" PRId64 ".%" PRId64, import->version[0],
+                       import->version[1], import->version[2]);
+    }
 }
 
 /* Skips what is behind the opening of an array or object. */

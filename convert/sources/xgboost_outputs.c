@@ -49,6 +49,12 @@ static void *allocate(espalier_xgboost_import *import, uint64_t count, size_t by
 
 /* ---- what is supported ---------------------------------------------------------------------- */
 
+/* Up to 1.2 its base score is a probability, whatever it predicts. */
+static bool is_old_logitraw(const espalier_xgboost_import *import)
+{
+    return strcmp(import->objective, "binary:logitraw") == 0 && is_before(import, 1, 3);
+}
+
 /* Notes what of the whole model is not converted. */
 static void check_support(espalier_xgboost_import *import)
 {
@@ -63,7 +69,7 @@ static void check_support(espalier_xgboost_import *import)
                                 "converted",
                                 import->booster);
     }
-    if (import->version[0] < 1 || import->version[0] > 3) {
+    if ((import->version[0] < 1 && !import->base_is_margin) || import->version[0] > 3) {
         espalier_xgboost_refuse(import,
                                 "saved by XGBoost %" PRId64 ".%" PRId64 "; 1.0 to 3.4 are known",
                                 import->version[0], import->version[1]);
@@ -78,7 +84,7 @@ static void check_support(espalier_xgboost_import *import)
                                 "rows with NaN",
                                 (double)import->wrapper_missing);
     }
-    if (strcmp(import->objective, "binary:logitraw") == 0 && is_before(import, 1, 3)) {
+    if (is_old_logitraw(import) && !import->base_last) {
         espalier_xgboost_refuse(import, "XGBoost before 1.3 reads the base score of "
                                         "binary:logitraw otherwise than later versions; save it "
                                         "again with a later one");
@@ -126,7 +132,8 @@ static bool fill_start(espalier_xgboost_import *import, espalier_xgboost_base ba
     for (uint32_t i = 0; i < forest->slot_count; i++) {
         const float *const score = (const float *)scores->items + (scores->count == 1 ? 0 : i);
         const float *const before = i == 0 ? NULL : scores->count == 1 ? score : score - 1;
-        const float margin = margin_of(import, base, *score, before);
+        const float margin =
+            import->base_is_margin ? import->base_margin : margin_of(import, base, *score, before);
         if (!isfinite(margin)) {
             return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
                                           ESPALIER_OFFSET_NONE,
@@ -366,8 +373,7 @@ static bool fill_metadata(espalier_xgboost_import *import)
 {
     espalier_forest *const forest = import->forest;
     char version[72];
-    (void)snprintf(version, sizeof version, "%" PRId64 ".%" PRId64 ".%" PRId64, import->version[0],
-                   import->version[1], import->version[2]);
+    espalier_xgboost_version_text(import, version, sizeof version);
     forest->framework = strdup("XGBoost");
     forest->version = strdup(version);
     forest->class_name = strdup(import->class_name);
@@ -389,12 +395,13 @@ bool espalier_xgboost_finish(espalier_xgboost_import *import)
     }
     const espalier_xgboost_objective *const objective =
         espalier_xgboost_find_objective(import->objective);
+    const espalier_xgboost_base base =
+        is_old_logitraw(import) ? ESPALIER_XGBOOST_BASE_LOGIT : objective->base;
     forest->accumulator = ESPALIER_FOREST_SUM_FLOAT32;
     forest->divide = ESPALIER_FOREST_DIVIDE_NONE;
     forest->leaf_is_vector = true;
     forest->classifier = import->classifier;
     return fill_inputs(import) && fill_groups(import) && fill_slots(import) &&
-           fill_start(import, objective->base) && apply_weights(import) &&
-           fill_iterations(import) && espalier_xgboost_add_outputs(import, objective) &&
-           fill_metadata(import);
+           fill_start(import, base) && apply_weights(import) && fill_iterations(import) &&
+           espalier_xgboost_add_outputs(import, objective) && fill_metadata(import);
 }

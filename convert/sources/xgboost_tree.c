@@ -481,7 +481,7 @@ static bool fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *ad
     return true;
 }
 
-static bool add_tree(espalier_xgboost_import *import, size_t offset)
+bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset)
 {
     espalier_forest *const forest = import->forest;
     uint32_t reached = 0;
@@ -544,7 +544,7 @@ static bool read_tree(espalier_xgboost_import *import)
         return false;
     }
     /* Nothing of a model that is refused is kept. */
-    return import->unsupported[0] != '\0' || add_tree(import, offset);
+    return import->unsupported[0] != '\0' || espalier_xgboost_add_tree(import, offset);
 }
 
 bool espalier_xgboost_read_trees(espalier_xgboost_import *import)

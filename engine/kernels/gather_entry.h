@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Entries of the walk kernels that live on gathers. Includes nothing; wants kernel.h, layout.h and
- * espalier.h before it. A level's file defines MASK_LEVEL, its name, and MASK_ISA, its number.
+ * espalier.h before it. A level's file defines LEVEL_NAME, its name, and LEVEL_ISA, its number.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_GATHER_ENTRY_H
 #define ESPALIER_ENGINE_KERNELS_GATHER_ENTRY_H
@@ -12,7 +12,7 @@
 /* clang-format off */
 #define GATHER_ENTRY(functions, text, sums)                                                        \
     {                                                                                              \
-        .name = "walk, 8-byte nodes, gathers" text ", " MASK_LEVEL, .isa = MASK_ISA,               \
+        .name = "walk, 8-byte nodes, gathers" text ", " LEVEL_NAME, .isa = LEVEL_ISA,              \
         .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
         .node_bytes = 8, .column_count_max = GATHER_COLUMNS_MAX, .gathers = 1,                     \
         .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = ESPALIER_FLIGHT_ROWS,                   \

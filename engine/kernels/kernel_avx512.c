@@ -9,6 +9,8 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
+#include "engine/kernels/bits_tree.h"
+#include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/gather_entry.h"
 #include "engine/kernels/lanes_avx512.h"
 #include "engine/kernels/mask_entry.h"
@@ -19,81 +21,69 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define TABLES 1
+#define LEVEL_NAME "AVX-512"
+#define LEVEL_ISA  ESPALIER_ISA_AVX512
+#define TABLES     1
 
-#define CODE         uint8_t
-#define BANK(suffix) byte_##suffix
-#define LANE(op)     vec_##op##_u8
-#define BIAS         VEC_BIAS_u8
-#define OFFSET       uint16_t
-#include "engine/kernels/mask_rows.inc"
+#include "engine/kernels/mask_banks.inc"
 
-#include "engine/kernels/mask_blocks.inc"
-#undef CODE
-#undef BANK
-#undef LANE
-#undef BIAS
-#undef OFFSET
+#define NAME(suffix) byte_bits_##suffix
+#include "engine/kernels/bits.inc"
+#undef NAME
 
-#define CODE         uint16_t
-#define BANK(suffix) short_##suffix
-#define LANE(op)     vec_##op##_u16
-#define BIAS         VEC_BIAS_u16
-#define OFFSET       uint32_t
-#include "engine/kernels/mask_rows.inc"
+#include "engine/kernels/bits_blocks.inc"
 
-#include "engine/kernels/mask_blocks.inc"
-#undef CODE
-#undef BANK
-#undef LANE
-#undef BIAS
-#undef OFFSET
+#define ROW "engine/kernels/bits_row.inc"
+
+#define TABLE_COUNT 4
+#define COLUMN_LAST 63
+#define FEW(suffix) few64_##suffix
+#define TABLE(op)   few64_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#define TABLE_COUNT 8
+#define COLUMN_LAST 127
+#define FEW(suffix) few128_##suffix
+#define TABLE(op)   few128_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 16
+#define COLUMN_LAST 255
+#define FEW(suffix) few256_##suffix
+#define TABLE(op)   few256_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#undef ROW
 
 /* ---- walks by gathers ---- */
 
-#define SUM          double
-#define NAME(suffix) gather_f64_##suffix
-#include "engine/kernels/walk_gather.inc"
-#undef SUM
-#undef NAME
-
-#define SUM          float
-#define NAME(suffix) gather_f32_##suffix
-#include "engine/kernels/walk_gather.inc"
-#undef SUM
-#undef NAME
+#include "engine/kernels/walk_gather_sums.inc"
 
 /* ---- ranks ---- */
 
-#define VALUE        float
-#define COUNT_BELOW  vec_count_below_f32
-#define NAME(suffix) suffix##_f32
-#include "engine/kernels/rank.inc"
-#undef VALUE
-#undef COUNT_BELOW
-#undef NAME
-
-#define VALUE        double
-#define COUNT_BELOW  vec_count_below_f64
-#define NAME(suffix) suffix##_f64
-#include "engine/kernels/rank.inc"
-#undef VALUE
-#undef COUNT_BELOW
-#undef NAME
-
-static const espalier_ranker ranker = {
-    .name = "ranks, AVX-512",
-    .isa = ESPALIER_ISA_AVX512,
-    .rank_block_float32 = rank_block_f32,
-    .rank_block_float64 = rank_block_f64,
-    .rank_row_float32 = rank_row_f32,
-    .rank_row_float64 = rank_row_f64,
-};
-
-#define MASK_LEVEL "AVX-512"
-#define MASK_ISA   ESPALIER_ISA_AVX512
+#define COUNT(type) vec_count_below_##type
+#include "engine/kernels/rankers.inc"
 
 static const espalier_kernel kernels[] = {
+    FEW_BITS_ENTRIES(few64, 64, 9),
+    FEW_BITS_ENTRIES(few128, 128, 9),
+    FEW_BITS_ENTRIES(few256, 256, 9),
     MASK_ENTRIES(10, 12, 6, 8),
     GATHER_ENTRIES,
 };

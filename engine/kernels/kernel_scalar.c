@@ -4,6 +4,7 @@
  */
 #include "engine/kernels/kernel.h"
 
+#include "engine/kernels/bits_tree.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/walk_ahead.h"
 #include "espalier.h"
@@ -12,128 +13,41 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define LEVEL_NAME "scalar"
+#define LEVEL_ISA  ESPALIER_ISA_SCALAR
+
 #define FLIGHT_ROW      8
 #define WALK_LEAST_ROWS 14
 
-#define NODE_BYTES   8
-#define CHILD_BITS   16
-#define CLAMP        0
-#define SUM          double
-#define NAME(suffix) walk8_16_f64_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
+#define NODE_BYTES    8
+#define CHILD_BITS    16
+#define CLAMP         0
+#define WALKS(suffix) walk8_16_##suffix
+#include "engine/kernels/walk_sums.inc"
 
-#define NODE_BYTES   8
-#define CHILD_BITS   16
-#define CLAMP        0
-#define SUM          float
-#define NAME(suffix) walk8_16_f32_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
+#define NODE_BYTES    8
+#define CHILD_BITS    0
+#define CLAMP         0
+#define WALKS(suffix) walk8_##suffix
+#include "engine/kernels/walk_sums.inc"
 
-#define NODE_BYTES   8
-#define CHILD_BITS   0
-#define CLAMP        0
-#define SUM          double
-#define NAME(suffix) walk8_f64_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
+#define NODE_BYTES    16
+#define CHILD_BITS    0
+#define CLAMP         0
+#define WALKS(suffix) walk16_##suffix
+#include "engine/kernels/walk_sums.inc"
 
-#define NODE_BYTES   8
-#define CHILD_BITS   0
-#define CLAMP        0
-#define SUM          float
-#define NAME(suffix) walk8_f32_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
+#define NODE_BYTES    8
+#define CHILD_BITS    0
+#define CLAMP         1
+#define WALKS(suffix) walk8_clamp_##suffix
+#include "engine/kernels/walk_sums.inc"
 
-#define NODE_BYTES   16
-#define CHILD_BITS   0
-#define CLAMP        0
-#define SUM          double
-#define NAME(suffix) walk16_f64_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
-
-#define NODE_BYTES   16
-#define CHILD_BITS   0
-#define CLAMP        0
-#define SUM          float
-#define NAME(suffix) walk16_f32_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
-
-#define NODE_BYTES   8
-#define CHILD_BITS   0
-#define CLAMP        1
-#define SUM          double
-#define NAME(suffix) walk8_clamp_f64_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
-
-#define NODE_BYTES   8
-#define CHILD_BITS   0
-#define CLAMP        1
-#define SUM          float
-#define NAME(suffix) walk8_clamp_f32_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
-
-#define NODE_BYTES   16
-#define CHILD_BITS   0
-#define CLAMP        1
-#define SUM          double
-#define NAME(suffix) walk16_clamp_f64_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
-
-#define NODE_BYTES   16
-#define CHILD_BITS   0
-#define CLAMP        1
-#define SUM          float
-#define NAME(suffix) walk16_clamp_f32_##suffix
-#include "engine/kernels/walk.inc"
-#undef NODE_BYTES
-#undef CHILD_BITS
-#undef CLAMP
-#undef SUM
-#undef NAME
+#define NODE_BYTES    16
+#define CHILD_BITS    0
+#define CLAMP         1
+#define WALKS(suffix) walk16_clamp_##suffix
+#include "engine/kernels/walk_sums.inc"
 
 /* ---- mask layouts ---- */
 
@@ -152,6 +66,26 @@
 #include "engine/kernels/mask_blocks_plain.inc"
 #undef CODE
 #undef BANK
+
+#include "engine/kernels/bits_rows.inc"
+
+#define CODE         uint8_t
+#define FIND(suffix) byte_bits_##suffix
+
+#define SUM          double
+#define NAME(suffix) byte_bits_f64_##suffix
+#include "engine/kernels/mask_block_plain.inc"
+#undef NAME
+#undef SUM
+
+#define SUM          float
+#define NAME(suffix) byte_bits_f32_##suffix
+#include "engine/kernels/mask_block_plain.inc"
+#undef NAME
+#undef SUM
+
+#undef FIND
+#undef CODE
 
 /* ---- ranks ---- */
 
@@ -173,30 +107,8 @@ static inline uint32_t count_below_f64(const double *items, double value)
     return below;
 }
 
-#define VALUE        float
-#define COUNT_BELOW  count_below_f32
-#define NAME(suffix) suffix##_f32
-#include "engine/kernels/rank.inc"
-#undef VALUE
-#undef COUNT_BELOW
-#undef NAME
-
-#define VALUE        double
-#define COUNT_BELOW  count_below_f64
-#define NAME(suffix) suffix##_f64
-#include "engine/kernels/rank.inc"
-#undef VALUE
-#undef COUNT_BELOW
-#undef NAME
-
-static const espalier_ranker ranker = {
-    .name = "ranks, scalar",
-    .isa = ESPALIER_ISA_SCALAR,
-    .rank_block_float32 = rank_block_f32,
-    .rank_block_float64 = rank_block_f64,
-    .rank_row_float32 = rank_row_f32,
-    .rank_row_float64 = rank_row_f64,
-};
+#define COUNT(type) count_below_##type
+#include "engine/kernels/rankers.inc"
 
 const espalier_ranker *const espalier_ranker__scalar = &ranker;
 
@@ -216,9 +128,6 @@ const espalier_ranker *const espalier_ranker__scalar = &ranker;
 #define FLOAT64 ESPALIER_ACCUMULATOR_FLOAT64
 #define FLOAT32 ESPALIER_ACCUMULATOR_FLOAT32
 
-#define MASK_LEVEL "scalar"
-#define MASK_ISA   ESPALIER_ISA_SCALAR
-
 static const espalier_kernel kernels[] = {
     WALK(walk8_16_f64, "8-byte nodes, 16-bit children", 8, 16, 0, FLOAT64),
     WALK(walk8_16_f32, "8-byte nodes, 16-bit children, float32 sums", 8, 16, 0, FLOAT32),
@@ -231,6 +140,7 @@ static const espalier_kernel kernels[] = {
     WALK(walk16_clamp_f64, "16-byte nodes, clamping", 16, 0, 1, FLOAT64),
     WALK(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 0, 1, FLOAT32),
     MASK_ENTRIES(64, 64, 64, 64),
+    BITS_ENTRIES(64),
 };
 
 const espalier_kernel_list espalier_kernels__scalar = {kernels, sizeof kernels / sizeof kernels[0]};

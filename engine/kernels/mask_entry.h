@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Entries of the mask kernels in a level's list. Includes nothing; wants kernel.h, layout.h and
- * espalier.h before it. A level's file defines MASK_LEVEL, its name, and MASK_ISA, its number.
+ * espalier.h before it. A level's file defines LEVEL_NAME, its name, and LEVEL_ISA, its number.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
 #define ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
@@ -10,7 +10,7 @@
 #define MASK_ENTRY(text, where, codes, bytes, sums, most, least, row, block, each)                 \
     {                                                                                              \
         .column_count_max = (most),                                                                \
-        .name = text ", " MASK_LEVEL, .isa = MASK_ISA, .layout = (where), .bank = (codes),         \
+        .name = text ", " LEVEL_NAME, .isa = LEVEL_ISA, .layout = (where), .bank = (codes),        \
         .accumulator = (sums), .node_bytes = (bytes), .flight_rows = ESPALIER_GROUP_ROWS,          \
         .least_rows = (least), .sum_row = (row), .sum_block = (block), .each_row = (each)          \
     }
@@ -26,7 +26,23 @@
                bank##_select_##width##_sum_row, bank##_select_##width##_sum_block,                 \
                bank##_select_each_row)
 
-/* Both layouts, banks and accumulators; from how many rows on a block pays, for each. */
+/* BITS, whose codes have one byte; one row of at most `most` columns by `row`. */
+#define BITS_ENTRY(text, most, row, sums, width, least)                                            \
+    MASK_ENTRY("mask, up to 32 leaves, 1-byte codes" text, ESPALIER_FILE_BITS, ESPALIER_BANK_BYTE, \
+               6, sums, most, least, row##_##width##_sum_row, byte_bits_##width##_sum_block,       \
+               byte_bits_each_row)
+
+#define BITS_ENTRIES(least)                                                                        \
+    BITS_ENTRY("", 0, byte_bits, ESPALIER_ACCUMULATOR_FLOAT64, f64, least),                        \
+    BITS_ENTRY(", float32 sums", 0, byte_bits, ESPALIER_ACCUMULATOR_FLOAT32, f32, least)
+
+#define FEW_BITS_ENTRIES(few, columns, least)                                                      \
+    BITS_ENTRY(", up to " #columns " columns", columns, few##_bits, ESPALIER_ACCUMULATOR_FLOAT64,  \
+               f64, least),                                                                        \
+    BITS_ENTRY(", float32 sums, up to " #columns " columns", columns, few##_bits,                  \
+               ESPALIER_ACCUMULATOR_FLOAT32, f32, least)
+
+/* HEAP and SELECT, both banks and accumulators; from how many rows on a block pays, for each. */
 #define MASK_ENTRIES(heap_byte, heap_short, select_byte, select_short)                             \
     HEAP_ENTRY("1-byte codes", byte, 2, f64, ESPALIER_ACCUMULATOR_FLOAT64, heap_byte),             \
     HEAP_ENTRY("1-byte codes, float32 sums", byte, 2, f32, ESPALIER_ACCUMULATOR_FLOAT32,           \

@@ -807,7 +807,7 @@ class BenchTest(Case):
         generator = random.Random(7)
         rows.write_bytes(npy([[generator.uniform(0, 8) for _ in range(4)] for _ in range(300)]))
         answers = set()
-        for layout in ("walk", "mask", "heap", "select"):
+        for layout in ("walk", "mask", "heap", "select", "bits"):
             model = self.folder / f"{layout}.espalier"
             code, _, error = run("convert", NEW / "random_forest_model.pkl", "-o", model,
                                  "--layout", layout)
@@ -819,7 +819,7 @@ class BenchTest(Case):
             answers.add(out)
             code, out, error = run("info", model, "--json")
             part = json.loads(out)["parts"][0]["layout"]
-            self.assertIn(part, (layout,) if layout != "mask" else ("heap", "select"))
+            self.assertIn(part, (layout,) if layout != "mask" else ("heap", "bits"))
         self.assertEqual(len(answers), 1)
         code, _, error = run("convert", NEW / "random_forest_model.pkl", "-o",
                              self.folder / "no.espalier", "--layout", "flat")

@@ -12,7 +12,7 @@ import struct
 import subprocess
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
-LAYOUTS = ("walk", "heap", "select")
+LAYOUTS = ("walk", "heap", "select", "bits")
 ROWS_MAX = 40
 ODD = (float("nan"), float("inf"), float("-inf"), 0.0, -0.0, 1e-45, -1e-40, 3.4e38, 1e-35)
 # Outputs behind exp or log may differ by this much among C libraries; sums may not.

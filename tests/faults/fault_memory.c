@@ -301,6 +301,11 @@ static void test_every_allocation_of_flattening_fails(void **state)
         fail_each_of_flattening(&forest, layouts[i]);
     }
     espalier_forest_free(&forest);
+    synthetic_options bits = masks;
+    bits.decision_count_max = 20;
+    synthetic_forest_make(&bits, &forest);
+    fail_each_of_flattening(&forest, ESPALIER_LAYOUT_BITS);
+    espalier_forest_free(&forest);
 }
 
 int main(void)

@@ -55,7 +55,7 @@ static void evaluate_forest(const espalier_forest *forest)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    const espalier_source_input input = {data, bytes, "fuzz", MEMORY_MAX};
+    const espalier_source_input input = {data, bytes, "fuzz", MEMORY_MAX, NULL};
     espalier_error error = {0};
     espalier_forest forest = {0};
     espalier_source_summary summary = {0};

@@ -18,7 +18,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
 COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
-SIZE_MAX = 18 * 1000 * 1000
+SIZE_MAX = 20 * 1000 * 1000
 
 # Folder: (Python, packages). Exact versions, so that the set can be made again. The first part
 # of the name says which script trains. scikit-learn 0.22.2.post1 runs on Python 3.7 on purpose:
@@ -40,6 +40,18 @@ ENVIRONMENTS = {
                               "threadpoolctl==3.5.0 pandas==2.2.3 lz4==4.4.4"),
     "sklearn-1.9.1": ("3.13", "scikit-learn==1.9.1 numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 "
                               "threadpoolctl==3.8.0 pandas==3.1.1"),
+    "boosting-0.22.2.post1": ("3.7", "scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "
+                                     "joblib==0.14.1"),
+    "boosting-0.24.2": ("3.8", "scikit-learn==0.24.2 numpy==1.19.5 scipy==1.6.3 joblib==1.0.1 "
+                               "threadpoolctl==2.2.0"),
+    "boosting-1.2.2": ("3.11", "scikit-learn==1.2.2 numpy==1.24.2 scipy==1.10.1 joblib==1.2.0 "
+                               "threadpoolctl==3.1.0"),
+    "boosting-1.4.2": ("3.12", "scikit-learn==1.4.2 numpy==1.26.4 scipy==1.13.0 joblib==1.4.2 "
+                               "threadpoolctl==3.5.0"),
+    "boosting-1.6.1": ("3.13", "scikit-learn==1.6.1 numpy==2.2.2 scipy==1.15.1 joblib==1.4.2 "
+                               "threadpoolctl==3.5.0"),
+    "boosting-1.9.1": ("3.13", "scikit-learn==1.9.1 numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 "
+                               "threadpoolctl==3.8.0"),
     "lightgbm-2.2.3": ("3.7", "lightgbm==2.2.3 numpy==1.21.6 scipy==1.7.3 scikit-learn==1.0.2"),
     "lightgbm-3.0.0": ("3.8", "lightgbm==3.0.0 numpy==1.23.5 scipy==1.10.1 scikit-learn==1.3.2"),
     "lightgbm-3.3.5": ("3.9", "lightgbm==3.3.5 numpy==1.23.5 scipy==1.13.1 scikit-learn==1.6.1"),
@@ -53,10 +65,23 @@ ENVIRONMENTS = {
     "xgboost-3.0.5": ("3.12", "xgboost-cpu==3.0.5 numpy==2.2.2 scipy==1.15.1 scikit-learn==1.6.1"),
     "xgboost-3.4.1": ("3.13", "xgboost-cpu==3.4.1 numpy==2.2.2 scipy==1.15.1 "
                               "scikit-learn==1.6.1"),
+    "boosted-0.90-2.2.3": ("3.7", "xgboost==0.90 lightgbm==2.2.3 numpy==1.18.5 scipy==1.4.1 "
+                                  "scikit-learn==0.22.2.post1 joblib==0.14.1"),
+    "boosted-1.0.2-2.3.1": ("3.7", "xgboost==1.0.2 lightgbm==2.3.1 numpy==1.18.5 scipy==1.4.1 "
+                                   "scikit-learn==0.22.2.post1 joblib==0.14.1"),
+    "boosted-1.3.3-3.0.0": ("3.8", "xgboost==1.3.3 lightgbm==3.0.0 numpy==1.19.5 scipy==1.6.3 "
+                                   "scikit-learn==0.24.2 joblib==1.0.1"),
+    "boosted-1.7.6-3.3.5": ("3.11", "xgboost==1.7.6 lightgbm==3.3.5 numpy==1.24.2 scipy==1.10.1 "
+                                    "scikit-learn==1.2.2 joblib==1.2.0"),
+    "boosted-2.1.4-4.0.0": ("3.11", "xgboost-cpu==2.1.4 lightgbm==4.0.0 numpy==1.26.4 "
+                                    "scipy==1.13.0 scikit-learn==1.4.2 joblib==1.3.2"),
+    "boosted-3.4.1-4.7.0": ("3.13", "xgboost-cpu==3.4.1 lightgbm==4.7.0 numpy==2.2.2 "
+                                    "scipy==1.15.1 scikit-learn==1.6.1 joblib==1.4.2"),
 }
 
-SCRIPTS = {"sklearn": "train_fixtures.py", "lightgbm": "train_lightgbm.py",
-           "xgboost": "train_xgboost.py"}
+SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
+           "lightgbm": "train_lightgbm.py", "xgboost": "train_xgboost.py",
+           "boosted": "train_pickles.py"}
 
 
 def runs_as(path, wanted):

@@ -108,10 +108,9 @@ def add_containers(out, model, cases):
 def refused_estimators(data):
     from sklearn.base import clone
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import (BaggingClassifier, GradientBoostingClassifier, IsolationForest,
-                                  RandomForestClassifier, RandomTreesEmbedding, VotingClassifier)
+    from sklearn.ensemble import (BaggingClassifier, RandomForestClassifier, RandomTreesEmbedding,
+                                  VotingClassifier)
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import GridSearchCV
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -120,11 +119,9 @@ def refused_estimators(data):
     forest = RandomForestClassifier(2, max_depth=2, random_state=0)
     X, y = data.X[:60, [0, 2, 4]], data.classes(2)[:60]
     models = [LogisticRegression(), SVC(), KNeighborsClassifier(),
-              RandomTreesEmbedding(2, max_depth=2), GradientBoostingClassifier(n_estimators=2),
-              IsolationForest(n_estimators=2), make_pipeline(StandardScaler(), forest),
+              RandomTreesEmbedding(2, max_depth=2), make_pipeline(StandardScaler(), forest),
               BaggingClassifier(n_estimators=2), VotingClassifier([("a", forest)]),
-              CalibratedClassifierCV(forest, cv=2),
-              GridSearchCV(forest, {"max_depth": [1, 2]}, cv=2)]
+              CalibratedClassifierCV(forest, cv=2)]
     for model in models:
         if "random_state" in model.get_params():
             model.set_params(random_state=0)

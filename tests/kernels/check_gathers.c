@@ -9,14 +9,13 @@
 #include "espalier.h"
 #include "format/layout.h"
 #include "tests/kernels/kernel_levels.h"
+#include "tests/kernels/kernel_memory.h"
 
 #include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define TREES_MAX   70u
 #define NODES_MAX   4096u /* of a tree */
@@ -25,32 +24,6 @@
 #define COLUMNS_MAX 64u
 #define SLOTS_MAX   8u
 #define LEAF_ROWS   500u
-
-static uint8_t *guarded_end(size_t bytes)
-{
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t rounded = (bytes + page - 1) / page * page;
-    uint8_t *const pages =
-        mmap(NULL, rounded + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED || mprotect(pages + rounded, page, PROT_NONE) != 0) {
-        perror("mmap");
-        exit(1);
-    }
-    return pages + rounded;
-}
-
-static uint64_t random_state = 1;
-
-static uint32_t random_next(void)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33);
-}
-
-static uint32_t random_below(uint32_t limit)
-{
-    return random_next() % limit;
-}
 
 static float random_value(void)
 {

@@ -10,19 +10,18 @@
 #include "espalier.h"
 #include "format/layout.h"
 #include "tests/kernels/kernel_levels.h"
+#include "tests/kernels/kernel_memory.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define TREES_MAX  75u
 #define GROUPS_MAX 3u
 #define ROWS_MAX   (GROUPS_MAX * ESPALIER_GROUP_ROWS)
 
-/* ---- memory and random numbers ---- */
+/* ---- memory ---- */
 
 /* Memory that ends where an inaccessible page begins; never freed, reused by later cases. */
 typedef struct guarded {
@@ -32,15 +31,7 @@ typedef struct guarded {
 
 static guarded guarded_make(size_t bytes)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    const size_t rounded = (bytes + page - 1) / page * page;
-    uint8_t *const pages =
-        mmap(NULL, rounded + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pages == MAP_FAILED || mprotect(pages + rounded, page, PROT_NONE) != 0) {
-        perror("mmap");
-        exit(1);
-    }
-    return (guarded){pages + rounded, rounded};
+    return (guarded){guarded_end(bytes), whole_pages(bytes)};
 }
 
 /* The last `bytes` before the inaccessible page. */
@@ -51,19 +42,6 @@ static void *last_bytes(const guarded *memory, size_t bytes)
         exit(1);
     }
     return memory->end - bytes;
-}
-
-static uint64_t random_state = 1;
-
-static uint32_t random_next(void)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return (uint32_t)(random_state >> 33);
-}
-
-static uint32_t random_below(uint32_t limit)
-{
-    return random_next() % limit;
 }
 
 /* ---- cases ---- */
@@ -81,7 +59,7 @@ typedef struct mask_case {
     uint32_t layout;
     uint32_t bank;
     uint32_t accumulator;
-    uint32_t size; /* HEAP: levels, 0: mixed; SELECT: leaves, 0: mixed */
+    uint32_t size; /* HEAP: levels, 0: mixed; SELECT, BITS: leaves, 0: mixed */
     shape form;
     uint32_t tree_count;
     uint32_t column_count;
@@ -197,6 +175,38 @@ static void fill_select(const mask_case *c, const espalier_kernel_tree *tree, ui
     }
 }
 
+/* A sound tree from a list of spans of leaves, the left one of two on top. */
+static void fill_bits(const mask_case *c, const espalier_kernel_tree *tree, uint8_t *nodes)
+{
+    struct {
+        uint32_t first, count;
+    } stack[64];
+    uint32_t words[ESPALIER_BITS_LEAVES] = {0};
+    uint32_t depth = 0;
+    uint32_t node = 0;
+    memset(nodes, 0, ESPALIER_BITS_LEAVES);
+    memset(nodes + ESPALIER_BITS_LEAVES, UINT8_MAX, ESPALIER_BITS_LEAVES);
+    stack[depth].first = 0;
+    stack[depth++].count = tree->leaf_count;
+    while (depth > 0) {
+        depth--;
+        const uint32_t first = stack[depth].first;
+        const uint32_t count = stack[depth].count;
+        if (count == 1) {
+            continue;
+        }
+        const uint32_t left = 1 + left_share(c->form, count - 1);
+        nodes[node] = (uint8_t)random_column(c);
+        nodes[ESPALIER_BITS_LEAVES + node] = (uint8_t)random_code(c);
+        words[espalier_bits_word(node++)] = ((UINT32_C(1) << left) - 1) << first;
+        stack[depth].first = first + left;
+        stack[depth++].count = count - left;
+        stack[depth].first = first;
+        stack[depth++].count = left;
+    }
+    memcpy(nodes + 2 * ESPALIER_BITS_LEAVES, words, sizeof words);
+}
+
 static void fill_random(uint8_t *bytes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -204,11 +214,26 @@ static void fill_random(uint8_t *bytes, size_t count)
     }
 }
 
+static size_t node_bytes(const mask_case *c)
+{
+    const size_t width = c->bank == ESPALIER_BANK_BYTE ? 1 : 2;
+    return c->layout == ESPALIER_FILE_HEAP   ? 2 * width
+           : c->layout == ESPALIER_FILE_BITS ? 2 + sizeof(uint32_t)
+                                             : sizeof(espalier_file_node_select);
+}
+
+static uint32_t leaf_room(const mask_case *c, const espalier_kernel_tree *tree)
+{
+    return c->layout == ESPALIER_FILE_HEAP   ? tree->leaf_count
+           : c->layout == ESPALIER_FILE_BITS ? ESPALIER_BITS_LEAVES
+                                             : ESPALIER_SELECT_LEAVES;
+}
+
 /* Lays out the trees' nodes; the last tree's readable nodes end at the inaccessible page. */
 static void make_trees(const mask_case *c, mask_model *m)
 {
     const bool heap = c->layout == ESPALIER_FILE_HEAP;
-    const size_t width = c->bank == ESPALIER_BANK_BYTE ? 1 : 2;
+    const bool select = c->layout == ESPALIER_FILE_SELECT;
     size_t bytes = 0;
     uint32_t leaf_rows = 0;
     for (uint32_t t = 0; t < c->tree_count; t++) {
@@ -218,18 +243,18 @@ static void make_trees(const mask_case *c, mask_model *m)
             tree->depth = c->size != 0 ? c->size : 1 + random_below(ESPALIER_HEAP_LEVELS);
             tree->leaf_count = UINT32_C(1) << tree->depth;
             tree->last = (tree->depth > 5 ? tree->leaf_count : ESPALIER_HEAP_NODES) - 1;
-            bytes += ((size_t)tree->last + 1) * 2 * width;
         } else {
-            tree->leaf_count = c->size != 0 ? c->size : 1 + random_below(ESPALIER_SELECT_LEAVES);
+            tree->leaf_count = c->size != 0 ? c->size : 1 + random_below(leaf_room(c, tree));
             tree->depth = tree->leaf_count - 1;
-            tree->last = (tree->leaf_count + 6) / 8 * 8 - (tree->leaf_count > 1 ? 1 : 0);
-            bytes += ((size_t)tree->last + 1) * sizeof(espalier_file_node_select);
+            tree->last = select ? (tree->leaf_count + 6) / 8 * 8 - (tree->leaf_count > 1 ? 1 : 0)
+                                : ESPALIER_BITS_LEAVES - 1;
         }
+        bytes += ((size_t)tree->last + 1) * node_bytes(c);
         /* Tables overlap here and there, as deduplication may have it. */
         leaf_rows += random_below(4) == 0 ? tree->leaf_count / 2 : tree->leaf_count;
         tree->slot = random_below(c->extra_slots + 1);
     }
-    if (!heap) {
+    if (select) {
         bytes -= ((size_t)m->trees[c->tree_count - 1].last + 1) * sizeof(espalier_file_node_select);
         bytes += ESPALIER_SELECT_REACH * sizeof(espalier_file_node_select);
     }
@@ -241,11 +266,15 @@ static void make_trees(const mask_case *c, mask_model *m)
         tree->nodes = nodes;
         if (heap) {
             fill_heap(c, tree, nodes);
-        } else if (c->form != SHAPE_HOSTILE) {
+        } else if (select && c->form != SHAPE_HOSTILE) {
             fill_select(c, tree, nodes);
+        } else if (!select && (c->form != SHAPE_HOSTILE || random_below(2) == 0)) {
+            fill_bits(c, tree, nodes); /* hostile: columns, and one bit that makes it no tree */
+            nodes[2 * ESPALIER_BITS_LEAVES + random_below(128)] ^=
+                c->form == SHAPE_HOSTILE ? (uint8_t)(1u << random_below(8)) : 0;
         }
-        nodes += ((size_t)tree->last + 1) * (heap ? 2 * width : sizeof(espalier_file_node_select));
-        const uint32_t end = tree->first_leaf + (heap ? tree->leaf_count : ESPALIER_SELECT_LEAVES);
+        nodes += ((size_t)tree->last + 1) * node_bytes(c);
+        const uint32_t end = tree->first_leaf + leaf_room(c, tree);
         leaf_last = end - 1 > leaf_last ? end - 1 : leaf_last;
     }
     m->arguments.trees = m->trees;
@@ -314,6 +343,22 @@ static uint32_t plain_leaf(const mask_case *c, const mask_model *m,
             h = 2 * h + (load_code(codes, first + column * stride, width) > threshold ? 1 : 0);
         }
         return h - (UINT32_C(1) << tree->depth);
+    }
+    if (c->layout == ESPALIER_FILE_BITS) {
+        uint32_t cleared = 0;
+        for (uint32_t i = 0; i < ESPALIER_BITS_LEAVES; i++) {
+            uint32_t word = 0;
+            memcpy(&word,
+                   tree->nodes + 2 * ESPALIER_BITS_LEAVES + sizeof word * espalier_bits_word(i),
+                   sizeof word);
+            const uint32_t code = load_code(codes, first + tree->nodes[i] * stride, width);
+            cleared |= code > tree->nodes[ESPALIER_BITS_LEAVES + i] ? word : 0;
+        }
+        uint32_t leaf = 0;
+        while (leaf < ESPALIER_BITS_LEAVES - 1 && (cleared >> leaf & 1) != 0) {
+            leaf++;
+        }
+        return leaf;
     }
     const uint32_t root = ESPALIER_SELECT_LEAVES - (tree->leaf_count - 1);
     uint32_t place = root;
@@ -516,6 +561,12 @@ static void check_level(uint32_t level)
             check_sizes(c, level, 0);
             for (size_t i = 0; i < sizeof leaf_counts / sizeof leaf_counts[0]; i++) {
                 check_sizes(c, level, leaf_counts[i]);
+            }
+            c.layout = ESPALIER_FILE_BITS;
+            for (uint32_t size = 0; size <= ESPALIER_BITS_LEAVES && bank == ESPALIER_BANK_BYTE;
+                 size++) {
+                check_sizes(c, level, size);
+                check_sizes(c, level, size);
             }
         }
     }

@@ -305,11 +305,14 @@ static void attack(const synthetic_options *options, uint32_t layout, uint32_t r
 static void check_masks(uint32_t layout)
 {
     for (uint64_t seed = 1; seed <= 12; seed++) {
+        const bool bits = layout == ESPALIER_LAYOUT_BITS;
+        const uint32_t decisions = bits ? 7 + 2 * (uint32_t)seed : 20 * (uint32_t)seed;
+        const uint32_t features = seed == 12 && !bits ? 300 : 1 + (uint32_t)seed;
         const synthetic_options options = {.seed = 100 + seed,
                                            .trainer = (synthetic_trainer)(seed % 3),
                                            .tree_count = 2 + (uint32_t)seed * 3,
-                                           .feature_count = seed == 12 ? 300 : 1 + (uint32_t)seed,
-                                           .decision_count_max = 20 * (uint32_t)seed,
+                                           .feature_count = features,
+                                           .decision_count_max = decisions,
                                            .group_count = 1,
                                            .class_count = (uint32_t)(seed % 4),
                                            .shape = SYNTHETIC_BEST_FIRST,
@@ -329,6 +332,12 @@ static void check_select_nodes(void **state)
 {
     (void)state;
     check_masks(ESPALIER_LAYOUT_SELECT);
+}
+
+static void check_bits_nodes(void **state)
+{
+    (void)state;
+    check_masks(ESPALIER_LAYOUT_BITS);
 }
 
 static void check_narrow_nodes(void **state)
@@ -483,7 +492,8 @@ static void check_changing_layout(uint32_t layout, synthetic_trainer trainer)
                                        .trainer = trainer,
                                        .tree_count = 33,
                                        .feature_count = 7,
-                                       .decision_count_max = 60,
+                                       .decision_count_max =
+                                           layout == ESPALIER_LAYOUT_BITS ? 31 : 60,
                                        .group_count = 1,
                                        .class_count = 3,
                                        .shape = SYNTHETIC_BEST_FIRST,
@@ -534,14 +544,16 @@ static void check_changing_file(void **state)
     check_changing_layout(ESPALIER_LAYOUT_WALK, SYNTHETIC_FOREST);
     check_changing_layout(ESPALIER_LAYOUT_HEAP, SYNTHETIC_XGBOOST);
     check_changing_layout(ESPALIER_LAYOUT_SELECT, SYNTHETIC_LIGHTGBM);
+    check_changing_layout(ESPALIER_LAYOUT_BITS, SYNTHETIC_LIGHTGBM);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(check_narrow_nodes), cmocka_unit_test(check_wide_nodes),
-        cmocka_unit_test(check_heap_nodes),   cmocka_unit_test(check_select_nodes),
-        cmocka_unit_test(check_clamping),     cmocka_unit_test(check_changing_file),
+        cmocka_unit_test(check_narrow_nodes),  cmocka_unit_test(check_wide_nodes),
+        cmocka_unit_test(check_heap_nodes),    cmocka_unit_test(check_select_nodes),
+        cmocka_unit_test(check_bits_nodes),    cmocka_unit_test(check_clamping),
+        cmocka_unit_test(check_changing_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

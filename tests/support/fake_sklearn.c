@@ -165,9 +165,17 @@ void put_array(pickle_writer *writer, const char *code, char order, const uint64
 
 void put_objects_open(pickle_writer *writer, uint64_t count)
 {
+    put_object_rows_open(writer, count, 0);
+}
+
+void put_object_rows_open(pickle_writer *writer, uint64_t rows, uint64_t columns)
+{
     put_array_start(writer);
-    put_int(writer, (int64_t)count);
-    put_opcode(writer, '\x85');
+    put_int(writer, (int64_t)rows);
+    if (columns > 0) {
+        put_int(writer, (int64_t)columns);
+    }
+    put_opcode(writer, columns > 0 ? '\x86' : '\x85');
     put_dtype(writer, "O8", '|');
     put_bool(writer, false);
     put_bytes(writer, "](", 2);
@@ -179,12 +187,6 @@ void put_objects_close(pickle_writer *writer)
 }
 
 /* ---- node records --------------------------------------------------------------------------- */
-
-typedef struct fake_field {
-    const char *name;
-    const char *code;
-    uint32_t offset;
-} fake_field;
 
 static const fake_field fields_64[] = {{"left_child", "i8", 0},
                                        {"right_child", "i8", 8},
@@ -218,13 +220,6 @@ static const fake_field fields_unknown[] = {{"left_child", "i8", 0},
 static const fake_field fields_short[] = {{"left_child", "i8", 0},
                                           {"right_child", "i8", 8},
                                           {"feature", "i8", 16}};
-
-typedef struct fake_record {
-    const fake_field *fields;
-    uint32_t field_count;
-    uint32_t item_bytes;
-    char order;
-} fake_record;
 
 static const fake_record records[] = {
     [FAKE_NODES_56] = {fields_64, 7, 56, '<'},
@@ -260,6 +255,17 @@ static void put_record_dtype(pickle_writer *writer, const fake_record *record)
     put_int(writer, record->item_bytes);
     put_int(writer, 1);
     put_int(writer, 16);
+    put_bytes(writer, "tb", 2);
+}
+
+void put_records(pickle_writer *writer, const fake_record *record, uint32_t count, const void *data)
+{
+    put_array_start(writer);
+    put_int(writer, count);
+    put_opcode(writer, '\x85');
+    put_record_dtype(writer, record);
+    put_bool(writer, false);
+    put_raw(writer, data, (size_t)count * record->item_bytes);
     put_bytes(writer, "tb", 2);
 }
 
@@ -305,13 +311,7 @@ static void put_nodes(pickle_writer *writer, const fake_tree *tree)
                         &record->fields[k], &tree->nodes[i], record->order == '>');
         }
     }
-    put_array_start(writer);
-    put_int(writer, tree->node_count);
-    put_opcode(writer, '\x85');
-    put_record_dtype(writer, record);
-    put_bool(writer, false);
-    put_raw(writer, data, bytes);
-    put_bytes(writer, "tb", 2);
+    put_records(writer, record, tree->node_count, data);
     free(data);
 }
 
@@ -401,7 +401,7 @@ static void put_parameters(pickle_writer *writer, const fake_estimator *estimato
     }
 }
 
-static void put_labels(pickle_writer *writer, const fake_labels *labels)
+void put_labels(pickle_writer *writer, const fake_labels *labels)
 {
     const uint64_t shape[1] = {labels->count};
     if (labels->code[0] != 'O') {
@@ -468,8 +468,8 @@ static void open_estimator(pickle_writer *writer, const fake_estimator *estimato
     }
 }
 
-static void put_single(pickle_writer *writer, const fake_estimator *estimator, const char *module,
-                       const char *name, const fake_tree *tree)
+void put_tree_estimator(pickle_writer *writer, const fake_estimator *estimator, const char *module,
+                        const char *name, const fake_tree *tree)
 {
     open_estimator(writer, estimator, module, name);
     put_text(writer, "splitter");
@@ -489,7 +489,8 @@ static void put_single(pickle_writer *writer, const fake_estimator *estimator, c
 void put_estimator(pickle_writer *writer, const fake_estimator *estimator)
 {
     if (estimator->inner == NULL) {
-        put_single(writer, estimator, estimator->module, estimator->name, &estimator->trees[0]);
+        put_tree_estimator(writer, estimator, estimator->module, estimator->name,
+                           &estimator->trees[0]);
         return;
     }
     open_estimator(writer, estimator, estimator->module, estimator->name);
@@ -498,8 +499,8 @@ void put_estimator(pickle_writer *writer, const fake_estimator *estimator)
         put_text(writer, "estimators_");
         put_bytes(writer, "](", 2);
         for (size_t i = 0; i < estimator->tree_count; i++) {
-            put_single(writer, estimator, "sklearn.tree._classes", estimator->inner,
-                       &estimator->trees[i]);
+            put_tree_estimator(writer, estimator, "sklearn.tree._classes", estimator->inner,
+                               &estimator->trees[i]);
         }
         if (estimator->shared_tree) {
             put_bytes(writer, "q\x07", 2);

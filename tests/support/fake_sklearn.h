@@ -39,6 +39,23 @@ void put_array(pickle_writer *writer, const char *code, char order, const uint64
 /* A one-dimensional object array: between the two come its `count` items. */
 void put_objects_open(pickle_writer *writer, uint64_t count);
 void put_objects_close(pickle_writer *writer);
+/* The same of two dimensions: between the two come rows x columns items. columns 0: one only. */
+void put_object_rows_open(pickle_writer *writer, uint64_t rows, uint64_t columns);
+
+/* A structured array of `count` records that lie packed in data; the order is '<' or '>'. */
+typedef struct fake_field {
+    const char *name;
+    const char *code;
+    uint32_t offset;
+} fake_field;
+typedef struct fake_record {
+    const fake_field *fields;
+    uint32_t field_count;
+    uint32_t item_bytes;
+    char order;
+} fake_record;
+void put_records(pickle_writer *writer, const fake_record *record, uint32_t count,
+                 const void *data);
 
 /* ---- estimators ----------------------------------------------------------------------------- */
 
@@ -107,6 +124,11 @@ typedef struct fake_estimator {
 
 /* The estimator as a value inside a stream. */
 void put_estimator(pickle_writer *writer, const fake_estimator *estimator);
+
+/* A fitted tree of a class, with what the estimator says of its features and outputs. */
+void put_tree_estimator(pickle_writer *writer, const fake_estimator *estimator, const char *module,
+                        const char *name, const fake_tree *tree);
+void put_labels(pickle_writer *writer, const fake_labels *labels);
 
 /* A whole file at `path`, made of one writer's bytes. Returns 0, or -1. */
 int write_pickle_file(const pickle_writer *writer, const char *path);

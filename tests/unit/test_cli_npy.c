@@ -55,6 +55,8 @@ static void test_good_headers(void **state)
          1, 2, 1},
         {1, "{'descr': '|i1', 'fortran_order': False, 'shape': (), }\n", 'i', 1, false, false, 0, 1,
          1},
+        {1, "{'descr': '<i8', 'fortran_order': False, 'shape': (4, 5, 3), }\n", 'i', 8, false,
+         false, 3, 4, 15},
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         espalier_npy npy;
@@ -121,7 +123,7 @@ static void test_cut_headers(void **state)
 {
     (void)state;
     unsigned char header[ESPALIER_NPY_WRITE_BYTES_MAX];
-    const size_t bytes = espalier_npy_write_header(header, "<f8", 10, 3);
+    const size_t bytes = espalier_npy_write_header(header, "<f8", 10, 3, 0);
     for (size_t cut = 0; cut < bytes; cut++) {
         espalier_npy npy;
         espalier_message message;
@@ -152,14 +154,16 @@ static void test_written_headers(void **state)
     (void)state;
     static const struct {
         const char *descr;
-        uint64_t rows, columns;
+        uint64_t rows, columns, depth;
         const char *text;
     } cases[] = {
-        {"<f8", 10, 3, "{'descr': '<f8', 'fortran_order': False, 'shape': (10, 3), }"},
-        {"<f8", 10, 0, "{'descr': '<f8', 'fortran_order': False, 'shape': (10,), }"},
-        {"<i8", 123456, 200, "{'descr': '<i8', 'fortran_order': False, 'shape': (123456, 200), }"},
-        {"<U10", 3, 0, "{'descr': '<U10', 'fortran_order': False, 'shape': (3,), }"},
-        {"|b1", 0, 2, "{'descr': '|b1', 'fortran_order': False, 'shape': (0, 2), }"},
+        {"<f8", 10, 3, 0, "{'descr': '<f8', 'fortran_order': False, 'shape': (10, 3), }"},
+        {"<f8", 10, 0, 0, "{'descr': '<f8', 'fortran_order': False, 'shape': (10,), }"},
+        {"<i8", 123456, 200, 0,
+         "{'descr': '<i8', 'fortran_order': False, 'shape': (123456, 200), }"},
+        {"<U10", 3, 0, 0, "{'descr': '<U10', 'fortran_order': False, 'shape': (3,), }"},
+        {"|b1", 0, 2, 0, "{'descr': '|b1', 'fortran_order': False, 'shape': (0, 2), }"},
+        {"<i8", 7, 30, 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (7, 30, 1), }"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         unsigned char header[ESPALIER_NPY_WRITE_BYTES_MAX];
@@ -168,12 +172,12 @@ static void test_written_headers(void **state)
         memcpy(expected, "\x93NUMPY\x01\x00\x76\x00", 10);
         memcpy(expected + 10, cases[i].text, strlen(cases[i].text));
         expected[127] = '\n';
-        const size_t bytes =
-            espalier_npy_write_header(header, cases[i].descr, cases[i].rows, cases[i].columns);
+        const size_t bytes = espalier_npy_write_header(header, cases[i].descr, cases[i].rows,
+                                                       cases[i].columns, cases[i].depth);
         assert_int_equal(bytes, sizeof expected);
         assert_memory_equal(header, expected, sizeof expected);
         assert_int_equal(espalier_npy_write_header(header, cases[i].descr, UINT64_MAX,
-                                                   cases[i].columns),
+                                                   cases[i].columns, cases[i].depth),
                          bytes);
     }
 }

@@ -301,6 +301,20 @@ static void test_select(void **state)
     attack(&options, ESPALIER_LAYOUT_SELECT);
 }
 
+static void test_bits(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 7,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 4,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 14,
+                                       .group_count = 1,
+                                       .class_count = 2,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    attack(&options, ESPALIER_LAYOUT_BITS);
+}
+
 static void test_ranks(void **state)
 {
     (void)state;
@@ -358,10 +372,15 @@ static void test_every_check_was_reached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier), cmocka_unit_test(test_counts_tree),
-        cmocka_unit_test(test_regressor),  cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_select),     cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_linked),     cmocka_unit_test(test_every_check_was_reached),
+        cmocka_unit_test(test_classifier),
+        cmocka_unit_test(test_counts_tree),
+        cmocka_unit_test(test_regressor),
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_linked),
+        cmocka_unit_test(test_every_check_was_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

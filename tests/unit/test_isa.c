@@ -103,8 +103,8 @@ static void test_every_level_or_an_error(void **state)
 {
     (void)state;
     static const uint32_t layouts[] = {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_HEAP,
-                                       ESPALIER_LAYOUT_SELECT};
-    for (size_t l = 0; l < 3; l++) {
+                                       ESPALIER_LAYOUT_SELECT, ESPALIER_LAYOUT_BITS};
+    for (size_t l = 0; l < sizeof layouts / sizeof layouts[0]; l++) {
         model_bytes bytes;
         espalier_model *const model = open_model(layouts[l], &bytes);
         for (uint32_t isa = 0; isa < ESPALIER_ISA_COUNT + 3; isa++) {

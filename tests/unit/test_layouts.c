@@ -5,8 +5,10 @@
  * at the reference's leaves and sums.
  */
 #include "convert/flatten.h"
+#include "convert/flatten_work.h"
 #include "convert/golden.h"
 #include "convert/reference.h"
+#include "engine/kernels/bits_tree.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -190,6 +192,36 @@ static uint32_t follow_select(const espalier_flat *flat, const espalier_file_tre
     return place - ESPALIER_SELECT_LEAVES;
 }
 
+/* By the words' definition, and by the tree they must be: the two agree. */
+static uint32_t follow_bits(const espalier_flat *flat, const espalier_file_tree *tree,
+                            const double *columns)
+{
+    const uint8_t *const nodes =
+        (const uint8_t *)flat->nodes.data + tree->first_node * ESPALIER_BITS_NODE_BYTES;
+    const uint32_t inner = tree->leaf_count - 1;
+    uint32_t cleared = 0;
+    for (uint32_t i = 0; i < ESPALIER_BITS_LEAVES; i++) {
+        uint32_t word = 0;
+        memcpy(&word, nodes + 64 + sizeof word * espalier_bits_word(i), sizeof word);
+        assert_true(i < inner ? word != 0 : word == 0 && nodes[i] == 0 && nodes[32 + i] == 255);
+        cleared |= columns[nodes[i]] > (double)nodes[32 + i] ? word : 0;
+    }
+    uint32_t leaf = 0;
+    while (leaf < 31 && (cleared >> leaf & 1) != 0) {
+        leaf++;
+    }
+    espalier_bits_tree children;
+    assert_true(espalier_bits_tree_of(nodes, tree->leaf_count, &children));
+    uint32_t position = 0;
+    for (uint32_t step = 0; step < tree->depth && position < inner; step++) {
+        position = columns[nodes[position]] > (double)nodes[32 + position]
+                       ? children.right[position]
+                       : children.left[position];
+    }
+    assert_int_equal(position, inner + leaf);
+    return leaf;
+}
+
 /* Adds a leaf's row to the sums. */
 static void add_leaf(const espalier_flat *flat, const espalier_file_tree *tree, uint64_t leaf,
                      double *sums)
@@ -228,8 +260,9 @@ static void evaluate(const espalier_flat *flat, const double *row, double *colum
         if (flat->part.layout == ESPALIER_FILE_WALK) {
             leaf = follow_walk(flat, &trees[i], columns, &place);
         } else {
-            place = flat->part.layout == ESPALIER_FILE_HEAP
-                        ? follow_heap(flat, &trees[i], columns)
+            place = flat->part.layout == ESPALIER_FILE_HEAP ? follow_heap(flat, &trees[i], columns)
+                    : flat->part.layout == ESPALIER_FILE_BITS
+                        ? follow_bits(flat, &trees[i], columns)
                         : follow_select(flat, &trees[i], columns);
             leaf = trees[i].first_leaf + place;
         }
@@ -285,6 +318,8 @@ static void check_trees(const espalier_flat *flat)
 {
     const espalier_file_tree *const trees = flat->trees.data;
     const bool heap = flat->part.layout == ESPALIER_FILE_HEAP;
+    const bool bits = flat->part.layout == ESPALIER_FILE_BITS;
+    const uint32_t shape_leaves = bits ? 32 : 256;
     uint64_t nodes = 0;
     uint64_t rows = 0;
     for (uint32_t i = 0; i < flat->part.tree_count; i++) {
@@ -305,9 +340,10 @@ static void check_trees(const espalier_flat *flat)
         } else {
             assert_int_equal(trees[i].leaf_count, (trees[i].source_node_count + 1) / 2);
             const uint32_t decisions = trees[i].leaf_count - 1;
-            assert_int_equal(trees[i].node_count, decisions > 0 ? (decisions + 7) / 8 * 8 : 8);
+            const uint32_t select_nodes = decisions > 0 ? (decisions + 7) / 8 * 8 : 8;
+            assert_int_equal(trees[i].node_count, bits ? 32 : select_nodes);
         }
-        assert_true(trees[i].first_leaf + (heap ? trees[i].leaf_count : 256) <=
+        assert_true(trees[i].first_leaf + (heap ? trees[i].leaf_count : shape_leaves) <=
                     flat->part.leaf_count);
     }
     assert_int_equal(flat->nodes.bytes, nodes * flat->part.node_bytes);
@@ -435,6 +471,35 @@ static void test_shallow_forests_in_every_layout(void **state)
         assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_HEAP), ESPALIER_BANK_FLOAT);
         assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_SELECT), ESPALIER_BANK_FLOAT);
         espalier_forest_free(&forest);
+
+        options.decision_count_max = options.decision_count_max % 32;
+        synthetic_forest_make(&options, &forest);
+        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_BITS), ESPALIER_BANK_BYTE);
+        espalier_forest_free(&forest);
+    }
+}
+
+/* 32 leaves on a chain to either side, and in trees of every shape. */
+static void test_full_trees_of_bits(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        const synthetic_options options = {
+            .seed = seed,
+            .tree_count = 6,
+            .feature_count = 3,
+            .decision_count_max = 31,
+            .group_count = 1,
+            .shape = seed % 3 == 0   ? SYNTHETIC_CHAIN
+                     : seed % 3 == 1 ? SYNTHETIC_PREORDER
+                                     : SYNTHETIC_BEST_FIRST,
+            .missing_allowed = true,
+            .trainer = seed % 2 == 0 ? SYNTHETIC_XGBOOST : SYNTHETIC_LIGHTGBM,
+        };
+        espalier_forest forest;
+        synthetic_forest_make(&options, &forest);
+        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_BITS), ESPALIER_BANK_BYTE);
+        espalier_forest_free(&forest);
     }
 }
 
@@ -484,6 +549,7 @@ static void test_trees_that_decide_nothing(void **state)
     assert_in_range(lone, 1, 19);
     (void)check_layout(&forest, ESPALIER_LAYOUT_HEAP);
     (void)check_layout(&forest, ESPALIER_LAYOUT_SELECT);
+    (void)check_layout(&forest, ESPALIER_LAYOUT_BITS);
     (void)check_layout(&forest, ESPALIER_LAYOUT_WALK);
     espalier_forest_free(&forest);
 
@@ -589,7 +655,9 @@ static void test_the_shape_decides(void **state)
     expect_choice(&options, "heap", "mask, complete trees: at most 6 levels, 20 byte columns");
     options.depth_max = 0;
     options.decision_count_max = 30;
-    expect_choice(&options, "select", "mask, trees of any shape: at most 31 leaves, 20 byte");
+    expect_choice(&options, "bits", "mask, trees of any shape: at most 31 leaves, 20 byte");
+    options.decision_count_max = 33;
+    expect_choice(&options, "select", "mask, trees of any shape: at most 34 leaves, 20 byte");
     options.decision_count_max = 300;
     expect_choice(&options, "walk", "leaves; masks hold 8 or 256");
     options.decision_count_max = 30;
@@ -624,6 +692,8 @@ static void test_layouts_that_cannot_hold_it(void **state)
     expect_limit(&forest, ESPALIER_LAYOUT_HEAP, "levels in a tree, at most 8");
     expect_limit(&forest, ESPALIER_LAYOUT_SELECT, "leaves in a tree, at most 256");
     expect_limit(&forest, ESPALIER_LAYOUT_MASK, "leaves in a tree, at most 256");
+    expect_limit(&forest, ESPALIER_LAYOUT_BITS, "x.json: the bits layout cannot hold it: ");
+    expect_limit(&forest, ESPALIER_LAYOUT_BITS, "leaves in a tree, at most 32");
     espalier_forest_free(&forest);
 
     const synthetic_options broad = {.seed = 92,
@@ -635,18 +705,79 @@ static void test_layouts_that_cannot_hold_it(void **state)
     synthetic_forest_make(&broad, &forest);
     expect_limit(&forest, ESPALIER_LAYOUT_SELECT, "columns of at most 65,535 cuts, at most 65536");
     espalier_forest_free(&forest);
+
+    const synthetic_options wide = {.seed = 93,
+                                    .tree_count = 60,
+                                    .feature_count = 300,
+                                    .decision_count_max = 31,
+                                    .group_count = 1,
+                                    .shape = SYNTHETIC_BEST_FIRST,
+                                    .trainer = SYNTHETIC_XGBOOST};
+    synthetic_forest_make(&wide, &forest);
+    expect_limit(&forest, ESPALIER_LAYOUT_BITS, "columns of at most 255 cuts, at most 256");
+    espalier_forest_free(&forest);
+}
+
+/*
+ * One feature with one threshold more than a column can have cuts. Masks took it, and the file that
+ * came of it did not open; a walk compares float32 as it is. Only what choosing reads is there: the
+ * shape of the trees, and decisions without leaves.
+ */
+static void test_more_cuts_than_a_column_has(void **state)
+{
+    (void)state;
+    const uint32_t cut_count = ESPALIER_LIMIT_CUTS + 1;
+    espalier_forest_tree tree = {.node_count = 511, .leaf_count = 256, .depth = 255};
+    uint32_t width = 1;
+    espalier_forest forest = {.trees = &tree,
+                              .tree_count = 1,
+                              .node_count = cut_count,
+                              .left = calloc(cut_count, sizeof(uint32_t)),
+                              .feature = calloc(cut_count, sizeof(uint32_t)),
+                              .threshold = malloc(cut_count * sizeof(double)),
+                              .missing_left = calloc(cut_count, 1),
+                              .leaf_width = 1,
+                              .group_count = 1,
+                              .group_width = &width,
+                              .feature_count = 1};
+    assert_true(forest.left != NULL && forest.feature != NULL && forest.threshold != NULL &&
+                forest.missing_left != NULL);
+    for (uint32_t i = 0; i < cut_count; i++) {
+        forest.threshold[i] = (double)i; /* each a float32 */
+    }
+    expect_limit(&forest, ESPALIER_LAYOUT_SELECT,
+                 "x.json: the select layout cannot hold it: 16777217 cuts in one column, at most "
+                 "16777216");
+    espalier_flat flat = {0};
+    espalier_error error;
+    espalier_flattening work = {.forest = &forest,
+                                .source = "x.json",
+                                .error = &error,
+                                .flat = &flat};
+    uint64_t count = 0;
+    assert_int_equal(espalier_columns_init(&work.columns, &forest, &count), ESPALIER_OK);
+    assert_int_equal(espalier_flatten_choose(&work, ESPALIER_LAYOUT_ANY), ESPALIER_OK);
+    assert_string_equal(flat.layout, "walk");
+    assert_string_equal(flat.why, "walk: 16777217 cuts in one column; masks hold 16777216");
+    espalier_columns_free(&work.columns);
+    free(forest.left);
+    free(forest.feature);
+    free(forest.threshold);
+    free(forest.missing_left);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shallow_forests_in_every_layout),
+        cmocka_unit_test(test_full_trees_of_bits),
         cmocka_unit_test(test_chains_and_full_trees),
         cmocka_unit_test(test_trees_that_decide_nothing),
         cmocka_unit_test(test_segments_and_banks),
         cmocka_unit_test(test_seventy_thousand_cuts),
         cmocka_unit_test(test_the_shape_decides),
         cmocka_unit_test(test_layouts_that_cannot_hold_it),
+        cmocka_unit_test(test_more_cuts_than_a_column_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

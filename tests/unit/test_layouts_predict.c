@@ -244,6 +244,27 @@ static void test_shallow_trees(void **state)
     }
 }
 
+/* Up to 256 columns: what a level keeps in registers, and more. */
+static void test_few_leaves(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        for (int trainer = SYNTHETIC_FOREST; trainer <= SYNTHETIC_LIGHTGBM; trainer++) {
+            const synthetic_options options = {.seed = 70 + seed,
+                                               .trainer = (synthetic_trainer)trainer,
+                                               .tree_count = 1 + (uint32_t)seed * 5,
+                                               .feature_count = 1 + (uint32_t)seed * 4,
+                                               .decision_count_max = 31,
+                                               .group_count = 1,
+                                               .class_count = (uint32_t)(seed % 4),
+                                               .missing_allowed = seed < 8,
+                                               .shape = seed % 3 == 0 ? SYNTHETIC_CHAIN
+                                                                      : SYNTHETIC_BEST_FIRST};
+            check_forest(&options, ESPALIER_LAYOUT_BITS);
+        }
+    }
+}
+
 static void test_chains(void **state)
 {
     (void)state;
@@ -317,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shallow_trees),
+        cmocka_unit_test(test_few_leaves),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_many_columns),
         cmocka_unit_test(test_rows_behind_the_last_leaf),

@@ -145,8 +145,8 @@ static void test_other_policies(void **state)
         {"osmium", "x"},
         {"pathlib", "PosixPath"},
         {"collections", "OrderedDict"},
-        {"xgboost.sklearn", "XGBClassifier"},
-        {"lightgbm.basic", "Booster"},
+        {"xgboost.dask", "DaskXGBClassifier"},
+        {"lightgbm.basic", "Dataset"},
         {"uuid", "UUID"},
         {"datetime", "datetime"},
     };

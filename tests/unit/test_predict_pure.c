@@ -105,6 +105,7 @@ enum {
     NORMALISES,
     HEAP,
     SELECT,
+    BITS,
     RANKS,
     SUBJECTS
 };
@@ -114,7 +115,7 @@ static void subject_make(subject *s, int which)
     static const uint32_t layouts[SUBJECTS] = {
         [AVERAGES] = ESPALIER_LAYOUT_WALK, [NORMALISES] = ESPALIER_LAYOUT_WALK,
         [HEAP] = ESPALIER_LAYOUT_HEAP,     [SELECT] = ESPALIER_LAYOUT_SELECT,
-        [RANKS] = ESPALIER_LAYOUT_WALK,
+        [BITS] = ESPALIER_LAYOUT_BITS,     [RANKS] = ESPALIER_LAYOUT_WALK,
     };
     const synthetic_options options = {.seed = 3,
                                        .trainer = which == HEAP     ? SYNTHETIC_XGBOOST
@@ -122,7 +123,7 @@ static void subject_make(subject *s, int which)
                                                                     : SYNTHETIC_FOREST,
                                        .tree_count = which == NORMALISES ? 1 : 37,
                                        .feature_count = 11,
-                                       .decision_count_max = 70,
+                                       .decision_count_max = which == BITS ? 31 : 70,
                                        .group_count = which >= HEAP ? 1 : 2,
                                        .class_count = 3,
                                        .shape = which >= HEAP ? SYNTHETIC_BEST_FIRST

@@ -2,20 +2,9 @@
 /*
  * The scikit-learn importer on pickles made by hand: what it reads, and every lie a file can tell.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "convert/sources/sklearn.h"
-#include "convert/sources/source_find.h"
-#include "tests/support/fake_sklearn.h"
+#include "tests/unit/test_sklearn.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define TREE_MODULE   "sklearn.tree._classes"
 #define FOREST_MODULE "sklearn.ensemble._forest"
@@ -53,31 +42,6 @@ static fake_estimator make_forest(const fake_tree *trees, size_t count)
     return estimator;
 }
 
-static espalier_status load_writer(const pickle_writer *writer, uint64_t memory_bytes_max,
-                                   espalier_forest *forest, espalier_error *error)
-{
-    *forest = (espalier_forest){0};
-    espalier_pickle *pickle = NULL;
-    const espalier_pickle_value *model = NULL;
-    espalier_source_path *const path = calloc(1, sizeof *path);
-    assert_non_null(path);
-    espalier_status status =
-        espalier_pickle_parse(writer->data, writer->bytes, NULL, &pickle, error);
-    if (status == ESPALIER_OK) {
-        status = espalier_source_choose(pickle, "here.pkl", NULL, &model, path, error);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_load(pickle, "here.pkl", path->text, model, memory_bytes_max,
-                                       forest, error);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_forest_validate(forest, "here.pkl", error);
-    }
-    espalier_pickle_free(pickle);
-    free(path);
-    return status;
-}
-
 static espalier_status load(const fake_estimator *estimator, espalier_forest *forest,
                             espalier_error *error)
 {
@@ -88,12 +52,6 @@ static espalier_status load(const fake_estimator *estimator, espalier_forest *fo
     const espalier_status status = load_writer(&writer, 1u << 20, forest, error);
     pickle_writer_free(&writer);
     return status;
-}
-
-static void fail_load(const espalier_error *error)
-{
-    fail_msg("refused: %s", error->message);
-    abort(); /* fail_msg does not come back, but is not declared so */
 }
 
 static void loads(const fake_estimator *estimator, espalier_forest *forest)
@@ -110,11 +68,7 @@ static void refuses(const fake_estimator *estimator, espalier_status status, con
     espalier_error error = {0};
     const espalier_status got = load(estimator, &forest, &error);
     espalier_forest_free(&forest);
-    if (got != status || error.status != status || strstr(error.message, word) == NULL ||
-        strstr(error.message, "here.pkl") == NULL) {
-        fail_msg("status %d, not %d, or no '%s' in: %s", (int)got, (int)status, word,
-                 error.message);
-    }
+    check_refusal(got, status, word, &error);
 }
 
 static void refuses_tree(fake_tree tree, espalier_status status, const char *word)

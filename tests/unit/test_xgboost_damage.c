@@ -316,7 +316,6 @@ static void test_files_are_listed(void **state)
     check_listed(spaced, strlen(spaced), "XGBoost JSON", "3.0.5", true);
     check_listed(writer.bytes, writer.count, "XGBoost UBJSON", "3.0.5", true);
     check_listed(unsupported, strlen(unsupported), "XGBoost JSON", "3.0.5", false);
-    check_listed("binf\0\0\0\0", 8, "XGBoost binary", "", false);
     check_listed("[ {\"nodeid\":0}]", 15, "XGBoost dump, JSON", "", false);
     free(unsupported);
     free(spaced);
@@ -345,10 +344,14 @@ static void test_files_are_loaded(void **state)
     options.memory_bytes_max = 100;
     assert_int_equal(espalier_source_load_forest(FILE_NAME, &options, &forest, &facts, &error),
                      ESPALIER_ERROR_SOURCE_LIMIT);
-    write_file("binf", 4);
-    assert_int_equal(espalier_source_load_forest(FILE_NAME, NULL, &forest, &facts, &error),
+    options.memory_bytes_max = 0;
+    write_file("[ {\"nodeid\":0}]", 15);
+    assert_int_equal(espalier_source_load_forest(FILE_NAME, NULL, &forest, NULL, &error),
                      ESPALIER_ERROR_SOURCE_UNSUPPORTED);
     assert_non_null(strstr(error.message, "save_model(\"model.json\")"));
+    write_file("binf", 4); /* the old format, cut */
+    assert_int_equal(espalier_source_load_forest(FILE_NAME, NULL, &forest, NULL, &error),
+                     ESPALIER_ERROR_SOURCE_TRUNCATED);
 }
 
 int main(void)

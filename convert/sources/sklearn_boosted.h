@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Estimators and Boosters of XGBoost and LightGBM inside a saved object: the model that a Booster
+ * keeps as bytes or text goes to the reader of that format, and what the objects around it say
+ * (labels, best iteration, missing value, names) goes with it. What they mean by that is in
+ * docs/semantics.md.
+ * May include: include/, convert/forest.h, format/, the pickle reader, source_kind.h.
+ * Must never: copy a model, or guess. What does not fit is refused by name.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_BOOSTED_H
+#define ESPALIER_CONVERT_SOURCES_SKLEARN_BOOSTED_H
+
+#include "convert/sources/sklearn.h"
+#include "convert/sources/source_kind.h"
+
+/* What a value is, if it is of one of the two libraries; else OTHER. */
+espalier_source_class espalier_sklearn_boosted_classify(const espalier_pickle *pickle,
+                                                        const espalier_pickle_value *value);
+
+/* Why one of theirs is not converted, into text[capacity]; false: there is nothing to say. */
+bool espalier_sklearn_boosted_explain(const espalier_pickle *pickle,
+                                      const espalier_pickle_value *value, const char *path,
+                                      char *text, size_t capacity);
+
+/* Where to look, and how much memory to take. */
+typedef struct espalier_sklearn_boosted {
+    const espalier_pickle *pickle;
+    const uint8_t *stream; /* what the pickle was read from, for places in it */
+    size_t stream_bytes;
+    const char *source;
+    const char *path;                   /* of the value */
+    const espalier_pickle_value *value; /* classified as SUPPORTED */
+    uint64_t memory_bytes_max;
+} espalier_sklearn_boosted;
+
+/*
+ * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet, and
+ * *summary (zeroed before). Status: those of espalier_source_kind's load.
+ */
+espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_boosted *boosted,
+                                              espalier_forest *forest,
+                                              espalier_source_summary *summary,
+                                              espalier_error *error_out);
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What every estimator of scikit-learn has: features, their names, the version and class for the
+ * metadata; and the helpers of all the importer's files. See sklearn.h.
+ */
+#include "convert/sources/sklearn_internal.h"
+
+#include "convert/sources/params.h"
+#include "format/error.h"
+#include "format/layout.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- helpers of all the importer's files ---------------------------------------------------- */
+
+espalier_status espalier_sklearn_fail(const espalier_sklearn_import *import,
+                                      const espalier_pickle_value *at, espalier_status status,
+                                      const char *format, ...)
+{
+    char cause[320];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(cause, sizeof cause, format, arguments);
+    va_end(arguments);
+    const uint64_t offset = at == NULL ? ESPALIER_OFFSET_NONE : espalier_pickle_offset(at);
+    (void)espalier_error_set(import->error, status, 0, offset, "%s: %s%s%s", import->source,
+                             import->path.text, import->path.bytes > 0 ? ": " : "", cause);
+    return status;
+}
+
+espalier_status espalier_sklearn_allocate(espalier_sklearn_import *import, uint64_t count,
+                                          uint64_t bytes, void **out)
+{
+    *out = NULL;
+    if (bytes != 0 && count > import->memory_left / bytes) {
+        (void)espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
+                                    "the forest does not fit into %" PRIu64
+                                    " bytes of working memory",
+                                    import->memory_bytes_max);
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    import->memory_left -= count * bytes;
+    *out = calloc(count > 0 ? (size_t)count : 1, (size_t)bytes);
+    if (*out == NULL) {
+        (void)espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY,
+                                    "no memory for %" PRIu64 " x %" PRIu64 " bytes", count, bytes);
+        return ESPALIER_ERROR_MEMORY;
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_sklearn_attribute(const espalier_sklearn_import *import,
+                                           const espalier_pickle_value *object, const char *name,
+                                           bool required, const espalier_pickle_value **value_out)
+{
+    *value_out = NULL;
+    if (espalier_pickle_attribute(import->pickle, object, name, value_out, NULL) != ESPALIER_OK) {
+        return espalier_sklearn_fail(import, object, ESPALIER_ERROR_SOURCE_SYNTAX,
+                                     "%s cannot be looked up: it occurs twice, or the object's "
+                                     "state is no dict",
+                                     name);
+    }
+    if (required && *value_out == NULL) {
+        return espalier_sklearn_fail(import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "there is no %s", name);
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_sklearn_count(const espalier_sklearn_import *import,
+                                       const espalier_pickle_value *object, const char *name,
+                                       uint32_t max, uint32_t *count_out)
+{
+    const espalier_pickle_value *value;
+    const espalier_status status = espalier_sklearn_attribute(import, object, name, true, &value);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    int64_t count;
+    if (!espalier_pickle_get_int64(value, &count) || count < 1 || count > max) {
+        return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "%s is no integer from 1 to %" PRIu32, name, max);
+    }
+    *count_out = (uint32_t)count;
+    return ESPALIER_OK;
+}
+
+bool espalier_sklearn_is_set(const espalier_sklearn_import *import,
+                             const espalier_pickle_value *object, const char *name)
+{
+    const espalier_pickle_value *value = NULL;
+    (void)espalier_pickle_attribute(import->pickle, object, name, &value, NULL);
+    return value != NULL && espalier_pickle_kind_of(value) != ESPALIER_PICKLE_NONE;
+}
+
+/* ---- features ------------------------------------------------------------------------------- */
+
+/* n_features_in_ since 0.23, n_features_ before and for a while after. */
+static espalier_status read_feature_count(espalier_sklearn_import *import)
+{
+    const espalier_pickle_value *newer;
+    const espalier_pickle_value *older;
+    espalier_status status =
+        espalier_sklearn_attribute(import, import->estimator, "n_features_in_", false, &newer);
+    if (status == ESPALIER_OK) {
+        status =
+            espalier_sklearn_attribute(import, import->estimator, "n_features_", false, &older);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    status = espalier_sklearn_count(import, import->estimator,
+                                    newer != NULL ? "n_features_in_" : "n_features_",
+                                    ESPALIER_LIMIT_FEATURES, &import->forest->feature_count);
+    int64_t count;
+    if (status == ESPALIER_OK && newer != NULL && older != NULL &&
+        (!espalier_pickle_get_int64(older, &count) || count != import->forest->feature_count)) {
+        return espalier_sklearn_fail(import, older, ESPALIER_ERROR_SOURCE_TREE,
+                                     "n_features_ differs from n_features_in_");
+    }
+    return status;
+}
+
+static espalier_status read_feature_names(espalier_sklearn_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    const espalier_pickle_value *value;
+    void *names;
+    espalier_status status =
+        espalier_sklearn_attribute(import, import->estimator, "feature_names_in_", false, &value);
+    if (status != ESPALIER_OK || value == NULL) {
+        return status;
+    }
+    espalier_source_path_attribute(&import->path, "feature_names_in_");
+    const espalier_pickle_array *const array = espalier_pickle_get_array(value);
+    if (array == NULL || array->dim_count != 1 || array->element_count != forest->feature_count) {
+        return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
+                                     "no array of %" PRIu32 " names", forest->feature_count);
+    }
+    status = espalier_sklearn_allocate(import, forest->feature_count, sizeof *forest->feature_names,
+                                       &names);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    forest->feature_names = names;
+    for (uint32_t i = 0; i < forest->feature_count && status == ESPALIER_OK; i++) {
+        size_t bytes = 0;
+        status = espalier_sklearn_text(import, value, array, i, "feature name",
+                                       &forest->feature_names[i], &bytes);
+        if (status == ESPALIER_OK && memchr(forest->feature_names[i], '\0', bytes) != NULL) {
+            status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                           "feature name %" PRIu32 " holds a NUL", i);
+        }
+    }
+    return status;
+}
+
+/* Framework, version, class and hyper-parameters. */
+static espalier_status describe_trainer(espalier_sklearn_import *import, const char *version)
+{
+    espalier_forest *const forest = import->forest;
+    const espalier_pickle_name *const name = espalier_pickle_class(import->estimator);
+    const size_t bytes = name->module.bytes + name->name.bytes + 2;
+    forest->framework = strdup("scikit-learn");
+    forest->version = *version == '\0' ? NULL : strdup(version);
+    forest->class_name = malloc(bytes);
+    if (forest->framework == NULL || (forest->version == NULL && *version != '\0') ||
+        forest->class_name == NULL ||
+        espalier_params_json(import->estimator, &forest->parameters_json) != ESPALIER_OK) {
+        return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY,
+                                     "no memory for the metadata");
+    }
+    (void)snprintf(forest->class_name, bytes, "%.*s.%.*s", (int)name->module.bytes,
+                   name->module.data, (int)name->name.bytes, name->name.data);
+    return ESPALIER_OK;
+}
+
+static espalier_status load_kind(espalier_sklearn_import *import)
+{
+    switch (import->class->kind) {
+    case ESPALIER_SKLEARN_BOOSTING:
+        return espalier_sklearn_load_boosting(import);
+    case ESPALIER_SKLEARN_HISTOGRAM:
+        return espalier_sklearn_load_histogram(import);
+    case ESPALIER_SKLEARN_ISOLATION:
+        return espalier_sklearn_load_isolation(import);
+    default:
+        return espalier_sklearn_load_forest(import);
+    }
+}
+
+espalier_status espalier_sklearn_load(const espalier_pickle *pickle, const char *source,
+                                      const char *path, const espalier_pickle_value *estimator,
+                                      uint64_t memory_bytes_max, espalier_forest *forest,
+                                      espalier_error *error_out)
+{
+    espalier_sklearn_import import = {.pickle = pickle,
+                                      .source = source,
+                                      .error = error_out,
+                                      .forest = forest,
+                                      .estimator = estimator,
+                                      .class = espalier_sklearn_class_of(estimator),
+                                      .memory_bytes_max = memory_bytes_max,
+                                      .memory_left = memory_bytes_max};
+    (void)snprintf(import.path.text, sizeof import.path.text, "%s", path);
+    import.path.bytes = strlen(import.path.text);
+    char version[64];
+    espalier_sklearn_version_text(pickle, estimator, version, sizeof version);
+    import.version = espalier_sklearn_version_parse(version);
+    espalier_status status = read_feature_count(&import);
+    import.tree_features = forest->feature_count;
+    if (status == ESPALIER_OK) {
+        const size_t path_bytes = import.path.bytes;
+        status = read_feature_names(&import);
+        espalier_source_path_cut(&import.path, path_bytes);
+    }
+    if (status == ESPALIER_OK) {
+        status = load_kind(&import);
+    }
+    if (status == ESPALIER_OK) {
+        status = describe_trainer(&import, version);
+    }
+    return status;
+}

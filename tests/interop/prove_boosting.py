@@ -1,0 +1,356 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random boosting models and isolation forests of scikit-learn through the espalier command.
+
+    python prove_boosting.py --espalier PATH [--models N] [--only NAME] [--seed N] [--verbose]
+
+Runs inside an environment with scikit-learn, any version from 0.22 on; not part of the test suite,
+which has fixtures. Each model is trained on random data with random parameters, saved by pickle or
+joblib, converted in every layout and asked for every output that the trainer has, with float64 and
+float32 rows, one row and all; rows lie on thresholds and beside them. Margins, leaves and classes
+are compared bit for bit, what goes through exp and pow within 2 ulp. One line per difference; exit 1
+if there is any. The last lines say how many numbers of each output differed by how many ulp.
+"""
+import argparse
+import collections
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import warnings
+
+import joblib
+import numpy as np
+import sklearn
+
+VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+if VERSION < (1, 0):
+    from sklearn.experimental import enable_hist_gradient_boosting
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegressor,
+                              HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+                              IsolationForest)
+
+from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
+
+warnings.filterwarnings("ignore")
+
+LAYOUTS = ("automatic", "walk", "mask")
+LINKED_ULP_MAX = 2
+SPECIAL = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1.17549435e-38, 1e30, -1e30, FLOAT32_MAX,
+           -FLOAT32_MAX]
+
+
+class Prover:
+    def __init__(self, espalier, folder):
+        self.espalier = os.path.abspath(espalier)
+        self.folder = folder
+        self.counts = collections.Counter()  # (estimator, output, ulp) -> numbers
+        self.findings = 0
+        self.refused = 0  # layouts that cannot hold a model
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def run(self, *arguments):
+        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=120)
+        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
+
+    def complain(self, what, text):
+        self.findings += 1
+        print("%s: %s" % (what, text), flush=True)
+
+    def compare_output(self, name, kind, wanted, what, scale=None):
+        """wanted: (array, is it linked); scale: of linked numbers that have lost digits."""
+        wanted, linked = wanted
+        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"),
+                          "--output", kind, "-o", self.path("found.npy"))
+        if failed:
+            self.complain(what, failed)
+            return
+        found = np.load(self.path("found.npy"))
+        if found.dtype.kind != wanted.dtype.kind or found.shape != wanted.shape:
+            self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
+                                                            wanted.dtype, wanted.shape))
+            return
+        if wanted.dtype.kind != "f":
+            differing = int(np.count_nonzero(found != wanted))
+            self.counts[name, kind, 0] += wanted.size - differing
+            if differing:
+                self.complain(what, "%d of %d %ss differ" % (differing, wanted.size, kind))
+            return
+        same = found.view(np.int64) == np.ascontiguousarray(wanted).view(np.int64)
+        step = np.spacing(np.abs(wanted if scale is None else scale))
+        ulps = np.where(same, 0, np.ceil(np.abs(found - wanted) / step))
+        ulps = np.where(same | (ulps > 0), ulps, 1)  # zeros of other signs
+        for one, count in zip(*np.unique(ulps, return_counts=True)):
+            self.counts[name, kind, one] += int(count)
+        if not ulps.max() <= (LINKED_ULP_MAX if linked else 0):
+            self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
+                np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
+
+    def compare(self, model, rows, what):
+        source = self.path("trained.pkl")
+        if self.findings % 2:
+            joblib.dump(model, source, compress=3)
+        else:
+            with open(source, "wb") as file:
+                pickle.dump(model, file)
+        with np.errstate(all="ignore"):
+            narrow = rows.astype(np.float32)
+        cases = [(rows, answers(model, rows))]
+        cases.append((narrow, answers(model, narrow)))
+        one = {kind: (array[-1:], linked) for kind, (array, linked) in cases[0][1].items()}
+        cases.append((rows[-1:], one))
+        name = type(model).__name__
+        for layout in LAYOUTS:
+            options = ["--layout", layout] if layout != "automatic" else []
+            failed = self.run("convert", source, "-o", self.path("model.espalier"), *options)
+            if failed and layout == "mask" and "cannot hold it" in failed:
+                self.refused += 1
+                continue
+            if failed:
+                self.complain(what, failed)
+                continue
+            for asked, wanted in cases:
+                write_npy(self.path("rows.npy"), asked)
+                for kind, array in wanted.items():
+                    scale = wanted["score"][0] if name == "IsolationForest" else None
+                    self.compare_output(name, kind, array, "%s, %s" % (what, layout), scale)
+
+
+def answers(model, rows):
+    """What the trainer's own calls return, and whether it went through exp or pow."""
+    if isinstance(model, IsolationForest):
+        return {"score": (model.score_samples(rows), True),
+                "margin": (model.decision_function(rows), True),
+                "class": (model.predict(rows), False)}
+    found = {}
+    if hasattr(model, "predict_proba"):
+        found["margin"] = (model.decision_function(rows), model_starts_linked(model))
+        found["probability"] = (model.predict_proba(rows), True)
+        found["class"] = (fixed_width(model.predict(rows)), False)
+    else:
+        linked = model.loss in ("poisson", "gamma")
+        found["value"] = (model.predict(rows), linked)
+        found["margin"] = found["value"]
+        if linked:
+            found["margin"] = (np.asarray(model._raw_predict(rows)).ravel(), False)
+    if hasattr(model, "apply"):
+        found["leaf"] = (model.apply(rows).astype(np.int64), False)
+    return found
+
+
+def model_starts_linked(model):
+    """A GradientBoosting classifier's first guess is a logarithm."""
+    return isinstance(model, GradientBoostingClassifier) and not isinstance(model.init_, str)
+
+
+# --- Rows -----------------------------------------------------------------------------------------
+
+def splits_of(model):
+    """(feature, threshold) of all nodes."""
+    found = []
+    if hasattr(model, "_predictors"):
+        for predictor in [one for pair in model._predictors for one in pair]:
+            nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
+            name = "num_threshold" if "num_threshold" in nodes.dtype.names else "threshold"
+            found += zip(nodes["feature_idx"].tolist(), nodes[name].tolist())
+        return found
+    for index, one in enumerate(np.ravel(model.estimators_)):
+        inner = one.tree_.children_left >= 0
+        features = one.tree_.feature[inner]
+        if isinstance(model, IsolationForest):
+            features = model.estimators_features_[index][features]
+        found += zip(features.tolist(), one.tree_.threshold[inner].tolist())
+    return found
+
+
+def mix_rows(rng, model, width, count, missing, infinite):
+    """Rows with features on and beside thresholds, and special values."""
+    near = {feature: [] for feature in range(width)}
+    for feature, threshold in splits_of(model):
+        near[int(feature)] += neighbours(threshold) if missing or np.isfinite(threshold) else []
+    special = SPECIAL + ([np.nan] if missing else [])
+    special += [np.inf, -np.inf, 1e300] if infinite else []
+    rows = rng.randn(count, width)
+    for row in rows[count // 3:]:
+        for feature in range(width):
+            chance = rng.randint(8)
+            if chance == 0:
+                row[feature] = special[rng.randint(len(special))]
+            elif chance < 5 and near[feature]:
+                row[feature] = near[feature][rng.randint(len(near[feature]))]
+    return np.vstack([rows] + [np.full((1, width), value) for value in special])
+
+
+# --- Models ---------------------------------------------------------------------------------------
+
+def choose(rng, *values):
+    return values[rng.randint(len(values))]
+
+
+def make_labels(rng, target, count):
+    codes = np.digitize(target, np.quantile(target, np.linspace(0, 1, count + 1)[1:-1]))
+    codes[:count] = np.arange(count)
+    kind = rng.randint(4)
+    if kind == 0:
+        return np.array(["class %d" % i for i in range(count)])[codes]
+    if kind == 1:
+        return codes.astype(float) * 2 - 3
+    return codes > 0 if kind == 2 and count == 2 else codes * 3 - 4
+
+
+def make_first_guess(rng, classifier):
+    if rng.randint(3):
+        return None
+    if rng.randint(2):
+        return "zero"
+    if not classifier:
+        return choose(rng, DummyRegressor(strategy="constant", constant=-0.75),
+                      DummyRegressor(strategy="quantile", quantile=0.3),
+                      DummyRegressor(strategy="median"), DummyRegressor())
+    return choose(rng, DummyClassifier(strategy="prior"),
+                  DummyClassifier(strategy="most_frequent"), DummyClassifier(strategy="uniform"),
+                  DummyClassifier(strategy="constant", constant=1))
+
+
+def make_gradient(rng, classifier, width):
+    options = dict(n_estimators=int(choose(rng, 1, 2, 5, 30)),
+                   learning_rate=choose(rng, 0.1, 1.0, 0.07, 1, 0.333, rng.uniform(0.01, 1)),
+                   max_depth=choose(rng, 1, 3, 6, None), subsample=choose(rng, 1.0, 0.6),
+                   max_leaf_nodes=choose(rng, None, None, 7, 40),
+                   init=make_first_guess(rng, classifier), random_state=int(rng.randint(1 << 30)))
+    if options["max_depth"] is None and options["max_leaf_nodes"] is None:
+        options["max_depth"] = 9
+    if rng.randint(4) == 0:
+        options.update(n_iter_no_change=2, validation_fraction=0.3)
+    if classifier:
+        first = "log_loss" if VERSION >= (1, 1) else "deviance"
+        return GradientBoostingClassifier(loss=choose(rng, first, first, "exponential"), **options)
+    new = VERSION >= (1, 0)
+    loss = choose(rng, "squared_error" if new else "ls", "absolute_error" if new else "lad",
+                  "huber", "quantile")
+    return GradientBoostingRegressor(loss=loss, alpha=choose(rng, 0.9, 0.3), **options)
+
+
+def make_histogram(rng, classifier, width):
+    options = dict(max_iter=int(choose(rng, 1, 2, 5, 30)),
+                   learning_rate=choose(rng, 0.1, 1.0, rng.uniform(0.01, 1)),
+                   max_depth=choose(rng, None, 2, 6), max_leaf_nodes=choose(rng, 2, 7, 31, 60),
+                   min_samples_leaf=choose(rng, 1, 5, 20), max_bins=choose(rng, 255, 4, 40),
+                   l2_regularization=choose(rng, 0.0, 0.5),
+                   random_state=int(rng.randint(1 << 30)))
+    stopping = dict(n_iter_no_change=2, validation_fraction=choose(rng, 0.3, None))
+    if rng.randint(4) == 0:
+        options.update(stopping)
+        if VERSION >= (0, 23):
+            options["early_stopping"] = True
+    elif VERSION >= (0, 23):
+        options["early_stopping"] = False
+    if VERSION >= (0, 23) and rng.randint(4) == 0:
+        options["monotonic_cst"] = rng.randint(-1, 2, size=width).tolist()
+    if classifier:
+        if options.get("monotonic_cst") and VERSION < (1, 2):
+            del options["monotonic_cst"]  # and with several classes never
+        return HistGradientBoostingClassifier(**options)
+    new = VERSION >= (1, 0)
+    losses = ["squared_error" if new else "least_squares",
+              "absolute_error" if new else "least_absolute_deviation"]
+    losses += ["poisson"] if VERSION >= (0, 23) else []
+    losses += ["quantile"] if VERSION >= (1, 1) else []
+    losses += ["gamma"] if VERSION >= (1, 3) else []
+    options["loss"] = choose(rng, *losses)
+    if options["loss"] == "quantile":
+        options["quantile"] = 0.7
+    if options["loss"] not in losses[:1]:
+        options.pop("monotonic_cst", None)
+    return HistGradientBoostingRegressor(**options)
+
+
+def make_isolation(rng, classifier, width):
+    least = 1 if VERSION >= (1, 0) else 2
+    return IsolationForest(n_estimators=int(choose(rng, 1, 3, 10, 50)),
+                           max_samples=choose(rng, "auto", least, 2, 3, 50, 0.5, 1.0, 1.0),
+                           max_features=choose(rng, 1.0, 1.0, 0.5, 1),
+                           contamination=choose(rng, "auto", 0.1, 0.3),
+                           bootstrap=bool(rng.randint(2)),
+                           random_state=int(rng.randint(1 << 30)))
+
+
+MAKERS = [("gradient classifier", make_gradient, True), ("histogram", make_histogram, False),
+          ("isolation", make_isolation, False), ("gradient regressor", make_gradient, False),
+          ("histogram classifier", make_histogram, True)]
+
+
+def make_data(rng, name):
+    """Data, target, and whether values may be missing and infinite when the model predicts."""
+    width = int(choose(rng, 1, 3, 8, 20))
+    data = rng.randn(int(choose(rng, 12, 60, 300, 1000)), width)
+    if rng.randint(2):
+        data = np.round(data * 2) / 2
+    target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
+    any_number = name.startswith("histogram") or (name == "isolation" and VERSION >= (1, 6))
+    if any_number and rng.randint(2):
+        data[rng.rand(*data.shape) < 0.2] = np.nan
+        if rng.randint(2):  # missing alone decides: thresholds of infinity
+            target += 5.0 * np.isnan(data[:, 0])
+    if name.startswith("histogram") and rng.randint(4) == 0:
+        data[rng.rand(*data.shape) < 0.05] = np.inf
+    return data, target, any_number
+
+
+def prove_models(prover, seed, count, only, verbose):
+    for index in range(count):
+        name, maker, classifier = MAKERS[index % len(MAKERS)]
+        if only and only not in name:
+            continue
+        rng = np.random.RandomState([seed, index])
+        data, target, any_number = make_data(rng, name)
+        model = maker(rng, classifier, data.shape[1])
+        if classifier:
+            two = getattr(model, "loss", "") == "exponential"
+            target = make_labels(rng, target, 2 if two else choose(rng, 2, 2, 3, 5, 9))
+        elif getattr(model, "loss", "") in ("poisson", "gamma"):
+            target = np.exp(np.clip(target, -3, 3))
+        what = "model %d, %s" % (index, " ".join(str(model).split()))
+        if VERSION < (0, 23):  # which shows every parameter
+            what = "model %d, %s, %s" % (index, name, getattr(model, "loss", ""))
+        weight = rng.uniform(0.2, 3, size=len(data)) if rng.randint(3) == 0 else None
+        if VERSION < (0, 23) and name.startswith("histogram"):
+            weight = None
+        if verbose:
+            print(what, flush=True)
+        try:
+            model.fit(data, target, **({} if weight is None else {"sample_weight": weight}))
+        except ValueError as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what, str(error).split("\n")[0][:100]))
+            continue
+        rows = mix_rows(rng, model, data.shape[1], 200, any_number, any_number)
+        prover.compare(model, rows, what)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--espalier", required=True, metavar="PATH")
+    parser.add_argument("--models", type=int, default=50, metavar="N")
+    parser.add_argument("--only", metavar="NAME", help="only estimators like this")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        prover = Prover(arguments.espalier, folder)
+        prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+    totals = collections.Counter()
+    for (name, kind, ulp), count in sorted(prover.counts.items()):
+        print("%s %s: %d numbers, %g ulp" % (name, kind, count, ulp))
+        totals["compared"] += count
+    print("scikit-learn %s: %d numbers compared, %d findings, %d times no mask layout" % (
+        sklearn.__version__, totals["compared"], prover.findings, prover.refused))
+    return 1 if prover.findings or not totals["compared"] else 0
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    sys.exit(main())

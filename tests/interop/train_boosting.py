@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the boosting fixtures of one scikit-learn version: train_boosting.py FIXTURES_DIR
+MANIFEST_PART.
+
+Runs inside the environment that make_fixtures.py prepared (Python 3.7 or newer). Every seed is fixed.
+Must never compute an expected answer by itself: everything expected is what the trainer returned.
+"""
+import os
+import sys
+
+import joblib
+import numpy as np
+import sklearn
+
+from fixture_set import FixtureSet, write_npy
+from prove_boosting import VERSION, answers, mix_rows
+
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegressor,
+                              HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+                              IsolationForest)
+from sklearn.linear_model import LinearRegression
+
+ROWS = 16
+WIDTH = 4
+
+
+class Data:
+    def __init__(self):
+        rng = np.random.RandomState(20)
+        self.X = rng.randn(160, WIDTH)
+        self.score = self.X[:, 0] + np.sin(self.X.sum(axis=1)) + 0.1 * rng.randn(len(self.X))
+        self.missing = self.X.copy()
+        self.missing[rng.rand(*self.X.shape) < 0.2] = np.nan
+
+    def classes(self, count):
+        edges = np.quantile(self.score, np.linspace(0, 1, count + 1)[1:-1])
+        return np.digitize(self.score, edges)
+
+
+class BoostingSet(FixtureSet):
+    """Rows of both widths have answers of their own: histograms compare in float64."""
+
+    def case(self, stem, model, rows, width):
+        with np.errstate(all="ignore"):
+            rows = rows if width == 64 else rows.astype(np.float32)
+        parts = ["%s.rows%d.npy" % (stem, width)]
+        write_npy(self.path(parts[0]), rows)
+        for kind, (array, linked) in sorted(answers(model, rows).items()):
+            name = "%s.%s%d.npy" % (stem, kind, width)
+            write_npy(self.path(name), array)
+            parts.append("%s%s=%s" % (kind, "~" if linked else "", name))
+        return " ".join(parts)
+
+    def model(self, stem, model, purpose, numbers, refused=()):
+        """numbers: whether rows hold NaN and infinities; refused: rows that predict refuses."""
+        name = stem + ".joblib"
+        self.dump(name, model, compress=3)
+        rows = mix_rows(np.random.RandomState(len(stem)), model, WIDTH, ROWS, numbers, numbers)
+        cases = [self.case(stem, model, rows, width) for width in (64, 32)]
+        for what, words in refused:
+            value = {"nan": np.nan, "infinite": np.inf}[what]
+            bad = np.zeros((2, WIDTH))
+            bad[1, 2] = value
+            try:
+                model.predict(bad)
+            except ValueError:
+                write_npy(self.path("%s.%s.npy" % (stem, what)), bad)
+                cases.append("%s.%s.npy !%s" % (stem, what, words))
+            else:
+                raise AssertionError("%s takes %s" % (stem, what))
+        self.line(name, type(model).__name__, purpose, "; ".join(cases))
+
+
+REFUSED = (("nan", "nan|missing row"), ("infinite", "inf row"))
+
+
+def add_gradient(out, data):
+    old = VERSION < (1, 0)
+    X, names = data.X, np.array(["ash", "b\u00fcche", "oak"])
+    options = dict(n_estimators=5, max_depth=3, random_state=1)
+    out.model("gradient_binary", GradientBoostingClassifier(**options).fit(X, data.classes(2)),
+              "two classes", False, REFUSED)
+    out.model("gradient_names", GradientBoostingClassifier(learning_rate=0.3, **options).fit(
+        X, names[data.classes(3)]), "three classes, text labels", False)
+    out.model("gradient_nine", GradientBoostingClassifier(
+        n_estimators=3, max_depth=1, init="zero", random_state=2).fit(X, data.classes(9)),
+        "nine classes, which NumPy adds pairwise; from zero", False)
+    out.model("gradient_exponential", GradientBoostingClassifier(
+        loss="exponential", subsample=0.7, **options).fit(X, data.classes(2) > 0),
+        "exponential loss, boolean labels", False)
+    out.model("gradient_certain", GradientBoostingClassifier(
+        init=DummyClassifier(strategy="most_frequent"), **options).fit(X, data.classes(2)),
+        "a first guess that is certain, and clipped", False)
+    for loss in ("ls" if old else "squared_error", "lad" if old else "absolute_error", "huber",
+                 "quantile"):
+        out.model("gradient_" + loss, GradientBoostingRegressor(
+            loss=loss, max_leaf_nodes=6, learning_rate=0.37, n_estimators=4, max_depth=None,
+            random_state=3).fit(X, data.score), "loss %s, best-first trees" % loss, False)
+    out.model("gradient_constant", GradientBoostingRegressor(
+        init=DummyRegressor(strategy="constant", constant=-0.75), **options).fit(X, data.score),
+        "a constant first guess", False)
+    fitted = GradientBoostingRegressor(init=LinearRegression(), n_estimators=1,
+                                       random_state=0).fit(X, data.score)
+    out.dump("gradient_fitted.joblib", fitted, compress=3)
+    out.line("gradient_fitted.joblib", "GradientBoostingRegressor", "a fitted first guess",
+             refused="LinearRegression init")
+
+
+def add_histogram(out, data):
+    old = VERSION < (1, 0)
+    X = data.missing
+    options = dict(max_iter=4, max_leaf_nodes=9, min_samples_leaf=5, random_state=1)
+    out.model("histogram_binary", HistGradientBoostingClassifier(**options).fit(
+        X, data.classes(2)), "two classes, missing values", True)
+    out.model("histogram_nine", HistGradientBoostingClassifier(
+        max_iter=2, max_leaf_nodes=4, random_state=1).fit(X, data.classes(9) * 3.0 - 7),
+        "nine classes, which NumPy adds one by one", True)
+    parted = data.score + 9.0 * np.isnan(X[:, 0])
+    out.model("histogram_infinite", HistGradientBoostingRegressor(**options).fit(X, parted),
+              "thresholds of infinity", True)
+    losses = ["least_absolute_deviation" if old else "absolute_error"]
+    losses += ["poisson"] if VERSION >= (0, 23) else []
+    losses += ["gamma"] if VERSION >= (1, 3) else []
+    for loss in losses:
+        y = np.exp(data.score) if loss in ("poisson", "gamma") else data.score
+        out.model("histogram_" + loss, HistGradientBoostingRegressor(loss=loss, **options).fit(
+            data.X, y), "loss " + loss, True)
+    if VERSION >= (0, 24):
+        codes = np.column_stack([np.arange(160) % 7, data.X[:, 1]])
+        fitted = HistGradientBoostingRegressor(categorical_features=[0], max_iter=1).fit(
+            codes, data.score + codes[:, 0] % 3)
+        out.dump("histogram_categories.joblib", fitted, compress=3)
+        out.line("histogram_categories.joblib", "HistGradientBoostingRegressor",
+                 "categorical features", refused="categorical HistGradientBoostingRegressor")
+
+
+def add_isolation(out, data):
+    any_number = VERSION >= (1, 6)
+    X = data.missing if any_number else data.X
+    refused = () if any_number else REFUSED
+    out.model("isolation", IsolationForest(n_estimators=6, max_samples=40, random_state=1).fit(X),
+              "isolation forest", any_number, refused)
+    out.model("isolation_features", IsolationForest(
+        n_estimators=6, max_samples=0.2, max_features=0.6, bootstrap=True, contamination=0.1,
+        random_state=2).fit(X), "trees of some features, an offset", any_number)
+    if VERSION >= (1, 0):
+        out.model("isolation_one", IsolationForest(n_estimators=2, max_samples=1, random_state=3).fit(X),
+                  "trees of one row", any_number)
+
+
+def main():
+    root, manifest = sys.argv[1:3]
+    out = BoostingSet(root, "boosting-" + sklearn.__version__)
+    data = Data()
+    add_gradient(out, data)
+    add_histogram(out, data)
+    add_isolation(out, data)
+    out.write_manifest(manifest)
+    print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
+        sklearn.__version__, np.__version__, joblib.__version__,
+        ".".join(map(str, sys.version_info[:3])), len(out.lines)))
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    main()

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Pickled estimators and Boosters of LightGBM made by hand: what of them counts, and every lie
+ * their state can tell. Real files are compared in tests/interop.
+ */
+#include "tests/unit/test_boosted.h"
+
+#define TREE(number)       \
+    "Tree=" number "\n"    \
+    "num_leaves=2\n"       \
+    "num_cat=0\n"          \
+    "split_feature=1\n"    \
+    "split_gain=1\n"       \
+    "threshold=0.5\n"      \
+    "decision_type=2\n"    \
+    "left_child=-1\n"      \
+    "right_child=-2\n"     \
+    "leaf_value=0.25 -2\n" \
+    "leaf_count=3 4\n"     \
+    "internal_value=0\n"   \
+    "internal_count=7\n"   \
+    "shrinkage=0.1\n\n\n"
+
+static const char model[] =
+    "tree\n"
+    "version=v3\n"
+    "num_class=1\n"
+    "num_tree_per_iteration=1\n"
+    "label_index=0\n"
+    "max_feature_idx=1\n"
+    "objective=binary sigmoid:1\n"
+    "feature_names=a b\n"
+    "feature_infos=none [0:1]\n\n" TREE("0") TREE("1") TREE("2") "end of trees\n\n"
+                                                                 "pandas_categorical:null\n";
+
+static void put_booster(pickle_writer *file, const char *key, const char *text)
+{
+    open_object(file, "lightgbm.basic", "Booster");
+    put_text(file, key);
+    put_text(file, text);
+}
+
+static void start_estimator(pickle_writer *file, const char *name, int64_t best_iteration)
+{
+    memset(file, 0, sizeof *file);
+    put_start(file);
+    open_object(file, "lightgbm.sklearn", name);
+    put_text(file, "_Booster");
+    put_booster(file, "_handle", model);
+    put_text(file, "best_iteration");
+    put_int(file, best_iteration);
+    close_object(file);
+}
+
+/* ---- what is read --------------------------------------------------------------------------- */
+
+static void test_classifier(void **state)
+{
+    (void)state;
+    pickle_writer file;
+    boosted_result result;
+    start_estimator(&file, "LGBMClassifier", 2);
+    put_encoder(&file, "U1", "n\0\0\0y\0\0\0", 8, 2);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(espalier_forest_iterations(&result.forest), 3);
+    assert_int_equal(espalier_forest_iterations_used(&result.forest), 2);
+    assert_string_equal(result.forest.class_name, "lightgbm.sklearn.LGBMClassifier");
+    assert_string_equal(result.summary.format, "LightGBM text v3");
+    assert_int_equal(result.forest.labels->count, 2);
+    assert_string_equal(result.forest.labels->texts[1], "y");
+    assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_CLASS);
+    free_result(&result);
+
+    const uint64_t two = 2;
+    start_estimator(&file, "LGBMClassifier", -1); /* classes without an encoder */
+    put_text(&file, "_classes");
+    put_array(&file, "b1", '|', &two, 1, false, "\0\1", 2);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(result.forest.labels->kind, ESPALIER_LABEL_BOOL);
+    assert_int_equal(espalier_forest_iterations_used(&result.forest), 3);
+    free_result(&result);
+}
+
+static void test_regressor(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t best;
+        uint32_t used;
+    } cases[] = {{0, 3}, {-1, 3}, {1, 1}, {3, 3}, {4, 3}, {INT64_MAX, 3}, {INT64_MIN, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pickle_writer file;
+        boosted_result result;
+        start_estimator(&file, "LGBMRegressor", cases[i].best);
+        close_object(&file);
+        load_file(&file, NULL, &result);
+        assert_int_equal(espalier_forest_iterations_used(&result.forest), cases[i].used);
+        assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_VALUE);
+        free_result(&result);
+    }
+}
+
+/* Before 4.0 the model lies under another name; a bare Booster stops early, too. */
+static void test_booster(void **state)
+{
+    (void)state;
+    pickle_writer file = {0};
+    boosted_result result;
+    put_start(&file);
+    put_booster(&file, "handle", model);
+    put_text(&file, "best_iteration");
+    put_int(&file, 1);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(espalier_forest_iterations_used(&result.forest), 1);
+    assert_string_equal(result.forest.class_name, "lightgbm.basic.Booster");
+    assert_string_equal(result.forest.feature_names[1], "b");
+    free_result(&result);
+}
+
+/* ---- refused -------------------------------------------------------------------------------- */
+
+static void refuse_booster(const char *key, const char *value, size_t bytes, espalier_status status,
+                           const char *words)
+{
+    pickle_writer file = {0};
+    put_start(&file);
+    open_object(&file, "lightgbm.basic", "Booster");
+    put_text(&file, key);
+    put_bytes(&file, value, bytes);
+    close_object(&file);
+    refuse_file(&file, status, words);
+}
+
+static void test_no_model(void **state)
+{
+    (void)state;
+    const espalier_status unsupported = ESPALIER_ERROR_SOURCE_UNSUPPORTED;
+    refuse_booster("handle", "N", 1, unsupported, "a Booster without a model");
+    refuse_booster("other", "K\1", 2, unsupported, "a Booster without a model");
+    refuse_booster("_handle", "K\1", 2, unsupported, "_handle: of type int, not the text");
+    refuse_booster("handle", "C\4tree", 6, unsupported, "handle: of type bytes, not the text");
+    refuse_booster("handle", "X\0\0\0\0", 5, unsupported, "no model in a form of LightGBM");
+    refuse_booster("handle", "X\4\0\0\0tree", 9, unsupported, "no model in a form of LightGBM");
+    refuse_booster("handle", "X\2\0\0\0\xed\xa0", 7, unsupported, "");
+    refuse_booster("handle", "X\5\0\0\0tree\n", 10, ESPALIER_ERROR_SOURCE_TRUNCATED,
+                   "here.pkl: .handle: ");
+}
+
+static void test_wrong_attributes(void **state)
+{
+    (void)state;
+    static const int64_t labels[] = {1, 2, 3};
+    pickle_writer file;
+    start_estimator(&file, "LGBMClassifier", 1);
+    put_encoder(&file, "i8", labels, sizeof labels, 3);
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_TREE, "3 class labels for 2 classes");
+
+    memset(&file, 0, sizeof file);
+    put_start(&file);
+    put_booster(&file, "handle", model);
+    put_text(&file, "best_iteration");
+    put_text(&file, "1");
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_SYNTAX, "best_iteration is of type str");
+
+    memset(&file, 0, sizeof file); /* whose Booster it is not */
+    put_start(&file);
+    open_object(&file, "lightgbm.sklearn", "LGBMRanker");
+    put_text(&file, "_Booster");
+    open_object(&file, "xgboost.core", "Booster");
+    put_text(&file, "handle");
+    put_text(&file, model);
+    close_object(&file);
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "no Booster of LightGBM");
+
+    memset(&file, 0, sizeof file);
+    put_start(&file);
+    open_object(&file, "lightgbm.sklearn", "LGBMModel");
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "LGBMModel that was never fitted");
+}
+
+/* ---- damage --------------------------------------------------------------------------------- */
+
+static void test_truncated(void **state)
+{
+    (void)state;
+    pickle_writer file;
+    boosted_result result;
+    start_estimator(&file, "LGBMClassifier", 2);
+    put_encoder(&file, "U1", "n\0\0\0y\0\0\0", 8, 2);
+    close_object(&file);
+    put_stop(&file);
+    for (size_t bytes = 0; bytes < file.bytes; bytes++) {
+        load_part(&file, bytes, NULL, &result);
+        assert_int_not_equal(result.status, ESPALIER_OK);
+        free_result(&result);
+    }
+    pickle_writer_free(&file);
+    /* Cut inside the model: whole again where its trees have ended. */
+    const size_t enough = (size_t)(strstr(model, "end of trees\n") - model) + 12;
+    for (size_t bytes = 0; bytes < sizeof model - 1; bytes++) {
+        char text[sizeof model];
+        memcpy(text, model, bytes);
+        text[bytes] = '\0';
+        memset(&file, 0, sizeof file);
+        put_start(&file);
+        put_booster(&file, "handle", text);
+        close_object(&file);
+        put_stop(&file);
+        load_part(&file, file.bytes, NULL, &result);
+        assert_int_equal(result.status == ESPALIER_OK, bytes >= enough);
+        free_result(&result);
+        pickle_writer_free(&file);
+    }
+}
+
+/* Where the damage is, counted in the file. */
+static void test_places(void **state)
+{
+    (void)state;
+    pickle_writer file = {0};
+    boosted_result result;
+    char text[sizeof model];
+    memcpy(text, model, sizeof model);
+    char *const at = strstr(text, "threshold=0.5") + 10;
+    *at = 'x';
+    put_start(&file);
+    open_object(&file, "lightgbm.basic", "Booster");
+    put_text(&file, "handle");
+    const size_t start = file.bytes + 5;
+    put_text(&file, text);
+    close_object(&file);
+    put_stop(&file);
+    load_part(&file, file.bytes, NULL, &result);
+    assert_int_not_equal(result.status, ESPALIER_OK);
+    assert_non_null(strstr(result.error.message, "here.pkl: .handle: line 16, tree 0: "));
+    assert_int_equal(result.error.file_offset, start + (size_t)(at - text));
+    free_result(&result);
+    pickle_writer_free(&file);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_classifier),       cmocka_unit_test(test_regressor),
+        cmocka_unit_test(test_booster),          cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_wrong_attributes), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_places),
+    };
+    return cmocka_run_group_tests_name("lightgbm pickles", tests, NULL, NULL);
+}
