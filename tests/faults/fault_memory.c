@@ -49,6 +49,9 @@ static const char *const other_sources[] = {
     ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-3.4.1/names.ubj",
     ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-1.7.6/wrapper.json",
     ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-1.3.3/pruned.json",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-3.4.1/multilabel.json",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/xgboost-3.4.1/vector_classes.ubj",
+    ESPALIER_TEST_SOURCE_DIR "/fixtures/lightgbm-4.7.0/sigmoid.txt",
 };
 /* Every allocation up to here fails once, later ones by strides: their places repeat. */
 #define DENSE_FAULTS 400u

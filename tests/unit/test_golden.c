@@ -70,6 +70,20 @@ static const synthetic_options options_list[] = {
      .class_count = 2,
      .label_kind = ESPALIER_LABEL_STRING,
      .named = true},
+    {.seed = 9,
+     .trainer = SYNTHETIC_XGBOOST,
+     .tree_count = 12,
+     .feature_count = 4,
+     .decision_count_max = 30,
+     .group_count = 1,
+     .linked = true},
+    {.seed = 10,
+     .trainer = SYNTHETIC_LIGHTGBM,
+     .tree_count = 12,
+     .feature_count = 4,
+     .decision_count_max = 30,
+     .group_count = 1,
+     .linked = true},
 };
 
 /* A forest, flattened, with its golden rows. */

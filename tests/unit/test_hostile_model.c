@@ -328,6 +328,22 @@ static void test_ranks(void **state)
     attack(&options, ESPALIER_LAYOUT_WALK);
 }
 
+/* Stages behind the sums, in both arithmetics. */
+static void test_linked(void **state)
+{
+    (void)state;
+    for (uint32_t trainer = SYNTHETIC_XGBOOST; trainer <= SYNTHETIC_LIGHTGBM; trainer++) {
+        const synthetic_options options = {.seed = 7 + trainer,
+                                           .trainer = (synthetic_trainer)trainer,
+                                           .tree_count = 2,
+                                           .feature_count = FEATURES,
+                                           .decision_count_max = 4,
+                                           .group_count = 1,
+                                           .linked = true};
+        attack(&options, ESPALIER_LAYOUT_WALK);
+    }
+}
+
 /* Every status that a changed byte can cause was caused: the changes reached all the checks. */
 static void test_every_check_was_reached(void **state)
 {
@@ -359,7 +375,8 @@ int main(void)
         cmocka_unit_test(test_classifier), cmocka_unit_test(test_counts_tree),
         cmocka_unit_test(test_regressor),  cmocka_unit_test(test_heap),
         cmocka_unit_test(test_select),     cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_ranks),      cmocka_unit_test(test_every_check_was_reached),
+        cmocka_unit_test(test_ranks),      cmocka_unit_test(test_linked),
+        cmocka_unit_test(test_every_check_was_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
