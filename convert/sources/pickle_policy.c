@@ -394,10 +394,9 @@ static const known_name watched_names[] = {
 
 /* Classes that the importers of estimators read. */
 static const char *const interpreted_modules[] = {
-    "lightgbm.basic",           "lightgbm.sklearn",        "xgboost.core",
-    "xgboost.sklearn",
-    "sklearn.tree._tree",       "sklearn.tree._classes",   "sklearn.tree.tree",
-    "sklearn.ensemble._forest", "sklearn.ensemble.forest",
+    "lightgbm.basic",    "lightgbm.sklearn",         "xgboost.core",
+    "xgboost.sklearn",   "sklearn.tree._tree",       "sklearn.tree._classes",
+    "sklearn.tree.tree", "sklearn.ensemble._forest", "sklearn.ensemble.forest",
 };
 static const char *const interpreted_classes[] = {
     "Booster",

@@ -21,7 +21,7 @@ static const espalier_sklearn_class classes[] = {
     {"ExtraTreesClassifier", true, true, true},     {"ExtraTreesRegressor", true, false, true},
 };
 
-#define CONVERTED_CLASSES \
+#define CONVERTED_CLASSES                                                                       \
     "DecisionTree, ExtraTree, RandomForest and ExtraTrees classifiers and regressors, and the " \
     "estimators of XGBoost and LightGBM are"
 
@@ -211,8 +211,8 @@ static void explain_search(const espalier_pickle *pickle, const espalier_pickle_
             ? snprintf(text, capacity,
                        "a %.*s without best_estimator_: it was never fitted, or with refit=False",
                        (int)name.bytes, name.data)
-            : snprintf(text, capacity, "a %.*s predicts with its best_estimator_: ",
-                       (int)name.bytes, name.data);
+            : snprintf(text, capacity,
+                       "a %.*s predicts with its best_estimator_: ", (int)name.bytes, name.data);
     if (best == NULL || length < 0 || (size_t)length >= capacity) {
         return;
     }

@@ -220,11 +220,12 @@ static espalier_status find_model(boosted_import *import)
     }
     if (import->class->xgboost ? !espalier_pickle_get_bytes(import->model, &import->slice)
                                : !espalier_pickle_get_text(import->model, &import->slice)) {
-        return espalier_sklearn_fail(
-            &import->common, import->model, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "of type %s, not the %s of a model",
-            espalier_pickle_kind_name(espalier_pickle_kind_of(import->model)),
-            import->class->xgboost ? "bytes" : "text");
+        return espalier_sklearn_fail(&import->common, import->model,
+                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "of type %s, not the %s of a model",
+                                     espalier_pickle_kind_name(
+                                         espalier_pickle_kind_of(import->model)),
+                                     import->class->xgboost ? "bytes" : "text");
     }
     return ESPALIER_OK;
 }
@@ -278,9 +279,9 @@ static espalier_status read_parallel_count(boosted_import *import)
 {
     const espalier_pickle_value *const value = import->boosted->value;
     const espalier_pickle_value *others;
-    espalier_status status = read_integer(
-        import, value, import->class->forest ? "n_estimators" : "num_parallel_tree",
-        &import->wrapper.parallel_count);
+    espalier_status status =
+        read_integer(import, value, import->class->forest ? "n_estimators" : "num_parallel_tree",
+                     &import->wrapper.parallel_count);
     if (status != ESPALIER_OK || import->class->forest) {
         return status;
     }
@@ -358,8 +359,8 @@ static espalier_status add_names(boosted_import *import)
                                          "feature name %" PRIu32 " is no text", i);
         }
         void *copy = NULL;
-        status = espalier_sklearn_allocate(&import->common, 1, (uint64_t)text.bytes + NAME_BYTES,
-                                           &copy);
+        status =
+            espalier_sklearn_allocate(&import->common, 1, (uint64_t)text.bytes + NAME_BYTES, &copy);
         if (status == ESPALIER_OK) {
             memcpy(copy, text.data, text.bytes);
             forest->feature_names[i] = copy;
@@ -413,8 +414,7 @@ static espalier_status find_class_count(boosted_import *import,
 }
 
 /* The estimator's labels in place of the numbers that the model alone has. */
-static espalier_status replace_labels(boosted_import *import,
-                                      const espalier_pickle_value *classes)
+static espalier_status replace_labels(boosted_import *import, const espalier_pickle_value *classes)
 {
     espalier_forest_labels *const labels = import->common.forest->labels;
     uint64_t count = 0;

@@ -15,7 +15,7 @@
 
 #define ESPALIER_SOURCE_UNSAID INT64_MIN
 
-/* What the Python object around a model says of it. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
+/* What the Python object around a model says. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
 typedef struct espalier_source_wrapper {
     bool estimator;         /* of scikit-learn's manner: predicts up to the best iteration */
     bool classifier;        /* an estimator whose predict gives classes */
@@ -31,8 +31,8 @@ typedef struct espalier_source_wrapper {
 typedef struct espalier_source_input {
     const uint8_t *data;
     size_t bytes;
-    const char *path;          /* names the file in messages, and the place in it */
-    uint64_t memory_bytes_max; /* what the forest's arrays and all work may take */
+    const char *path;                       /* names the file in messages, and the place in it */
+    uint64_t memory_bytes_max;              /* what the forest's arrays and all work may take */
     const espalier_source_wrapper *wrapper; /* NULL: the file itself */
 } espalier_source_input;
 

@@ -197,7 +197,8 @@ static bool set_weights_aside(espalier_xgboost_import *import, espalier_document
 }
 
 /* The tree alone on top of the base score, less the base score, times the weight. */
-static void weigh_sums(const espalier_xgboost_import *import, const espalier_document_array *weights)
+static void weigh_sums(const espalier_xgboost_import *import,
+                       const espalier_document_array *weights)
 {
     espalier_forest *const forest = import->forest;
     for (uint32_t i = 0; i < forest->tree_count; i++) {

@@ -97,7 +97,8 @@ static const uint8_t *take_vector(binary_reader *reader, size_t item_bytes, uint
         return NULL;
     }
     *count_out = get_u64(head);
-    return take(reader, *count_out > UINT64_MAX / item_bytes ? UINT64_MAX : *count_out * item_bytes);
+    return take(reader,
+                *count_out > UINT64_MAX / item_bytes ? UINT64_MAX : *count_out * item_bytes);
 }
 
 /* Whether the next is a name of printable characters; it is moved over. */
@@ -336,8 +337,7 @@ static bool read_tree(binary_reader *reader)
     }
     const uint64_t count = (uint64_t)tree->node_count;
     const uint8_t *const nodes = take(reader, count * NODE_BYTES);
-    const uint8_t *const statistics =
-        nodes != NULL ? take(reader, count * STATISTICS_BYTES) : NULL;
+    const uint8_t *const statistics = nodes != NULL ? take(reader, count * STATISTICS_BYTES) : NULL;
     if (statistics == NULL || !reserve_tree(import, count)) {
         return false;
     }
@@ -350,8 +350,8 @@ static bool read_tree_info(binary_reader *reader)
     espalier_document_array *const info = &reader->import->tree_info;
     const uint64_t count = (uint64_t)reader->import->tree_count;
     const uint8_t *const items = take(reader, count * sizeof(int32_t));
-    if (items == NULL || !espalier_document_reserve(&reader->import->document, info, count,
-                                                    sizeof(int32_t))) {
+    if (items == NULL ||
+        !espalier_document_reserve(&reader->import->document, info, count, sizeof(int32_t))) {
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -366,8 +366,8 @@ static bool read_weights(binary_reader *reader)
     espalier_document_array *const weights = &reader->import->weight_drop;
     uint64_t count = 0;
     const uint8_t *const items = take_vector(reader, sizeof(float), &count);
-    if (items == NULL || !espalier_document_reserve(&reader->import->document, weights, count,
-                                                    sizeof(float))) {
+    if (items == NULL ||
+        !espalier_document_reserve(&reader->import->document, weights, count, sizeof(float))) {
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -402,8 +402,7 @@ static bool read_trees(binary_reader *reader)
     if (import->unsupported[0] != '\0' || import->tree_count == 0) {
         return true;
     }
-    return read_tree_info(reader) &&
-           (strcmp(import->booster, "dart") != 0 || read_weights(reader));
+    return read_tree_info(reader) && (strcmp(import->booster, "dart") != 0 || read_weights(reader));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -455,8 +454,8 @@ bool espalier_xgboost_read_binary(espalier_xgboost_import *import)
     }
     const bool trees =
         strcmp(import->booster, "gbtree") == 0 || strcmp(import->booster, "dart") == 0;
-    if (trees && (!read_trees(&reader) ||
-                  (import->unsupported[0] == '\0' && has_attributes && !read_attributes(&reader)))) {
+    if (trees && (!read_trees(&reader) || (import->unsupported[0] == '\0' && has_attributes &&
+                                           !read_attributes(&reader)))) {
         return false;
     }
     if (snapshot) {

@@ -225,8 +225,8 @@ static bool read_wrapper_note(espalier_xgboost_import *import)
                                       "a note of %zu bytes", text.bytes);
     }
     char *const copy = espalier_document_copy_text(document, &text, &bytes);
-    const bool good = copy != NULL && espalier_xgboost_read_note(import, copy, bytes,
-                                                                 document->value_at);
+    const bool good =
+        copy != NULL && espalier_xgboost_read_note(import, copy, bytes, document->value_at);
     free(copy);
     return good;
 }
@@ -505,10 +505,9 @@ static bool is_snapshot(espalier_document *document)
 {
     espalier_document_text key;
     const size_t start = document->at;
-    const bool found = espalier_document_enter_object(document) &&
-                       espalier_document_member(document, &key) &&
-                       (espalier_document_text_is(&key, "Config") ||
-                        espalier_document_text_is(&key, "Model"));
+    const bool found =
+        espalier_document_enter_object(document) && espalier_document_member(document, &key) &&
+        (espalier_document_text_is(&key, "Config") || espalier_document_text_is(&key, "Model"));
     document->at = start;
     document->depth = 0;
     return found;

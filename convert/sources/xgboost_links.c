@@ -76,10 +76,10 @@ static slot_range add_margins(espalier_xgboost_import *import)
         const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_ADD,
                                              .count = forest->slot_count,
                                              .narrow = true};
-        margins.first = espalier_document_charge(&import->document,
-                                                 forest->slot_count * sizeof(double))
-                            ? espalier_plan_add_stage(forest, &stage, forest->start)
-                            : ESPALIER_PLAN_NO_SLOT;
+        margins.first =
+            espalier_document_charge(&import->document, forest->slot_count * sizeof(double))
+                ? espalier_plan_add_stage(forest, &stage, forest->start)
+                : ESPALIER_PLAN_NO_SLOT;
         margins.count = margins.first != ESPALIER_PLAN_NO_SLOT ? forest->slot_count : 0;
         free(forest->start);
         forest->start = NULL;

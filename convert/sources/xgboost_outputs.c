@@ -132,8 +132,8 @@ static bool fill_start(espalier_xgboost_import *import, espalier_xgboost_base ba
     for (uint32_t i = 0; i < forest->slot_count; i++) {
         const float *const score = (const float *)scores->items + (scores->count == 1 ? 0 : i);
         const float *const before = i == 0 ? NULL : scores->count == 1 ? score : score - 1;
-        const float margin = import->base_is_margin ? import->base_margin
-                                                    : margin_of(import, base, *score, before);
+        const float margin =
+            import->base_is_margin ? import->base_margin : margin_of(import, base, *score, before);
         if (!isfinite(margin)) {
             return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
                                           ESPALIER_OFFSET_NONE,
@@ -402,7 +402,6 @@ bool espalier_xgboost_finish(espalier_xgboost_import *import)
     forest->leaf_is_vector = true;
     forest->classifier = import->classifier;
     return fill_inputs(import) && fill_groups(import) && fill_slots(import) &&
-           fill_start(import, base) && apply_weights(import) &&
-           fill_iterations(import) && espalier_xgboost_add_outputs(import, objective) &&
-           fill_metadata(import);
+           fill_start(import, base) && apply_weights(import) && fill_iterations(import) &&
+           espalier_xgboost_add_outputs(import, objective) && fill_metadata(import);
 }

@@ -46,8 +46,8 @@ static inline void close_object(pickle_writer *file)
 }
 
 /* {"classes_": [...]} of an encoder under "_le". */
-static inline void put_encoder(pickle_writer *file, const char *code, const void *data, size_t bytes,
-                               uint64_t count)
+static inline void put_encoder(pickle_writer *file, const char *code, const void *data,
+                               size_t bytes, uint64_t count)
 {
     put_text(file, "_le");
     open_object(file, "sklearn.preprocessing._label", "LabelEncoder");

@@ -112,8 +112,7 @@ static espalier_status load_bytes(const char *text, size_t bytes, uint64_t memor
     uint8_t *const copy = malloc(bytes > 0 ? bytes : 1);
     assert_non_null(copy);
     memcpy(copy, text, bytes);
-    const espalier_source_input input = {copy, bytes, "here.txt", memory_bytes_max,
-                                         NULL};
+    const espalier_source_input input = {copy, bytes, "here.txt", memory_bytes_max, NULL};
     *forest = (espalier_forest){0};
     *summary = (espalier_source_summary){0};
     espalier_status status = espalier_lightgbm_kind.load(&input, forest, summary, error);

@@ -5,33 +5,33 @@
  */
 #include "tests/unit/test_boosted.h"
 
-#define TREE(number)          \
-    "Tree=" number "\n"       \
-    "num_leaves=2\n"          \
-    "num_cat=0\n"             \
-    "split_feature=1\n"       \
-    "split_gain=1\n"          \
-    "threshold=0.5\n"         \
-    "decision_type=2\n"       \
-    "left_child=-1\n"         \
-    "right_child=-2\n"        \
-    "leaf_value=0.25 -2\n"    \
-    "leaf_count=3 4\n"        \
-    "internal_value=0\n"      \
-    "internal_count=7\n"      \
+#define TREE(number)       \
+    "Tree=" number "\n"    \
+    "num_leaves=2\n"       \
+    "num_cat=0\n"          \
+    "split_feature=1\n"    \
+    "split_gain=1\n"       \
+    "threshold=0.5\n"      \
+    "decision_type=2\n"    \
+    "left_child=-1\n"      \
+    "right_child=-2\n"     \
+    "leaf_value=0.25 -2\n" \
+    "leaf_count=3 4\n"     \
+    "internal_value=0\n"   \
+    "internal_count=7\n"   \
     "shrinkage=0.1\n\n\n"
 
-static const char model[] = "tree\n"
-                            "version=v3\n"
-                            "num_class=1\n"
-                            "num_tree_per_iteration=1\n"
-                            "label_index=0\n"
-                            "max_feature_idx=1\n"
-                            "objective=binary sigmoid:1\n"
-                            "feature_names=a b\n"
-                            "feature_infos=none [0:1]\n\n" TREE("0") TREE("1")
-                                TREE("2") "end of trees\n\n"
-                                          "pandas_categorical:null\n";
+static const char model[] =
+    "tree\n"
+    "version=v3\n"
+    "num_class=1\n"
+    "num_tree_per_iteration=1\n"
+    "label_index=0\n"
+    "max_feature_idx=1\n"
+    "objective=binary sigmoid:1\n"
+    "feature_names=a b\n"
+    "feature_infos=none [0:1]\n\n" TREE("0") TREE("1") TREE("2") "end of trees\n\n"
+                                                                 "pandas_categorical:null\n";
 
 static void put_booster(pickle_writer *file, const char *key, const char *text)
 {

@@ -400,10 +400,10 @@ static void test_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),       cmocka_unit_test(test_unversioned),
-        cmocka_unit_test(test_dart),       cmocka_unit_test(test_snapshot),
-        cmocka_unit_test(test_linear),     cmocka_unit_test(test_note),
-        cmocka_unit_test(test_lies),       cmocka_unit_test(test_recognised),
+        cmocka_unit_test(test_file),   cmocka_unit_test(test_unversioned),
+        cmocka_unit_test(test_dart),   cmocka_unit_test(test_snapshot),
+        cmocka_unit_test(test_linear), cmocka_unit_test(test_note),
+        cmocka_unit_test(test_lies),   cmocka_unit_test(test_recognised),
         cmocka_unit_test(test_damage),
     };
     return cmocka_run_group_tests_name("xgboost binary", tests, NULL, NULL);

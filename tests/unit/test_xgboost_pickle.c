@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-#define SNAPSHOT_OF(model) "{\"Config\":{\"learner\":{\"a\":[1,{}]},\"version\":[1,7,6]},\"Model\":" \
-                           model "}"
+#define SNAPSHOT_OF(model) \
+    "{\"Config\":{\"learner\":{\"a\":[1,{}]},\"version\":[1,7,6]},\"Model\":" model "}"
 
 static const char snapshot[] = SNAPSHOT_OF(WHOLE);
 
@@ -220,8 +220,8 @@ static void test_parallel_trees(void **state)
 static void test_booster(void **state)
 {
     (void)state;
-    char *const model = make_version("\"version\":[1,7,0]",
-                                     "\"attributes\":{\"best_iteration\":\"0\",");
+    char *const model =
+        make_version("\"version\":[1,7,0]", "\"attributes\":{\"best_iteration\":\"0\",");
     pickle_writer file;
     boosted_result result;
     start_booster(&file);
@@ -387,7 +387,10 @@ static void test_no_model(void **state)
     memset(&file, 0, sizeof file);
     put_start(&file);
     put_global(&file, "xgboost.core", "Booster"); /* a state that is no dict */
-    put_bytes(&file, ")\x81](K\x01" "eb", 8);
+    put_bytes(&file,
+              ")\x81](K\x01"
+              "eb",
+              8);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a Booster without a model");
 }
 
@@ -482,7 +485,8 @@ static void expect_base(const char *version, const char *booster, bool last, boo
 {
     char *const versioned = make_version(version, "\"attributes\":{");
     char *const named = replace(versioned, "\"name\":\"gbtree\"", booster);
-    char *const model = replace(named, "{\"name\":\"binary:logistic\"", "{\"name\":\"reg:squarederror\"");
+    char *const model =
+        replace(named, "{\"name\":\"binary:logistic\"", "{\"name\":\"reg:squarederror\"");
     pickle_writer file;
     boosted_result result;
     start_estimator(&file, "XGBRegressor", model);
