@@ -372,10 +372,14 @@ static void test_every_check_was_reached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier), cmocka_unit_test(test_counts_tree),
-        cmocka_unit_test(test_regressor),  cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_select),     cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_ranks),      cmocka_unit_test(test_linked),
+        cmocka_unit_test(test_classifier),
+        cmocka_unit_test(test_counts_tree),
+        cmocka_unit_test(test_regressor),
+        cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_select),
+        cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_ranks),
+        cmocka_unit_test(test_linked),
         cmocka_unit_test(test_every_check_was_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
