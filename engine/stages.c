@@ -92,31 +92,33 @@ static double sum_sequential(const double *values, uint32_t count, bool narrow)
     return sum;
 }
 
-/* Up to 128 values, as NumPy's pairwise sum adds a block. */
-static double sum_block(const double *values, uint32_t count, bool narrow)
-{
-    if (count < 8) {
-        return sum_sequential(values, count, narrow);
+/* Up to 128 values, as NumPy's pairwise sum adds a block; with float32 sums or float64 ones. */
+#define DEFINE_SUM_BLOCK(name, type)                                                 \
+    static double name(const double *values, uint32_t count)                         \
+    {                                                                                \
+        type sum = 0;                                                                \
+        uint32_t i = 0;                                                              \
+        if (count >= 8) {                                                            \
+            type r[8];                                                               \
+            for (; i < 8; i++) {                                                     \
+                r[i] = (type)values[i];                                              \
+            }                                                                        \
+            for (; i + 8 <= count; i += 8) {                                         \
+                for (uint32_t j = 0; j < 8; j++) {                                   \
+                    r[j] += (type)values[i + j];                                     \
+                }                                                                    \
+            }                                                                        \
+            sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7])); \
+        }                                                                            \
+        for (; i < count; i++) {                                                     \
+            sum += (type)values[i];                                                  \
+        }                                                                            \
+        return (double)sum;                                                          \
     }
-    double r[8];
-    memcpy(r, values, sizeof r);
-    uint32_t i = 8;
-    for (; i + 8 <= count; i += 8) {
-        for (uint32_t j = 0; j < 8; j++) {
-            r[j] = round_result(narrow, r[j] + values[i + j]);
-        }
-    }
-    for (uint32_t step = 1; step < 8; step *= 2) {
-        for (uint32_t j = 0; j < 8; j += 2 * step) {
-            r[j] = round_result(narrow, r[j] + r[j + step]);
-        }
-    }
-    double sum = r[0];
-    for (; i < count; i++) {
-        sum = round_result(narrow, sum + values[i]);
-    }
-    return sum;
-}
+
+DEFINE_SUM_BLOCK(sum_block_float32, float)
+DEFINE_SUM_BLOCK(sum_block_float64, double)
+#undef DEFINE_SUM_BLOCK
 
 /* A half that waits, or whose left sum waits for the right one. */
 typedef struct pairwise_frame {
@@ -140,7 +142,7 @@ static double sum_pairwise(const double *values, uint32_t count, bool narrow)
         pairwise_frame *const frame = &frames[depth - 1];
         const uint32_t half = frame->count / 2 - frame->count / 2 % 8;
         if (frame->count <= 128) {
-            result = sum_block(frame->values, frame->count, narrow);
+            result = (narrow ? sum_block_float32 : sum_block_float64)(frame->values, frame->count);
             depth--;
         } else if (frame->visited == 0) {
             frame->visited = 1;

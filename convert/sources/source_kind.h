@@ -15,7 +15,7 @@
 
 #define ESPALIER_SOURCE_UNSAID INT64_MIN
 
-/* What the Python object around a model says of it. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
+/* What the Python object around a model says. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
 typedef struct espalier_source_wrapper {
     bool estimator;         /* of scikit-learn's manner: predicts up to the best iteration */
     bool classifier;        /* an estimator whose predict gives classes */

@@ -5,6 +5,7 @@
  * message, or a forest that passes the check and does not hold in a walk is a finding.
  */
 #include "convert/sources/sklearn.h"
+#include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/source_find.h"
 
 #include <stdlib.h>
@@ -32,6 +33,24 @@ static void walk_tree(const espalier_forest *forest, const espalier_forest_tree 
     }
 }
 
+static espalier_status load_model(const espalier_pickle *pickle, const uint8_t *data, size_t bytes,
+                                  const char *path, const espalier_pickle_value *model,
+                                  espalier_forest *forest, espalier_error *error)
+{
+    if (espalier_sklearn_boosted_classify(pickle, model) == ESPALIER_SOURCE_OTHER) {
+        return espalier_sklearn_load(pickle, "fuzz", path, model, MEMORY_MAX, forest, error);
+    }
+    espalier_source_summary summary = {0};
+    const espalier_sklearn_boosted boosted = {.pickle = pickle,
+                                              .stream = data,
+                                              .stream_bytes = bytes,
+                                              .source = "fuzz",
+                                              .path = path,
+                                              .value = model,
+                                              .memory_bytes_max = MEMORY_MAX};
+    return espalier_sklearn_boosted_load(&boosted, forest, &summary, error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     const espalier_pickle_options options = {.source_name = "fuzz",
@@ -50,8 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         status = espalier_source_choose(pickle, "fuzz", NULL, &model, path, &error);
     }
     if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_load(pickle, "fuzz", path->text, model, MEMORY_MAX, &forest, &error);
+        status = load_model(pickle, data, bytes, path->text, model, &forest, &error);
     }
     if (status == ESPALIER_OK) {
         status = espalier_forest_validate(&forest, "fuzz", &error);

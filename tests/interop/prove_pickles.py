@@ -148,7 +148,8 @@ def xgboost_models(rng, data, target):
     if XGBOOST >= (1, 0):  # before, predict drops trees at random
         yield "dropped classes", xgb.XGBClassifier(booster="dart", rate_drop=0.4, **options).fit(
             data, classes)
-        yield "dropped", xgb.XGBRegressor(booster="dart", rate_drop=0.4, **options).fit(data, target)
+        yield "dropped", xgb.XGBRegressor(booster="dart", rate_drop=0.4, **options).fit(data,
+                                                                                        target)
     if (1, 3) <= XGBOOST < (2, 0):
         yield "dropped, by matrix", xgb.XGBRegressor(booster="dart", rate_drop=0.4,
                                                      predictor="cpu_predictor", **options).fit(
@@ -215,7 +216,7 @@ def search_models(rng, data, target):
                                        {"max_depth": [2, 4, 6]}, n_iter=2, cv=2,
                                        random_state=3).fit(data, target)
     if SKLEARN >= (0, 24):
-        from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+        from sklearn.experimental import enable_halving_search_cv
         from sklearn.model_selection import HalvingGridSearchCV, HalvingRandomSearchCV
         yield "halving", HalvingGridSearchCV(forest, {"max_depth": [2, 4]}, cv=2).fit(data, two)
         yield "halving random", HalvingRandomSearchCV(forest, {"max_depth": [2, 4]}, cv=2,
@@ -408,7 +409,8 @@ def prove_refused(prover, data, target):
     two = (target > 0).astype(int)
     cases = []
     if xgb:
-        linear = xgb.XGBRegressor(booster="gblinear", n_estimators=3).fit(np.nan_to_num(data), target)
+        linear = xgb.XGBRegressor(booster="gblinear", n_estimators=3)
+        linear.fit(np.nan_to_num(data), target)
         cases += [("gblinear", linear, "gblinear"), ("gblinear", linear.get_booster(), "gblinear"),
                   ("unfitted", xgb.XGBClassifier(), "never fitted"),
                   ("search", GridSearchCV(xgb.XGBClassifier(), {"max_depth": [1]}, refit=False,

@@ -160,7 +160,7 @@ def add_searches(out, data, target):
               ("random", RandomizedSearchCV(forest, {"max_depth": [1, 2, 3]}, n_iter=2, cv=2,
                                             random_state=1))]
     if tuple(int(part) for part in sklearn.__version__.split(".")[:2]) >= (0, 24):
-        from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+        from sklearn.experimental import enable_halving_search_cv
         from sklearn.model_selection import HalvingGridSearchCV
         models.append(("halving", HalvingGridSearchCV(forest, {"max_depth": [1, 2]}, cv=2)))
     rows = plain[:40]

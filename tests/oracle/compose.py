@@ -11,22 +11,22 @@ import math
 import random
 import struct
 
-from oracle_predict import (convert_row, inexact_slots, predict_leaves, predict_slots,
-                            round_to_float32)
+from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
+                            predict_slots, round_to_float32)
 from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYTE, BANK_FLOAT,
-                           BANK_SHORT, BLOCK, BOOL, BYTE_ORDER, CLASS, CLASS_LABELS, CODE_COLUMN,
-                           COLUMNS, CONSTANTS, CUTS, DIVIDE, DIVIDE_ITERATIONS, ENTRY_BYTES,
-                           EXPECTILES, FEATURE_COLUMN, FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN,
-                           HEADER_BYTES, HEAP, HOT_LAST, HOT_MARGIN, IN_BOTH, INT, LAST_MAXIMUM,
-                           LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, MAGIC, MARGIN, METADATA, MODEL,
-                           NODE_NUMBERS, NODES, NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS,
-                           PAIRWISE, PARTS, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT,
-                           SELECT, SEQUENTIAL, SORT, STAGE_CONSTANTS, STAGES, STEP_COLUMNS,
-                           STEP_STAGES, STEP_TREES, STEPS, STRING, SUM32, SUM64, TREES,
-                           TWO_CLASSES, UINT, VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column,
-                           Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
-                           Proof, Stage, Step, Tree, level_blocks, stage_inputs, stage_outputs,
-                           without)
+                           BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
+                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
+                           DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
+                           FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
+                           HOT_MARGIN, INT, IN_BOTH, LAST_MAXIMUM, LEAF, LEAF_BASE, LEAF_COLUMN,
+                           LEAVES, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS,
+                           NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS,
+                           PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
+                           SORT, STAGES, STAGE_CONSTANTS, STEPS, STEP_COLUMNS, STEP_STAGES,
+                           STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK,
+                           WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
+                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
+                           level_blocks, stage_inputs, stage_outputs, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
@@ -146,6 +146,7 @@ def class_labels(groups):
 
 # --- Random models --------------------------------------------------------------------------------
 
+LAYOUTS = (WALK, HEAP, SELECT, BITS)
 THRESHOLDS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0**-149, -2.0**-133, 3.4028234663852886e38,
               float("inf"), float("-inf"), 2.5, -7.25)
 CUT_COUNTS = (1, 15, 16, 17, 255, 256, 300, 5000)
@@ -177,7 +178,7 @@ def depth_of(child):
 
 
 def pack_cuts(cuts, code):
-    """A list with all its levels (15.4)."""
+    """A list with all its levels (15.5)."""
     data, level = b"", list(cuts)
     for blocks in reversed(level_blocks(len(cuts))):
         level += [math.inf] * (BLOCK * blocks - len(level))
@@ -214,6 +215,20 @@ def grow_select(chance, leaf_count):
     return depth, nodes
 
 
+def grow_bits(chance, leaf_count):
+    """(depth, [first leaf, leaves] of the left subtree of every inner node, in preorder)."""
+    spans, depth, lefts = [(0, leaf_count, 0)], 0, []
+    slope = chance.choice((None, 0, 1))  # of any shape, or a chain to one side
+    while spans:
+        first, count, level = spans.pop()
+        depth = max(depth, level)
+        if count > 1:
+            left = chance.randint(1, count - 1) if slope is None else (1, count - 1)[slope]
+            lefts.append((first, left))
+            spans += ((first + left, count - left, level + 1), (first, left, level + 1))
+    return depth, lefts
+
+
 class Composer:
     """Collects the sections of one random model."""
 
@@ -239,6 +254,7 @@ class Composer:
         self.parts, self.stages, self.trees, self.constants = [], [], [], []
         self.nodes, self.leaves, self.numbers = b"", b"", b""
         self.slot_count = 0
+        self.bits_leaves = (1, 2, 5, 16, 27, 31, 32)
 
     def add_codes(self, bank, columns):
         """The columns of one list, old or new."""
@@ -306,7 +322,7 @@ class Composer:
     def add_heap(self, part, row):
         """Adds the tree whose leaves begin at `row`; returns the leaves' rows."""
         chance = self.chance
-        depth, decide = grow_heap(chance, chance.choice(self.heap_levels))
+        depth, decide = grow_heap(chance, 0 if self.one_leaf else chance.choice((1, 2, 3, 5, 8)))
         inner = 2**depth
         count = max(32, inner)
         columns, thresholds = [0] * count, [0] * count
@@ -343,6 +359,19 @@ class Composer:
         self.add_tree(part, count, 2 * leaf_count - 1, depth, row, leaf_count)
         return [self.leaf_row(part) for _ in range(leaf_count)]
 
+    def add_bits(self, part, row):
+        chance = self.chance
+        leaf_count = 1 if self.one_leaf else chance.choice(self.bits_leaves)
+        depth, lefts = grow_bits(chance, leaf_count)
+        columns, thresholds, words = [0] * BITS_NODES, [255] * BITS_NODES, [0] * BITS_NODES
+        for node, (first, count) in enumerate(lefts):
+            columns[node], thresholds[node] = self.choose_test(self.banks[part.bank], 0)
+            words[place_of_word(node)] = 2**(first + count) - 2**first
+        self.nodes += struct.pack("<64B32I", *columns, *thresholds, *words)
+        self.add_numbers(chance.sample(range(256), leaf_count))
+        self.add_tree(part, BITS_NODES, 2 * leaf_count - 1, depth, row, leaf_count)
+        return [self.leaf_row(part) for _ in range(leaf_count)]
+
     def leaf_row(self, part):
         chance = self.chance
         values = [chance.choice((chance.random(), chance.choice(VALUES)))
@@ -362,10 +391,13 @@ class Composer:
         leaf_width = chance.randint(1, min(slot_count, 12))
         iterations = chance.randint(1, 4)
         first = chance.randrange(iterations)
-        bank = BANK_FLOAT if layout == WALK else chance.choice((BANK_BYTE, BANK_SHORT))
-        sizes = {WALK: (8, 16), HEAP: (2,) if bank == BANK_BYTE else (4,), SELECT: (8,)}
+        bank = {WALK: BANK_FLOAT, BITS: BANK_BYTE}.get(layout) or chance.choice((BANK_BYTE,
+                                                                                 BANK_SHORT))
+        sizes = {WALK: (8, 16), HEAP: (2,) if bank == BANK_BYTE else (4,), SELECT: (8,),
+                 BITS: (6,)}
         self.leaves += bytes(-len(self.leaves) % 64)
-        # Every tree is a multiple of 64 bytes, so nodes of each size begin at multiples of it.
+        # Every tree is a multiple of 64 bytes, so nodes of each size begin at multiples of it; but
+        # for BITS, which can_begin answers.
         part = Part(layout, node_bytes or chance.choice(sizes[layout]),
                     chance.randint(16, 20) if layout == WALK else 0, accumulator, 1,
                     leaf_width, self.slot_count, slot_count, len(self.trees), chance.randint(1, 5),
@@ -373,10 +405,14 @@ class Composer:
                     self.add_constants(slot_count, accumulator == SUM32) if start == 1 else 0,
                     divisor, self.add_constants(slot_count) if divisor == 1 else 0,
                     iterations, first, chance.randint(1, iterations - first), bank, bytes(44))
-        self.heap_levels = (0,) if one_leaf else (1, 2, 3, 5, 8)
+        self.one_leaf = one_leaf
         self.add_part_trees(part)
         self.steps.append(Step(STEP_TREES, len(self.parts) - 1, 1, 0))
         self.slot_count += slot_count
+
+    def can_begin(self, layout):
+        """Whether nodes of this layout can begin where NODES end so far ([F-130])."""
+        return layout != BITS or len(self.nodes) % 6 == 0
 
     def add_part_trees(self, part):
         rows = []
@@ -385,12 +421,12 @@ class Composer:
             if part.layout == WALK:
                 self.add_walk(part)
             else:
-                rows += (self.add_heap if part.layout == HEAP else self.add_select)(
-                    part, len(rows))
+                add = {HEAP: self.add_heap, SELECT: self.add_select, BITS: self.add_bits}
+                rows += add[part.layout](part, len(rows))
         if part.layout == WALK:
             rows = [self.leaf_row(part) for _ in range(part.leaf_count)]
-        elif part.layout == SELECT:
-            missing = self.trees[-1].first_leaf + 256 - len(rows)
+        elif part.layout in MASK_LEAVES:
+            missing = self.trees[-1].first_leaf + MASK_LEAVES[part.layout] - len(rows)
             rows += [bytes(len(rows[0]))] * missing
         self.leaves += b"".join(rows)
         self.parts.append(part._replace(leaf_count=len(rows)))
@@ -543,7 +579,7 @@ def random_model(seed):
 
     def add_part(slot_count):
         composer.add_part(slot_count, chance.randint(0, 1), chance.randint(0, 2),
-                          layout=chance.choice((WALK, HEAP, SELECT)),
+                          layout=chance.choice(list(filter(composer.can_begin, LAYOUTS))),
                           accumulator=chance.choice((SUM64, SUM32)))
 
     wide = chance.choice((3, 20, 140, 300))
@@ -607,5 +643,21 @@ def mask_model():
                 key=lambda tree: tree.source_node_count) for part in composer.parts)
         if (3 <= heap.depth <= 5 and heap.source_node_count < 2 * heap.leaf_count - 1
                 and 20 < select.leaf_count < 256 and walk.depth > 3):
+            return composer.sections([3, 2])
+    raise AssertionError("one seed of ten thousand must do")
+
+
+def bits_model():
+    """The sections of a model of a BITS and a SELECT part; the largest BITS tree, of any shape, has
+    nodes that fill up."""
+    for seed in range(10000):
+        composer = Composer(seed, mixed=True)
+        composer.number_bytes, composer.label_kind = 2, INT
+        if not any(one.segment for one in composer.banks[BANK_BYTE]):
+            continue
+        composer.add_part(5, 1, 0, layout=BITS, accumulator=SUM32)
+        bits = max(composer.trees, key=lambda tree: tree.source_node_count)
+        if bits.leaf_count in (27, 31) and 4 < bits.depth < 20 and len(composer.trees) > 2:
+            composer.add_part(4, 0, 1, layout=SELECT)
             return composer.sections([3, 2])
     raise AssertionError("one seed of ten thousand must do")

@@ -11,12 +11,12 @@ import math
 import struct
 
 from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, AT_LEAST_ZERO,
-                           BANK_BYTE, BANK_FLOAT, BLOCK, BOOL, CLASS, CODE_COLUMN, CUTS, DIVIDE,
-                           DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP,
-                           EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
+                           BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL, CLASS, CODE_COLUMN,
+                           CUTS, DIVIDE, DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS,
+                           EXP, EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
                            LAST_MAXIMUM, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
-                           MISSING_ALLOWED, MULTIPLY, NEGATIVE_POWER, NODE_NUMBERS, NODES,
-                           NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SEQUENTIAL, SIGMOID,
+                           MISSING_ALLOWED, MULTIPLY, NEGATIVE_POWER, NODES, NODE_NUMBERS,
+                           NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT, SEQUENTIAL, SIGMOID,
                            SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, STAGE_CONSTANTS, STEP,
                            STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
                            WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, level_blocks, require,
@@ -57,6 +57,20 @@ def read_select(model, index):
     tree = model.trees[index]
     data = model.sections[NODES][8 * tree.first_node:8 * (tree.first_node + tree.node_count)]
     return list(struct.iter_unpack("<4H", data))
+
+
+def read_bits(model, index):
+    """(columns, thresholds, words) of a BITS tree, node by node (15.4)."""
+    data = model.sections[NODES]
+    start = model.trees[index].first_node * model.part_of(index).node_bytes
+    columns, thresholds = data[start:start + 32], data[start + 32:start + 64]
+    stored = struct.unpack_from("<32I", data, start + 64)
+    return columns, thresholds, [stored[place_of_word(node)] for node in range(BITS_NODES)]
+
+
+def place_of_word(node):
+    """Which of a BITS tree's words is that of a node."""
+    return 8 * (node % 4) + node // 4
 
 
 def stored_numbers(model, index):
@@ -122,7 +136,7 @@ class WalkTree:
 
 
 class MaskTree:
-    """A HEAP or SELECT tree; columns and leaves are bounded ([F-227])."""
+    """A HEAP, SELECT or BITS tree; columns and leaves are bounded ([F-227])."""
 
     def __init__(self, model, index):
         tree, self.part = model.trees[index], model.part_of(index)
@@ -133,7 +147,10 @@ class MaskTree:
         self.numbers = (stored_numbers(model, index) if model.record.number_bytes
                         else range(count))
         self.column_last = max(len(model.banks[self.part.bank]), 1) - 1
-        self.nodes = (read_heap if self.part.layout == HEAP else read_select)(model, index)
+        read, self.find = {HEAP: (read_heap, self.find_heap),
+                           SELECT: (read_select, self.find_select),
+                           BITS: (read_bits, self.find_bits)}[self.part.layout]
+        self.nodes = read(model, index)
 
     def find_heap(self, codes):
         columns, thresholds = self.nodes
@@ -151,10 +168,16 @@ class MaskTree:
             place += 1 + (right if goes_right else left) % 1024
         return place - 256 if place < 512 else 0
 
+    def find_bits(self, codes):
+        cleared = 0
+        for column, threshold, word in zip(*self.nodes):
+            if codes[min(column, self.column_last)] > threshold:
+                cleared |= word
+        return next((leaf for leaf in range(31) if not cleared >> leaf & 1), 31)
+
     def walk(self, columns):
         codes = columns[self.part.bank] or [0]  # fillers need no columns
-        find = self.find_heap if self.part.layout == HEAP else self.find_select
-        leaf = find(codes)
+        leaf = self.find(codes)
         return self.tree.first_leaf + leaf, self.numbers[min(leaf, len(self.numbers) - 1)]
 
 
@@ -173,7 +196,7 @@ def leaf_values(model, part, row):
 
 
 def read_cuts(model, column):
-    """The levels of a column's list, the first level first, each a tuple of numbers (15.4)."""
+    """The levels of a column's list, the first level first, each a tuple of numbers (15.5)."""
     key = column.first_cut, column.cut_count
     if key not in model.cut_cache:
         code = "f" if model.record.input_rule & FLOAT32 else "d"

@@ -38,7 +38,7 @@ COUNT_MAX = {STEPS: 2**18, PARTS: 2**16, STAGES: 2**18, OUTPUTS: 2**20, COLUMNS:
              TREES: 2**24, CONSTANTS: 2**32 - 1}
 
 STEP_COLUMNS, STEP_TREES, STEP_STAGES = 1, 2, 3
-WALK, HEAP, SELECT = 1, 2, 3
+WALK, HEAP, SELECT, BITS = 1, 2, 3, 4
 SUM64, SUM32 = 1, 2  # accumulator
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = 1, 2, 3, 4, 5, 6
 DTYPES = {MARGIN: (1, 2), PROBABILITY: (1, 2), CLASS: (3,), VALUE: (1, 2), LEAF: (4,),
@@ -50,6 +50,8 @@ SEGMENT = {BANK_BYTE: 255, BANK_SHORT: 65535}  # W of chapter 12
 BANK_MAX = {BANK_BYTE: 256, BANK_SHORT: 65536}
 CUTS_MAX = 2**24
 BLOCK = 16  # cuts
+MASK_LEAVES = {SELECT: 256, BITS: 32}  # most leaves of a tree
+BITS_NODES = 32  # of every tree
 FLOAT32, MISSING_ALLOWED, INFINITE_ALLOWED, FLUSH_TINY = 1, 2, 4, 8  # input_rule
 DIVISOR_NONE, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS = 0, 1, 2
 SEQUENTIAL, PAIRWISE = 1, 2
@@ -152,7 +154,7 @@ def read_array(record, data, where):
 
 
 def level_blocks(cut_count):
-    """Blocks of every level of a list, the first level first (15.4)."""
+    """Blocks of every level of a list, the first level first (15.5)."""
     levels = [-(-cut_count // BLOCK)]
     while levels[0] > 1:
         levels.insert(0, -(-levels[0] // BLOCK))
@@ -343,7 +345,7 @@ class Model:
                 "node_count is not the sum of the trees' nodes")
         require((record.number_bytes != 0) == (NODE_NUMBERS in self.sections), 47,
                 "NODE_NUMBERS and number_bytes contradict each other")
-        masks = any(part.layout in (HEAP, SELECT) for part in self.parts)
+        masks = any(part.layout != WALK for part in self.parts)
         leaf = any(one.kind == LEAF for one in self.outputs)
         require(record.number_bytes != 0 or not (masks and leaf), 68,
                 "a LEAF output of masks without NODE_NUMBERS")
@@ -404,10 +406,11 @@ class Model:
         require(used == (CONSTANTS in self.sections), 47, "CONSTANTS and the parts' use of them")
 
     def check_layout(self, part, where):
-        require(part.layout in (WALK, HEAP, SELECT), 80, f"{where}layout {part.layout}")
-        banks = (BANK_FLOAT,) if part.layout == WALK else (BANK_BYTE, BANK_SHORT)
+        require(part.layout in (WALK, HEAP, SELECT, BITS), 80, f"{where}layout {part.layout}")
+        banks = {WALK: (BANK_FLOAT,), BITS: (BANK_BYTE,)}.get(part.layout, (BANK_BYTE, BANK_SHORT))
         require(part.bank in banks, 93, f"{where}bank {part.bank}")
-        sizes = {WALK: (8, 16), SELECT: (8,), HEAP: (2,) if part.bank == BANK_BYTE else (4,)}
+        sizes = {WALK: (8, 16), HEAP: (2,) if part.bank == BANK_BYTE else (4,), SELECT: (8,),
+                 BITS: (6,)}
         require(part.node_bytes in sizes[part.layout], 81, f"{where}node_bytes {part.node_bytes}")
         if part.layout != WALK:
             require(part.child_bits == 0, 82, f"{where}child_bits {part.child_bits}")
@@ -420,14 +423,16 @@ class Model:
 
     def check_work(self, visits_max):
         """[F-057], [F-058]"""
-        leaf_widths = inner = 0
+        leaf_widths = nodes = 0
         for part in self.parts:
             leaf_widths += part.leaf_width * part.tree_count
             if part.layout == SELECT:
                 trees = self.trees[part.first_tree:part.first_tree + part.tree_count]
-                inner += sum(tree.leaf_count - 1 for tree in trees)
+                nodes += sum(tree.leaf_count - 1 for tree in trees)
+            elif part.layout == BITS:
+                nodes += BITS_NODES * part.tree_count
         require(leaf_widths <= 64 * visits_max, 57, f"{leaf_widths} additions per row")
-        require(inner <= 64 * visits_max, 58, f"{inner} inner nodes of SELECT trees")
+        require(nodes <= 64 * visits_max, 58, f"{nodes} nodes of SELECT and BITS trees")
 
     def check_constants(self, part, used, first, rule):
         if used:
@@ -681,10 +686,12 @@ def check_mask(part, tree, where):
         require(tree.node_count == max(32, 2**tree.depth), 131, f"{where}{tree.node_count} nodes")
         require(1 <= tree.source_node_count <= count, 132, f"{where}source_node_count")
         return
-    require(1 <= tree.leaf_count <= 256 and tree.first_leaf + 256 <= part.leaf_count, 137,
+    most = MASK_LEAVES[part.layout]
+    require(1 <= tree.leaf_count <= most and tree.first_leaf + most <= part.leaf_count, 137,
             f"{where}leaves")
     inner = tree.leaf_count - 1
-    require(tree.node_count == max(8, inner + -inner % 8), 131, f"{where}{tree.node_count} nodes")
+    nodes = BITS_NODES if part.layout == BITS else max(8, inner + -inner % 8)
+    require(tree.node_count == nodes, 131, f"{where}{tree.node_count} nodes")
     require(tree.source_node_count == count, 132, f"{where}source_node_count")
     require(2 * tree.depth + 1 <= tree.source_node_count, 133, f"{where}depth {tree.depth}")
 

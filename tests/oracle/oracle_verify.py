@@ -10,13 +10,13 @@ import math
 import struct
 
 from oracle_predict import (convert_row, float_of_bits, inexact_slots, is_near, leaf_values,
-                            predict_leaves, predict_slots, preorder, read_cuts, read_heap,
-                            read_nodes, read_select, stored_numbers)
-from oracle_reader import (BANK_FLOAT, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES, ENTRY_BYTES,
-                           GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA, PROOF, SEGMENT,
-                           STRING, WALK, GoldenHead, LabelGroup, Proof, Refused, check_checksum,
-                           is_zero, level_blocks, list_gaps, require, section_bytes, value_bytes,
-                           without)
+                            predict_leaves, predict_slots, preorder, read_bits, read_cuts,
+                            read_heap, read_nodes, read_select, stored_numbers)
+from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
+                           ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA,
+                           PROOF, SEGMENT, SELECT, STRING, WALK, GoldenHead, LabelGroup, Proof,
+                           Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
+                           section_bytes, value_bytes, without)
 
 
 def verify(model):
@@ -26,8 +26,8 @@ def verify(model):
     verify_leaves(model)
     verify_cuts(model)
     for index in range(len(model.trees)):
-        layout = model.part_of(index).layout
-        {WALK: verify_tree, HEAP: verify_heap}.get(layout, verify_select)(model, index)
+        {WALK: verify_tree, HEAP: verify_heap, SELECT: verify_select,
+         BITS: verify_bits}[model.part_of(index).layout](model, index)
     verify_metadata(model)
     verify_proof(model)
     verify_golden(model)
@@ -180,9 +180,39 @@ def verify_select(model, index):
     require(not any(map(any, nodes[inner:])), 224, f"{where}nodes that fill up")
     require(len(depths) == tree.source_node_count, 223, f"{where}{len(depths)} places")
     require(max(depths.values()) == tree.depth, 225, f"{where}depth {max(depths.values())}")
+    verify_leaf_numbers(model, index)
+
+
+def verify_leaf_numbers(model, index):
+    """Of a tree without leaves that repeat another."""
     if model.record.number_bytes:
         numbers = stored_numbers(model, index)
-        require(len(set(numbers)) == len(numbers), 176, f"{where}leaf numbers")
+        require(len(set(numbers)) == len(numbers), 176, f"tree {index}: leaf numbers")
+
+
+def verify_bits(model, index):
+    tree, part = model.trees[index], model.part_of(index)
+    columns, thresholds, words = read_bits(model, index)
+    where, inner = f"tree {index}: ", tree.leaf_count - 1
+    spans, depth = [(0, tree.leaf_count, 0)], 0  # (first leaf, leaves, level), the next one last
+    node = 0
+    while spans:
+        first, count, level = spans.pop()
+        depth = max(depth, level)
+        if count == 1:
+            continue
+        at = f"{where}node {node}: "
+        require_cut(model.banks[part.bank], columns[node], thresholds[node], (214, 215), at)
+        left = bin(words[node]).count("1")
+        require(1 <= left < count and words[node] == (2**left - 1) << first, 216,
+                f"{at}word {words[node]:#x}")
+        spans += ((first + left, count - left, level + 1), (first, left, level + 1))
+        node += 1
+    require(not any(words[inner:]), 216, f"{where}words of nodes that fill up")
+    require(not any(columns[inner:]) and all(one == 255 for one in thresholds[inner:]), 217,
+            f"{where}nodes that fill up")
+    require(depth == tree.depth, 225, f"{where}depth {depth}")
+    verify_leaf_numbers(model, index)
 
 
 def is_cut_number(pattern, column):

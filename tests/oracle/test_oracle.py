@@ -15,8 +15,9 @@ import oracle_driver as driver
 from oracle import KINDS, read_npy
 from oracle_driver import Comparison, flat, run
 from oracle_predict import inexact_slots, predict, ulp_of
-from oracle_reader import (CLASS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, LEAF, METADATA, NODE_NUMBERS,
-                           OPERATIONS, STAGES, Model, Refused, list_gaps)
+from oracle_reader import (BITS, CLASS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF, METADATA,
+                           NODES, NODE_NUMBERS, OPERATIONS, SELECT, STAGES, WALK, Model, Refused,
+                           list_gaps)
 from oracle_verify import verify
 from xxh3 import xxh3_64, xxh3_128
 
@@ -35,6 +36,7 @@ LAYERED = ("sklearn-1.4.2/forest_regressor.joblib", "sklearn-1.9.1/missing_tree.
            "xgboost-1.0.2/binary.json",
            "xgboost-1.0.2/multiclass.json", "xgboost-1.0.2/one_leaf.json",
            "xgboost-1.0.2/regression.json")
+LAYOUTS = {"walk": WALK, "heap": HEAP, "select": SELECT, "bits": BITS}
 RANDOM_MODELS = 60
 ROWS_MAX = 64
 
@@ -150,26 +152,30 @@ class Fixtures(Comparison):
 
     def test_layouts(self):
         """Forests of three trainers in every layout that holds them."""
-        self.compared, layouts = 0, set()
+        self.compared, layouts, refused = 0, set(), set()
         for line in filter(is_layered, driver.read_manifest()):
-            for layout in ("walk", "mask", "heap", "select"):
+            for layout in ("walk", "mask", "heap", "select", "bits"):
                 source = driver.FIXTURES / line.path
                 options = "convert", source, "-o", self.folder / "model.espalier"
                 code, _, error = run(*options, "--layout", layout)
                 if code != 0:
                     self.assertNotEqual(layout, "walk", error)
                     self.assertIn("layout cannot hold it", error)
+                    refused.add(layout)
                     continue
                 with self.subTest(path=line.path, layout=layout):
                     path = self.folder / "model.espalier"
                     model = Model(path.read_bytes())
                     verify(model)
                     layouts.add((line.path.split("-")[0], model.parts[0].layout))
+                    if layout in LAYOUTS:
+                        self.assertEqual({part.layout for part in model.parts}, {LAYOUTS[layout]})
                     case = driver.read_cases(line)[0]
                     answers = dict(list(case.answers.items())[:2])
                     self.compare(model, path, source.parent, case._replace(answers=answers))
-        self.assertEqual(layouts, {(trainer, layout) for layout in (1, 2, 3)
+        self.assertEqual(layouts, {(trainer, layout) for layout in (1, 2, 3, 4)
                                    for trainer in ("sklearn", "xgboost", "lightgbm")})
+        self.assertIn("bits", refused)  # for trees of more than 32 leaves
         self.assertGreater(self.compared, 10000)
 
     def test_iterations(self):
@@ -216,20 +222,50 @@ class RandomModels(Comparison):
         self.assertEqual(stages, set(OPERATIONS))
         self.assertEqual(decisions, set(range(6)))
         self.assertEqual(seen, {(layout, size, accumulator) for accumulator in (1, 2)
-                                for layout, size in ((1, 8), (1, 16), (2, 2), (2, 4), (3, 8))})
+                                for layout, size in ((1, 8), (1, 16), (2, 2), (2, 4), (3, 8),
+                                                     (4, 6))})
         self.assertGreater(with_golden, RANDOM_MODELS // 2)
 
     def test_empty_bank(self):
-        """A HEAP part whose bank has no columns: its trees are of one leaf (15.2)."""
+        """BITS and HEAP parts whose bank has no columns: their trees are of one leaf (15.2)."""
         for seed in range(4):
             composer = compose.Composer(seed)
             composer.number_bytes = 2
+            composer.add_part(2, 0, 0, layout=BITS, one_leaf=True)
             composer.add_part(3, 1, 0)
-            composer.add_part(4, 1, 2, layout=2, one_leaf=True)
+            composer.add_part(4, 1, 2, layout=HEAP, one_leaf=True)
             data = compose.lay_out(composer.sections([3, 2]))
             self.assertEqual((self.oracle_rule(data), self.command_rule(data)), (0, 0))
             self.compare(Model(data), data, compose.random_rows(
                 composer.chance, 40, composer.feature_count))
+
+    def test_words_of_no_tree(self):
+        """What BITS words and thresholds say is done, whatever they say (15.4): a file may change
+        after verify. Which number a leaf has that the tree does not have, is not said: [F-227]."""
+        refused = set()
+        for seed in range(20):
+            composer = compose.Composer(seed, seed % 16, mixed=True)
+            composer.number_bytes = 2
+            if seed % 2 == 0:
+                composer.bits_leaves = (32,)
+            composer.add_part(3, 1, 0, layout=BITS)
+            sections = composer.sections([3, 2])
+            nodes = bytearray(sections[NODES])
+            for tree in range(0, len(nodes), 192):
+                for at in range(tree + 32, tree + 192):  # thresholds and words
+                    if composer.chance.random() < (1.0 if seed % 3 == 0 else 0.02):
+                        nodes[at] ^= composer.chance.choice((1 << at % 8, 255))
+            sections[NODES] = bytes(nodes)
+            data = compose.lay_out(sections)
+            rules = self.oracle_rule(data), self.command_rule(data)
+            self.assertTrue(all(rule in (215, 216, 217, 225) for rule in rules), (seed, rules))
+            refused.update(rules)
+            model = Model(data)
+            if seed % 2:
+                model.outputs = [one for one in model.outputs if one.kind != LEAF]
+            self.compare(model, data, compose.random_rows(
+                composer.chance, 300, composer.feature_count))
+        self.assertLessEqual({215, 216}, refused)
 
     def compare(self, model, data, rows):
         path, rows_path = self.folder / "model.espalier", self.folder / "rows.npy"

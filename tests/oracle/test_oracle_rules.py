@@ -14,9 +14,9 @@ from oracle_driver import Comparison
 from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES, FEATURE_NAMES,
                            GOLDEN, HEADER_BYTES, LEAF_BASE, LEAVES, METADATA, MODEL, NODE_NUMBERS,
                            NODES, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column, Entry,
-                           Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step,
-                           Tree)
-from oracle_predict import preorder, read_heap, read_nodes, read_select
+                           Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Refused,
+                           Stage, Step, Tree)
+from oracle_predict import place_of_word, preorder, read_bits, read_heap, read_nodes, read_select
 
 RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS: Output,
            COLUMNS: Column, TREES: Tree, PROOF: Proof}
@@ -54,7 +54,7 @@ PRIVATE_EDITS = [
     (73, STEPS, 4, {"count": 2}),
     (74, STAGES, 0, {"output_slot": lambda old: old - 1}),
     (74, PARTS, 1, {"first_slot": lambda old: old - 1}),
-    (80, PARTS, 0, {"layout": 4}),
+    (80, PARTS, 0, {"layout": 5}),
     (80, PARTS, 0, {"layout": 0}),
     (81, PARTS, 0, {"node_bytes": 12}),
     (82, PARTS, 0, {"child_bits": 15}),
@@ -633,6 +633,133 @@ class MasksAndCuts(RuleComparison):
                     draft = self.draft().put(NODES, at, struct.pack("<f", value))
                     self.both(168, draft.file(), f"threshold {value} of a CODE")
         self.assertGreater(found, 0)
+
+
+class Bits(RuleComparison):
+    @classmethod
+    def setUpClass(cls):
+        cls.sections = compose.bits_model()
+        cls.data = compose.lay_out(cls.sections)
+        cls.model = Model(cls.data)
+        cls.index = max(range(cls.model.parts[0].tree_count),
+                        key=lambda index: cls.model.trees[index].source_node_count)
+        cls.tree = cls.model.trees[cls.index]
+        cls.inner = cls.tree.leaf_count - 1
+        cls.columns, cls.thresholds, cls.words = read_bits(cls.model, cls.index)
+
+    def put_byte(self, at, value):
+        """A byte of the tree changed: columns from 0, thresholds from 32."""
+        return self.draft().put(NODES, 6 * self.tree.first_node + at, bytes([value]))
+
+    def put_words(self, changes):
+        """Words of the tree changed, by node."""
+        draft = self.draft()
+        for node, word in changes.items():
+            at = 6 * self.tree.first_node + 64 + 4 * place_of_word(node)
+            draft.put(NODES, at, struct.pack("<I", word))
+        return draft
+
+    def test_records(self):
+        self.both(0, self.data, "the model as it is")
+        tree, index = self.tree, self.index
+        for rule, kind, at, changes in (
+                (80, PARTS, 0, {"layout": 5}), (81, PARTS, 0, {"node_bytes": 8}),
+                (81, PARTS, 0, {"node_bytes": 192}), (82, PARTS, 0, {"child_bits": 16}),
+                (93, PARTS, 0, {"bank": 1}), (93, PARTS, 0, {"bank": 3}),
+                (130, TREES, index, {"first_node": lambda old: old + 32}),
+                ((130, 131), TREES, index, {"node_count": 40}),
+                ((130, 131), TREES, index, {"node_count": 24}),
+                (134, TREES, index, {"slot": 5}), (137, TREES, index, {"leaf_count": 33}),
+                (137, TREES, index, {"leaf_count": 0}),
+                (137, TREES, index, {"first_leaf": self.model.parts[0].leaf_count - 31}),
+                (137, TREES, index, {"first_leaf": 2**32 - 1})):
+            draft = self.draft().edit(kind, at, **changes)
+            self.both(rule, draft.file(), f"section {kind}, record {at}: {changes}")
+        for more in (-2, -1, 1, 2):
+            draft = self.draft().edit(TREES, index, source_node_count=lambda old: old + more)
+            draft.edit(MODEL, 0, node_count=lambda old: old + more)
+            self.both(132, draft.file(), f"source_node_count and {more}")
+        draft = self.draft().edit(TREES, index, depth=self.inner + 1)
+        draft.edit(MODEL, 0, visits_per_row=lambda old: old + self.inner + 1 - tree.depth)
+        self.both(133, draft.file(), "more levels than inner nodes")
+        draft = self.draft().drop(NODE_NUMBERS).edit(MODEL, 0, number_bytes=0)
+        self.both(68, draft.file(), "LEAF of masks without NODE_NUMBERS")
+        numbers = self.sections[NODE_NUMBERS]
+        self.both(175, self.draft().set(NODE_NUMBERS, numbers + b"\0\0").file(), "too many")
+        at = 2 * sum(map(self.model.numbers_of, range(index)))
+        draft = self.draft().put(NODE_NUMBERS, at, numbers[at + 2:at + 4])
+        self.both(176, draft.file(), "two leaves of a number")
+
+    def test_work(self):
+        """[F-058]: 32 for a BITS tree, as many as there are inner nodes for a SELECT tree. Every
+        depth is 0, so that no other limit is in the way. (The command has no such option.)"""
+        draft = self.draft().edit(MODEL, 0, visits_per_row=0)
+        for index in range(len(self.model.trees)):
+            draft.edit(TREES, index, depth=0)
+        bits, select = self.model.parts
+        work = 32 * bits.tree_count + sum(tree.leaf_count - 1 for tree in
+                                          self.model.trees[select.first_tree:])
+        self.assertGreater(work, 64)
+        with self.assertRaises(Refused) as caught:
+            Model(draft.file(), visits_max=(work - 1) // 64)
+        self.assertEqual(caught.exception.rule, 58)
+        Model(draft.file(), visits_max=-(-work // 64))
+
+    def test_nodes(self):
+        inner, banks = self.inner, self.model.banks[2]
+        room = {node: banks[self.columns[node]].cut_count - 255 * banks[self.columns[node]].segment
+                for node in range(inner)}
+        short = next(node for node in room if room[node] < 254)
+        for node in (0, inner - 1):
+            self.both(214, self.put_byte(node, len(banks)).file(), f"column of node {node}")
+            self.both(214, self.put_byte(node, 255).file(), f"column of node {node}")
+            self.both(215, self.put_byte(32 + node, 255).file(), f"threshold of node {node}")
+        self.both(215, self.put_byte(32 + short, room[short]).file(), "threshold behind the cuts")
+        self.both(0, self.put_byte(32 + short, room[short] - 1).file(), "the last cut")
+        for at, value in ((inner, 1), (31, 1), (32 + inner, 254), (32 + inner, 0), (63, 0)):
+            self.both(217, self.put_byte(at, value).file(), f"byte {at} is {value}")
+        draft = self.draft().edit(TREES, self.index, depth=lambda old: old - 1)
+        draft.edit(MODEL, 0, visits_per_row=lambda old: old - 1)
+        self.both(225, draft.file(), "depth too small")
+        draft = self.draft().edit(TREES, self.index, depth=lambda old: old + 1)
+        draft.edit(MODEL, 0, visits_per_row=lambda old: old + 1)
+        self.both(225, draft.file(), "depth too large")
+
+    def test_words(self):
+        """[F-216]"""
+        inner, words = self.inner, self.words
+        root = words[0]
+        right = next(node for node in range(inner) if words[node] & 1 == 0)
+        wide = next(node for node in range(inner) if bin(words[node]).count("1") > 2)
+        for changes, what in (
+                ({0: 0}, "nothing to the left of the root"),
+                ({0: 2**(inner + 1) - 1}, "nothing to the right of the root"),
+                ({0: 2**32 - 1}, "more than there is to the left of the root"),
+                ({inner - 1: 0}, "nothing to the left of the last node"),
+                ({right: words[right] | 1}, "a leaf that is of no concern"),
+                ({right: words[right] >> 1}, "a run that begins too early"),
+                ({right: words[right] << 1}, "a run that begins too late"),
+                ({wide: words[wide] & (words[wide] << 1)}, "a run without its first leaf"),
+                ({wide: words[wide] & ~(2 * (words[wide] & -words[wide]))}, "two runs"),
+                ({0: words[right], right: root}, "two words exchanged"),
+                ({inner: 1}, "a word of the first unused node"),
+                ({31: 2**31}, "a word of the last unused node"),
+                ({31: root}, "the root's word once more"),
+                (dict(enumerate(words[1:inner] + [0])), "words one node too early"),
+                ({node: words[place_of_word(node)] for node in range(32)},
+                 "words in the order of the nodes")):
+            self.both(216, self.put_words(changes).file(), what)
+
+    def test_words_bit_by_bit(self):
+        """A bit flipped: whether that is another tree, both say the same."""
+        found = set()
+        for at in range(0, 32 * 32, 11):
+            node, bit = divmod(at, 32)
+            data = self.put_words({node: self.words[node] ^ 1 << bit}).file()
+            rule = self.oracle_rule(data)
+            self.assertEqual(self.command_rule(data), rule, (node, bit))
+            found.add(rule)
+        self.assertEqual(found, {216})
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ typedef enum damaged_model {
     REGRESSOR,
     HEAP,   /* byte codes, float32 */
     SELECT, /* byte codes in segments, float64 */
+    BITS,   /* the same, no tree of more than 31 leaves */
     RANKS,  /* a walk over ranks, float64 */
     LINKED, /* stages, float64 */
     MODEL_COUNT

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Broken rules that verify checks of ranks, HEAP and SELECT nodes, their numbers, and cuts.
+ * Broken rules that verify checks of ranks, HEAP, SELECT and BITS nodes, their numbers, and cuts.
  */
 #include "tests/support/damage.h"
 
@@ -183,10 +183,105 @@ DAMAGE(select_filler)
     select_root(m)[tree->first_node + tree->node_count - 1].right = 1;
 }
 
-DAMAGE(select_depth_less)
+DAMAGE(mask_depth_less)
 {
     RECORD(m, TREES, espalier_file_tree)[0].depth -= 1;
     RECORD(m, MODEL, espalier_file_model)->visits_per_row -= 1;
+}
+
+/* ---- BITS: tree 0 ---- */
+
+static inline uint8_t *bits_columns(const model_bytes *m)
+{
+    return RECORD(m, NODES, uint8_t);
+}
+
+static inline uint8_t *bits_thresholds(const model_bytes *m)
+{
+    return bits_columns(m) + ESPALIER_BITS_LEAVES;
+}
+
+/* The place of a node's word: chapter 15.4 of docs/format.md. */
+static inline uint32_t *bits_word(const model_bytes *m, uint32_t node)
+{
+    uint32_t *const words = (uint32_t *)(void *)(bits_thresholds(m) + ESPALIER_BITS_LEAVES);
+    return words + 8 * (node % 4) + node / 4;
+}
+
+static inline uint32_t bits_inner(const model_bytes *m)
+{
+    return RECORD(m, TREES, espalier_file_tree)[0].leaf_count - 1;
+}
+
+DAMAGE(bits_column)
+{
+    bits_columns(m)[bits_inner(m) - 1] = UINT8_MAX;
+}
+
+DAMAGE(bits_threshold)
+{
+    bits_thresholds(m)[0] = UINT8_MAX;
+}
+
+/* The last column has the rest of its list's cuts, which are not a multiple of 255. */
+DAMAGE(bits_threshold_beyond)
+{
+    const espalier_file_column *const end =
+        (const espalier_file_column *)(void *)section_end(m, ESPALIER_SECTION_COLUMNS);
+    bits_columns(m)[0] = (uint8_t)(end - RECORD(m, COLUMNS, espalier_file_column) - 1);
+    bits_thresholds(m)[0] = (uint8_t)(end[-1].cut_count - end[-1].segment * UINT8_MAX);
+}
+
+DAMAGE(bits_late)
+{
+    *bits_word(m, 0) ^= 1;
+}
+
+DAMAGE(bits_beyond)
+{
+    *bits_word(m, 0) ^= UINT32_C(1) << 31;
+}
+
+DAMAGE(bits_last_of_all)
+{
+    *bits_word(m, bits_inner(m) - 1) ^= UINT32_C(1) << bits_inner(m);
+}
+
+DAMAGE(bits_exchanged)
+{
+    const uint32_t root = *bits_word(m, 0);
+    *bits_word(m, 0) = *bits_word(m, bits_inner(m) - 1);
+    *bits_word(m, bits_inner(m) - 1) = root;
+}
+
+DAMAGE(bits_nothing_left)
+{
+    *bits_word(m, bits_inner(m) - 1) = 0;
+}
+
+DAMAGE(bits_nothing_right)
+{
+    *bits_word(m, 0) = (UINT32_C(2) << bits_inner(m)) - 1;
+}
+
+DAMAGE(bits_word_unused)
+{
+    *bits_word(m, bits_inner(m)) = 1;
+}
+
+DAMAGE(bits_word_unused_last)
+{
+    *bits_word(m, ESPALIER_BITS_LEAVES - 1) = UINT32_C(1) << 31;
+}
+
+DAMAGE(bits_column_unused)
+{
+    bits_columns(m)[ESPALIER_BITS_LEAVES - 1] = 1;
+}
+
+DAMAGE(bits_threshold_unused)
+{
+    bits_thresholds(m)[bits_inner(m)] = UINT8_MAX - 1;
 }
 
 /* ---- cuts ---- */
@@ -259,7 +354,22 @@ const rule_case rule_cases_mask_nodes[] = {
     {"F-222", damage_select_child_reach, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
     {"F-223", damage_select_one_child, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
     {"F-224", damage_select_filler, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
-    {"F-225", damage_select_depth_less, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-225", damage_mask_depth_less, ESPALIER_ERROR_INDEX, VERIFY, SELECT},
+    {"F-176", damage_mask_numbers_twice, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-214", damage_bits_column, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-215", damage_bits_threshold, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-215", damage_bits_threshold_beyond, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_late, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_beyond, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_last_of_all, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_exchanged, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_nothing_left, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_nothing_right, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_word_unused, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-216", damage_bits_word_unused_last, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-217", damage_bits_column_unused, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-217", damage_bits_threshold_unused, ESPALIER_ERROR_INDEX, VERIFY, BITS},
+    {"F-225", damage_mask_depth_less, ESPALIER_ERROR_INDEX, VERIFY, BITS},
     {"F-230", damage_cut_list_unused, ESPALIER_ERROR_VALUE, VERIFY, HEAP},
     {"F-231", damage_cut_nan, ESPALIER_ERROR_VALUE, VERIFY, SELECT},
     {"F-231", damage_cut_order, ESPALIER_ERROR_VALUE, VERIFY, SELECT},

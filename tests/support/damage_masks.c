@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Broken rules that open checks of codes and mask layouts: columns with cuts, HEAP and SELECT parts
- * and trees.
+ * Broken rules that open checks of codes and mask layouts: columns with cuts, HEAP, SELECT and BITS
+ * parts and trees.
  */
 #include "tests/support/damage.h"
 
@@ -65,6 +65,16 @@ DAMAGE(start_of_no_float32)
 DAMAGE(mask_bank)
 {
     part_of(m)->bank = ESPALIER_BANK_FLOAT;
+}
+
+DAMAGE(layout_beyond)
+{
+    part_of(m)->layout = ESPALIER_FILE_BITS + 1;
+}
+
+DAMAGE(bits_bank)
+{
+    part_of(m)->bank = ESPALIER_BANK_SHORT;
 }
 
 DAMAGE(walk_bank)
@@ -213,6 +223,17 @@ DAMAGE(select_many_leaves)
     tree_of(m)->leaf_count = ESPALIER_SELECT_LEAVES + 1;
 }
 
+DAMAGE(bits_many_leaves)
+{
+    tree_of(m)->leaf_count = ESPALIER_BITS_LEAVES + 1;
+}
+
+/* Of the rows that must follow, one too few. */
+DAMAGE(bits_first_leaf)
+{
+    tree_of(m)->first_leaf = part_of(m)->leaf_count - ESPALIER_BITS_LEAVES + 1;
+}
+
 DAMAGE(mask_numbers)
 {
     SECTION(m, NODE_NUMBERS)->bytes -= 1;
@@ -265,6 +286,22 @@ const rule_case rule_cases_masks[] = {
     {"F-137", damage_select_no_leaf, ESPALIER_ERROR_VALUE, SEALED, SELECT},
     {"F-137", damage_select_many_leaves, ESPALIER_ERROR_VALUE, SEALED, SELECT},
     {"F-175", damage_mask_numbers, ESPALIER_ERROR_SECTION, SEALED, SELECT},
+    {"F-068", damage_no_numbers, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-080", damage_layout_beyond, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-081", damage_heap_node_bytes, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-081", damage_select_node_bytes, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-082", damage_mask_child_bits, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-093", damage_mask_bank, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-093", damage_bits_bank, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-131", damage_heap_node_count, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-131", damage_select_node_count, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-132", damage_select_source_nodes, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-133", damage_select_depth, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-137", damage_bits_many_leaves, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-137", damage_select_no_leaf, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-137", damage_bits_first_leaf, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-137", damage_mask_first_leaf_far, ESPALIER_ERROR_VALUE, SEALED, BITS},
+    {"F-175", damage_mask_numbers, ESPALIER_ERROR_SECTION, SEALED, BITS},
 };
 
 const size_t rule_cases_masks_count = sizeof rule_cases_masks / sizeof rule_cases_masks[0];

@@ -129,7 +129,7 @@ DAMAGE(slot_left_over)
 
 DAMAGE(layout)
 {
-    RECORD(m, PARTS, espalier_file_part)->layout = 4;
+    RECORD(m, PARTS, espalier_file_part)->layout = 5;
 }
 
 DAMAGE(node_bytes)

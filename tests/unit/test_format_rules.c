@@ -65,6 +65,13 @@ static int make_models(void **state)
                     .decision_count_max = 60,
                     .group_count = 1,
                     .shape = SYNTHETIC_BEST_FIRST},
+        [BITS] = {.seed = 37,
+                  .trainer = SYNTHETIC_LIGHTGBM,
+                  .tree_count = 60,
+                  .feature_count = 1,
+                  .decision_count_max = 30,
+                  .group_count = 1,
+                  .shape = SYNTHETIC_BEST_FIRST},
         [RANKS] = {.seed = 36,
                    .trainer = SYNTHETIC_LIGHTGBM,
                    .tree_count = 8,
@@ -83,8 +90,8 @@ static int make_models(void **state)
     static const uint32_t layouts[MODEL_COUNT] = {
         [CLASSIFIER] = ESPALIER_LAYOUT_WALK, [COUNTS] = ESPALIER_LAYOUT_WALK,
         [REGRESSOR] = ESPALIER_LAYOUT_WALK,  [HEAP] = ESPALIER_LAYOUT_HEAP,
-        [SELECT] = ESPALIER_LAYOUT_SELECT,   [RANKS] = ESPALIER_LAYOUT_WALK,
-        [LINKED] = ESPALIER_LAYOUT_WALK,
+        [SELECT] = ESPALIER_LAYOUT_SELECT,   [BITS] = ESPALIER_LAYOUT_BITS,
+        [RANKS] = ESPALIER_LAYOUT_WALK,      [LINKED] = ESPALIER_LAYOUT_WALK,
     };
     for (int i = 0; i < MODEL_COUNT; i++) {
         espalier_forest forest;
@@ -202,13 +209,39 @@ static void test_mask_nodes(void **state)
     check_cases(rule_cases_mask_nodes, rule_cases_mask_nodes_count);
 }
 
+/* F-058: all 32 nodes of a BITS tree may be visited whatever the depth says; here it says 0. */
+static void test_work_of_bits(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&models[BITS]);
+    espalier_file_tree *const trees = RECORD(&m, TREES, espalier_file_tree);
+    const size_t tree_count = SECTION(&m, TREES)->bytes / sizeof *trees;
+    for (size_t i = 0; i < tree_count; i++) {
+        trees[i].depth = 0;
+    }
+    RECORD(&m, MODEL, espalier_file_model)->visits_per_row = 0;
+    model_bytes_seal(&m);
+    espalier_model *model = NULL;
+    espalier_error error;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.visits_per_row_max = (tree_count + 1) / 2; /* 32 nodes a tree, 64 times the limit */
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, &options, &model, &error),
+                     ESPALIER_OK);
+    espalier_model_close(model);
+    options.visits_per_row_max--;
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, &options, &model, &error),
+                     ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, 58);
+    model_bytes_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound_models), cmocka_unit_test(test_header_and_sections),
         cmocka_unit_test(test_plan),         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_verify),       cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_mask_nodes),
+        cmocka_unit_test(test_mask_nodes),   cmocka_unit_test(test_work_of_bits),
     };
     return cmocka_run_group_tests(tests, make_models, free_models);
 }
