@@ -278,6 +278,45 @@ static void test_wide_stages(void **state)
     free(other);
 }
 
+/* Every operation on more items than a vector has: compilers make other loops of these. */
+static void test_many_items(void **state)
+{
+    (void)state;
+    enum {
+        WIDTH = 203
+    };
+    double c[WIDTH];
+    static double slots[4 * WIDTH];
+    static double other[4 * WIDTH];
+    uint64_t random = 11;
+    for (uint32_t i = 0; i < WIDTH; i++) {
+        slots[i] = (double)((float)(int32_t)synthetic_next(&random) * 0x1p-28F);
+        c[i] = (double)((float)(int32_t)synthetic_next(&random) * 0x1p-30F);
+    }
+    const espalier_forest forest = {.constants = c, .constant_count = WIDTH};
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const espalier_file_stage stage = {.operation = cases[i].operation,
+                                           .output_slot = WIDTH,
+                                           .slot_count = WIDTH,
+                                           .order = cases[i].order,
+                                           .arithmetic = cases[i].arithmetic};
+        const espalier_forest_stage own = {.operation =
+                                               (espalier_forest_operation)cases[i].operation,
+                                           .output_slot = WIDTH,
+                                           .count = WIDTH,
+                                           .narrow = cases[i].arithmetic == NARROW,
+                                           .pairwise = cases[i].order == PAIRWISE};
+        memset(slots + WIDTH, 0, 3 * WIDTH * sizeof *slots);
+        memcpy(other, slots, sizeof other);
+        espalier_stage_run(&stage, c, ITERATIONS, slots, 4 * WIDTH, 1);
+        espalier_reference_stage(&forest, &own, ITERATIONS, other);
+        if (memcmp(slots, other, sizeof slots) != 0) {
+            fail_msg("operation %u, order %u, arithmetic %u", (unsigned)cases[i].operation,
+                     (unsigned)cases[i].order, (unsigned)cases[i].arithmetic);
+        }
+    }
+}
+
 /* F-252, F-267. */
 static void test_decisions(void **state)
 {
