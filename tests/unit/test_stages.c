@@ -642,11 +642,11 @@ static void test_plan_faults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_operation),  cmocka_unit_test(test_odd_numbers),
-        cmocka_unit_test(test_wide_stages),      cmocka_unit_test(test_decisions),
-        cmocka_unit_test(test_linked_model),     cmocka_unit_test(test_iterations),
-        cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_stage_work),
-        cmocka_unit_test(test_plan_faults),
+        cmocka_unit_test(test_every_operation), cmocka_unit_test(test_odd_numbers),
+        cmocka_unit_test(test_wide_stages),     cmocka_unit_test(test_many_items),
+        cmocka_unit_test(test_decisions),       cmocka_unit_test(test_linked_model),
+        cmocka_unit_test(test_iterations),      cmocka_unit_test(test_golden_tolerance),
+        cmocka_unit_test(test_stage_work),      cmocka_unit_test(test_plan_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
