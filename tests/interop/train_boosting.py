@@ -3,7 +3,8 @@
 MANIFEST_PART.
 
 Runs inside the environment that make_fixtures.py prepared (Python 3.7 or newer). Every seed is
-fixed. Must never compute an expected answer by itself: everything expected is what the trainer returned.
+fixed. Must never compute an expected answer by itself: everything expected is what the trainer
+returned.
 """
 import os
 import sys
