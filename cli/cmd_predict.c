@@ -360,9 +360,9 @@ static char *make_column_name(const predict_run *run, uint32_t kind, size_t inde
 }
 
 /*
- * The shape that apply of the trainer gives, which the converter notes in the metadata: one number a
- * row for a single tree, one per tree for forests even when there is but one, and per iteration and
- * class for classifiers that boost.
+ * The shape that apply of the trainer gives, which the converter notes in the metadata: one number
+ * a row for a single tree, one per tree for forests even when there is but one, and one per
+ * iteration and class for classifiers that boost.
  */
 static void shape_leaves(const espalier_model *model, espalier_results_options *options)
 {

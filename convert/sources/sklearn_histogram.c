@@ -18,7 +18,7 @@
 
 /* ---- the record ----------------------------------------------------------------------------- */
 
-/* What is read of a node. Other fields (gain, depth, bin_threshold, bitset_idx) say nothing more. */
+/* What is read of a node. The others (gain, depth, bin_threshold, bitset_idx) say no more. */
 typedef struct predictor_views {
     espalier_pickle_view value;
     espalier_pickle_view count;

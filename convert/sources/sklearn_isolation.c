@@ -31,7 +31,7 @@ static double find_mean_path(int64_t rows)
 /* ---- leaves --------------------------------------------------------------------------------- */
 
 /*
- * What 1.3 and later have written beside the trees: c of every node, by the trainer's own logarithm.
+ * What 1.3 and later write beside the trees: c of every node, by the trainer's own logarithm.
  * NULL where they have not; then it is computed.
  */
 static espalier_status find_mean_paths(const espalier_sklearn_import *import, uint32_t index,

@@ -2,8 +2,9 @@
 """Trains the boosting fixtures of one scikit-learn version: train_boosting.py FIXTURES_DIR
 MANIFEST_PART.
 
-Runs inside the environment that make_fixtures.py prepared (Python 3.7 or newer). Every seed is fixed.
-Must never compute an expected answer by itself: everything expected is what the trainer returned.
+Runs inside the environment that make_fixtures.py prepared (Python 3.7 or newer). Every seed is
+fixed. Must never compute an expected answer by itself: everything expected is what the trainer
+returned.
 """
 import os
 import sys
@@ -145,8 +146,8 @@ def add_isolation(out, data):
         n_estimators=6, max_samples=0.2, max_features=0.6, bootstrap=True, contamination=0.1,
         random_state=2).fit(X), "trees of some features, an offset", any_number)
     if VERSION >= (1, 0):
-        out.model("isolation_one", IsolationForest(n_estimators=2, max_samples=1, random_state=3).fit(X),
-                  "trees of one row", any_number)
+        out.model("isolation_one", IsolationForest(
+            n_estimators=2, max_samples=1, random_state=3).fit(X), "trees of one row", any_number)
 
 
 def main():

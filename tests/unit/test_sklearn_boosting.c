@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * GradientBoosting models and isolation forests on pickles made by hand: what is read, and every lie
- * a file can tell. The lies of single trees are in test_sklearn.c.
+ * GradientBoosting models on pickles made by hand: what is read, and every lie a file can tell.
+ * The lies of single trees are in test_sklearn.c.
  */
 #include "tests/unit/test_sklearn.h"
 
