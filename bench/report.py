@@ -55,8 +55,9 @@ class Report:
         self.figures, self.context = read_figures(folder)
         self.memory = read_lines(folder / "memory.json")
         self.convert = read_lines(folder / "convert.json")
+        # Grown models have fewer figures and a table of their own.
         self.models = [name.split("/")[2] for name in self.figures
-                       if name.startswith("naive_load_first/warm/")]
+                       if name.startswith("open_first/reread/")]
 
     def get(self, name, key="p50_ns"):
         return self.figures[name][key]

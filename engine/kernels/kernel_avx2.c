@@ -125,11 +125,11 @@
 #include "engine/kernels/rankers.inc"
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few16, 16, 20, 9),    FEW_ENTRIES(few32, 32, 20, 9),
-    FEW_ENTRIES(few64, 64, 18, 9),    FEW_BITS_ENTRIES(few16, 16, 9),
-    FEW_BITS_ENTRIES(few32, 32, 9),   FEW_BITS_ENTRIES(few64, 64, 9),
-    FEW_BITS_ENTRIES(few128, 128, 9), FEW_BITS_ENTRIES(few256, 256, 9),
-    MASK_ENTRIES(15, 17, 6, 8),       GATHER_ENTRIES,
+    FEW_ENTRIES(few16, 16, 20, 9),     FEW_ENTRIES(few32, 32, 20, 9),
+    FEW_ENTRIES(few64, 64, 18, 9),     FEW_BITS_ENTRIES(few16, 16, 24),
+    FEW_BITS_ENTRIES(few32, 32, 24),   FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24), FEW_BITS_ENTRIES(few256, 256, 24),
+    MASK_ENTRIES(15, 17, 6, 8),        GATHER_ENTRIES,
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};

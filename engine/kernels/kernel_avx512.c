@@ -81,9 +81,9 @@
 #include "engine/kernels/rankers.inc"
 
 static const espalier_kernel kernels[] = {
-    FEW_BITS_ENTRIES(few64, 64, 9),
-    FEW_BITS_ENTRIES(few128, 128, 9),
-    FEW_BITS_ENTRIES(few256, 256, 9),
+    FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24),
+    FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(10, 12, 6, 8),
     GATHER_ENTRIES,
 };
