@@ -236,7 +236,7 @@ static two_values compare_value(const golden_block *block, const espalier_plan_c
                                 const row_shape *shape, uint32_t row, size_t column)
 {
     const espalier_forest *const forest = block->golden->forest;
-    const size_t index = row * output->width + column;
+    const size_t index = (size_t)row * output->width + column;
     const size_t asked =
         row + (shape->dtype == ESPALIER_DTYPE_FLOAT32 ? (size_t)block->narrow_row : 0);
     if (output->kind == ESPALIER_OUTPUT_LEAF) {

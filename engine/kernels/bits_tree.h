@@ -9,10 +9,12 @@
 #include "format/layout.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-#define ESPALIER_BITS_WORDS (2 * ESPALIER_BITS_LEAVES) /* where a tree's words begin, in bytes */
+/* Where a tree's words begin, in bytes. */
+#define ESPALIER_BITS_WORDS ((size_t)2 * ESPALIER_BITS_LEAVES)
 
 /* Children of inner nodes, as positions: inner nodes, then leaves. */
 typedef struct espalier_bits_tree {

@@ -13,7 +13,7 @@
 #ifndef ESPALIER_ENGINE_KERNELS_BITS_TREE_AVX2_H
 #define ESPALIER_ENGINE_KERNELS_BITS_TREE_AVX2_H
 
-#include "format/layout.h"
+#include "engine/kernels/bits_tree.h"
 
 #include <immintrin.h>
 #include <stdbool.h>
@@ -58,7 +58,7 @@ static inline __m256i bits_exponents(__m256i bit)
 /* false: the words are no tree. */
 static inline bool bits_children_of(const uint8_t *nodes, uint32_t leaf_count, bits_children *out)
 {
-    const __m256i *const words = (const __m256i *)(const void *)(nodes + 2 * ESPALIER_BITS_LEAVES);
+    const __m256i *const words = (const __m256i *)(const void *)(nodes + ESPALIER_BITS_WORDS);
     const __m256i order = bits_in_order();
     const __m256i one = _mm256_set1_epi8(1);
     const __m256i zero = _mm256_setzero_si256();
