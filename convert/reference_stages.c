@@ -5,6 +5,7 @@
  */
 #include "convert/reference_stages.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,7 @@ static void run_items(const espalier_forest_stage *stage, const double *c, doubl
                                stage->operation == ESPALIER_FOREST_MULTIPLY ||
                                stage->operation == ESPALIER_FOREST_DIVIDE;
     for (uint32_t i = 0; i < stage->count; i++) {
+        assert(!has_constants || c != NULL);
         const double constant = has_constants ? c[i] : 0.0;
         y[i] = stage->narrow
                    ? (double)run_item_narrow(stage->operation, (float)x[i], (float)constant)
@@ -254,8 +256,8 @@ static void run_items(const espalier_forest_stage *stage, const double *c, doubl
 static void two_classes(const espalier_forest_stage *stage, const double *x, double *y)
 {
     for (uint32_t i = 0; i < stage->count; i++) {
-        y[2 * i] = stage->narrow ? (double)(1.0F - (float)x[i]) : 1.0 - x[i];
-        y[2 * i + 1] = x[i];
+        y[(size_t)2 * i] = stage->narrow ? (double)(1.0F - (float)x[i]) : 1.0 - x[i];
+        y[(size_t)2 * i + 1] = x[i];
     }
 }
 
@@ -288,17 +290,20 @@ void espalier_reference_stage(const espalier_forest *forest, const espalier_fore
         qsort(y, stage->count, sizeof *y, compare_values);
         break;
     case ESPALIER_FOREST_SPREAD:
+        assert(c != NULL);
         for (uint32_t i = 0; i < stage->count; i++) {
             y[i] = x[0] * c[i];
         }
         break;
     case ESPALIER_FOREST_PRODUCTS:
+        assert(c != NULL);
         y[0] = 0.0;
         for (uint32_t i = 0; i < stage->count; i++) {
             y[0] += x[i] * c[i];
         }
         break;
     case ESPALIER_FOREST_CONSTANTS:
+        assert(c != NULL);
         memcpy(y, c, stage->count * sizeof *y);
         break;
     default:

@@ -6,6 +6,7 @@
  */
 #include "engine/stages.h"
 
+#include <assert.h>
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -352,9 +353,11 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
         y[0] = (double)espalier_decide(ESPALIER_DECISION_FIRST_MAXIMUM, x, count);
         break;
     case ESPALIER_STAGE_PRODUCTS:
+        assert(c != NULL);
         y[0] = sum_products(x, c, count);
         break;
     case ESPALIER_STAGE_CONSTANTS:
+        assert(c != NULL);
         memcpy(y, c, count * sizeof *y);
         break;
     case ESPALIER_STAGE_TWO_CLASSES:
@@ -364,6 +367,7 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
         }
         break;
     case ESPALIER_STAGE_SPREAD:
+        assert(c != NULL);
         for (uint32_t i = 0; i < count; i++) {
             y[i] = x[0] * c[i];
         }

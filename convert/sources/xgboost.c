@@ -7,7 +7,6 @@
 #include "convert/sources/xgboost_internal.h"
 #include "format/error.h"
 
-#include <assert.h>
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
@@ -160,7 +159,6 @@ static bool is_before(const espalier_xgboost_import *import, int64_t major, int6
  */
 static void take_wrapper(espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
 {
-    static_assert(ESPALIER_SOURCE_UNSAID == ESPALIER_XGBOOST_UNKNOWN, "what is not said");
     espalier_xgboost_free_labels(&import->encoder);
     import->wrapped = wrapper->estimator;
     import->classifier = wrapper->classifier;

@@ -247,10 +247,10 @@ static bool read_attribute(binary_reader *reader)
         return espalier_xgboost_read_note(import, (const char *)value, (size_t)bytes,
                                           (size_t)(value - reader->data));
     }
-    int64_t *const number = strcmp(key, "best_iteration") == 0     ? &import->best_iteration
-                            : strcmp(key, "best_ntree_limit") == 0 ? &import->best_tree_limit
-                                                                   : NULL;
-    if (number != NULL && !espalier_decimal_to_int64((const char *)value, (size_t)bytes, number)) {
+    const bool is_iteration = strcmp(key, "best_iteration") == 0;
+    const bool is_number = is_iteration || strcmp(key, "best_ntree_limit") == 0;
+    int64_t *const number = is_iteration ? &import->best_iteration : &import->best_tree_limit;
+    if (is_number && !espalier_decimal_to_int64((const char *)value, (size_t)bytes, number)) {
         return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_SYNTAX,
                                       (uint64_t)(value - reader->data), "%s is no integer", key);
     }

@@ -15,7 +15,7 @@
 
 #include <jansson.h>
 
-#define ESPALIER_XGBOOST_UNKNOWN INT64_MIN
+#define ESPALIER_XGBOOST_UNKNOWN ESPALIER_SOURCE_UNSAID
 
 /* One tree's arrays, as the file has them; reused for the next. */
 typedef struct espalier_xgboost_tree {
