@@ -127,7 +127,7 @@ static inline void bits_prepare_nodes(const uint8_t *nodes, const bits_children 
         _mm256_sub_epi8(children->right, after),
     };
 #pragma GCC unroll 2
-    for (int half = 0; half < 2; half++) {
+    for (size_t half = 0; half < 2; half++) {
         __m256i wide[4];
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
