@@ -9,6 +9,8 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
+#include "engine/kernels/bits_tree.h"
+#include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/gather_entry.h"
 #include "engine/kernels/lanes_avx512.h"
 #include "engine/kernels/mask_entry.h"
@@ -25,6 +27,50 @@
 
 #include "engine/kernels/mask_banks.inc"
 
+#define NAME(suffix) byte_bits_##suffix
+#include "engine/kernels/bits.inc"
+#undef NAME
+
+#include "engine/kernels/bits_blocks.inc"
+
+#define ROW "engine/kernels/bits_row.inc"
+
+#define TABLE_COUNT 4
+#define COLUMN_LAST 63
+#define FEW(suffix) few64_##suffix
+#define TABLE(op)   few64_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#define TABLE_COUNT 8
+#define COLUMN_LAST 127
+#define FEW(suffix) few128_##suffix
+#define TABLE(op)   few128_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 16
+#define COLUMN_LAST 255
+#define FEW(suffix) few256_##suffix
+#define TABLE(op)   few256_tables_##op
+#include "engine/kernels/bits_tables_avx2.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#undef ROW
+
 /* ---- walks by gathers ---- */
 
 #include "engine/kernels/walk_gather_sums.inc"
@@ -35,6 +81,9 @@
 #include "engine/kernels/rankers.inc"
 
 static const espalier_kernel kernels[] = {
+    FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24),
+    FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(10, 12, 6, 8),
     GATHER_ENTRIES,
 };

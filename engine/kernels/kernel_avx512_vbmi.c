@@ -11,6 +11,8 @@
 #if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
     defined(__AVX512VL__)
 
+#include "engine/kernels/bits_tree.h"
+#include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_avx512.h"
 #include "espalier.h"
@@ -39,6 +41,12 @@
 #undef BIAS
 #undef OFFSET
 
+#define NAME(suffix) byte_bits_##suffix
+#include "engine/kernels/bits.inc"
+#undef NAME
+
+#include "engine/kernels/bits_blocks.inc"
+
 /* ---- one row ---- */
 
 #define TABLE_COUNT 1
@@ -59,14 +67,52 @@
 #undef TABLE_COUNT
 #undef FEW
 
+#define ROW "engine/kernels/bits_row.inc"
+
+#define TABLE_COUNT 1
+#define COLUMN_LAST 63
+#define FEW(suffix) few64_##suffix
+#define TABLE(op)   few64_tables_##op
+#include "engine/kernels/bits_tables_vbmi.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 2
+#define COLUMN_LAST 127
+#define FEW(suffix) few128_##suffix
+#define TABLE(op)   few128_tables_##op
+#include "engine/kernels/bits_tables_vbmi.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+
+#define TABLE_COUNT 4
+#define COLUMN_LAST 255
+#define FEW(suffix) few256_##suffix
+#define TABLE(op)   few256_tables_##op
+#include "engine/kernels/bits_tables_vbmi.inc"
+
+#include "engine/kernels/bits_row_set.inc"
+#undef TABLE_COUNT
+#undef COLUMN_LAST
+#undef FEW
+#undef TABLE
+#undef ROW
+
 #define LEVEL_NAME "AVX-512 VBMI"
 #define LEVEL_ISA  ESPALIER_ISA_AVX512_VBMI
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few64, 64, 24, 24),
-    FEW_ENTRIES(few128, 128, 24, 24),
-    FEW_ENTRIES(few256, 256, 24, 24),
-
+    FEW_ENTRIES(few64, 64, 24, 24),    FEW_ENTRIES(few128, 128, 24, 24),
+    FEW_ENTRIES(few256, 256, 24, 24),  FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24), FEW_BITS_ENTRIES(few256, 256, 24),
 };
 
 const espalier_kernel_list espalier_kernels__avx512_vbmi = {kernels,
