@@ -150,13 +150,13 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
 static uint32_t least_rows(const espalier_predictor_part *own, const espalier_model *model)
 {
     const espalier_file_part *const part = own->part;
-    uint32_t depth = 1;
-    for (uint32_t i = 0; i < part->tree_count && part->layout == ESPALIER_FILE_HEAP; i++) {
-        const uint32_t levels = model->trees[part->first_tree + i].depth;
-        depth = levels > depth ? levels : depth;
-    }
     if (part->layout != ESPALIER_FILE_HEAP) {
         return own->kernel->least_rows;
+    }
+    uint32_t depth = 1;
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        const uint32_t levels = model->trees[part->first_tree + i].depth;
+        depth = levels > depth ? levels : depth;
     }
     const uint32_t least = own->kernel->least_rows * 6 * ((1u << depth) - 1) / (63 * depth);
     return least < ESPALIER_GROUP_ROWS ? least : ESPALIER_GROUP_ROWS;

@@ -10,11 +10,10 @@ float32 rows, one row and all; rows lie on thresholds and beside them. Margins, 
 are compared bit for bit, what goes through exp and pow within 2 ulp. One line per difference; exit
 1 if there is any. The last lines say how many numbers of each output differed by how many ulp.
 """
+import os
 import argparse
 import collections
-import os
 import pickle
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -32,44 +31,26 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
                               IsolationForest)
 
 from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
+from proving import ULP_MAX, Prover
 
 warnings.filterwarnings("ignore")
 
-LAYOUTS = ("automatic", "walk", "mask")
-LINKED_ULP_MAX = 2
 SPECIAL = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1.17549435e-38, 1e30, -1e30, FLOAT32_MAX,
            -FLOAT32_MAX]
 
 
-class Prover:
+class BoostingProver(Prover):
     def __init__(self, espalier, folder):
-        self.espalier = os.path.abspath(espalier)
-        self.folder = folder
+        Prover.__init__(self, espalier, folder)
         self.counts = collections.Counter()  # (estimator, output, ulp) -> numbers
-        self.findings = 0
-        self.refused = 0  # layouts that cannot hold a model
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run(self, *arguments):
-        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=120)
-        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
-
-    def complain(self, what, text):
-        self.findings += 1
-        print("%s: %s" % (what, text), flush=True)
 
     def compare_output(self, name, kind, wanted, what, scale=None):
         """wanted: (array, is it linked); scale: of linked numbers that have lost digits."""
         wanted, linked = wanted
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"),
-                          "--output", kind, "-o", self.path("found.npy"))
+        failed, found = self.predict(kind)
         if failed:
             self.complain(what, failed)
             return
-        found = np.load(self.path("found.npy"))
         if found.dtype.kind != wanted.dtype.kind or found.shape != wanted.shape:
             self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
                                                             wanted.dtype, wanted.shape))
@@ -86,7 +67,7 @@ class Prover:
         ulps = np.where(same | (ulps > 0), ulps, 1)  # zeros of other signs
         for one, count in zip(*np.unique(ulps, return_counts=True)):
             self.counts[name, kind, one] += int(count)
-        if not ulps.max() <= (LINKED_ULP_MAX if linked else 0):
+        if not ulps.max() <= (ULP_MAX if linked else 0):
             self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
                 np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
 
@@ -104,20 +85,12 @@ class Prover:
         one = {kind: (array[-1:], linked) for kind, (array, linked) in cases[0][1].items()}
         cases.append((rows[-1:], one))
         name = type(model).__name__
-        for layout in LAYOUTS:
-            options = ["--layout", layout] if layout != "automatic" else []
-            failed = self.run("convert", source, "-o", self.path("model.espalier"), *options)
-            if failed and layout == "mask" and "cannot hold it" in failed:
-                self.refused += 1
-                continue
-            if failed:
-                self.complain(what, failed)
-                continue
+        for words in self.convert_layouts(source, what):
             for asked, wanted in cases:
                 write_npy(self.path("rows.npy"), asked)
                 for kind, array in wanted.items():
                     scale = wanted["score"][0] if name == "IsolationForest" else None
-                    self.compare_output(name, kind, array, "%s, %s" % (what, layout), scale)
+                    self.compare_output(name, kind, array, words, scale)
 
 
 def answers(model, rows):
@@ -340,7 +313,7 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = Prover(arguments.espalier, folder)
+        prover = BoostingProver(arguments.espalier, folder)
         prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
     totals = collections.Counter()
     for (name, kind, ulp), count in sorted(prover.counts.items()):

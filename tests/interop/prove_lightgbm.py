@@ -14,49 +14,25 @@ difference; exit 1 if there is any.
 import argparse
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
 import lightgbm as lgb
 import numpy as np
 
+from proving import BoostedProver
 from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
 
 OBJECTIVES = ["regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson",
               "gamma", "tweedie", "binary", "multiclass", "multiclassova", "cross_entropy",
               "cross_entropy_lambda", "lambdarank", "sqrt"]
-ULP_MAX = 2
-LAYOUTS = ("automatic", "walk", "mask")
 # Of texts by hand: around zero and LightGBM's limit for it, around float32's, the largest.
 THRESHOLDS = [0.0, -0.0, TINY, -TINY, np.nextafter(TINY, 1), np.nextafter(-TINY, -1),
               np.nextafter(TINY, 0), 1e-36, -1e-36, 1e-35, 2e-35, 1e-45, 1e300, -1e300, 1.7e308,
               1.0, -1.0, 0.5, 0.1, float(np.float32(0.1)), 3.4028234663852886e38, 3.5e38]
 
 
-class Prover:
-    def __init__(self, espalier, folder):
-        self.espalier = os.path.abspath(espalier)
-        self.folder = folder
-        self.compared = 0
-        self.differing = 0
-        self.refused = 0  # layouts that cannot hold a model
-        self.linked = 0  # numbers behind exp
-        self.rounded = 0  # of them, other bits than the trainer's
-        self.ulp_max = 0.0
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run(self, *arguments):
-        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=120)
-        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
-
-    def complain(self, what, text):
-        self.differing += 1
-        print("%s: %s" % (what, text), flush=True)
-
+class LightGBMProver(BoostedProver):
     def compare_rows(self, model, text, rows, what):
         write_npy(self.path("rows.npy"), rows)
         found = answers(model, rows, text)
@@ -72,58 +48,15 @@ class Prover:
         for kind, wanted in sorted(found.items()):
             self.compare_output(kind.strip("~"), wanted, what, kind.endswith("~"))
 
-    def compare_output(self, kind, wanted, what, linked):
-        options = ["--output", kind] if kind != "predict" else []
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
-                          self.path("found.npy"), *options)
-        if failed:
-            self.complain(what, failed)
-            return
-        found = np.load(self.path("found.npy"))
-        self.compared += wanted.size
-        if found.dtype != wanted.dtype or found.shape != wanted.shape:
-            self.complain(what, "%s is %s %s, not %s %s" % (
-                kind, found.dtype, found.shape, wanted.dtype, wanted.shape))
-        elif linked:
-            self.compare_linked(kind, found, wanted, what)
-        elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
-            self.complain(what, "%d of %d %ss differ" % (
-                np.count_nonzero(found != wanted), wanted.size, kind))
-
-    def compare_linked(self, kind, found, wanted, what):
-        """By units in the last place; 1 - p has those of p."""
-        self.linked += wanted.size
-        differing = (found != wanted) & ~(np.isnan(found) & np.isnan(wanted))
-        if not differing.any():
-            return
-        self.rounded += np.count_nonzero(differing)
-        size = np.maximum(np.abs(found), np.abs(wanted))
-        if kind == "probability":
-            size = np.maximum(size, 1 - size)
-        with np.errstate(all="ignore"):
-            ulp = np.abs(found - wanted) / np.spacing(size)
-        self.ulp_max = max(self.ulp_max, float(ulp[differing].max()))
-        if not (ulp[differing] <= ULP_MAX).all():
-            self.complain(what, "%s: up to %.1f ulp" % (kind, ulp[differing].max()))
-
     def compare(self, text, rows, what):
         with open(self.path("model.txt"), "w", encoding="utf-8", newline="") as file:
             file.write(text)
         model = lgb.Booster(model_file=self.path("model.txt"))
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
-        for layout in LAYOUTS:
-            options = ["--layout", layout] if layout != "automatic" else []
-            failed = self.run("convert", self.path("model.txt"), "-o", self.path("model.espalier"),
-                              *options)
-            if failed and layout == "mask" and "cannot hold it" in failed:
-                self.refused += 1
-                continue
-            if failed:
-                self.complain(what, failed)
-                continue
+        for words in self.convert_layouts(self.path("model.txt"), what):
             for one in (rows, narrow, rows[-1:]):
-                self.compare_rows(model, text, one, "%s, %s" % (what, layout))
+                self.compare_rows(model, text, one, words)
 
 
 # --- Trained models -------------------------------------------------------------------------------
@@ -291,14 +224,10 @@ def main():
     arguments = parser.parse_args()
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = Prover(arguments.espalier, folder)
+        prover = LightGBMProver(arguments.espalier, folder)
         prove_models(prover, rng, arguments.models, arguments.verbose)
         prove_texts(prover, rng, arguments.texts)
-    print("LightGBM %s: %d numbers compared, %d findings, %d times no mask layout; %d behind exp, "
-          "%d of them rounded otherwise, at most %.1f ulp" % (
-              lgb.__version__, prover.compared, prover.differing, prover.refused, prover.linked,
-              prover.rounded, prover.ulp_max))
-    return 1 if prover.differing or not prover.compared else 0
+    return prover.report("LightGBM " + lgb.__version__)
 
 
 if __name__ == "__main__":

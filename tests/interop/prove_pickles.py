@@ -16,7 +16,6 @@ import io
 import os
 import pickle
 import re
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -36,11 +35,12 @@ try:
 except ImportError:
     lgb = None
 
+from proving import ULP_MAX, Prover
+
 warnings.filterwarnings("ignore")
 
 CONTAINERS = [None, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
 SPECIAL = [np.nan, 0.0, -0.0, 1e-45, 5e-324, 1e-35, -1e-35, 1e30, -1e30]
-ULP_MAX = 2  # of outputs behind exp or log, in the trainer's type
 
 
 def version_of(module):
@@ -284,37 +284,21 @@ def ulps_between(found, wanted):
     return int(np.max(np.abs(keys[0] - keys[1]))) if wanted.size else 0
 
 
-class Prover:
+class PickleProver(Prover):
     def __init__(self, espalier, folder, verbose):
-        self.espalier = os.path.abspath(espalier)
-        self.folder = folder
+        Prover.__init__(self, espalier, folder)
         self.verbose = verbose
         self.compared = 0
         self.files = 0
-        self.findings = 0
         self.absent = set()  # outputs that the converter does not give yet
 
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run(self, *arguments):
-        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=120)
-        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
-
-    def complain(self, what, text):
-        self.findings += 1
-        print("%s: %s" % (what, text), flush=True)
-
-    def ask(self, rows, *options):
+    def ask(self, rows, kind):
         with open(self.path("rows.npy"), "wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(rows), version=(1, 0))
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
-                          self.path("found.npy"), *options)
-        return (failed, None) if failed else (None, np.load(self.path("found.npy")))
+        return self.predict(kind)
 
-    def compare(self, what, rows, wanted, ulps, *options):
-        failed, found = self.ask(rows, *options)
+    def compare(self, what, rows, wanted, ulps, kind):
+        failed, found = self.ask(rows, kind)
         if failed:
             self.complain(what, failed)
             return
@@ -324,7 +308,7 @@ class Prover:
             same = found.shape == wanted.shape and bool(np.all(found.astype(str) ==
                                                                wanted.astype(str)))
         elif found.shape != wanted.shape or found.dtype.kind != wanted.dtype.kind:
-            self.complain(what, "%s is %s %s, not %s %s" % (options[1], found.dtype, found.shape,
+            self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
                                                             wanted.dtype, wanted.shape))
             return
         elif ulps and wanted.dtype.kind == "f" and found.dtype == wanted.dtype:
@@ -333,15 +317,15 @@ class Prover:
             same = found.astype(wanted.dtype).tobytes() == np.ascontiguousarray(wanted).tobytes()
         if not same:
             self.complain(what, "%d of %d differ: %s" % (np.count_nonzero(found != wanted),
-                                                         wanted.size, options[1]))
+                                                         wanted.size, kind))
 
     def compare_outputs(self, what, rows, model):
         for name, wanted, ulps in outputs_of(model, rows):
-            failed, _ = self.ask(rows[:2], "--output", name)
+            failed, _ = self.ask(rows[:2], name)
             if failed and "output" in failed:
                 self.absent.add(name)
             else:
-                self.compare(what, rows, wanted, ulps, "--output", name)
+                self.compare(what, rows, wanted, ulps, name)
 
     def compare_model(self, what, rows, model):
         boosted = booster_of(model)
@@ -350,10 +334,10 @@ class Prover:
             self.compare_outputs(what, rows, model)
             return
         for one in (rows, rows.astype(np.float32)):
-            self.compare(what, one, margins_of(model, one), 0, "--output", "margin")
+            self.compare(what, one, margins_of(model, one), 0, "margin")
         self.compare_outputs(what, rows, model)
         leaves = leaves_of(model, rows)
-        failed, found = self.ask(rows, "--output", "leaf")
+        failed, found = self.ask(rows, "leaf")
         used = 0 if failed else found.reshape(len(rows), -1).shape[1]
         self.compared += used * len(rows)
         if failed or not np.array_equal(found.reshape(len(rows), -1), leaves[:, :used]):
@@ -437,7 +421,7 @@ def main():
     arguments = parser.parse_args()
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = Prover(arguments.espalier, folder, arguments.verbose)
+        prover = PickleProver(arguments.espalier, folder, arguments.verbose)
         for _ in range(arguments.rounds):
             data, target = make_data(rng)
             if xgb:

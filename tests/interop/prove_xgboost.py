@@ -14,13 +14,13 @@ float32, all else not at all. One line per difference; exit 1 if there is any.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import xgboost as xgb
 
+from proving import BoostedProver
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
 
 OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:poisson",
@@ -30,73 +30,14 @@ OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:po
 OBJECTIVES += ["reg:absoluteerror"] if VERSION >= (1, 7) else []
 OBJECTIVES += ["reg:quantileerror"] if VERSION >= (2, 0) else []
 OBJECTIVES += ["reg:expectileerror"] if VERSION >= (3, 4) else []
-ULP_MAX = 2
 LINKED = ("binary:logistic", "reg:logistic", "multi:softprob", "count:poisson", "reg:gamma",
           "reg:tweedie", "survival:cox", "survival:aft", "reg:expectileerror")
-LAYOUTS = ("automatic", "walk", "mask")
 THRESHOLDS = [0.0, -0.0, 1e-45, -1e-45, 1.17549435e-38, 1.0, -1.0, 0.1, FLOAT32_MAX, -FLOAT32_MAX,
               1e30, np.inf, -np.inf, np.nan]
 LEAVES = [0.0, -0.0, 1e-45, 1e30, -1e30, 1 / 3, 0.1, -0.7, 3.0]
 
 
-class Prover:
-    def __init__(self, espalier, folder):
-        self.espalier = os.path.abspath(espalier)
-        self.folder = folder
-        self.compared = 0
-        self.differing = 0
-        self.refused = 0  # layouts that cannot hold a model
-        self.linked = 0  # numbers behind exp
-        self.rounded = 0  # of them, other bits than the trainer's
-        self.ulp_max = 0.0
-
-    def path(self, name):
-        return os.path.join(self.folder, name)
-
-    def run(self, *arguments):
-        done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, timeout=120)
-        return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
-
-    def complain(self, what, text):
-        self.differing += 1
-        print("%s: %s" % (what, text), flush=True)
-
-    def compare_output(self, kind, wanted, what, linked=False):
-        """kind None: what predict gives without --output."""
-        options = ["--output", kind] if kind else []
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
-                          self.path("found.npy"), *options)
-        kind = kind or "predict"
-        if failed:
-            self.complain(what, failed)
-            return
-        found = np.load(self.path("found.npy"))
-        self.compared += wanted.size
-        if found.dtype != wanted.dtype or found.shape != wanted.shape:
-            self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
-                                                            wanted.dtype, wanted.shape))
-        elif linked:
-            self.compare_linked(kind, found, wanted, what)
-        elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
-            self.complain(what, "%d of %d %ss differ" % (np.count_nonzero(found != wanted),
-                                                         wanted.size, kind))
-
-    def compare_linked(self, kind, found, wanted, what):
-        """By units in the last place; 1 - p has those of p."""
-        self.linked += wanted.size
-        differing = found != wanted
-        if not differing.any():
-            return
-        self.rounded += np.count_nonzero(differing)
-        size = np.maximum(np.abs(found), np.abs(wanted))
-        if kind == "probability":
-            size = np.maximum(size, 1 - size)
-        ulp = np.abs(found.astype(np.float64) - wanted) / np.spacing(size)
-        self.ulp_max = max(self.ulp_max, float(ulp[differing].max()))
-        if not (ulp[differing] <= ULP_MAX).all():
-            self.complain(what, "%s: up to %.1f ulp" % (kind, ulp[differing].max()))
-
+class XGBoostProver(BoostedProver):
     def compare_rows(self, model, dart, rows, what):
         """inplace_predict takes infinities; a DMatrix does not, and it alone serves dart."""
         finite = rows[~np.isinf(rows.astype(np.float32)).any(axis=1)]
@@ -120,7 +61,7 @@ class Prover:
         value = model.predict(data)
         linked = objective in LINKED
         self.compare_output("value", value, what, linked)
-        self.compare_output(None, value, what, linked)
+        self.compare_output("predict", value, what, linked)
         if objective == "binary:logistic" and value.ndim == 1:
             self.compare_output("probability", np.c_[1 - value, value], what, True)
             self.compare_output("class", (value > 0.5).astype(np.int64), what)
@@ -144,7 +85,7 @@ class Prover:
         for one in both:
             write_npy(self.path("rows.npy"), one)
             linked = not classifies and estimator.objective in LINKED
-            self.compare_output(None, estimator.predict(one), what, linked)
+            self.compare_output("predict", estimator.predict(one), what, linked)
             if classifies:
                 self.compare_output("probability", estimator.predict_proba(one), what, True)
 
@@ -153,16 +94,9 @@ class Prover:
         model.load_model(source)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
-        for layout in LAYOUTS:
-            options = ["--layout", layout] if layout != "automatic" else []
-            failed = self.run("convert", source, "-o", self.path("model.espalier"), *options)
-            if failed and layout == "mask" and "cannot hold it" in failed:
-                self.refused += 1
-            elif failed:
-                self.complain(what, failed)
-            else:
-                for one in (rows, narrow, rows[-1:]):
-                    self.compare_rows(model, dart, one, "%s, %s" % (what, layout))
+        for words in self.convert_layouts(source, what):
+            for one in (rows, narrow, rows[-1:]):
+                self.compare_rows(model, dart, one, words)
 
 
 def mix_rows(rng, trees, width, count):
@@ -387,16 +321,12 @@ def main():
     arguments = parser.parse_args()
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = Prover(arguments.espalier, folder)
+        prover = XGBoostProver(arguments.espalier, folder)
         prove_models(prover, rng, arguments.models, arguments.verbose)
         prove_documents(prover, rng, arguments.documents)
         if VERSION >= (1, 6):
             prove_wrappers(prover, rng, arguments.wrappers, arguments.verbose)
-    print("XGBoost %s: %d numbers compared, %d findings, %d times no mask layout; %d behind exp, "
-          "%d of them rounded otherwise, at most %.1f ulp" % (
-              xgb.__version__, prover.compared, prover.differing, prover.refused, prover.linked,
-              prover.rounded, prover.ulp_max))
-    return 1 if prover.differing or not prover.compared else 0
+    return prover.report("XGBoost " + xgb.__version__)
 
 
 if __name__ == "__main__":
