@@ -10,9 +10,9 @@ float32 rows, one row and all; rows lie on thresholds and beside them. Margins, 
 are compared bit for bit, what goes through exp and pow within 2 ulp. One line per difference; exit
 1 if there is any. The last lines say how many numbers of each output differed by how many ulp.
 """
-import os
 import argparse
 import collections
+import os
 import pickle
 import sys
 import tempfile

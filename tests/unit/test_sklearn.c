@@ -42,34 +42,11 @@ static fake_estimator make_forest(const fake_tree *trees, size_t count)
     return estimator;
 }
 
-static espalier_status load(const fake_estimator *estimator, espalier_forest *forest,
-                            espalier_error *error)
-{
-    pickle_writer writer = {0};
-    put_start(&writer);
-    put_estimator(&writer, estimator);
-    put_stop(&writer);
-    const espalier_status status = load_writer(&writer, 1u << 20, forest, error);
-    pickle_writer_free(&writer);
-    return status;
-}
-
-static void loads(const fake_estimator *estimator, espalier_forest *forest)
-{
-    espalier_error error = {0};
-    if (load(estimator, forest, &error) != ESPALIER_OK) {
-        fail_load(&error);
-    }
-}
-
-static void refuses(const fake_estimator *estimator, espalier_status status, const char *word)
-{
-    espalier_forest forest;
-    espalier_error error = {0};
-    const espalier_status got = load(estimator, &forest, &error);
-    espalier_forest_free(&forest);
-    check_refusal(got, status, word, &error);
-}
+#define MODEL     fake_estimator
+#define PUT_MODEL put_estimator
+#include "tests/unit/test_sklearn_model.inc"
+#undef MODEL
+#undef PUT_MODEL
 
 static void refuses_tree(fake_tree tree, espalier_status status, const char *word)
 {
@@ -578,23 +555,8 @@ static void test_wide_leaves_are_bounded(void **state)
 static void test_every_limit(void **state)
 {
     (void)state;
-    fake_estimator estimator = make_forest(&stump_tree, 1);
-    pickle_writer writer = {0};
-    put_start(&writer);
-    put_estimator(&writer, &estimator);
-    put_stop(&writer);
-    espalier_status status = ESPALIER_ERROR_SOURCE_LIMIT;
-    uint64_t bytes = 0;
-    for (; status != ESPALIER_OK && bytes < 4096; bytes++) {
-        espalier_forest forest;
-        espalier_error error = {0};
-        status = load_writer(&writer, bytes, &forest, &error);
-        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
-        espalier_forest_free(&forest);
-    }
-    assert_int_equal(status, ESPALIER_OK);
-    assert_true(bytes > 100);
-    pickle_writer_free(&writer);
+    const fake_estimator estimator = make_forest(&stump_tree, 1);
+    check_every_limit(&estimator, 100);
 }
 
 static void test_duplicate_attribute(void **state)
@@ -604,7 +566,7 @@ static void test_duplicate_attribute(void **state)
     estimator.duplicate_attribute = true;
     espalier_forest forest;
     espalier_error error = {0};
-    assert_int_not_equal(load(&estimator, &forest, &error), ESPALIER_OK);
+    assert_int_not_equal(load_within(&estimator, 1u << 20, &forest, &error), ESPALIER_OK);
     espalier_forest_free(&forest);
 }
 

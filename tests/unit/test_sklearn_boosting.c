@@ -154,34 +154,11 @@ static void put_boosting(pickle_writer *writer, const fake_boosting *model)
     put_bytes(writer, "ub", 2);
 }
 
-static espalier_status load_boosting(const fake_boosting *model, uint64_t memory_bytes_max,
-                                     espalier_forest *forest, espalier_error *error)
-{
-    pickle_writer writer = {0};
-    put_start(&writer);
-    put_boosting(&writer, model);
-    put_stop(&writer);
-    const espalier_status status = load_writer(&writer, memory_bytes_max, forest, error);
-    pickle_writer_free(&writer);
-    return status;
-}
-
-static void loads(const fake_boosting *model, espalier_forest *forest)
-{
-    espalier_error error = {0};
-    if (load_boosting(model, 1u << 20, forest, &error) != ESPALIER_OK) {
-        fail_load(&error);
-    }
-}
-
-static void refuses(const fake_boosting *model, espalier_status status, const char *word)
-{
-    espalier_forest forest;
-    espalier_error error = {0};
-    const espalier_status got = load_boosting(model, 1u << 20, &forest, &error);
-    espalier_forest_free(&forest);
-    check_refusal(got, status, word, &error);
-}
+#define MODEL     fake_boosting
+#define PUT_MODEL put_boosting
+#include "tests/unit/test_sklearn_model.inc"
+#undef MODEL
+#undef PUT_MODEL
 
 /* ---- what is read --------------------------------------------------------------------------- */
 
@@ -357,22 +334,11 @@ static void test_refuses_lying_stages(void **state)
     refuses(&model, ESPALIER_ERROR_SOURCE_TREE, "for 1 classes");
 }
 
-/* Every allocation refused in turn: an error each time, and nothing leaks. */
 static void test_every_limit(void **state)
 {
     (void)state;
     const fake_boosting model = make_classifier(&three_labels);
-    espalier_status status = ESPALIER_ERROR_SOURCE_LIMIT;
-    uint64_t bytes = 0;
-    for (; status != ESPALIER_OK && bytes < 8192; bytes += 3) {
-        espalier_forest forest;
-        espalier_error error = {0};
-        status = load_boosting(&model, bytes, &forest, &error);
-        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
-        espalier_forest_free(&forest);
-    }
-    assert_int_equal(status, ESPALIER_OK);
-    assert_true(bytes > 300);
+    check_every_limit(&model, 300);
 }
 
 int main(void)

@@ -253,34 +253,11 @@ static void put_histogram(pickle_writer *writer, const fake_histogram *model)
     put_bytes(writer, "eub", 3);
 }
 
-static espalier_status load_histogram(const fake_histogram *model, uint64_t memory_bytes_max,
-                                      espalier_forest *forest, espalier_error *error)
-{
-    pickle_writer writer = {0};
-    put_start(&writer);
-    put_histogram(&writer, model);
-    put_stop(&writer);
-    const espalier_status status = load_writer(&writer, memory_bytes_max, forest, error);
-    pickle_writer_free(&writer);
-    return status;
-}
-
-static void loads(const fake_histogram *model, espalier_forest *forest)
-{
-    espalier_error error = {0};
-    if (load_histogram(model, 1u << 20, forest, &error) != ESPALIER_OK) {
-        fail_load(&error);
-    }
-}
-
-static void refuses(const fake_histogram *model, espalier_status status, const char *word)
-{
-    espalier_forest forest;
-    espalier_error error = {0};
-    const espalier_status got = load_histogram(model, 1u << 20, &forest, &error);
-    espalier_forest_free(&forest);
-    check_refusal(got, status, word, &error);
-}
+#define MODEL     fake_histogram
+#define PUT_MODEL put_histogram
+#include "tests/unit/test_sklearn_model.inc"
+#undef MODEL
+#undef PUT_MODEL
 
 /* ---- what is read --------------------------------------------------------------------------- */
 
@@ -423,22 +400,11 @@ static void test_refuses_lying_models(void **state)
     refuses(&model, ESPALIER_ERROR_SOURCE_TREE, "_baseline_prediction");
 }
 
-/* Every allocation refused in turn: an error each time, and nothing leaks. */
 static void test_every_limit(void **state)
 {
     (void)state;
     const fake_histogram model = make_classifier();
-    espalier_status status = ESPALIER_ERROR_SOURCE_LIMIT;
-    uint64_t bytes = 0;
-    for (; status != ESPALIER_OK && bytes < 8192; bytes += 3) {
-        espalier_forest forest;
-        espalier_error error = {0};
-        status = load_histogram(&model, bytes, &forest, &error);
-        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
-        espalier_forest_free(&forest);
-    }
-    assert_int_equal(status, ESPALIER_OK);
-    assert_true(bytes > 300);
+    check_every_limit(&model, 300);
 }
 
 int main(void)

@@ -115,34 +115,11 @@ static void put_isolation(pickle_writer *writer, const fake_isolation *model)
     put_bytes(writer, "eub", 3);
 }
 
-static espalier_status load_isolation(const fake_isolation *model, uint64_t memory_bytes_max,
-                                      espalier_forest *forest, espalier_error *error)
-{
-    pickle_writer writer = {0};
-    put_start(&writer);
-    put_isolation(&writer, model);
-    put_stop(&writer);
-    const espalier_status status = load_writer(&writer, memory_bytes_max, forest, error);
-    pickle_writer_free(&writer);
-    return status;
-}
-
-static void loads(const fake_isolation *model, espalier_forest *forest)
-{
-    espalier_error error = {0};
-    if (load_isolation(model, 1u << 20, forest, &error) != ESPALIER_OK) {
-        fail_load(&error);
-    }
-}
-
-static void refuses(const fake_isolation *model, espalier_status status, const char *word)
-{
-    espalier_forest forest;
-    espalier_error error = {0};
-    const espalier_status got = load_isolation(model, 1u << 20, &forest, &error);
-    espalier_forest_free(&forest);
-    check_refusal(got, status, word, &error);
-}
+#define MODEL     fake_isolation
+#define PUT_MODEL put_isolation
+#include "tests/unit/test_sklearn_model.inc"
+#undef MODEL
+#undef PUT_MODEL
 
 static double mean_path(double rows)
 {
@@ -278,22 +255,11 @@ static void test_refuses_lying_forests(void **state)
     refuses(&model, ESPALIER_ERROR_SOURCE_TREE, "_average_path_length_per_tree");
 }
 
-/* Every allocation refused in turn: an error each time, and nothing leaks. */
 static void test_every_limit(void **state)
 {
     (void)state;
     const fake_isolation model = make_isolation();
-    espalier_status status = ESPALIER_ERROR_SOURCE_LIMIT;
-    uint64_t bytes = 0;
-    for (; status != ESPALIER_OK && bytes < 8192; bytes++) {
-        espalier_forest forest;
-        espalier_error error = {0};
-        status = load_isolation(&model, bytes, &forest, &error);
-        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
-        espalier_forest_free(&forest);
-    }
-    assert_int_equal(status, ESPALIER_OK);
-    assert_true(bytes > 200);
+    check_every_limit(&model, 200);
 }
 
 int main(void)
