@@ -53,67 +53,41 @@
 
 #include "engine/kernels/bits_blocks.inc"
 
-#define ROW "engine/kernels/bits_row.inc"
+#define TABLES_FILE "engine/kernels/bits_tables_avx2.inc"
+#define TABLE_CODES 16
 
 #define TABLE_COUNT 1
-#define COLUMN_LAST 15
 #define FEW(suffix) few16_##suffix
-#define TABLE(op)   few16_tables_##op
-#include "engine/kernels/bits_tables_avx2.inc"
-
-#include "engine/kernels/bits_row_set.inc"
+#include "engine/kernels/bits_few.inc"
 #undef TABLE_COUNT
-#undef COLUMN_LAST
 #undef FEW
-#undef TABLE
 
 #define TABLE_COUNT 2
-#define COLUMN_LAST 31
 #define FEW(suffix) few32_##suffix
-#define TABLE(op)   few32_tables_##op
-#include "engine/kernels/bits_tables_avx2.inc"
-
-#include "engine/kernels/bits_row_set.inc"
+#include "engine/kernels/bits_few.inc"
 #undef TABLE_COUNT
-#undef COLUMN_LAST
 #undef FEW
-#undef TABLE
 
 #define TABLE_COUNT 4
-#define COLUMN_LAST 63
 #define FEW(suffix) few64_##suffix
-#define TABLE(op)   few64_tables_##op
-#include "engine/kernels/bits_tables_avx2.inc"
-
-#include "engine/kernels/bits_row_set.inc"
+#include "engine/kernels/bits_few.inc"
 #undef TABLE_COUNT
-#undef COLUMN_LAST
 #undef FEW
-#undef TABLE
+
 #define TABLE_COUNT 8
-#define COLUMN_LAST 127
 #define FEW(suffix) few128_##suffix
-#define TABLE(op)   few128_tables_##op
-#include "engine/kernels/bits_tables_avx2.inc"
-
-#include "engine/kernels/bits_row_set.inc"
+#include "engine/kernels/bits_few.inc"
 #undef TABLE_COUNT
-#undef COLUMN_LAST
 #undef FEW
-#undef TABLE
 
 #define TABLE_COUNT 16
-#define COLUMN_LAST 255
 #define FEW(suffix) few256_##suffix
-#define TABLE(op)   few256_tables_##op
-#include "engine/kernels/bits_tables_avx2.inc"
-
-#include "engine/kernels/bits_row_set.inc"
+#include "engine/kernels/bits_few.inc"
 #undef TABLE_COUNT
-#undef COLUMN_LAST
 #undef FEW
-#undef TABLE
-#undef ROW
+
+#undef TABLES_FILE
+#undef TABLE_CODES
 
 /* ---- walks by gathers ---- */
 
