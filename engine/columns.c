@@ -286,12 +286,53 @@ static void emit_group_shorts(const espalier_column_list *list, const uint32_t *
     }
 }
 
+/* ---- SET columns ---- */
+
+/* The words of a rank: at most cut_count + 1, the row of a missing value, by what a ranker gives. */
+static inline const uint8_t *set_row(const espalier_column_list *list, uint32_t rank)
+{
+    return list->matrix + (size_t)rank * list->segment_count * sizeof(uint32_t);
+}
+
+/* A group's words in their places: raw bits in cells, so they are copied, never compared. */
+static void emit_group_sets(const espalier_column_list *list, const uint32_t *ranks, size_t first,
+                            uint32_t count, const espalier_cells *cells)
+{
+    for (uint32_t r = 0; r < count; r++) {
+        const uint8_t *const row = set_row(list, ranks[r]);
+        float *const to =
+            flight_cell(cells, first + r) + (size_t)list->first_column * ESPALIER_FLIGHT_ROWS;
+        for (size_t word = 0; word < list->segment_count; word++) {
+            memcpy(to + word * ESPALIER_FLIGHT_ROWS, row + word * sizeof(uint32_t),
+                   sizeof(uint32_t));
+        }
+    }
+}
+
+/* Lists of bank FLOAT, of one row: ranks as numbers, or the words of sets. */
+static void emit_row_floats(const espalier_coder *coder, const espalier_cells *cells)
+{
+    for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
+        const espalier_column_list *const list = &coder->list_facts[i];
+        if (list->matrix == NULL) {
+            cells->floats[list->first_column] = (float)coder->ranks[i];
+        } else {
+            memcpy(cells->floats + list->first_column, set_row(list, coder->ranks[i]),
+                   list->segment_count * sizeof(uint32_t));
+        }
+    }
+}
+
 /* The ranks of a group of rows among list `index` become codes or cells. */
 static void emit_group(const espalier_coder *coder, uint32_t index, size_t group, uint32_t count,
                        const espalier_cells *cells)
 {
     const espalier_column_list *const list = &coder->list_facts[index];
     const uint32_t *const ranks = coder->ranks;
+    if (list->matrix != NULL) {
+        emit_group_sets(list, ranks, group * ESPALIER_GROUP_ROWS, count, cells);
+        return;
+    }
     if (list->bank == ESPALIER_BANK_FLOAT) {
         float values[ESPALIER_GROUP_ROWS];
         for (uint32_t r = 0; r < count; r++) {
@@ -332,8 +373,8 @@ void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     } else {
         rank_row_float64(coder, &view, data);
     }
-    for (uint32_t i = 0; cells->floats != NULL && i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
-        cells->floats[coder->list_facts[i].first_column] = (float)coder->ranks[i];
+    if (cells->floats != NULL) {
+        emit_row_floats(coder, cells);
     }
     if (cells->bytes != NULL) {
         emit_row_bytes(coder, cells);
@@ -399,7 +440,7 @@ static void gather_free(espalier_gather *gather)
 static void gather_add(espalier_gather *gather, const espalier_file_column *column)
 {
     const uint32_t i = gather->count++;
-    const bool is_code = column->kind == ESPALIER_COLUMN_CODE;
+    const bool is_code = column->kind != ESPALIER_COLUMN_FEATURE;
     const bool with_zero = column->missing == ESPALIER_MISSING_ZERO_RIGHT ||
                            column->missing == ESPALIER_MISSING_ZERO_LEFT;
     const bool left =
@@ -433,10 +474,28 @@ static void add_list(espalier_coder *coder, uint32_t index)
     gather_add(&coder->lists, column);
 }
 
+/* The list of a feature's sets, whose matrix begins at *offset. A missing value has a row. */
+static void add_set_list(espalier_coder *coder, uint32_t index, uint64_t *offset)
+{
+    const espalier_model *const model = coder->model;
+    const espalier_file_column *const column = &model->columns[index];
+    const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
+    espalier_column_list *const list = &coder->list_facts[coder->lists.count];
+    add_list(coder, index);
+    while (index + list->segment_count < end &&
+           model->columns[index + list->segment_count].segment == list->segment_count) {
+        list->segment_count++;
+    }
+    list->missing_rank = column->cut_count + 1;
+    list->matrix = model->sets + *offset;
+    *offset += espalier_set_bytes(column->cut_count, list->segment_count);
+}
+
 /* Sorts the model's columns into features and lists; they come sorted by bank. */
 static void add_columns(espalier_coder *coder)
 {
     const espalier_model *const model = coder->model;
+    uint64_t sets_offset = 0;
     for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
         const uint32_t first = model->banks[bank].first;
         coder->list_firsts[bank] = coder->lists.count;
@@ -451,6 +510,8 @@ static void add_columns(espalier_coder *coder)
                 gather_add(&coder->features, column);
             } else if (column->kind == ESPALIER_COLUMN_CODE && column->segment == 0) {
                 add_list(coder, i);
+            } else if (column->kind == ESPALIER_COLUMN_SET && column->segment == 0) {
+                add_set_list(coder, i, &sets_offset);
             } else if (column->kind == ESPALIER_COLUMN_CODE) {
                 coder->list_facts[coder->lists.count - 1].segment_count++;
                 coder->whole[bank] = false;
@@ -486,7 +547,9 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
     for (uint32_t i = 0; i < model->column_count; i++) {
         const espalier_file_column *const column = &model->columns[i];
         feature_count += column->kind == ESPALIER_COLUMN_FEATURE;
-        list_count += column->kind == ESPALIER_COLUMN_CODE && column->segment == 0;
+        list_count +=
+            (column->kind == ESPALIER_COLUMN_CODE || column->kind == ESPALIER_COLUMN_SET) &&
+            column->segment == 0;
     }
     const bool gathers = gather_init(coder, &coder->features, feature_count) &&
                          gather_init(coder, &coder->lists, list_count);

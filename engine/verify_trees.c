@@ -114,7 +114,11 @@ static espalier_status verify_inner(const tree_check *c, uint32_t position,
         &model->columns[model->banks[ESPALIER_BANK_FLOAT].first + node->column];
     float threshold;
     memcpy(&threshold, &node->threshold, sizeof threshold);
-    if (isnan(threshold)) {
+    const bool is_set = column->kind == ESPALIER_COLUMN_SET;
+    if (is_set && node->threshold >= ESPALIER_SET_BITS) {
+        return refuse_node(c, position, RULE_NODE_BIT, "no bit of a word of sets");
+    }
+    if (!is_set && isnan(threshold)) {
         return refuse_node(c, position, RULE_NODE_CHILD, "threshold is NaN");
     }
     if (column->kind == ESPALIER_COLUMN_CODE && !is_rank(column, threshold)) {
