@@ -14,7 +14,7 @@ from oracle_predict import (convert_row, float_of_bits, inexact_slots, is_near, 
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
                            ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA,
-                           PROOF, SEGMENT, SELECT, STRING, WALK, GoldenHead, LabelGroup, Proof,
+                           PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead, LabelGroup, Proof,
                            Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
                            section_bytes, value_bytes, without)
 
@@ -90,7 +90,7 @@ def verify_cuts(model):
     end, seen = 0, set()
     for index, column in enumerate(model.columns):
         key = column.first_cut, column.cut_count
-        if column.kind != CODE_COLUMN or column.segment or key in seen:
+        if column.kind not in (CODE_COLUMN, SET_COLUMN) or column.segment or key in seen:
             continue
         seen.add(key)
         where = f"cuts of column {index}: "
@@ -233,9 +233,11 @@ def verify_tree(model, index):
             row = node.threshold - LEAF_BASE
             require(node.child == position and 0 <= row < part.leaf_count, 161, f"{where}leaf")
             continue
-        require(node.child % 2 == 0 and position < node.child < len(nodes) - 1
-                and not math.isnan(float_of_bits(node.threshold)), 162, f"{where}node")
         column = model.banks[BANK_FLOAT][node.column]
+        is_set = column.kind == SET_COLUMN
+        require(not is_set or node.threshold < 32, 303, f"{where}bit of a SET")
+        require(node.child % 2 == 0 and position < node.child < len(nodes) - 1
+                and (is_set or not math.isnan(float_of_bits(node.threshold))), 162, f"{where}node")
         if column.kind == CODE_COLUMN:
             require(is_cut_number(node.threshold, column), 168, f"{where}threshold of a CODE")
         for child in (node.child, node.child + 1):
