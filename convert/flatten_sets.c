@@ -182,8 +182,8 @@ static void find_interval(const espalier_forest *forest, uint32_t feature, uint3
         *high_out = value;
         return;
     }
-    const bool is_int = forest->category == ESPALIER_FOREST_CATEGORY_INT32;
-    *low_out = is_int && category == 0 ? -1.0 : step_below(forest, value);
+    *low_out =
+        category == 0 && espalier_forest_truncates(forest) ? -1.0 : step_below(forest, value);
     *high_out = step_below(forest, value + 1.0);
 }
 

@@ -61,7 +61,8 @@ typedef enum espalier_forest_missing {
 typedef enum espalier_forest_category {
     ESPALIER_FOREST_CATEGORY_INT32 = 0, /* LightGBM: above -1 and below 2^31 */
     ESPALIER_FOREST_CATEGORY_24 = 1,    /* XGBoost: from 0 on and below 2^24 */
-    ESPALIER_FOREST_CATEGORY_8 = 2      /* HistGradientBoosting: from 0 on and below 256 */
+    ESPALIER_FOREST_CATEGORY_8 = 2,     /* HistGradientBoosting: from 0 on and below 256; */
+    ESPALIER_FOREST_CATEGORY_UINT8 = 3  /* before 1.2: above -1 and below 256 */
 } espalier_forest_category;
 
 #define ESPALIER_FOREST_NO_SET UINT32_MAX

@@ -116,9 +116,9 @@ espalier_status espalier_forest_add_set(espalier_forest *forest, const espalier_
 /* The first number that is no category, and the last in front of category 0. */
 static void find_range(const espalier_forest *forest, double *below_out, double *end_out)
 {
-    const bool is_int = forest->category == ESPALIER_FOREST_CATEGORY_INT32;
-    *below_out = is_int ? -1.0 : -0x1p-1074;
-    *end_out = is_int ? 0x1p31 : forest->category == ESPALIER_FOREST_CATEGORY_24 ? 0x1p24 : 0x1p8;
+    static const double ends[] = {0x1p31, 0x1p24, 0x1p8, 0x1p8}; /* by category */
+    *below_out = espalier_forest_truncates(forest) ? -1.0 : -0x1p-1074;
+    *end_out = ends[forest->category];
 }
 
 static bool has_codes(const espalier_forest *forest, uint32_t feature)

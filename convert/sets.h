@@ -34,6 +34,13 @@ const char *espalier_forest_find_set_fault(const espalier_forest *forest);
 /* The number that stands for a category of a feature. */
 double espalier_forest_value_of(const espalier_forest *forest, uint32_t feature, uint32_t category);
 
+/* Whether numbers between -1 and 0 are category 0. */
+static inline bool espalier_forest_truncates(const espalier_forest *forest)
+{
+    return forest->category == ESPALIER_FOREST_CATEGORY_INT32 ||
+           forest->category == ESPALIER_FOREST_CATEGORY_UINT8;
+}
+
 /* Where a number goes: as the forest compares it, rounded and flushed already. */
 bool espalier_forest_set_left(const espalier_forest *forest, uint32_t set, double value);
 
