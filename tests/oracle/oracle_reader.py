@@ -501,8 +501,8 @@ class Model:
             require(bank <= column.bank <= BANK_SHORT, 124, f"{where}bank {column.bank}")
             bank = column.bank
             is_leaf = bank == BANK_FLOAT and index == 0
-            kinds = (LEAF_COLUMN,) if is_leaf else (FEATURE_COLUMN, CODE_COLUMN, SET_COLUMN)
-            require(column.kind in (kinds if bank == BANK_FLOAT else (CODE_COLUMN, SET_COLUMN)), 120,
+            kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_FLOAT else ())
+            require(column.kind in ((LEAF_COLUMN,) if is_leaf else kinds), 120,
                     f"{where}kind {column.kind}")
             feature_end = 1 if is_leaf else self.record.feature_count
             require(column.feature < feature_end, 121, f"{where}feature {column.feature}")

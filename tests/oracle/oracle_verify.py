@@ -14,8 +14,8 @@ from oracle_predict import (convert_row, float_of_bits, inexact_slots, is_near, 
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
                            ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA,
-                           PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead, LabelGroup, Proof,
-                           Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
+                           PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead,
+                           LabelGroup, Proof, Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
                            section_bytes, value_bytes, without)
 
 
