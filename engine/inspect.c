@@ -7,6 +7,7 @@
 #include "engine/kernels/bits_tree.h"
 #include "engine/model.h"
 #include "format/options.h"
+#include "format/word.h"
 
 #include <string.h>
 
@@ -160,17 +161,16 @@ static espalier_node decode_walk(const espalier_model *model, const espalier_fil
     const espalier_walk_node stored = espalier_model_load_node(model, part, tree, position);
     const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
     const uint32_t column = stored.column < bank->count ? stored.column : 0;
-    if (column == 0) {
-        const uint32_t leaf = stored.threshold - ESPALIER_LEAF_BIAS;
+    const uint32_t kind = model->columns[bank->first + column].kind;
+    if (kind == ESPALIER_COLUMN_LEAF) {
+        const uint32_t leaf = stored.threshold;
         return leaf_node(position, leaf < part->leaf_count ? leaf : part->leaf_count - 1);
     }
-    float threshold;
-    memcpy(&threshold, &stored.threshold, sizeof threshold);
-    /* A hostile threshold of a code may be anything; it is bounded by the cuts. */
-    const bool far = model->columns[bank->first + column].kind == ESPALIER_COLUMN_CODE &&
-                     !(threshold < (float)ESPALIER_LIMIT_CUTS);
-    espalier_node node = decision(model, bank->first + column,
-                                  far ? (double)ESPALIER_LIMIT_CUTS : (double)threshold);
+    /* A hostile rank may be anything; it is bounded by the cuts. */
+    const uint32_t word = UINT32_MAX - stored.threshold;
+    espalier_node node =
+        decision(model, bank->first + column,
+                 kind == ESPALIER_COLUMN_CODE ? (double)word : (double)espalier_word_value(word));
     node.left = stored.child;
     node.right = stored.child + 1;
     return node;
