@@ -56,7 +56,7 @@ typedef struct espalier_bench_floor {
 } espalier_bench_floor;
 
 /*
- * From design figures: a walk needs three loads a visit; a mask kernel of a block compares every
+ * From design figures: a walk needs two loads a visit; a mask kernel of a block compares every
  * node's code once a row; a mask kernel of one row reads every node of complete trees, else takes
  * three loads a visit.
  */

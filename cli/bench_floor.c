@@ -130,8 +130,10 @@ bool espalier_bench_floor_find(const espalier_model *model, const espalier_bench
         }
         /* Of several parts each has its share of the visits, by its trees. */
         const double share = (double)part.tree_count / (double)info.tree_count;
-        const double walked = visits->visits * share * 3.0 / machine->loads_per_ns;
-        if (part.layout == ESPALIER_LAYOUT_WALK) {
+        const bool is_walk = part.layout == ESPALIER_LAYOUT_WALK;
+        const double walked =
+            visits->visits * share * (is_walk ? 2.0 : 3.0) / machine->loads_per_ns;
+        if (is_walk) {
             floor_out->one_row += walked;
             floor_out->batch += walked;
             continue;

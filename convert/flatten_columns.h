@@ -30,7 +30,8 @@ typedef struct espalier_columns {
     double *cuts; /* ascending per key; NULL: not collected */
     uint32_t bank;
     uint32_t code_max;         /* codes 0 to this one; 0: no codes, the feature itself */
-    uint32_t column_count;     /* of the bank, the leaf column and those of sets included */
+    uint32_t column_count;     /* of the bank, leaf columns and those of sets included */
+    bool paired;               /* two columns for every feature, NaN right and NaN left */
     espalier_set_columns sets; /* behind all others, in bank FLOAT */
 } espalier_columns;
 
@@ -50,7 +51,8 @@ uint32_t espalier_columns_cuts_max(const espalier_columns *columns);
 /* Gives every key its columns in a bank; code_max 0: features themselves, else ranks. */
 void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max);
 
-/* What a node tests: the column, and its threshold as a code, or as the bits of a float32. */
+/* What a node tests: the column, and its threshold as it is stored: a code, or in bank FLOAT 2^32 - 1
+ * less a word. */
 typedef struct espalier_column_test {
     uint32_t column;
     uint32_t threshold;

@@ -63,16 +63,16 @@ uint64_t espalier_place_positions(uint32_t node_count)
     return ((uint64_t)node_count + 1 + 7) & ~UINT64_C(7);
 }
 
-static void store_node(const placing *tree, uint32_t position, uint32_t threshold_bits,
-                       uint32_t child, uint32_t column)
+static void store_node(const placing *tree, uint32_t position, uint32_t threshold, uint32_t child,
+                       uint32_t column)
 {
     const espalier_placer *const placer = tree->placer;
     uint8_t *const place = tree->nodes + (uint64_t)position * placer->node_bytes;
     if (placer->node_bytes == sizeof(espalier_file_node)) {
-        const espalier_file_node node = {threshold_bits, child | column << placer->child_bits};
+        const espalier_file_node node = {threshold, child | column << placer->child_bits};
         memcpy(place, &node, sizeof node);
     } else {
-        const espalier_file_node_wide node = {threshold_bits, child, column, 0};
+        const espalier_file_node_wide node = {threshold, child, column, 0};
         memcpy(place, &node, sizeof node);
     }
 }
@@ -92,7 +92,7 @@ static uint32_t node_number(const placing *tree, uint32_t node)
 
 static void store_filler(const placing *tree, uint32_t position)
 {
-    store_node(tree, position, ESPALIER_LEAF_BIAS, position, 0);
+    store_node(tree, position, 0, position, 0);
     store_number(tree, position, 0);
 }
 
@@ -103,7 +103,7 @@ static espalier_status store_leaf(const placing *tree, uint32_t node, uint32_t p
         espalier_leaf_table_add(tree->placer->leaves, tree->first_leaf + tree->right[node],
                                 &number);
     if (status == ESPALIER_OK) {
-        store_node(tree, position, number + ESPALIER_LEAF_BIAS, position, 0);
+        store_node(tree, position, number, position, 0);
         store_number(tree, position, node_number(tree, node));
     }
     return status;

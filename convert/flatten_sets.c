@@ -142,6 +142,12 @@ static uint32_t find_index(const set_work *work, uint32_t category)
     return low;
 }
 
+/* Bit `bit` of a row: where it is set, the row goes right. */
+static void flip_bit(uint32_t *row, uint32_t bit)
+{
+    row[bit / ESPALIER_SET_BITS] ^= ESPALIER_SET_TEST >> bit % ESPALIER_SET_BITS;
+}
+
 /* Every row is that of no category at first; then each set's members go to the other side. */
 static void fill_bits(const set_work *work)
 {
@@ -149,8 +155,8 @@ static void fill_bits(const set_work *work)
     const size_t row_bytes = work->list->word_count * sizeof *work->bits;
     uint32_t *const others = row_of(work, work->category_count);
     for (uint32_t i = 0; i < work->own_count; i++) {
-        if (!forest->sets[work->own[i]].members_left) {
-            others[i / ESPALIER_SET_BITS] |= UINT32_C(1) << i % ESPALIER_SET_BITS;
+        if (forest->sets[work->own[i]].members_left) {
+            flip_bit(others, i);
         }
     }
     for (uint32_t k = 0; k < work->category_count; k++) {
@@ -160,7 +166,7 @@ static void fill_bits(const set_work *work)
         const espalier_forest_set *const set = &forest->sets[work->own[i]];
         for (uint32_t k = 0; k < set->member_count; k++) {
             const uint32_t index = find_index(work, forest->members[set->first_member + k]);
-            row_of(work, index)[i / ESPALIER_SET_BITS] ^= UINT32_C(1) << i % ESPALIER_SET_BITS;
+            flip_bit(row_of(work, index), i);
         }
     }
 }
@@ -226,8 +232,8 @@ static void fill_matrix(const set_work *work)
     }
     uint32_t *const missing = list->matrix + (size_t)(list->cut_count + 1) * list->word_count;
     for (uint32_t i = 0; i < work->own_count; i++) {
-        if (forest->sets[work->own[i]].missing_left) {
-            missing[i / ESPALIER_SET_BITS] |= UINT32_C(1) << i % ESPALIER_SET_BITS;
+        if (!forest->sets[work->own[i]].missing_left) {
+            flip_bit(missing, i);
         }
     }
 }

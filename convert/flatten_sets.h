@@ -20,8 +20,9 @@ typedef struct espalier_set_list {
     uint32_t word_count;   /* columns */
     uint32_t first_column; /* in bank FLOAT */
     uint32_t cut_count;
-    double *cuts;     /* [cut_count] as the forest compares numbers */
-    uint32_t *matrix; /* [cut_count + 2][word_count]: by rank, then of a missing value */
+    double *cuts; /* [cut_count] as the forest compares numbers */
+    uint32_t
+        *matrix; /* [cut_count + 2][word_count]: by rank, then of a missing value; set: right */
 } espalier_set_list;
 
 typedef struct espalier_set_columns {

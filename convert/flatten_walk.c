@@ -96,9 +96,8 @@ static void unshare_leaves(const espalier_flattening *work, const espalier_leaf_
             espalier_file_node node; /* a wide node begins with the same threshold */
             memcpy(&node, nodes + position * stride, sizeof node);
             if ((node.word & mask) == position && position != 1) {
-                const uint32_t shared = node.threshold - ESPALIER_LEAF_BIAS;
-                espalier_flatten_store_leaf(work, next, leaves->rows[shared]);
-                node.threshold = next++ + ESPALIER_LEAF_BIAS;
+                espalier_flatten_store_leaf(work, next, leaves->rows[node.threshold]);
+                node.threshold = next++;
                 memcpy(nodes + position * stride, &node, sizeof node);
             }
         }

@@ -6,6 +6,7 @@
 #include "engine/columns.h"
 
 #include "engine/cuts.h"
+#include "format/word.h"
 
 #include <float.h>
 #include <math.h>
@@ -133,78 +134,152 @@ size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *ro
 
 /* ---- FEATURE columns ---- */
 
-/* One row's cells. The leaf column is minus infinity. */
-static void fill_cells(const espalier_coder *coder, const row_view *view, const uint8_t *row,
-                       float *cells)
+static void make_words(const float *restrict values, uint32_t count, uint32_t *restrict words)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        words[i] = espalier_word_of(values[i]);
+    }
+}
+
+/* One row's words as pairs; false, and nothing that counts, if there is a NaN. */
+static bool fill_pairs(const espalier_coder *coder, const row_view *view, const uint8_t *row,
+                       uint32_t *words)
+{
+    const espalier_gather *const pairs = &coder->pairs;
+    float *const values = coder->values;
+    words[0] = 0;
+    if (pairs->count == 0) {
+        return true;
+    }
+    gather_row_float32(view, row, pairs, values);
+    if (any_nan_float32(values, pairs->count)) {
+        return false;
+    }
+    if (pairs->always_odd) {
+        settle_row_float32(pairs, (float)coder->flush_bound, values);
+    }
+    make_words(values, pairs->count, words + 1);
+    return true;
+}
+
+/* One row's words. */
+static void fill_words(const espalier_coder *coder, const row_view *view, const uint8_t *row,
+                       uint32_t *words)
 {
     const espalier_gather *const features = &coder->features;
-    cells[0] = -INFINITY;
+    float *const values = coder->values;
+    memset(words, 0, coder->leaf_columns * sizeof *words);
     if (features->count == 0) {
         return;
     }
-    /* Where only features are in the bank, which is usual, they lie behind the leaf column. */
-    float *const values = cells + coder->feature_columns[0];
     gather_row_float32(view, row, features, values);
     if (features->always_odd || any_nan_float32(values, features->count)) {
         settle_row_float32(features, (float)coder->flush_bound, values);
     }
-    /* Features among codes: from the last on, each moves to its own place, never to the left. */
-    for (uint32_t i = features->count; coder->features_scattered && i > 0; i--) {
-        cells[coder->feature_columns[i - 1]] = values[i - 1];
+    if (!coder->features_scattered) {
+        make_words(values, features->count, words + coder->feature_columns[0]);
+        return;
+    }
+    for (uint32_t i = 0; i < features->count; i++) {
+        words[coder->feature_columns[i]] = espalier_word_of(values[i]);
     }
 }
 
-/* Where row r's cell of column 0 is in a block. */
-static inline float *flight_cell(const espalier_cells *cells, size_t row)
+/* The first cell of a row of a block that has so many cells to a row. */
+static inline uint32_t *flight_cell(uint32_t *cells, size_t stride, size_t row)
 {
     const size_t lane = row % ESPALIER_FLIGHT_ROWS;
-    return cells->floats + (row - lane) * cells->float_stride + lane;
+    return cells + (row - lane) * stride + lane;
 }
 
-/* The features of a row of a block, by way of a row of its own. */
-static void fill_cells_of_row(const espalier_coder *coder, const row_view *view,
-                              const uint8_t *data, size_t row, const espalier_cells *cells)
+/* A row of a block, by way of a row of its own. False: there is a NaN, so no pairs. */
+static bool fill_words_of_row(const espalier_coder *coder, const row_view *view,
+                              const uint8_t *data, size_t row, bool paired,
+                              const espalier_cells *cells)
 {
-    const espalier_gather *const features = &coder->features;
-    float *const own = coder->row_cells;
-    float *const to = flight_cell(cells, row);
-    fill_cells(coder, view, data, own);
-    to[0] = own[0];
-    for (uint32_t i = 0; i < features->count; i++) {
+    uint32_t *const own = coder->row_words;
+    if (paired) {
+        if (!fill_pairs(coder, view, data, own)) {
+            return false;
+        }
+        uint32_t *const to = flight_cell(cells->pairs, cells->pair_stride, row);
+        for (uint32_t i = 0; i <= coder->pairs.count; i++) {
+            to[(size_t)i * ESPALIER_FLIGHT_ROWS] = own[i];
+        }
+        return true;
+    }
+    uint32_t *const to = flight_cell(cells->words, cells->word_stride, row);
+    fill_words(coder, view, data, own);
+    for (uint32_t i = 0; i < coder->leaf_columns; i++) {
+        to[(size_t)i * ESPALIER_FLIGHT_ROWS] = 0;
+    }
+    for (uint32_t i = 0; i < coder->features.count; i++) {
         const size_t column = coder->feature_columns[i];
         to[column * ESPALIER_FLIGHT_ROWS] = own[column];
     }
+    return true;
 }
 
-/* Puts one column's values of rows [first, first + count) of a block in their places. */
-static void put_column(const espalier_cells *cells, size_t column, size_t first, uint32_t count,
-                       const float *values)
+/* Puts one column's words of rows [first, first + count) of a block in their places. */
+static void put_column(uint32_t *cells, size_t stride, size_t column, size_t first, uint32_t count,
+                       const uint32_t *words)
 {
     for (uint32_t r = 0; r < count; r++) {
-        flight_cell(cells, first + r)[column * ESPALIER_FLIGHT_ROWS] = values[r];
+        flight_cell(cells, stride, first + r)[column * ESPALIER_FLIGHT_ROWS] = words[r];
     }
 }
 
-/* The cells of a group of column-major rows, from row `to` of the block on: one feature after the
- * other. */
-static void fill_cells_by_column(const espalier_coder *coder, const row_view *view, size_t first,
-                                 uint32_t count, const espalier_cells *cells, size_t to)
+/* The words of a group of column-major rows, from row `to` of the block on: one feature after the
+ * other. False: there is a NaN, so no pairs. */
+static bool fill_words_by_column(const espalier_coder *coder, const row_view *view, size_t first,
+                                 uint32_t count, bool paired, const espalier_cells *cells,
+                                 size_t to)
 {
-    const espalier_gather *const features = &coder->features;
+    const espalier_gather *const features = paired ? &coder->pairs : &coder->features;
     const uint8_t *const data = view->data + (ptrdiff_t)first * view->row_step;
+    uint32_t *const to_cells = paired ? cells->pairs : cells->words;
+    const size_t stride = paired ? cells->pair_stride : cells->word_stride;
     float values[ESPALIER_GROUP_ROWS];
-    for (uint32_t r = 0; r < count; r++) {
-        values[r] = -INFINITY;
+    uint32_t words[ESPALIER_GROUP_ROWS] = {0};
+    for (uint32_t i = 0; i < (paired ? 1 : coder->leaf_columns); i++) {
+        put_column(to_cells, stride, i, to, count, words);
     }
-    put_column(cells, 0, to, count, values);
     for (uint32_t i = 0; i < features->count; i++) {
         load_values_float32(data + (ptrdiff_t)features->features[i] * view->feature_step,
                             view->row_step, view->is_float32, count, values);
-        if (features->always_odd || any_nan_float32(values, count)) {
+        const bool odd = any_nan_float32(values, count);
+        if (paired && odd) {
+            return false;
+        }
+        if (features->always_odd || odd) {
             settle_values_float32(features, i, (float)coder->flush_bound, values, count);
         }
-        put_column(cells, coder->feature_columns[i], to, count, values);
+        make_words(values, count, words);
+        put_column(to_cells, stride, paired ? i + 1 : coder->feature_columns[i], to, count, words);
     }
+    return true;
+}
+
+/* The FEATURE columns of a block's rows. False: there is a NaN, so no pairs. */
+static bool fill_features(const espalier_coder *coder, const row_view *view, size_t first,
+                          size_t count, bool paired, const espalier_cells *cells)
+{
+    const bool by_column = is_column_major(view);
+    for (size_t done = 0; done < count; done += ESPALIER_GROUP_ROWS) {
+        const size_t left = count - done;
+        const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
+        if (by_column &&
+            !fill_words_by_column(coder, view, first + done, some, paired, cells, done)) {
+            return false;
+        }
+        for (uint32_t r = 0; !by_column && r < some; r++) {
+            const uint8_t *const row = view->data + (ptrdiff_t)(first + done + r) * view->row_step;
+            if (!fill_words_of_row(coder, view, row, done + r, paired, cells)) {
+                return false;
+            }
+        }
+    }
+    return true;
 }
 
 /* ---- CODE columns ---- */
@@ -294,31 +369,30 @@ static inline const uint8_t *set_row(const espalier_column_list *list, uint32_t 
     return list->matrix + (size_t)rank * list->segment_count * sizeof(uint32_t);
 }
 
-/* A group's words in their places: raw bits in cells, so they are copied, never compared. */
+/* A group's words in their places. */
 static void emit_group_sets(const espalier_column_list *list, const uint32_t *ranks, size_t first,
                             uint32_t count, const espalier_cells *cells)
 {
     for (uint32_t r = 0; r < count; r++) {
         const uint8_t *const row = set_row(list, ranks[r]);
-        float *const to =
-            flight_cell(cells, first + r) + (size_t)list->first_column * ESPALIER_FLIGHT_ROWS;
+        uint32_t *const to = flight_cell(cells->words, cells->word_stride, first + r) +
+                             (size_t)list->first_column * ESPALIER_FLIGHT_ROWS;
         for (size_t word = 0; word < list->segment_count; word++) {
-            memcpy(to + word * ESPALIER_FLIGHT_ROWS, row + word * sizeof(uint32_t),
-                   sizeof(uint32_t));
+            memcpy(to + word * ESPALIER_FLIGHT_ROWS, row + word * sizeof *to, sizeof *to);
         }
     }
 }
 
-/* Lists of bank FLOAT, of one row: ranks as numbers, or the words of sets. */
-static void emit_row_floats(const espalier_coder *coder, const espalier_cells *cells)
+/* Lists of bank FLOAT, of one row: ranks, or the words of sets. */
+static void emit_row_words(const espalier_coder *coder, const espalier_cells *cells)
 {
     for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
         const espalier_column_list *const list = &coder->list_facts[i];
         if (list->matrix == NULL) {
-            cells->floats[list->first_column] = (float)coder->ranks[i];
+            cells->words[list->first_column] = coder->ranks[i];
         } else {
-            memcpy(cells->floats + list->first_column, set_row(list, coder->ranks[i]),
-                   list->segment_count * sizeof(uint32_t));
+            memcpy(cells->words + list->first_column, set_row(list, coder->ranks[i]),
+                   list->segment_count * sizeof *cells->words);
         }
     }
 }
@@ -334,11 +408,8 @@ static void emit_group(const espalier_coder *coder, uint32_t index, size_t group
         return;
     }
     if (list->bank == ESPALIER_BANK_FLOAT) {
-        float values[ESPALIER_GROUP_ROWS];
-        for (uint32_t r = 0; r < count; r++) {
-            values[r] = (float)ranks[r];
-        }
-        put_column(cells, list->first_column, group * ESPALIER_GROUP_ROWS, count, values);
+        put_column(cells->words, cells->word_stride, list->first_column,
+                   group * ESPALIER_GROUP_ROWS, count, ranks);
         return;
     }
     for (uint32_t s = 0; s < list->segment_count; s++) {
@@ -357,24 +428,26 @@ static void emit_group(const espalier_coder *coder, uint32_t index, size_t group
 
 /* ---- filling ---- */
 
-void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
+bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
                              const espalier_cells *cells)
 {
     const row_view view = view_of(rows);
     const uint8_t *const data = view.data + (ptrdiff_t)row * view.row_step;
-    if (cells->floats != NULL) {
-        fill_cells(coder, &view, data, cells->floats);
+    const bool paired =
+        cells->pairs != NULL && coder->paired && fill_pairs(coder, &view, data, cells->pairs);
+    if (cells->words != NULL && !paired) {
+        fill_words(coder, &view, data, cells->words);
     }
     if (coder->lists.count == 0) {
-        return;
+        return paired;
     }
     if (coder->is_float32) {
         rank_row_float32(coder, &view, data);
     } else {
         rank_row_float64(coder, &view, data);
     }
-    if (cells->floats != NULL) {
-        emit_row_floats(coder, cells);
+    if (cells->words != NULL) {
+        emit_row_words(coder, cells);
     }
     if (cells->bytes != NULL) {
         emit_row_bytes(coder, cells);
@@ -382,24 +455,21 @@ void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     if (cells->shorts != NULL) {
         emit_row_shorts(coder, cells);
     }
+    return paired;
 }
 
-void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                                size_t count, const espalier_cells *cells)
 {
     const row_view view = view_of(rows);
-    const bool by_column = is_column_major(&view);
-    for (size_t done = 0; done < count; done += ESPALIER_GROUP_ROWS) {
+    const bool paired = cells->pairs != NULL && coder->paired &&
+                        fill_features(coder, &view, first, count, true, cells);
+    if (cells->words != NULL && !paired) {
+        (void)fill_features(coder, &view, first, count, false, cells);
+    }
+    for (size_t done = 0; done < count && coder->lists.count > 0; done += ESPALIER_GROUP_ROWS) {
         const size_t left = count - done;
         const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
-        if (cells->floats != NULL && by_column) {
-            fill_cells_by_column(coder, &view, first + done, some, cells, done);
-        }
-        for (uint32_t r = 0; cells->floats != NULL && !by_column && r < some; r++) {
-            fill_cells_of_row(coder, &view,
-                              view.data + (ptrdiff_t)(first + done + r) * view.row_step, done + r,
-                              cells);
-        }
         for (uint32_t i = 0; i < coder->lists.count; i++) {
             if (coder->is_float32) {
                 rank_group_float32(coder, &view, first + done, some, i);
@@ -409,6 +479,7 @@ void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
             emit_group(coder, i, done / ESPALIER_GROUP_ROWS, some, cells);
         }
     }
+    return paired;
 }
 
 /* ---- making a program ---- */
@@ -448,7 +519,7 @@ static void gather_add(espalier_gather *gather, const espalier_file_column *colu
     gather->features[i] = column->feature;
     gather->bounds[i] = with_zero ? (double)ESPALIER_TINY : -1.0;
     gather->missings[i] = column->missing == ESPALIER_MISSING_AS_ZERO ? 0.0
-                          : left && !is_code                          ? -INFINITY
+                          : left && !is_code                          ? (double)-INFINITY
                                                                       : NAN;
     gather->in_order =
         i == 0 || (gather->in_order && column->feature == gather->features[i - 1] + 1);
@@ -508,6 +579,9 @@ static void add_columns(espalier_coder *coder)
                 coder->features_scattered =
                     coder->features_scattered || i != coder->feature_columns[0] + count;
                 gather_add(&coder->features, column);
+                if (count % 2 == 0) {
+                    gather_add(&coder->pairs, column);
+                }
             } else if (column->kind == ESPALIER_COLUMN_CODE && column->segment == 0) {
                 add_list(coder, i);
             } else if (column->kind == ESPALIER_COLUMN_SET && column->segment == 0) {
@@ -519,6 +593,13 @@ static void add_columns(espalier_coder *coder)
         }
     }
     coder->list_firsts[ESPALIER_BANK_SHORT + 1] = coder->lists.count;
+    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
+    while (coder->leaf_columns < bank->count &&
+           model->columns[bank->first + coder->leaf_columns].kind == ESPALIER_COLUMN_LEAF) {
+        coder->leaf_columns++;
+    }
+    coder->paired = bank->count > 0 && bank->paired &&
+                    bank->count == coder->leaf_columns + coder->features.count;
 }
 
 static void set_input_rule(espalier_coder *coder, uint32_t rule)
@@ -532,6 +613,7 @@ static void set_input_rule(espalier_coder *coder, uint32_t rule)
     if ((rule & ESPALIER_INPUT_FLUSH_TINY) != 0) {
         coder->flush_bound = (double)ESPALIER_TINY;
         coder->features.always_odd = true;
+        coder->pairs.always_odd = true;
         coder->lists.always_odd = true;
     }
 }
@@ -552,18 +634,20 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
             column->segment == 0;
     }
     const bool gathers = gather_init(coder, &coder->features, feature_count) &&
+                         gather_init(coder, &coder->pairs, feature_count / 2 + 1) &&
                          gather_init(coder, &coder->lists, list_count);
-    const size_t room = list_count > ESPALIER_GROUP_ROWS ? list_count : ESPALIER_GROUP_ROWS;
+    const uint32_t most = list_count > feature_count ? list_count : feature_count;
+    const size_t room = most > ESPALIER_GROUP_ROWS ? most : ESPALIER_GROUP_ROWS;
     const size_t cells = model->banks[ESPALIER_BANK_FLOAT].count;
     coder->feature_columns = take_memory(coder, feature_count, sizeof *coder->feature_columns);
     coder->list_facts = take_memory(coder, list_count, sizeof *coder->list_facts);
     coder->cut_lists = take_memory(coder, list_count, sizeof *coder->cut_lists);
     coder->values = take_memory(coder, room, sizeof(double));
     coder->ranks = take_memory(coder, room, sizeof *coder->ranks);
-    coder->row_cells = take_memory(coder, cells, sizeof *coder->row_cells);
+    coder->row_words = take_memory(coder, cells, sizeof *coder->row_words);
     if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
         coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL ||
-        coder->row_cells == NULL) {
+        coder->row_words == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
     set_input_rule(coder, model->head->input_rule);
@@ -574,12 +658,13 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
 void espalier_coder_free(espalier_coder *coder)
 {
     gather_free(&coder->features);
+    gather_free(&coder->pairs);
     gather_free(&coder->lists);
     free(coder->feature_columns);
     free(coder->list_facts);
     free(coder->cut_lists);
     free(coder->values);
     free(coder->ranks);
-    free(coder->row_cells);
+    free(coder->row_words);
     memset(coder, 0, sizeof *coder);
 }

@@ -24,9 +24,13 @@ typedef struct espalier_refusal {
 
 /* Where columns go; a bank that the model lacks has NULL. 64-byte aligned. */
 typedef struct espalier_cells {
-    /* One row: [float_stride]. A block: [flights][float_stride][ESPALIER_FLIGHT_ROWS]. */
-    float *floats;
-    size_t float_stride;
+    /* One row: [word_stride]. A block: [flights][word_stride][ESPALIER_FLIGHT_ROWS]. */
+    uint32_t *words;
+    size_t word_stride;
+    /* Pairs, likewise: cell i for the columns 2i and 2i + 1. In memory of their own, so that no
+     * node ever reads what an earlier row left. NULL if the model has none. */
+    uint32_t *pairs;
+    size_t pair_stride;
     /* One row: [byte_columns]. A block: [groups][byte_columns][ESPALIER_GROUP_ROWS]. */
     uint8_t *bytes;
     size_t byte_columns;
@@ -65,14 +69,17 @@ typedef struct espalier_coder {
     espalier_gather features;  /* FEATURE columns, always float32 */
     uint32_t *feature_columns; /* [features.count] rising, in bank FLOAT */
     bool features_scattered;   /* there are codes between them */
+    uint32_t leaf_columns;     /* of bank FLOAT: 0, 1 or 2 */
+    bool paired;               /* bank FLOAT has pairs of FEATURE columns only, these: */
+    espalier_gather pairs;     /* one value for both */
     espalier_gather lists;
     espalier_column_list *list_facts;              /* [lists.count] sorted by bank */
     espalier_cut_list *cut_lists;                  /* [lists.count] */
     uint32_t list_firsts[ESPALIER_BANK_SHORT + 2]; /* by bank: its first list */
     bool whole[ESPALIER_BANK_SHORT + 1]; /* by bank: list i fills column i, in one segment */
-    void *values;                        /* scratch: [max(lists, group)] float or double */
+    void *values;                        /* scratch: [the most of these, a group] float, double */
     uint32_t *ranks;                     /* scratch */
-    float *row_cells;                    /* scratch: one row of bank FLOAT */
+    uint32_t *row_words;                 /* scratch: one row of bank FLOAT */
     uint64_t memory_bytes;               /* of all these */
 } espalier_coder;
 
@@ -88,12 +95,12 @@ void espalier_coder_free(espalier_coder *coder);
 size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                             size_t count, espalier_refusal *refusal_out);
 
-/* Computes the columns of one row. */
-void espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
+/* Computes the columns of one row. True: bank FLOAT was filled as pairs, since nothing is NaN. */
+bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
                              const espalier_cells *cells);
 
-/* Computes the columns of rows [first, first + count) of a block; what is behind them stays. */
-void espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+/* The same for rows [first, first + count) of a block; what is behind them stays. */
+bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                                size_t count, const espalier_cells *cells);
 
 #endif

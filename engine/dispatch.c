@@ -127,7 +127,6 @@ static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch
     return (kernel->clamps != 0) == clamps && (kernel->sets != 0) == sets &&
            kernel->layout == part->layout && kernel->bank == part->bank &&
            kernel->accumulator == part->accumulator && kernel->node_bytes == part->node_bytes &&
-           (kernel->child_bits == 0 || kernel->child_bits == part->child_bits) &&
            (kernel->column_count_max == 0 ||
             kernel->column_count_max >= model->banks[part->bank].count) &&
            (kernel->gathers == 0 || !dispatch->avoids_gathers);

@@ -7,6 +7,7 @@
 #include "engine/kernels/bits_tree.h"
 #include "engine/model.h"
 #include "format/options.h"
+#include "format/word.h"
 
 #include <math.h>
 #include <string.h>
@@ -147,9 +148,9 @@ static espalier_node decision(const espalier_model *model, uint32_t column_index
     return node;
 }
 
-/* Bit `bit` of a SET column in the row of a rank; 0 for what is out of range. */
-static uint32_t set_bit_of(const espalier_model *model, uint32_t column_index, uint32_t bit,
-                           uint32_t rank)
+/* Whether a rank goes left by a SET column, at a node whose threshold is `test`. */
+static uint32_t set_goes_left(const espalier_model *model, uint32_t column_index, uint32_t test,
+                              uint32_t rank)
 {
     const espalier_file_column *const column = &model->columns[column_index];
     const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
@@ -166,21 +167,21 @@ static uint32_t set_bit_of(const espalier_model *model, uint32_t column_index, u
     memcpy(&word,
            model->sets + offset + ((uint64_t)rank * word_count + column->segment) * sizeof word,
            sizeof word);
-    return word >> bit % ESPALIER_SET_BITS & 1;
+    return (word << test % ESPALIER_SET_BITS & ESPALIER_SET_TEST) == 0;
 }
 
-/* A node that tests a SET column: bit `bit` of its word. */
-static espalier_node set_decision(const espalier_model *model, uint32_t column_index, uint32_t bit)
+/* A node that tests a SET column. */
+static espalier_node set_decision(const espalier_model *model, uint32_t column_index, uint32_t test)
 {
     const espalier_file_column *const column = &model->columns[column_index];
     return (espalier_node){
-        .threshold = espalier_cut_at(model, column, bit % column->cut_count),
+        .threshold = espalier_cut_at(model, column, test % column->cut_count),
         .feature = column->feature,
         .missing = ESPALIER_MISSING_NAN,
-        .missing_left = set_bit_of(model, column_index, bit, column->cut_count + 1),
+        .missing_left = set_goes_left(model, column_index, test, column->cut_count + 1),
         .is_set = 1,
         .set_column = column_index,
-        .set_bit = bit % ESPALIER_SET_BITS,
+        .set_bit = test % ESPALIER_SET_BITS,
     };
 }
 
@@ -206,7 +207,7 @@ int espalier_model_set_left(const espalier_model *model, const espalier_node *no
     } else if (!isnan(x)) {
         ranker->rank_block_float64(&list, &x, 1, &rank);
     }
-    return (int)set_bit_of(model, node->set_column, node->set_bit, rank);
+    return (int)set_goes_left(model, node->set_column, node->set_bit, rank);
 }
 
 static espalier_node leaf_node(uint32_t position, uint32_t leaf_index)
@@ -223,23 +224,22 @@ static espalier_node decode_walk(const espalier_model *model, const espalier_fil
     const espalier_walk_node stored = espalier_model_load_node(model, part, tree, position);
     const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
     const uint32_t column = stored.column < bank->count ? stored.column : 0;
-    if (column == 0) {
-        const uint32_t leaf = stored.threshold - ESPALIER_LEAF_BIAS;
+    const uint32_t kind = model->columns[bank->first + column].kind;
+    if (kind == ESPALIER_COLUMN_LEAF) {
+        const uint32_t leaf = stored.threshold;
         return leaf_node(position, leaf < part->leaf_count ? leaf : part->leaf_count - 1);
     }
-    if (column >= model->set_first) {
+    if (kind == ESPALIER_COLUMN_SET) {
         espalier_node node = set_decision(model, bank->first + column, stored.threshold);
         node.left = stored.child;
         node.right = stored.child + 1;
         return node;
     }
-    float threshold;
-    memcpy(&threshold, &stored.threshold, sizeof threshold);
-    /* A hostile threshold of a code may be anything; it is bounded by the cuts. */
-    const bool far = model->columns[bank->first + column].kind == ESPALIER_COLUMN_CODE &&
-                     !(threshold < (float)ESPALIER_LIMIT_CUTS);
-    espalier_node node = decision(model, bank->first + column,
-                                  far ? (double)ESPALIER_LIMIT_CUTS : (double)threshold);
+    /* A hostile rank may be anything; it is bounded by the cuts. */
+    const uint32_t word = UINT32_MAX - stored.threshold;
+    espalier_node node =
+        decision(model, bank->first + column,
+                 kind == ESPALIER_COLUMN_CODE ? (double)word : (double)espalier_word_value(word));
     node.left = stored.child;
     node.right = stored.child + 1;
     return node;

@@ -27,6 +27,7 @@ typedef struct espalier_bank {
     uint32_t first;
     uint32_t count;
     uint32_t mask; /* 2^k - 1 >= count - 1: bounds any column a node may name; BYTE: 255 */
+    bool paired; /* columns 2i and 2i + 1 differ in where NaN goes, RIGHT and LEFT, or not at all */
 } espalier_bank;
 
 /* Tables point into file.bytes, which stays for the life of the model. */
@@ -98,7 +99,7 @@ const char *espalier_strings_at(const espalier_strings *strings, uint32_t index,
 
 /* A node of a walk part as stored, each word loaded once: safe while the file changes. */
 typedef struct espalier_walk_node {
-    uint32_t threshold; /* bits */
+    uint32_t threshold; /* 2^32 - 1 less a word; a leaf: its row */
     uint32_t child;     /* below 2^child_bits */
     uint32_t column;    /* at most the mask of bank FLOAT */
 } espalier_walk_node;

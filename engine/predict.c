@@ -137,13 +137,13 @@ static void write_slots(const call *c, const double *slots, uint8_t *out)
     }
 }
 
-static void write_leaves(const call *c, uint8_t *out)
+static void write_leaves(const call *c, bool paired, uint8_t *out)
 {
     const espalier_model *const model = c->predictor->model;
     for (uint32_t i = 0; i < model->output_count; i++) {
         if (model->outputs[i].kind == ESPALIER_OUTPUT_LEAF) {
             void *const leaves = out;
-            espalier_predictor_leaves(c->predictor, model->outputs[i].part, leaves);
+            espalier_predictor_leaves(c->predictor, model->outputs[i].part, paired, leaves);
         }
     }
 }
@@ -152,12 +152,12 @@ static void predict_row(const call *c, size_t row)
 {
     espalier_predictor *const predictor = c->predictor;
     uint8_t *const out = c->data + row * c->row_stride * c->item_bytes;
-    espalier_coder_fill_row(&predictor->coder, c->rows, row, &predictor->row);
+    const bool paired = espalier_coder_fill_row(&predictor->coder, c->rows, row, &predictor->row);
     if (c->kind == ESPALIER_OUTPUT_LEAF) {
-        write_leaves(c, out);
+        write_leaves(c, paired, out);
         return;
     }
-    espalier_predictor_run_row(predictor);
+    espalier_predictor_run_row(predictor, paired);
     write_slots(c, predictor->slots, out);
 }
 
@@ -172,8 +172,9 @@ static void predict_block(const call *c, size_t first, uint32_t count)
         together = 0;
     }
     if (together > 0) {
-        espalier_coder_fill_block(&predictor->coder, c->rows, first, together, &predictor->block);
-        espalier_predictor_run_block(predictor, together);
+        const bool paired = espalier_coder_fill_block(&predictor->coder, c->rows, first, together,
+                                                      &predictor->block);
+        espalier_predictor_run_block(predictor, together, paired);
     }
     for (uint32_t r = 0; r < together; r++) {
         write_slots(c, predictor->slots + r * slot_count,

@@ -281,10 +281,9 @@ static size_t row_bytes(const espalier_predictor *predictor)
 {
     const espalier_model *const model = predictor->model;
     size_t bytes = model->head->slot_count * sizeof(double) + predictor->float32_slots * 4;
-    bytes += model->banks[ESPALIER_BANK_FLOAT].count > 0
-                 ? ((size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1) * sizeof(float)
-                 : 0;
-    /* Of codes only what is used is ever touched. */
+    const espalier_bank *const words = &model->banks[ESPALIER_BANK_FLOAT];
+    bytes += (words->paired ? words->count / 2 : words->count) * sizeof(uint32_t);
+    /* Only what is used is ever touched. */
     return bytes + model->banks[ESPALIER_BANK_BYTE].count +
            (size_t)model->banks[ESPALIER_BANK_SHORT].count * 2;
 }
@@ -325,9 +324,14 @@ static bool allocate_cells(espalier_predictor *predictor, uint32_t rows, bool in
     const size_t lanes = in_block ? groups * ESPALIER_GROUP_ROWS : 1;
     bool allocated = true;
     if (model->banks[ESPALIER_BANK_FLOAT].count > 0) {
-        cells->float_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1;
-        cells->floats = allocate_aligned(predictor, rows, cells->float_stride * sizeof(float));
-        allocated = cells->floats != NULL;
+        cells->word_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1;
+        cells->words = allocate_aligned(predictor, rows, cells->word_stride * sizeof(uint32_t));
+        allocated = cells->words != NULL;
+    }
+    if (allocated && predictor->coder.paired) {
+        cells->pair_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask / 2 + 1;
+        cells->pairs = allocate_aligned(predictor, rows, cells->pair_stride * sizeof(uint32_t));
+        allocated = cells->pairs != NULL;
     }
     if (allocated && has_codes(model, ESPALIER_BANK_BYTE)) {
         cells->byte_columns = code_room(model, ESPALIER_BANK_BYTE, in_block);
@@ -379,8 +383,8 @@ static void bind_cells(espalier_kernel_arguments *arguments, const espalier_file
                        const espalier_cells *cells)
 {
     if (part->bank == ESPALIER_BANK_FLOAT) {
-        arguments->cells = cells->floats;
-        arguments->cell_stride = cells->float_stride;
+        arguments->cells = cells->words;
+        arguments->cell_stride = cells->word_stride;
     } else if (part->bank == ESPALIER_BANK_BYTE) {
         arguments->codes = cells->bytes;
         arguments->code_columns = cells->byte_columns;
@@ -388,6 +392,18 @@ static void bind_cells(espalier_kernel_arguments *arguments, const espalier_file
         arguments->codes = cells->shorts;
         arguments->code_columns = cells->short_columns;
     }
+}
+
+/* The same where cells are filled as pairs. */
+static espalier_kernel_arguments pairs_of(const espalier_kernel_arguments *arguments,
+                                          const espalier_cells *cells)
+{
+    espalier_kernel_arguments pairs = *arguments;
+    pairs.column_shift = 1;
+    pairs.column_mask = arguments->column_mask / 2;
+    pairs.cells = cells->pairs;
+    pairs.cell_stride = cells->pair_stride;
+    return pairs;
 }
 
 void espalier_predictor_bind(espalier_predictor *predictor)
@@ -418,6 +434,8 @@ void espalier_predictor_bind(espalier_predictor *predictor)
         bind_cells(&own->row, part, &predictor->row);
         own->block = arguments;
         bind_cells(&own->block, part, &predictor->block);
+        own->row_pairs = pairs_of(&own->row, &predictor->row);
+        own->block_pairs = pairs_of(&own->block, &predictor->block);
     }
 }
 

@@ -21,8 +21,10 @@ typedef struct espalier_predictor_part {
     uint32_t iterations_used;
     espalier_kernel_tree *all_trees; /* all of the part, for LEAF; NULL without that flag */
     void *starts; /* [slot_count] what sums start from, of the accumulator's type */
-    espalier_kernel_arguments row;   /* ready for one row */
-    espalier_kernel_arguments block; /* ready but for row_count */
+    espalier_kernel_arguments row;       /* ready for one row */
+    espalier_kernel_arguments block;     /* ready but for row_count */
+    espalier_kernel_arguments row_pairs; /* the same for WALK where cells are filled as pairs */
+    espalier_kernel_arguments block_pairs;
 } espalier_predictor_part;
 
 struct espalier_predictor {
@@ -51,7 +53,7 @@ struct espalier_predictor {
     uint32_t *positions;             /* LEAF: [most trees of a part] */
     uint32_t *preorder;              /* LEAF without NODE_NUMBERS: as NODE_NUMBERS would be */
     uint64_t *number_firsts;         /* LEAF: [tree_count] first index of a tree in the numbers */
-    void *aligned[8];                /* what to free of the cells and places */
+    void *aligned[12];               /* what to free of the cells and places */
     uint32_t aligned_count;
     uint64_t memory_bytes;
 };
@@ -60,11 +62,12 @@ struct espalier_predictor {
 void espalier_predictor_bind(espalier_predictor *predictor);
 
 /* Run the plan on one row whose columns are filled in `row`, or on row_count <= block_rows rows in
- * `block`: afterwards `slots` hold all slots. */
-void espalier_predictor_run_row(espalier_predictor *predictor);
-void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count);
+ * `block`: afterwards `slots` hold all slots. paired: what the coder said of them. */
+void espalier_predictor_run_row(espalier_predictor *predictor, bool paired);
+void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count, bool paired);
 
 /* The trainer's leaf numbers of all trees of a part for the row in `row`: leaves[tree_count]. */
-void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, int64_t *leaves);
+void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, bool paired,
+                               int64_t *leaves);
 
 #endif

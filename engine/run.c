@@ -76,21 +76,28 @@ static void run_stages(espalier_predictor *predictor, const espalier_file_step *
     }
 }
 
-void espalier_predictor_run_row(espalier_predictor *predictor)
+/* Pairs are of bank FLOAT. */
+static const espalier_kernel_arguments *row_arguments(const espalier_predictor_part *own,
+                                                      bool paired)
+{
+    return paired && own->part->bank == ESPALIER_BANK_FLOAT ? &own->row_pairs : &own->row;
+}
+
+void espalier_predictor_run_row(espalier_predictor *predictor, bool paired)
 {
     const espalier_model *const model = predictor->model;
     for (uint32_t i = 0; i < model->step_count; i++) {
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
             const espalier_predictor_part *const own = &predictor->parts[step->first];
-            run_part(predictor, own, &own->row, own->kernel->sum_row, 1);
+            run_part(predictor, own, row_arguments(own, paired), own->kernel->sum_row, 1);
         } else if (step->kind == ESPALIER_STEP_STAGES) {
             run_stages(predictor, step, 1);
         }
     }
 }
 
-void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count)
+void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_count, bool paired)
 {
     const espalier_model *const model = predictor->model;
     const uint32_t flight = predictor->flight_rows;
@@ -98,7 +105,8 @@ void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_co
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
             const espalier_predictor_part *const own = &predictor->parts[step->first];
-            espalier_kernel_arguments arguments = own->block;
+            const bool pairs = paired && own->part->bank == ESPALIER_BANK_FLOAT;
+            espalier_kernel_arguments arguments = pairs ? own->block_pairs : own->block;
             /* Whole flights: the rows behind the last are some earlier block's. */
             arguments.row_count = (row_count + flight - 1) / flight * flight;
             run_part(predictor, own, &arguments, own->kernel->sum_block, row_count);
@@ -108,11 +116,12 @@ void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_co
     }
 }
 
-void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, int64_t *leaves)
+void espalier_predictor_leaves(espalier_predictor *predictor, uint32_t part_index, bool paired,
+                               int64_t *leaves)
 {
     const espalier_model *const model = predictor->model;
     const espalier_predictor_part *const own = &predictor->parts[part_index];
-    espalier_kernel_arguments arguments = own->row;
+    espalier_kernel_arguments arguments = *row_arguments(own, paired);
     arguments.trees = own->all_trees;
     arguments.tree_count = own->part->tree_count;
     own->kernel->each_row(&arguments);

@@ -17,7 +17,8 @@ static const char *find_kind_fault(const espalier_model *model, uint32_t index, 
     if (column->bank < bank_before || column->bank > ESPALIER_BANK_SHORT) {
         return "unknown bank, or banks out of order";
     }
-    const bool is_leaf = index == 0 && column->bank == ESPALIER_BANK_FLOAT;
+    const bool is_leaf = column->bank == ESPALIER_BANK_FLOAT &&
+                         (index == 0 || (index == 1 && column->kind == ESPALIER_COLUMN_LEAF));
     *rule_out = RULE_COLUMN_KIND;
     const bool is_set = column->kind == ESPALIER_COLUMN_SET;
     if (is_leaf != (column->kind == ESPALIER_COLUMN_LEAF) ||
@@ -118,6 +119,26 @@ static espalier_status check_sets(espalier_model *model, const espalier_table_ch
     return ESPALIER_OK;
 }
 
+/* Whether two neighbours are one but for where NaN goes. */
+static bool is_pair(const espalier_file_column *right, const espalier_file_column *left)
+{
+    if (right->kind == ESPALIER_COLUMN_LEAF) {
+        return left->kind == ESPALIER_COLUMN_LEAF;
+    }
+    return right->kind == left->kind && right->feature == left->feature &&
+           right->first_cut == left->first_cut && right->cut_count == left->cut_count &&
+           right->missing == ESPALIER_MISSING_RIGHT && left->missing == ESPALIER_MISSING_LEFT;
+}
+
+static bool is_paired(const espalier_model *model, const espalier_bank *bank)
+{
+    bool paired = bank->count % 2 == 0;
+    for (uint32_t i = bank->first; paired && i < bank->first + bank->count; i += 2) {
+        paired = is_pair(&model->columns[i], &model->columns[i + 1]);
+    }
+    return paired;
+}
+
 /* Counts the columns of every bank; BYTE and SHORT nodes can name no more than this. */
 static espalier_status count_banks(espalier_model *model, const espalier_table_check *check)
 {
@@ -144,6 +165,7 @@ static espalier_status count_banks(espalier_model *model, const espalier_table_c
         while (own->count > own->mask && own->mask < own->count - 1) {
             own->mask = own->mask * 2 + 1;
         }
+        own->paired = is_paired(model, own);
     }
     return ESPALIER_OK;
 }

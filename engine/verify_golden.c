@@ -162,7 +162,8 @@ static bool slots_agree(const espalier_verify *v, const golden *g, const double 
 
 /* Compares one row that was just run: all slots, and the leaves of every part. */
 static espalier_status compare_golden(const espalier_verify *v, const golden *g,
-                                      espalier_predictor *predictor, uint32_t row, int64_t *leaves)
+                                      espalier_predictor *predictor, uint32_t row, bool paired,
+                                      int64_t *leaves)
 {
     const espalier_model *const model = v->model;
     const size_t slots_bytes = (size_t)g->head.slot_count * sizeof(double);
@@ -171,7 +172,7 @@ static espalier_status compare_golden(const espalier_verify *v, const golden *g,
     }
     for (uint32_t p = 0; p < model->part_count; p++) {
         const espalier_file_part *const part = &model->parts[p];
-        espalier_predictor_leaves(predictor, p, leaves);
+        espalier_predictor_leaves(predictor, p, paired, leaves);
         for (uint32_t i = 0; i < part->tree_count; i++) {
             const size_t index = (size_t)row * g->head.tree_count + part->first_tree + i;
             uint32_t stored;
@@ -191,9 +192,9 @@ static espalier_status run_golden(const espalier_verify *v, const golden *g,
         const size_t row_bytes = (size_t)g->head.feature_count * sizeof(double);
         const espalier_rows rows = {
             g->rows + row * row_bytes, ESPALIER_DTYPE_FLOAT64, 0, 1, g->head.feature_count, 0, 1};
-        espalier_coder_fill_row(&predictor->coder, &rows, 0, &predictor->row);
-        espalier_predictor_run_row(predictor);
-        const espalier_status status = compare_golden(v, g, predictor, row, leaves);
+        const bool paired = espalier_coder_fill_row(&predictor->coder, &rows, 0, &predictor->row);
+        espalier_predictor_run_row(predictor, paired);
+        const espalier_status status = compare_golden(v, g, predictor, row, paired, leaves);
         if (status != ESPALIER_OK) {
             return status;
         }

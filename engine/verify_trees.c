@@ -8,8 +8,8 @@
 #include "engine/verify.h"
 #include "format/error.h"
 #include "format/rules.h"
+#include "format/word.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,29 +99,25 @@ static bool node_has_excess(const tree_check *c, uint32_t position, uint32_t *ru
     return column >= model->banks[ESPALIER_BANK_FLOAT].count;
 }
 
-/* A code is compared with a whole number below the number of its cuts. */
-static bool is_rank(const espalier_file_column *column, float threshold)
-{
-    return threshold >= 0.0f && threshold < (float)column->cut_count &&
-           threshold == floorf(threshold) && signbit(threshold) == 0;
-}
-
 static espalier_status verify_inner(const tree_check *c, uint32_t position,
                                     const espalier_walk_node *node)
 {
     const espalier_model *const model = c->verify->model;
     const espalier_file_column *const column =
         &model->columns[model->banks[ESPALIER_BANK_FLOAT].first + node->column];
-    float threshold;
-    memcpy(&threshold, &node->threshold, sizeof threshold);
-    const bool is_set = column->kind == ESPALIER_COLUMN_SET;
-    if (is_set && node->threshold >= ESPALIER_SET_BITS) {
+    if (column->kind == ESPALIER_COLUMN_LEAF) {
+        return refuse_node(c, position, RULE_NODE_LEAF, "a leaf that tests another leaf column");
+    }
+    if (column->kind == ESPALIER_COLUMN_SET &&
+        node->threshold - ESPALIER_SET_TEST >= ESPALIER_SET_BITS) {
         return refuse_node(c, position, RULE_NODE_BIT, "no bit of a word of sets");
     }
-    if (!is_set && isnan(threshold)) {
-        return refuse_node(c, position, RULE_NODE_CHILD, "threshold is NaN");
+    const uint32_t word = UINT32_MAX - node->threshold;
+    if (column->kind == ESPALIER_COLUMN_FEATURE &&
+        (word > ESPALIER_WORD_LAST || espalier_word_of(espalier_word_value(word)) != word)) {
+        return refuse_node(c, position, RULE_NODE_CHILD, "threshold is no number's word");
     }
-    if (column->kind == ESPALIER_COLUMN_CODE && !is_rank(column, threshold)) {
+    if (column->kind == ESPALIER_COLUMN_CODE && word >= column->cut_count) {
         return refuse_node(c, position, RULE_NODE_RANK, "threshold is no cut of its column");
     }
     if (node->child <= position || node->child % 2 != 0 || node->child >= c->tree->node_count - 1) {
@@ -141,14 +137,13 @@ static espalier_status verify_inner(const tree_check *c, uint32_t position,
 
 static espalier_status verify_leaf(tree_check *c, uint32_t position, const espalier_walk_node *node)
 {
-    if (node->child != position || node->threshold < ESPALIER_LEAF_BIAS ||
-        node->threshold - ESPALIER_LEAF_BIAS >= c->part->leaf_count) {
+    if (node->child != position || node->threshold >= c->part->leaf_count) {
         return refuse_node(c, position, RULE_NODE_LEAF, "a leaf whose row is out of range");
     }
     if (c->depths[position] != 0) {
         return note_number(c, position, position);
     }
-    if (node->threshold != ESPALIER_LEAF_BIAS) {
+    if (node->threshold != 0) {
         return refuse_node(c, position, RULE_NODE_FILLER, "a filler with a leaf row");
     }
     return c->verify->model->numbers == NULL ||

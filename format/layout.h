@@ -246,25 +246,25 @@ typedef struct espalier_file_output {
 
 /*
  * COLUMNS: what nodes test, sorted by bank. A node's column number counts within its part's bank.
- * The first column of bank FLOAT, if there is any, is the leaf column.
+ * The first column of bank FLOAT, if there is any, is a leaf column; the second may be one too.
  */
 enum {
-    ESPALIER_COLUMN_LEAF = 1,    /* minus infinity: at or below every leaf's threshold */
-    ESPALIER_COLUMN_FEATURE = 2, /* the feature as float32 */
+    ESPALIER_COLUMN_LEAF = 1,    /* word 0, at or below every threshold */
+    ESPALIER_COLUMN_FEATURE = 2, /* the feature as the word of a float32 */
     ESPALIER_COLUMN_CODE = 3,    /* the rank of the feature among a list of cuts */
-    ESPALIER_COLUMN_SET = 8      /* 32 bits, one a set: whether the feature's category goes left */
+    ESPALIER_COLUMN_SET = 8      /* 32 bits, one a set: whether the feature's category goes right */
 };
 /* What a missing value becomes: of a FEATURE, or of a CODE. */
 enum {
-    ESPALIER_MISSING_RIGHT = 0,      /* NaN goes right: stays NaN, or the highest rank */
-    ESPALIER_MISSING_LEFT = 1,       /* NaN goes left: minus infinity, or rank 0 */
+    ESPALIER_MISSING_RIGHT = 0,      /* NaN goes right: the highest word or rank */
+    ESPALIER_MISSING_LEFT = 1,       /* NaN goes left: word 0 or rank 0 */
     ESPALIER_MISSING_AS_ZERO = 2,    /* NaN counts as 0 */
     ESPALIER_MISSING_ZERO_RIGHT = 3, /* NaN and magnitudes up to ESPALIER_TINY go right */
     ESPALIER_MISSING_ZERO_LEFT = 4   /* the same go left */
 };
 /* Where a column's value is kept. */
 enum {
-    ESPALIER_BANK_FLOAT = 1, /* a float32: the feature, or a rank up to 2^24 */
+    ESPALIER_BANK_FLOAT = 1, /* a word: of the feature, or a rank up to 2^24 */
     ESPALIER_BANK_BYTE = 2,  /* a code of 0 to 255 */
     ESPALIER_BANK_SHORT = 3  /* a code of 0 to 65,535 */
 };
@@ -296,9 +296,11 @@ typedef struct espalier_file_column {
  * SETS: the bits of SET columns. Those of one list of cuts, segments 0 to w - 1, are a matrix of
  * cut_count + 2 rows of w words of 32 bits: a row for each rank, the last one for a missing value.
  * Segment s holds word s of the feature's row. Matrices follow each other in the order of the
- * lists. A node that tests a SET column has a bit's number, 0 to 31, as its threshold: set is left.
+ * lists. A node that tests bit 31 - s of a SET column has ESPALIER_SET_TEST + s as its threshold:
+ * the word moved up by s bits carries where the bit is set, and the row goes right.
  */
 #define ESPALIER_SET_BITS 32u
+#define ESPALIER_SET_TEST UINT32_C(0x80000000)
 
 /* The bytes of a matrix. */
 static inline uint64_t espalier_set_bytes(uint32_t cut_count, uint32_t word_count)
@@ -324,13 +326,13 @@ typedef struct espalier_file_tree {
 
 /*
  * NODES of a walk part: siblings are neighbours (child, child + 1), the root is at position 0. A
- * row goes to child when column <= threshold, else to child + 1. A leaf is its own child, tests
- * the leaf column, and keeps its leaf's row number in the threshold's bits, plus
- * ESPALIER_LEAF_BIAS so that the bits are a normal, finite float.
+ * threshold is stored as 2^32 - 1 less the largest word that goes to child; a row whose word added
+ * to it carries goes to child + 1. A leaf is its own child, tests the leaf column, and keeps its
+ * leaf's row number in the threshold.
  */
 typedef struct espalier_file_node {
-    uint32_t threshold; /* bits of a float32 */
-    uint32_t word;      /* child in the low child_bits, column above them */
+    uint32_t threshold;
+    uint32_t word; /* child in the low child_bits, column above them */
 } espalier_file_node;
 
 typedef struct espalier_file_node_wide {
@@ -339,8 +341,6 @@ typedef struct espalier_file_node_wide {
     uint32_t column;
     uint32_t reserved;
 } espalier_file_node_wide;
-
-#define ESPALIER_LEAF_BIAS UINT32_C(0x00800000)
 
 /*
  * NODES of a HEAP tree: node_count columns, then node_count thresholds, each of the bank's width

@@ -6,8 +6,8 @@
  * Preconditions, made by the predictor and by open; nodes, leaves and cuts may hold anything and
  * change at any moment:
  *  - WALK: for every tree, nodes[0 .. 2^child_bits] are readable (docs/format.md, "The child index
- *    bound"); for clamping kernels, nodes[0 .. last]. The cells of every row and column
- *    c <= column_mask are readable.
+ *    bound"); for clamping kernels, nodes[0 .. last]. The cells of every row up
+ *    to number column_mask are readable.
  *  - HEAP: a tree's positions are readable. SELECT: ESPALIER_SELECT_REACH nodes from the tree's
  *    first on are readable, and the whole of `places`.
  *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255), in rows
@@ -27,6 +27,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ESPALIER_FLIGHT_BITS 4u
 #define ESPALIER_FLIGHT_ROWS 16u /* rows of a walk kernel's block whose cells are interleaved */
 #define ESPALIER_GROUP_ROWS  64u /* rows of a mask kernel's block are coded in groups of so many */
 
@@ -50,9 +51,12 @@ typedef struct espalier_kernel_arguments {
     uint32_t child_mask;  /* 2^child_bits - 1 */
     uint32_t column_mask; /* 2^k - 1, of the part's bank */
 
-    /* WALK. One row: [cell_stride]. A block: [row_count / FLIGHT_ROWS][cell_stride][FLIGHT_ROWS],
-     * so that the rows of a flight share the lines of the columns they all test. */
-    const float *cells;
+    /* WALK: words of the columns. One row: [cell_stride]. A block: [row_count / FLIGHT_ROWS]
+     * [cell_stride][FLIGHT_ROWS], so that the rows of a flight share the lines of the columns they
+     * all test. The cell of column c is (c >> column_shift) & column_mask; the shift is 1 where the
+     * columns of a pair are equal, else 0. */
+    const uint32_t *cells;
+    uint32_t column_shift;
     size_t cell_stride;
     uint32_t row_count;
     uint32_t leaf_last;
@@ -86,7 +90,6 @@ typedef struct espalier_kernel {
     uint32_t bank;        /* ESPALIER_BANK_... */
     uint32_t accumulator; /* ESPALIER_ACCUMULATOR_... */
     uint32_t node_bytes;
-    uint32_t child_bits;               /* the only number it serves; 0: any */
     uint32_t column_count_max;         /* the most columns of the bank it serves; 0: any */
     uint32_t clamps;                   /* 1: bounds every child by the tree's last position */
     uint32_t sets;                     /* 1: tests bits of columns from set_first on */

@@ -15,6 +15,8 @@
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/three_levels.h"
 #include "engine/kernels/vec_avx2.h"
+#include "engine/kernels/walk_ahead.h"
+#include "engine/kernels/walk_entry.h"
 #include "espalier.h"
 #include "format/layout.h"
 
@@ -89,9 +91,37 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
-/* ---- walks by gathers ---- */
+/* ---- walks: by gathers, and with shifts of BMI2 for machines that are slow at those ---- */
 
 #include "engine/kernels/walk_gather_sums.inc"
+
+#define FLIGHT_TREES    8
+#define FLIGHT_WALKS    8
+#define WALK_LEAST_ROWS 14
+
+#define NODE_BYTES    8
+#define CLAMP         0
+#define SETS          0
+#define WALKS(suffix) walk8_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    16
+#define CLAMP         0
+#define SETS          0
+#define WALKS(suffix) walk16_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    8
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk8_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    16
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk16_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
 
 /* ---- ranks ---- */
 
@@ -99,11 +129,26 @@
 #include "engine/kernels/rankers.inc"
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few16, 16, 20, 9),     FEW_ENTRIES(few32, 32, 20, 9),
-    FEW_ENTRIES(few64, 64, 18, 9),     FEW_BITS_ENTRIES(few16, 16, 24),
-    FEW_BITS_ENTRIES(few32, 32, 24),   FEW_BITS_ENTRIES(few64, 64, 24),
-    FEW_BITS_ENTRIES(few128, 128, 24), FEW_BITS_ENTRIES(few256, 256, 24),
-    MASK_ENTRIES(15, 17, 6, 8),        GATHER_ENTRIES,
+    FEW_ENTRIES(few16, 16, 20, 9),
+    FEW_ENTRIES(few32, 32, 20, 9),
+    FEW_ENTRIES(few64, 64, 18, 9),
+    FEW_BITS_ENTRIES(few16, 16, 24),
+    FEW_BITS_ENTRIES(few32, 32, 24),
+    FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24),
+    FEW_BITS_ENTRIES(few256, 256, 24),
+    MASK_ENTRIES(15, 17, 6, 8),
+    GATHER_ENTRIES,
+    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, 0, ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk8_sets_f64, "8-byte nodes, sets", 8, 0, 1, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk8_sets_f32, "8-byte nodes, sets, float32 sums", 8, 0, 1,
+               ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk16_sets_f64, "16-byte nodes, sets", 16, 0, 1, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk16_sets_f32, "16-byte nodes, sets, float32 sums", 16, 0, 1,
+               ESPALIER_ACCUMULATOR_FLOAT32),
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};

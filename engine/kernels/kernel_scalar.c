@@ -7,6 +7,7 @@
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/walk_ahead.h"
+#include "engine/kernels/walk_entry.h"
 #include "espalier.h"
 #include "format/layout.h"
 
@@ -16,74 +17,53 @@
 #define LEVEL_NAME "scalar"
 #define LEVEL_ISA  ESPALIER_ISA_SCALAR
 
-#define FLIGHT_ROW      8
+#define FLIGHT_TREES    8
+#define FLIGHT_WALKS    8
 #define WALK_LEAST_ROWS 14
 
 #define NODE_BYTES    8
-#define CHILD_BITS    16
-#define CLAMP         0
-#define SETS          0
-#define WALKS(suffix) walk8_16_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    8
-#define CHILD_BITS    0
 #define CLAMP         0
 #define SETS          0
 #define WALKS(suffix) walk8_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
-#define CHILD_BITS    0
 #define CLAMP         0
 #define SETS          0
 #define WALKS(suffix) walk16_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    8
-#define CHILD_BITS    0
 #define CLAMP         1
 #define SETS          0
 #define WALKS(suffix) walk8_clamp_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
-#define CHILD_BITS    0
 #define CLAMP         1
 #define SETS          0
 #define WALKS(suffix) walk16_clamp_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    8
-#define CHILD_BITS    16
-#define CLAMP         0
-#define SETS          1
-#define WALKS(suffix) walk8_16_sets_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    8
-#define CHILD_BITS    0
 #define CLAMP         0
 #define SETS          1
 #define WALKS(suffix) walk8_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
-#define CHILD_BITS    0
 #define CLAMP         0
 #define SETS          1
 #define WALKS(suffix) walk16_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    8
-#define CHILD_BITS    0
 #define CLAMP         1
 #define SETS          1
 #define WALKS(suffix) walk8_clamp_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
-#define CHILD_BITS    0
 #define CLAMP         1
 #define SETS          1
 #define WALKS(suffix) walk16_clamp_sets_##suffix
@@ -154,43 +134,28 @@ const espalier_ranker *const espalier_ranker__scalar = &ranker;
 
 /* ---- the lists ---- */
 
-/* clang-format off */
-#define WALK(functions, what, bytes, bits, clamping, testing, sums)                                         \
-    {                                                                                              \
-        .name = "walk, " what ", scalar", .isa = ESPALIER_ISA_SCALAR,                              \
-        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
-        .node_bytes = (bytes), .child_bits = (bits), .clamps = (clamping), .sets = (testing),      \
-        .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = WALK_LEAST_ROWS,                        \
-        .sum_row = functions##_sum_row,                                                            \
-        .sum_block = functions##_sum_block, .each_row = functions##_each_row                       \
-    }
-/* clang-format on */
 #define FLOAT64 ESPALIER_ACCUMULATOR_FLOAT64
 #define FLOAT32 ESPALIER_ACCUMULATOR_FLOAT32
 
 static const espalier_kernel kernels[] = {
-    WALK(walk8_16_f64, "8-byte nodes, 16-bit children", 8, 16, 0, 0, FLOAT64),
-    WALK(walk8_16_f32, "8-byte nodes, 16-bit children, float32 sums", 8, 16, 0, 0, FLOAT32),
-    WALK(walk8_f64, "8-byte nodes", 8, 0, 0, 0, FLOAT64),
-    WALK(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, 0, FLOAT32),
-    WALK(walk16_f64, "16-byte nodes", 16, 0, 0, 0, FLOAT64),
-    WALK(walk16_f32, "16-byte nodes, float32 sums", 16, 0, 0, 0, FLOAT32),
-    WALK(walk8_clamp_f64, "8-byte nodes, clamping", 8, 0, 1, 0, FLOAT64),
-    WALK(walk8_clamp_f32, "8-byte nodes, clamping, float32 sums", 8, 0, 1, 0, FLOAT32),
-    WALK(walk16_clamp_f64, "16-byte nodes, clamping", 16, 0, 1, 0, FLOAT64),
-    WALK(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 0, 1, 0, FLOAT32),
-    WALK(walk8_16_sets_f64, "8-byte nodes, 16-bit children, sets", 8, 16, 0, 1, FLOAT64),
-    WALK(walk8_16_sets_f32, "8-byte nodes, 16-bit children, sets, float32 sums", 8, 16, 0, 1,
-         FLOAT32),
-    WALK(walk8_sets_f64, "8-byte nodes, sets", 8, 0, 0, 1, FLOAT64),
-    WALK(walk8_sets_f32, "8-byte nodes, sets, float32 sums", 8, 0, 0, 1, FLOAT32),
-    WALK(walk16_sets_f64, "16-byte nodes, sets", 16, 0, 0, 1, FLOAT64),
-    WALK(walk16_sets_f32, "16-byte nodes, sets, float32 sums", 16, 0, 0, 1, FLOAT32),
-    WALK(walk8_clamp_sets_f64, "8-byte nodes, clamping, sets", 8, 0, 1, 1, FLOAT64),
-    WALK(walk8_clamp_sets_f32, "8-byte nodes, clamping, sets, float32 sums", 8, 0, 1, 1, FLOAT32),
-    WALK(walk16_clamp_sets_f64, "16-byte nodes, clamping, sets", 16, 0, 1, 1, FLOAT64),
-    WALK(walk16_clamp_sets_f32, "16-byte nodes, clamping, sets, float32 sums", 16, 0, 1, 1,
-         FLOAT32),
+    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, 0, FLOAT64),
+    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, FLOAT32),
+    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, 0, FLOAT64),
+    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, 0, FLOAT32),
+    WALK_ENTRY(walk8_clamp_f64, "8-byte nodes, clamping", 8, 1, 0, FLOAT64),
+    WALK_ENTRY(walk8_clamp_f32, "8-byte nodes, clamping, float32 sums", 8, 1, 0, FLOAT32),
+    WALK_ENTRY(walk16_clamp_f64, "16-byte nodes, clamping", 16, 1, 0, FLOAT64),
+    WALK_ENTRY(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 1, 0, FLOAT32),
+    WALK_ENTRY(walk8_sets_f64, "8-byte nodes, sets", 8, 0, 1, FLOAT64),
+    WALK_ENTRY(walk8_sets_f32, "8-byte nodes, sets, float32 sums", 8, 0, 1, FLOAT32),
+    WALK_ENTRY(walk16_sets_f64, "16-byte nodes, sets", 16, 0, 1, FLOAT64),
+    WALK_ENTRY(walk16_sets_f32, "16-byte nodes, sets, float32 sums", 16, 0, 1, FLOAT32),
+    WALK_ENTRY(walk8_clamp_sets_f64, "8-byte nodes, clamping, sets", 8, 1, 1, FLOAT64),
+    WALK_ENTRY(walk8_clamp_sets_f32, "8-byte nodes, clamping, sets, float32 sums", 8, 1, 1,
+               FLOAT32),
+    WALK_ENTRY(walk16_clamp_sets_f64, "16-byte nodes, clamping, sets", 16, 1, 1, FLOAT64),
+    WALK_ENTRY(walk16_clamp_sets_f32, "16-byte nodes, clamping, sets, float32 sums", 16, 1, 1,
+               FLOAT32),
     MASK_ENTRIES(64, 64, 64, 64),
     BITS_ENTRIES(64),
 };

@@ -14,7 +14,6 @@
 #define LANES 8u
 
 typedef __m256i lanes;
-typedef __m256 lane_floats;
 
 typedef struct lane_addresses {
     __m256i low;
@@ -22,7 +21,7 @@ typedef struct lane_addresses {
 } lane_addresses;
 
 typedef struct lane_nodes {
-    lane_floats threshold;
+    lanes threshold;
     lanes word;
 } lane_nodes;
 
@@ -84,7 +83,7 @@ static inline lane_nodes lanes_split(__m256i low, __m256i high)
 {
     const __m256 a = _mm256_castsi256_ps(low);
     const __m256 b = _mm256_castsi256_ps(high);
-    return (lane_nodes){_mm256_shuffle_ps(a, b, 0x88),
+    return (lane_nodes){_mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88)),
                         _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xDD))};
 }
 
@@ -108,16 +107,17 @@ static inline lane_nodes lanes_gather_near(const uint8_t *nodes, lanes at)
                        _mm256_i64gather_epi64(base, _mm256_unpackhi_epi32(at, zero), 8));
 }
 
-static inline lane_floats lanes_gather_cells(const float *cells, lanes at)
+static inline lanes lanes_gather_cells(const uint32_t *cells, lanes at)
 {
-    return _mm256_i32gather_ps(cells, at, 4);
+    return _mm256_i32gather_epi32((const int *)(const void *)cells, at, 4);
 }
 
-/* child + !(cell <= threshold) */
-static inline lanes lanes_step(lanes child, lane_floats cell, lane_floats threshold)
+/* word + 1 where threshold + cell carries, else word */
+static inline lanes lanes_step(lanes word, lanes cell, lanes threshold)
 {
-    const __m256 right = _mm256_cmp_ps(cell, threshold, _CMP_NLE_UQ);
-    return _mm256_sub_epi32(child, _mm256_castps_si256(right));
+    const __m256i sum = _mm256_add_epi32(threshold, cell);
+    const __m256i stays = _mm256_cmpeq_epi32(_mm256_max_epu32(sum, cell), sum);
+    return _mm256_add_epi32(_mm256_add_epi32(word, _mm256_set1_epi32(1)), stays);
 }
 
 /* next where limit > step, else at; both below 2^31. */

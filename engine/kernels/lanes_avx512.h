@@ -14,7 +14,6 @@
 #define LANES 16u
 
 typedef __m512i lanes;
-typedef __m512 lane_floats;
 
 typedef struct lane_addresses {
     __m512i low;
@@ -22,7 +21,7 @@ typedef struct lane_addresses {
 } lane_addresses;
 
 typedef struct lane_nodes {
-    lane_floats threshold;
+    lanes threshold;
     lanes word;
 } lane_nodes;
 
@@ -84,7 +83,7 @@ static inline lane_nodes lanes_split(__m512i low, __m512i high)
 {
     const __m512 a = _mm512_castsi512_ps(low);
     const __m512 b = _mm512_castsi512_ps(high);
-    return (lane_nodes){_mm512_shuffle_ps(a, b, 0x88),
+    return (lane_nodes){_mm512_castps_si512(_mm512_shuffle_ps(a, b, 0x88)),
                         _mm512_castps_si512(_mm512_shuffle_ps(a, b, 0xDD))};
 }
 
@@ -107,16 +106,17 @@ static inline lane_nodes lanes_gather_near(const uint8_t *nodes, lanes at)
                        _mm512_i64gather_epi64(_mm512_unpackhi_epi32(at, zero), base, 8));
 }
 
-static inline lane_floats lanes_gather_cells(const float *cells, lanes at)
+static inline lanes lanes_gather_cells(const uint32_t *cells, lanes at)
 {
-    return _mm512_i32gather_ps(at, cells, 4);
+    return _mm512_i32gather_epi32(at, cells, 4);
 }
 
-/* child + !(cell <= threshold) */
-static inline lanes lanes_step(lanes child, lane_floats cell, lane_floats threshold)
+/* word + 1 where threshold + cell carries, else word */
+static inline lanes lanes_step(lanes word, lanes cell, lanes threshold)
 {
-    const __mmask16 right = _mm512_cmp_ps_mask(cell, threshold, _CMP_NLE_UQ);
-    return _mm512_mask_add_epi32(child, right, child, _mm512_set1_epi32(1));
+    const __m512i sum = _mm512_add_epi32(threshold, cell);
+    const __mmask16 carries = _mm512_cmplt_epu32_mask(sum, cell);
+    return _mm512_mask_add_epi32(word, carries, word, _mm512_set1_epi32(1));
 }
 
 /* next where limit > step, else at. */

@@ -8,6 +8,7 @@
 #include "engine/kernels/kernel.h"
 #include "espalier.h"
 #include "format/layout.h"
+#include "format/word.h"
 #include "tests/kernels/kernel_levels.h"
 #include "tests/kernels/kernel_memory.h"
 
@@ -32,11 +33,10 @@ static float random_value(void)
     return which < 6 ? odd[which] : (float)random_below(1000) / 1000.0F;
 }
 
-static uint32_t bits_of(float value)
+/* As a node stores it. */
+static uint32_t threshold_of(float value)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
+    return UINT32_MAX - espalier_word_of(value);
 }
 
 typedef struct walk_model {
@@ -61,13 +61,13 @@ static uint32_t fill_tree(espalier_file_node *nodes, uint32_t limit, uint32_t ch
     for (uint32_t at = 0; at < count; at++) {
         depth = levels[at] > depth ? levels[at] : depth;
         if (count + 2 <= limit && (at + 1 == count || random_below(8) != 0)) {
-            nodes[at].threshold = bits_of((float)random_below(1000) / 1000.0F);
+            nodes[at].threshold = threshold_of((float)random_below(1000) / 1000.0F);
             nodes[at].word = count | (1 + random_below(column_count - 1)) << child_bits;
             levels[count] = levels[at] + 1;
             levels[count + 1] = levels[at] + 1;
             count += 2;
         } else {
-            nodes[at].threshold = random_below(LEAF_ROWS) + ESPALIER_LEAF_BIAS;
+            nodes[at].threshold = random_below(LEAF_ROWS);
             nodes[at].word = at;
         }
     }
@@ -105,7 +105,7 @@ static void make_model(walk_model *m, bool hostile)
     espalier_file_node *const nodes =
         (espalier_file_node *)(void *)(ends.nodes - positions * sizeof *nodes);
     for (size_t i = 0; i < positions; i++) {
-        nodes[i].threshold = random_below(5) == 0 ? random_next() : bits_of(random_value());
+        nodes[i].threshold = random_below(5) == 0 ? random_next() : threshold_of(random_value());
         nodes[i].word = random_next() << 1;
     }
     for (uint32_t t = 0; t < tree_count; t++) {
@@ -124,6 +124,7 @@ static void make_model(walk_model *m, bool hostile)
     a->child_bits = child_bits;
     a->child_mask = (UINT32_C(1) << child_bits) - 1;
     a->column_mask = column_count - 1;
+    a->column_shift = random_below(2);
     a->cell_stride = column_count;
     a->leaf_last = LEAF_ROWS - 1;
     a->leaf_width = 1 + random_below(4);
@@ -135,17 +136,16 @@ static void make_model(walk_model *m, bool hostile)
 }
 
 static uint32_t plain_walk(const walk_model *m, const espalier_kernel_tree *tree,
-                           const float *cells, size_t spacing)
+                           const uint32_t *cells, size_t spacing)
 {
     const espalier_kernel_arguments *const a = &m->arguments;
     uint32_t at = 0;
     for (uint32_t step = 0; step < tree->depth; step++) {
         espalier_file_node node;
         memcpy(&node, tree->nodes + (size_t)at * sizeof node, sizeof node);
-        float threshold;
-        memcpy(&threshold, &node.threshold, sizeof threshold);
-        const uint32_t column = (node.word >> a->child_bits) & a->column_mask;
-        at = (node.word & a->child_mask) + (cells[column * spacing] <= threshold ? 0 : 1);
+        const uint32_t cell = node.word >> (a->child_bits + a->column_shift) & a->column_mask;
+        const bool right = cells[cell * spacing] > UINT32_MAX - node.threshold;
+        at = ((node.word & a->child_mask) + right) & a->child_mask;
     }
     return at;
 }
@@ -154,9 +154,8 @@ static void plain_add(const walk_model *m, const espalier_kernel_tree *tree, uin
                       uint8_t *sums)
 {
     const espalier_kernel_arguments *const a = &m->arguments;
-    uint32_t bits;
-    memcpy(&bits, tree->nodes + (size_t)at * sizeof(espalier_file_node), sizeof bits);
-    const uint32_t number = bits - ESPALIER_LEAF_BIAS;
+    uint32_t number;
+    memcpy(&number, tree->nodes + (size_t)at * sizeof(espalier_file_node), sizeof number);
     const size_t row = number < a->leaf_last ? number : a->leaf_last;
     for (uint32_t i = 0; i < a->leaf_width; i++) {
         const size_t from = row * a->leaf_width + i;
@@ -176,11 +175,11 @@ static void fail(const espalier_kernel *kernel, const char *what, const walk_mod
     exit(1);
 }
 
-static float *make_cells(size_t count)
+static uint32_t *make_cells(size_t count)
 {
-    float *const cells = (float *)(void *)(ends.cells - count * sizeof(float));
+    uint32_t *const cells = (uint32_t *)(void *)(ends.cells - count * sizeof(uint32_t));
     for (size_t i = 0; i < count; i++) {
-        cells[i] = random_value();
+        cells[i] = random_below(30) == 0 ? random_next() : espalier_word_of(random_value());
     }
     return cells;
 }
@@ -191,8 +190,8 @@ static void check_row(const walk_model *m, const espalier_kernel *kernel)
     static uint32_t positions[TREES_MAX];
     espalier_kernel_arguments a = m->arguments;
     const size_t bytes = a.sum_stride * m->item;
-    float *const cells = make_cells(a.cell_stride);
-    cells[0] = -INFINITY;
+    uint32_t *const cells = make_cells(a.cell_stride);
+    cells[0] = 0;
     a.cells = cells;
     a.row_count = 1;
     a.positions = (uint32_t *)(void *)(ends.positions - a.tree_count * sizeof(uint32_t));
@@ -218,10 +217,10 @@ static void check_block(const walk_model *m, const espalier_kernel *kernel, uint
     static uint8_t want[ROWS_MAX * SLOTS_MAX * 8];
     espalier_kernel_arguments a = m->arguments;
     const size_t bytes = row_count * a.sum_stride * m->item;
-    float *const cells = make_cells(row_count * a.cell_stride);
+    uint32_t *const cells = make_cells(row_count * a.cell_stride);
     for (uint32_t r = 0; r < row_count; r++) {
         cells[r / ESPALIER_FLIGHT_ROWS * a.cell_stride * ESPALIER_FLIGHT_ROWS +
-              r % ESPALIER_FLIGHT_ROWS] = -INFINITY;
+              r % ESPALIER_FLIGHT_ROWS] = 0;
     }
     a.cells = cells;
     a.row_count = row_count;
@@ -229,9 +228,9 @@ static void check_block(const walk_model *m, const espalier_kernel *kernel, uint
     fill_values(a.sums, row_count * a.sum_stride, m->accumulator);
     memcpy(want, a.sums, bytes);
     for (uint32_t r = 0; r < row_count; r++) {
-        const float *const row = cells +
-                                 r / ESPALIER_FLIGHT_ROWS * a.cell_stride * ESPALIER_FLIGHT_ROWS +
-                                 r % ESPALIER_FLIGHT_ROWS;
+        const uint32_t *const row =
+            cells + r / ESPALIER_FLIGHT_ROWS * a.cell_stride * ESPALIER_FLIGHT_ROWS +
+            r % ESPALIER_FLIGHT_ROWS;
         for (uint32_t t = 0; t < a.tree_count; t++) {
             plain_add(m, &a.trees[t], plain_walk(m, &a.trees[t], row, ESPALIER_FLIGHT_ROWS),
                       want + r * a.sum_stride * m->item);
@@ -255,8 +254,7 @@ static unsigned long check_level(uint32_t level, unsigned long every_nth)
         for (size_t k = 0; k < list->count; k++) {
             const espalier_kernel *const kernel = &list->kernels[k];
             if (kernel->layout != ESPALIER_FILE_WALK || kernel->node_bytes != 8 ||
-                kernel->clamps != 0 || kernel->accumulator != model.accumulator ||
-                (kernel->child_bits != 0 && kernel->child_bits != model.arguments.child_bits)) {
+                kernel->clamps != 0 || kernel->accumulator != model.accumulator) {
                 continue;
             }
             check_row(&model, kernel);

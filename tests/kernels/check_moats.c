@@ -91,8 +91,10 @@ static void *move_between_moats(moated_predictor *m, const void *from, size_t by
 /* lanes: 1 for a row, else the rows of whole groups. */
 static void move_cells(moated_predictor *m, espalier_cells *cells, size_t rows, size_t lanes)
 {
-    cells->floats =
-        move_between_moats(m, cells->floats, rows * cells->float_stride * sizeof(float));
+    cells->words =
+        move_between_moats(m, cells->words, rows * cells->word_stride * sizeof(uint32_t));
+    cells->pairs =
+        move_between_moats(m, cells->pairs, rows * cells->pair_stride * sizeof(uint32_t));
     cells->bytes = move_between_moats(m, cells->bytes, lanes * cells->byte_columns);
     cells->shorts =
         move_between_moats(m, cells->shorts, lanes * cells->short_columns * sizeof(uint16_t));

@@ -12,13 +12,13 @@ import random
 import struct
 
 from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
-                            predict_slots, read_nodes, round_to_float32)
+                            predict_slots, read_nodes, round_to_float32, word_of)
 from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYTE, BANK_FLOAT,
                            BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
                            CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
-                           HOT_MARGIN, INT, IN_BOTH, LAST_MAXIMUM, LEAF, LEAF_BASE, LEAF_COLUMN,
+                           HOT_MARGIN, INT, IN_BOTH, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
                            LEAVES, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS,
                            NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS,
                            PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
@@ -236,7 +236,8 @@ class Composer:
         self.chance = chance = random.Random(seed)
         self.input_rule = input_rule
         self.feature_count = chance.randint(1, 6)
-        self.banks = {BANK_FLOAT: [Column(LEAF_COLUMN, 0, 0, BANK_FLOAT, 0, 0, 0)],
+        leaves = 1 if mixed else chance.randint(1, 2)  # two: the bank is paired
+        self.banks = {BANK_FLOAT: [Column(LEAF_COLUMN, 0, 0, BANK_FLOAT, 0, 0, 0)] * leaves,
                       BANK_BYTE: [], BANK_SHORT: []}
         self.cuts, self.lists, self.sets = b"", [], b""
         if input_rule & FLOAT32:
@@ -325,12 +326,14 @@ class Composer:
             codes[position] = code
         for position, first in enumerate(child):
             if first:
-                column, threshold = self.choose_test(columns, 1)
-                if columns[column].kind != SET_COLUMN:
-                    threshold = struct.unpack("<I", struct.pack("<f", threshold))[0]
+                column, threshold = self.choose_test(columns, 1 + (columns[1:2] == columns[:1]))
+                if columns[column].kind == FEATURE_COLUMN:
+                    threshold = word_of(threshold)
+                threshold = (2**31 + threshold if columns[column].kind == SET_COLUMN
+                             else 2**32 - 1 - threshold)
             else:
                 row = chance.randrange(part.leaf_count) if position in nodes else 0
-                threshold, first, column = LEAF_BASE + row, position, 0
+                threshold, first, column = row, position, 0
             if part.node_bytes == 16:
                 self.nodes += struct.pack("<4I", threshold, first, column, 0)
             else:

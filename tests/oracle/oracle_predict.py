@@ -14,7 +14,7 @@ from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, A
                            BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL, CLASS, CODE_COLUMN,
                            CUTS, DIVIDE, DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS,
                            EXP, EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
-                           LAST_MAXIMUM, LEAF, LEAF_BASE, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
+                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
                            MISSING_ALLOWED, MULTIPLY, NEGATIVE_POWER, NODES, NODE_NUMBERS,
                            NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT, SEQUENTIAL, SETS,
                            SET_COLUMN, SIGMOID,
@@ -28,8 +28,18 @@ TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
 # --- Nodes and leaves (chapter 15) ----------------------------------------------------------------
 
-def float_of_bits(bits):
-    return struct.unpack("<f", struct.pack("<I", bits))[0]
+def word_of(value):
+    """word(x) of chapter 2; `value` is an f32."""
+    bits = struct.unpack("<I", struct.pack("<f", value + 0.0))[0]  # -0.0 + 0.0 is 0.0
+    if math.isnan(value):
+        return 2**32 - 1
+    return 2**32 - 1 - bits if bits >> 31 else bits + 2**31
+
+
+def is_word(number):
+    """Whether some f32 that is no NaN has this word."""
+    bits = number - 2**31 if number >> 31 else 2**32 - 1 - number
+    return word_of(struct.unpack("<f", struct.pack("<I", bits))[0]) == number < 2**32 - 1
 
 
 def read_nodes(model, index):
@@ -118,23 +128,24 @@ class WalkTree:
         self.depth = tree.depth
         self.slot = tree.slot
         self.iteration = tree.iteration
-        self.thresholds = [float_of_bits(node.threshold) for node in nodes]
-        self.bits = [node.threshold % 32 for node in nodes]
+        self.limits = [2**32 - 1 - node.threshold for node in nodes]
+        self.shifts = [node.threshold % 32 for node in nodes]
         self.left = [min(node.child & mask, last) for node in nodes]
-        self.right = [min((node.child & mask) + 1, last) for node in nodes]
+        self.right = [min((node.child + 1) & mask, last) for node in nodes]
         self.columns = [min(node.column, column_last) for node in nodes]
         kinds = [column.kind for column in model.banks[BANK_FLOAT]]
         self.is_set = [kinds[column] == SET_COLUMN for column in self.columns]
         row_last = self.part.leaf_count - 1
-        self.rows = [min((node.threshold - LEAF_BASE) % 2**32, row_last) for node in nodes]
+        self.rows = [min(node.threshold, row_last) for node in nodes]
 
     def walk(self, columns):
         """(row of the leaf table, number) where a row ends."""
         columns, position = columns[BANK_FLOAT], 0
         for _ in range(self.depth):
             value = columns[self.columns[position]]
-            if (value >> self.bits[position] & 1 if self.is_set[position]
-                    else value <= self.thresholds[position]):
+            if self.is_set[position]:
+                value = (value << self.shifts[position]) % 2**32
+            if value <= self.limits[position]:
                 position = self.left[position]
             else:
                 position = self.right[position]
@@ -309,7 +320,7 @@ def find_word(model, column, value):
 def compute_column(model, column, features):
     """[F-243], [F-255]"""
     if column.kind == LEAF_COLUMN:
-        return -math.inf
+        return 0
     value = features[column.feature]
     if column.kind == SET_COLUMN:
         return find_word(model, column, value)
@@ -319,13 +330,13 @@ def compute_column(model, column, features):
         column.missing in (ZERO_RIGHT, ZERO_LEFT) and abs(value) <= TINY)
     left = column.missing in (LEFT, ZERO_LEFT)
     if column.kind != CODE_COLUMN:
-        return (-math.inf if left else math.nan) if missing else value
+        return (0x007FFFFF if left else 2**32 - 1) if missing else word_of(value)
     if missing:
         rank = 0 if left else column.cut_count
     else:
         rank = find_rank(model, column, value)
     if column.bank == BANK_FLOAT:
-        return float(rank)
+        return rank
     width = SEGMENT[column.bank]
     return min(max(rank - column.segment * width, 0), width)
 

@@ -17,7 +17,6 @@ ENTRY_BYTES = 96
 REQUIRED = 1  # flags
 HOT_ALIGNMENT_MIN = 4096
 HOT_MARGIN = 64  # zero bytes behind a hot section
-LEAF_BASE = 0x00800000
 
 PRIVATE_LAST, HOT_LAST = 15, 18
 MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
@@ -500,7 +499,8 @@ class Model:
             where = f"column {index}: "
             require(bank <= column.bank <= BANK_SHORT, 124, f"{where}bank {column.bank}")
             bank = column.bank
-            is_leaf = bank == BANK_FLOAT and index == 0
+            is_leaf = bank == BANK_FLOAT and (
+                index == 0 or (index == 1 and column.kind == LEAF_COLUMN))
             kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_FLOAT else ())
             require(column.kind in ((LEAF_COLUMN,) if is_leaf else kinds), 120,
                     f"{where}kind {column.kind}")

@@ -9,13 +9,14 @@ import json
 import math
 import struct
 
-from oracle_predict import (convert_row, float_of_bits, inexact_slots, is_near, leaf_values,
+from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_values,
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
-                           ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF_BASE, LEAVES, METADATA,
-                           PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead,
-                           LabelGroup, Proof, Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
+                           ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
+                           LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead,
+                           LabelGroup, Proof, Refused, check_checksum, is_zero, level_blocks,
+                           list_gaps, require,
                            section_bytes, value_bytes, without)
 
 
@@ -215,12 +216,6 @@ def verify_bits(model, index):
     verify_leaf_numbers(model, index)
 
 
-def is_cut_number(pattern, column):
-    """Whether the bits are those of a whole number from 0 to cut_count - 1 ([F-168])."""
-    value = float_of_bits(pattern)
-    return pattern >> 31 == 0 and value < column.cut_count and value.is_integer()
-
-
 def verify_tree(model, index):
     tree, part = model.trees[index], model.part_of(index)
     nodes = read_nodes(model, index)
@@ -229,17 +224,18 @@ def verify_tree(model, index):
         where = f"tree {index}, position {position}: "
         require(node.reserved == 0 and node.child < 2**part.child_bits, 166, f"{where}wide node")
         require(node.column < len(model.banks[BANK_FLOAT]), 160, f"{where}column {node.column}")
-        if node.column == 0:
-            row = node.threshold - LEAF_BASE
-            require(node.child == position and 0 <= row < part.leaf_count, 161, f"{where}leaf")
-            continue
         column = model.banks[BANK_FLOAT][node.column]
+        if column.kind == LEAF_COLUMN:
+            require(node.column == 0 and node.child == position
+                    and node.threshold < part.leaf_count, 161, f"{where}leaf")
+            continue
+        limit = 2**32 - 1 - node.threshold
         is_set = column.kind == SET_COLUMN
-        require(not is_set or node.threshold < 32, 303, f"{where}bit of a SET")
+        require(not is_set or 2**31 <= node.threshold < 2**31 + 32, 303, f"{where}bit of a SET")
         require(node.child % 2 == 0 and position < node.child < len(nodes) - 1
-                and (is_set or not math.isnan(float_of_bits(node.threshold))), 162, f"{where}node")
+                and (column.kind != FEATURE_COLUMN or is_word(limit)), 162, f"{where}node")
         if column.kind == CODE_COLUMN:
-            require(is_cut_number(node.threshold, column), 168, f"{where}threshold of a CODE")
+            require(limit < column.cut_count, 168, f"{where}threshold of a CODE")
         for child in (node.child, node.child + 1):
             parents[child] += 1
             require(parents[child] == 1, 163, f"{where}child {child} has two parents")
@@ -259,7 +255,7 @@ def verify_shape(model, index, nodes):
     fillers = [position for position in range(len(nodes)) if position not in depths]
     for position in fillers:
         node = nodes[position]
-        require(node.column == 0 and node.threshold == LEAF_BASE, 165,
+        require(node.column == 0 and node.threshold == 0, 165,
                 f"{where}filler at position {position}")
     require(1 in fillers, 165, f"{where}position 1 is no filler")
     if model.record.number_bytes:

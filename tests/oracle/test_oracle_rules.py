@@ -12,7 +12,7 @@ import compose
 import oracle_driver as driver
 from oracle_driver import Comparison
 from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES, FEATURE_NAMES,
-                           GOLDEN, HEADER_BYTES, LEAF_BASE, LEAVES, METADATA, MODEL, NODE_NUMBERS,
+                           GOLDEN, HEADER_BYTES, LEAVES, METADATA, MODEL, NODE_NUMBERS,
                            NODES, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column, Entry,
                            Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Refused,
                            Stage, Step, Tree)
@@ -125,7 +125,7 @@ PRIVATE_EDITS = [
     (117, OUTPUTS, 0, {"slot_count": 1}),
     (117, OUTPUTS, 2, {"decision": 5, "slot_count": 1}),
     (120, COLUMNS, 0, {"kind": 2}),
-    (120, COLUMNS, 1, {"kind": 1}),
+    (120, COLUMNS, 2, {"kind": 1}),
     ((120, 127), COLUMNS, 1, {"kind": 3}),
     (120, COLUMNS, 1, {"kind": 4}),
     (121, COLUMNS, 0, {"feature": 1}),
@@ -440,16 +440,17 @@ class NodesAndLeaves(RuleComparison):
             nodes = read_nodes(self.model, index)
             leaf = next(place for place in range(2, len(nodes)) if nodes[place].column == 0)
             inner = next(place for place in range(2, len(nodes)) if nodes[place].column)
-            rows_end = LEAF_BASE + part.leaf_count
+            rows_end = part.leaf_count
             for rule, place, changes in (
                     (160, 0, {"column": columns}), (160, inner, {"column": 2**12 - 1}),
                     (161, leaf, {"child": leaf - 1}), (161, leaf, {"threshold": rows_end}),
-                    (161, leaf, {"threshold": 0}), (161, 1, {"child": 0}),
+                    (161, leaf, {"threshold": 2**32 - 1}), (161, 1, {"child": 0}),
                     (162, 0, {"child": 3}), (162, 0, {"child": 0}), (162, inner, {"child": 2}),
-                    (162, 0, {"child": tree.node_count}), (162, 0, {"threshold": 0x7FC00000}),
-                    (162, inner, {"threshold": 0xFF800001}),
-                    ((163, 165, 176), inner, {"column": 0, "child": inner, "threshold": LEAF_BASE}),
-                    (165, 1, {"threshold": LEAF_BASE + 1})):
+                    (162, 0, {"child": tree.node_count}), (162, 0, {"threshold": 0}),
+                    (162, inner, {"threshold": 0x80000000}),
+                    (162, inner, {"threshold": 2**32 - 1 - 0xFF800001}),
+                    ((163, 165, 176), inner, {"column": 0, "child": inner, "threshold": 0}),
+                    (165, 1, {"threshold": 1})):
                 if changes.get("column") == 2**12 - 1 and part.node_bytes == 16:
                     changes = {"column": 2**32 - 1}
                 self.both(rule, self.edit_node(index, place, **changes).file(),
@@ -628,9 +629,8 @@ class MasksAndCuts(RuleComparison):
                     continue
                 found += 1
                 at = part.node_bytes * (self.model.trees[index].first_node + position)
-                for value in (-0.0, -1.0, 0.5, float(columns[node.column].cut_count),
-                              float("inf"), 2.0**-149):
-                    draft = self.draft().put(NODES, at, struct.pack("<f", value))
+                for value in (columns[node.column].cut_count, 2**31, 2**32 - 1):
+                    draft = self.draft().put(NODES, at, struct.pack("<I", 2**32 - 1 - value))
                     self.both(168, draft.file(), f"threshold {value} of a CODE")
         self.assertGreater(found, 0)
 

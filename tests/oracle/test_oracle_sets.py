@@ -67,12 +67,12 @@ class Sets(RuleComparison):
                            if kinds[nodes[0].column] == SET_COLUMN)
         part = self.model.part_of(index)
         at = part.node_bytes * self.model.trees[index].first_node
-        for bit in (0, 31):
+        for bit in (2**31, 2**31 + 31):
             draft = self.draft().put(NODES, at, struct.pack("<I", bit))
-            self.both(0, draft.file(), f"bit {bit}")
-        for bit in (32, 2**31, 0x7FC00000, 2**32 - 1):
+            self.both(0, draft.file(), f"threshold {bit}")
+        for bit in (0, 31, 2**31 - 1, 2**31 + 32, 2**32 - 1):
             draft = self.draft().put(NODES, at, struct.pack("<I", bit))
-            self.both(303, draft.file(), f"bit {bit} of column {node.column}")
+            self.both(303, draft.file(), f"threshold {bit}, column {node.column}")
 
 
 if __name__ == "__main__":

@@ -9,24 +9,22 @@
 
 /* ---- ranks ---- */
 
-static inline void set_root_threshold(const model_bytes *m, float threshold)
+static inline void set_root_threshold(const model_bytes *m, uint32_t rank)
 {
-    memcpy(&RECORD(m, NODES, espalier_file_node)[0].threshold, &threshold, sizeof threshold);
-}
-
-DAMAGE(rank_between)
-{
-    set_root_threshold(m, 0.5f);
+    RECORD(m, NODES, espalier_file_node)[0].threshold = UINT32_MAX - rank;
 }
 
 DAMAGE(rank_beyond)
 {
-    set_root_threshold(m, 1e6f);
+    const espalier_file_node *const root = RECORD(m, NODES, espalier_file_node);
+    const espalier_file_column *const columns = RECORD(m, COLUMNS, espalier_file_column);
+    const uint32_t child_bits = RECORD(m, PARTS, espalier_file_part)->child_bits;
+    set_root_threshold(m, columns[root->word >> child_bits].cut_count);
 }
 
-DAMAGE(rank_negative)
+DAMAGE(rank_far)
 {
-    set_root_threshold(m, -0.0f);
+    set_root_threshold(m, UINT32_MAX);
 }
 
 /* ---- HEAP: byte codes ---- */
@@ -335,9 +333,8 @@ DAMAGE(cut_list_unused)
 }
 
 const rule_case rule_cases_mask_nodes[] = {
-    {"F-168", damage_rank_between, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
     {"F-168", damage_rank_beyond, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
-    {"F-168", damage_rank_negative, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
+    {"F-168", damage_rank_far, ESPALIER_ERROR_INDEX, VERIFY, RANKS},
     {"F-210", damage_heap_column, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
     {"F-211", damage_heap_threshold, ESPALIER_ERROR_INDEX, VERIFY, HEAP},
     {"F-212", damage_heap_entry_0, ESPALIER_ERROR_INDEX, VERIFY, HEAP},

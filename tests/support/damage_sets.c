@@ -92,12 +92,12 @@ DAMAGE(sets_absent)
 
 DAMAGE(node_bit)
 {
-    set_node(m)->threshold = ESPALIER_SET_BITS;
+    set_node(m)->threshold = ESPALIER_SET_TEST + ESPALIER_SET_BITS;
 }
 
-DAMAGE(node_bit_nan)
+DAMAGE(node_bit_low)
 {
-    set_node(m)->threshold = 0x7FC00000u;
+    set_node(m)->threshold = ESPALIER_SET_TEST - 1;
 }
 
 const rule_case rule_cases_sets[] = {
@@ -112,6 +112,6 @@ const rule_case rule_cases_sets[] = {
     {"F-302", damage_sets_short, ESPALIER_ERROR_SECTION, SEALED, CATEGORIES},
     {"F-047", damage_sets_absent, ESPALIER_ERROR_SECTION_MISSING, SEALED, CATEGORIES},
     {"F-303", damage_node_bit, ESPALIER_ERROR_INDEX, VERIFY, CATEGORIES},
-    {"F-303", damage_node_bit_nan, ESPALIER_ERROR_INDEX, VERIFY, CATEGORIES},
+    {"F-303", damage_node_bit_low, ESPALIER_ERROR_INDEX, VERIFY, CATEGORIES},
 };
 const size_t rule_cases_sets_count = sizeof rule_cases_sets / sizeof rule_cases_sets[0];

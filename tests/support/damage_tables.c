@@ -8,7 +8,12 @@
 
 DAMAGE(column_kind)
 {
-    RECORD(m, COLUMNS, espalier_file_column)[1].kind = ESPALIER_COLUMN_LEAF;
+    RECORD(m, COLUMNS, espalier_file_column)[1].kind = ESPALIER_COLUMN_CODE + 1;
+}
+
+DAMAGE(leaf_column_third)
+{
+    RECORD(m, COLUMNS, espalier_file_column)[2].kind = ESPALIER_COLUMN_LEAF;
 }
 
 DAMAGE(leaf_column)
@@ -178,6 +183,7 @@ DAMAGE(labels_end)
 const rule_case rule_cases_tables[] = {
     {"F-120", damage_column_kind, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-120", damage_leaf_column, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-120", damage_leaf_column_third, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-121", damage_column_feature, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-121", damage_leaf_column_feature, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-122", damage_column_missing, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},

@@ -13,7 +13,12 @@ DAMAGE(node_column)
 
 DAMAGE(leaf_row)
 {
-    first_leaf(m)->threshold = ESPALIER_LEAF_BIAS + ESPALIER_LIMIT_LEAVES - 1;
+    first_leaf(m)->threshold = ESPALIER_LIMIT_LEAVES - 1;
+}
+
+DAMAGE(leaf_other_column)
+{
+    first_leaf(m)->word |= 1u << 16;
 }
 
 DAMAGE(leaf_child)
@@ -36,9 +41,20 @@ DAMAGE(child_before)
     second_inner(m)->word &= 0xFFFF0000u;
 }
 
+/* Not a word that a number has: of NaN, of -0, between the numbers and NaN. */
 DAMAGE(threshold_nan)
 {
-    RECORD(m, NODES, espalier_file_node)[0].threshold = 0x7FC00000u;
+    RECORD(m, NODES, espalier_file_node)[0].threshold = 0;
+}
+
+DAMAGE(threshold_zero)
+{
+    RECORD(m, NODES, espalier_file_node)[0].threshold = 0x80000000u;
+}
+
+DAMAGE(threshold_above)
+{
+    RECORD(m, NODES, espalier_file_node)[0].threshold = UINT32_MAX - 0xFF800001u;
 }
 
 DAMAGE(two_parents)
@@ -60,12 +76,13 @@ DAMAGE(depth)
 
 DAMAGE(filler_row)
 {
-    RECORD(m, NODES, espalier_file_node)[1].threshold = ESPALIER_LEAF_BIAS + 1;
+    RECORD(m, NODES, espalier_file_node)[1].threshold = 1;
 }
 
 DAMAGE(filler_node)
 {
-    RECORD(m, NODES, espalier_file_node)[1].word = 2u | 1u << 16;
+    espalier_file_node *const nodes = RECORD(m, NODES, espalier_file_node);
+    nodes[1] = (espalier_file_node){nodes[0].threshold, 2u | (nodes[0].word & 0xFFFF0000u)};
 }
 
 DAMAGE(leaves_bytes)
@@ -139,10 +156,13 @@ const rule_case rule_cases_verify[] = {
     {"F-160", damage_node_column, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-161", damage_leaf_row, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-161", damage_leaf_child, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
+    {"F-161", damage_leaf_other_column, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-162", damage_child_odd, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-162", damage_child_far, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-162", damage_child_before, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-162", damage_threshold_nan, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
+    {"F-162", damage_threshold_zero, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
+    {"F-162", damage_threshold_above, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-163", damage_two_parents, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},
     {"F-163", damage_node_unreached, ESPALIER_ERROR_INDEX, VERIFY, COUNTS},
     {"F-164", damage_depth, ESPALIER_ERROR_INDEX, VERIFY, CLASSIFIER},

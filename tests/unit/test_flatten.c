@@ -4,6 +4,7 @@
  * with layout.h alone, at a place the format allows; the same forest gives the same bytes.
  */
 #include "convert/flatten.h"
+#include "format/word.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -49,7 +50,7 @@ static decoded decode_node(const espalier_flat *flat, const espalier_file_tree *
     } else {
         assert_int_equal(node.reserved, 0);
     }
-    memcpy(&result.threshold, &result.bits, sizeof result.bits);
+    result.threshold = espalier_word_value(UINT32_MAX - result.bits);
     return result;
 }
 
@@ -68,8 +69,7 @@ static void check_leaf(const espalier_forest *forest, const espalier_forest_tree
 {
     assert_int_equal(leaf.child, position);
     assert_int_equal(leaf.column, 0);
-    assert_in_range(leaf.bits, ESPALIER_LEAF_BIAS, 0x7F7FFFFF);
-    const uint32_t row = leaf.bits - ESPALIER_LEAF_BIAS;
+    const uint32_t row = leaf.bits;
     assert_true(row < flat->part.leaf_count);
     const uint64_t source_row = source->first_leaf + forest->right[source->first_node + node];
     const double *const values = flat->leaves.data;
@@ -85,6 +85,7 @@ static void check_decision(const espalier_forest *forest, const espalier_forest_
     const uint64_t index = source->first_node + node;
     const espalier_file_column *const columns = flat->columns.data;
     assert_true(at.column > 0);
+    assert_true(UINT32_MAX - at.bits <= ESPALIER_WORD_LAST);
     assert_true(at.column < flat->columns.bytes / sizeof *columns);
     assert_int_equal(columns[at.column].kind, ESPALIER_COLUMN_FEATURE);
     assert_int_equal(columns[at.column].feature, forest->feature[index]);
@@ -140,7 +141,7 @@ static void check_tree(const espalier_forest *forest, const espalier_flat *flat,
             const decoded filler = decode_node(flat, tree, position);
             assert_int_equal(filler.child, position);
             assert_int_equal(filler.column, 0);
-            assert_int_equal(filler.bits, ESPALIER_LEAF_BIAS);
+            assert_int_equal(filler.bits, 0);
             assert_true(flat->model.number_bytes == 0 || decode_number(flat, tree, position) == 0);
         }
     }
@@ -170,7 +171,8 @@ static void check_tables(const espalier_forest *forest, const espalier_flat *fla
     assert_int_equal(flat->model.node_count, forest->node_count);
     const espalier_file_column *const columns = flat->columns.data;
     assert_int_equal(columns[0].kind, ESPALIER_COLUMN_LEAF);
-    for (uint64_t i = 2; i < flat->columns.bytes / sizeof *columns; i++) {
+    const uint64_t leaves = 1u + (columns[1].kind == ESPALIER_COLUMN_LEAF);
+    for (uint64_t i = leaves + 1; i < flat->columns.bytes / sizeof *columns; i++) {
         const uint64_t before = (uint64_t)columns[i - 1].feature * 2 + columns[i - 1].missing;
         assert_true((uint64_t)columns[i].feature * 2 + columns[i].missing > before);
         assert_true(forest->missing_allowed || columns[i].missing == 0);
@@ -341,7 +343,7 @@ static void test_leaves_are_shared_where_it_pays(void **state)
         for (uint32_t position = 0; position < trees[i].node_count; position++) {
             const decoded node = decode_node(&flat, &trees[i], position);
             if (node.child == position && position != 1 && position <= trees[i].source_node_count) {
-                assert_int_equal(node.bits, next++ + ESPALIER_LEAF_BIAS);
+                assert_int_equal(node.bits, next++);
             }
         }
     }

@@ -68,7 +68,7 @@ static tiny_model tiny_make(uint32_t slot_count, uint32_t output_count)
     m.tree.node_count = POSITIONS;
     m.tree.source_node_count = 1;
     for (uint32_t i = 0; i < POSITIONS; i++) {
-        m.nodes[i] = (espalier_file_node){ESPALIER_LEAF_BIAS, i};
+        m.nodes[i] = (espalier_file_node){0, i};
     }
     m.leaf = 1.5;
     m.output_count = output_count;

@@ -9,6 +9,7 @@
 #include "convert/golden.h"
 #include "convert/reference.h"
 #include "engine/kernels/bits_tree.h"
+#include "format/word.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -90,12 +91,12 @@ static uint32_t code_segment(const espalier_file_column *column, uint32_t rank)
     return rank < before ? 0 : rank - before < width ? rank - before : width;
 }
 
-/* What a column holds for a row: a float32, or a code as a number. */
-static double read_column(const espalier_flat *flat, const espalier_file_column *column,
-                          const double *row)
+/* What a column holds for a row: a word, or a code. */
+static uint32_t read_column(const espalier_flat *flat, const espalier_file_column *column,
+                            const double *row)
 {
     if (column->kind == ESPALIER_COLUMN_LEAF) {
-        return (double)-INFINITY;
+        return 0;
     }
     double value = is_narrow(flat) ? (double)(float)row[column->feature] : row[column->feature];
     const bool tiny = fabs(value) <= (double)ESPALIER_TINY;
@@ -111,7 +112,8 @@ static double read_column(const espalier_flat *flat, const espalier_file_column 
         column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
     const bool missing = isnan(value) || (by_zero && tiny);
     if (column->kind == ESPALIER_COLUMN_FEATURE) {
-        return !missing ? value : left ? (double)-INFINITY : (double)NAN;
+        const uint32_t word = espalier_word_of((float)value);
+        return !missing ? word : left ? 0 : UINT32_MAX;
     }
     const uint32_t rank = !missing ? rank_value(flat, column, value) : left ? 0 : column->cut_count;
     return code_segment(column, rank);
@@ -130,7 +132,7 @@ static uint32_t read_number(const espalier_flat *flat, uint64_t place)
 }
 
 static uint32_t follow_walk(const espalier_flat *flat, const espalier_file_tree *tree,
-                            const double *columns, uint32_t *position_out)
+                            const uint32_t *columns, uint32_t *position_out)
 {
     uint32_t position = 0;
     for (uint32_t step = 0; step <= tree->depth; step++) {
@@ -145,11 +147,10 @@ static uint32_t follow_walk(const espalier_flat *flat, const espalier_file_tree 
         }
         if (node.child == position) {
             *position_out = position;
-            return node.threshold - ESPALIER_LEAF_BIAS;
+            return node.threshold;
         }
-        float threshold = 0.0F;
-        memcpy(&threshold, &node.threshold, sizeof threshold);
-        position = columns[node.column] <= (double)threshold ? node.child : node.child + 1;
+        const bool left = columns[node.column] <= UINT32_MAX - node.threshold;
+        position = left ? node.child : node.child + 1;
     }
     fail_msg("no leaf after %u steps", (unsigned)tree->depth);
     return 0;
@@ -161,7 +162,7 @@ static uint32_t read_small(const uint8_t *place, uint32_t bytes)
 }
 
 static uint32_t follow_heap(const espalier_flat *flat, const espalier_file_tree *tree,
-                            const double *columns)
+                            const uint32_t *columns)
 {
     const uint32_t width = flat->part.node_bytes / 2;
     const uint8_t *const nodes =
@@ -170,13 +171,13 @@ static uint32_t follow_heap(const espalier_flat *flat, const espalier_file_tree 
     for (uint32_t level = 0; level < tree->depth; level++) {
         const uint32_t column = read_small(nodes + h * width, width);
         const uint32_t threshold = read_small(nodes + (tree->node_count + h) * width, width);
-        h = 2 * h + (columns[column] > (double)threshold);
+        h = 2 * h + (columns[column] > threshold);
     }
     return h - (UINT32_C(1) << tree->depth);
 }
 
 static uint32_t follow_select(const espalier_flat *flat, const espalier_file_tree *tree,
-                              const double *columns)
+                              const uint32_t *columns)
 {
     const uint32_t first = ESPALIER_SELECT_LEAVES - (tree->leaf_count - 1);
     uint32_t place = first;
@@ -186,7 +187,7 @@ static uint32_t follow_select(const espalier_flat *flat, const espalier_file_tre
                (const uint8_t *)flat->nodes.data + (tree->first_node + place - first) * sizeof node,
                sizeof node);
         assert_true(node.left < ESPALIER_SELECT_REACH && node.right < ESPALIER_SELECT_REACH);
-        place += 1u + (columns[node.column] > (double)node.threshold ? node.right : node.left);
+        place += 1u + (columns[node.column] > node.threshold ? node.right : node.left);
     }
     assert_in_range(place, ESPALIER_SELECT_LEAVES, ESPALIER_SELECT_LEAVES + tree->leaf_count - 1);
     return place - ESPALIER_SELECT_LEAVES;
@@ -194,7 +195,7 @@ static uint32_t follow_select(const espalier_flat *flat, const espalier_file_tre
 
 /* By the words' definition, and by the tree they must be: the two agree. */
 static uint32_t follow_bits(const espalier_flat *flat, const espalier_file_tree *tree,
-                            const double *columns)
+                            const uint32_t *columns)
 {
     const uint8_t *const nodes =
         (const uint8_t *)flat->nodes.data + tree->first_node * ESPALIER_BITS_NODE_BYTES;
@@ -204,7 +205,7 @@ static uint32_t follow_bits(const espalier_flat *flat, const espalier_file_tree 
         uint32_t word = 0;
         memcpy(&word, nodes + 64 + sizeof word * espalier_bits_word(i), sizeof word);
         assert_true(i < inner ? word != 0 : word == 0 && nodes[i] == 0 && nodes[32 + i] == 255);
-        cleared |= columns[nodes[i]] > (double)nodes[32 + i] ? word : 0;
+        cleared |= columns[nodes[i]] > nodes[32 + i] ? word : 0;
     }
     uint32_t leaf = 0;
     while (leaf < 31 && (cleared >> leaf & 1) != 0) {
@@ -214,9 +215,8 @@ static uint32_t follow_bits(const espalier_flat *flat, const espalier_file_tree 
     assert_true(espalier_bits_tree_of(nodes, tree->leaf_count, &children));
     uint32_t position = 0;
     for (uint32_t step = 0; step < tree->depth && position < inner; step++) {
-        position = columns[nodes[position]] > (double)nodes[32 + position]
-                       ? children.right[position]
-                       : children.left[position];
+        position = columns[nodes[position]] > nodes[32 + position] ? children.right[position]
+                                                                   : children.left[position];
     }
     assert_int_equal(position, inner + leaf);
     return leaf;
@@ -239,7 +239,7 @@ static void add_leaf(const espalier_flat *flat, const espalier_file_tree *tree, 
 }
 
 /* Evaluates a row from the sections alone, without dividing. */
-static void evaluate(const espalier_flat *flat, const double *row, double *columns, double *sums,
+static void evaluate(const espalier_flat *flat, const double *row, uint32_t *columns, double *sums,
                      uint32_t *leaves)
 {
     const espalier_file_column *const records = flat->columns.data;
@@ -362,7 +362,7 @@ static void compare_row(const espalier_forest *forest, const espalier_flat *flat
 {
     const uint32_t slots = espalier_reference_slot_count(forest);
     double *const row = calloc(forest->feature_count, sizeof *row);
-    double *const columns =
+    uint32_t *const columns =
         calloc(flat->columns.bytes / sizeof(espalier_file_column) + 1, sizeof *columns);
     double *const sums = calloc((size_t)slots * 2, sizeof *sums);
     uint32_t *const leaves = calloc((size_t)forest->tree_count * 2, sizeof *leaves);

@@ -14,6 +14,7 @@
 #include "espalier.h"
 #include "format/layout.h"
 #include "format/rules.h"
+#include "format/word.h"
 #include "format/writer.h"
 
 #include <math.h>
@@ -472,10 +473,12 @@ static void test_features_among_ranks(void **state)
                   {0, 12, 0, 0},   {0, 13, 0, 0}, {0, 14, 0, 0},   {0, 15, 0, 0}};
     espalier_file_node nodes[16];
     for (uint32_t i = 0; i < 16; i++) {
-        nodes[i].threshold = ESPALIER_LEAF_BIAS + tree[i].leaf;
+        nodes[i].threshold = tree[i].leaf;
         nodes[i].word = tree[i].child | tree[i].column << 16;
         if (tree[i].column != 0) {
-            memcpy(&nodes[i].threshold, &tree[i].threshold, sizeof(float));
+            nodes[i].threshold = UINT32_MAX - (columns[tree[i].column].kind == ESPALIER_COLUMN_CODE
+                                                   ? (uint32_t)tree[i].threshold
+                                                   : espalier_word_of(tree[i].threshold));
         }
         m.numbers[i] = tree[i].column == 0 ? (uint8_t)tree[i].leaf : 0;
     }

@@ -120,7 +120,7 @@ static void make_forest(uint64_t seed, synthetic_trainer trainer, espalier_fores
 
 static bool has_bit(const espalier_set_list *list, uint32_t row, uint32_t bit)
 {
-    return (list->matrix[(size_t)row * list->word_count + bit / 32] >> bit % 32 & 1) != 0;
+    return (list->matrix[(size_t)row * list->word_count + bit / 32] >> (31 - bit % 32) & 1) != 0;
 }
 
 /* F-305: each set once, neighbouring ranks differ, nothing in unused bits. */
