@@ -187,8 +187,8 @@ uint32_t espalier_columns_cuts_max(const espalier_columns *columns)
 
 /*
  * Whether every feature gets both columns: rows without NaN, which is most of them, then share one
- * cell for the two, at the price of columns that no node tests. A quarter more is worth it. Sets have
- * no pairs.
+ * cell for the two, at the price of columns that no node tests. A quarter more is worth it. Sets
+ * have no pairs.
  */
 static bool pairs_pay(const espalier_columns *columns)
 {

@@ -35,8 +35,8 @@ typedef struct espalier_columns {
     espalier_set_columns sets; /* behind all others, in bank FLOAT */
 } espalier_columns;
 
-/* Finds the keys. Status: LIMIT (columns, in *count_out), MEMORY. Free also after a failure. Sets of
- * categories are `sets`, to be made by espalier_set_columns_init. */
+/* Finds the keys. Status: LIMIT (columns, in *count_out), MEMORY. Free also after a failure. `sets`
+ * are made by espalier_set_columns_init. */
 espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
                                       uint64_t *count_out);
 void espalier_columns_free(espalier_columns *columns);

@@ -363,7 +363,7 @@ static void emit_group_shorts(const espalier_column_list *list, const uint32_t *
 
 /* ---- SET columns ---- */
 
-/* The words of a rank: at most cut_count + 1, the row of a missing value, by what a ranker gives. */
+/* The words of a rank, which is at most cut_count + 1: the row of a missing value. */
 static inline const uint8_t *set_row(const espalier_column_list *list, uint32_t rank)
 {
     return list->matrix + (size_t)rank * list->segment_count * sizeof(uint32_t);

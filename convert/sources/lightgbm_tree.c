@@ -101,7 +101,7 @@ static espalier_status read_size(const espalier_lightgbm_import *import,
     return espalier_lightgbm_words(import, &block->leaf_value, "leaf_value", (uint64_t)leaf_count);
 }
 
-/* Whether there are bit fields of categories. What this importer does not read must not be there. */
+/* How many bit fields of categories there are. What this importer cannot read must not be there. */
 static espalier_status read_kinds(const espalier_lightgbm_import *import,
                                   espalier_lightgbm_block *block)
 {

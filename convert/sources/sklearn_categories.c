@@ -16,7 +16,7 @@
 
 /* ---- which features ------------------------------------------------------------------------- */
 
-/* is_categorical_ as an array of one truth a feature; *array_out NULL: no feature is categorical. */
+/* is_categorical_ as an array of one truth a feature; NULL: no feature is categorical. */
 static espalier_status find_mask(const espalier_sklearn_import *import,
                                  const espalier_pickle_array **array_out, uint32_t *count_out)
 {
@@ -301,7 +301,7 @@ espalier_status espalier_sklearn_add_set(espalier_sklearn_import *import,
     /* Unknown categories go where missing values go: with them left, the known others go right. */
     const bool missing_left = forest->missing_left[at] != 0;
     const espalier_sklearn_known *const known = &categories->known[tree_feature];
-    /* Bits may be left over from other features (seen in 1.9); no code behind an encoder is theirs. */
+    /* Bits are left over from other features (seen in 1.9); no code of an encoder is theirs. */
     const uint32_t end =
         forest->codes != NULL ? forest->codes[forest->feature[at]].count : CATEGORIES_MAX;
     for (uint32_t i = 0; i < ESPALIER_SKLEARN_BITSET_WORDS; i++) {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Made data with categorical features, and rows that ask odd things of them; for prove_*.py. NumPy is
-all it needs; Python 3.6 runs it.
+"""Made data with categorical features, and rows that ask odd things of them; for prove_*.py. NumPy
+is all it needs; Python 3.6 runs it.
 """
 import numpy as np
 
 # Beside categories, beyond them, and at the ends of what trainers take for one.
 ODD_CODES = [-1.0, -0.5, -0.0, 0.5, 0.999999999, 254.0, 255.0, 256.0, 257.0, 65536.0, 2.0**24 - 1,
-             2.0**24, 2.0**31 - 1, 2.0**31, 2.0**32 + 3, -2.0**31, 1e18, 1e300, -1e300, 1e-36, np.nan]
+             2.0**24, 2.0**31 - 1, 2.0**31, 2.0**32 + 3, -2.0**31, 1e18, 1e300, -1e300, 1e-36,
+             np.nan]
 
 
 def make_codes(rng, most):

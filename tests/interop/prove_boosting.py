@@ -6,10 +6,10 @@
 
 Runs inside an environment with scikit-learn, any version from 0.22 on; not part of the test suite,
 which has fixtures. Each model is trained on random data with random parameters, saved by pickle or
-joblib (--categories: HistGradientBoosting with categorical features), converted in every layout and asked for every output that the trainer has, with float64 and
-float32 rows, one row and all; rows lie on thresholds and beside them. Margins, leaves and classes
-are compared bit for bit, what goes through exp and pow within 2 ulp. One line per difference; exit
-1 if there is any. The last lines say how many numbers of each output differed by how many ulp.
+joblib (--categories: HistGradientBoosting with categorical features), converted in every layout and
+asked for every output that the trainer has, with float64 and float32 rows, one row and all; rows
+lie on thresholds and beside them. Margins, leaves and classes are compared bit for bit, what goes
+through exp and pow within 2 ulp. One line per difference; exit 1 if there is any. The last lines say how many numbers of each output differed by how many ulp.
 """
 import argparse
 import collections
@@ -312,7 +312,7 @@ def make_categories(rng):
     if VERSION >= (1, 4) and rng.randint(2):  # an encoder is in front
         data[:, columns] = data[:, columns] * 1.5 - 20.25
     rows = mix_codes(rng, data, columns, 300, infinite=False)
-    if VERSION < (1, 4):  # what is not below 256, or (before 1.2) not above -2, comes back as another
+    if VERSION < (1, 4):  # 256, and before 1.2 also -2, come back as other categories
         rows = rows[~((rows[:, columns] >= 256) | (rows[:, columns] <= -2)).any(axis=1)]
     else:  # the encoder takes no infinities
         rows = rows[~(np.abs(rows[:, columns]) > FLOAT32_MAX).any(axis=1)]

@@ -5,12 +5,13 @@
                             [--wrappers N] [--seed N] [--verbose]
 
 Runs inside an environment with XGBoost, any version from 1.4 on; not part of the test suite, which
-has fixtures. --models trains models over objectives, boosters and shapes of data, --categories models
-with categorical features (from 1.6 on); --documents makes JSON by hand, with thresholds, leaves, numberings and pruned nodes that training does not give, and
-loads it in XGBoost. Each is converted in every layout and asked for margins and leaves, float64 and
-float32 rows, one row and all, and for what Booster.predict gives. --wrappers trains estimators for
-scikit-learn and asks for predict and predict_proba. What goes through exp may differ by 2 ulp of
-float32, all else not at all. One line per difference; exit 1 if there is any.
+has fixtures. --models trains models over objectives, boosters and shapes of data, --categories
+models with categorical features (from 1.6 on); --documents makes JSON by hand, with thresholds,
+leaves, numberings and pruned nodes that training does not give, and loads it in XGBoost. Each is
+converted in every layout and asked for margins and leaves, float64 and float32 rows, one row and
+all, and for what Booster.predict gives. --wrappers trains estimators for scikit-learn and asks for
+predict and predict_proba. What goes through exp may differ by 2 ulp of float32, all else not at
+all. One line per difference; exit 1 if there is any.
 """
 import argparse
 import json

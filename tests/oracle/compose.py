@@ -23,8 +23,9 @@ from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYT
                            NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS,
                            PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
                            SETS, SET_COLUMN, SORT, STAGES, STAGE_CONSTANTS, STEPS, STEP_COLUMNS,
-                           STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK,
-                           WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
+                           STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT,
+                           VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead,
+                           Header,
                            LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
                            level_blocks, stage_inputs, stage_outputs, without)
 from oracle_verify import blake2b

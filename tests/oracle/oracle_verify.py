@@ -14,10 +14,9 @@ from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_v
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
                            ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
-                           LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK, GoldenHead,
-                           LabelGroup, Proof, Refused, check_checksum, is_zero, level_blocks,
-                           list_gaps, require,
-                           section_bytes, value_bytes, without)
+                           LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
+                           GoldenHead, LabelGroup, Proof, Refused, check_checksum, is_zero,
+                           level_blocks, list_gaps, require, section_bytes, value_bytes, without)
 
 
 def verify(model):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files with SET columns, one for each way to break their rules: the oracle and the command name the
-same rule. Standard library only.
+"""Files with SET columns, one for each way to break their rules: the oracle and the command name
+the same rule. Standard library only.
 """
 
 import struct
