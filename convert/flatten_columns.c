@@ -185,6 +185,50 @@ uint32_t espalier_columns_cuts_max(const espalier_columns *columns)
 
 /* ---- columns ---- */
 
+/* How many cuts two lists have together, equal ones once. */
+static uint32_t count_together(const double *a, uint32_t a_count, const double *b, uint32_t b_count)
+{
+    uint32_t i = 0;
+    uint32_t j = 0;
+    uint32_t together = 0;
+    for (; i < a_count && j < b_count; together++) {
+        const double cut = a[i] < b[j] ? a[i] : b[j];
+        i += a[i] <= cut;
+        j += b[j] <= cut;
+    }
+    return together + (a_count - i) + (b_count - j);
+}
+
+/*
+ * Where a feature is tested with NaN right and with NaN left, one list serves both, so that rows
+ * are ranked once: unless it would take more columns than the two have.
+ */
+static void share_lists(espalier_columns *columns)
+{
+    for (uint32_t i = 1; i < columns->key_count; i++) {
+        espalier_column_key *const right = &columns->keys[i - 1];
+        espalier_column_key *const left = &columns->keys[i];
+        if (right->feature != left->feature || right->missing != ESPALIER_MISSING_RIGHT ||
+            left->missing != ESPALIER_MISSING_LEFT) {
+            continue;
+        }
+        double *const cuts = columns->cuts + right->test_count;
+        const double *const others = columns->cuts + left->test_count;
+        const uint32_t segments =
+            count_segments(count_together(cuts, right->cut_count, others, left->cut_count),
+                           columns->code_max);
+        if (segments != count_segments(right->cut_count, columns->code_max) ||
+            segments != count_segments(left->cut_count, columns->code_max)) {
+            continue;
+        }
+        memmove(cuts + right->cut_count, others, left->cut_count * sizeof *cuts);
+        right->cut_count = sort_cuts(cuts, (uint64_t)right->cut_count + left->cut_count);
+        left->cut_count = right->cut_count;
+        left->test_count = right->test_count;
+        left->shares = true;
+    }
+}
+
 /*
  * Whether every feature gets both columns: rows without NaN, which is most of them, then share one
  * cell for the two, at the price of columns that no node tests. A quarter more is worth it. Sets
@@ -227,6 +271,9 @@ void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t c
     if (columns->paired) {
         place_pairs(columns);
         return;
+    }
+    if (code_max != 0) {
+        share_lists(columns);
     }
     for (uint32_t i = 0; i < columns->key_count; i++) {
         espalier_column_key *const key = &columns->keys[i];
@@ -349,7 +396,7 @@ static espalier_status make_cuts(const espalier_columns *columns, espalier_flat 
     const uint64_t item_bytes = narrow ? sizeof(float) : sizeof(double);
     uint64_t items = 0;
     for (uint32_t i = 0; columns->code_max != 0 && i < columns->key_count; i++) {
-        items += count_items(columns->keys[i].cut_count);
+        items += columns->keys[i].shares ? 0 : count_items(columns->keys[i].cut_count);
     }
     for (uint32_t i = 0; i < columns->sets.list_count; i++) {
         items += count_items(columns->sets.lists[i].cut_count);
@@ -365,6 +412,9 @@ static espalier_status make_cuts(const espalier_columns *columns, espalier_flat 
     uint64_t first = 0;
     for (uint32_t i = 0; columns->code_max != 0 && i < columns->key_count; i++) {
         const espalier_column_key *const key = &columns->keys[i];
+        if (key->shares) {
+            continue;
+        }
         store_list(data + first * item_bytes, columns->cuts + key->test_count, key->cut_count,
                    narrow);
         first += count_items(key->cut_count);
@@ -441,18 +491,19 @@ espalier_status espalier_columns_sections(const espalier_columns *columns, espal
     for (uint32_t i = 0; i < columns->key_count; i++) {
         const espalier_column_key *const key = &columns->keys[i];
         const uint32_t count = codes ? count_segments(key->cut_count, columns->code_max) : 1;
+        const uint64_t list_bytes = codes ? count_items(key->cut_count) * (narrow ? 4 : 8) : 0;
         for (uint32_t segment = 0; segment < count; segment++) {
             records[key->first_column + segment] = (espalier_file_column){
                 .kind = codes ? ESPALIER_COLUMN_CODE : ESPALIER_COLUMN_FEATURE,
                 .feature = key->feature,
                 .missing = key->missing,
                 .bank = columns->bank,
-                .first_cut = first_cut,
+                .first_cut = key->shares ? first_cut - list_bytes : first_cut,
                 .cut_count = codes ? key->cut_count : 0,
                 .segment = segment,
             };
         }
-        first_cut += codes ? count_items(key->cut_count) * (narrow ? 4 : 8) : 0;
+        first_cut += key->shares ? 0 : list_bytes;
         if (columns->paired) {
             espalier_file_column *const other = &records[key->first_column ^ 1u];
             *other = records[key->first_column];

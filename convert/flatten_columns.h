@@ -19,6 +19,7 @@ typedef struct espalier_column_key {
     uint32_t missing;      /* ESPALIER_MISSING_... */
     uint32_t first_column; /* in its bank, of segment 0 */
     uint32_t cut_count;
+    bool shares;         /* the cuts of the key before, which differs in where NaN goes */
     uint64_t test_count; /* nodes; afterwards where its cuts begin in `cuts` */
 } espalier_column_key;
 

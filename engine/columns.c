@@ -290,44 +290,68 @@ static inline uint32_t segment_code(uint32_t rank, uint32_t base, uint32_t code_
     return above < code_max ? above : code_max;
 }
 
-static void emit_row_bytes(const espalier_coder *coder, const espalier_cells *cells)
+/* The codes of a row; left: the ranks of twins. */
+static void emit_row_bytes(const espalier_coder *coder, const uint32_t *left,
+                           const espalier_cells *cells)
 {
     const uint32_t first = coder->list_firsts[ESPALIER_BANK_BYTE];
     const uint32_t end = coder->list_firsts[ESPALIER_BANK_BYTE + 1];
-    const uint32_t *const ranks = coder->ranks + first;
+    const uint32_t *const ranks = coder->ranks;
     uint8_t *restrict const bytes = cells->bytes;
     if (coder->whole[ESPALIER_BANK_BYTE]) {
         for (uint32_t i = 0; i < end - first; i++) {
-            bytes[i] = (uint8_t)ranks[i];
+            bytes[i] = (uint8_t)ranks[first + i];
+        }
+        return;
+    }
+    if (coder->twins[ESPALIER_BANK_BYTE]) {
+        for (uint32_t i = 0; i < end - first; i++) {
+            bytes[2 * i] = (uint8_t)ranks[first + i];
+            bytes[2 * i + 1] = (uint8_t)left[first + i];
         }
         return;
     }
     for (uint32_t i = first; i < end; i++) {
         const espalier_column_list *const list = &coder->list_facts[i];
+        uint8_t *const own = bytes + list->first_column;
         for (uint32_t s = 0; s < list->segment_count; s++) {
-            bytes[list->first_column + s] =
-                (uint8_t)segment_code(coder->ranks[i], s * UINT8_MAX, UINT8_MAX);
+            own[s] = (uint8_t)segment_code(ranks[i], s * UINT8_MAX, UINT8_MAX);
+        }
+        for (uint32_t s = 0; s < list->twin_count; s++) {
+            own[list->segment_count + s] = (uint8_t)segment_code(left[i], s * UINT8_MAX, UINT8_MAX);
         }
     }
 }
 
-static void emit_row_shorts(const espalier_coder *coder, const espalier_cells *cells)
+static void emit_row_shorts(const espalier_coder *coder, const uint32_t *left,
+                            const espalier_cells *cells)
 {
     const uint32_t first = coder->list_firsts[ESPALIER_BANK_SHORT];
     const uint32_t end = coder->list_firsts[ESPALIER_BANK_SHORT + 1];
-    const uint32_t *const ranks = coder->ranks + first;
+    const uint32_t *const ranks = coder->ranks;
     uint16_t *restrict const shorts = cells->shorts;
     if (coder->whole[ESPALIER_BANK_SHORT]) {
         for (uint32_t i = 0; i < end - first; i++) {
-            shorts[i] = (uint16_t)ranks[i];
+            shorts[i] = (uint16_t)ranks[first + i];
+        }
+        return;
+    }
+    if (coder->twins[ESPALIER_BANK_SHORT]) {
+        for (uint32_t i = 0; i < end - first; i++) {
+            shorts[2 * i] = (uint16_t)ranks[first + i];
+            shorts[2 * i + 1] = (uint16_t)left[first + i];
         }
         return;
     }
     for (uint32_t i = first; i < end; i++) {
         const espalier_column_list *const list = &coder->list_facts[i];
+        uint16_t *const own = shorts + list->first_column;
         for (uint32_t s = 0; s < list->segment_count; s++) {
-            shorts[list->first_column + s] =
-                (uint16_t)segment_code(coder->ranks[i], s * UINT16_MAX, UINT16_MAX);
+            own[s] = (uint16_t)segment_code(ranks[i], s * UINT16_MAX, UINT16_MAX);
+        }
+        for (uint32_t s = 0; s < list->twin_count; s++) {
+            own[list->segment_count + s] =
+                (uint16_t)segment_code(left[i], s * UINT16_MAX, UINT16_MAX);
         }
     }
 }
@@ -383,37 +407,42 @@ static void emit_group_sets(const espalier_column_list *list, const uint32_t *ra
     }
 }
 
-/* Lists of bank FLOAT, of one row: ranks, or the words of sets. */
-static void emit_row_words(const espalier_coder *coder, const espalier_cells *cells)
+/* Lists of bank FLOAT, of one row: ranks, or the words of sets; left: the ranks of twins. */
+static void emit_row_words(const espalier_coder *coder, const uint32_t *left,
+                           const espalier_cells *cells)
 {
     for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
         const espalier_column_list *const list = &coder->list_facts[i];
-        if (list->matrix == NULL) {
-            cells->words[list->first_column] = coder->ranks[i];
-        } else {
+        if (list->matrix != NULL) {
             memcpy(cells->words + list->first_column, set_row(list, coder->ranks[i]),
                    list->segment_count * sizeof *cells->words);
+            continue;
+        }
+        cells->words[list->first_column] = coder->ranks[i];
+        if (list->twin_count != 0) {
+            cells->words[list->first_column + 1] = left[i];
         }
     }
 }
 
-/* The ranks of a group of rows among list `index` become codes or cells. */
-static void emit_group(const espalier_coder *coder, uint32_t index, size_t group, uint32_t count,
+/* The ranks of a group of rows among a list become codes or cells: `segments` columns from `first`
+ * on. */
+static void emit_group(const espalier_coder *coder, const espalier_column_list *list,
+                       uint32_t first, uint32_t segments, size_t group, uint32_t count,
                        const espalier_cells *cells)
 {
-    const espalier_column_list *const list = &coder->list_facts[index];
     const uint32_t *const ranks = coder->ranks;
     if (list->matrix != NULL) {
         emit_group_sets(list, ranks, group * ESPALIER_GROUP_ROWS, count, cells);
         return;
     }
     if (list->bank == ESPALIER_BANK_FLOAT) {
-        put_column(cells->words, cells->word_stride, list->first_column,
-                   group * ESPALIER_GROUP_ROWS, count, ranks);
+        put_column(cells->words, cells->word_stride, first, group * ESPALIER_GROUP_ROWS, count,
+                   ranks);
         return;
     }
-    for (uint32_t s = 0; s < list->segment_count; s++) {
-        const size_t column = list->first_column + s;
+    for (uint32_t s = 0; s < segments; s++) {
+        const size_t column = first + s;
         if (list->bank == ESPALIER_BANK_BYTE) {
             emit_group_bytes(list, ranks, s * UINT8_MAX,
                              cells->bytes +
@@ -441,19 +470,16 @@ bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     if (coder->lists.count == 0) {
         return paired;
     }
-    if (coder->is_float32) {
-        rank_row_float32(coder, &view, data);
-    } else {
-        rank_row_float64(coder, &view, data);
-    }
+    const uint32_t *const left = coder->is_float32 ? rank_row_float32(coder, &view, data)
+                                                   : rank_row_float64(coder, &view, data);
     if (cells->words != NULL) {
-        emit_row_words(coder, cells);
+        emit_row_words(coder, left, cells);
     }
     if (cells->bytes != NULL) {
-        emit_row_bytes(coder, cells);
+        emit_row_bytes(coder, left, cells);
     }
     if (cells->shorts != NULL) {
-        emit_row_shorts(coder, cells);
+        emit_row_shorts(coder, left, cells);
     }
     return paired;
 }
@@ -471,12 +497,19 @@ bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
         const size_t left = count - done;
         const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
         for (uint32_t i = 0; i < coder->lists.count; i++) {
-            if (coder->is_float32) {
-                rank_group_float32(coder, &view, first + done, some, i);
-            } else {
-                rank_group_float64(coder, &view, first + done, some, i);
+            const size_t group = done / ESPALIER_GROUP_ROWS;
+            const espalier_column_list *const list = &coder->list_facts[i];
+            const bool odd = coder->is_float32
+                                 ? rank_group_float32(coder, &view, first + done, some, i)
+                                 : rank_group_float64(coder, &view, first + done, some, i);
+            emit_group(coder, list, list->first_column, list->segment_count, group, some, cells);
+            for (uint32_t r = 0; odd && r < some; r++) {
+                coder->ranks[r] = coder->left_ranks[r];
             }
-            emit_group(coder, i, done / ESPALIER_GROUP_ROWS, some, cells);
+            if (list->twin_count != 0) {
+                emit_group(coder, list, list->first_column + list->segment_count, list->twin_count,
+                           group, some, cells);
+            }
         }
     }
     return paired;
@@ -526,22 +559,44 @@ static void gather_add(espalier_gather *gather, const espalier_file_column *colu
     gather->always_odd = gather->always_odd || with_zero;
 }
 
+/* Whether a column's list is the one before it once more, for NaN left instead of right. */
+static bool is_twin(const espalier_coder *coder, const espalier_file_column *column)
+{
+    const espalier_model *const model = coder->model;
+    if (coder->lists.count == coder->list_firsts[column->bank]) {
+        return false;
+    }
+    const espalier_column_list *const before = &coder->list_facts[coder->lists.count - 1];
+    const espalier_file_column *const other =
+        &model->columns[model->banks[column->bank].first + before->first_column];
+    return before->twin_count == 0 && other + before->segment_count == column &&
+           other->feature == column->feature && other->first_cut == column->first_cut &&
+           other->cut_count == column->cut_count && other->missing == ESPALIER_MISSING_RIGHT &&
+           column->missing == ESPALIER_MISSING_LEFT;
+}
+
 static void add_list(espalier_coder *coder, uint32_t index)
 {
     const espalier_model *const model = coder->model;
     const espalier_file_column *const column = &model->columns[index];
+    const uint32_t bank = column->bank;
+    if (is_twin(coder, column)) {
+        coder->list_facts[coder->lists.count - 1].twin_count = 1;
+        coder->whole[bank] = false;
+        return;
+    }
     const bool left =
         column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
+    const uint32_t number = coder->lists.count - coder->list_firsts[bank];
     espalier_column_list *const list = &coder->list_facts[coder->lists.count];
-    list->bank = column->bank;
-    list->first_column = index - model->banks[column->bank].first;
+    list->bank = bank;
+    list->first_column = index - model->banks[bank].first;
     list->segment_count = 1;
     list->missing_rank = left ? 0 : column->cut_count;
     coder->cut_lists[coder->lists.count] = espalier_cut_list_of(model, column);
-    list->whole = column->cut_count <= espalier_bank_code_max(column->bank);
-    coder->whole[column->bank] =
-        coder->whole[column->bank] && list->whole &&
-        list->first_column == coder->lists.count - coder->list_firsts[column->bank];
+    list->whole = column->cut_count <= espalier_bank_code_max(bank);
+    coder->whole[bank] = coder->whole[bank] && list->whole && list->first_column == number;
+    coder->twins[bank] = coder->twins[bank] && list->whole && list->first_column == 2 * number;
     gather_add(&coder->lists, column);
 }
 
@@ -571,6 +626,7 @@ static void add_columns(espalier_coder *coder)
         const uint32_t first = model->banks[bank].first;
         coder->list_firsts[bank] = coder->lists.count;
         coder->whole[bank] = true;
+        coder->twins[bank] = true;
         for (uint32_t i = first; i < first + model->banks[bank].count; i++) {
             const espalier_file_column *const column = &model->columns[i];
             if (column->kind == ESPALIER_COLUMN_FEATURE) {
@@ -587,10 +643,15 @@ static void add_columns(espalier_coder *coder)
             } else if (column->kind == ESPALIER_COLUMN_SET && column->segment == 0) {
                 add_set_list(coder, i, &sets_offset);
             } else if (column->kind == ESPALIER_COLUMN_CODE) {
-                coder->list_facts[coder->lists.count - 1].segment_count++;
+                espalier_column_list *const list = &coder->list_facts[coder->lists.count - 1];
+                list->segment_count += list->twin_count == 0;
+                list->twin_count += list->twin_count != 0;
                 coder->whole[bank] = false;
+                coder->twins[bank] = false;
             }
         }
+        const uint32_t own = coder->lists.count - coder->list_firsts[bank];
+        coder->twins[bank] = coder->twins[bank] && model->banks[bank].count == 2 * own;
     }
     coder->list_firsts[ESPALIER_BANK_SHORT + 1] = coder->lists.count;
     const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
@@ -644,10 +705,11 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
     coder->cut_lists = take_memory(coder, list_count, sizeof *coder->cut_lists);
     coder->values = take_memory(coder, room, sizeof(double));
     coder->ranks = take_memory(coder, room, sizeof *coder->ranks);
+    coder->left_ranks = take_memory(coder, room, sizeof *coder->left_ranks);
     coder->row_words = take_memory(coder, cells, sizeof *coder->row_words);
     if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
         coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL ||
-        coder->row_words == NULL) {
+        coder->left_ranks == NULL || coder->row_words == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
     set_input_rule(coder, model->head->input_rule);
@@ -665,6 +727,7 @@ void espalier_coder_free(espalier_coder *coder)
     free(coder->cut_lists);
     free(coder->values);
     free(coder->ranks);
+    free(coder->left_ranks);
     free(coder->row_words);
     memset(coder, 0, sizeof *coder);
 }

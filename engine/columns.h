@@ -48,11 +48,13 @@ typedef struct espalier_gather {
     double *missings; /* what a missing value becomes */
 } espalier_gather;
 
-/* One list of cuts and the columns it fills. */
+/* One list of cuts and the columns it fills. Where a feature is tested with NaN right and with NaN
+ * left among the same cuts, it is ranked once: the columns behind are its twins. */
 typedef struct espalier_column_list {
     uint32_t bank;
     uint32_t first_column; /* in the bank */
     uint32_t segment_count;
+    uint32_t twin_count; /* segments where NaN goes left, behind those where it goes right */
     uint32_t missing_rank;
     bool whole;            /* one segment, and no rank is beyond it */
     const uint8_t *matrix; /* of SET columns: a row of segment_count words by rank; else NULL */
@@ -77,8 +79,10 @@ typedef struct espalier_coder {
     espalier_cut_list *cut_lists;                  /* [lists.count] */
     uint32_t list_firsts[ESPALIER_BANK_SHORT + 2]; /* by bank: its first list */
     bool whole[ESPALIER_BANK_SHORT + 1]; /* by bank: list i fills column i, in one segment */
+    bool twins[ESPALIER_BANK_SHORT + 1]; /* or columns 2i and 2i + 1 */
     void *values;                        /* scratch: [the most of these, a group] float, double */
     uint32_t *ranks;                     /* scratch */
+    uint32_t *left_ranks;                /* scratch: the twins', where a row has NaN */
     uint32_t *row_words;                 /* scratch: one row of bank FLOAT */
     uint64_t memory_bytes;               /* of all these */
 } espalier_coder;

@@ -9,7 +9,8 @@ which has fixtures. Each model is trained on random data with random parameters,
 joblib (--categories: HistGradientBoosting with categorical features), converted in every layout and
 asked for every output that the trainer has, with float64 and float32 rows, one row and all; rows
 lie on thresholds and beside them. Margins, leaves and classes are compared bit for bit, what goes
-through exp and pow within 2 ulp. One line per difference; exit 1 if there is any. The last lines say how many numbers of each output differed by how many ulp.
+through exp and pow within 2 ulp. One line per difference; exit 1 if there is any. The last lines
+say how many numbers of each output differed by how many ulp.
 """
 import argparse
 import collections

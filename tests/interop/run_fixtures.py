@@ -290,6 +290,9 @@ def parse_arguments():
     parser.add_argument("--only", metavar="GLOB", help="only paths like sklearn-1.4.2/forest_*")
     parser.add_argument("--manifest", default=MANIFEST, metavar="FILE")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
+    parser.add_argument("--nth", type=int, metavar="N",
+                        default=int(os.environ.get("ESPALIER_FIXTURES_NTH", "1")),
+                        help="every n-th of them (default: ESPALIER_FIXTURES_NTH, or all)")
     return parser.parse_args()
 
 
@@ -306,6 +309,7 @@ def main():
         return 1
     chosen = [one for one in lines
               if arguments.only is None or fnmatch.fnmatchcase(one.path, arguments.only)]
+    chosen = chosen[::max(1, arguments.nth)]
     runner = Runner(os.path.abspath(espalier), os.path.dirname(os.path.abspath(arguments.manifest)))
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:

@@ -324,12 +324,17 @@ DAMAGE(cut_padding)
     end[-1] = 1e30f;
 }
 
-/* The second list becomes the first one, so its own cuts belong to nobody. */
+/* The second list becomes the first one, so its own cuts belong to nobody. All are of a segment. */
 DAMAGE(cut_list_unused)
 {
     espalier_file_column *const columns = RECORD(m, COLUMNS, espalier_file_column);
-    columns[1].first_cut = columns[0].first_cut;
-    columns[1].cut_count = columns[0].cut_count;
+    const uint64_t second = columns[1].first_cut > 0 ? columns[1].first_cut : columns[2].first_cut;
+    for (uint32_t i = 1; i < 4; i++) {
+        if (columns[i].first_cut == second) {
+            columns[i].first_cut = columns[0].first_cut;
+            columns[i].cut_count = columns[0].cut_count;
+        }
+    }
 }
 
 const rule_case rule_cases_mask_nodes[] = {
