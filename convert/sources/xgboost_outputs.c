@@ -327,6 +327,7 @@ static bool fill_inputs(espalier_xgboost_import *import)
                                       import->feature_count);
     }
     forest->input = ESPALIER_FOREST_INPUT_FLOAT32;
+    forest->category = ESPALIER_FOREST_CATEGORY_24;
     forest->missing_allowed = true;
     forest->infinite_allowed = true;
     forest->feature_count = (uint32_t)import->feature_count;
