@@ -279,7 +279,7 @@ static espalier_status make_lists(espalier_set_columns *columns, const uint32_t 
                                   const uint32_t *firsts, uint64_t *bytes)
 {
     const espalier_forest *const forest = columns->forest;
-    uint32_t *const own = malloc((size_t)forest->set_count * sizeof *own);
+    uint32_t *const own = calloc(forest->set_count, sizeof *own);
     uint32_t *const starts = calloc((size_t)forest->feature_count + 1, sizeof *starts);
     espalier_status status = own != NULL && starts != NULL ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
     for (uint32_t f = 0; status == ESPALIER_OK && f < forest->feature_count; f++) {
