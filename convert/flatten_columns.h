@@ -52,8 +52,8 @@ uint32_t espalier_columns_cuts_max(const espalier_columns *columns);
 /* Gives every key its columns in a bank; code_max 0: features themselves, else ranks. */
 void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max);
 
-/* What a node tests: the column, and its threshold as it is stored: a code, or in bank FLOAT 2^32 - 1
- * less a word. */
+/* What a node tests: the column, and its threshold as it is stored: a code, or in bank FLOAT
+ * 2^32 - 1 less a word. */
 typedef struct espalier_column_test {
     uint32_t column;
     uint32_t threshold;

@@ -306,8 +306,8 @@ static void emit_row_bytes(const espalier_coder *coder, const uint32_t *left,
     }
     if (coder->twins[ESPALIER_BANK_BYTE]) {
         for (uint32_t i = 0; i < end - first; i++) {
-            bytes[2 * i] = (uint8_t)ranks[first + i];
-            bytes[2 * i + 1] = (uint8_t)left[first + i];
+            bytes[2 * (size_t)i] = (uint8_t)ranks[first + i];
+            bytes[2 * (size_t)i + 1] = (uint8_t)left[first + i];
         }
         return;
     }
@@ -338,8 +338,8 @@ static void emit_row_shorts(const espalier_coder *coder, const uint32_t *left,
     }
     if (coder->twins[ESPALIER_BANK_SHORT]) {
         for (uint32_t i = 0; i < end - first; i++) {
-            shorts[2 * i] = (uint16_t)ranks[first + i];
-            shorts[2 * i + 1] = (uint16_t)left[first + i];
+            shorts[2 * (size_t)i] = (uint16_t)ranks[first + i];
+            shorts[2 * (size_t)i + 1] = (uint16_t)left[first + i];
         }
         return;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Entries of the walk kernels of walk.inc. Includes nothing; wants kernel.h, layout.h and espalier.h
- * before it. A level's file defines LEVEL_NAME, its name, LEVEL_ISA, its number, and
+ * Entries of the walk kernels of walk.inc. Includes nothing; wants kernel.h, layout.h and
+ * espalier.h before it. A level's file defines LEVEL_NAME, its name, LEVEL_ISA, its number, and
  * WALK_LEAST_ROWS, from how many rows on a block pays.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_WALK_ENTRY_H
