@@ -20,7 +20,8 @@ import tempfile
 import numpy as np
 import xgboost as xgb
 
-from proving import BoostedProver
+from proving import ALONE, SKIPPED, BoostedProver
+from real_data import load_real
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
 
 OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:poisson",
@@ -73,6 +74,7 @@ class XGBoostProver(BoostedProver):
 
     def compare_estimator(self, estimator, rows, what):
         """predict without --output, and predict_proba."""
+        self.about("XGBoost", xgb.__version__, type(estimator).__name__)
         source = self.path("estimator.json")
         estimator.save_model(source)
         failed = self.run("convert", source, "-o", self.path("model.espalier"))
@@ -89,9 +91,20 @@ class XGBoostProver(BoostedProver):
             if classifies:
                 self.compare_output("probability", estimator.predict_proba(one), what, True)
 
-    def compare(self, source, rows, dart, what):
+    def compare_alone(self, model, rows):
+        """The trainer with itself, rows one by one."""
+        rows = rows[~np.isinf(rows.astype(np.float32)).any(axis=1)][:20]
+        for kind, asked in (("margin", dict(output_margin=True)), ("value", {})):
+            alone = [model.predict(xgb.DMatrix(rows[i:i + 1]), **asked) for i in range(len(rows))]
+            if alone:
+                self.compare_route(kind, ALONE, model.predict(xgb.DMatrix(rows), **asked),
+                                   np.concatenate(alone))
+
+    def compare(self, source, rows, dart, what, estimator):
         model = xgb.Booster({"nthread": 1})
         model.load_model(source)
+        self.about("XGBoost", xgb.__version__, estimator)
+        self.compare_alone(model, rows)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
         for words in self.convert_layouts(source, what):
@@ -99,14 +112,16 @@ class XGBoostProver(BoostedProver):
                 self.compare_rows(model, dart, one, words)
 
 
-def mix_rows(rng, trees, width, count):
+def mix_rows(rng, trees, data, count):
     """Rows with features on and beside thresholds, and special values."""
+    width = data.shape[1]
     near = {feature: [] for feature in range(width)}
     for tree in trees:
         for node, child in enumerate(tree["left_children"]):
             if child != -1 and np.isfinite(tree["split_conditions"][node]):
                 near[tree["split_indices"][node]] += neighbours(tree["split_conditions"][node])
     rows = rng.randn(count, width)
+    rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
     special = list(SPECIAL) + [np.inf, -np.inf]
     for row in rows[count // 3:]:
         for feature in range(width):
@@ -166,16 +181,22 @@ def make_options(rng, objective):
     return options
 
 
+def make_data(rng):
+    if rng.randint(4) == 0:
+        return load_real(rng)
+    data = rng.randn(int(rng.choice([60, 300, 1000])), int(rng.choice([1, 3, 8, 20])))
+    if rng.randint(2):
+        data = np.round(data * 2) / 2
+    target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
+    if rng.randint(2):
+        data[rng.rand(*data.shape) < 0.2] = np.nan
+    return data, target
+
+
 def prove_models(prover, rng, count, verbose):
     for index in range(count):
         objective = OBJECTIVES[index % len(OBJECTIVES)]
-        width = int(rng.choice([1, 3, 8, 20]))
-        data = rng.randn(int(rng.choice([60, 300, 1000])), width)
-        if rng.randint(2):
-            data = np.round(data * 2) / 2
-        target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
-        if rng.randint(2):
-            data[rng.rand(*data.shape) < 0.2] = np.nan
+        data, target = make_data(rng)
         options = make_options(rng, objective)
         rows = xgb.DMatrix(data)
         make_labels(rng, objective, target, options, rows)
@@ -190,11 +211,12 @@ def prove_models(prover, rng, count, verbose):
             continue
         source = prover.path("trained.json")
         model.save_model(source)
-        asked = mix_rows(rng, trees_of(source), width, 300)
+        asked = mix_rows(rng, trees_of(source), data, 300)
         if UBJSON and rng.randint(2):
             source = prover.path("trained.ubj")
             model.save_model(source)
-        prover.compare(source, asked, options["booster"] == "dart", what)
+        prover.compare(source, asked, options["booster"] == "dart", what,
+                       "Booster, " + options["booster"])
 
 
 # --- Estimators for scikit-learn ------------------------------------------------------------------
@@ -306,8 +328,8 @@ def prove_documents(prover, rng, count):
         source = prover.path("made.json")
         with open(source, "w", encoding="utf-8") as file:
             json.dump(document, file)
-        rows = mix_rows(rng, model["trees"], width, 300)
-        prover.compare(source, rows, False, "document %d" % index)
+        rows = mix_rows(rng, model["trees"], rng.randn(300, width), 300)
+        prover.compare(source, rows, False, "document %d" % index, "document by hand")
 
 
 def main():
@@ -319,6 +341,9 @@ def main():
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
+    if VERSION < (1, 4):
+        print("XGBoost %s has no inplace_predict as asked here" % xgb.__version__)
+        return SKIPPED
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = XGBoostProver(arguments.espalier, folder)
