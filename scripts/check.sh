@@ -13,7 +13,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    fuzz)
+    fidelity fuzz)
 
 passed=0
 failed=0
@@ -108,6 +108,13 @@ step_install() {
 
 step_compile() {
     tests/compile/run_compile.sh
+}
+
+# Every prover with the newest trainers that this machine's Python can install; 77 without them.
+step_fidelity() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    python3 -B tests/interop/fidelity.py --newest --espalier "$BUILD_DIR/release/bin/espalier" \
+        --work "$BUILD_DIR/fidelity"
 }
 
 step_fuzz() {
