@@ -2,11 +2,13 @@
 """Runs every prove_*.py with every set of versions and writes what they compared as a document.
 
     python3 tests/interop/fidelity.py --espalier PATH [--work DIR] [--newest | --only SET]...
-                                      [--output FILE] [--jobs N] [--python X.Y=PATH]...
+                                      [--output FILE] [--jobs N] [--resume] [--python X.Y=PATH]...
 
 Standard library only. Environments are made in the work directory and kept there. --newest takes
 the newest set whose Python is here and leaves with 77 if it cannot be installed. Exit 1 if a prover
 found a difference, or ended without a report; the document is written all the same, and says so.
+--resume goes on with an interrupted matrix: what a prover that has not changed since has found with
+no difference is not done again.
 """
 import argparse
 import collections
@@ -68,18 +70,34 @@ def read_report(path):
         return None
 
 
-def run_prover(work, espalier, versions, interpreter, prover):
-    stem = os.path.join(work, "%s-%s" % (versions, prover[:-3]))
+def find_earlier(stem, versions, prover):
+    """What the run that is to be resumed has done."""
+    done = stem + ".done"
+    if not os.path.exists(done) or (os.path.getmtime(done)
+                                    < os.path.getmtime(os.path.join(HERE, prover))):
+        return None
+    with open(done, encoding="utf-8") as file:
+        state, text = file.read().split("\n", 1)
+    return Run(versions, prover, state, text, read_report(stem + ".json"))
+
+
+def run_prover(arguments, versions, interpreter, prover):
+    stem = os.path.join(arguments.work, "%s-%s" % (versions, prover[:-3]))
+    earlier = find_earlier(stem, versions, prover) if arguments.resume else None
+    if earlier:
+        return earlier
     variables = plain_environment()
     variables["ESPALIER_PROOF_REPORT"] = stem + ".json"
-    if os.path.exists(stem + ".json"):
-        os.remove(stem + ".json")
+    for old in (stem + ".json", stem + ".done"):
+        if os.path.exists(old):
+            os.remove(old)
     start = time.time()
     with open(stem + ".log", "w", encoding="utf-8") as log:
         try:
-            code = subprocess.run([interpreter, os.path.join(HERE, prover), "--espalier", espalier],
-                                  stdout=log, stderr=subprocess.STDOUT, env=variables,
-                                  timeout=PROVER_SECONDS_MAX).returncode
+            code = subprocess.run(
+                [interpreter, os.path.join(HERE, prover), "--espalier",
+                 os.path.abspath(arguments.espalier)], stdout=log, stderr=subprocess.STDOUT,
+                env=variables, timeout=PROVER_SECONDS_MAX).returncode
         except subprocess.TimeoutExpired:
             code = "too slow"
     with open(stem + ".log", encoding="utf-8", errors="replace") as log:
@@ -89,6 +107,9 @@ def run_prover(work, espalier, versions, interpreter, prover):
     text = "\n".join(lines[-40:] if state == "failed" else lines[-1:])
     print("%s, %s: %s, %d s: %s" % (versions, prover, state, time.time() - start, text),
           flush=True)
+    if state != "failed":
+        with open(stem + ".done", "w", encoding="utf-8") as file:
+            file.write(state + "\n" + lines[-1])
     return Run(versions, prover, state, lines[-1], report)
 
 
@@ -104,10 +125,9 @@ def choose_sets(arguments, given):
 
 def run_all(arguments, chosen):
     tasks = [(name, interpreter, prover) for name, (interpreter, _) in chosen.items() if interpreter
-             for prover in provers()]
-    espalier = os.path.abspath(arguments.espalier)
+             for prover in provers()][::-1]  # the newest first
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
-        return list(pool.map(lambda one: run_prover(arguments.work, espalier, *one), tasks))
+        return list(pool.map(lambda one: run_prover(arguments, *one), tasks))
 
 
 def parse_arguments():
@@ -118,6 +138,7 @@ def parse_arguments():
     parser.add_argument("--newest", action="store_true", help="the newest set that can be had")
     parser.add_argument("--only", action="append", choices=list(VERSION_SETS), metavar="SET")
     parser.add_argument("--output", metavar="FILE", help="write the document")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted matrix")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
                         help="an interpreter that is not on PATH as pythonX.Y")

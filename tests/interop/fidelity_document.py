@@ -15,13 +15,13 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 - **Models** are trained at random over losses, sizes and shapes, on made data and on scikit-learn's
   measured data, and made by hand where training does not give what a file may hold. Each is
   converted in every layout that can hold it, and asked for every output.
-- **Rows** are the data's and random ones, with missing values and infinities where the trainer takes
-  them, values on thresholds and one unit in the last place to each side, in float32 and in float64,
-  zeros of both signs, denormal numbers, the largest.
+- **Rows** are the data's and random ones, with missing values and infinities where the trainer
+  takes them, values on thresholds and one unit in the last place to each side, in float32 and in
+  float64, zeros of both signs, denormal numbers, the largest.
 - **Reference**: the trainer that made the model, by the route its object takes, one thread, at
   least two rows.
-- **Rows** and **numbers** in the tables count comparisons, so those of every layout. **May differ**:
-  by how many units in the last place of the trainer's type; 0, but for what goes through exp, log
+- **Rows** and **numbers** in the tables count comparisons, so those of every layout; `predict` is
+  what is answered when no output is asked for. **May differ**: by how many units in the last place of the trainer's type; 0, but for what goes through exp, log
   or pow, which may differ by 2 (`1 - p` has the units of p). What is allowed and why:
   [semantics.md](semantics.md).
 """
@@ -124,7 +124,7 @@ def write_details(counts):
         lines = [(estimator, output, version, line["rows"], line["numbers"], allowed,
                   line["differing"], line["ulp"])
                  for (name, version, estimator, output, allowed), line in sorted(
-                     counts.items(), key=lambda one: (one[0][0], one[0][2:], version_key(one[0][1])))
+                     counts.items(), key=lambda one: (one[0][2:], version_key(one[0][1])))
                  if name == trainer]
         yield from table(("estimator", "output", "version", "rows", "numbers", "may differ",
                           "differing", "worst ulp"), lines, 3)

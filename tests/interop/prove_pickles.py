@@ -173,6 +173,12 @@ def xgboost_models(rng, data, target):
     names = ["first", "second name", "\u00e4", "d", "e", "f"]
     yield "named Booster", xgb.train({"max_depth": 3, "verbosity": 0},
                                      xgb.DMatrix(data, target, feature_names=names), 5)
+    marked = np.where(np.isnan(data), -999.0, data)
+    yield "missing is -999", xgb.XGBClassifier(missing=-999, **options).fit(marked, two)
+    yield "missing is 0.1", xgb.XGBRegressor(missing=0.1, **options).fit(
+        np.where(np.isnan(data), 0.1, data), target)
+    yield "missing is 0", xgb.XGBRegressor(missing=0, **options).fit(
+        np.nan_to_num(data), target)
     yield "search", GridSearchCV(xgb.XGBClassifier(**options), {"max_depth": [2, 3]},
                                  cv=2).fit(data, two)
 
@@ -236,8 +242,8 @@ def booster_of(model):
     return model
 
 
-def matrix_of(booster, rows):
-    return xgb.DMatrix(rows, feature_names=booster.feature_names)
+def matrix_of(booster, rows, missing=np.nan):
+    return xgb.DMatrix(rows, feature_names=booster.feature_names, missing=missing)
 
 
 def margins_of(model, rows):
@@ -255,7 +261,9 @@ def leaves_of(model, rows):
     if lgb and isinstance(booster, lgb.Booster):
         leaves = booster.predict(rows, pred_leaf=True, num_iteration=-1)
     else:
-        leaves = booster.predict(matrix_of(booster, rows), pred_leaf=True)
+        missing = getattr(model, "missing", None)
+        leaves = booster.predict(matrix_of(booster, rows, np.nan if missing is None else missing),
+                                 pred_leaf=True)
     return leaves.reshape(len(rows), -1).astype(np.int64)
 
 
@@ -362,6 +370,9 @@ def dumps(model, rng, everything):
 def prove(prover, rng, library, models, data, target):
     for index, (name, model) in enumerate(models(rng, data, target)):
         rows = make_rows(rng, data, thresholds_of(booster_of(model)) if boosts(model) else [])
+        missing = getattr(model, "missing", None)
+        if missing is not None and missing == missing:
+            rows = np.where(np.isnan(rows) | (rng.rand(*rows.shape) < 0.2), missing, rows)
         for form, content in dumps(model, rng, index < 2):
             what = "%s, %s, %s" % (library, form, name)
             if prover.verbose:

@@ -219,6 +219,32 @@ def prove_models(prover, rng, count, verbose):
                        "Booster, " + options["booster"])
 
 
+# --- Numbers that mean missing --------------------------------------------------------------------
+
+def prove_missing(prover, rng):
+    """What a matrix is told of, and no file keeps: convert --missing."""
+    for missing in (-999.0, 0.0, 0.1, 1e30, np.inf, -1.0):
+        data = np.round(rng.randn(500, 5) * 2) / 2
+        data[rng.rand(*data.shape) < 0.3] = missing
+        rows = xgb.DMatrix(data, rng.rand(500) + (data[:, 0] == missing), missing=missing)
+        model = xgb.train({"nthread": 1, "max_depth": 4, "tree_method": "exact"}, rows, 8)
+        model.save_model(prover.path("trained.json"))
+        asked = data.copy()
+        asked[rng.rand(*data.shape) < 0.05] = np.nan
+        asked[:5] = -0.0
+        if np.isfinite(missing):
+            asked[5:10] = np.nextafter(np.float32(missing), np.float32(5))
+        prover.about("XGBoost", xgb.__version__, "Booster, missing=")
+        for words in prover.convert_layouts(prover.path("trained.json"), "missing=%g" % missing,
+                                            "--missing", repr(float(missing))):
+            for one in (asked, asked.astype(np.float32), np.asfortranarray(asked), asked[-1:]):
+                np.save(prover.path("rows.npy"), one)
+                matrix = xgb.DMatrix(one, missing=missing)
+                prover.compare_output("margin", model.predict(matrix, output_margin=True), words)
+                leaf = model.predict(matrix, pred_leaf=True).reshape(len(one), -1)
+                prover.compare_output("leaf", leaf.astype(np.int64), words)
+
+
 # --- Estimators for scikit-learn ------------------------------------------------------------------
 
 def make_estimators(width):
@@ -349,6 +375,7 @@ def main():
         prover = XGBoostProver(arguments.espalier, folder)
         prove_models(prover, rng, arguments.models, arguments.verbose)
         prove_documents(prover, rng, arguments.documents)
+        prove_missing(prover, rng)
         if VERSION >= (1, 6):
             prove_wrappers(prover, rng, arguments.wrappers, arguments.verbose)
     return prover.report("XGBoost " + xgb.__version__)

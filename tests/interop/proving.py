@@ -100,10 +100,11 @@ class Prover:
                           self.path("found.npy"), *options)
         return (failed, None) if failed else (None, np.load(self.path("found.npy")))
 
-    def convert_layouts(self, source, what):
-        """Makes model.espalier in one layout after the other; yields words for each."""
+    def convert_layouts(self, source, what, *more):
+        """Makes model.espalier in one layout after the other; yields words for each. more: further
+        options."""
         for layout in LAYOUTS:
-            options = ["--layout", layout] if layout != "automatic" else []
+            options = list(more) + (["--layout", layout] if layout != "automatic" else [])
             failed = self.run("convert", source, "-o", self.path("model.espalier"), *options)
             if failed and layout == "mask" and "cannot hold it" in failed:
                 self.refused += 1

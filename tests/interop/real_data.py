@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measured data that scikit-learn brings along, for the provers; no downloads, no made-up numbers."""
+"""Measured data that scikit-learn brings along, for the provers; nothing is downloaded."""
 import numpy as np
 from sklearn.datasets import (load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine)
 
