@@ -2,13 +2,14 @@
 """Runs every prove_*.py with every set of versions and writes what they compared as a document.
 
     python3 tests/interop/fidelity.py --espalier PATH [--work DIR] [--newest | --only SET]...
-                                      [--output FILE] [--jobs N] [--resume] [--python X.Y=PATH]...
+                                      [--output FILE] [--jobs N] [--resume] [--share FRACTION]
+                                      [--python X.Y=PATH]...
 
 Standard library only. Environments are made in the work directory and kept there. --newest takes
 the newest set whose Python is here and leaves with 77 if it cannot be installed. Exit 1 if a prover
 found a difference, or ended without a report; the document is written all the same, and says so.
 --resume goes on with an interrupted matrix: what a prover that has not changed since has found with
-no difference is not done again.
+no difference is not done again. --share takes a part of the models; the document says so.
 """
 import argparse
 import collections
@@ -88,6 +89,7 @@ def run_prover(arguments, versions, interpreter, prover):
         return earlier
     variables = plain_environment()
     variables["ESPALIER_PROOF_REPORT"] = stem + ".json"
+    variables["ESPALIER_PROOF_SHARE"] = "%g" % arguments.share
     for old in (stem + ".json", stem + ".done"):
         if os.path.exists(old):
             os.remove(old)
@@ -139,6 +141,8 @@ def parse_arguments():
     parser.add_argument("--only", action="append", choices=list(VERSION_SETS), metavar="SET")
     parser.add_argument("--output", metavar="FILE", help="write the document")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted matrix")
+    parser.add_argument("--share", type=float, default=1.0, metavar="FRACTION",
+                        help="of all models")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
                         help="an interpreter that is not on PATH as pythonX.Y")

@@ -21,9 +21,9 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 - **Reference**: the trainer that made the model, by the route its object takes, one thread, at
   least two rows.
 - **Rows** and **numbers** in the tables count comparisons, so those of every layout; `predict` is
-  what is answered when no output is asked for. **May differ**: by how many units in the last place of the trainer's type; 0, but for what goes through exp, log
-  or pow, which may differ by 2 (`1 - p` has the units of p). What is allowed and why:
-  [semantics.md](semantics.md).
+  what is answered when no output is asked for. **May differ**: by how many units in the last place
+  of the trainer's type; 0, but for what goes through exp, log or pow, which may differ by 2
+  (`1 - p` has the units of p). What is allowed and why: [semantics.md](semantics.md).
 """
 
 NUMBERS = ("rows", "numbers", "differing")
@@ -77,8 +77,10 @@ def write_sets(runs, sets, reasons):
         failed = [one.prover for one in runs if one.versions == name and one.state == "failed"]
         state = "not installed: " + reason if reason else "found a difference, or failed: " + \
             ", ".join(failed) if failed else "no difference beyond what is allowed"
-        lines.append((name, python, pins.replace("==", " "), state))
-    yield from table(("set", "Python", "packages", "outcome"), lines, 4)
+        shares = sorted({"%g %%" % (100 * one.report.get("share", 1)) for one in runs
+                         if one.versions == name and one.report})
+        lines.append((name, python, pins.replace("==", " "), " and ".join(shares), state))
+    yield from table(("set", "Python", "packages", "of all models", "outcome"), lines, 5)
     skipped = [(one.versions, "`%s`" % one.prover, one.text)
                for one in runs if one.state == "skipped"]
     if skipped:

@@ -30,7 +30,7 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
                               IsolationForest)
 
 from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
-from proving import ALONE, Prover
+from proving import ALONE, Prover, share
 from real_data import load_real
 
 warnings.filterwarnings("ignore")
@@ -298,7 +298,8 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = BoostingProver(arguments.espalier, folder)
-        prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+        prove_models(prover, arguments.seed, share(arguments.models), arguments.only,
+                     arguments.verbose)
     return prover.report("scikit-learn " + sklearn.__version__)
 
 

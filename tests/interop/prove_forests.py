@@ -25,7 +25,7 @@ from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTr
                           ExtraTreeRegressor)
 
 from fixture_set import FLOAT32_MAX, answers, neighbours, trees_of, write_npy
-from proving import ALONE, THREADS, Prover
+from proving import ALONE, THREADS, Prover, share
 from real_data import load_real
 
 warnings.filterwarnings("ignore")
@@ -194,7 +194,7 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = ForestProver(arguments.espalier, folder)
-        prove_models(prover, arguments.seed, arguments.models, arguments.verbose)
+        prove_models(prover, arguments.seed, share(arguments.models), arguments.verbose)
     show_threads(prover, arguments.seed)
     return prover.report("scikit-learn " + sklearn.__version__)
 

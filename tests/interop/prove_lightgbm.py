@@ -20,7 +20,7 @@ import tempfile
 import lightgbm as lgb
 import numpy as np
 
-from proving import ALONE, BoostedProver
+from proving import ALONE, BoostedProver, share
 from real_data import load_real
 from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
 
@@ -238,8 +238,8 @@ def main():
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = LightGBMProver(arguments.espalier, folder)
-        prove_models(prover, rng, arguments.models, arguments.verbose)
-        prove_texts(prover, rng, arguments.texts)
+        prove_models(prover, rng, share(arguments.models), arguments.verbose)
+        prove_texts(prover, rng, share(arguments.texts))
     return prover.report("LightGBM " + lgb.__version__)
 
 

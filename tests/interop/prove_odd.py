@@ -5,9 +5,9 @@
 
 Runs inside an environment with scikit-learn and, if they are there, XGBoost and LightGBM; not part
 of the test suite. --models is the number for each trainer. A training takes some oddities of a
-list: one row or two, one class, two hundred classes, constant features, features of one value and NaN,
-huge, denormal and neighbouring values, duplicate rows, trees that may not split. What a trainer
-refuses to train is counted and left. Each model is converted in one layout, another from model to
+list: one row or two, one class, two hundred classes, constant features, features of one value and
+NaN, huge, denormal and neighbouring values, duplicate rows, trees that may not split. What a
+trainer refuses to train is counted and left. Each model is converted in one layout, another from model to
 model, and asked for its outputs; what goes through exp may differ by 2 ulp, all else not at all.
 The seed of a difference is printed with it; exit 1 if there is any.
 """
@@ -41,7 +41,7 @@ except ImportError:
     lgb = None
 
 from fixture_set import FLOAT32_MAX, fixed_width, write_npy
-from proving import LAYOUTS, Prover
+from proving import LAYOUTS, Prover, share
 
 warnings.filterwarnings("ignore")
 
@@ -348,7 +348,7 @@ def main():
     print("seed %d" % arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = OddProver(arguments.espalier, folder)
-        prove(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+        prove(prover, arguments.seed, share(arguments.models), arguments.only, arguments.verbose)
     return prover.report("seed %d, %s, %d not converted, as documented" % (
         arguments.seed, ", ".join("%d of %s %s (%d not trained)" % (
             prover.models[name], name, module.__version__, prover.untrained[name])

@@ -20,7 +20,7 @@ import tempfile
 import numpy as np
 import xgboost as xgb
 
-from proving import ALONE, SKIPPED, BoostedProver
+from proving import ALONE, SKIPPED, BoostedProver, share
 from real_data import load_real
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
 
@@ -373,11 +373,11 @@ def main():
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = XGBoostProver(arguments.espalier, folder)
-        prove_models(prover, rng, arguments.models, arguments.verbose)
-        prove_documents(prover, rng, arguments.documents)
+        prove_models(prover, rng, share(arguments.models), arguments.verbose)
+        prove_documents(prover, rng, share(arguments.documents))
         prove_missing(prover, rng)
         if VERSION >= (1, 6):
-            prove_wrappers(prover, rng, arguments.wrappers, arguments.verbose)
+            prove_wrappers(prover, rng, share(arguments.wrappers), arguments.verbose)
     return prover.report("XGBoost " + xgb.__version__)
 
 

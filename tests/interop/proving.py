@@ -4,7 +4,8 @@ layout, comparing outputs with the trainer's, and counting what was compared for
 is all it needs; Python 3.6 runs it.
 
 A prover says with about() whose numbers come next; compare_output() counts them. Where
-ESPALIER_PROOF_REPORT names a file, all counts are written there when the process ends.
+ESPALIER_PROOF_REPORT names a file, all counts are written there when the process ends. With a
+fraction in ESPALIER_PROOF_SHARE provers take that part of their models.
 """
 import atexit
 import collections
@@ -23,6 +24,15 @@ THREADS = "two threads, not one"
 SKIPPED = 77  # exit code of a prover that cannot work with these versions
 
 Subject = collections.namedtuple("Subject", "trainer version estimator")
+
+
+def share(count):
+    """So many of `count` models as ESPALIER_PROOF_SHARE, a fraction, asks for; at least one."""
+    return max(1, round(count * share_asked()))
+
+
+def share_asked():
+    return float(os.environ.get("ESPALIER_PROOF_SHARE", "1"))
 
 
 def ulps_between(kind, found, wanted, scale=None):
@@ -167,7 +177,8 @@ class Prover:
         routes = [dict(vars(one), subject=subject, output=kind, route=route)
                   for (subject, kind, route), one in sorted(self.routes.items())]
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({"findings": self.findings, "counts": lines, "routes": routes}, file)
+            json.dump({"findings": self.findings, "share": share_asked(), "counts": lines,
+                       "routes": routes}, file)
 
 
 class BoostedProver(Prover):
