@@ -81,8 +81,11 @@ static double load_value(const counting *c, size_t row, uint32_t feature)
     return c->is_float32 ? (double)(float)value : value;
 }
 
-static bool goes_left(const espalier_node *node, double value)
+static bool goes_left(const counting *c, const espalier_node *node, double value)
 {
+    if (node->is_set != 0) {
+        return espalier_model_set_left(c->model, node, value) != 0;
+    }
     if (node->missing == ESPALIER_MISSING_NEVER) {
         return (isnan(value) ? 0.0 : value) <= node->threshold;
     }
@@ -130,7 +133,7 @@ static bool follow(counting *c, uint32_t tree_index, const espalier_tree_info *t
         }
         c->visits++;
         const double value = load_value(c, row, node.feature);
-        position = goes_left(&node, value) ? node.left : node.right;
+        position = goes_left(c, &node, value) ? node.left : node.right;
     }
     return true;
 }

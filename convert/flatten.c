@@ -98,6 +98,18 @@ static espalier_status find_columns(espalier_flattening *work)
                                              : status;
 }
 
+static espalier_status find_sets(espalier_flattening *work)
+{
+    uint64_t bytes = 0;
+    const espalier_status status =
+        espalier_set_columns_init(&work->columns.sets, work->forest, &bytes);
+    return status == ESPALIER_ERROR_LIMIT
+               ? espalier_flatten_fail_limit(work, "bytes of categories by sets", bytes,
+                                             ESPALIER_SET_BYTES_MAX)
+           : status == ESPALIER_ERROR_MEMORY ? espalier_flatten_fail_memory(work, "categories")
+                                             : status;
+}
+
 static espalier_status make_columns(espalier_flattening *work)
 {
     if (work->columns.column_count > ESPALIER_LIMIT_COLUMNS) {
@@ -147,6 +159,9 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
         status = find_columns(&work);
     }
     if (status == ESPALIER_OK) {
+        status = find_sets(&work);
+    }
+    if (status == ESPALIER_OK) {
         status = espalier_flatten_choose(&work, layout);
     }
     for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == ESPALIER_OK; i++) {
@@ -172,7 +187,7 @@ void espalier_flat_free(espalier_flat *flat)
     espalier_flat_bytes *const sections[] = {
         &flat->stages,    &flat->outputs,       &flat->columns,      &flat->trees,
         &flat->constants, &flat->feature_names, &flat->class_labels, &flat->nodes,
-        &flat->leaves,    &flat->cuts,          &flat->node_numbers,
+        &flat->leaves,    &flat->cuts,          &flat->node_numbers, &flat->sets,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -204,6 +219,7 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         FLAT_SECTION(ESPALIER_SECTION_LEAVES, ESPALIER_SECTION_REQUIRED, leaves),
         FLAT_SECTION(ESPALIER_SECTION_CUTS, ESPALIER_SECTION_REQUIRED, cuts),
         FLAT_SECTION(ESPALIER_SECTION_NODE_NUMBERS, ESPALIER_SECTION_REQUIRED, node_numbers),
+        FLAT_SECTION(ESPALIER_SECTION_SETS, ESPALIER_SECTION_REQUIRED, sets),
 #undef FLAT_SECTION
     };
     uint32_t count = 0;

@@ -24,11 +24,14 @@ typedef struct forest_shape {
     uint64_t columns_byte;  /* columns with codes of one byte; UINT64_MAX: not counted */
     uint64_t columns_short; /* of two bytes */
     uint32_t cuts_max;      /* of the column with the most; 0: not counted */
+    bool has_sets;          /* of categories, which only WALK can hold */
 } forest_shape;
 
 static forest_shape measure_shape(const espalier_forest *forest)
 {
-    forest_shape shape = {.columns_byte = UINT64_MAX, .columns_short = UINT64_MAX};
+    forest_shape shape = {.columns_byte = UINT64_MAX,
+                          .columns_short = UINT64_MAX,
+                          .has_sets = forest->set_count > 0};
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         const espalier_forest_tree *const tree = &forest->trees[i];
         const uint64_t leaves = ((uint64_t)tree->node_count + 1) / 2;
@@ -82,8 +85,8 @@ static uint32_t choose_layout(const espalier_forest *forest, const forest_shape 
                                                      : shape->decisions + forest->tree_count;
     const uint64_t value_bytes = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? 4 : 8;
     const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
-    return holds && shape->decisions > 0 && fits_columns(shape) && fits_cuts(shape) &&
-                   rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
+    return holds && !shape->has_sets && shape->decisions > 0 && fits_columns(shape) &&
+                   fits_cuts(shape) && rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
                ? mask
                : ESPALIER_FILE_WALK;
 }
@@ -112,6 +115,12 @@ static espalier_status check_asked(const espalier_flattening *work, uint32_t lay
     if (shape->decisions == 0) {
         return espalier_error_set(work->error, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
                                   "%s: the %s layout cannot hold it: no tree decides anything",
+                                  work->source, name);
+    }
+    if (shape->has_sets) {
+        return espalier_error_set(work->error, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: the %s layout cannot hold it: it has splits on categories, "
+                                  "which the walk layout holds",
                                   work->source, name);
     }
     if (layout == ESPALIER_FILE_HEAP && shape->depth_max > ESPALIER_HEAP_LEVELS) {
@@ -148,7 +157,7 @@ static bool may_be_mask(const forest_shape *shape)
 static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, forest_shape *shape)
 {
     const bool wide = work->forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
-    const bool mask = asked != ESPALIER_LAYOUT_WALK && may_be_mask(shape);
+    const bool mask = asked != ESPALIER_LAYOUT_WALK && !shape->has_sets && may_be_mask(shape);
     if (!wide && !mask) {
         return ESPALIER_OK;
     }
@@ -171,6 +180,10 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
                        "walk, as asked for: serves trees of any depth and width");
     } else if (shape->decisions == 0) {
         (void)snprintf(flat->why, sizeof flat->why, "walk: no tree decides anything");
+    } else if (shape->has_sets) {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: splits on categories, %u words of sets a row",
+                       (unsigned)work->columns.sets.column_count);
     } else if (!may_be_mask(shape)) {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: trees of up to %u levels and %llu leaves; masks hold %u or %u",

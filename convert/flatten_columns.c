@@ -5,6 +5,7 @@
  */
 #include "convert/flatten_columns.h"
 
+#include "convert/sets.h"
 #include "format/word.h"
 
 #include <math.h>
@@ -28,6 +29,12 @@ static uint32_t find_missing(const espalier_forest *forest, uint64_t node)
     }
 }
 
+/* Whether a node compares its feature with a threshold. */
+static bool has_threshold(const espalier_forest *forest, uint64_t node)
+{
+    return forest->left[node] != ESPALIER_FOREST_LEAF && !espalier_forest_has_set(forest, node);
+}
+
 static uint64_t find_place(const espalier_forest *forest, uint64_t node)
 {
     return forest->feature[node] * MISSING_RULES + find_missing(forest, node);
@@ -49,7 +56,7 @@ espalier_status espalier_columns_init(espalier_columns *columns, const espalier_
         return ESPALIER_ERROR_MEMORY;
     }
     for (uint64_t i = 0; i < forest->node_count; i++) {
-        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+        if (has_threshold(forest, i)) {
             columns->key_of[find_place(forest, i)] = 1;
         }
     }
@@ -80,6 +87,7 @@ void espalier_columns_free(espalier_columns *columns)
     free(columns->key_of);
     free(columns->keys);
     free(columns->cuts);
+    espalier_set_columns_free(&columns->sets);
     memset(columns, 0, sizeof *columns);
 }
 
@@ -121,7 +129,7 @@ espalier_status espalier_columns_collect(espalier_columns *columns)
 {
     const espalier_forest *const forest = columns->forest;
     for (uint64_t i = 0; i < forest->node_count; i++) {
-        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+        if (has_threshold(forest, i)) {
             find_key(columns, i)->test_count++;
         }
     }
@@ -136,7 +144,7 @@ espalier_status espalier_columns_collect(espalier_columns *columns)
         return ESPALIER_ERROR_MEMORY;
     }
     for (uint64_t i = 0; i < forest->node_count; i++) {
-        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+        if (has_threshold(forest, i)) {
             columns->cuts[find_key(columns, i)->test_count++] = find_cut(forest, i);
         }
     }
@@ -223,11 +231,15 @@ static void share_lists(espalier_columns *columns)
 
 /*
  * Whether every feature gets both columns: rows without NaN, which is most of them, then share one
- * cell for the two, at the price of columns that no node tests. A quarter more is worth it.
+ * cell for the two, at the price of columns that no node tests. A quarter more is worth it. Sets
+ * have no pairs.
  */
 static bool pairs_pay(const espalier_columns *columns)
 {
     uint32_t features = 0;
+    if (columns->sets.list_count > 0) {
+        return false;
+    }
     for (uint32_t i = 0; i < columns->key_count; i++) {
         const espalier_column_key *const key = &columns->keys[i];
         if (key->missing > ESPALIER_MISSING_LEFT) {
@@ -268,6 +280,10 @@ void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t c
         key->first_column = next;
         next += code_max != 0 ? count_segments(key->cut_count, code_max) : 1;
     }
+    for (uint32_t i = 0; i < columns->sets.list_count; i++) {
+        columns->sets.lists[i].first_column = next;
+        next += columns->sets.lists[i].word_count;
+    }
     columns->column_count = next;
 }
 
@@ -287,8 +303,22 @@ static uint32_t find_rank(const double *cuts, uint32_t count, double cut)
     return low;
 }
 
+/* The word of a set's feature, and the bit in it. */
+static espalier_column_test find_set_test(const espalier_set_columns *sets, uint64_t node)
+{
+    const uint32_t set = sets->forest->set[node];
+    const uint32_t bit = sets->bit_of[set];
+    const espalier_set_list *const list =
+        &sets->lists[sets->list_of[sets->forest->sets[set].feature] - 1];
+    return (espalier_column_test){list->first_column + bit / ESPALIER_SET_BITS,
+                                  ESPALIER_SET_TEST + bit % ESPALIER_SET_BITS};
+}
+
 espalier_column_test espalier_columns_test(const espalier_columns *columns, uint64_t node)
 {
+    if (espalier_forest_has_set(columns->forest, node)) {
+        return find_set_test(&columns->sets, node);
+    }
     const espalier_column_key *const key = find_key(columns, node);
     espalier_column_test test = {key->first_column, 0};
     if (columns->code_max == 0) {
@@ -365,8 +395,11 @@ static espalier_status make_cuts(const espalier_columns *columns, espalier_flat 
     const bool narrow = columns->forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
     const uint64_t item_bytes = narrow ? sizeof(float) : sizeof(double);
     uint64_t items = 0;
-    for (uint32_t i = 0; i < columns->key_count; i++) {
+    for (uint32_t i = 0; columns->code_max != 0 && i < columns->key_count; i++) {
         items += columns->keys[i].shares ? 0 : count_items(columns->keys[i].cut_count);
+    }
+    for (uint32_t i = 0; i < columns->sets.list_count; i++) {
+        items += count_items(columns->sets.lists[i].cut_count);
     }
     if (items == 0) {
         return ESPALIER_OK;
@@ -377,7 +410,7 @@ static espalier_status make_cuts(const espalier_columns *columns, espalier_flat 
     }
     flat->cuts = (espalier_flat_bytes){data, items * item_bytes};
     uint64_t first = 0;
-    for (uint32_t i = 0; i < columns->key_count; i++) {
+    for (uint32_t i = 0; columns->code_max != 0 && i < columns->key_count; i++) {
         const espalier_column_key *const key = &columns->keys[i];
         if (key->shares) {
             continue;
@@ -386,7 +419,58 @@ static espalier_status make_cuts(const espalier_columns *columns, espalier_flat 
                    narrow);
         first += count_items(key->cut_count);
     }
+    for (uint32_t i = 0; i < columns->sets.list_count; i++) {
+        const espalier_set_list *const list = &columns->sets.lists[i];
+        store_list(data + first * item_bytes, list->cuts, list->cut_count, narrow);
+        first += count_items(list->cut_count);
+    }
     return ESPALIER_OK;
+}
+
+/* The matrices of all features, one behind the other. */
+static espalier_status make_sets(const espalier_set_columns *sets, espalier_flat *flat)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < sets->list_count; i++) {
+        const espalier_set_list *const list = &sets->lists[i];
+        bytes += espalier_set_bytes(list->cut_count, list->word_count);
+    }
+    if (bytes == 0) {
+        return ESPALIER_OK;
+    }
+    uint8_t *const data = malloc((size_t)bytes);
+    if (data == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    flat->sets = (espalier_flat_bytes){data, bytes};
+    uint64_t first = 0;
+    for (uint32_t i = 0; i < sets->list_count; i++) {
+        const espalier_set_list *const list = &sets->lists[i];
+        const uint64_t own = espalier_set_bytes(list->cut_count, list->word_count);
+        memcpy(data + first, list->matrix, (size_t)own);
+        first += own;
+    }
+    return ESPALIER_OK;
+}
+
+/* The records of the columns of sets, whose cuts begin at first_cut. */
+static void store_set_records(const espalier_set_columns *sets, uint64_t first_cut, bool narrow,
+                              espalier_file_column *records)
+{
+    for (uint32_t i = 0; i < sets->list_count; i++) {
+        const espalier_set_list *const list = &sets->lists[i];
+        for (uint32_t word = 0; word < list->word_count; word++) {
+            records[list->first_column + word] = (espalier_file_column){
+                .kind = ESPALIER_COLUMN_SET,
+                .feature = list->feature,
+                .bank = ESPALIER_BANK_FLOAT,
+                .first_cut = first_cut,
+                .cut_count = list->cut_count,
+                .segment = word,
+            };
+        }
+        first_cut += count_items(list->cut_count) * (narrow ? 4 : 8);
+    }
 }
 
 espalier_status espalier_columns_sections(const espalier_columns *columns, espalier_flat *flat)
@@ -426,5 +510,7 @@ espalier_status espalier_columns_sections(const espalier_columns *columns, espal
             other->missing = ESPALIER_MISSING_RIGHT + (key->first_column % 2 == 0);
         }
     }
-    return codes ? make_cuts(columns, flat) : ESPALIER_OK;
+    store_set_records(&columns->sets, first_cut, narrow, records);
+    const espalier_status status = make_cuts(columns, flat);
+    return status == ESPALIER_OK ? make_sets(&columns->sets, flat) : status;
 }

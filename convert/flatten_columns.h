@@ -7,6 +7,7 @@
 #define ESPALIER_CONVERT_FLATTEN_COLUMNS_H
 
 #include "convert/flatten.h"
+#include "convert/flatten_sets.h"
 #include "convert/forest.h"
 
 #include <stdbool.h>
@@ -29,12 +30,14 @@ typedef struct espalier_columns {
     uint32_t key_count;
     double *cuts; /* ascending per key; NULL: not collected */
     uint32_t bank;
-    uint32_t code_max;     /* codes 0 to this one; 0: no codes, the feature itself */
-    uint32_t column_count; /* of the bank, leaf columns included */
-    bool paired;           /* two columns for every feature, NaN right and NaN left */
+    uint32_t code_max;         /* codes 0 to this one; 0: no codes, the feature itself */
+    uint32_t column_count;     /* of the bank, leaf columns and those of sets included */
+    bool paired;               /* two columns for every feature, NaN right and NaN left */
+    espalier_set_columns sets; /* behind all others, in bank FLOAT */
 } espalier_columns;
 
-/* Finds the keys. Status: LIMIT (columns, in *count_out), MEMORY. Free also after a failure. */
+/* Finds the keys. Status: LIMIT (columns, in *count_out), MEMORY. Free also after a failure. `sets`
+ * are made by espalier_set_columns_init. */
 espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
                                       uint64_t *count_out);
 void espalier_columns_free(espalier_columns *columns);
@@ -57,7 +60,7 @@ typedef struct espalier_column_test {
 } espalier_column_test;
 espalier_column_test espalier_columns_test(const espalier_columns *columns, uint64_t node);
 
-/* The sections COLUMNS and CUTS. Status: MEMORY. */
+/* The sections COLUMNS, CUTS and SETS. Status: MEMORY. */
 espalier_status espalier_columns_sections(const espalier_columns *columns, espalier_flat *flat);
 
 #endif

@@ -6,6 +6,7 @@
 #include "convert/forest.h"
 
 #include "convert/plan.h"
+#include "convert/sets.h"
 #include "format/error.h"
 
 #include <float.h>
@@ -65,12 +66,33 @@ static espalier_status claim_child(const tree_check *check, uint32_t node, uint3
     return ESPALIER_OK;
 }
 
+/* A node with a set is one of its feature, and has no rules of its own. */
+static espalier_status check_set(const tree_check *check, uint64_t at, uint32_t node)
+{
+    const espalier_forest *forest = check->forest;
+    const uint32_t set = forest->set[at];
+    if (set >= forest->set_count || forest->sets[set].feature != forest->feature[at]) {
+        return fail_node(check, node, "there is no set of categories", set);
+    }
+    if (forest->missing_left[at] != 0 ||
+        (forest->missing_rule != NULL && forest->missing_rule[at] != 0)) {
+        return fail_node(check, node, "a missing rule beside that of its set", set);
+    }
+    return ESPALIER_OK;
+}
+
 static espalier_status check_split(const tree_check *check, uint64_t at, uint32_t node,
                                    uint32_t node_count)
 {
     const espalier_forest *forest = check->forest;
     if (forest->feature[at] >= forest->feature_count) {
         return fail_node(check, node, "there is no feature", forest->feature[at]);
+    }
+    if (espalier_forest_has_set(forest, at)) {
+        const espalier_status status = check_set(check, at, node);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
     }
     if (isnan(forest->threshold[at])) {
         return fail_node(check, node, "the threshold is NaN for feature", forest->feature[at]);
@@ -304,7 +326,8 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
                                          espalier_error *error_out)
 {
     tree_check check = {forest, source, error_out, 0, NULL};
-    espalier_status status = check_outputs(&check);
+    const char *const fault = espalier_forest_find_set_fault(forest);
+    espalier_status status = fault == NULL ? check_outputs(&check) : fail_forest(&check, fault);
     status = status == ESPALIER_OK ? check_sums(&check) : status;
     if (status != ESPALIER_OK) {
         return status;
@@ -357,6 +380,13 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->cover);
     free(forest->missing_left);
     free(forest->missing_rule);
+    free(forest->set);
+    free(forest->sets);
+    free(forest->members);
+    for (uint32_t i = 0; forest->codes != NULL && i < forest->feature_count; i++) {
+        free(forest->codes[i].values);
+    }
+    free(forest->codes);
     free(forest->number);
     free(forest->leaf_values);
     free(forest->tree_slot);

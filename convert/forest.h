@@ -7,6 +7,7 @@
  * A row in the trainer: with input FLOAT32 each feature x is cast to float32 (to nearest even);
  * with flush_tiny, a magnitude of at most 1e-35f becomes 0. At node i, what its missing rule calls
  * missing goes left iff missing_left[i]; otherwise the row goes left iff (double)x <= threshold[i].
+ * A node with a set asks for x's category instead: see espalier_forest_set.
  * A trainer that asks x < t on float32 is x <= the float32 below t. Every leaf value is added to
  * the values of the tree's slot, in the order of the trees, in the accumulator's type, from
  * `start`.
@@ -51,6 +52,38 @@ typedef enum espalier_forest_missing {
     ESPALIER_FOREST_MISSING_NEVER = 1, /* nothing: NaN counts as 0 and is compared */
     ESPALIER_FOREST_MISSING_ZERO = 2   /* NaN and any magnitude of at most 1e-35f */
 } espalier_forest_missing;
+
+/*
+ * Which category a number is. `x` is without its fraction; what is no category is in no set. With
+ * espalier_forest_codes the number says nothing of this: its place among the feature's is the
+ * category.
+ */
+typedef enum espalier_forest_category {
+    ESPALIER_FOREST_CATEGORY_INT32 = 0, /* LightGBM: above -1 and below 2^31 */
+    ESPALIER_FOREST_CATEGORY_24 = 1,    /* XGBoost: from 0 on and below 2^24 */
+    ESPALIER_FOREST_CATEGORY_8 = 2,     /* HistGradientBoosting: from 0 on and below 256; */
+    ESPALIER_FOREST_CATEGORY_UINT8 = 3  /* before 1.2: above -1 and below 256 */
+} espalier_forest_category;
+
+#define ESPALIER_FOREST_NO_SET UINT32_MAX
+
+/*
+ * What a node asks of a category. A missing value goes where missing_left says, a member of the set
+ * to the one side and all else, known or not, to the other.
+ */
+typedef struct espalier_forest_set {
+    uint64_t first_member; /* in `members`, from there on strictly ascending */
+    uint32_t member_count;
+    uint32_t feature;
+    bool members_left; /* members go left; false: right, and all else left */
+    bool missing_left;
+} espalier_forest_set;
+
+/* The numbers that stand for the categories 0, 1, ... of a feature, ascending; none: count 0. */
+typedef struct espalier_forest_codes {
+    double *values;
+    uint32_t count;
+} espalier_forest_codes;
 
 /* The type sums are kept and rounded in. */
 typedef enum espalier_forest_accumulator {
@@ -152,6 +185,9 @@ typedef struct espalier_forest {
     double *cover;         /* [node_count] training rows (weighted where the trainer weighs) */
     uint8_t *missing_left; /* [node_count] 0 or 1 */
     uint8_t *missing_rule; /* [node_count] espalier_forest_missing, or NULL: NAN everywhere */
+    uint32_t *set;         /* [node_count] index in `sets`: such a node has no threshold, and its
+                              missing_left and missing_rule are 0; NO_SET: it has one; leaves:
+                              anything; NULL: no node has a set */
     uint32_t *number;      /* [node_count] the trainer's number of a leaf, what LEAF gives; inner
                               nodes: anything; NULL: the node's index in its tree */
     double *leaf_values; /* [leaf_count][leaf_width], what is summed (normalised if the trainer does
@@ -161,6 +197,14 @@ typedef struct espalier_forest {
     uint32_t *tree_slot; /* [tree_count] the first slot a tree adds to, or NULL: 0 */
     double *start;       /* [slot_count] what sums start from, or NULL: 0 */
     espalier_forest_accumulator accumulator;
+
+    /* Sets of categories, filled through sets.h. */
+    espalier_forest_set *sets;
+    uint32_t set_count;
+    uint32_t *members;
+    uint64_t member_count;
+    espalier_forest_category category;
+    espalier_forest_codes *codes; /* [feature_count], or NULL */
 
     /* Iterations: what an iteration range counts. */
     uint32_t iteration_count;    /* 0: tree_count */

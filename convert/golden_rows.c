@@ -6,6 +6,7 @@
  */
 #include "convert/golden.h"
 
+#include "convert/sets.h"
 #include "format/error.h"
 
 #include <float.h>
@@ -70,6 +71,20 @@ static double draw_fraction(row_random *random)
     return (double)(draw_bits(random) >> 11) * 0x1p-53;
 }
 
+/* The range of a feature with categories goes from one below the least that is named to one above
+ * the largest. */
+static void widen_to_set(espalier_golden *golden, const espalier_forest_set *set)
+{
+    const espalier_forest *const forest = golden->forest;
+    for (uint64_t i = 0;
+         i<set->member_count; i += set->member_count> 1 ? set->member_count - 1 : 1) {
+        const double value =
+            espalier_forest_value_of(forest, set->feature, forest->members[set->first_member + i]);
+        golden->low[set->feature] = fmin(golden->low[set->feature], value - 1.0);
+        golden->high[set->feature] = fmax(golden->high[set->feature], value + 1.0);
+    }
+}
+
 espalier_status espalier_golden_init(espalier_golden *golden, const espalier_forest *forest,
                                      espalier_error *error_out)
 {
@@ -89,7 +104,9 @@ espalier_status espalier_golden_init(espalier_golden *golden, const espalier_for
     }
     for (uint64_t i = 0; i < forest->node_count; i++) {
         const double threshold = forest->threshold[i];
-        if (forest->left[i] != ESPALIER_FOREST_LEAF && isfinite(threshold)) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF && espalier_forest_has_set(forest, i)) {
+            widen_to_set(golden, &forest->sets[forest->set[i]]);
+        } else if (forest->left[i] != ESPALIER_FOREST_LEAF && isfinite(threshold)) {
             const uint32_t feature = forest->feature[i];
             golden->low[feature] = fmin(golden->low[feature], threshold);
             golden->high[feature] = fmax(golden->high[feature], threshold);
@@ -190,10 +207,54 @@ static bool decide_left(const espalier_forest *forest, uint64_t node, double giv
         (rule == ESPALIER_FOREST_MISSING_NEVER && isnan(value))) {
         value = 0.0;
     }
+    if (espalier_forest_has_set(forest, node)) {
+        return espalier_forest_set_left(forest, forest->set[node], value);
+    }
     const bool is_missing =
         isnan(value) || (rule == ESPALIER_FOREST_MISSING_ZERO && fabs(value) <= edge);
     return is_missing ? forest->missing_allowed && forest->missing_left[node] != 0
                       : value <= forest->threshold[node];
+}
+
+/* A number for a node with a set: a member, the category before or behind one, or what is beside a
+ * category: a fraction, a negative number, one that is too large. */
+static double draw_category(const espalier_forest *forest, const espalier_forest_set *set,
+                            row_random *random)
+{
+    if (set->member_count == 0) {
+        return (double)draw_index(random, 4) - 1.0;
+    }
+    const uint32_t member =
+        forest->members[set->first_member + draw_index(random, set->member_count)];
+    const double value = espalier_forest_value_of(forest, set->feature, member);
+    switch (draw_index(random, 16)) {
+    case 0:
+        return value + draw_fraction(random);
+    case 1:
+        return nextafter(value, draw_index(random, 2) != 0 ? INFINITY : -INFINITY);
+    case 2:
+        return -value - draw_fraction(random);
+    case 3:
+        return value + 256.0 * (1.0 + (double)draw_index(random, 1U << 24));
+    case 4:
+    case 5:
+    case 6:
+    case 7:
+        return value + (draw_index(random, 2) != 0 ? 1.0 : -1.0);
+    default:
+        return value;
+    }
+}
+
+/* What a row's feature is set to where it meets a node. */
+static double draw_at_node(const espalier_forest *forest, uint64_t node, row_theme theme,
+                           row_random *random)
+{
+    if (espalier_forest_has_set(forest, node) && theme != THEME_SPECIAL &&
+        draw_index(random, theme == THEME_MISSING ? 4 : 16) != 0) {
+        return draw_category(forest, &forest->sets[forest->set[node]], random);
+    }
+    return draw_pinned(forest, forest->threshold[node], theme, random);
 }
 
 static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, uint64_t index,
@@ -204,7 +265,7 @@ static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, 
     while (forest->left[node] != ESPALIER_FOREST_LEAF) {
         const uint32_t feature = forest->feature[node];
         if (golden->pinned[feature] != index + 1 && draw_index(random, 4) != 0) {
-            row[feature] = draw_pinned(forest, forest->threshold[node], theme, random);
+            row[feature] = draw_at_node(forest, node, theme, random);
             golden->pinned[feature] = index + 1;
         }
         const bool left = decide_left(forest, node, row[feature]);

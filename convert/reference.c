@@ -5,6 +5,7 @@
 #include "convert/reference.h"
 
 #include "convert/reference_stages.h"
+#include "convert/sets.h"
 
 #include <math.h>
 #include <string.h>
@@ -46,6 +47,9 @@ static double read_value(const espalier_forest *forest, const row_block *rows, s
 
 static bool goes_left(const espalier_forest *forest, uint64_t index, double value)
 {
+    if (espalier_forest_has_set(forest, index)) {
+        return espalier_forest_set_left(forest, forest->set[index], value);
+    }
     const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[index]
                                                       : (uint8_t)ESPALIER_FOREST_MISSING_NAN;
     const bool missing_left = forest->missing_allowed && forest->missing_left[index] != 0;

@@ -394,6 +394,46 @@ static void emit_group_shorts(const espalier_column_list *list, const uint32_t *
     }
 }
 
+/* ---- SET columns ---- */
+
+/* The words of a rank, which is at most cut_count + 1: the row of a missing value. */
+static inline const uint8_t *set_row(const espalier_column_list *list, uint32_t rank)
+{
+    return list->matrix + (size_t)rank * list->segment_count * sizeof(uint32_t);
+}
+
+/* A group's words in their places. */
+static void emit_group_sets(const espalier_column_list *list, const uint32_t *ranks, size_t first,
+                            uint32_t count, const espalier_cells *cells)
+{
+    for (uint32_t r = 0; r < count; r++) {
+        const uint8_t *const row = set_row(list, ranks[r]);
+        uint32_t *const to = flight_cell(cells->words, cells->word_stride, first + r) +
+                             (size_t)list->first_column * ESPALIER_FLIGHT_ROWS;
+        for (size_t word = 0; word < list->segment_count; word++) {
+            memcpy(to + word * ESPALIER_FLIGHT_ROWS, row + word * sizeof *to, sizeof *to);
+        }
+    }
+}
+
+/* Lists of bank FLOAT, of one row: ranks, or the words of sets; left: the ranks of twins. */
+static void emit_row_words(const espalier_coder *coder, const uint32_t *left,
+                           const espalier_cells *cells)
+{
+    for (uint32_t i = 0; i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
+        const espalier_column_list *const list = &coder->list_facts[i];
+        if (list->matrix != NULL) {
+            memcpy(cells->words + list->first_column, set_row(list, coder->ranks[i]),
+                   list->segment_count * sizeof *cells->words);
+            continue;
+        }
+        cells->words[list->first_column] = coder->ranks[i];
+        if (list->twin_count != 0) {
+            cells->words[list->first_column + 1] = left[i];
+        }
+    }
+}
+
 /* The ranks of a group of rows among a list become codes or cells: `segments` columns from `first`
  * on. */
 static void emit_group(const espalier_coder *coder, const espalier_column_list *list,
@@ -401,6 +441,10 @@ static void emit_group(const espalier_coder *coder, const espalier_column_list *
                        const espalier_cells *cells)
 {
     const uint32_t *const ranks = coder->ranks;
+    if (list->matrix != NULL) {
+        emit_group_sets(list, ranks, group * ESPALIER_GROUP_ROWS, count, cells);
+        return;
+    }
     if (list->bank == ESPALIER_BANK_FLOAT) {
         put_column(cells->words, cells->word_stride, first, group * ESPALIER_GROUP_ROWS, count,
                    ranks);
@@ -437,12 +481,8 @@ bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     }
     const uint32_t *const left = coder->is_float32 ? rank_row_float32(coder, &view, data)
                                                    : rank_row_float64(coder, &view, data);
-    for (uint32_t i = 0; cells->words != NULL && i < coder->list_firsts[ESPALIER_BANK_BYTE]; i++) {
-        const espalier_column_list *const list = &coder->list_facts[i];
-        cells->words[list->first_column] = coder->ranks[i];
-        if (list->twin_count != 0) {
-            cells->words[list->first_column + 1] = left[i];
-        }
+    if (cells->words != NULL) {
+        emit_row_words(coder, left, cells);
     }
     if (cells->bytes != NULL) {
         emit_row_bytes(coder, left, cells);
@@ -513,7 +553,7 @@ static void gather_free(espalier_gather *gather)
 static void gather_add(espalier_gather *gather, const espalier_file_column *column)
 {
     const uint32_t i = gather->count++;
-    const bool is_code = column->kind == ESPALIER_COLUMN_CODE;
+    const bool is_code = column->kind != ESPALIER_COLUMN_FEATURE;
     const bool with_zero = column->missing == ESPALIER_MISSING_ZERO_RIGHT ||
                            column->missing == ESPALIER_MISSING_ZERO_LEFT;
     const bool left =
@@ -569,10 +609,28 @@ static void add_list(espalier_coder *coder, uint32_t index)
     gather_add(&coder->lists, column);
 }
 
+/* The list of a feature's sets, whose matrix begins at *offset. A missing value has a row. */
+static void add_set_list(espalier_coder *coder, uint32_t index, uint64_t *offset)
+{
+    const espalier_model *const model = coder->model;
+    const espalier_file_column *const column = &model->columns[index];
+    const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
+    espalier_column_list *const list = &coder->list_facts[coder->lists.count];
+    add_list(coder, index);
+    while (index + list->segment_count < end &&
+           model->columns[index + list->segment_count].segment == list->segment_count) {
+        list->segment_count++;
+    }
+    list->missing_rank = column->cut_count + 1;
+    list->matrix = model->sets + *offset;
+    *offset += espalier_set_bytes(column->cut_count, list->segment_count);
+}
+
 /* Sorts the model's columns into features and lists; they come sorted by bank. */
 static void add_columns(espalier_coder *coder)
 {
     const espalier_model *const model = coder->model;
+    uint64_t sets_offset = 0;
     for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
         const uint32_t first = model->banks[bank].first;
         coder->list_firsts[bank] = coder->lists.count;
@@ -591,6 +649,8 @@ static void add_columns(espalier_coder *coder)
                 }
             } else if (column->kind == ESPALIER_COLUMN_CODE && column->segment == 0) {
                 add_list(coder, i);
+            } else if (column->kind == ESPALIER_COLUMN_SET && column->segment == 0) {
+                add_set_list(coder, i, &sets_offset);
             } else if (column->kind == ESPALIER_COLUMN_CODE) {
                 espalier_column_list *const list = &coder->list_facts[coder->lists.count - 1];
                 list->segment_count += list->twin_count == 0;
@@ -642,7 +702,9 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
     for (uint32_t i = 0; i < model->column_count; i++) {
         const espalier_file_column *const column = &model->columns[i];
         feature_count += column->kind == ESPALIER_COLUMN_FEATURE;
-        list_count += column->kind == ESPALIER_COLUMN_CODE && column->segment == 0;
+        list_count +=
+            (column->kind == ESPALIER_COLUMN_CODE || column->kind == ESPALIER_COLUMN_SET) &&
+            column->segment == 0;
     }
     const bool gathers = gather_init(coder, &coder->features, feature_count) &&
                          gather_init(coder, &coder->pairs, feature_count / 2 + 1) &&

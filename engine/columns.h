@@ -56,7 +56,8 @@ typedef struct espalier_column_list {
     uint32_t segment_count;
     uint32_t twin_count; /* segments where NaN goes left, behind those where it goes right */
     uint32_t missing_rank;
-    bool whole; /* one segment, and no rank is beyond it */
+    bool whole;            /* one segment, and no rank is beyond it */
+    const uint8_t *matrix; /* of SET columns: a row of segment_count words by rank; else NULL */
 } espalier_column_list;
 
 /* How to fill the columns of a model; made by espalier_coder_create. */

@@ -122,9 +122,11 @@ static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch
                           const espalier_model *model, const espalier_file_part *part)
 {
     const bool clamps = model->clamps && part->layout == ESPALIER_FILE_WALK;
-    return (kernel->clamps != 0) == clamps && kernel->layout == part->layout &&
-           kernel->bank == part->bank && kernel->accumulator == part->accumulator &&
-           kernel->node_bytes == part->node_bytes &&
+    const bool sets = model->set_first < model->banks[ESPALIER_BANK_FLOAT].count &&
+                      part->layout == ESPALIER_FILE_WALK;
+    return (kernel->clamps != 0) == clamps && (kernel->sets != 0) == sets &&
+           kernel->layout == part->layout && kernel->bank == part->bank &&
+           kernel->accumulator == part->accumulator && kernel->node_bytes == part->node_bytes &&
            (kernel->column_count_max == 0 ||
             kernel->column_count_max >= model->banks[part->bank].count) &&
            (kernel->gathers == 0 || !dispatch->avoids_gathers);

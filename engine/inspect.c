@@ -9,6 +9,7 @@
 #include "format/options.h"
 #include "format/word.h"
 
+#include <math.h>
 #include <string.h>
 
 espalier_status espalier_model_output_group(const espalier_model *model, espalier_output_kind kind,
@@ -147,6 +148,68 @@ static espalier_node decision(const espalier_model *model, uint32_t column_index
     return node;
 }
 
+/* Whether a rank goes left by a SET column, at a node whose threshold is `test`. */
+static uint32_t set_goes_left(const espalier_model *model, uint32_t column_index, uint32_t test,
+                              uint32_t rank)
+{
+    const espalier_file_column *const column = &model->columns[column_index];
+    const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
+    const uint32_t first = column_index - column->segment;
+    uint64_t offset = 0;
+    uint32_t word_count = 1;
+    for (uint32_t i = model->set_first; i < first; i++) {
+        offset += espalier_set_bytes(model->columns[i].cut_count, 1);
+    }
+    while (first + word_count < end && model->columns[first + word_count].segment != 0) {
+        word_count++;
+    }
+    uint32_t word = 0;
+    memcpy(&word,
+           model->sets + offset + ((uint64_t)rank * word_count + column->segment) * sizeof word,
+           sizeof word);
+    return (word << test % ESPALIER_SET_BITS & ESPALIER_SET_TEST) == 0;
+}
+
+/* A node that tests a SET column. */
+static espalier_node set_decision(const espalier_model *model, uint32_t column_index, uint32_t test)
+{
+    const espalier_file_column *const column = &model->columns[column_index];
+    return (espalier_node){
+        .threshold = espalier_cut_at(model, column, test % column->cut_count),
+        .feature = column->feature,
+        .missing = ESPALIER_MISSING_NAN,
+        .missing_left = set_goes_left(model, column_index, test, column->cut_count + 1),
+        .is_set = 1,
+        .set_column = column_index,
+        .set_bit = test % ESPALIER_SET_BITS,
+    };
+}
+
+int espalier_model_set_left(const espalier_model *model, const espalier_node *node, double value)
+{
+    if (model == NULL || node == NULL || node->is_set == 0 || node->set_column < model->set_first ||
+        node->set_column >= model->banks[ESPALIER_BANK_FLOAT].count) {
+        return 0;
+    }
+    const espalier_file_column *const column = &model->columns[node->set_column];
+    const bool is_float32 = (model->head->input_rule & ESPALIER_INPUT_FLOAT32) != 0;
+    const espalier_cut_list list = espalier_cut_list_of(model, column);
+    const espalier_ranker *const ranker = espalier_ranker__scalar;
+    double x = is_float32 ? (double)(float)value : value;
+    if ((model->head->input_rule & ESPALIER_INPUT_FLUSH_TINY) != 0 &&
+        fabs(x) <= (double)ESPALIER_TINY) {
+        x = 0.0;
+    }
+    const float narrow = (float)x;
+    uint32_t rank = column->cut_count + 1;
+    if (is_float32 && !isnan(x)) {
+        ranker->rank_block_float32(&list, &narrow, 1, &rank);
+    } else if (!isnan(x)) {
+        ranker->rank_block_float64(&list, &x, 1, &rank);
+    }
+    return (int)set_goes_left(model, node->set_column, node->set_bit, rank);
+}
+
 static espalier_node leaf_node(uint32_t position, uint32_t leaf_index)
 {
     return (espalier_node){.feature = ESPALIER_FEATURE_NONE,
@@ -165,6 +228,12 @@ static espalier_node decode_walk(const espalier_model *model, const espalier_fil
     if (kind == ESPALIER_COLUMN_LEAF) {
         const uint32_t leaf = stored.threshold;
         return leaf_node(position, leaf < part->leaf_count ? leaf : part->leaf_count - 1);
+    }
+    if (kind == ESPALIER_COLUMN_SET) {
+        espalier_node node = set_decision(model, bank->first + column, stored.threshold);
+        node.left = stored.child;
+        node.right = stored.child + 1;
+        return node;
     }
     /* A hostile rank may be anything; it is bounded by the cuts. */
     const uint32_t word = UINT32_MAX - stored.threshold;

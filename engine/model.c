@@ -79,6 +79,7 @@ static espalier_status map_model(espalier_model *model, const espalier_input *in
     model->leaves = section_of(model, ESPALIER_SECTION_LEAVES);
     model->cuts = section_of(model, ESPALIER_SECTION_CUTS);
     model->numbers = section_of(model, ESPALIER_SECTION_NODE_NUMBERS);
+    model->sets = section_of(model, ESPALIER_SECTION_SETS);
     model->clamps = model->map.bytes < model->readable_bytes;
     return ESPALIER_OK;
 }

@@ -55,7 +55,8 @@ struct espalier_model {
     uint32_t label_group_count;
 
     espalier_bank banks[ESPALIER_BANK_SHORT + 1]; /* by ESPALIER_BANK_... */
-    bool codes;                                   /* there are CODE columns */
+    bool codes;                                   /* there are CODE or SET columns */
+    uint32_t set_first; /* in bank FLOAT, its first SET column, or its number of columns */
     uint32_t depth_max;
     uint32_t iteration_count; /* the most of any part */
     /* The child index bound: what must be readable from the file's start, for all parts, and for
@@ -68,6 +69,7 @@ struct espalier_model {
     const uint8_t *leaves;  /* in the mapping */
     const uint8_t *cuts;    /* in the mapping, or NULL */
     const uint8_t *numbers; /* in the mapping, or NULL */
+    const uint8_t *sets;    /* in the mapping, or NULL */
 };
 
 /* Why the tables of a file are refused. */

@@ -421,6 +421,7 @@ void espalier_predictor_bind(espalier_predictor *predictor)
             .column_mask = model->banks[part->bank].mask,
             .row_count = 1,
             .leaf_last = part->leaf_count - 1,
+            .set_first = model->set_first,
             .places = predictor->places,
             .leaf_values = model->leaves + part->leaf_offset,
             .sums = is_float32 ? (void *)predictor->sums

@@ -20,10 +20,17 @@ static const char *find_kind_fault(const espalier_model *model, uint32_t index, 
     const bool is_leaf = column->bank == ESPALIER_BANK_FLOAT &&
                          (index == 0 || (index == 1 && column->kind == ESPALIER_COLUMN_LEAF));
     *rule_out = RULE_COLUMN_KIND;
+    const bool is_set = column->kind == ESPALIER_COLUMN_SET;
     if (is_leaf != (column->kind == ESPALIER_COLUMN_LEAF) ||
-        (!is_leaf && column->kind != ESPALIER_COLUMN_CODE &&
+        (!is_leaf && !is_set && column->kind != ESPALIER_COLUMN_CODE &&
          (column->kind != ESPALIER_COLUMN_FEATURE || column->bank != ESPALIER_BANK_FLOAT))) {
         return "unknown kind, or the leaf column is not the first";
+    }
+    *rule_out = RULE_SET_PLACE;
+    if (is_set ? column->bank != ESPALIER_BANK_FLOAT || column->missing != 0
+               : index > 0 && model->columns[index - 1].kind == ESPALIER_COLUMN_SET &&
+                     column->bank == ESPALIER_BANK_FLOAT) {
+        return "sets that are not the last of bank FLOAT, or with a missing rule";
     }
     *rule_out = RULE_COLUMN_FEATURE;
     if (column->feature >= model->head->feature_count || (is_leaf && column->feature != 0)) {
@@ -34,7 +41,7 @@ static const char *find_kind_fault(const espalier_model *model, uint32_t index, 
         return "unknown missing rule";
     }
     *rule_out = RULE_COLUMN_UNUSED;
-    if (column->kind != ESPALIER_COLUMN_CODE &&
+    if (!is_set && column->kind != ESPALIER_COLUMN_CODE &&
         (column->first_cut != 0 || column->cut_count != 0 || column->segment != 0)) {
         return "cuts of a column that has none";
     }
@@ -46,8 +53,8 @@ static const char *find_kind_fault(const espalier_model *model, uint32_t index, 
     return NULL;
 }
 
-/* The cuts and the segment of a CODE column. */
-static const char *find_code_fault(const espalier_model *model, uint32_t index, uint64_t cuts_bytes,
+/* The cuts of a CODE or SET column. */
+static const char *find_cuts_fault(const espalier_model *model, uint32_t index, uint64_t cuts_bytes,
                                    uint32_t *rule_out)
 {
     const espalier_file_column *const column = &model->columns[index];
@@ -61,21 +68,55 @@ static const char *find_code_fault(const espalier_model *model, uint32_t index, 
         !espalier_in_range(column->first_cut, shape.bytes, cuts_bytes)) {
         return "cuts out of range";
     }
-    *rule_out = RULE_COLUMN_SEGMENT;
+    return NULL;
+}
+
+/* The segment of a CODE or SET column. */
+static const char *find_segment_fault(const espalier_model *model, uint32_t index,
+                                      uint32_t *rule_out)
+{
+    const espalier_file_column *const column = &model->columns[index];
+    const bool is_set = column->kind == ESPALIER_COLUMN_SET;
+    *rule_out = is_set ? RULE_SET_LIST : RULE_COLUMN_SEGMENT;
     if (column->segment == 0) {
         return NULL;
     }
     const espalier_file_column *const before = column - 1;
-    if (column->bank == ESPALIER_BANK_FLOAT ||
-        column->segment > (column->cut_count - 1) / espalier_bank_code_max(column->bank)) {
+    if (!is_set &&
+        (column->bank == ESPALIER_BANK_FLOAT ||
+         column->segment > (column->cut_count - 1) / espalier_bank_code_max(column->bank))) {
         return "segment out of range";
     }
-    if (index == 0 || before->bank != column->bank || before->feature != column->feature ||
-        before->missing != column->missing || before->first_cut != column->first_cut ||
-        before->cut_count != column->cut_count || before->segment != column->segment - 1) {
+    if (index == 0 || before->kind != column->kind || before->bank != column->bank ||
+        before->feature != column->feature || before->missing != column->missing ||
+        before->first_cut != column->first_cut || before->cut_count != column->cut_count ||
+        before->segment != column->segment - 1) {
         return "the segment before is not in front of it";
     }
     return NULL;
+}
+
+/* Finds where sets begin; the matrices of all lists fill SETS. */
+static espalier_status check_sets(espalier_model *model, const espalier_table_check *check)
+{
+    const espalier_file_section *const section =
+        espalier_file_find(&model->file, ESPALIER_SECTION_SETS);
+    const uint32_t count = model->banks[ESPALIER_BANK_FLOAT].count;
+    uint64_t bytes = 0;
+    model->set_first = count;
+    for (uint32_t i = 0; i < count; i++) {
+        if (model->columns[i].kind == ESPALIER_COLUMN_SET) {
+            model->set_first = i < model->set_first ? i : model->set_first;
+            bytes += espalier_set_bytes(model->columns[i].cut_count, 1);
+        }
+    }
+    if (section != NULL && bytes != 0 && bytes != section->bytes) {
+        return espalier_error_set(check->error_out, ESPALIER_ERROR_SECTION, RULE_SETS_BYTES,
+                                  section->offset,
+                                  "%s: section SETS is not as long as its columns ask for",
+                                  check->name);
+    }
+    return ESPALIER_OK;
 }
 
 /* Whether two neighbours are one but for where NaN goes. */
@@ -138,9 +179,11 @@ espalier_status espalier_model_check_columns(espalier_model *model,
     for (uint32_t i = 0; i < model->column_count; i++) {
         uint32_t rule = 0;
         const char *fault = find_kind_fault(model, i, &rule);
-        if (fault == NULL && model->columns[i].kind == ESPALIER_COLUMN_CODE) {
+        if (fault == NULL && (model->columns[i].kind == ESPALIER_COLUMN_CODE ||
+                              model->columns[i].kind == ESPALIER_COLUMN_SET)) {
             model->codes = true;
-            fault = find_code_fault(model, i, cuts_bytes, &rule);
+            fault = find_cuts_fault(model, i, cuts_bytes, &rule);
+            fault = fault == NULL ? find_segment_fault(model, i, &rule) : fault;
         }
         if (fault != NULL) {
             return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, rule,
@@ -148,5 +191,6 @@ espalier_status espalier_model_check_columns(espalier_model *model,
                                          "COLUMNS", i, fault);
         }
     }
-    return count_banks(model, check);
+    const espalier_status status = count_banks(model, check);
+    return status == ESPALIER_OK ? check_sets(model, check) : status;
 }

@@ -106,7 +106,8 @@ static espalier_status verify_lists(const espalier_verify *v, const espalier_fil
     uint64_t end = 0;
     for (uint32_t i = 0; i < model->column_count; i++) {
         const espalier_file_column *const column = &model->columns[i];
-        if (column->kind != ESPALIER_COLUMN_CODE || column->segment != 0) {
+        if ((column->kind != ESPALIER_COLUMN_CODE && column->kind != ESPALIER_COLUMN_SET) ||
+            column->segment != 0) {
             continue;
         }
         uint32_t *const seen = &counts[column->first_cut / ESPALIER_ALIGNMENT_MIN];

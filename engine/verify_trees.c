@@ -108,6 +108,10 @@ static espalier_status verify_inner(const tree_check *c, uint32_t position,
     if (column->kind == ESPALIER_COLUMN_LEAF) {
         return refuse_node(c, position, RULE_NODE_LEAF, "a leaf that tests another leaf column");
     }
+    if (column->kind == ESPALIER_COLUMN_SET &&
+        node->threshold - ESPALIER_SET_TEST >= ESPALIER_SET_BITS) {
+        return refuse_node(c, position, RULE_NODE_BIT, "no bit of a word of sets");
+    }
     const uint32_t word = UINT32_MAX - node->threshold;
     if (column->kind == ESPALIER_COLUMN_FEATURE &&
         (word > ESPALIER_WORD_LAST || espalier_word_of(espalier_word_value(word)) != word)) {

@@ -66,7 +66,8 @@ enum {
     ESPALIER_SECTION_NODE_NUMBERS = 24,
     ESPALIER_SECTION_GOLDEN = 25,
     ESPALIER_SECTION_METADATA = 26,
-    ESPALIER_SECTION_PROOF = 27
+    ESPALIER_SECTION_PROOF = 27,
+    ESPALIER_SECTION_SETS = 40 /* read in the mapping, for every row */
 };
 
 /* Flags of a section. */
@@ -252,7 +253,8 @@ typedef struct espalier_file_output {
 enum {
     ESPALIER_COLUMN_LEAF = 1,    /* word 0, at or below every threshold */
     ESPALIER_COLUMN_FEATURE = 2, /* the feature as the word of a float32 */
-    ESPALIER_COLUMN_CODE = 3     /* the rank of the feature among a list of cuts */
+    ESPALIER_COLUMN_CODE = 3,    /* the rank of the feature among a list of cuts */
+    ESPALIER_COLUMN_SET = 8      /* 32 bits, one a set: whether the feature's category goes right */
 };
 /* What a missing value becomes: of a FEATURE, or of a CODE. */
 enum {
@@ -291,6 +293,22 @@ typedef struct espalier_file_column {
  * so on until a level has one block. Levels follow each other, the one-block level first.
  */
 #define ESPALIER_CUT_BLOCK 16u
+
+/*
+ * SETS: the bits of SET columns. Those of one list of cuts, segments 0 to w - 1, are a matrix of
+ * cut_count + 2 rows of w words of 32 bits: a row for each rank, the last one for a missing value.
+ * Segment s holds word s of the feature's row. Matrices follow each other in the order of the
+ * lists. A node that tests bit 31 - s of a SET column has ESPALIER_SET_TEST + s as its threshold:
+ * the word moved up by s bits carries where the bit is set, and the row goes right.
+ */
+#define ESPALIER_SET_BITS 32u
+#define ESPALIER_SET_TEST UINT32_C(0x80000000)
+
+/* The bytes of a matrix. */
+static inline uint64_t espalier_set_bytes(uint32_t cut_count, uint32_t word_count)
+{
+    return ((uint64_t)cut_count + 2) * word_count * 4;
+}
 
 /* TREES: parts and trees in file order tile the nodes section without gaps. */
 typedef struct espalier_file_tree {

@@ -109,6 +109,8 @@ const char *espalier_section_name(uint32_t type)
         return "METADATA";
     case ESPALIER_SECTION_PROOF:
         return "PROOF";
+    case ESPALIER_SECTION_SETS:
+        return "SETS";
     default:
         return "unknown";
     }

@@ -433,6 +433,11 @@ typedef struct espalier_node {
     uint32_t left;         /* positions of the children in the tree; a leaf: its own position */
     uint32_t right;
     uint32_t leaf_index; /* a leaf: its row in the part's leaf values */
+    uint32_t is_set;     /* 1: it asks for the feature's category, see espalier_model_set_left; its
+                        threshold is a number beside which the side changes, there may be others */
+    uint32_t set_column; /* of is_set, for that function */
+    uint32_t set_bit;
+    uint32_t reserved;
 } espalier_node;
 
 /*
@@ -443,6 +448,13 @@ typedef struct espalier_node {
  */
 ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, uint32_t tree_index,
                                                  uint32_t position, espalier_node *node_out);
+
+/*
+ * Whether a value of its feature goes left (1) or right (0) at a node with is_set; a missing one
+ * too. 0 for other nodes and for NULL. O(columns).
+ */
+ESPALIER_API int espalier_model_set_left(const espalier_model *model, const espalier_node *node,
+                                         double value);
 
 /* How the trees of a part lie in the file, docs/format.md. */
 typedef enum espalier_layout {

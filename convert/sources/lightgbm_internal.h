@@ -40,8 +40,11 @@ typedef struct espalier_lightgbm_block {
     espalier_text_slice leaf_value;
     espalier_text_slice leaf_count;
     espalier_text_slice internal_count;
+    espalier_text_slice cat_boundaries;
+    espalier_text_slice cat_threshold;
     espalier_text_slice is_linear;
     uint32_t leaf_count_number; /* num_leaves as a number */
+    uint32_t cat_count_number;  /* num_cat, 0 where it is absent */
 } espalier_lightgbm_block;
 
 /* A key and where its value goes: an offset in one of the two above. */
@@ -98,6 +101,30 @@ espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
 
 /* What ends a list of trees; LightGBM before 2.2.1 writes no "end of trees". */
 bool espalier_lightgbm_ends_trees(const espalier_text_slice *line);
+
+/* The bit fields of categories of one tree. */
+typedef struct espalier_lightgbm_fields {
+    uint32_t *boundaries; /* [field_count + 1] */
+    uint32_t *words;
+    uint32_t *members; /* room for the categories of the largest field */
+    uint32_t field_count;
+    uint32_t word_count;
+    uint64_t bytes; /* of all these */
+} espalier_lightgbm_fields;
+
+/* Reads them, checks them, and makes forest->set. Close also after a failure. */
+espalier_status espalier_lightgbm_open_fields(espalier_lightgbm_import *import,
+                                              const espalier_lightgbm_block *block,
+                                              espalier_lightgbm_fields *fields);
+void espalier_lightgbm_close_fields(espalier_lightgbm_import *import,
+                                    espalier_lightgbm_fields *fields);
+
+/* The set of a node, `at` in the forest; the number of its field stands where others have a
+ * threshold. */
+espalier_status espalier_lightgbm_add_set(espalier_lightgbm_import *import,
+                                          const espalier_lightgbm_block *block,
+                                          const espalier_lightgbm_fields *fields, uint32_t node,
+                                          uint64_t at);
 
 /* Counts the trees behind import->trees, makes the forest's arrays, and fills them. */
 espalier_status espalier_lightgbm_read_trees(espalier_lightgbm_import *import);

@@ -19,6 +19,9 @@
 #define DECISION_MISSING_SHIFT 2
 #define DECISION_MAX           15
 
+/* In missing_left, of a node whose set is still to be read. */
+#define SET_MARK 2
+
 #define TREE_KEY(member)                                   \
     {                                                      \
 #member, offsetof(espalier_lightgbm_block, member) \
@@ -44,8 +47,8 @@ static const espalier_lightgbm_key tree_keys[] = {
     UNREAD_KEY(internal_value),
     UNREAD_KEY(internal_weight),
     TREE_KEY(internal_count),
-    UNREAD_KEY(cat_boundaries),
-    UNREAD_KEY(cat_threshold),
+    TREE_KEY(cat_boundaries),
+    TREE_KEY(cat_threshold),
     TREE_KEY(is_linear),
     UNREAD_KEY(leaf_const),
     UNREAD_KEY(num_features),
@@ -98,20 +101,16 @@ static espalier_status read_size(const espalier_lightgbm_import *import,
     return espalier_lightgbm_words(import, &block->leaf_value, "leaf_value", (uint64_t)leaf_count);
 }
 
-/* What this importer does not read must not be there. */
-static espalier_status refuse_kinds(const espalier_lightgbm_import *import,
-                                    const espalier_lightgbm_block *block)
+/* How many bit fields of categories there are. What this importer cannot read must not be there. */
+static espalier_status read_kinds(const espalier_lightgbm_import *import,
+                                  espalier_lightgbm_block *block)
 {
     int64_t number = 0;
     espalier_status status = ESPALIER_OK;
     if (block->num_cat.text != NULL) {
         status =
             espalier_lightgbm_integer(import, &block->num_cat, "num_cat", 0, INT32_MAX, &number);
-        if (status == ESPALIER_OK && number != 0) {
-            return espalier_lightgbm_fail(
-                import, &block->num_cat, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                "it has categorical splits; numerical ones are converted");
-        }
+        block->cat_count_number = (uint32_t)number;
     }
     if (status == ESPALIER_OK && block->is_linear.text != NULL) {
         status = espalier_lightgbm_integer(import, &block->is_linear, "is_linear", 0, 1, &number);
@@ -154,7 +153,7 @@ static espalier_status read_block(espalier_lightgbm_import *import, espalier_lig
     if (status == ESPALIER_OK) {
         status = read_size(import, block);
     }
-    return status == ESPALIER_OK ? refuse_kinds(import, block) : status;
+    return status == ESPALIER_OK ? read_kinds(import, block) : status;
 }
 
 /* ---- counting ------------------------------------------------------------------------------- */
@@ -365,31 +364,39 @@ static espalier_status read_features(const espalier_lightgbm_import *import,
     return status;
 }
 
-/* What is missing at a node, and where it goes. */
+/* What is missing at a node, and where it goes. A node that asks for a category has its mark in
+ * missing_left until its set is read. */
 static espalier_status read_decisions(const espalier_lightgbm_import *import,
-                                      const espalier_text_slice *value, uint32_t inner_count,
+                                      const espalier_lightgbm_block *block, uint32_t inner_count,
                                       uint64_t first_node)
 {
     static const espalier_forest_missing rules[] = {ESPALIER_FOREST_MISSING_NEVER,
                                                     ESPALIER_FOREST_MISSING_ZERO,
                                                     ESPALIER_FOREST_MISSING_NAN};
     espalier_forest *const forest = import->forest;
-    espalier_text_slice rest = *value;
+    espalier_text_slice rest = block->decision_type;
     int64_t decision = 0;
-    espalier_status status = espalier_lightgbm_words(import, value, "decision_type", inner_count);
+    espalier_status status =
+        espalier_lightgbm_words(import, &block->decision_type, "decision_type", inner_count);
     for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
         status = read_item(import, &rest, "decision_type", i, 0, DECISION_MAX, &decision);
         if (status != ESPALIER_OK) {
             return status;
         }
         const size_t rule = (size_t)decision >> DECISION_MISSING_SHIFT;
-        if ((decision & DECISION_CATEGORICAL) != 0 || rule >= sizeof rules / sizeof rules[0]) {
+        const bool is_set = (decision & DECISION_CATEGORICAL) != 0;
+        if ((is_set && block->cat_count_number == 0) || rule >= sizeof rules / sizeof rules[0]) {
             return espalier_lightgbm_fail(import, &rest, ESPALIER_ERROR_SOURCE_TREE,
                                           "decision_type[%" PRIu32 "] is %" PRId64 ", %s", i,
                                           decision,
-                                          (decision & DECISION_CATEGORICAL) != 0
+                                          is_set && rule < sizeof rules / sizeof rules[0]
                                               ? "a categorical split, where num_cat is 0"
                                               : "which has no known missing type");
+        }
+        if (is_set) {
+            forest->missing_rule[first_node + i] = ESPALIER_FOREST_MISSING_NAN;
+            forest->missing_left[first_node + i] = SET_MARK;
+            continue;
         }
         forest->missing_rule[first_node + i] = (uint8_t)rules[rule];
         /* A direction that is never taken would only make columns look different. */
@@ -410,7 +417,25 @@ static espalier_status read_covers(const espalier_lightgbm_import *import,
     return read_reals(import, value, key, count, false, covers);
 }
 
-static espalier_status read_tree(const espalier_lightgbm_import *import,
+/* The sets of the nodes that ask for a category. */
+static espalier_status read_sets(espalier_lightgbm_import *import,
+                                 const espalier_lightgbm_block *block, uint32_t inner_count,
+                                 uint64_t first_node)
+{
+    espalier_forest *const forest = import->forest;
+    espalier_lightgbm_fields fields = {0};
+    espalier_status status = espalier_lightgbm_open_fields(import, block, &fields);
+    for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
+        if (forest->missing_left[first_node + i] == SET_MARK) {
+            forest->missing_left[first_node + i] = 0;
+            status = espalier_lightgbm_add_set(import, block, &fields, i, first_node + i);
+        }
+    }
+    espalier_lightgbm_close_fields(import, &fields);
+    return status;
+}
+
+static espalier_status read_tree(espalier_lightgbm_import *import,
                                  const espalier_lightgbm_block *block,
                                  const espalier_forest_tree *tree)
 {
@@ -438,7 +463,10 @@ static espalier_status read_tree(const espalier_lightgbm_import *import,
                             forest->threshold + first);
     }
     if (status == ESPALIER_OK) {
-        status = read_decisions(import, &block->decision_type, inner, first);
+        status = read_decisions(import, block, inner, first);
+    }
+    if (status == ESPALIER_OK && block->cat_count_number > 0) {
+        status = read_sets(import, block, inner, first);
     }
     if (status == ESPALIER_OK) {
         status =

@@ -4,6 +4,7 @@
  * are packed and differ by version; they are read by field name. Features are compared in float64.
  * See sklearn_internal.h and docs/semantics.md.
  */
+#include "convert/sources/sklearn_categories.h"
 #include "convert/sources/sklearn_internal.h"
 
 #include "format/layout.h"
@@ -18,7 +19,7 @@
 
 /* ---- the record ----------------------------------------------------------------------------- */
 
-/* What is read of a node. The others (gain, depth, bin_threshold, bitset_idx) say no more. */
+/* What is read of a node. The others (gain, depth, bin_threshold) say no more. */
 typedef struct predictor_views {
     espalier_pickle_view value;
     espalier_pickle_view count;
@@ -29,12 +30,15 @@ typedef struct predictor_views {
     espalier_pickle_view right;
     espalier_pickle_view is_leaf;
     espalier_pickle_view is_categorical; /* count 0 before 0.24 */
+    espalier_pickle_view bitset;         /* likewise */
 } predictor_views;
 
 /* One tree's `nodes`. */
 typedef struct predictor {
     const espalier_pickle_value *object;
+    const espalier_sklearn_categories *categories;
     predictor_views views;
+    espalier_pickle_view bitsets; /* count 0: none */
     uint32_t node_count;
 } predictor;
 
@@ -45,11 +49,13 @@ typedef struct predictor_block {
     int64_t right[NODES_AT_ONCE];
     uint8_t is_leaf[NODES_AT_ONCE];
     uint8_t is_categorical[NODES_AT_ONCE];
+    int64_t bitset[NODES_AT_ONCE];
 } predictor_block;
 
 static bool find_views(const espalier_pickle_array *nodes, predictor_views *views)
 {
     (void)espalier_pickle_view_field(nodes, "is_categorical", &views->is_categorical);
+    (void)espalier_pickle_view_field(nodes, "bitset_idx", &views->bitset);
     return espalier_pickle_view_field(nodes, "value", &views->value) &&
            espalier_pickle_view_field(nodes, "count", &views->count) &&
            espalier_pickle_view_field(nodes, "feature_idx", &views->feature) &&
@@ -121,6 +127,9 @@ static espalier_status find_predictor(espalier_sklearn_import *import,
                                      "the records lack a field that every version writes");
     }
     out->node_count = (uint32_t)array->element_count;
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_find_bitsets(import, out->object, &out->bitsets);
+    }
     return status;
 }
 
@@ -137,6 +146,7 @@ static bool decode_block(espalier_forest *forest, const predictor_views *views, 
                          uint32_t first, uint32_t count, predictor_block *block)
 {
     memset(block->is_categorical, 0, sizeof block->is_categorical);
+    memset(block->bitset, 0xFF, sizeof block->bitset);
     return espalier_pickle_view_doubles(&views->value, first, count, block->value) &&
            espalier_pickle_view_int64s(&views->feature, first, count, block->feature) &&
            espalier_pickle_view_int64s(&views->left, first, count, block->left) &&
@@ -145,6 +155,8 @@ static bool decode_block(espalier_forest *forest, const predictor_views *views, 
            (views->is_categorical.count == 0 ||
             espalier_pickle_view_uint8s(&views->is_categorical, first, count,
                                         block->is_categorical)) &&
+           (views->bitset.count == 0 ||
+            espalier_pickle_view_int64s(&views->bitset, first, count, block->bitset)) &&
            espalier_pickle_view_doubles(&views->threshold, first, count, &forest->threshold[at]) &&
            espalier_pickle_view_doubles(&views->count, first, count, &forest->cover[at]) &&
            espalier_pickle_view_uint8s(&views->missing_left, first, count,
@@ -169,18 +181,11 @@ static espalier_status place_leaf(const espalier_sklearn_import *import, const p
     return ESPALIER_OK;
 }
 
-static espalier_status place_split(const espalier_sklearn_import *import, const predictor *tree,
+static espalier_status place_split(espalier_sklearn_import *import, const predictor *tree,
                                    uint64_t at, uint32_t node, const predictor_block *block,
                                    uint32_t i)
 {
     espalier_forest *const forest = import->forest;
-    if (block->is_categorical[i] != 0) {
-        return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "node %" PRIu32
-                                     ": categorical splits of HistGradientBoosting are not "
-                                     "converted yet",
-                                     node);
-    }
     if (block->left[i] < 0 || block->left[i] >= tree->node_count) {
         return fail_node(import, tree, node, "the left child is out of range:", block->left[i]);
     }
@@ -196,11 +201,16 @@ static espalier_status place_split(const espalier_sklearn_import *import, const 
     }
     forest->left[at] = (uint32_t)block->left[i];
     forest->right[at] = (uint32_t)block->right[i];
-    forest->feature[at] = (uint32_t)block->feature[i];
-    return ESPALIER_OK;
+    const uint32_t feature = (uint32_t)block->feature[i];
+    const uint32_t *const feature_of = tree->categories->feature_of;
+    forest->feature[at] = feature_of != NULL ? feature_of[feature] : feature;
+    return block->is_categorical[i] == 0
+               ? ESPALIER_OK
+               : espalier_sklearn_add_set(import, tree->categories, tree->object, &tree->bitsets,
+                                          block->bitset[i], feature, at);
 }
 
-static espalier_status read_predictor(const espalier_sklearn_import *import, const predictor *tree,
+static espalier_status read_predictor(espalier_sklearn_import *import, const predictor *tree,
                                       uint32_t index)
 {
     espalier_forest *const forest = import->forest;
@@ -232,6 +242,7 @@ static espalier_status read_predictor(const espalier_sklearn_import *import, con
 
 /* One visit of every predictor: `read` false finds sizes, true reads nodes. */
 static espalier_status visit_predictors(espalier_sklearn_import *import,
+                                        const espalier_sklearn_categories *categories,
                                         const espalier_pickle_value *iterations, uint32_t columns,
                                         bool read)
 {
@@ -240,6 +251,7 @@ static espalier_status visit_predictors(espalier_sklearn_import *import,
     for (uint32_t i = 0; i < import->forest->tree_count && status == ESPALIER_OK; i++) {
         predictor tree;
         status = find_predictor(import, iterations, i / columns, i % columns, &tree);
+        tree.categories = categories;
         if (status == ESPALIER_OK) {
             status = read ? read_predictor(import, &tree, i)
                           : espalier_sklearn_place_tree(import, tree.object, i, tree.node_count);
@@ -252,7 +264,9 @@ static espalier_status visit_predictors(espalier_sklearn_import *import,
 }
 
 /* _predictors: a list of iterations, each a list of a predictor a class (one for two classes). */
-static espalier_status read_predictors(espalier_sklearn_import *import, uint32_t columns)
+static espalier_status read_predictors(espalier_sklearn_import *import,
+                                       const espalier_sklearn_categories *categories,
+                                       uint32_t columns)
 {
     const espalier_pickle_value *iterations;
     espalier_status status =
@@ -276,53 +290,18 @@ static espalier_status read_predictors(espalier_sklearn_import *import, uint32_t
     }
     status = espalier_sklearn_allocate_trees(import, (uint32_t)count * columns);
     if (status == ESPALIER_OK) {
-        status = visit_predictors(import, iterations, columns, false);
+        status = visit_predictors(import, categories, iterations, columns, false);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate_nodes(import);
     }
     if (status == ESPALIER_OK) {
-        status = visit_predictors(import, iterations, columns, true);
+        status = visit_predictors(import, categories, iterations, columns, true);
     }
     return status == ESPALIER_OK ? espalier_sklearn_number_stages(import, columns) : status;
 }
 
 /* ---- the estimator -------------------------------------------------------------------------- */
-
-static bool has_true(const espalier_pickle_array *array)
-{
-    for (uint64_t i = 0; i < array->element_count; i++) {
-        int64_t truth = 1;
-        if (!espalier_pickle_array_int64(array, i, &truth) || truth != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Categories are codes behind an encoder, with rules of their own for unknown ones. */
-static espalier_status refuse_categories(const espalier_sklearn_import *import)
-{
-    static const char *const names[] = {"is_categorical_", "_is_categorical_remapped"};
-    bool found = espalier_sklearn_is_set(import, import->estimator, "_preprocessor");
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        const espalier_pickle_value *value = NULL;
-        const espalier_status status =
-            espalier_sklearn_attribute(import, import->estimator, names[i], false, &value);
-        if (status != ESPALIER_OK) {
-            return status;
-        }
-        if (value != NULL && espalier_pickle_kind_of(value) != ESPALIER_PICKLE_NONE) {
-            const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-            found = found || array == NULL || has_true(array);
-        }
-    }
-    return !found
-               ? ESPALIER_OK
-               : espalier_sklearn_fail(import, import->estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                       "a %s with categorical features is not converted yet",
-                                       import->class->name);
-}
 
 /* _baseline_prediction: a number, or one a class in either orientation. */
 static espalier_status read_baseline(espalier_sklearn_import *import)
@@ -372,7 +351,8 @@ static const char *const losses[2][10] = {
 espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import)
 {
     espalier_forest *const forest = import->forest;
-    espalier_status status = refuse_categories(import);
+    espalier_sklearn_categories categories;
+    espalier_status status = espalier_sklearn_open_categories(import, &categories);
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_open_boosting(import, losses[import->class->classifier ? 1 : 0]);
     }
@@ -383,8 +363,9 @@ espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import)
                                          ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                          "trained on a single class, but predict_proba has two");
         }
-        status = read_predictors(import, classes > 2 ? classes : 1);
+        status = read_predictors(import, &categories, classes > 2 ? classes : 1);
     }
+    espalier_sklearn_close_categories(&categories);
     if (status == ESPALIER_OK) {
         status = read_baseline(import);
     }

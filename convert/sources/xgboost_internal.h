@@ -25,10 +25,15 @@ typedef struct espalier_xgboost_tree {
     espalier_document_array condition; /* float: threshold, or value of a leaf */
     espalier_document_array missing_left;
     espalier_document_array split_type; /* 1: categorical */
-    espalier_document_array cover;      /* float */
-    espalier_document_array weights;    /* float: of vector leaves, see weights_by_leaf */
-    espalier_document_array place;      /* uint32_t: the new number of each node */
-    espalier_document_array order;      /* uint32_t: the old number of each node */
+    espalier_document_array categories; /* int32_t: those of all splits on categories, which are */
+    espalier_document_array category_nodes;    /* int32_t: at these nodes, */
+    espalier_document_array category_segments; /* int32_t: from here on, */
+    espalier_document_array category_sizes;    /* int32_t: so many */
+    espalier_document_array category_lists; /* uint32_t: of each node 1 + which of these; 0: none */
+    espalier_document_array cover;          /* float */
+    espalier_document_array weights;        /* float: of vector leaves, see weights_by_leaf */
+    espalier_document_array place;          /* uint32_t: the new number of each node */
+    espalier_document_array order;          /* uint32_t: the old number of each node */
     int64_t id;
     int64_t node_count;
     int64_t deleted_count;
@@ -44,6 +49,7 @@ typedef struct espalier_xgboost_import {
     uint64_t leaf_capacity;
     uint64_t tree_capacity;
     bool renumbered;    /* forest->number has entries */
+    bool has_sets;      /* forest->set has */
     bool has_vectors;   /* the document speaks of leaves of several values */
     int64_t leaf_width; /* values of a leaf, of all trees; ESPALIER_XGBOOST_UNKNOWN before one */
 

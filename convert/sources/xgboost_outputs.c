@@ -320,6 +320,7 @@ static bool fill_inputs(espalier_xgboost_import *import)
                                       import->feature_count);
     }
     forest->input = ESPALIER_FOREST_INPUT_FLOAT32;
+    forest->category = ESPALIER_FOREST_CATEGORY_24;
     forest->missing_allowed = true;
     forest->missing_marked = !isnan(import->wrapper_missing);
     forest->missing_number = forest->missing_marked ? (double)import->wrapper_missing : 0.0;

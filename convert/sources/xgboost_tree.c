@@ -6,6 +6,7 @@
  */
 #include "convert/sources/xgboost_internal.h"
 
+#include "convert/sets.h"
 #include "format/layout.h"
 
 #include <inttypes.h>
@@ -17,7 +18,7 @@
 #define UNPLACED    UINT32_MAX
 
 /* Bytes of one node in the forest's arrays. */
-#define NODE_BYTES (4 * sizeof(uint32_t) + 2 * sizeof(double) + sizeof(uint8_t))
+#define NODE_BYTES (5 * sizeof(uint32_t) + 2 * sizeof(double) + sizeof(uint8_t))
 
 void espalier_xgboost_free_tree(espalier_xgboost_tree *tree)
 {
@@ -27,6 +28,11 @@ void espalier_xgboost_free_tree(espalier_xgboost_tree *tree)
     espalier_document_array_free(&tree->condition);
     espalier_document_array_free(&tree->missing_left);
     espalier_document_array_free(&tree->split_type);
+    espalier_document_array_free(&tree->categories);
+    espalier_document_array_free(&tree->category_nodes);
+    espalier_document_array_free(&tree->category_segments);
+    espalier_document_array_free(&tree->category_sizes);
+    espalier_document_array_free(&tree->category_lists);
     espalier_document_array_free(&tree->cover);
     espalier_document_array_free(&tree->weights);
     espalier_document_array_free(&tree->place);
@@ -70,35 +76,29 @@ static bool read_id(espalier_xgboost_import *import)
     return espalier_xgboost_read_integer(import, &import->tree.id);
 }
 
-static void refuse_categories(espalier_xgboost_import *import)
-{
-    espalier_xgboost_refuse(import, "a split on categories is not converted; a model trained with "
-                                    "one-hot columns is");
-}
-
 static bool read_split_type(espalier_xgboost_import *import)
 {
-    espalier_xgboost_tree *const tree = &import->tree;
-    if (!espalier_document_read_flags(&import->document, &tree->split_type)) {
-        return false;
-    }
-    if (tree->split_type.count > 0 &&
-        memchr(tree->split_type.items, 1, (size_t)tree->split_type.count) != NULL) {
-        refuse_categories(import);
-    }
-    return true;
+    return espalier_document_read_flags(&import->document, &import->tree.split_type);
+}
+
+static bool read_categories(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.categories);
 }
 
 static bool read_category_nodes(espalier_xgboost_import *import)
 {
-    bool empty = true;
-    if (!espalier_xgboost_skip_array(import, &empty)) {
-        return false;
-    }
-    if (!empty) {
-        refuse_categories(import);
-    }
-    return true;
+    return espalier_document_read_int32s(&import->document, &import->tree.category_nodes);
+}
+
+static bool read_category_segments(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.category_segments);
+}
+
+static bool read_category_sizes(espalier_xgboost_import *import)
+{
+    return espalier_document_read_int32s(&import->document, &import->tree.category_sizes);
 }
 
 /* A row for each node; what newer versions keep of each leaf alone counts more. */
@@ -195,6 +195,9 @@ static bool reserve_nodes(espalier_xgboost_import *import, uint64_t count)
     if (import->renumbered) {
         forest->number = grow_array(document, forest->number, capacity, sizeof *forest->number);
     }
+    if (import->has_sets) {
+        forest->set = grow_array(document, forest->set, capacity, sizeof *forest->set);
+    }
     import->node_capacity = document->status == ESPALIER_OK ? capacity : import->node_capacity;
     return document->status == ESPALIER_OK;
 }
@@ -255,6 +258,19 @@ static bool start_numbers(espalier_xgboost_import *import)
     return true;
 }
 
+/* The first tree with splits on categories: no node before it has one. */
+static bool start_sets(espalier_xgboost_import *import)
+{
+    espalier_forest *const forest = import->forest;
+    import->has_sets = true;
+    const uint64_t room = import->node_capacity > 0 ? import->node_capacity : 1;
+    forest->set = grow_array(&import->document, forest->set, room, sizeof *forest->set);
+    for (uint64_t i = 0; import->document.status == ESPALIER_OK && i < forest->node_count; i++) {
+        forest->set[i] = ESPALIER_FOREST_NO_SET;
+    }
+    return import->document.status == ESPALIER_OK;
+}
+
 /* ---- from one tree's arrays to nodes -------------------------------------------------------- */
 
 /* Every array must have an item a node; stats of old files may be missing. */
@@ -292,6 +308,77 @@ static bool check_lengths(espalier_xgboost_import *import, size_t offset)
                                       "the tree's id is %" PRId64, tree->id);
     }
     return true;
+}
+
+static bool fail_categories(espalier_xgboost_import *import, size_t offset, uint64_t list,
+                            const char *cause, int64_t number)
+{
+    return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                  "categories_nodes[%" PRIu64 "]: %s %" PRId64, list, cause,
+                                  number);
+}
+
+/* One list of categories: at a node that is a split on them, inside `categories`. */
+static bool check_list(espalier_xgboost_import *import, size_t offset, uint64_t list)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    const int64_t node = ((const int32_t *)tree->category_nodes.items)[list];
+    const int64_t first = ((const int32_t *)tree->category_segments.items)[list];
+    const int64_t size = ((const int32_t *)tree->category_sizes.items)[list];
+    uint32_t *const lists = tree->category_lists.items;
+    if (node < 0 || node >= tree->node_count || tree->split_type.count == 0 ||
+        ((const uint8_t *)tree->split_type.items)[node] == 0) {
+        return fail_categories(import, offset, list, "there is no split on categories at node",
+                               node);
+    }
+    if (lists[node] != 0) {
+        return fail_categories(import, offset, list, "there are two lists for node", node);
+    }
+    if (first < 0 || size < 1 || (uint64_t)first + (uint64_t)size > tree->categories.count) {
+        return fail_categories(import, offset, list, "the list is empty or out of range, of size",
+                               size);
+    }
+    const int32_t *const categories = (const int32_t *)tree->categories.items + first;
+    for (int64_t i = 0; i < size; i++) {
+        if (categories[i] < 0 || categories[i] >= 1 << 24) {
+            return fail_categories(import, offset, list, "there is no category", categories[i]);
+        }
+    }
+    lists[node] = (uint32_t)list + 1;
+    return true;
+}
+
+/* Every split on categories has a list of them; category_lists says which. */
+static bool check_categories(espalier_xgboost_import *import, size_t offset)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    espalier_document *const document = &import->document;
+    const uint64_t count = tree->category_nodes.count;
+    const bool has_type = tree->split_type.count > 0 &&
+                          memchr(tree->split_type.items, 1, (size_t)tree->split_type.count) != NULL;
+    if (count != tree->category_segments.count || count != tree->category_sizes.count) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "categories_nodes, _segments and _sizes have %" PRIu64
+                                      ", %" PRIu64 " and %" PRIu64 " items",
+                                      count, tree->category_segments.count,
+                                      tree->category_sizes.count);
+    }
+    if (!has_type && count == 0) {
+        tree->category_lists.count = 0;
+        return true;
+    }
+    if (!espalier_document_reserve(document, &tree->category_lists, (uint64_t)tree->node_count,
+                                   sizeof(uint32_t))) {
+        return false;
+    }
+    tree->category_lists.count = (uint64_t)tree->node_count;
+    memset(tree->category_lists.items, 0, (size_t)tree->node_count * sizeof(uint32_t));
+    for (uint64_t i = 0; i < count; i++) {
+        if (!check_list(import, offset, i)) {
+            return false;
+        }
+    }
+    return import->has_sets || start_sets(import);
 }
 
 /* Leaves of all trees have as many values; where these are several, they are kept apart. */
@@ -402,11 +489,52 @@ static bool order_nodes(espalier_xgboost_import *import, size_t offset, uint32_t
     return true;
 }
 
+static bool is_set(const espalier_xgboost_tree *tree, uint32_t node)
+{
+    return tree->category_lists.count > 0 && ((const uint8_t *)tree->split_type.items)[node] != 0;
+}
+
+/* The categories listed for a node go right, all others left; what is missing as the node says. */
+static bool fill_set(espalier_xgboost_import *import, uint64_t at, uint32_t node, size_t offset)
+{
+    const espalier_xgboost_tree *const tree = &import->tree;
+    espalier_document *const document = &import->document;
+    espalier_forest *const forest = import->forest;
+    const uint32_t list = ((const uint32_t *)tree->category_lists.items)[node];
+    if (list == 0) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                      "node %" PRIu32 " is a split on categories without a list",
+                                      node);
+    }
+    const int32_t *const categories = (const int32_t *)tree->categories.items +
+                                      ((const int32_t *)tree->category_segments.items)[list - 1];
+    const uint32_t count = (uint32_t)((const int32_t *)tree->category_sizes.items)[list - 1];
+    const espalier_forest_set set = {
+        .feature = forest->feature[at],
+        .missing_left = forest->missing_left[at] != 0,
+    };
+    const uint64_t bytes = sizeof set + (uint64_t)count * sizeof *forest->members;
+    if (!espalier_document_charge(document, bytes + bytes / 2)) {
+        return false;
+    }
+    /* In range by check_list, so not negative. */
+    const espalier_status status =
+        espalier_forest_add_set(forest, &set, (const uint32_t *)categories, count);
+    if (status != ESPALIER_OK) {
+        return espalier_document_fail(document, status, offset,
+                                      "no memory for %" PRIu32 " categories", count);
+    }
+    forest->set[at] = forest->set_count - 1;
+    forest->threshold[at] = 0.0;
+    forest->missing_left[at] = 0;
+    return true;
+}
+
 /*
  * x < condition as x <= the float32 below. What is never true but for missing values (-infinity,
  * NaN) becomes always true, with the sides exchanged.
  */
-static void fill_split(espalier_xgboost_import *import, uint64_t at, uint32_t node)
+static void fill_split(espalier_xgboost_import *import, uint64_t at, uint32_t node, bool is_set)
 {
     const espalier_xgboost_tree *const tree = &import->tree;
     espalier_forest *const forest = import->forest;
@@ -415,7 +543,7 @@ static void fill_split(espalier_xgboost_import *import, uint64_t at, uint32_t no
     const uint32_t left = place[((const int32_t *)tree->left.items)[node]];
     const uint32_t right = place[((const int32_t *)tree->right.items)[node]];
     const uint8_t missing_left = ((const uint8_t *)tree->missing_left.items)[node];
-    const bool never = isnan(condition) || (isinf(condition) && condition < 0.0F);
+    const bool never = !is_set && (isnan(condition) || (isinf(condition) && condition < 0.0F));
     forest->left[at] = never ? right : left;
     forest->right[at] = never ? left : right;
     forest->missing_left[at] = never ? 1 - missing_left : missing_left;
@@ -465,8 +593,14 @@ static bool fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *ad
         if (import->renumbered) {
             forest->number[at] = node;
         }
+        if (import->has_sets) {
+            forest->set[at] = ESPALIER_FOREST_NO_SET;
+        }
         if (((const int32_t *)tree->left.items)[node] != -1) {
-            fill_split(import, at, node);
+            fill_split(import, at, node, is_set(tree, node));
+            if (is_set(tree, node) && !fill_set(import, at, node, offset)) {
+                return false;
+            }
             continue;
         }
         forest->left[at] = ESPALIER_FOREST_LEAF;
@@ -486,7 +620,7 @@ bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset)
     espalier_forest *const forest = import->forest;
     uint32_t reached = 0;
     if (!check_lengths(import, offset) || !check_leaf_width(import, offset) ||
-        !order_nodes(import, offset, &reached) ||
+        !check_categories(import, offset) || !order_nodes(import, offset, &reached) ||
         !reserve_trees(import, (uint64_t)forest->tree_count + 1) ||
         !reserve_nodes(import, forest->node_count + reached) ||
         !reserve_leaves(import, forest->leaf_count + (reached + 1) / 2)) {
@@ -509,10 +643,10 @@ static bool read_tree(espalier_xgboost_import *import)
 {
     static const espalier_xgboost_member members[] = {
         {"base_weights", read_node_weights, false},
-        {"categories", NULL, false},
+        {"categories", read_categories, false},
         {"categories_nodes", read_category_nodes, false},
-        {"categories_segments", NULL, false},
-        {"categories_sizes", NULL, false},
+        {"categories_segments", read_category_segments, false},
+        {"categories_sizes", read_category_sizes, false},
         {"default_left", read_missing_left, true},
         {"id", read_id, false},
         {"leaf_child_counts", NULL, false}, /* up to 1.2 */
@@ -530,6 +664,10 @@ static bool read_tree(espalier_xgboost_import *import)
     espalier_document *const document = &import->document;
     espalier_xgboost_tree *const tree = &import->tree;
     tree->split_type.count = 0;
+    tree->categories.count = 0;
+    tree->category_nodes.count = 0;
+    tree->category_segments.count = 0;
+    tree->category_sizes.count = 0;
     tree->cover.count = 0;
     tree->weights.count = 0;
     tree->weights_by_leaf = false;

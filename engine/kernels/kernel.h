@@ -60,6 +60,7 @@ typedef struct espalier_kernel_arguments {
     size_t cell_stride;
     uint32_t row_count;
     uint32_t leaf_last;
+    uint32_t set_first; /* kernels with `sets`: cells of columns from here on are words of sets */
 
     /* HEAP, SELECT: uint8_t (bank BYTE) or uint16_t (bank SHORT), 64-byte aligned.
      * One row: [columns]. A block: [row_count / GROUP_ROWS][code_columns][GROUP_ROWS]. */
@@ -91,6 +92,7 @@ typedef struct espalier_kernel {
     uint32_t node_bytes;
     uint32_t column_count_max;         /* the most columns of the bank it serves; 0: any */
     uint32_t clamps;                   /* 1: bounds every child by the tree's last position */
+    uint32_t sets;                     /* 1: tests bits of columns from set_first on */
     uint32_t gathers;                  /* 1: lives on gathers, which some machines are slow at */
     uint32_t flight_rows;              /* sum_block wants multiples of so many rows, at least 1 */
     uint32_t least_rows;               /* so few rows take less time in sum_block than one by one */

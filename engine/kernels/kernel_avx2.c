@@ -101,12 +101,26 @@
 
 #define NODE_BYTES    8
 #define CLAMP         0
+#define SETS          0
 #define WALKS(suffix) walk8_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
 #define CLAMP         0
+#define SETS          0
 #define WALKS(suffix) walk16_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    8
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk8_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    16
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk16_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 /* ---- ranks ---- */
@@ -125,10 +139,16 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(15, 17, 6, 8),
     GATHER_ENTRIES,
-    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, ESPALIER_ACCUMULATOR_FLOAT64),
-    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, ESPALIER_ACCUMULATOR_FLOAT32),
-    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, ESPALIER_ACCUMULATOR_FLOAT64),
-    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, 0, ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk8_sets_f64, "8-byte nodes, sets", 8, 0, 1, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk8_sets_f32, "8-byte nodes, sets, float32 sums", 8, 0, 1,
+               ESPALIER_ACCUMULATOR_FLOAT32),
+    WALK_ENTRY(walk16_sets_f64, "16-byte nodes, sets", 16, 0, 1, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk16_sets_f32, "16-byte nodes, sets, float32 sums", 16, 0, 1,
+               ESPALIER_ACCUMULATOR_FLOAT32),
 };
 
 const espalier_kernel_list espalier_kernels__avx2 = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -23,22 +23,50 @@
 
 #define NODE_BYTES    8
 #define CLAMP         0
+#define SETS          0
 #define WALKS(suffix) walk8_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
 #define CLAMP         0
+#define SETS          0
 #define WALKS(suffix) walk16_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    8
 #define CLAMP         1
+#define SETS          0
 #define WALKS(suffix) walk8_clamp_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    16
 #define CLAMP         1
+#define SETS          0
 #define WALKS(suffix) walk16_clamp_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    8
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk8_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    16
+#define CLAMP         0
+#define SETS          1
+#define WALKS(suffix) walk16_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    8
+#define CLAMP         1
+#define SETS          1
+#define WALKS(suffix) walk8_clamp_sets_##suffix
+#include "engine/kernels/walk_sums.inc"
+
+#define NODE_BYTES    16
+#define CLAMP         1
+#define SETS          1
+#define WALKS(suffix) walk16_clamp_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 /* ---- mask layouts ---- */
@@ -110,14 +138,24 @@ const espalier_ranker *const espalier_ranker__scalar = &ranker;
 #define FLOAT32 ESPALIER_ACCUMULATOR_FLOAT32
 
 static const espalier_kernel kernels[] = {
-    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, FLOAT64),
-    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, FLOAT32),
-    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, FLOAT64),
-    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, FLOAT32),
-    WALK_ENTRY(walk8_clamp_f64, "8-byte nodes, clamping", 8, 1, FLOAT64),
-    WALK_ENTRY(walk8_clamp_f32, "8-byte nodes, clamping, float32 sums", 8, 1, FLOAT32),
-    WALK_ENTRY(walk16_clamp_f64, "16-byte nodes, clamping", 16, 1, FLOAT64),
-    WALK_ENTRY(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 1, FLOAT32),
+    WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, 0, FLOAT64),
+    WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, FLOAT32),
+    WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, 0, FLOAT64),
+    WALK_ENTRY(walk16_f32, "16-byte nodes, float32 sums", 16, 0, 0, FLOAT32),
+    WALK_ENTRY(walk8_clamp_f64, "8-byte nodes, clamping", 8, 1, 0, FLOAT64),
+    WALK_ENTRY(walk8_clamp_f32, "8-byte nodes, clamping, float32 sums", 8, 1, 0, FLOAT32),
+    WALK_ENTRY(walk16_clamp_f64, "16-byte nodes, clamping", 16, 1, 0, FLOAT64),
+    WALK_ENTRY(walk16_clamp_f32, "16-byte nodes, clamping, float32 sums", 16, 1, 0, FLOAT32),
+    WALK_ENTRY(walk8_sets_f64, "8-byte nodes, sets", 8, 0, 1, FLOAT64),
+    WALK_ENTRY(walk8_sets_f32, "8-byte nodes, sets, float32 sums", 8, 0, 1, FLOAT32),
+    WALK_ENTRY(walk16_sets_f64, "16-byte nodes, sets", 16, 0, 1, FLOAT64),
+    WALK_ENTRY(walk16_sets_f32, "16-byte nodes, sets, float32 sums", 16, 0, 1, FLOAT32),
+    WALK_ENTRY(walk8_clamp_sets_f64, "8-byte nodes, clamping, sets", 8, 1, 1, FLOAT64),
+    WALK_ENTRY(walk8_clamp_sets_f32, "8-byte nodes, clamping, sets, float32 sums", 8, 1, 1,
+               FLOAT32),
+    WALK_ENTRY(walk16_clamp_sets_f64, "16-byte nodes, clamping, sets", 16, 1, 1, FLOAT64),
+    WALK_ENTRY(walk16_clamp_sets_f32, "16-byte nodes, clamping, sets, float32 sums", 16, 1, 1,
+               FLOAT32),
     MASK_ENTRIES(64, 64, 64, 64),
     BITS_ENTRIES(64),
 };

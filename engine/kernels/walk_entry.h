@@ -8,11 +8,11 @@
 #define ESPALIER_ENGINE_KERNELS_WALK_ENTRY_H
 
 /* clang-format off */
-#define WALK_ENTRY(functions, what, bytes, clamping, sums)                                         \
+#define WALK_ENTRY(functions, what, bytes, clamping, testing, sums)                                \
     {                                                                                              \
         .name = "walk, " what ", " LEVEL_NAME, .isa = LEVEL_ISA,                                   \
         .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
-        .node_bytes = (bytes), .clamps = (clamping),                                               \
+        .node_bytes = (bytes), .clamps = (clamping), .sets = (testing),                            \
         .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = WALK_LEAST_ROWS,                        \
         .sum_row = functions##_sum_row,                                                            \
         .sum_block = functions##_sum_block, .each_row = functions##_each_row                       \

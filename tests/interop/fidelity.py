@@ -166,7 +166,8 @@ def main():
         stamp = datetime.datetime.fromtimestamp(
             int(os.environ.get("SOURCE_DATE_EPOCH", time.time())), datetime.timezone.utc)
         write_document(arguments.output, runs, {**VERSION_SETS, **NEWEST},
-                       {name: reason for name, (_, reason) in chosen.items()},
+                       {name: reason and "not installed: " + reason
+                        for name, (_, reason) in chosen.items()},
                        stamp.strftime("%Y-%m-%d"), platform.machine())
     failed = [one for one in runs if one.state == "failed"]
     numbers = sum(line["numbers"] for one in runs if one.report for line in one.report["counts"])

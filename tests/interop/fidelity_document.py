@@ -75,7 +75,7 @@ def write_sets(runs, sets, reasons):
             continue
         python, pins = sets[name]
         failed = [one.prover for one in runs if one.versions == name and one.state == "failed"]
-        state = "not installed: " + reason if reason else "found a difference, or failed: " + \
+        state = reason if reason else "found a difference, or failed: " + \
             ", ".join(failed) if failed else "no difference beyond what is allowed"
         shares = sorted({"%g %%" % (100 * one.report.get("share", 1)) for one in runs
                          if one.versions == name and one.report})

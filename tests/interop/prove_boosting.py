@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random boosting models and isolation forests of scikit-learn through the espalier command.
 
-    python prove_boosting.py --espalier PATH [--models N] [--only NAME] [--seed N] [--verbose]
+    python prove_boosting.py --espalier PATH [--models N] [--categories N] [--only NAME] [--seed N]
+                             [--verbose]
 
 Runs inside an environment with scikit-learn, any version from 0.22 on; not part of the test suite,
 which has fixtures. Each model is trained on random data with random parameters, saved by pickle or
-joblib, converted in every layout and asked for every output that the trainer has, with float64 and
-float32 rows, one row and all; rows lie on thresholds and beside them. Margins, leaves and classes
-are compared bit for bit, what goes through exp and pow within 2 ulp. One line per difference; exit
-1 if there is any.
+joblib (--categories: HistGradientBoosting with categorical features), converted in every layout and
+asked for every output that the trainer has, with float64 and float32 rows, one row and all; rows
+lie on thresholds and beside them. Margins, leaves and classes are compared bit for bit, what goes
+through exp and pow within 2 ulp. One line per difference; exit 1 if there is any.
 """
 import argparse
 import os
@@ -29,6 +30,7 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
                               HistGradientBoostingClassifier, HistGradientBoostingRegressor,
                               IsolationForest)
 
+from categories import make_codes, mix_codes
 from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
 from proving import ALONE, Prover, share
 from real_data import load_real
@@ -288,10 +290,40 @@ def prove_models(prover, seed, count, only, verbose):
         prover.compare(model, rows, what)
 
 
+def make_categories(rng):
+    """Data of make_codes as this version takes it, and rows that it can predict."""
+    data, columns, target = make_codes(rng, 254)
+    if VERSION >= (1, 4) and rng.randint(2):  # an encoder is in front
+        data[:, columns] = data[:, columns] * 1.5 - 20.25
+    rows = mix_codes(rng, data, columns, 300, infinite=False)
+    if VERSION < (1, 4):  # 256, and before 1.2 also -2, come back as other categories
+        rows = rows[~((rows[:, columns] >= 256) | (rows[:, columns] <= -2)).any(axis=1)]
+    else:  # the encoder takes no infinities
+        rows = rows[~(np.abs(rows[:, columns]) > FLOAT32_MAX).any(axis=1)]
+    return data, columns, target, rows
+
+
+def prove_categories(prover, seed, count, verbose):
+    for index in range(count):
+        rng = np.random.RandomState([seed, index])
+        data, columns, target, rows = make_categories(rng)
+        model = make_histogram(rng, index % 2 == 0, data.shape[1])
+        model.set_params(categorical_features=columns, max_bins=255, monotonic_cst=None)
+        if index % 2 == 0:
+            target = make_labels(rng, target, choose(rng, 2, 2, 5))
+        elif model.loss in ("poisson", "gamma"):
+            target = np.exp(np.clip(target, -3, 3))
+        what = "categories %d, %s" % (index, " ".join(str(model).split()))
+        if verbose:
+            print(what, flush=True)
+        prover.compare(model.fit(data, target), rows, what)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--espalier", required=True, metavar="PATH")
     parser.add_argument("--models", type=int, default=50, metavar="N")
+    parser.add_argument("--categories", type=int, default=20, metavar="N")
     parser.add_argument("--only", metavar="NAME", help="only estimators like this")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
@@ -300,6 +332,9 @@ def main():
         prover = BoostingProver(arguments.espalier, folder)
         prove_models(prover, arguments.seed, share(arguments.models), arguments.only,
                      arguments.verbose)
+        if VERSION >= (0, 24):
+            prove_categories(prover, arguments.seed, share(arguments.categories),
+                             arguments.verbose)
     return prover.report("scikit-learn " + sklearn.__version__)
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random LightGBM models through the espalier command, compared with the library bit for bit.
 
-    python prove_lightgbm.py --espalier PATH [--models N] [--seed N] [--texts N] [--verbose]
+    python prove_lightgbm.py --espalier PATH [--models N] [--categories N] [--seed N] [--texts N]
+                             [--verbose]
 
 Runs inside an environment with LightGBM, any version from 2.2 on; not part of the test suite, which
 has fixtures. --models trains models over objectives, boosting, missing types and shapes of data;
+--categories models with categorical features;
 --texts makes texts by hand, with thresholds, leaves and decisions that training does not give, and
 loads them in LightGBM. Each is converted in every layout and asked for margins, leaves and values,
 and for classes and probabilities as LGBMClassifier makes them of values; float64 and float32 rows,
@@ -20,6 +22,7 @@ import tempfile
 import lightgbm as lgb
 import numpy as np
 
+from categories import make_codes, mix_codes
 from proving import ALONE, BoostedProver, share
 from real_data import load_real
 from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
@@ -174,6 +177,36 @@ def prove_models(prover, rng, count, verbose):
                        "Booster, " + options["boosting"])
 
 
+# --- Categories -----------------------------------------------------------------------------------
+
+def prove_categories(prover, rng, count, verbose):
+    for index in range(count):
+        objective = ["regression", "binary", "multiclass"][index % 3]
+        data, columns, target = make_codes(rng, 3000)
+        options = make_options(rng, objective, data.shape[1])
+        options.pop("monotone_constraints", None)  # not of categories
+        options.update(max_cat_to_onehot=int(rng.choice([1, 4, 40])), use_missing=True,
+                       min_data_per_group=int(rng.choice([1, 10, 100])), cat_l2=1.0, cat_smooth=1.0,
+                       max_cat_threshold=int(rng.choice([4, 32, 500])))
+        labels, group = make_target(rng, objective, target, options)
+        what = "categories %d, %s %s" % (index, objective, options["boosting"])
+        try:
+            model = lgb.train(options, lgb.Dataset(data, labels, group=group,
+                                                   categorical_feature=columns),
+                              int(rng.choice([1, 5, 30])))
+        except lgb.basic.LightGBMError as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what, error))
+            continue
+        model.save_model(prover.path("trained.txt"))
+        with open(prover.path("trained.txt"), encoding="utf-8") as file:
+            text = file.read()
+        if verbose:
+            sets = sum(int(one) for one in re.findall(r"^num_cat=(\d+)", text, re.M))
+            print("%s: %d splits on categories" % (what, sets), flush=True)
+        prover.compare(text, mix_codes(rng, data, columns, 400), what,
+                       "Booster, %s, categories" % options["boosting"])
+
+
 # --- Texts by hand --------------------------------------------------------------------------------
 
 def make_children(rng, inner):
@@ -231,6 +264,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--espalier", required=True, metavar="PATH")
     parser.add_argument("--models", type=int, default=34, metavar="N")
+    parser.add_argument("--categories", type=int, default=15, metavar="N")
     parser.add_argument("--texts", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
@@ -239,6 +273,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = LightGBMProver(arguments.espalier, folder)
         prove_models(prover, rng, share(arguments.models), arguments.verbose)
+        prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
         prove_texts(prover, rng, share(arguments.texts))
     return prover.report("LightGBM " + lgb.__version__)
 

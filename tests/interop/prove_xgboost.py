@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random XGBoost models through the espalier command, compared with the library bit for bit.
 
-    python prove_xgboost.py --espalier PATH [--models N] [--documents N] [--seed N] [--verbose]
+    python prove_xgboost.py --espalier PATH [--models N] [--categories N] [--documents N]
+                            [--wrappers N] [--seed N] [--verbose]
 
 Runs inside an environment with XGBoost, any version from 1.4 on; not part of the test suite, which
-has fixtures. --models trains models over objectives, boosters and shapes of data; --documents makes
-JSON by hand, with thresholds, leaves, numberings and pruned nodes that training does not give, and
-loads it in XGBoost. Each is converted in every layout and asked for margins and leaves, float64 and
-float32 rows, one row and all, and for what Booster.predict gives. --wrappers trains estimators for
-scikit-learn and asks for predict and predict_proba. What goes through exp may differ by 2 ulp of
-float32, all else not at all. One line per difference; exit 1 if there is any.
+has fixtures. --models trains models over objectives, boosters and shapes of data, --categories
+models with categorical features (from 1.6 on); --documents makes JSON by hand, with thresholds,
+leaves, numberings and pruned nodes that training does not give, and loads it in XGBoost. Each is
+converted in every layout and asked for margins and leaves, float64 and float32 rows, one row and
+all, and for what Booster.predict gives. --wrappers trains estimators for scikit-learn and asks for
+predict and predict_proba. What goes through exp may differ by 2 ulp of float32, all else not at
+all. One line per difference; exit 1 if there is any.
 """
 import argparse
 import json
@@ -20,6 +22,7 @@ import tempfile
 import numpy as np
 import xgboost as xgb
 
+from categories import make_codes, mix_codes
 from proving import ALONE, SKIPPED, BoostedProver, share
 from real_data import load_real
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
@@ -39,12 +42,13 @@ LEAVES = [0.0, -0.0, 1e-45, 1e30, -1e30, 1 / 3, 0.1, -0.7, 3.0]
 
 
 class XGBoostProver(BoostedProver):
-    def compare_rows(self, model, dart, rows, what):
+    def compare_rows(self, model, dart, rows, what, types=None):
         """inplace_predict takes infinities; a DMatrix does not, and it alone serves dart."""
         finite = rows[~np.isinf(rows.astype(np.float32)).any(axis=1)]
         if len(finite):
             write_npy(self.path("rows.npy"), finite)
-            data = xgb.DMatrix(finite)
+            options = dict(feature_types=types, enable_categorical=True) if types else {}
+            data = xgb.DMatrix(finite, **options)
             leaf = model.predict(data, pred_leaf=True).reshape(len(finite), -1)
             self.compare_output("leaf", leaf.astype(np.int64), what)
             margin = model.predict(data, output_margin=True)
@@ -52,7 +56,7 @@ class XGBoostProver(BoostedProver):
             if not (dart and (margin == 0).all()):
                 self.compare_output("margin", margin, what)
             self.compare_values(model, data, what)
-        if not dart:
+        if not dart and not types:
             write_npy(self.path("rows.npy"), rows)
             self.compare_output("margin", model.inplace_predict(rows, predict_type="margin"), what)
 
@@ -100,16 +104,17 @@ class XGBoostProver(BoostedProver):
                 self.compare_route(kind, ALONE, model.predict(xgb.DMatrix(rows), **asked),
                                    np.concatenate(alone))
 
-    def compare(self, source, rows, dart, what, estimator):
+    def compare(self, source, rows, dart, what, estimator, types=None):
         model = xgb.Booster({"nthread": 1})
         model.load_model(source)
         self.about("XGBoost", xgb.__version__, estimator)
-        self.compare_alone(model, rows)
+        if types is None:
+            self.compare_alone(model, rows)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
         for words in self.convert_layouts(source, what):
             for one in (rows, narrow, rows[-1:]):
-                self.compare_rows(model, dart, one, words)
+                self.compare_rows(model, dart, one, words, types)
 
 
 def mix_rows(rng, trees, data, count):
@@ -245,6 +250,42 @@ def prove_missing(prover, rng):
                 prover.compare_output("leaf", leaf.astype(np.int64), words)
 
 
+# --- Categories -----------------------------------------------------------------------------------
+
+def prove_categories(prover, rng, count, verbose):
+    for index in range(count):
+        objective = ["reg:squarederror", "binary:logistic", "multi:softprob"][index % 3]
+        data, columns, target = make_codes(rng, 3000)
+        types = ["c" if one in columns else "q" for one in range(data.shape[1])]
+        options = make_options(rng, objective)
+        options.update(tree_method=["hist", "approx"][rng.randint(2)],
+                       max_cat_to_onehot=int(rng.choice([1, 4, 5000])))
+        options.pop("multi_strategy", None)  # has no categories
+        if VERSION >= (1, 7):
+            options["max_cat_threshold"] = int(rng.choice([4, 64, 1000]))
+        what = "categories %d, %s %s %s %d" % (index, objective, options["booster"],
+                                               options["tree_method"], options["max_cat_to_onehot"])
+        rows = xgb.DMatrix(data, feature_types=types, enable_categorical=True)
+        make_labels(rng, objective, target, options, rows)
+        try:
+            model = xgb.train(options, rows, int(rng.choice([1, 5, 20])))
+        except xgb.core.XGBoostError as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what, str(error).split("\n")[0][:100]))
+            continue
+        source = prover.path("trained.json")
+        model.save_model(source)
+        if verbose:
+            sets = sum(len(tree["categories_nodes"]) for tree in trees_of(source))
+            print("%s: %d splits on categories" % (what, sets), flush=True)
+        if rng.randint(2):
+            source = prover.path("trained.ubj")
+            model.save_model(source)
+        # A DMatrix takes no infinities.
+        asked = mix_codes(rng, data, columns, 400, infinite=False)
+        prover.compare(source, asked, options["booster"] == "dart", what,
+                       "Booster, %s, categories" % options["booster"], types)
+
+
 # --- Estimators for scikit-learn ------------------------------------------------------------------
 
 def make_estimators(width):
@@ -362,6 +403,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--espalier", required=True, metavar="PATH")
     parser.add_argument("--models", type=int, default=34, metavar="N")
+    parser.add_argument("--categories", type=int, default=15, metavar="N")
     parser.add_argument("--documents", type=int, default=20, metavar="N")
     parser.add_argument("--wrappers", type=int, default=2, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
@@ -374,6 +416,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = XGBoostProver(arguments.espalier, folder)
         prove_models(prover, rng, share(arguments.models), arguments.verbose)
+        if VERSION >= (1, 6):
+            prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
         prove_documents(prover, rng, share(arguments.documents))
         prove_missing(prover, rng)
         if VERSION >= (1, 6):

@@ -13,7 +13,8 @@ import joblib
 import numpy as np
 import sklearn
 
-from fixture_set import FixtureSet, write_npy
+from categories import mix_codes
+from fixture_set import FLOAT32_MAX, FixtureSet, write_npy
 from prove_boosting import VERSION, answers, mix_rows
 
 from sklearn.dummy import DummyClassifier, DummyRegressor
@@ -128,12 +129,29 @@ def add_histogram(out, data):
         out.model("histogram_" + loss, HistGradientBoostingRegressor(loss=loss, **options).fit(
             data.X, y), "loss " + loss, True)
     if VERSION >= (0, 24):
-        codes = np.column_stack([np.arange(160) % 7, data.X[:, 1]])
-        fitted = HistGradientBoostingRegressor(categorical_features=[0], max_iter=1).fit(
-            codes, data.score + codes[:, 0] % 3)
-        out.dump("histogram_categories.joblib", fitted, compress=3)
-        out.line("histogram_categories.joblib", "HistGradientBoostingRegressor",
-                 "categorical features", refused="categorical HistGradientBoostingRegressor")
+        add_categories(out, data)
+
+
+def add_categories(out, data):
+    """Two categorical features, the second in front of a number; from 1.4 on an encoder's."""
+    rng = np.random.RandomState(3)
+    codes = data.missing.copy()
+    codes[:, 1] = np.arange(160) % 7 * 5
+    codes[:, 2] = rng.permutation(240)[np.minimum(90 * rng.rand(160)**2, 89).astype(int)]
+    codes[rng.rand(160) < 0.1, 2] = np.nan
+    if VERSION >= (1, 4):
+        codes[:, 1] = codes[:, 1] * 1.5 - 3.25
+    fitted = HistGradientBoostingRegressor(
+        categorical_features=[1, 2], max_iter=3, max_leaf_nodes=8, min_samples_leaf=4).fit(
+            codes, data.score + codes[:, 1] % 3)
+    rows = mix_codes(rng, codes, [1, 2], 40, infinite=False)
+    # What comes back as another category, and what the encoder refuses.
+    low, high = (-2, 256) if VERSION < (1, 4) else (-FLOAT32_MAX, FLOAT32_MAX)
+    rows = rows[~((rows[:, 1:3] <= low) | (rows[:, 1:3] >= high)).any(axis=1)]
+    out.dump("histogram_categories.joblib", fitted, compress=3)
+    cases = [out.case("histogram_categories", fitted, rows, width) for width in (64, 32)]
+    out.line("histogram_categories.joblib", "HistGradientBoostingRegressor",
+             "categorical features", "; ".join(cases))
 
 
 def add_isolation(out, data):

@@ -14,6 +14,8 @@ import sys
 import lightgbm as lgb
 import numpy as np
 
+from categories import mix_codes
+
 COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
 VERSION = tuple(int(part) for part in lgb.__version__.split(".")[:2])
 NEWEST = (4, 7)  # the only version whose set is whole
@@ -263,14 +265,22 @@ def add_early_stopping(out, data):
     out.add("early", model, data.plain, "early stopping")
 
 
+def add_categories(out, data):
+    """Sets of many categories, and of one; rows with other numbers in their place."""
+    rng = np.random.RandomState(3)
+    codes = data.plain.copy()
+    codes[:, 0] = rng.permutation(300)[np.minimum(120 * rng.rand(400)**2, 119).astype(int)]
+    codes[:, 1] = np.abs(np.round(data.plain[:, 1]))
+    codes[rng.rand(400) < 0.1, 1] = np.nan
+    model = lgb.train(dict(objective="regression", num_leaves=9, verbose=-1, min_data_in_leaf=5,
+                           num_threads=1, min_data_per_group=1, cat_smooth=1, seed=7),
+                      lgb.Dataset(codes, data.target + codes[:, 0] % 7,
+                                  categorical_feature=[0, 1]), 4)
+    out.add("categorical", model, mix_codes(rng, codes, [0, 1], 60), "splits on categories", 24)
+
+
 def add_refused(out, data, text, cases):
     """What is not converted, and what a file must not say."""
-    codes = np.abs(np.round(data.plain))
-    model = lgb.train(dict(objective="regression", num_leaves=5, verbose=-1, min_data_in_leaf=5,
-                           num_threads=1, min_data_per_group=1),
-                      lgb.Dataset(codes, data.target, categorical_feature=[0, 1, 2]), 2)
-    model.save_model(out.path("categorical.txt"))
-    out.line("categorical.txt", "categorical splits", refused="categorical line tree")
     if VERSION >= (3, 2):
         model = train(data.plain, data.target, 2, linear_tree=True, num_leaves=4)
         model.save_model(out.path("linear.txt"))
@@ -301,6 +311,7 @@ def main():
         add_early_stopping(out, data)
     text, cases = out.add("small", train(data.missing, data.target, 2, num_leaves=4),
                           data.missing, "a small model", count=4)
+    add_categories(out, data)
     add_refused(out, data, text, cases)
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("".join(one + "\n" for one in out.lines))

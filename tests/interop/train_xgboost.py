@@ -19,6 +19,8 @@ import warnings
 import numpy as np
 import xgboost as xgb
 
+from categories import mix_codes
+
 warnings.filterwarnings("ignore")
 
 COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
@@ -90,7 +92,9 @@ def same_bits(left, right):
 
 
 def matrix(rows, model):
-    return xgb.DMatrix(rows, feature_names=model.feature_names)
+    types = model.feature_types
+    options = dict(feature_types=types, enable_categorical=True) if types and "c" in types else {}
+    return xgb.DMatrix(rows, feature_names=model.feature_names, **options)
 
 
 def answers(model, rows, objective):
@@ -390,6 +394,23 @@ def add_classifiers(out, data):
     out.add_wrapper("counts", model.fit(base, several), base, "a regressor behind exp")
 
 
+def add_categories(out, data):
+    """Splits on one category and on sets; rows with other numbers in their place."""
+    rng = np.random.RandomState(3)
+    codes = data.plain.copy()
+    codes[:, 0] = rng.permutation(300)[np.minimum(120 * rng.rand(400)**2, 119).astype(int)]
+    codes[:, 1] = np.abs(np.round(data.plain[:, 1]))
+    codes[rng.rand(400) < 0.1, 1] = np.nan
+    rows = xgb.DMatrix(codes, data.target + codes[:, 0] % 7, enable_categorical=True,
+                       feature_types=["c", "c"] + ["q"] * (codes.shape[1] - 2))
+    model = xgb.train({"max_depth": 3, "tree_method": "hist" if VERSION >= (1, 7) else "approx",
+                       "max_cat_to_onehot": 8, "nthread": 1, "verbosity": 0}, rows, 2)
+    asked = mix_codes(rng, codes, [0, 1], 60, infinite=False)
+    asked = asked[~(np.abs(asked) > FLOAT32_MAX).any(axis=1)]
+    out.add("categorical", model, asked, "reg:squarederror", "splits on categories", 24,
+            infinite=False)
+
+
 def add_refused(out, data, cases):
     """What is not converted, and what a file must not say."""
     with open(out.path("small.json"), encoding="utf-8") as file:
@@ -408,13 +429,6 @@ def add_refused(out, data, cases):
         rows = make_rows(np.random.RandomState(0), data.missing, [], 20)
         out.line("old.model", "the binary format", out.write_rows(
             "old", lambda rows: answers(model, rows, "reg:squarederror"), rows))
-    if VERSION >= (1, 6):
-        codes = np.abs(np.round(data.plain * 2))
-        rows = xgb.DMatrix(codes, data.target, feature_types=["c"] * 6, enable_categorical=True)
-        model = xgb.train({"max_depth": 3, "tree_method": "hist" if VERSION >= (1, 7) else "approx",
-                           "max_cat_to_onehot": 1, "nthread": 1, "verbosity": 0}, rows, 2)
-        model.save_model(out.path("categorical.ubj"))
-        out.line("categorical.ubj", "splits on categories", refused="categories trees[0]")
     out.write_text("half.json", text[:len(text) // 2])
     out.line("half.json", "cut inside a tree", refused="ends too early")
     out.write_text("spaced.json", json.dumps(json.loads(text), indent=1, sort_keys=False,
@@ -447,6 +461,8 @@ def main():
     if UBJSON:
         small.save_model(out.path("small.ubj"))
         out.line("small.ubj", "the same as UBJSON", cases)
+    if VERSION >= (1, 6):
+        add_categories(out, data)
     add_refused(out, data, cases)
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("".join(one + "\n" for one in out.lines))

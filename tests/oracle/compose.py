@@ -12,7 +12,7 @@ import random
 import struct
 
 from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
-                            predict_slots, round_to_float32, word_of)
+                            predict_slots, read_nodes, round_to_float32, word_of)
 from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYTE, BANK_FLOAT,
                            BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
                            CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
@@ -22,9 +22,10 @@ from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYT
                            LEAVES, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS,
                            NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS,
                            PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
-                           SORT, STAGES, STAGE_CONSTANTS, STEPS, STEP_COLUMNS, STEP_STAGES,
-                           STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK,
-                           WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
+                           SETS, SET_COLUMN, SORT, STAGES, STAGE_CONSTANTS, STEPS, STEP_COLUMNS,
+                           STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT,
+                           VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead,
+                           Header,
                            LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
                            level_blocks, stage_inputs, stage_outputs, without)
 from oracle_verify import blake2b
@@ -239,7 +240,7 @@ class Composer:
         leaves = 1 if mixed else chance.randint(1, 2)  # two: the bank is paired
         self.banks = {BANK_FLOAT: [Column(LEAF_COLUMN, 0, 0, BANK_FLOAT, 0, 0, 0)] * leaves,
                       BANK_BYTE: [], BANK_SHORT: []}
-        self.cuts, self.lists = b"", []
+        self.cuts, self.lists, self.sets = b"", [], b""
         if input_rule & FLOAT32:
             self.banks[BANK_FLOAT] += [
                 Column(FEATURE_COLUMN, feature, missing, BANK_FLOAT, 0, 0, 0)
@@ -248,6 +249,8 @@ class Composer:
         for bank, columns in self.banks.items():
             for _ in range(chance.randint(1, 4) if mixed else 0):
                 self.add_codes(bank, columns)
+            for _ in range(chance.randint(0, 2) if mixed and bank == BANK_FLOAT else 0):
+                self.add_sets(columns)
         self.columns = [one for columns in self.banks.values() for one in columns]
         self.number_bytes = chance.choice((0, 1, 2, 4))
         self.label_kind = chance.choice((INT, UINT, FLOAT, STRING))
@@ -257,8 +260,8 @@ class Composer:
         self.slot_count = 0
         self.bits_leaves = (1, 2, 5, 16, 27, 31, 32)
 
-    def add_codes(self, bank, columns):
-        """The columns of one list, old or new."""
+    def choose_cuts(self):
+        """(first_cut, cut_count) of one list, old or new."""
         chance = self.chance
         if self.lists and chance.random() < 0.3:
             first, count = chance.choice(self.lists)
@@ -271,10 +274,25 @@ class Composer:
                 cuts.add(round_to_float32(value) if single else value)
             self.cuts += pack_cuts(sorted(cuts), "f" if single else "d")
             self.lists.append((first, count))
+        return first, count
+
+    def add_codes(self, bank, columns):
+        """The columns of one list."""
+        chance = self.chance
+        first, count = self.choose_cuts()
         segments = -(-count // SEGMENT[bank]) if bank in SEGMENT else 1
         feature, missing = chance.randrange(self.feature_count), chance.randrange(5)
         columns += [Column(CODE_COLUMN, feature, missing, bank, first, count, segment)
                     for segment in range(segments)]
+
+    def add_sets(self, columns):
+        """The columns of one list of sets, and its matrix of any bits."""
+        chance = self.chance
+        first, count = self.choose_cuts()
+        words, feature = chance.choice((1, 1, 2, 5)), chance.randrange(self.feature_count)
+        columns += [Column(SET_COLUMN, feature, 0, BANK_FLOAT, first, count, word)
+                    for word in range(words)]
+        self.sets += bytes(chance.randrange(256) for _ in range(4 * words * (count + 2)))
 
     def add_numbers(self, numbers):
         if self.number_bytes:
@@ -296,6 +314,8 @@ class Composer:
         one = columns[column]
         if one.kind == FEATURE_COLUMN:
             return column, self.chance.choice(THRESHOLDS)
+        if one.kind == SET_COLUMN:
+            return column, self.chance.randrange(32)
         width = SEGMENT.get(one.bank, one.cut_count)
         return column, self.chance.randrange(min(width, one.cut_count - one.segment * width))
 
@@ -310,7 +330,8 @@ class Composer:
                 column, threshold = self.choose_test(columns, 1 + (columns[1:2] == columns[:1]))
                 if columns[column].kind == FEATURE_COLUMN:
                     threshold = word_of(threshold)
-                threshold = 2**32 - 1 - threshold
+                threshold = (2**31 + threshold if columns[column].kind == SET_COLUMN
+                             else 2**32 - 1 - threshold)
             else:
                 row = chance.randrange(part.leaf_count) if position in nodes else 0
                 threshold, first, column = row, position, 0
@@ -548,7 +569,7 @@ class Composer:
                  CONSTANTS: struct.pack(f"<{len(self.constants)}d", *self.constants),
                  FEATURE_NAMES: string_table(f"f{n}" for n in range(self.feature_count)),
                  CLASS_LABELS: self.labels(widths), NODES: self.nodes, LEAVES: self.leaves,
-                 CUTS: self.cuts, NODE_NUMBERS: self.numbers}
+                 CUTS: self.cuts, NODE_NUMBERS: self.numbers, SETS: self.sets}
         return drop_empty(found)
 
 
@@ -648,6 +669,25 @@ def mask_model():
         if (3 <= heap.depth <= 5 and heap.source_node_count < 2 * heap.leaf_count - 1
                 and 20 < select.leaf_count < 256 and walk.depth > 3):
             return composer.sections([3, 2])
+    raise AssertionError("one seed of ten thousand must do")
+
+
+def set_model():
+    """The sections of a model of a WALK part with two lists of sets, one of several words, and a
+    tree whose root tests a set."""
+    for seed in range(10000):
+        composer = Composer(seed, mixed=True)
+        composer.number_bytes, composer.label_kind = 2, INT
+        sets = [one for one in composer.columns if one.kind == SET_COLUMN]
+        if [one.segment for one in sets] not in ([0, 1, 0], [0, 0, 1]):
+            continue
+        composer.add_part(5, 1, 0, layout=WALK)
+        sections = composer.sections([3, 2])
+        model = Model(lay_out(sections))
+        kinds = [one.kind for one in model.banks[BANK_FLOAT]]
+        roots = [kinds[read_nodes(model, index)[0].column] for index in range(len(model.trees))]
+        if SET_COLUMN in roots and FEATURE_COLUMN in roots:
+            return sections
     raise AssertionError("one seed of ten thousand must do")
 
 

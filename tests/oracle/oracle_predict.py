@@ -16,8 +16,8 @@ from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, A
                            EXP, EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
                            LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
                            MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
-                           NODE_NUMBERS,
-                           NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT, SEQUENTIAL, SIGMOID,
+                           NODE_NUMBERS, NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT,
+                           SEQUENTIAL, SETS, SET_COLUMN, SIGMOID,
                            SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, STAGE_CONSTANTS, STEP,
                            STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
                            WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, level_blocks, require,
@@ -128,10 +128,13 @@ class WalkTree:
         self.depth = tree.depth
         self.slot = tree.slot
         self.iteration = tree.iteration
-        self.thresholds = [2**32 - 1 - node.threshold for node in nodes]
+        self.limits = [2**32 - 1 - node.threshold for node in nodes]
+        self.shifts = [node.threshold % 32 for node in nodes]
         self.left = [min(node.child & mask, last) for node in nodes]
         self.right = [min((node.child + 1) & mask, last) for node in nodes]
         self.columns = [min(node.column, column_last) for node in nodes]
+        kinds = [column.kind for column in model.banks[BANK_FLOAT]]
+        self.is_set = [kinds[column] == SET_COLUMN for column in self.columns]
         row_last = self.part.leaf_count - 1
         self.rows = [min(node.threshold, row_last) for node in nodes]
 
@@ -139,7 +142,10 @@ class WalkTree:
         """(row of the leaf table, number) where a row ends."""
         columns, position = columns[BANK_FLOAT], 0
         for _ in range(self.depth):
-            if columns[self.columns[position]] <= self.thresholds[position]:
+            value = columns[self.columns[position]]
+            if self.is_set[position]:
+                value = (value << self.shifts[position]) % 2**32
+            if value <= self.limits[position]:
                 position = self.left[position]
             else:
                 position = self.right[position]
@@ -298,11 +304,21 @@ def find_rank(model, column, value):
     return min(block, column.cut_count)
 
 
+def find_word(model, column, value):
+    """A SET column's word ([F-306])."""
+    rank = column.cut_count + 1 if math.isnan(value) else find_rank(model, column, value)
+    start, words = model.set_places[id(column)]
+    return struct.unpack_from("<I", model.sections[SETS],
+                              start + 4 * (rank * words + column.segment))[0]
+
+
 def compute_column(model, column, features):
     """[F-243], [F-255]"""
     if column.kind == LEAF_COLUMN:
         return 0
     value = features[column.feature]
+    if column.kind == SET_COLUMN:
+        return find_word(model, column, value)
     if math.isnan(value) and column.missing == AS_ZERO:
         value = 0.0
     missing = math.isnan(value) or (

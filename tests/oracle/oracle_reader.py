@@ -24,9 +24,10 @@ MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
 FEATURE_NAMES, CLASS_LABELS = 9, 10
 NODES, LEAVES, CUTS = 16, 17, 18
 NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
+SETS = 40
 ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
 KNOWN = (*range(MODEL, CLASS_LABELS + 1), NODES, LEAVES, CUTS,
-         *range(NODE_NUMBERS, PROOF + 1))
+         *range(NODE_NUMBERS, PROOF + 1), SETS)
 
 # Chapter 5.
 SECTIONS_MAX = 64
@@ -43,7 +44,7 @@ SUM64, SUM32 = 1, 2  # accumulator
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = 1, 2, 3, 4, 5, 6
 DTYPES = {MARGIN: (1, 2), PROBABILITY: (1, 2), CLASS: (3,), VALUE: (1, 2), LEAF: (4,),
           SCORE: (1, 2)}
-LEAF_COLUMN, FEATURE_COLUMN, CODE_COLUMN = 1, 2, 3
+LEAF_COLUMN, FEATURE_COLUMN, CODE_COLUMN, SET_COLUMN = 1, 2, 3, 8
 BANK_FLOAT, BANK_BYTE, BANK_SHORT = 1, 2, 3
 RIGHT, LEFT, AS_ZERO, ZERO_RIGHT, ZERO_LEFT = range(5)  # missing
 SEGMENT = {BANK_BYTE: 255, BANK_SHORT: 65535}  # W of chapter 12
@@ -522,14 +523,18 @@ class Model:
             bank = column.bank
             is_leaf = bank == BANK_FLOAT and (
                 index == 0 or (index == 1 and column.kind == LEAF_COLUMN))
-            kinds = (LEAF_COLUMN,) if is_leaf else (FEATURE_COLUMN, CODE_COLUMN)
-            require(column.kind in (kinds if bank == BANK_FLOAT else (CODE_COLUMN,)), 120,
+            kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_FLOAT else ())
+            require(column.kind in ((LEAF_COLUMN,) if is_leaf else kinds), 120,
                     f"{where}kind {column.kind}")
             feature_end = 1 if is_leaf else self.record.feature_count
             require(column.feature < feature_end, 121, f"{where}feature {column.feature}")
             require(column.missing <= (0 if is_leaf else ZERO_LEFT), 122,
                     f"{where}missing {column.missing}")
-            if column.kind == CODE_COLUMN:
+            if column.kind == SET_COLUMN:
+                require(bank == BANK_FLOAT and column.missing == 0, 300, f"{where}a SET")
+            elif bank == BANK_FLOAT and index:
+                require(self.columns[index - 1].kind != SET_COLUMN, 300, f"{where}behind a SET")
+            if column.kind in (CODE_COLUMN, SET_COLUMN):
                 code = True
                 self.check_code(index, column, where)
             else:
@@ -539,6 +544,7 @@ class Model:
                     f"{where}a FEATURE of f64 features")
             self.banks[bank].append(column)
         require(code == (CUTS in self.sections), 47, "CUTS and the CODE columns")
+        self.check_sets()
         for kind, most in BANK_MAX.items():
             require(len(self.banks[kind]) <= most, 129, f"bank {kind} has too many columns")
 
@@ -550,11 +556,26 @@ class Model:
         require(cuts is None or column.first_cut + size <= len(cuts), 127,
                 f"{where}the list passes the end of CUTS")
         most = -(-column.cut_count // SEGMENT[column.bank]) if column.bank in SEGMENT else 1
-        require(column.segment < most, 128, f"{where}segment {column.segment}")
+        is_set = column.kind == SET_COLUMN
+        require(is_set or column.segment < most, 128, f"{where}segment {column.segment}")
         if column.segment > 0:
             before = self.columns[index - 1]._replace(segment=column.segment)
             require(before == column and self.columns[index - 1].segment + 1 == column.segment,
-                    128, f"{where}does not follow the segment before")
+                    301 if is_set else 128, f"{where}does not follow the segment before")
+
+    def check_sets(self):
+        """The matrices of sets: by column, where it begins, the words of a row, and the word."""
+        lists, self.set_places, end = [], {}, 0
+        for column in self.banks[BANK_FLOAT]:
+            if column.kind == SET_COLUMN:
+                lists += [[]] if column.segment == 0 else []
+                lists[-1].append(column)
+        require(bool(lists) == (SETS in self.sections), 47, "SETS and the SET columns")
+        for own in lists:
+            for column in own:
+                self.set_places[id(column)] = end, len(own)
+            end += 4 * len(own) * (own[0].cut_count + 2)
+        require(end == len(self.sections.get(SETS, b"")), 302, "SETS has the wrong size")
 
     def cut_bytes(self):
         return 4 if self.record.input_rule & FLOAT32 else 8

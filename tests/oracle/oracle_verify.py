@@ -13,10 +13,10 @@ from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_v
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
-                           ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN, LEAVES, METADATA,
-                           PROOF, SEGMENT, SELECT, STRING, WALK, GoldenHead, LabelGroup, Proof,
-                           Refused, check_checksum, is_zero, level_blocks, list_gaps, require,
-                           section_bytes, value_bytes, without)
+                           ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
+                           LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
+                           GoldenHead, LabelGroup, Proof, Refused, check_checksum, is_zero,
+                           level_blocks, list_gaps, require, section_bytes, value_bytes, without)
 
 
 def verify(model):
@@ -90,7 +90,7 @@ def verify_cuts(model):
     end, seen = 0, set()
     for index, column in enumerate(model.columns):
         key = column.first_cut, column.cut_count
-        if column.kind != CODE_COLUMN or column.segment or key in seen:
+        if column.kind not in (CODE_COLUMN, SET_COLUMN) or column.segment or key in seen:
             continue
         seen.add(key)
         where = f"cuts of column {index}: "
@@ -229,8 +229,10 @@ def verify_tree(model, index):
                     and node.threshold < part.leaf_count, 161, f"{where}leaf")
             continue
         limit = 2**32 - 1 - node.threshold
+        is_set = column.kind == SET_COLUMN
+        require(not is_set or 2**31 <= node.threshold < 2**31 + 32, 303, f"{where}bit of a SET")
         require(node.child % 2 == 0 and position < node.child < len(nodes) - 1
-                and (column.kind == CODE_COLUMN or is_word(limit)), 162, f"{where}node")
+                and (column.kind != FEATURE_COLUMN or is_word(limit)), 162, f"{where}node")
         if column.kind == CODE_COLUMN:
             require(limit < column.cut_count, 168, f"{where}threshold of a CODE")
         for child in (node.child, node.child + 1):

@@ -6,6 +6,7 @@ test_oracle_rules.py this is the evidence that docs/format.md is complete. Stand
 """
 
 import pathlib
+import random
 import subprocess
 import sys
 import unittest
@@ -15,9 +16,9 @@ import oracle_driver as driver
 from oracle import KINDS, read_npy
 from oracle_driver import Comparison, flat, run
 from oracle_predict import inexact_slots, predict, ulp_of
-from oracle_reader import (BITS, CLASS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF, METADATA,
-                           NODES, NODE_NUMBERS, OPERATIONS, SELECT, STAGES, WALK, Model, Refused,
-                           list_gaps)
+from oracle_reader import (BITS, CLASS, CUTS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF,
+                           METADATA, NODES, NODE_NUMBERS, OPERATIONS, SELECT, SETS, STAGES, WALK,
+                           Model, Refused, list_gaps)
 from oracle_verify import verify
 from xxh3 import xxh3_64, xxh3_128
 
@@ -29,7 +30,8 @@ VERSIONS = ("0.22.2.post1", "1.3.2", "1.4.2", "1.9.1")
 CONTAINERS = ("small_", "wrapped_", "container_", "two_forests")
 ELSEWHERE = ("sklearn-1.2.2/tree_150_classes.pkl", "sklearn-1.2.2/forest_300_features.joblib",
              "sklearn-1.6.1/extra_classifier.joblib", "sklearn-0.24.2/forest_10_weighted.joblib",
-             "sklearn-1.0.2/tree_best_first.pkl")
+             "sklearn-1.0.2/tree_best_first.pkl", "lightgbm-4.7.0/categorical.txt",
+             "xgboost-3.4.1/categorical.ubj", "boosting-1.9.1/histogram_categories.joblib")
 LAYERED = ("sklearn-1.4.2/forest_regressor.joblib", "sklearn-1.9.1/missing_tree.pkl",
            "lightgbm-4.7.0/binary.txt", "lightgbm-4.7.0/multiclass.txt",
            "lightgbm-4.7.0/missing_zero.txt", "lightgbm-4.7.0/forest.txt",
@@ -238,6 +240,18 @@ class RandomModels(Comparison):
             self.assertEqual((self.oracle_rule(data), self.command_rule(data)), (0, 0))
             self.compare(Model(data), data, compose.random_rows(
                 composer.chance, 40, composer.feature_count))
+
+    def test_any_sets(self):
+        """Words of sets are what they are, and any cuts lead to one of them ([F-304], [F-306])."""
+        sections = compose.set_model()
+        chance = random.Random(5)
+        rows = compose.random_rows(chance, 30, 6)
+        for kind in (SETS, CUTS):
+            for _ in range(3):
+                noise = bytes(chance.randrange(256) for _ in sections[kind])
+                data = compose.lay_out({**sections, kind: noise})
+                model = Model(data)
+                self.compare(model, data, [row[:model.record.feature_count] for row in rows])
 
     def test_words_of_no_tree(self):
         """What BITS words and thresholds say is done, whatever they say (15.4): a file may change

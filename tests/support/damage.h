@@ -16,11 +16,12 @@ typedef enum damaged_model {
     CLASSIFIER,
     COUNTS,
     REGRESSOR,
-    HEAP,   /* byte codes, float32 */
-    SELECT, /* byte codes in segments, float64 */
-    BITS,   /* the same, no tree of more than 31 leaves */
-    RANKS,  /* a walk over ranks, float64 */
-    LINKED, /* stages, float64 */
+    HEAP,       /* byte codes, float32 */
+    SELECT,     /* byte codes in segments, float64 */
+    BITS,       /* the same, no tree of more than 31 leaves */
+    RANKS,      /* a walk over ranks, float64 */
+    LINKED,     /* stages, float64 */
+    CATEGORIES, /* sets of categories, float32 */
     MODEL_COUNT
 } damaged_model;
 
@@ -53,12 +54,14 @@ extern const rule_case rule_cases_tables[];
 extern const rule_case rule_cases_verify[];
 extern const rule_case rule_cases_masks[];
 extern const rule_case rule_cases_mask_nodes[];
+extern const rule_case rule_cases_sets[];
 extern const size_t rule_cases_outside_count;
 extern const size_t rule_cases_plan_count;
 extern const size_t rule_cases_tables_count;
 extern const size_t rule_cases_verify_count;
 extern const size_t rule_cases_masks_count;
 extern const size_t rule_cases_mask_nodes_count;
+extern const size_t rule_cases_sets_count;
 
 #define HEADER(m) ((espalier_file_header *)(void *)(m)->data)
 #define ENTRY(m, index) \

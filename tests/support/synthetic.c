@@ -5,6 +5,7 @@
 #include "tests/support/synthetic.h"
 
 #include "convert/plan.h"
+#include "convert/sets.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -345,6 +346,61 @@ static void fill_links(espalier_forest *forest)
     assert_true(espalier_plan_number_labels(forest, 2));
 }
 
+#define CATEGORIES 250u
+
+/* Numbers for categories: fractions and negative ones among them. */
+static void fill_codes(espalier_forest *forest, uint32_t feature)
+{
+    forest->codes = take_memory(forest->feature_count, sizeof *forest->codes);
+    memset(forest->codes, 0, forest->feature_count * sizeof *forest->codes);
+    espalier_forest_codes *const codes = &forest->codes[feature];
+    codes->values = take_memory(CATEGORIES, sizeof *codes->values);
+    codes->count = CATEGORIES;
+    for (uint32_t i = 0; i < CATEGORIES; i++) {
+        codes->values[i] = (double)i * 1.5 - 20.25;
+    }
+}
+
+/* Sets of no, one and many categories, some of them alike; where a threshold was stands a member,
+ * for rows that are drawn from thresholds. */
+static void fill_sets(const synthetic_options *options, espalier_forest *forest, uint64_t *state)
+{
+    static const espalier_forest_category categories[] = {ESPALIER_FOREST_CATEGORY_8,
+                                                          ESPALIER_FOREST_CATEGORY_24,
+                                                          ESPALIER_FOREST_CATEGORY_INT32};
+    forest->category = categories[options->trainer];
+    assert_true(espalier_forest_reserve_sets(forest));
+    if (options->trainer == SYNTHETIC_LIGHTGBM && options->set_features > 1) {
+        fill_codes(forest, 1);
+    }
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        const uint64_t choice = synthetic_next(state);
+        uint32_t members[40];
+        uint32_t count = 0;
+        if (forest->left[i] == ESPALIER_FOREST_LEAF ||
+            forest->feature[i] >= options->set_features) {
+            continue;
+        }
+        const uint32_t wanted = choice % 4 == 0 ? 1 : (uint32_t)(choice / 4 % 40);
+        uint64_t own = choice % 3 == 0 ? choice / 512 % 5 : choice; /* some are alike */
+        while (count < wanted) {
+            members[count++] = (uint32_t)(synthetic_next(&own) % CATEGORIES);
+        }
+        const espalier_forest_set set = {.feature = forest->feature[i],
+                                         .members_left = choice / 256 % 2 != 0,
+                                         .missing_left =
+                                             forest->missing_allowed && choice / 128 % 2 != 0};
+        assert_int_equal(espalier_forest_add_set(forest, &set, members, count), ESPALIER_OK);
+        forest->set[i] = forest->set_count - 1;
+        forest->missing_left[i] = 0;
+        if (forest->missing_rule != NULL) {
+            forest->missing_rule[i] = ESPALIER_FOREST_MISSING_NAN;
+        }
+        forest->threshold[i] =
+            count > 0 ? espalier_forest_value_of(forest, set.feature, members[0]) : 0.0;
+    }
+}
+
 void synthetic_forest_make(const synthetic_options *options, espalier_forest *forest_out)
 {
     uint64_t state = options->seed;
@@ -381,6 +437,9 @@ void synthetic_forest_make(const synthetic_options *options, espalier_forest *fo
     }
     grow_trees(options, &forest, &state);
     fill_leaves(options, &forest, &state);
+    if (options->set_features > 0) {
+        fill_sets(options, &forest, &state);
+    }
     if (options->named) {
         forest.feature_names = take_memory(options->feature_count, sizeof *forest.feature_names);
         for (uint32_t i = 0; i < options->feature_count; i++) {

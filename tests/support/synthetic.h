@@ -47,7 +47,10 @@ typedef struct synthetic_options {
     bool averaged;               /* LIGHTGBM: divided by the iterations, as its forests are */
     uint32_t default_iterations; /* boosted: what predict uses; 0: all */
     bool missing_allowed;
-    bool normalise;                 /* counts in the leaves of a single tree */
+    bool normalise; /* counts in the leaves of a single tree */
+    /* The first so many features have categories: their nodes ask for sets, of 64-bit trainers the
+     * second by way of numbers that stand for them. */
+    uint32_t set_features;
     bool named;                     /* feature names */
     espalier_label_kind label_kind; /* 0: INT */
 } synthetic_options;

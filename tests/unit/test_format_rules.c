@@ -83,6 +83,13 @@ static const synthetic_options model_options[MODEL_COUNT] = {
                 .decision_count_max = 40,
                 .group_count = 1,
                 .linked = true},
+    [CATEGORIES] = {.seed = 38,
+                    .trainer = SYNTHETIC_XGBOOST,
+                    .tree_count = 20,
+                    .feature_count = 4,
+                    .set_features = 2,
+                    .decision_count_max = 30,
+                    .group_count = 1},
 };
 
 static const uint32_t model_layouts[MODEL_COUNT] = {
@@ -90,6 +97,7 @@ static const uint32_t model_layouts[MODEL_COUNT] = {
     [REGRESSOR] = ESPALIER_LAYOUT_WALK,  [HEAP] = ESPALIER_LAYOUT_HEAP,
     [SELECT] = ESPALIER_LAYOUT_SELECT,   [BITS] = ESPALIER_LAYOUT_BITS,
     [RANKS] = ESPALIER_LAYOUT_WALK,      [LINKED] = ESPALIER_LAYOUT_WALK,
+    [CATEGORIES] = ESPALIER_LAYOUT_WALK,
 };
 
 static int make_models(void **state)
@@ -211,6 +219,12 @@ static void test_mask_nodes(void **state)
     check_cases(rule_cases_mask_nodes, rule_cases_mask_nodes_count);
 }
 
+static void test_sets(void **state)
+{
+    (void)state;
+    check_cases(rule_cases_sets, rule_cases_sets_count);
+}
+
 /* F-058: all 32 nodes of a BITS tree may be visited whatever the depth says; here it says 0. */
 static void test_work_of_bits(void **state)
 {
@@ -243,7 +257,8 @@ int main(void)
         cmocka_unit_test(test_sound_models), cmocka_unit_test(test_header_and_sections),
         cmocka_unit_test(test_plan),         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_verify),       cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_mask_nodes),   cmocka_unit_test(test_work_of_bits),
+        cmocka_unit_test(test_mask_nodes),   cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_work_of_bits),
     };
     return cmocka_run_group_tests(tests, make_models, free_models);
 }

@@ -141,6 +141,7 @@ static void inspect_all(const espalier_model *model)
         for (uint32_t p = 0; p < tree.position_count && p < 256; p++) {
             espalier_node node;
             assert_int_equal(espalier_model_node(model, t, p, &node), ESPALIER_OK);
+            sum += (size_t)espalier_model_set_left(model, &node, (double)p);
             if (node.feature == ESPALIER_FEATURE_NONE && tree.leaf_width <= 64) {
                 assert_int_equal(espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf,
                                                      64),
@@ -328,6 +329,23 @@ static void test_ranks(void **state)
     attack(&options, ESPALIER_LAYOUT_WALK);
 }
 
+/* Features with categories: cuts, words and bits that lie. */
+static void test_sets(void **state)
+{
+    (void)state;
+    for (uint32_t trainer = SYNTHETIC_XGBOOST; trainer <= SYNTHETIC_LIGHTGBM; trainer++) {
+        const synthetic_options options = {.seed = 17 + trainer,
+                                           .trainer = (synthetic_trainer)trainer,
+                                           .tree_count = 2,
+                                           .feature_count = FEATURES,
+                                           .set_features = 2,
+                                           .decision_count_max = 9,
+                                           .group_count = 1,
+                                           .missing_allowed = true};
+        attack(&options, ESPALIER_LAYOUT_WALK);
+    }
+}
+
 /* Stages behind the sums, in both arithmetics. */
 static void test_linked(void **state)
 {
@@ -372,15 +390,11 @@ static void test_every_check_was_reached(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier),
-        cmocka_unit_test(test_counts_tree),
-        cmocka_unit_test(test_regressor),
-        cmocka_unit_test(test_heap),
-        cmocka_unit_test(test_select),
-        cmocka_unit_test(test_bits),
-        cmocka_unit_test(test_ranks),
-        cmocka_unit_test(test_linked),
-        cmocka_unit_test(test_every_check_was_reached),
+        cmocka_unit_test(test_classifier), cmocka_unit_test(test_counts_tree),
+        cmocka_unit_test(test_regressor),  cmocka_unit_test(test_heap),
+        cmocka_unit_test(test_select),     cmocka_unit_test(test_bits),
+        cmocka_unit_test(test_ranks),      cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_linked),     cmocka_unit_test(test_every_check_was_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

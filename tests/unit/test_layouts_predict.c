@@ -304,6 +304,28 @@ static void test_many_columns(void **state)
     }
 }
 
+/* Features with categories, beside others and alone, of some and of many sets; F-304, F-306. */
+static void test_sets(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 9; seed++) {
+        for (int trainer = SYNTHETIC_FOREST; trainer <= SYNTHETIC_LIGHTGBM; trainer++) {
+            const synthetic_options options = {.seed = 90 + seed,
+                                               .trainer = (synthetic_trainer)trainer,
+                                               .tree_count = 3 + (uint32_t)seed * 7,
+                                               .feature_count = (uint32_t)seed,
+                                               .set_features = 1 + (uint32_t)seed / 3,
+                                               .decision_count_max = 2 + (uint32_t)seed * 12,
+                                               .group_count = 1,
+                                               .class_count = (uint32_t)(seed % 3),
+                                               .missing_allowed = seed < 6,
+                                               .shape = seed % 2 == 0 ? SYNTHETIC_PREORDER
+                                                                      : SYNTHETIC_BEST_FIRST};
+            check_forest(&options, ESPALIER_LAYOUT_WALK);
+        }
+    }
+}
+
 /* F-172: the leaves of SELECT trees follow each other, and the last has 256 rows. */
 static void test_rows_behind_the_last_leaf(void **state)
 {
@@ -337,11 +359,9 @@ static void test_rows_behind_the_last_leaf(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shallow_trees),
-        cmocka_unit_test(test_few_leaves),
-        cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_many_columns),
-        cmocka_unit_test(test_rows_behind_the_last_leaf),
+        cmocka_unit_test(test_shallow_trees), cmocka_unit_test(test_few_leaves),
+        cmocka_unit_test(test_chains),        cmocka_unit_test(test_many_columns),
+        cmocka_unit_test(test_sets),          cmocka_unit_test(test_rows_behind_the_last_leaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

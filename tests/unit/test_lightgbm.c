@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "convert/reference.h"
+#include "convert/sets.h"
 #include "convert/sources/lightgbm.h"
 
 #include <math.h>
@@ -630,11 +631,76 @@ static const refusal bad_trees[] = {
      "tree 0: the key 'leaf_scale' is not known"},
     {"shrinkage=1\n", "shrinkage=1\nwhat is this\n", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
      "the key 'what is this' is not known"},
-    {"num_cat=0", "num_cat=1", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-     "line 14, tree 0: it has categorical splits"},
+    {"num_cat=0", "num_cat=1", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no cat_boundaries"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=0", ESPALIER_ERROR_SOURCE_TREE,
+     "cat_boundaries has 1 values, not 2"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=0 1", ESPALIER_ERROR_SOURCE_SYNTAX,
+     "there is no cat_threshold"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=0 2\ncat_threshold=3", ESPALIER_ERROR_SOURCE_TREE,
+     "cat_boundaries[1] is 2, out of order or of 1 words"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=1 1\ncat_threshold=3", ESPALIER_ERROR_SOURCE_TREE,
+     "cat_boundaries[0] is 1"},
+    {"num_cat=0", "num_cat=2\ncat_boundaries=0 1 0\ncat_threshold=3", ESPALIER_ERROR_SOURCE_TREE,
+     "cat_boundaries[2] is 0"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=0 1\ncat_threshold=4294967296",
+     ESPALIER_ERROR_SOURCE_SYNTAX, "cat_threshold is '4294967296'"},
+    {"num_cat=0", "num_cat=1\ncat_boundaries=0 -1\ncat_threshold=3", ESPALIER_ERROR_SOURCE_SYNTAX,
+     "cat_boundaries is '-1'"},
     {"num_cat=0", "num_cat=-1", ESPALIER_ERROR_SOURCE_SYNTAX, "num_cat is '-1'"},
     {"is_linear=0", "is_linear=1", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "tree 0: it is linear"},
 };
+
+/* Node 1 of tree 0 asks feature 0 for a category: 0, 2 or 32. */
+static char *categorical_text(const char *decisions, const char *thresholds)
+{
+    char *const counted =
+        replace_text(good_text, "num_cat=0", "num_cat=1\ncat_boundaries=0 2\ncat_threshold=5 1");
+    char *const decided = replace_text(counted, "decision_type=10 2", decisions);
+    char *const text = replace_text(decided, "threshold=0.5 -1.25", thresholds);
+    free(counted);
+    free(decided);
+    return text;
+}
+
+static void test_categories(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        bool left;
+    } cases[] = {
+        {0.0, true},   {-0.5, true},  {0.99, true},   {1.0, false},      {2.0, true},
+        {2.75, true},  {3.0, false},  {31.0, false},  {32.0, true},      {33.0, false},
+        {-1.0, false}, {64.0, false}, {1e300, false}, {-1e9, false},     {4294967296.0, false},
+        {NAN, false},  {-0.0, true},  {1e-36, true},  {INFINITY, false},
+    };
+    /* The missing type of such a node says nothing. */
+    static const char *const decisions[] = {"decision_type=10 1", "decision_type=10 11",
+                                            "decision_type=10 5"};
+    for (size_t d = 0; d < sizeof decisions / sizeof decisions[0]; d++) {
+        char *const text = categorical_text(decisions[d], "threshold=0.5 0");
+        espalier_forest forest;
+        loads(text, &forest);
+        assert_int_equal(forest.set_count, 1);
+        assert_int_equal(forest.member_count, 3);
+        for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+            assert_int_equal(espalier_forest_set_left(&forest, 0, cases[i].value), cases[i].left);
+        }
+        assert_int_equal(forest.set[0], ESPALIER_FOREST_NO_SET);
+        assert_int_equal(forest.set[1], 0);
+        espalier_forest_free(&forest);
+        free(text);
+    }
+    char *const beyond = categorical_text("decision_type=10 1", "threshold=0.5 1");
+    refuses(beyond, ESPALIER_ERROR_SOURCE_TREE, "threshold[1] is 1, not one of 1 bit fields");
+    free(beyond);
+    char *const negative = categorical_text("decision_type=10 1", "threshold=0.5 -1");
+    refuses(negative, ESPALIER_ERROR_SOURCE_TREE, "threshold[1] is -1");
+    free(negative);
+    char *const typed = categorical_text("decision_type=10 13", "threshold=0.5 0");
+    refuses(typed, ESPALIER_ERROR_SOURCE_TREE, "decision_type[1] is 13, which has no known");
+    free(typed);
+}
 
 static void test_bad_trees(void **state)
 {
@@ -798,9 +864,10 @@ int main(void)
         cmocka_unit_test(test_classes),         cmocka_unit_test(test_objectives),
         cmocka_unit_test(test_sigmoid_factors), cmocka_unit_test(test_variants),
         cmocka_unit_test(test_tree_sizes),      cmocka_unit_test(test_bad_header),
-        cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_truncations),
-        cmocka_unit_test(test_changed_bytes),   cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_long_lines),      cmocka_unit_test(test_recognise),
+        cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_truncations),     cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_memory_limit),    cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -322,16 +322,16 @@ static void test_refuses_categories(void **state)
     (void)state;
     fake_histogram model = make_regressor();
     model.categorical_mask = true;
-    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "categorical features");
+    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "there is no _bin_mapper");
     model = make_regressor();
     model.preprocessor = true;
-    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "categorical features");
+    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "_preprocessor, and no categorical feature");
     fake_predictor_node nodes[5];
     memcpy(nodes, tree_nodes, sizeof nodes);
     nodes[1].is_categorical = 1;
     model = make_regressor();
     model.nodes = nodes;
-    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "_predictors[0][0].nodes: node 1: categor");
+    refuses(&model, ESPALIER_ERROR_SOURCE_TREE, "_predictors[0][0].nodes: a categorical split has");
 }
 
 static void test_refuses_other_records(void **state)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "convert/reference.h"
+#include "convert/sets.h"
 #include "tests/unit/test_xgboost.h"
 
 #include <float.h>
@@ -551,16 +552,89 @@ static void test_iterations(void **state)
     }
 }
 
+/* ---- categories ----------------------------------------------------------------------------- */
+
+#define LISTS                                    \
+    "\"categories\":[],\"categories_nodes\":[]," \
+    "\"categories_segments\":[],\"categories_sizes\":[]"
+#define LISTS_OF(categories, nodes, segments, sizes)               \
+    "\"categories\":[" categories "],\"categories_nodes\":[" nodes \
+    "],\"categories_segments\":[" segments "],\"categories_sizes\":[" sizes "]"
+
+/* Tree 0 with such lists, and with node 0, which asks feature 1, a split on categories. */
+static char *categorical_text(const char *lists)
+{
+    char *const typed = replace(whole, "\"split_type\":[0,0,0,0,0]", "\"split_type\":[1,0,0,0,0]");
+    char *const text = replace(typed, LISTS, lists);
+    free(typed);
+    return text;
+}
+
+static void test_categories(void **state)
+{
+    (void)state;
+    static const struct {
+        double value;
+        bool left;
+    } cases[] = {
+        {0.0, true},   {1.0, false},        {1.5, false},       {2.0, true},  {-0.5, true},
+        {70.0, false}, {16777215.0, false}, {16777216.0, true}, {1e30, true}, {-1.0, true},
+        {NAN, true},   {3.0, true},         {0.99999994, true}, {71.0, true}, {-INFINITY, true},
+    };
+    espalier_forest forest;
+    char *const text = categorical_text(LISTS_OF("1,70,16777215", "0", "0", "3"));
+    load_text(text, &forest);
+    assert_int_equal(forest.set_count, 1);
+    assert_int_equal(forest.set[0], 0);
+    assert_int_equal(forest.sets[0].feature, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(espalier_forest_set_left(&forest, 0, cases[i].value), cases[i].left);
+    }
+    for (uint64_t i = 1; i < forest.node_count; i++) {
+        assert_int_equal(forest.set[i], ESPALIER_FOREST_NO_SET);
+    }
+    espalier_forest_free(&forest);
+    free(text);
+}
+
+static void test_bad_categories(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {LISTS, "node 0 is a split on categories without a list"},
+        {LISTS_OF("1", "0", "0", ""), "categories_nodes, _segments and _sizes have 1, 1 and 0"},
+        {LISTS_OF("1", "1", "0", "1"), "there is no split on categories at node 1"},
+        {LISTS_OF("1", "-1", "0", "1"), "there is no split on categories at node -1"},
+        {LISTS_OF("1", "5", "0", "1"), "there is no split on categories at node 5"},
+        {LISTS_OF("1", "0,0", "0,0", "1,1"), "there are two lists for node 0"},
+        {LISTS_OF("1", "0", "0", "2"), "the list is empty or out of range, of size 2"},
+        {LISTS_OF("1", "0", "1", "1"), "out of range"},
+        {LISTS_OF("1", "0", "-1", "1"), "out of range"},
+        {LISTS_OF("1", "0", "0", "0"), "the list is empty"},
+        {LISTS_OF("1", "0", "2147483647", "2147483647"), "out of range"},
+        {LISTS_OF("-1", "0", "0", "1"), "there is no category -1"},
+        {LISTS_OF("16777216", "0", "0", "1"), "there is no category 16777216"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const text = categorical_text(cases[i][0]);
+        assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest),
+                         ESPALIER_ERROR_SOURCE_TREE);
+        if (strstr(error.message, cases[i][1]) == NULL) {
+            fail_msg("%s: %s", cases[i][0], error.message);
+        }
+        free(text);
+    }
+    check_refused(LISTS, LISTS_OF("1", "0", "0", "1"), ESPALIER_ERROR_SOURCE_TREE,
+                  "there is no split on categories at node 0");
+}
+
 /* ---- what is refused ------------------------------------------------------------------------ */
 
 static void test_unsupported_by_name(void **state)
 {
     (void)state;
     static const char *const cases[][3] = {
-        {"\"split_type\":[0,0,0,0,0]", "\"split_type\":[1,0,0,0,0]",
-         "learner.gradient_booster.model.trees[0].split_type: a split on categories"},
-        {"\"categories_nodes\":[]", "\"categories_nodes\":[0]",
-         "trees[0].categories_nodes: a split on categories"},
         {"\"categories_nodes\":[]", "\"leaf_weights\":[1,2]", "values of leaves in two places"},
         {"\"name\":\"gbtree\"", "\"name\":\"gblinear\"", "gblinear is a linear model"},
         {"\"name\":\"gbtree\"", "\"name\":\"gbforest\"", "the booster gbforest is not known"},
@@ -764,6 +838,8 @@ int main(void)
         cmocka_unit_test(test_expectiles),
         cmocka_unit_test(test_dart_weights),
         cmocka_unit_test(test_iterations),
+        cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_bad_categories),
         cmocka_unit_test(test_unsupported_by_name),
         cmocka_unit_test(test_linear_models),
         cmocka_unit_test(test_trees_that_lie),
