@@ -7,9 +7,9 @@ Runs inside an environment with scikit-learn and, if they are there, XGBoost and
 of the test suite. --models is the number for each trainer. A training takes some oddities of a
 list: one row or two, one class, two hundred classes, constant features, features of one value and
 NaN, huge, denormal and neighbouring values, duplicate rows, trees that may not split. What a
-trainer refuses to train is counted and left. Each model is converted in one layout, another from model to
-model, and asked for its outputs; what goes through exp may differ by 2 ulp, all else not at all.
-The seed of a difference is printed with it; exit 1 if there is any.
+trainer refuses to train is counted and left. Each model is converted in one layout, another from
+model to model, and asked for its outputs; what goes through exp may differ by 2 ulp, all else not
+at all. The seed of a difference is printed with it; exit 1 if there is any.
 """
 import argparse
 import collections
