@@ -44,6 +44,7 @@ typedef struct walk_model {
     espalier_kernel_arguments arguments;
     uint32_t accumulator;
     size_t item;
+    bool sets; /* columns from set_first on are words of sets */
 } walk_model;
 
 static struct {
@@ -124,7 +125,9 @@ static void make_model(walk_model *m, bool hostile)
     a->child_bits = child_bits;
     a->child_mask = (UINT32_C(1) << child_bits) - 1;
     a->column_mask = column_count - 1;
-    a->column_shift = random_below(2);
+    m->sets = random_below(3) == 0;
+    a->column_shift = m->sets ? 0 : random_below(2);
+    a->set_first = m->sets ? 1 + random_below(column_count) : UINT32_MAX;
     a->cell_stride = column_count;
     a->leaf_last = LEAF_ROWS - 1;
     a->leaf_width = 1 + random_below(4);
@@ -144,7 +147,8 @@ static uint32_t plain_walk(const walk_model *m, const espalier_kernel_tree *tree
         espalier_file_node node;
         memcpy(&node, tree->nodes + (size_t)at * sizeof node, sizeof node);
         const uint32_t cell = node.word >> (a->child_bits + a->column_shift) & a->column_mask;
-        const bool right = cells[cell * spacing] > UINT32_MAX - node.threshold;
+        const uint32_t shift = cell >= a->set_first ? node.threshold % ESPALIER_SET_BITS : 0;
+        const bool right = cells[cell * spacing] << shift > UINT32_MAX - node.threshold;
         at = ((node.word & a->child_mask) + right) & a->child_mask;
     }
     return at;
@@ -254,7 +258,8 @@ static unsigned long check_level(uint32_t level, unsigned long every_nth)
         for (size_t k = 0; k < list->count; k++) {
             const espalier_kernel *const kernel = &list->kernels[k];
             if (kernel->layout != ESPALIER_FILE_WALK || kernel->node_bytes != 8 ||
-                kernel->clamps != 0 || kernel->accumulator != model.accumulator) {
+                kernel->clamps != 0 || kernel->accumulator != model.accumulator ||
+                (kernel->sets != 0) != model.sets) {
                 continue;
             }
             check_row(&model, kernel);
