@@ -2,7 +2,7 @@
 # Shortcuts for people; the build itself is CMake (see CMakePresets.json and CONTRIBUTING.md).
 # demo and check install what is missing with apt-get, after saying what and why.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench peers check format clean
+.PHONY: help demo build test bench peers fidelity check format clean
 
 BUILD_DIR ?= build
 
@@ -12,6 +12,7 @@ help:
 	@echo 'make test    build and run the tests'
 	@echo 'make bench   build and run the benchmarks (BENCH_OPTIONS=--quick for a short run)'
 	@echo 'make peers   measure other libraries likewise (long; PEERS_OPTIONS=--quick)'
+	@echo 'make fidelity  compare with every version of every trainer, as docs/fidelity.md (long)'
 	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
 	@echo 'make format  format all C and C++ files in place'
 	@echo 'make clean   remove $(BUILD_DIR)'
@@ -36,6 +37,10 @@ bench: build
 peers:
 	@scripts/install_deps.sh build
 	@bench/peers/peers.sh $(PEERS_OPTIONS)
+
+fidelity: build
+	@python3 -B tests/interop/fidelity.py --espalier "$(BUILD_DIR)/release/bin/espalier" \
+		--work "$(BUILD_DIR)/fidelity" --output docs/fidelity.md $(FIDELITY_OPTIONS)
 
 check:
 	@scripts/install_deps.sh check

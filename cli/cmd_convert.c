@@ -31,6 +31,8 @@ static const char help_text[] =
     "  --layout LAYOUT               how trees lie in the file: walk, mask, heap, select\n"
     "                                or bits\n"
     "                                (default: chosen from the model's shape)\n"
+    "  --missing VALUE               XGBoost: what else than NaN means missing, as in\n"
+    "                                DMatrix(missing=VALUE), which no file keeps\n"
     "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
     "                                to, with K, M or G if you like\n"
     "  --allow-flagged               go on although the source names something that would run\n"
@@ -47,6 +49,7 @@ enum {
     OPTION_CHECK = 256,
     OPTION_SELECT,
     OPTION_META,
+    OPTION_MISSING,
     OPTION_MODEL_VERSION,
     OPTION_LAYOUT,
     OPTION_MEMORY_MAX,
@@ -63,6 +66,7 @@ typedef struct convert_arguments {
     const char *check_expected_path;
     espalier_meta *meta; /* one slot per argument of the command */
     espalier_convert_options options;
+    double missing; /* where options.missing points */
     bool is_json;
     bool wants_help;
 } convert_arguments;
@@ -123,6 +127,17 @@ static int take_memory(const char *text, uint64_t *bytes_out)
     return 0;
 }
 
+static int take_missing(const char *text, convert_arguments *arguments)
+{
+    char *end = NULL;
+    arguments->missing = strtod(text, &end);
+    if (end == text || *end != '\0') {
+        return espalier_usage_fail("convert", "--missing '%s' is not a number", text);
+    }
+    arguments->options.missing = &arguments->missing;
+    return 0;
+}
+
 static int take_layout(const char *text, uint32_t *layout_out)
 {
     static const struct {
@@ -167,6 +182,8 @@ static int take_option(int option, int argc, char **argv, convert_arguments *arg
         }
         options->model_version = optarg;
         return 0;
+    case OPTION_MISSING:
+        return take_missing(optarg, arguments);
     case OPTION_MEMORY_MAX:
         /* A compressed source is expanded into memory too. */
         if (take_memory(optarg, &options->memory_bytes_max) != 0) {
@@ -232,6 +249,7 @@ static int parse_arguments(int argc, char **argv, convert_arguments *arguments)
         {"meta", required_argument, NULL, OPTION_META},
         {"model-version", required_argument, NULL, OPTION_MODEL_VERSION},
         {"layout", required_argument, NULL, OPTION_LAYOUT},
+        {"missing", required_argument, NULL, OPTION_MISSING},
         {"memory-max", required_argument, NULL, OPTION_MEMORY_MAX},
         {"allow-flagged", no_argument, NULL, OPTION_ALLOW_FLAGGED},
         {"json", no_argument, NULL, OPTION_JSON},

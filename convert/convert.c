@@ -16,6 +16,7 @@
 #include "format/options.h"
 #include "format/writer.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,11 +101,31 @@ static espalier_status check_call(const char *source_path, const char *model_pat
 
 /* ---- steps ---- */
 
+/* XGBoost's matrix knows what is missing, and its model does not. It compares float32. */
+static espalier_status mark_missing(conversion *work)
+{
+    espalier_forest *const forest = &work->forest;
+    const double *const missing = work->options->missing;
+    if (missing == NULL) {
+        return ESPALIER_OK;
+    }
+    if (forest->framework == NULL || strcmp(forest->framework, "XGBoost") != 0) {
+        return espalier_error_set(work->error, ESPALIER_ERROR_OPTIONS, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: only XGBoost is told what means missing", work->source_path);
+    }
+    forest->missing_marked = !isnan(*missing);
+    forest->missing_number = forest->missing_marked ? (double)(float)*missing : 0.0;
+    return ESPALIER_OK;
+}
+
 static espalier_status load_and_flatten(conversion *work)
 {
     tell_progress(work, "reading", 0);
     espalier_status status = espalier_source_load_forest(work->source_path, work->options,
                                                          &work->forest, &work->facts, work->error);
+    if (status == ESPALIER_OK) {
+        status = mark_missing(work);
+    }
     if (status != ESPALIER_OK) {
         return status;
     }

@@ -226,7 +226,9 @@ static void fill_model(espalier_flattening *work)
         (forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? ESPALIER_INPUT_FLOAT32 : 0) |
         (forest->missing_allowed ? ESPALIER_INPUT_MISSING_ALLOWED : 0) |
         (forest->infinite_allowed ? ESPALIER_INPUT_INFINITE_ALLOWED : 0) |
-        (forest->flush_tiny ? ESPALIER_INPUT_FLUSH_TINY : 0);
+        (forest->flush_tiny ? ESPALIER_INPUT_FLUSH_TINY : 0) |
+        (forest->missing_marked ? ESPALIER_INPUT_MISSING_NUMBER : 0);
+    model->missing_number = forest->missing_marked ? forest->missing_number : 0.0;
     model->group_count = forest->group_count;
     work->own_numbers = has_own_numbers(forest);
     model->number_bytes = count_number_bytes(work);

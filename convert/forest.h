@@ -237,8 +237,10 @@ typedef struct espalier_forest {
     espalier_forest_input input;
     bool flush_tiny; /* magnitudes of at most 1e-35f count as 0 */
     uint32_t feature_count;
-    char **feature_names;  /* [feature_count] UTF-8, or NULL */
-    bool missing_allowed;  /* the trainer's predict accepts NaN; else missing_left means nothing */
+    char **feature_names; /* [feature_count] UTF-8, or NULL */
+    bool missing_allowed; /* the trainer's predict accepts NaN; else missing_left means nothing */
+    bool missing_marked;  /* missing_number, which is no NaN, is read as NaN */
+    double missing_number;
     bool infinite_allowed; /* and infinity; with FLOAT32 also what the cast makes infinite */
 
     /* For the metadata, all malloc'ed UTF-8, may be NULL. */

@@ -181,6 +181,9 @@ static double draw_pinned(const espalier_forest *forest, double threshold, row_t
     if (theme == THEME_SPECIAL && odd < 4) {
         return draw_special(forest, random);
     }
+    if (forest->missing_marked && theme == THEME_MISSING && odd < 8) {
+        return odd < 6 ? forest->missing_number : nextafter(forest->missing_number, 0.0);
+    }
     if ((theme == THEME_MISSING && odd < 4) || (theme == THEME_MIXED && odd == 0)) {
         return (double)NAN;
     }
@@ -197,6 +200,9 @@ static bool decide_left(const espalier_forest *forest, uint64_t node, double giv
     const double edge = (double)1e-35F;
     const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[node] : 0;
     double value = forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? (double)(float)given : given;
+    if (forest->missing_marked && value == forest->missing_number) {
+        value = (double)NAN;
+    }
     if ((forest->flush_tiny && fabs(value) <= edge) ||
         (rule == ESPALIER_FOREST_MISSING_NEVER && isnan(value))) {
         value = 0.0;

@@ -39,6 +39,9 @@ static double read_value(const espalier_forest *forest, const row_block *rows, s
     if (forest->input == ESPALIER_FOREST_INPUT_FLOAT32) {
         value = (double)(float)value;
     }
+    if (forest->missing_marked && value == forest->missing_number) {
+        return (double)NAN;
+    }
     return forest->flush_tiny && fabs(value) <= TINY ? 0.0 : value;
 }
 

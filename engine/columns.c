@@ -152,6 +152,9 @@ static bool fill_pairs(const espalier_coder *coder, const row_view *view, const 
         return true;
     }
     gather_row_float32(view, row, pairs, values);
+    if (coder->marks_missing) {
+        mark_missing_float32((float)coder->missing_number, values, pairs->count);
+    }
     if (any_nan_float32(values, pairs->count)) {
         return false;
     }
@@ -173,6 +176,9 @@ static void fill_words(const espalier_coder *coder, const row_view *view, const 
         return;
     }
     gather_row_float32(view, row, features, values);
+    if (coder->marks_missing) {
+        mark_missing_float32((float)coder->missing_number, values, features->count);
+    }
     if (features->always_odd || any_nan_float32(values, features->count)) {
         settle_row_float32(features, (float)coder->flush_bound, values);
     }
@@ -247,6 +253,9 @@ static bool fill_words_by_column(const espalier_coder *coder, const row_view *vi
     for (uint32_t i = 0; i < features->count; i++) {
         load_values_float32(data + (ptrdiff_t)features->features[i] * view->feature_step,
                             view->row_step, view->is_float32, count, values);
+        if (coder->marks_missing) {
+            mark_missing_float32((float)coder->missing_number, values, count);
+        }
         const bool odd = any_nan_float32(values, count);
         if (paired && odd) {
             return false;
@@ -663,8 +672,11 @@ static void add_columns(espalier_coder *coder)
                     bank->count == coder->leaf_columns + coder->features.count;
 }
 
-static void set_input_rule(espalier_coder *coder, uint32_t rule)
+static void set_input_rule(espalier_coder *coder, const espalier_file_model *head)
 {
+    const uint32_t rule = head->input_rule;
+    coder->marks_missing = (rule & ESPALIER_INPUT_MISSING_NUMBER) != 0;
+    coder->missing_number = head->missing_number;
     coder->is_float32 = (rule & ESPALIER_INPUT_FLOAT32) != 0;
     coder->missing_refused = (rule & ESPALIER_INPUT_MISSING_ALLOWED) == 0;
     coder->range = (rule & ESPALIER_INPUT_INFINITE_ALLOWED) != 0 ? INFINITY
@@ -712,7 +724,7 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
         coder->left_ranks == NULL || coder->row_words == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    set_input_rule(coder, model->head->input_rule);
+    set_input_rule(coder, model->head);
     add_columns(coder);
     return ESPALIER_OK;
 }

@@ -68,6 +68,8 @@ typedef struct espalier_coder {
     double flush_bound; /* magnitudes up to this become 0; -1: none */
     double range;       /* magnitudes above this are refused; infinity: none */
     bool missing_refused;
+    bool marks_missing; /* missing_number is read as NaN */
+    double missing_number;
     espalier_gather features;  /* FEATURE columns, always float32 */
     uint32_t *feature_columns; /* [features.count] rising, in bank FLOAT */
     bool features_scattered;   /* there are codes between them */

@@ -9,6 +9,8 @@
 #include "format/error.h"
 #include "format/rules.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +120,19 @@ uint64_t espalier_table_offset(const espalier_model *model, const void *record)
     return (uint64_t)((const uint8_t *)record - model->file.bytes);
 }
 
+/* With MISSING_NUMBER one that a feature can have, else nothing but zero bytes. */
+static bool is_missing_number(const espalier_file_model *head)
+{
+    const double number = head->missing_number;
+    if ((head->input_rule & ESPALIER_INPUT_MISSING_NUMBER) == 0) {
+        return espalier_bytes_are_zero((const uint8_t *)&head->missing_number, sizeof number);
+    }
+    const bool is_narrow = isinf(number) || fabs(number) <= (double)FLT_MAX;
+    return (head->input_rule & ESPALIER_INPUT_MISSING_ALLOWED) != 0 && !isnan(number) &&
+           ((head->input_rule & ESPALIER_INPUT_FLOAT32) == 0 ||
+            (is_narrow && (double)(float)number == number));
+}
+
 static espalier_status check_head(const espalier_model *model, const espalier_table_check *check)
 {
     const espalier_file_model *const head = model->head;
@@ -131,6 +146,8 @@ static espalier_status check_head(const espalier_model *model, const espalier_ta
         what = "group count out of range", rule = RULE_GROUP_COUNT;
     } else if ((head->input_rule & ~ESPALIER_INPUT_KNOWN) != 0) {
         what = "unknown input rule", rule = RULE_INPUT_RULE;
+    } else if (!is_missing_number(head)) {
+        what = "missing number", rule = RULE_MISSING_NUMBER;
     } else if (head->number_bytes > 4 || head->number_bytes == 3) {
         what = "node number size", rule = RULE_NUMBER_BYTES;
     } else if (!espalier_bytes_are_zero(head->reserved, sizeof head->reserved)) {

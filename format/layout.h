@@ -96,17 +96,19 @@ typedef struct espalier_file_model {
     uint32_t number_bytes;   /* of NODE_NUMBERS: 1, 2 or 4; 0: numbers are the preorder count */
     uint64_t visits_per_row; /* sum of the depths of all trees */
     uint64_t node_count;     /* sum of the trainer's nodes of all trees */
-    uint8_t reserved[24];
+    double missing_number;   /* MISSING_NUMBER: counts as NaN; else 0 */
+    uint8_t reserved[16];
 } espalier_file_model;
 
 /* Bits of input_rule. */
 #define ESPALIER_INPUT_FLOAT32 \
-    UINT32_C(1)                                     /* features are rounded to float32, to nearest,
+    UINT32_C(1)                                      /* features are rounded to float32, to nearest,
                                                        ties to even; else kept as float64 */
-#define ESPALIER_INPUT_MISSING_ALLOWED  UINT32_C(2) /* NaN is not refused */
-#define ESPALIER_INPUT_INFINITE_ALLOWED UINT32_C(4) /* infinity is not refused */
-#define ESPALIER_INPUT_FLUSH_TINY       UINT32_C(8) /* magnitudes up to ESPALIER_TINY become 0 */
-#define ESPALIER_INPUT_KNOWN            UINT32_C(15)
+#define ESPALIER_INPUT_MISSING_ALLOWED  UINT32_C(2)  /* NaN is not refused */
+#define ESPALIER_INPUT_INFINITE_ALLOWED UINT32_C(4)  /* infinity is not refused */
+#define ESPALIER_INPUT_FLUSH_TINY       UINT32_C(8)  /* magnitudes up to ESPALIER_TINY become 0 */
+#define ESPALIER_INPUT_MISSING_NUMBER   UINT32_C(16) /* missing_number is read as NaN */
+#define ESPALIER_INPUT_KNOWN            UINT32_C(31)
 
 #define ESPALIER_TINY 1e-35f /* LightGBM's kZeroThreshold: a float32, widened where needed */
 

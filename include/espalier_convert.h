@@ -52,15 +52,17 @@ typedef struct espalier_convert_options {
     void *progress_context;
     uint32_t layout; /* espalier_layout; LIMIT when it cannot hold the model */
     uint32_t reserved0;
-    uint64_t reserved[4];
+    const double *missing; /* XGBoost: what else than NaN means missing, as DMatrix(missing=) says
+                              and no file keeps; NULL: as the source says */
+    uint64_t reserved[3];
 } espalier_convert_options;
 
 #define ESPALIER_CONVERT_OPTIONS_INIT                                                              \
     {                                                                                              \
         sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, 0, \
-            0,                                                                                     \
+            0, NULL,                                                                               \
         {                                                                                          \
-            0, 0, 0, 0                                                                             \
+            0, 0, 0                                                                                \
         }                                                                                          \
     }
 

@@ -4,6 +4,7 @@
 # A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
 # steps and ctest results: "N passed, N failed, N skipped".
 #   BUILD_DIR               where to build (default build)
+#   ESPALIER_FIDELITY_SHARE part of the provers' models to take (default 1: all)
 #   ESPALIER_FUZZ_SECONDS   seconds for each fuzz target (default 120)
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -13,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    fuzz)
+    fidelity fuzz)
 
 passed=0
 failed=0
@@ -108,6 +109,13 @@ step_install() {
 
 step_compile() {
     tests/compile/run_compile.sh
+}
+
+# Every prover with the newest trainers that this machine's Python can install; 77 without them.
+step_fidelity() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    python3 -B tests/interop/fidelity.py --newest --espalier "$BUILD_DIR/release/bin/espalier" \
+        --work "$BUILD_DIR/fidelity" --share "${ESPALIER_FIDELITY_SHARE:-1}"
 }
 
 step_fuzz() {

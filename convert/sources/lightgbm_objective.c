@@ -48,6 +48,8 @@ static const struct {
     {"regression", LINK_IDENTITY},
     {"regression_l1", LINK_IDENTITY},
     {"tweedie", LINK_EXP},
+    {"xentlambda", LINK_LOG1P_EXP}, /* up to 2.2 */
+    {"xentropy", LINK_SIGMOID},
 };
 
 /* The objective's words, read. */

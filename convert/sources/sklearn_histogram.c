@@ -358,6 +358,11 @@ espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import)
     }
     if (status == ESPALIER_OK) {
         const uint32_t classes = forest->labels != NULL ? forest->labels[0].count : 1;
+        if (forest->labels != NULL && classes < 2) {
+            return espalier_sklearn_fail(import, import->estimator,
+                                         ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                         "trained on a single class, but predict_proba has two");
+        }
         status = read_predictors(import, &categories, classes > 2 ? classes : 1);
     }
     espalier_sklearn_close_categories(&categories);

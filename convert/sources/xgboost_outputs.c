@@ -77,13 +77,6 @@ static void check_support(espalier_xgboost_import *import)
     if (espalier_xgboost_find_objective(import->objective) == NULL) {
         espalier_xgboost_refuse(import, "the objective %s is not known", import->objective);
     }
-    if (!isnan(import->wrapper_missing)) {
-        espalier_xgboost_refuse(import,
-                                "the wrapper that saved the model takes %.9g for missing; "
-                                "save its Booster, get_booster().save_model(), and give "
-                                "rows with NaN",
-                                (double)import->wrapper_missing);
-    }
     if (is_old_logitraw(import) && !import->base_last) {
         espalier_xgboost_refuse(import, "XGBoost before 1.3 reads the base score of "
                                         "binary:logitraw otherwise than later versions; save it "
@@ -329,6 +322,8 @@ static bool fill_inputs(espalier_xgboost_import *import)
     forest->input = ESPALIER_FOREST_INPUT_FLOAT32;
     forest->category = ESPALIER_FOREST_CATEGORY_24;
     forest->missing_allowed = true;
+    forest->missing_marked = !isnan(import->wrapper_missing);
+    forest->missing_number = forest->missing_marked ? (double)import->wrapper_missing : 0.0;
     forest->infinite_allowed = true;
     forest->feature_count = (uint32_t)import->feature_count;
     if (import->names.count == 0) {

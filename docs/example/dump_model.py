@@ -24,7 +24,7 @@ ENTRY_NAMES = [field.split()[1] for field in ENTRY.replace("\n", "").split("|")]
 ENTRY_BYTES = "<IHHQQQQQ32s16s"
 RECORDS = {
     "MODEL": """I feature_count|I slot_count|I input_rule|I default_output|I group_count|
-I number_bytes|Q visits_per_row|Q node_count|24 reserved""",
+I number_bytes|Q visits_per_row|Q node_count|d missing_number|16 reserved""",
     "STEPS": "I kind|I first|I count|I reserved",
     "PARTS": """I layout|I node_bytes|I child_bits|I accumulator|I aggregate|I leaf_width|
 I first_slot|I slot_count|I first_tree|I tree_count|Q leaf_offset|I leaf_count|I start|

@@ -170,6 +170,8 @@ class Usage(Case):
                 (["KEY=VALUE"], ["convert", "s", "-o", "m", "--meta", "x"]),
                 (["KEY=VALUE"], ["convert", "s", "-o", "m", "--meta", "=x"]),
                 (["'a'", "twice"], ["convert", "s", "-o", "m", "--meta", "a=1", "--meta", "a=2"]),
+                (["--missing 'x'"], ["convert", "s", "-o", "m", "--missing", "x"]),
+                (["--missing ''"], ["convert", "s", "-o", "m", "--missing", ""]),
                 (["--memory-max '3X'"], ["convert", "s", "-o", "m", "--memory-max", "3X"]),
                 (["--memory-max"], ["convert", "s", "-o", "m", "--memory-max", "99999999999999G"]),
                 (["exactly one"], ["info"]),

@@ -8,12 +8,13 @@ temporary directory), never in the source tree, and are kept for the next run. A
 is replaced only when its whole set was made; the manifest keeps the lines of folders not made now.
 """
 import argparse
-import glob
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+
+from environments import find_python, make_environment, plain_environment
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
@@ -84,60 +85,14 @@ SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
            "boosted": "train_pickles.py"}
 
 
-def runs_as(path, wanted):
-    """Whether this interpreter starts and is of the wanted version (version switchers may not)."""
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    try:
-        done = subprocess.run([path, "-c", code], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return done.returncode == 0 and done.stdout.decode().strip() == wanted
-
-
-def find_python(wanted, given):
-    """An interpreter of the wanted version: as given, on PATH, or installed by pyenv."""
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    installed = sorted(glob.glob(os.path.join(pyenv, "versions", wanted + ".*", "bin", "python")))
-    candidates = [given[wanted]] if wanted in given else []
-    candidates += [path for path in (shutil.which("python" + wanted),) if path] + installed[::-1]
-    for path in candidates:
-        if runs_as(path, wanted):
-            return path
-    return None
-
-
-def make_environment(work, name, python):
-    """The environment's interpreter; made anew unless a finished one with the same pins exists."""
-    pins = ENVIRONMENTS[name][1]
-    folder = os.path.join(work, "environment-" + name)
-    interpreter = os.path.join(folder, "bin", "python")
-    stamp = os.path.join(folder, "pins")
-    if os.path.exists(stamp):
-        with open(stamp, encoding="utf-8") as file:
-            if file.read() == pins:
-                return interpreter
-    shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([python, "-m", "venv", folder], check=True, timeout=300)
-    subprocess.run([interpreter, "-m", "pip", "install", "--quiet",
-                    "--disable-pip-version-check", "--only-binary", ":all:"] + pins.split(),
-                   check=True, timeout=1800)
-    with open(stamp, "w", encoding="utf-8") as file:
-        file.write(pins)
-    return interpreter
-
-
 def train(work, name, interpreter):
     """Runs the trainer's script; returns its output folder and manifest lines."""
     output = os.path.join(work, "made-" + name)
     part = os.path.join(work, "manifest-%s.tsv" % name)
     script = os.path.join(HERE, SCRIPTS[name.split("-", 1)[0]])
     shutil.rmtree(output, ignore_errors=True)
-    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
-                       OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-    environment.pop("PYTHONPATH", None)
     subprocess.run([interpreter, script, output, part],
-                   check=True, env=environment, timeout=1200)
+                   check=True, env=plain_environment(), timeout=1200)
     with open(part, encoding="utf-8") as file:
         return output, file.read().splitlines()
 
@@ -196,7 +151,8 @@ def main():
     os.makedirs(arguments.work, exist_ok=True)
     for name in names:
         try:
-            interpreter = make_environment(arguments.work, name, pythons[name])
+            folder = os.path.join(arguments.work, "environment-" + name)
+            interpreter = make_environment(folder, pythons[name], ENVIRONMENTS[name][1])
             publish(*train(arguments.work, name, interpreter))
         except subprocess.SubprocessError as error:
             print("%s: %s" % (name, error), file=sys.stderr)

@@ -23,7 +23,8 @@ import lightgbm as lgb
 import numpy as np
 
 from categories import make_codes, mix_codes
-from proving import BoostedProver
+from proving import ALONE, BoostedProver, share
+from real_data import load_real
 from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
 
 OBJECTIVES = ["regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson",
@@ -51,10 +52,19 @@ class LightGBMProver(BoostedProver):
         for kind, wanted in sorted(found.items()):
             self.compare_output(kind.strip("~"), wanted, what, kind.endswith("~"))
 
-    def compare(self, text, rows, what):
+    def compare_alone(self, model, rows, text):
+        """The trainer with itself, rows one by one."""
+        alone = [answers(model, rows[i:i + 1], text) for i in range(20)]
+        for kind, wanted in answers(model, rows[:20], text).items():
+            self.compare_route(kind.strip("~"), ALONE, wanted,
+                               np.concatenate([one[kind] for one in alone]))
+
+    def compare(self, text, rows, what, estimator):
         with open(self.path("model.txt"), "w", encoding="utf-8", newline="") as file:
             file.write(text)
         model = lgb.Booster(model_file=self.path("model.txt"))
+        self.about("LightGBM", lgb.__version__, estimator)
+        self.compare_alone(model, rows, text)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
         for words in self.convert_layouts(self.path("model.txt"), what):
@@ -66,6 +76,8 @@ class LightGBMProver(BoostedProver):
 
 def make_data(rng):
     """A matrix of one of several kinds, and a target without what is odd in it."""
+    if rng.randint(4) == 0:
+        return load_real(rng)
     count, width = int(rng.choice([60, 300, 1000])), int(rng.choice([1, 3, 8, 20]))
     data = rng.randn(count, width)
     kind = rng.randint(6)
@@ -161,7 +173,8 @@ def prove_models(prover, rng, count, verbose):
             text = file.read()
         if verbose:
             print(what, flush=True)
-        prover.compare(text, mix_rows(rng, data, text, 300), what)
+        prover.compare(text, mix_rows(rng, data, text, 300), what,
+                       "Booster, " + options["boosting"])
 
 
 # --- Categories -----------------------------------------------------------------------------------
@@ -190,7 +203,8 @@ def prove_categories(prover, rng, count, verbose):
         if verbose:
             sets = sum(int(one) for one in re.findall(r"^num_cat=(\d+)", text, re.M))
             print("%s: %d splits on categories" % (what, sets), flush=True)
-        prover.compare(text, mix_codes(rng, data, columns, 400), what)
+        prover.compare(text, mix_codes(rng, data, columns, 400), what,
+                       "Booster, %s, categories" % options["boosting"])
 
 
 # --- Texts by hand --------------------------------------------------------------------------------
@@ -243,7 +257,7 @@ def prove_texts(prover, rng, count):
                                          for i in range(trees)) + "end of trees\n"
         values = np.array(list(SPECIAL) + [near for one in THRESHOLDS for near in neighbours(one)])
         rows = values[rng.randint(len(values), size=(400, width))]
-        prover.compare(text, rows, "text %d" % index)
+        prover.compare(text, rows, "text %d" % index, "text by hand")
 
 
 def main():
@@ -258,9 +272,9 @@ def main():
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = LightGBMProver(arguments.espalier, folder)
-        prove_models(prover, rng, arguments.models, arguments.verbose)
-        prove_categories(prover, rng, arguments.categories, arguments.verbose)
-        prove_texts(prover, rng, arguments.texts)
+        prove_models(prover, rng, share(arguments.models), arguments.verbose)
+        prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
+        prove_texts(prover, rng, share(arguments.texts))
     return prover.report("LightGBM " + lgb.__version__)
 
 

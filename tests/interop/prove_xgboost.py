@@ -23,7 +23,8 @@ import numpy as np
 import xgboost as xgb
 
 from categories import make_codes, mix_codes
-from proving import BoostedProver
+from proving import ALONE, SKIPPED, BoostedProver, share
+from real_data import load_real
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
 
 OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:poisson",
@@ -77,6 +78,7 @@ class XGBoostProver(BoostedProver):
 
     def compare_estimator(self, estimator, rows, what):
         """predict without --output, and predict_proba."""
+        self.about("XGBoost", xgb.__version__, type(estimator).__name__)
         source = self.path("estimator.json")
         estimator.save_model(source)
         failed = self.run("convert", source, "-o", self.path("model.espalier"))
@@ -93,9 +95,21 @@ class XGBoostProver(BoostedProver):
             if classifies:
                 self.compare_output("probability", estimator.predict_proba(one), what, True)
 
-    def compare(self, source, rows, dart, what, types=None):
+    def compare_alone(self, model, rows):
+        """The trainer with itself, rows one by one."""
+        rows = rows[~np.isinf(rows.astype(np.float32)).any(axis=1)][:20]
+        for kind, asked in (("margin", dict(output_margin=True)), ("value", {})):
+            alone = [model.predict(xgb.DMatrix(rows[i:i + 1]), **asked) for i in range(len(rows))]
+            if alone:
+                self.compare_route(kind, ALONE, model.predict(xgb.DMatrix(rows), **asked),
+                                   np.concatenate(alone))
+
+    def compare(self, source, rows, dart, what, estimator, types=None):
         model = xgb.Booster({"nthread": 1})
         model.load_model(source)
+        self.about("XGBoost", xgb.__version__, estimator)
+        if types is None:
+            self.compare_alone(model, rows)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)
         for words in self.convert_layouts(source, what):
@@ -103,14 +117,16 @@ class XGBoostProver(BoostedProver):
                 self.compare_rows(model, dart, one, words, types)
 
 
-def mix_rows(rng, trees, width, count):
+def mix_rows(rng, trees, data, count):
     """Rows with features on and beside thresholds, and special values."""
+    width = data.shape[1]
     near = {feature: [] for feature in range(width)}
     for tree in trees:
         for node, child in enumerate(tree["left_children"]):
             if child != -1 and np.isfinite(tree["split_conditions"][node]):
                 near[tree["split_indices"][node]] += neighbours(tree["split_conditions"][node])
     rows = rng.randn(count, width)
+    rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
     special = list(SPECIAL) + [np.inf, -np.inf]
     for row in rows[count // 3:]:
         for feature in range(width):
@@ -170,16 +186,22 @@ def make_options(rng, objective):
     return options
 
 
+def make_data(rng):
+    if rng.randint(4) == 0:
+        return load_real(rng)
+    data = rng.randn(int(rng.choice([60, 300, 1000])), int(rng.choice([1, 3, 8, 20])))
+    if rng.randint(2):
+        data = np.round(data * 2) / 2
+    target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
+    if rng.randint(2):
+        data[rng.rand(*data.shape) < 0.2] = np.nan
+    return data, target
+
+
 def prove_models(prover, rng, count, verbose):
     for index in range(count):
         objective = OBJECTIVES[index % len(OBJECTIVES)]
-        width = int(rng.choice([1, 3, 8, 20]))
-        data = rng.randn(int(rng.choice([60, 300, 1000])), width)
-        if rng.randint(2):
-            data = np.round(data * 2) / 2
-        target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
-        if rng.randint(2):
-            data[rng.rand(*data.shape) < 0.2] = np.nan
+        data, target = make_data(rng)
         options = make_options(rng, objective)
         rows = xgb.DMatrix(data)
         make_labels(rng, objective, target, options, rows)
@@ -194,11 +216,38 @@ def prove_models(prover, rng, count, verbose):
             continue
         source = prover.path("trained.json")
         model.save_model(source)
-        asked = mix_rows(rng, trees_of(source), width, 300)
+        asked = mix_rows(rng, trees_of(source), data, 300)
         if UBJSON and rng.randint(2):
             source = prover.path("trained.ubj")
             model.save_model(source)
-        prover.compare(source, asked, options["booster"] == "dart", what)
+        prover.compare(source, asked, options["booster"] == "dart", what,
+                       "Booster, " + options["booster"])
+
+
+# --- Numbers that mean missing --------------------------------------------------------------------
+
+def prove_missing(prover, rng):
+    """What a matrix is told of, and no file keeps: convert --missing."""
+    for missing in (-999.0, 0.0, 0.1, 1e30, np.inf, -1.0):
+        data = np.round(rng.randn(500, 5) * 2) / 2
+        data[rng.rand(*data.shape) < 0.3] = missing
+        rows = xgb.DMatrix(data, rng.rand(500) + (data[:, 0] == missing), missing=missing)
+        model = xgb.train({"nthread": 1, "max_depth": 4, "tree_method": "exact"}, rows, 8)
+        model.save_model(prover.path("trained.json"))
+        asked = data.copy()
+        asked[rng.rand(*data.shape) < 0.05] = np.nan
+        asked[:5] = -0.0
+        if np.isfinite(missing):
+            asked[5:10] = np.nextafter(np.float32(missing), np.float32(5))
+        prover.about("XGBoost", xgb.__version__, "Booster, missing=")
+        for words in prover.convert_layouts(prover.path("trained.json"), "missing=%g" % missing,
+                                            "--missing", repr(float(missing))):
+            for one in (asked, asked.astype(np.float32), np.asfortranarray(asked), asked[-1:]):
+                np.save(prover.path("rows.npy"), one)
+                matrix = xgb.DMatrix(one, missing=missing)
+                prover.compare_output("margin", model.predict(matrix, output_margin=True), words)
+                leaf = model.predict(matrix, pred_leaf=True).reshape(len(one), -1)
+                prover.compare_output("leaf", leaf.astype(np.int64), words)
 
 
 # --- Categories -----------------------------------------------------------------------------------
@@ -233,7 +282,8 @@ def prove_categories(prover, rng, count, verbose):
             model.save_model(source)
         # A DMatrix takes no infinities.
         asked = mix_codes(rng, data, columns, 400, infinite=False)
-        prover.compare(source, asked, options["booster"] == "dart", what, types)
+        prover.compare(source, asked, options["booster"] == "dart", what,
+                       "Booster, %s, categories" % options["booster"], types)
 
 
 # --- Estimators for scikit-learn ------------------------------------------------------------------
@@ -345,8 +395,8 @@ def prove_documents(prover, rng, count):
         source = prover.path("made.json")
         with open(source, "w", encoding="utf-8") as file:
             json.dump(document, file)
-        rows = mix_rows(rng, model["trees"], width, 300)
-        prover.compare(source, rows, False, "document %d" % index)
+        rows = mix_rows(rng, model["trees"], rng.randn(300, width), 300)
+        prover.compare(source, rows, False, "document %d" % index, "document by hand")
 
 
 def main():
@@ -359,15 +409,19 @@ def main():
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
+    if VERSION < (1, 4):
+        print("XGBoost %s has no inplace_predict as asked here" % xgb.__version__)
+        return SKIPPED
     rng = np.random.RandomState(arguments.seed)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = XGBoostProver(arguments.espalier, folder)
-        prove_models(prover, rng, arguments.models, arguments.verbose)
+        prove_models(prover, rng, share(arguments.models), arguments.verbose)
         if VERSION >= (1, 6):
-            prove_categories(prover, rng, arguments.categories, arguments.verbose)
-        prove_documents(prover, rng, arguments.documents)
+            prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
+        prove_documents(prover, rng, share(arguments.documents))
+        prove_missing(prover, rng)
         if VERSION >= (1, 6):
-            prove_wrappers(prover, rng, arguments.wrappers, arguments.verbose)
+            prove_wrappers(prover, rng, share(arguments.wrappers), arguments.verbose)
     return prover.report("XGBoost " + xgb.__version__)
 
 

@@ -1,25 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the prove_*.py have in common: running the command in a folder, converting a source in every
-layout, and comparing outputs with the trainer's. NumPy is all it needs; Python 3.6 runs it.
+layout, comparing outputs with the trainer's, and counting what was compared for fidelity.py. NumPy
+is all it needs; Python 3.6 runs it.
+
+A prover says with about() whose numbers come next; compare_output() counts them. Where
+ESPALIER_PROOF_REPORT names a file, all counts are written there when the process ends. With a
+fraction in ESPALIER_PROOF_SHARE provers take that part of their models.
 """
+import atexit
+import collections
+import json
 import os
 import subprocess
+import sys
 
 import numpy as np
 
 LAYOUTS = ("automatic", "walk", "mask")
 ULP_MAX = 2  # of what goes through exp, log or pow, in the trainer's type
 SECONDS_MAX = 120
+ALONE = "a row alone, not in a batch"  # routes of compare_route
+THREADS = "two threads, not one"
+SKIPPED = 77  # exit code of a prover that cannot work with these versions
+
+Subject = collections.namedtuple("Subject", "trainer version estimator")
+
+
+def share(count):
+    """So many of `count` models as ESPALIER_PROOF_SHARE, a fraction, asks for; at least one."""
+    return max(1, round(count * share_asked()))
+
+
+def share_asked():
+    return float(os.environ.get("ESPALIER_PROOF_SHARE", "1"))
+
+
+def ulps_between(kind, found, wanted, scale=None):
+    """Of each pair of numbers; 1 - p has the units of p; zeros of two signs are one apart. scale:
+    numbers whose units count instead."""
+    if wanted.dtype.kind != "f":
+        return np.where(found.astype(str) == wanted.astype(str), 0.0, np.inf) \
+            if wanted.dtype.kind in "OU" else np.where(found == wanted, 0.0, np.inf)
+    bits = "i%d" % wanted.dtype.itemsize
+    wanted = np.ascontiguousarray(wanted)
+    same = np.ascontiguousarray(found).view(bits) == wanted.view(bits)
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.abs(found), np.abs(wanted)) if scale is None else np.abs(scale)
+        if kind == "probability":
+            size = np.maximum(size, 1 - size)
+        ulps = np.ceil(np.abs(found.astype(np.float64) - wanted) / np.spacing(size))
+    ulps = np.where(np.isnan(ulps), np.inf, np.maximum(ulps, 1))
+    return np.where(same, 0.0, ulps)
+
+
+class Count:
+    """What was compared of one output."""
+
+    def __init__(self):
+        self.rows = 0
+        self.numbers = 0
+        self.differing = 0
+        self.ulp = 0.0
+
+    def add(self, rows, ulps):
+        self.rows += rows
+        self.numbers += ulps.size
+        self.differing += int(np.count_nonzero(ulps))
+        self.ulp = max([self.ulp] + ([float(ulps.max())] if ulps.size else []))
 
 
 class Prover:
     """The command and a folder to work in; findings, each printed once, one line."""
+
+    exact_types = True  # else an integer of any width will do, and so on
 
     def __init__(self, espalier, folder):
         self.espalier = os.path.abspath(espalier)
         self.folder = folder
         self.findings = 0
         self.refused = 0  # layouts that cannot hold a model
+        self.subject = Subject(os.path.basename(sys.argv[0]), "-", "-")
+        self.counts = collections.defaultdict(Count)  # of (subject, output, ulps allowed)
+        self.routes = collections.defaultdict(Count)  # of (subject, output, route): the trainer's
+        if os.environ.get("ESPALIER_PROOF_REPORT"):
+            atexit.register(self.write_report, os.environ["ESPALIER_PROOF_REPORT"])
+
+    def about(self, trainer, version, estimator):
+        """Whose numbers come next."""
+        self.subject = Subject(trainer, version, estimator)
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -42,10 +110,11 @@ class Prover:
                           self.path("found.npy"), *options)
         return (failed, None) if failed else (None, np.load(self.path("found.npy")))
 
-    def convert_layouts(self, source, what):
-        """Makes model.espalier in one layout after the other; yields words for each."""
+    def convert_layouts(self, source, what, *more):
+        """Makes model.espalier in one layout after the other; yields words for each. more: further
+        options."""
         for layout in LAYOUTS:
-            options = ["--layout", layout] if layout != "automatic" else []
+            options = list(more) + (["--layout", layout] if layout != "automatic" else [])
             failed = self.run("convert", source, "-o", self.path("model.espalier"), *options)
             if failed and layout == "mask" and "cannot hold it" in failed:
                 self.refused += 1
@@ -56,57 +125,61 @@ class Prover:
 
     def is_alike(self, kind, found, wanted, what):
         """Whether type and shape are the trainer's."""
-        if found.dtype != wanted.dtype or found.shape != wanted.shape:
+        exact = self.exact_types or wanted.dtype.kind == "f"
+        alike = (found.dtype == wanted.dtype if exact else found.dtype.kind == wanted.dtype.kind)
+        if not alike or found.shape != wanted.shape:
             self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
                                                             wanted.dtype, wanted.shape))
             return False
         return True
 
-
-class BoostedProver(Prover):
-    """Counts numbers, and of those behind exp how many were rounded otherwise."""
-
-    def __init__(self, espalier, folder):
-        Prover.__init__(self, espalier, folder)
-        self.compared = 0
-        self.linked = 0
-        self.rounded = 0
-        self.ulp_max = 0.0
-
-    def compare_output(self, kind, wanted, what, linked=False):
+    def compare_output(self, kind, wanted, what, linked=False, scale=None):
+        """Of model.espalier for rows.npy, with the trainer's; linked: it went through exp."""
         failed, found = self.predict(kind)
         if failed:
             self.complain(what, failed)
-            return
-        self.compared += wanted.size
-        if not self.is_alike(kind, found, wanted, what):
-            return
+        elif self.is_alike(kind, found, wanted, what):
+            self.compare_arrays(kind, found, wanted, what, linked, scale)
+
+    def compare_arrays(self, kind, found, wanted, what, linked=False, scale=None):
+        allowed = ULP_MAX if linked else 0
+        ulps = ulps_between(kind, found, wanted, scale)
         if linked:
-            self.compare_linked(kind, found, wanted, what)
-        elif found.tobytes() != np.ascontiguousarray(wanted).tobytes():
-            self.complain(what, "%d of %d %ss differ" % (np.count_nonzero(found != wanted),
-                                                         wanted.size, kind))
+            ulps[np.isnan(found) & np.isnan(wanted)] = 0
+        self.counts[self.subject, kind, allowed].add(len(wanted), ulps)
+        if ulps.size and not ulps.max() <= allowed:
+            self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
+                np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
 
-    def compare_linked(self, kind, found, wanted, what):
-        """By units in the last place; 1 - p has those of p."""
-        self.linked += wanted.size
-        differing = (found != wanted) & ~(np.isnan(found) & np.isnan(wanted))
-        if not differing.any():
-            return
-        self.rounded += np.count_nonzero(differing)
-        size = np.maximum(np.abs(found), np.abs(wanted))
-        if kind == "probability":
-            size = np.maximum(size, 1 - size)
-        with np.errstate(all="ignore"):
-            ulp = np.abs(found.astype(np.float64) - wanted) / np.spacing(size)
-        self.ulp_max = max(self.ulp_max, float(ulp[differing].max()))
-        if not (ulp[differing] <= ULP_MAX).all():
-            self.complain(what, "%s: up to %.1f ulp" % (kind, ulp[differing].max()))
+    def compare_route(self, kind, route, wanted, other):
+        """The trainer with itself: what it says by the reference's route and by another."""
+        wanted, other = np.asarray(wanted), np.asarray(other)
+        self.routes[self.subject, kind, route].add(
+            len(wanted), ulps_between(kind, other.reshape(wanted.shape), wanted))
 
-    def report(self, version):
+    def total(self):
+        """Numbers compared; and of those that may differ: all, the differing, the worst ulp."""
+        linked = [one for (_, _, allowed), one in self.counts.items() if allowed]
+        return (sum(one.numbers for one in self.counts.values()),
+                sum(one.numbers for one in linked), sum(one.differing for one in linked),
+                max([0.0] + [one.ulp for one in linked]))
+
+    def report(self, versions):
         """Prints the last line; the exit code."""
         print("%s: %d numbers compared, %d findings, %d layouts refused; %d behind exp, of them %d "
-              "rounded otherwise, by up to %.1f ulp" % (version, self.compared, self.findings,
-                                                        self.refused, self.linked, self.rounded,
-                                                        self.ulp_max))
-        return 1 if self.findings or not self.compared else 0
+              "rounded otherwise, by up to %g ulp" % ((versions, self.total()[0], self.findings,
+                                                       self.refused) + self.total()[1:]))
+        return 1 if self.findings or not self.total()[0] else 0
+
+    def write_report(self, path):
+        lines = [dict(vars(one), subject=subject, output=kind, allowed=allowed)
+                 for (subject, kind, allowed), one in sorted(self.counts.items())]
+        routes = [dict(vars(one), subject=subject, output=kind, route=route)
+                  for (subject, kind, route), one in sorted(self.routes.items())]
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"findings": self.findings, "share": share_asked(), "counts": lines,
+                       "routes": routes}, file)
+
+
+class BoostedProver(Prover):
+    """Of XGBoost and LightGBM, whose types are exact."""

@@ -23,7 +23,7 @@ TINY = float(np.float32(1e-35))  # what LightGBM takes for zero
 BAGGING = {"bagging_freq": 1, "bagging_fraction": 0.6}
 # Objectives whose predict goes through exp.
 LINKED = ("binary", "multiclass", "multiclassova", "cross_entropy", "cross_entropy_lambda",
-          "poisson", "gamma", "tweedie")
+          "poisson", "gamma", "tweedie", "xentropy", "xentlambda")
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-36, -1e-36, TINY, -TINY,
            np.nextafter(TINY, 1), np.nextafter(-TINY, -1), np.nextafter(TINY, 0), 1e-35, 2e-35,
            1e300, -1e300, 1.7e308, 3.5e38, -3.5e38)
@@ -216,6 +216,14 @@ def add_links(out, data):
             "random forest of two classes", count=4)
 
 
+def add_old_names(out, data):
+    """Objectives that the text names otherwise than later versions."""
+    chances = 1 / (1 + np.exp(-data.target))
+    for objective in ("xentropy", "xentlambda"):
+        out.add(objective, train(data.plain, chances, 3, objective=objective, num_leaves=5),
+                data.plain, objective, count=4)
+
+
 def add_boosting(out, data):
     target = data.target
     out.add("dart", train(data.plain, target, 6, boosting="dart", drop_rate=0.5, num_leaves=7),
@@ -293,6 +301,8 @@ def main():
     out = FixtureSet(root)
     data = Data()
     add_core(out, data)
+    if VERSION < (2, 3):
+        add_old_names(out, data)
     if VERSION == NEWEST:
         add_objectives(out, data)
         add_links(out, data)

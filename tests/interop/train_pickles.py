@@ -26,6 +26,7 @@ warnings.filterwarnings("ignore")
 
 XGBOOST = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 LIGHTGBM = tuple(int(part) for part in lgb.__version__.split(".")[:2])
+MISSING = -1.0  # a value of the data, so that other rows have it too
 LINKED = "~"  # behind exp: two units in the last place
 
 
@@ -95,6 +96,8 @@ def add(out, stem, how, model, purpose, data, linked=False, inside=None):
     booster = getattr(booster, "booster_", None) or (
         booster.get_booster() if isinstance(booster, xgb.XGBModel) else booster)
     rows = make_rows(rng, data, thresholds_of(booster))[90:130]
+    if getattr(model, "missing", None) == MISSING:
+        rows = np.where(np.isnan(rows), MISSING, rows)
     found = {key: with_strings(value) for key, value in answers(model, rows, linked).items()}
     if "class" in found and "probability" + LINKED not in found:
         raise AssertionError(stem)
@@ -130,6 +133,11 @@ def add_xgboost(out, data, target, held):
     search = GridSearchCV(xgb.XGBClassifier(**options), {"max_depth": [1, 2]}, cv=2)
     add(out, "xgb_search", 4, search.fit(data, two), "a search, inside a dict", data,
         inside=lambda model: {"columns": ["a"], "model": (1, model)})
+
+
+def add_missing(out, data, target):
+    model = xgb.XGBRegressor(missing=MISSING, n_estimators=2, max_depth=2)
+    add(out, "xgb_missing", 4, model.fit(np.nan_to_num(data), target), "missing=-1", data)
 
 
 def add_lightgbm(out, data, target, held):
@@ -179,8 +187,6 @@ def add_refused(out, data, target):
     cases = [("linear", linear, "gblinear"), ("linear_booster", linear.get_booster(), "gblinear"),
              ("xgb_unfitted", xgb.XGBClassifier(), "never fitted"),
              ("lgb_unfitted", lgb.LGBMRanker(), "never fitted"),
-             ("missing", xgb.XGBRegressor(missing=-1.0, **options).fit(np.nan_to_num(data), target),
-              "missing -1"),
              ("no_refit", GridSearchCV(forest, {"max_depth": [1]}, refit=False, cv=2).fit(
                  np.nan_to_num(data), (target > 0).astype(int)), "best_estimator_ refit=False")]
     for name, model, words in cases:
@@ -196,6 +202,7 @@ def main():
     data, target = make_data(rng, 300, 5)
     held = make_data(rng, 150, 5)
     add_xgboost(out, data, target, held)
+    add_missing(out, data, target)
     add_lightgbm(out, data, target, held)
     add_searches(out, data, target)
     add_refused(out, data, target)

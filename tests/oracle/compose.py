@@ -560,7 +560,8 @@ class Composer:
         record = ModelRecord(self.feature_count, self.slot_count, self.input_rule, CLASS,
                              len(widths), self.number_bytes,
                              sum(tree.depth for tree in self.trees),
-                             sum(tree.source_node_count for tree in self.trees), bytes(24))
+                             sum(tree.source_node_count for tree in self.trees), 0.0,
+                             bytes(16))
         found = {MODEL: pack(record), STEPS: pack_all(self.steps), PARTS: pack_all(self.parts),
                  STAGES: pack_all(self.stages),
                  OUTPUTS: pack_all(self.outputs(widths, margin, mixed)),

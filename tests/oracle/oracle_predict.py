@@ -15,13 +15,13 @@ from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, A
                            CUTS, DIVIDE, DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS,
                            EXP, EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
                            LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
-                           MISSING_ALLOWED, MULTIPLY, NEGATIVE_POWER, NODES, NODE_NUMBERS,
-                           NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT, SEQUENTIAL, SETS,
-                           SET_COLUMN, SIGMOID,
+                           MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
+                           NODE_NUMBERS, NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT,
+                           SEQUENTIAL, SETS, SET_COLUMN, SIGMOID,
                            SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, STAGE_CONSTANTS, STEP,
                            STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
                            WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, level_blocks, require,
-                           stage_inputs, stage_outputs, value_bytes)
+                           round_to_float32, stage_inputs, stage_outputs, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -227,14 +227,6 @@ def read_cuts(model, column):
 
 # --- Prediction (chapter 18) ----------------------------------------------------------------------
 
-def round_to_float32(value):
-    """To nearest, ties to even; what is too large becomes infinite ([F-240])."""
-    try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
-
-
 def divide(left, right):
     """IEEE 754 division; Python's own refuses a divisor of zero."""
     if right != 0:
@@ -294,6 +286,9 @@ def convert_row(model, features):
     rule = model.record.input_rule
     if rule & FLOAT32:
         features = [round_to_float32(value) for value in features]
+    if rule & MISSING_NUMBER:  # [F-421]
+        features = [math.nan if value == model.record.missing_number else value
+                    for value in features]
     if rule & FLUSH_TINY:
         features = [0.0 if abs(value) <= TINY else value for value in features]
     return list(features)

@@ -6,6 +6,7 @@ and xxh3.py; must never judge the bytes of NODES, LEAVES, CUTS or a cold section
 """
 
 import collections
+import math
 import struct
 
 from xxh3 import xxh3_128, xxh3_64
@@ -53,6 +54,7 @@ BLOCK = 16  # cuts
 MASK_LEAVES = {SELECT: 256, BITS: 32}  # most leaves of a tree
 BITS_NODES = 32  # of every tree
 FLOAT32, MISSING_ALLOWED, INFINITE_ALLOWED, FLUSH_TINY = 1, 2, 4, 8  # input_rule
+MISSING_NUMBER = 16
 DIVISOR_NONE, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS = 0, 1, 2
 SEQUENTIAL, PAIRWISE = 1, 2
 ARITHMETIC64, ARITHMETIC32 = 0, 1
@@ -78,6 +80,14 @@ class Refused(Exception):
         self.rule = rule
 
 
+def round_to_float32(value):
+    """To nearest, ties to even; what is too large becomes infinite ([F-240])."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
 def require(holds, rule, text):
     if not holds:
         raise Refused(rule, text)
@@ -98,9 +108,9 @@ Header = define("Header", "8sHHIQQQIIIIQ32sQ24s", (
     "reserved1"))
 Entry = define("Entry", "IHHQQQQQ32s16s", (
     "type encoding flags offset bytes alignment checksum_low checksum_high digest reserved"))
-ModelRecord = define("ModelRecord", "6I2Q24s", (
+ModelRecord = define("ModelRecord", "6I2Qd16s", (
     "feature_count slot_count input_rule default_output group_count number_bytes visits_per_row "
-    "node_count reserved"))
+    "node_count missing_number reserved"))
 Step = define("Step", "4I", "kind first count reserved")
 Part = define("Part", "10IQ9I44s", (
     "layout node_bytes child_bits accumulator aggregate leaf_width first_slot slot_count "
@@ -329,11 +339,23 @@ class Model:
                             (TREES, self.trees), (CONSTANTS, self.constants)):
             require(len(found) <= COUNT_MAX[kind], 55, f"section {kind} has too many records")
 
+    def check_missing_number(self, record):
+        """[F-420]"""
+        number = record.missing_number
+        if not record.input_rule & MISSING_NUMBER:
+            require(struct.pack("<d", number) == bytes(8), 420, f"missing_number {number}")
+            return
+        require(record.input_rule & MISSING_ALLOWED and not math.isnan(number), 420,
+                f"missing_number {number}, input_rule {record.input_rule}")
+        require(not record.input_rule & FLOAT32 or round_to_float32(number) == number, 420,
+                f"missing_number {number} is no float32")
+
     def check_model(self, visits_max):
         record = self.record
         require(1 <= record.feature_count <= 2**24, 60, f"{record.feature_count} features")
         require(1 <= record.slot_count <= 2**20, 61, f"{record.slot_count} slots")
-        require(record.input_rule < 16, 62, f"input_rule {record.input_rule}")
+        require(record.input_rule < 32, 62, f"input_rule {record.input_rule}")
+        self.check_missing_number(record)
         require(record.default_output in [one.kind for one in self.outputs], 63,
                 f"default_output {record.default_output}")
         require(1 <= record.group_count <= record.slot_count, 64, f"{record.group_count} groups")

@@ -24,7 +24,7 @@ RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS:
 # (rule, section, record, changes); a change is a value or a function of the old one. Several rules
 # where the file breaks several: 55 gives the same limits as 60 and 61.
 PRIVATE_EDITS = [
-    (6, MODEL, 0, {"reserved": b"\0" * 23 + b"\1"}),
+    (6, MODEL, 0, {"reserved": b"\0" * 15 + b"\1"}),
     (6, STEPS, 1, {"reserved": 1}),
     (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 43}),
     (6, STAGES, 0, {"reserved": 1}),
@@ -33,7 +33,12 @@ PRIVATE_EDITS = [
     ((55, 60), MODEL, 0, {"feature_count": 2**24 + 1}),
     (61, MODEL, 0, {"slot_count": 0}),
     ((55, 61), MODEL, 0, {"slot_count": 2**20 + 1}),
-    (62, MODEL, 0, {"input_rule": 19}),
+    (62, MODEL, 0, {"input_rule": 35}),
+    (420, MODEL, 0, {"missing_number": 1.0}),
+    (420, MODEL, 0, {"missing_number": -0.0}),
+    (420, MODEL, 0, {"input_rule": 17, "missing_number": 1.0}),
+    (420, MODEL, 0, {"input_rule": 19, "missing_number": 0.1}),
+    (420, MODEL, 0, {"input_rule": 19, "missing_number": float("nan")}),
     (62, MODEL, 0, {"input_rule": 2**31}),
     (63, MODEL, 0, {"default_output": 1}),
     (64, MODEL, 0, {"group_count": 0}),

@@ -4,6 +4,7 @@
  */
 #include "tests/support/damage.h"
 
+#include <math.h>
 #include <string.h>
 
 DAMAGE(features_limit)
@@ -33,7 +34,44 @@ DAMAGE(no_slots)
 
 DAMAGE(input_rule)
 {
-    RECORD(m, MODEL, espalier_file_model)->input_rule |= 16;
+    RECORD(m, MODEL, espalier_file_model)->input_rule |= 32;
+}
+
+static void set_missing_number(model_bytes *m, uint32_t rule, double number)
+{
+    espalier_file_model *const head = RECORD(m, MODEL, espalier_file_model);
+    head->input_rule = rule;
+    head->missing_number = number;
+}
+
+DAMAGE(missing_number_unused)
+{
+    set_missing_number(m, ESPALIER_INPUT_FLOAT32, -999.0);
+}
+
+DAMAGE(missing_number_minus_zero)
+{
+    set_missing_number(m, ESPALIER_INPUT_FLOAT32, -0.0);
+}
+
+DAMAGE(missing_number_not_allowed)
+{
+    set_missing_number(m, ESPALIER_INPUT_FLOAT32 | ESPALIER_INPUT_MISSING_NUMBER, -999.0);
+}
+
+DAMAGE(missing_number_nan)
+{
+    set_missing_number(m, ESPALIER_INPUT_KNOWN & ~ESPALIER_INPUT_FLUSH_TINY, (double)NAN);
+}
+
+DAMAGE(missing_number_wide)
+{
+    set_missing_number(m, ESPALIER_INPUT_KNOWN & ~ESPALIER_INPUT_FLUSH_TINY, 0.1);
+}
+
+DAMAGE(missing_number_large)
+{
+    set_missing_number(m, ESPALIER_INPUT_KNOWN & ~ESPALIER_INPUT_FLUSH_TINY, 1e300);
 }
 
 DAMAGE(input_no_float32)
@@ -446,6 +484,12 @@ const rule_case rule_cases_plan[] = {
     {"F-060", damage_no_features, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-061", damage_no_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-062", damage_input_rule, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_unused, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_minus_zero, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_not_allowed, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_nan, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_wide, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-420", damage_missing_number_large, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-126", damage_input_no_float32, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-063", damage_default_output, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-064", damage_no_groups, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},

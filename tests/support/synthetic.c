@@ -287,6 +287,8 @@ static void fill_boosted(const synthetic_options *options, espalier_forest *fore
     forest->leaf_is_vector = true;
     forest->missing_allowed = true;
     forest->infinite_allowed = true;
+    forest->missing_marked = narrow && options->tree_count % 2 == 0;
+    forest->missing_number = forest->missing_marked ? 0.5 : 0.0;
     forest->flush_tiny = !narrow;
     forest->input = narrow ? ESPALIER_FOREST_INPUT_FLOAT32 : ESPALIER_FOREST_INPUT_FLOAT64;
     forest->accumulator = narrow ? ESPALIER_FOREST_SUM_FLOAT32 : ESPALIER_FOREST_SUM_FLOAT64;

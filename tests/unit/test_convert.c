@@ -195,6 +195,19 @@ static void test_layouts_can_be_asked_for(void **state)
     assert_int_equal(espalier_convert(SOURCE, path, &options, NULL, NULL), ESPALIER_ERROR_OPTIONS);
 }
 
+/* A trainer that takes no number for missing is not told of one. */
+static void test_missing_is_for_xgboost(void **state)
+{
+    (void)state;
+    const double missing = -999.0;
+    espalier_convert_options options = ESPALIER_CONVERT_OPTIONS_INIT;
+    options.missing = &missing;
+    espalier_error error;
+    assert_int_equal(espalier_convert(SOURCE, path, &options, NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    assert_non_null(strstr(error.message, "only XGBoost is told what means missing"));
+}
+
 static void test_metadata_says_where_it_came_from(void **state)
 {
     (void)state;
@@ -309,9 +322,9 @@ static void test_failures_leave_the_old_model(void **state)
     options.model_version = "\xC3";
     expect_failure(SOURCE, &options, ESPALIER_ERROR_ARGUMENT, "not UTF-8");
     options.model_version = NULL;
-    options.reserved[3] = 1;
+    options.reserved[2] = 1;
     expect_failure(SOURCE, &options, ESPALIER_ERROR_OPTIONS, "unknown");
-    options.reserved[3] = 0;
+    options.reserved[2] = 0;
     options.flags = 1u << 17;
     expect_failure(SOURCE, &options, ESPALIER_ERROR_OPTIONS, "unknown");
     options.flags = 0;
@@ -378,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_converts_the_tutorial_forest),
         cmocka_unit_test(test_layouts_can_be_asked_for),
+        cmocka_unit_test(test_missing_is_for_xgboost),
         cmocka_unit_test(test_metadata_says_where_it_came_from),
         cmocka_unit_test(test_the_user_adds_metadata),
         cmocka_unit_test(test_same_source_same_bytes),

@@ -99,6 +99,10 @@ static uint32_t read_column(const espalier_flat *flat, const espalier_file_colum
         return 0;
     }
     double value = is_narrow(flat) ? (double)(float)row[column->feature] : row[column->feature];
+    if ((flat->model.input_rule & ESPALIER_INPUT_MISSING_NUMBER) != 0 &&
+        value == flat->model.missing_number) {
+        value = (double)NAN;
+    }
     const bool tiny = fabs(value) <= (double)ESPALIER_TINY;
     if ((flat->model.input_rule & ESPALIER_INPUT_FLUSH_TINY) != 0 && tiny) {
         value = 0.0;

@@ -337,6 +337,8 @@ static void test_objectives(void **state)
         {"objective=multiclassova num_class:1 sigmoid:1\n", {6}, ESPALIER_OUTPUT_VALUE, 1},
         {"objective=cross_entropy\n", {6}, ESPALIER_OUTPUT_VALUE, 0},
         {"objective=cross_entropy_lambda\n", {10}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=xentropy\n", {6}, ESPALIER_OUTPUT_VALUE, 0},
+        {"objective=xentlambda\n", {10}, ESPALIER_OUTPUT_VALUE, 0},
         {"objective=custom\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
         {"objective=\n", {0}, ESPALIER_OUTPUT_VALUE, 0},
         {"", {0}, ESPALIER_OUTPUT_VALUE, 0},

@@ -2,7 +2,7 @@
 /*
  * Mask models made by hand from docs/format.md, byte by byte: what they answer, how they are
  * decoded, and the limits that no synthetic forest reaches. Rules F-058, F-129, F-137, F-225,
- * F-254, F-255.
+ * F-254, F-255, F-421.
  */
 // clang-format off
 #include <stdarg.h>
@@ -48,12 +48,13 @@ typedef struct mask_model {
 static void mask_init(mask_model *m, uint32_t layout, uint32_t tree_count)
 {
     memset(m, 0, sizeof *m);
-    m->head = (espalier_file_model){.feature_count = 2,
-                                    .slot_count = 1,
-                                    .input_rule = ESPALIER_INPUT_KNOWN,
-                                    .default_output = ESPALIER_OUTPUT_MARGIN,
-                                    .group_count = 1,
-                                    .number_bytes = 1};
+    m->head =
+        (espalier_file_model){.feature_count = 2,
+                              .slot_count = 1,
+                              .input_rule = ESPALIER_INPUT_KNOWN & ~ESPALIER_INPUT_MISSING_NUMBER,
+                              .default_output = ESPALIER_OUTPUT_MARGIN,
+                              .group_count = 1,
+                              .number_bytes = 1};
     m->part = (espalier_file_part){.layout = layout,
                                    .node_bytes = layout == ESPALIER_FILE_HEAP ? 2 : 8,
                                    .accumulator = ESPALIER_ACCUMULATOR_FLOAT32,
@@ -311,6 +312,30 @@ static void test_select_of_one_leaf(void **state)
     espalier_model_close(model);
 }
 
+/* A number that is read as NaN, before what is tiny is flushed; -0 is 0. */
+static void test_missing_number(void **state)
+{
+    (void)state;
+    static const float numbers[] = {-999.0f, 1e-36f, 0.0f, INFINITY};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        mask_model m;
+        make_heap(&m);
+        m.head.input_rule |= ESPALIER_INPUT_MISSING_NUMBER;
+        m.head.missing_number = (double)numbers[i];
+        m.columns[0].missing = numbers[i] > 1.0f ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
+        m.cuts[0][0] = 1.0f;
+        espalier_model *const model = mask_model_of(&m);
+        const float right = 4.0f + 1000.0f, left = 1.0f + 1000.0f;
+        assert_true(margin_of(model, NAN, 9.0f) == (numbers[i] > 1.0f ? left : right));
+        assert_true(margin_of(model, numbers[i], 9.0f) == margin_of(model, NAN, 9.0f));
+        assert_true(margin_of(model, -1.0f, 9.0f) == left);
+        assert_true(margin_of(model, -0.0f, 9.0f) == (numbers[i] == 0.0f ? right : left));
+        assert_true(margin_of(model, nextafterf(numbers[i], 0.5f), 9.0f) ==
+                    (numbers[i] > 1.0f ? right : left));
+        espalier_model_close(model);
+    }
+}
+
 /* Each missing rule, with NaN, zero and what is nearly zero. Cut 0 of feature 0 becomes -1. */
 static void test_missing_rules(void **state)
 {
@@ -504,10 +529,11 @@ static void test_features_among_ranks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_heap_by_hand),       cmocka_unit_test(test_select_by_hand),
-        cmocka_unit_test(test_select_of_one_leaf), cmocka_unit_test(test_missing_rules),
-        cmocka_unit_test(test_many_byte_columns),  cmocka_unit_test(test_select_work_is_bounded),
-        cmocka_unit_test(test_heap_depth),         cmocka_unit_test(test_features_among_ranks),
+        cmocka_unit_test(test_heap_by_hand),           cmocka_unit_test(test_select_by_hand),
+        cmocka_unit_test(test_select_of_one_leaf),     cmocka_unit_test(test_missing_rules),
+        cmocka_unit_test(test_missing_number),         cmocka_unit_test(test_many_byte_columns),
+        cmocka_unit_test(test_select_work_is_bounded), cmocka_unit_test(test_heap_depth),
+        cmocka_unit_test(test_features_among_ranks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,29 @@ static void test_missing_rules_of_each_node(void **state)
     expect_bits(evaluate_wide(&s.forest, nextafter(edge, 1.0)), 1.0);
 }
 
+/* A number that the trainer was told to take for missing, compared as a float32. */
+static void test_missing_number(void **state)
+{
+    (void)state;
+    const double values[] = {-1.0, 1.0};
+    const double threshold = 0.5;
+    stumps s;
+    make_stumps(&s, 1, &threshold, values);
+    s.forest.missing_allowed = true;
+    s.forest.missing_marked = true;
+    s.forest.missing_number = (double)0.1F;
+    expect_bits(evaluate_wide(&s.forest, (double)NAN), 1.0);
+    expect_bits(evaluate_wide(&s.forest, 0.1), 1.0); /* rounds to it */
+    expect_bits(evaluate_wide(&s.forest, (double)nextafterf(0.1F, 1.0F)), -1.0);
+    s.forest.input = ESPALIER_FOREST_INPUT_FLOAT64;
+    expect_bits(evaluate_wide(&s.forest, 0.1), -1.0);
+    expect_bits(evaluate_wide(&s.forest, (double)0.1F), 1.0);
+    s.forest.missing_number = 0.0;
+    s.forest.flush_tiny = true;
+    expect_bits(evaluate_wide(&s.forest, -0.0), 1.0);
+    expect_bits(evaluate_wide(&s.forest, 1e-36), -1.0); /* flushed afterwards */
+}
+
 static void test_boosted_sums(void **state)
 {
     (void)state;
@@ -396,6 +419,7 @@ int main(void)
         cmocka_unit_test(test_missing_goes_where_the_node_says),
         cmocka_unit_test(test_compares_in_the_trainers_type),
         cmocka_unit_test(test_missing_rules_of_each_node),
+        cmocka_unit_test(test_missing_number),
         cmocka_unit_test(test_boosted_sums),
         cmocka_unit_test(test_sums_in_tree_order_and_divides_once),
         cmocka_unit_test(test_a_single_tree_keeps_its_leaf),

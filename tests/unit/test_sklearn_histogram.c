@@ -384,6 +384,11 @@ static void test_refuses_lying_models(void **state)
     fake_histogram model = make_classifier();
     model.trees = 2;
     refuses(&model, ESPALIER_ERROR_SOURCE_TREE, "has 2 trees, not 3");
+    const fake_labels one_label = {"i8", three_numbers, 8, 1};
+    model = make_classifier();
+    model.labels = &one_label;
+    model.trees = 1;
+    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a single class");
     model = make_regressor();
     model.iterations = 0;
     refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "_predictors");

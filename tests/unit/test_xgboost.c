@@ -640,8 +640,6 @@ static void test_unsupported_by_name(void **state)
         {"\"name\":\"gbtree\"", "\"name\":\"gbforest\"", "the booster gbforest is not known"},
         {"binary:logistic", "reg:magic", "the objective reg:magic is not known"},
         {"[3,0,5]", "[4,0,0]", "saved by XGBoost 4.0; 1.0 to 3.4 are known"},
-        {"{\"best_score\":\"0.5\"}", "{\"scikit_learn\":\"{\\\"missing\\\": -999.0}\"}",
-         "the wrapper that saved the model takes -999 for missing"},
         {"[3,0,5]", "[0,90,0]", "saved by XGBoost 0.90"},
         {"\"categories_sizes\":[]", "\"split_kinds\":[1]",
          "trees[0].split_kinds: not a member that XGBoost up to 3.4 saves"},
@@ -657,11 +655,19 @@ static void test_unsupported_by_name(void **state)
         assert_string_equal(summary.format, "XGBoost JSON");
         assert_memory_equal(summary.class_name, "xgboost.", 8);
     }
-    /* A member without content says nothing. */
+    /* What the wrapper took for missing. */
     espalier_forest forest;
+    char *const marked = replace(whole, "{\"best_score\":\"0.5\"}",
+                                 "{\"scikit_learn\":\"{\\\"missing\\\": -999.0}\"}");
+    load_text(marked, &forest);
+    assert_true(forest.missing_marked && forest.missing_number == -999.0);
+    espalier_forest_free(&forest);
+    free(marked);
+    /* A member without content says nothing. */
     char *const empty = replace(whole, "\"categories_sizes\":[]",
                                 "\"categories_sizes\":[],\"new_a\":[],\"new_b\":{},\"new_c\":null");
     load_text(empty, &forest);
+    assert_false(forest.missing_marked);
     espalier_forest_free(&forest);
     free(empty);
     char *const raw = replace(whole, "binary:logistic", "binary:logitraw");

@@ -453,7 +453,6 @@ static void test_wrong_attributes(void **state)
     (void)state;
     const espalier_status syntax = ESPALIER_ERROR_SOURCE_SYNTAX;
     refuse_attribute("missing", "X\1\0\0\0a", 6, syntax, "here.pkl: missing is of type str");
-    refuse_attribute("missing", "K\5", 2, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "takes 5 for missing");
     refuse_attribute("best_iteration", "X\1\0\0\0a", 6, syntax, "best_iteration is of type str");
     refuse_attribute("best_ntree_limit", "]", 1, syntax, "best_ntree_limit is of type list");
     refuse_attribute("num_parallel_tree", "G\x3f\xf0\0\0\0\0\0\0", 9, syntax, "no integer");
