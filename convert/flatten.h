@@ -35,6 +35,7 @@ typedef struct espalier_flat {
     espalier_flat_bytes constants;
     espalier_flat_bytes feature_names;
     espalier_flat_bytes class_labels;
+    espalier_flat_bytes preparation;
     espalier_flat_bytes nodes;
     espalier_flat_bytes leaves;
     espalier_flat_bytes cuts;

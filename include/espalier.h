@@ -102,6 +102,9 @@ typedef enum espalier_status {
     ESPALIER_ERROR_RENAME = 25,
     ESPALIER_ERROR_HOST = 26, /* this host cannot read models: big-endian, or not IEEE 754 */
 
+    /* The caller's rows, continued. */
+    ESPALIER_ERROR_CATEGORY = 30, /* a value that is none of the categories the trainer knows */
+
     /* The model file. */
     ESPALIER_ERROR_NOT_A_MODEL = 40,
     ESPALIER_ERROR_BYTE_ORDER = 41,
