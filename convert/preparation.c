@@ -264,8 +264,8 @@ static bool are_same(double x, double y)
     return x == y || (isnan(x) && isnan(y));
 }
 
-/* Of n keys and n values and one more: the value of x. Keys are sorted, NaN the last. */
-static double look_up(const double *c, uint32_t n, double x)
+/* The place of x among n sorted keys, NaN the last; n: it is none. */
+static uint32_t find_place(const double *c, uint32_t n, double x)
 {
     uint32_t first = 0;
     uint32_t end = n;
@@ -277,7 +277,7 @@ static double look_up(const double *c, uint32_t n, double x)
             end = middle;
         }
     }
-    return n > 0 && are_same(c[first], x) ? c[n + first] : c[2 * n];
+    return n > 0 && are_same(c[first], x) ? first : n;
 }
 
 static double round_if(double x, bool rounds)
@@ -316,7 +316,8 @@ static double apply(const espalier_file_operation *operation, uint32_t output, c
         return rank;
     }
     case ESPALIER_PREPARE_INDEX:
-        return look_up(c, operation->number_count / 2, x);
+        return c[operation->number_count / 2 +
+                 find_place(c, operation->number_count / 2, x)];
     case ESPALIER_PREPARE_ONE_HOT:
         return x == (double)output;
     case ESPALIER_PREPARE_LOG1P:
@@ -353,6 +354,46 @@ double espalier_preparation_evaluate(const espalier_preparation *preparation, ui
         x = round_if(apply(operation, way.outputs[i], c, x, rounds), rounds);
     }
     return x;
+}
+
+/* What an operation that reads x says to the row. */
+static espalier_status judge(const espalier_preparation *preparation,
+                             const espalier_file_operation *operation, double x, bool narrow)
+{
+    const double *const c =
+        preparation->numbers + (narrow ? operation->numbers32 : operation->numbers64);
+    const uint32_t keys = operation->number_count / 2;
+    const bool known = (operation->flags & ESPALIER_PREPARE_REFUSE_UNKNOWN) == 0 ||
+                       find_place(c, keys, x) < keys;
+    const double rounded = round_if(x, (operation->flags & (narrow ? ESPALIER_PREPARE_ROUND_FLOAT32
+                                                                   : ESPALIER_PREPARE_ROUND_FLOAT64)) !=
+                                           0);
+    return !known ? ESPALIER_ERROR_CATEGORY
+           : isnan(rounded) && (operation->flags & ESPALIER_PREPARE_REFUSE_NAN) != 0
+               ? ESPALIER_ERROR_MISSING
+           : isinf(rounded) && (operation->flags & ESPALIER_PREPARE_REFUSE_INFINITE) != 0
+               ? ESPALIER_ERROR_INFINITE
+               : ESPALIER_OK;
+}
+
+espalier_status espalier_preparation_check(const espalier_preparation *preparation,
+                                           const double *row, bool narrow, uint32_t *feature_out)
+{
+    for (uint32_t i = 0; i < preparation->operation_count; i++) {
+        const espalier_file_operation *const operation = &preparation->operations[i];
+        if (!may_refuse(operation)) {
+            continue;
+        }
+        const uint32_t feature = espalier_preparation_root(preparation, operation->input);
+        const double x =
+            espalier_preparation_evaluate(preparation, operation->input, row[feature], narrow);
+        const espalier_status status = judge(preparation, operation, x, narrow);
+        if (status != ESPALIER_OK) {
+            *feature_out = feature;
+            return status;
+        }
+    }
+    return ESPALIER_OK;
 }
 
 /* ---- the way back ---- */

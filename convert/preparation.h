@@ -71,6 +71,10 @@ uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint
 double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
                                      double feature, bool narrow);
 
+/* Whether the trainer's pipeline takes a row: OK, or MISSING, INFINITE, CATEGORY and the feature. */
+espalier_status espalier_preparation_check(const espalier_preparation *preparation,
+                                           const double *row, bool narrow, uint32_t *feature_out);
+
 /*
  * A feature that brings a value near to `target` in rows of float64, often exactly there; where
  * several do, `pick` chooses. Behind a function of a mathematical library: NaN, ask for another.

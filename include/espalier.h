@@ -646,15 +646,16 @@ typedef struct espalier_outputs {
     size_t row_stride; /* elements between rows; 0: the output's width */
 
     size_t rows_written;    /* out, set on success and when a row is refused */
-    size_t refused_row;     /* out, for MISSING and INFINITE */
-    size_t refused_feature; /* out, for MISSING and INFINITE */
+    size_t refused_row;     /* out, for MISSING, INFINITE and CATEGORY */
+    size_t refused_feature; /* out, for MISSING, INFINITE and CATEGORY */
 } espalier_outputs;
 
 /*
- * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE), the rows before it are
- * written and later ones untouched; on any other failure nothing is written.
+ * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE, CATEGORY), the rows
+ * before it are written and later ones untouched; on any other failure nothing is written.
  * Never allocates, locks or makes a system call. One thread at a time per predictor.
- * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE.
+ * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE,
+ * CATEGORY.
  */
 ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
                                               espalier_output_kind kind, const espalier_rows *rows,

@@ -377,15 +377,16 @@ espalier_status espalier_sklearn_apply_transformer(espalier_sklearn_prepare *pre
 
 /* ---- what was given ------------------------------------------------------------------------- */
 
-/* The first transformer of a chain that says anything. */
+/* The first transformer of a chain or union that says anything. */
 static const espalier_pickle_value *first_of(const espalier_pickle *pickle,
-                                             const espalier_pickle_value *chain)
+                                             const espalier_pickle_value *chain,
+                                             const char *entries)
 {
-    const espalier_pickle_value *const steps = peek(pickle, chain, "steps");
+    const espalier_pickle_value *const steps = peek(pickle, chain, entries);
     for (size_t i = 0; i < espalier_pickle_item_count(steps); i++) {
         const espalier_pickle_value *const step =
             espalier_pickle_item(espalier_pickle_item(steps, i), 1);
-        if (!passes_through(step)) {
+        if (!passes_through(step) && !espalier_pickle_text_equal(step, "drop")) {
             return step;
         }
     }
@@ -400,10 +401,13 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
     static const char *const arrays[] = {"scale_",     "mean_",   "center_",    "statistics_",
                                          "variances_", "scores_", "categories_", "n_bins_",
                                          "support_"};
-    for (uint32_t depth = 0; depth < DEPTH_MAX && transformer != NULL &&
-                             is_of(transformer, "sklearn.pipeline", "Pipeline");
-         depth++) {
-        transformer = first_of(pickle, transformer);
+    for (uint32_t depth = 0; depth < DEPTH_MAX; depth++) {
+        const char *entries = NULL;
+        const frame_kind kind = kind_of(transformer, &entries);
+        if (kind != FRAME_CHAIN && kind != FRAME_UNION) {
+            break;
+        }
+        transformer = first_of(pickle, transformer, entries);
     }
     *names_out = NULL;
     if (transformer == NULL || espalier_pickle_kind_of(transformer) != ESPALIER_PICKLE_OBJECT) {
