@@ -469,9 +469,9 @@ static int predict_rows(predict_run *run, const predict_options *options)
         const espalier_status status =
             espalier_workers_predict(run->workers, (espalier_output_kind)options->kind, &rows,
                                      &outputs);
-        const bool is_refused =
-            status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE ||
-            status == ESPALIER_ERROR_CATEGORY;
+        const bool is_refused = status == ESPALIER_ERROR_MISSING ||
+                                status == ESPALIER_ERROR_INFINITE ||
+                                status == ESPALIER_ERROR_CATEGORY;
         if (status != ESPALIER_OK && !is_refused) {
             return espalier_fail_status(espalier_rows_name(run->rows), status, NULL);
         }

@@ -151,8 +151,9 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
                                 .error = error_out,
                                 .flat = &flat};
     espalier_status (*const steps[])(espalier_flattening *) = {
-        make_columns, espalier_flatten_make_trees, espalier_flatten_make_plan,
-        make_names,   espalier_flatten_preparation, espalier_flatten_make_start, place_trees};
+        make_columns, espalier_flatten_make_trees,  espalier_flatten_make_plan,
+        make_names,   espalier_flatten_preparation, espalier_flatten_make_start,
+        place_trees};
 
     espalier_status status = espalier_flatten_check_limits(&work);
     if (status == ESPALIER_OK) {

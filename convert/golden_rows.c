@@ -214,8 +214,8 @@ static double draw_pinned(const espalier_forest *forest, double threshold, row_t
 static bool decide_left(const espalier_forest *forest, uint64_t node, double given)
 {
     if (forest->preparation != NULL) {
-        given = espalier_preparation_evaluate(forest->preparation, forest->feature[node], given,
-                                              false);
+        given =
+            espalier_preparation_evaluate(forest->preparation, forest->feature[node], given, false);
     }
     const double edge = (double)1e-35F;
     const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[node] : 0;

@@ -66,8 +66,7 @@ espalier_status espalier_preparation_add_numbers(espalier_preparation *preparati
     const bool wide_rounded = differ && (flags & ESPALIER_PREPARE_ROUND_FLOAT64) != 0;
     const bool narrow_rounded = differ && (flags & ESPALIER_PREPARE_ROUND_FLOAT32) != 0;
     *out = (espalier_prepare_numbers){count, 0, 0};
-    espalier_status status =
-        put_numbers(preparation, numbers, count, wide_rounded, &out->wide);
+    espalier_status status = put_numbers(preparation, numbers, count, wide_rounded, &out->wide);
     out->narrow = out->wide;
     if (status == ESPALIER_OK && narrow_rounded != wide_rounded) {
         status = put_numbers(preparation, numbers, count, narrow_rounded, &out->narrow);
@@ -84,8 +83,8 @@ static bool numbers_agree(const espalier_preparation *preparation, uint32_t a, u
 }
 
 /* Whether a value is read a second time in the same way, by one of the last operations. */
-static bool find_twin(const espalier_preparation *preparation, const espalier_file_operation *wanted,
-                      uint32_t *value_out)
+static bool find_twin(const espalier_preparation *preparation,
+                      const espalier_file_operation *wanted, uint32_t *value_out)
 {
     const uint32_t count = preparation->operation_count;
     for (uint32_t i = count; i-- > 0 && count - i <= 64;) {
@@ -151,8 +150,8 @@ espalier_status espalier_preparation_add(espalier_preparation *preparation, uint
 
 static bool may_refuse(const espalier_file_operation *operation)
 {
-    return (operation->flags & ~(ESPALIER_PREPARE_ROUND_FLOAT32 |
-                                 ESPALIER_PREPARE_ROUND_FLOAT64)) != 0;
+    return (operation->flags &
+            ~(ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)) != 0;
 }
 
 static bool is_needed(const espalier_file_operation *operation, const uint8_t *needed)
@@ -316,8 +315,7 @@ static double apply(const espalier_file_operation *operation, uint32_t output, c
         return rank;
     }
     case ESPALIER_PREPARE_INDEX:
-        return c[operation->number_count / 2 +
-                 find_place(c, operation->number_count / 2, x)];
+        return c[operation->number_count / 2 + find_place(c, operation->number_count / 2, x)];
     case ESPALIER_PREPARE_ONE_HOT:
         return x == (double)output;
     case ESPALIER_PREPARE_LOG1P:
@@ -363,11 +361,11 @@ static espalier_status judge(const espalier_preparation *preparation,
     const double *const c =
         preparation->numbers + (narrow ? operation->numbers32 : operation->numbers64);
     const uint32_t keys = operation->number_count / 2;
-    const bool known = (operation->flags & ESPALIER_PREPARE_REFUSE_UNKNOWN) == 0 ||
-                       find_place(c, keys, x) < keys;
-    const double rounded = round_if(x, (operation->flags & (narrow ? ESPALIER_PREPARE_ROUND_FLOAT32
-                                                                   : ESPALIER_PREPARE_ROUND_FLOAT64)) !=
-                                           0);
+    const bool known =
+        (operation->flags & ESPALIER_PREPARE_REFUSE_UNKNOWN) == 0 || find_place(c, keys, x) < keys;
+    const double rounded =
+        round_if(x, (operation->flags & (narrow ? ESPALIER_PREPARE_ROUND_FLOAT32
+                                                : ESPALIER_PREPARE_ROUND_FLOAT64)) != 0);
     return !known ? ESPALIER_ERROR_CATEGORY
            : isnan(rounded) && (operation->flags & ESPALIER_PREPARE_REFUSE_NAN) != 0
                ? ESPALIER_ERROR_MISSING

@@ -71,7 +71,7 @@ uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint
 double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
                                      double feature, bool narrow);
 
-/* Whether the trainer's pipeline takes a row: OK, or MISSING, INFINITE, CATEGORY and the feature. */
+/* Whether the trainer's pipeline takes a row: OK, or MISSING, INFINITE, CATEGORY and where. */
 espalier_status espalier_preparation_check(const espalier_preparation *preparation,
                                            const double *row, bool narrow, uint32_t *feature_out);
 

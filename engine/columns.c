@@ -550,8 +550,7 @@ static void gather_add(const espalier_coder *coder, espalier_gather *gather,
                            column->missing == ESPALIER_MISSING_ZERO_LEFT;
     const bool left =
         column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
-    gather->features[i] =
-        coder->places != NULL ? coder->places[column->feature] : column->feature;
+    gather->features[i] = coder->places != NULL ? coder->places[column->feature] : column->feature;
     gather->bounds[i] = with_zero ? (double)ESPALIER_TINY : -1.0;
     gather->missings[i] = column->missing == ESPALIER_MISSING_AS_ZERO ? 0.0
                           : left && !is_code                          ? (double)-INFINITY

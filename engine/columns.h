@@ -65,9 +65,9 @@ typedef struct espalier_coder {
     const espalier_model *model;
     const espalier_ranker *ranker;
     const uint32_t *places; /* [value_count] of the values that columns name, or NULL */
-    bool is_float32;    /* values are compared as float32 */
-    double flush_bound; /* magnitudes up to this become 0; -1: none */
-    double range;       /* magnitudes above this are refused; infinity: none */
+    bool is_float32;        /* values are compared as float32 */
+    double flush_bound;     /* magnitudes up to this become 0; -1: none */
+    double range;           /* magnitudes above this are refused; infinity: none */
     bool missing_refused;
     espalier_gather features;  /* FEATURE columns, always float32 */
     uint32_t *feature_columns; /* [features.count] rising, in bank FLOAT */

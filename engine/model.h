@@ -43,7 +43,7 @@ struct espalier_model {
     const espalier_file_column *columns;
     const espalier_file_tree *trees;
     const double *constants;
-    const uint8_t *labels; /* the CLASS_LABELS section, or NULL */
+    const uint8_t *labels;                     /* the CLASS_LABELS section, or NULL */
     const espalier_file_operation *operations; /* of PREPARATION; NULL without that */
     const double *prepare_numbers;
     uint32_t operation_count;

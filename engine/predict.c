@@ -198,8 +198,9 @@ static size_t predict_rows(const call *c, espalier_refusal *refusal)
         const size_t left = c->rows->row_count - done;
         size_t count = left < predictor->block_rows ? left : predictor->block_rows;
         if (predictor->preparer.model != NULL) {
-            const espalier_rows prepared = espalier_preparer_run(
-                &predictor->preparer, c->rows, done, count, !unchecked, &count, refusal);
+            const espalier_rows prepared =
+                espalier_preparer_run(&predictor->preparer, c->rows, done, count, !unchecked,
+                                      &count, refusal);
             predict_block(c, &prepared, 0, done, (uint32_t)count);
             done += count;
             continue;

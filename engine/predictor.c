@@ -559,8 +559,7 @@ espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
     info->struct_bytes = info_bytes;
     info->isa = predictor->dispatch.level;
     info->block_rows = predictor->block_rows;
-    info->memory_bytes =
-        predictor->memory_bytes + predictor->coder.memory_bytes +
+    info->memory_bytes = predictor->memory_bytes + predictor->coder.memory_bytes +
                          predictor->preparer.memory_bytes + sizeof *predictor;
     info->ranker = predictor->model->codes ? predictor->coder.ranker->name : "";
     return ESPALIER_OK;

@@ -448,8 +448,8 @@ espalier_rows espalier_preparer_run(const espalier_preparer *preparer, const esp
         }
         const prepare_step step = {
             .operation = operation,
-            .numbers = model->prepare_numbers +
-                       (narrow ? operation->numbers32 : operation->numbers64),
+            .numbers =
+                model->prepare_numbers + (narrow ? operation->numbers32 : operation->numbers64),
             .in = preparer->values + input * count,
             .out = preparer->values + (output != ESPALIER_PREPARE_UNUSED ? output : 0) * count,
             .count = count,

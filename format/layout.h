@@ -432,12 +432,12 @@ enum {
 typedef struct espalier_file_operation {
     uint32_t operation;
     uint32_t flags;
-    uint32_t input;          /* the value read */
-    uint32_t output;         /* the first value written; CHECK: 0 */
-    uint32_t count;          /* values written; CHECK: 0 */
-    uint32_t number_count;   /* c */
-    uint32_t numbers32;      /* where c begins, for rows of float32 */
-    uint32_t numbers64;      /* and for rows of float64 */
+    uint32_t input;        /* the value read */
+    uint32_t output;       /* the first value written; CHECK: 0 */
+    uint32_t count;        /* values written; CHECK: 0 */
+    uint32_t number_count; /* c */
+    uint32_t numbers32;    /* where c begins, for rows of float32 */
+    uint32_t numbers64;    /* and for rows of float64 */
 } espalier_file_operation;
 
 /* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */

@@ -47,16 +47,16 @@ static espalier_status add_number(espalier_sklearn_prepare *prepare,
                : espalier_sklearn_table_add(prepare, out, in->values[number]);
 }
 
-static espalier_status add_item(espalier_sklearn_prepare *prepare,
-                                const espalier_pickle_value *at, const espalier_sklearn_table *in,
-                                const espalier_pickle_value *item, espalier_sklearn_table *out)
+static espalier_status add_item(espalier_sklearn_prepare *prepare, const espalier_pickle_value *at,
+                                const espalier_sklearn_table *in, const espalier_pickle_value *item,
+                                espalier_sklearn_table *out)
 {
     int64_t number = 0;
     uint32_t named = 0;
     espalier_pickle_slice name;
     if (espalier_pickle_get_text(item, &name)) {
         return find_name(prepare, name, &named) ? add_number(prepare, at, in, named, out)
-                                                       : fail_columns(prepare, at);
+                                                : fail_columns(prepare, at);
     }
     return espalier_pickle_get_int64(item, &number) ? add_number(prepare, at, in, number, out)
                                                     : fail_columns(prepare, at);
@@ -109,8 +109,7 @@ static espalier_status add_slice(espalier_sklearn_prepare *prepare,
 }
 
 /* An array of numbers, of booleans that mask columns, or of names. */
-static espalier_status add_array(espalier_sklearn_prepare *prepare,
-                                 const espalier_pickle_value *at,
+static espalier_status add_array(espalier_sklearn_prepare *prepare, const espalier_pickle_value *at,
                                  const espalier_pickle_array *array,
                                  const espalier_sklearn_table *in, espalier_sklearn_table *out)
 {
@@ -140,8 +139,8 @@ static espalier_status add_array(espalier_sklearn_prepare *prepare,
 }
 
 static espalier_status add_list(espalier_sklearn_prepare *prepare,
-                                const espalier_pickle_value *list,
-                                const espalier_sklearn_table *in, espalier_sklearn_table *out)
+                                const espalier_pickle_value *list, const espalier_sklearn_table *in,
+                                espalier_sklearn_table *out)
 {
     const size_t count = espalier_pickle_item_count(list);
     espalier_status status = ESPALIER_OK;
@@ -163,8 +162,8 @@ static const espalier_pickle_value *find_resolved(const espalier_sklearn_prepare
                                                   espalier_pickle_slice name)
 {
     const espalier_pickle_value *found = NULL;
-    (void)espalier_pickle_attribute(prepare->import.pickle, object,
-                                    "_transformer_to_input_indices", &found, NULL);
+    (void)espalier_pickle_attribute(prepare->import.pickle, object, "_transformer_to_input_indices",
+                                    &found, NULL);
     for (size_t i = 0; i < espalier_pickle_pair_count(found); i++) {
         espalier_pickle_slice key;
         if (espalier_pickle_get_text(espalier_pickle_pair_key(found, i), &key) &&

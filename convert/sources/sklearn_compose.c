@@ -64,9 +64,7 @@ static const transformer_class classes[] = {
     {"SelectFpr", {SELECTION("univariate_selection")}, espalier_sklearn_apply_scores},
     {"SelectFdr", {SELECTION("univariate_selection")}, espalier_sklearn_apply_scores},
     {"SelectFwe", {SELECTION("univariate_selection")}, espalier_sklearn_apply_scores},
-    {"GenericUnivariateSelect",
-     {SELECTION("univariate_selection")},
-     espalier_sklearn_apply_scores},
+    {"GenericUnivariateSelect", {SELECTION("univariate_selection")}, espalier_sklearn_apply_scores},
     {"RFE", {SELECTION("rfe")}, espalier_sklearn_apply_support},
     {"RFECV", {SELECTION("rfe")}, espalier_sklearn_apply_support},
     {"SequentialFeatureSelector", {SELECTION("sequential")}, espalier_sklearn_apply_support},
@@ -209,10 +207,9 @@ static espalier_status join_part(espalier_sklearn_prepare *prepare, frame *own,
     const double weight = find_weight(prepare, own);
     espalier_status status = ESPALIER_OK;
     if (weight != 1.0) {
-        part->narrow = part->narrow == ESPALIER_SKLEARN_FLOAT32 ? part->narrow
-                                                                : ESPALIER_SKLEARN_FLOAT64;
-        part->wide =
-            part->wide == ESPALIER_SKLEARN_FLOAT32 ? part->wide : ESPALIER_SKLEARN_FLOAT64;
+        part->narrow =
+            part->narrow == ESPALIER_SKLEARN_FLOAT32 ? part->narrow : ESPALIER_SKLEARN_FLOAT64;
+        part->wide = part->wide == ESPALIER_SKLEARN_FLOAT32 ? part->wide : ESPALIER_SKLEARN_FLOAT64;
     }
     const uint32_t rounding = espalier_sklearn_rounding(part);
     for (uint32_t i = 0; i < part->count && status == ESPALIER_OK; i++) {
@@ -224,8 +221,8 @@ static espalier_status join_part(espalier_sklearn_prepare *prepare, frame *own,
             status = espalier_sklearn_table_add(prepare, &own->out, part->values[i]);
         }
     }
-    own->out.narrow = own->started ? espalier_sklearn_promote(own->out.narrow, part->narrow)
-                                   : part->narrow;
+    own->out.narrow =
+        own->started ? espalier_sklearn_promote(own->out.narrow, part->narrow) : part->narrow;
     own->out.wide = own->started ? espalier_sklearn_promote(own->out.wide, part->wide) : part->wide;
     own->out.sparse = own->out.sparse || part->sparse;
     own->started = true;
@@ -294,8 +291,7 @@ static espalier_sklearn_table close_frame(const espalier_sklearn_prepare *prepar
         const espalier_pickle_value *const sparse =
             peek(prepare->import.pickle, own->object, "sparse_output_");
         bool is_sparse = false;
-        result.sparse =
-            sparse != NULL && espalier_pickle_get_bool(sparse, &is_sparse) && is_sparse;
+        result.sparse = sparse != NULL && espalier_pickle_get_bool(sparse, &is_sparse) && is_sparse;
     }
     espalier_sklearn_table_free(&own->in);
     espalier_sklearn_table_free(&own->out);
@@ -303,8 +299,8 @@ static espalier_sklearn_table close_frame(const espalier_sklearn_prepare *prepar
 }
 
 /* One step of the walk: an entry of the topmost frame, or its end. *result: what ended last. */
-static espalier_status walk_frame(espalier_sklearn_prepare *prepare, frame *frames,
-                                  uint32_t *depth, espalier_sklearn_table *result)
+static espalier_status walk_frame(espalier_sklearn_prepare *prepare, frame *frames, uint32_t *depth,
+                                  espalier_sklearn_table *result)
 {
     frame *const own = &frames[*depth - 1];
     if (own->next == espalier_pickle_item_count(own->entries)) {
@@ -320,17 +316,16 @@ static espalier_status walk_frame(espalier_sklearn_prepare *prepare, frame *fram
     espalier_status status = next_entry(prepare, own, &transformer, &skips, &in);
     if (status != ESPALIER_OK || skips) {
         espalier_sklearn_table_free(&in);
-        espalier_source_path_cut(&prepare->import.path,
-                                 status == ESPALIER_OK ? own->path_bytes
-                                                       : prepare->import.path.bytes);
+        espalier_source_path_cut(&prepare->import.path, status == ESPALIER_OK
+                                                            ? own->path_bytes
+                                                            : prepare->import.path.bytes);
         return status;
     }
     const frame_kind kind = transformer != NULL ? kind_of(transformer, &entries) : (frame_kind)0;
     if (kind != 0) {
         if (*depth == DEPTH_MAX) {
             espalier_sklearn_table_free(&in);
-            return espalier_sklearn_fail(&prepare->import, transformer,
-                                         ESPALIER_ERROR_SOURCE_LIMIT,
+            return espalier_sklearn_fail(&prepare->import, transformer, ESPALIER_ERROR_SOURCE_LIMIT,
                                          "transformers are nested deeper than %u", DEPTH_MAX);
         }
         return open_frame(prepare, transformer, kind, entries, &in, &frames[(*depth)++]);
@@ -353,8 +348,8 @@ espalier_status espalier_sklearn_apply_transformer(espalier_sklearn_prepare *pre
     frame frames[DEPTH_MAX];
     uint32_t depth = 0;
     const char *entries = NULL;
-    const frame_kind kind = passes_through(transformer) ? (frame_kind)0
-                                                        : kind_of(transformer, &entries);
+    const frame_kind kind =
+        passes_through(transformer) ? (frame_kind)0 : kind_of(transformer, &entries);
     if (kind == 0) {
         return passes_through(transformer) ? copy_table(prepare, in, out)
                                            : apply_one(prepare, transformer, in, out);
@@ -398,9 +393,9 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
                                             const espalier_pickle_value **names_out)
 {
     static const char *const counts[] = {"n_features_in_", "_n_features", "n_features_"};
-    static const char *const arrays[] = {"scale_",     "mean_",   "center_",    "statistics_",
-                                         "variances_", "scores_", "categories_", "n_bins_",
-                                         "support_"};
+    static const char *const arrays[] = {"scale_",      "mean_",      "center_",
+                                         "statistics_", "variances_", "scores_",
+                                         "categories_", "n_bins_",    "support_"};
     for (uint32_t depth = 0; depth < DEPTH_MAX; depth++) {
         const char *entries = NULL;
         const frame_kind kind = kind_of(transformer, &entries);

@@ -96,8 +96,7 @@ static espalier_status group_rare(espalier_sklearn_prepare *prepare,
     espalier_status status =
         espalier_sklearn_flag(prepare, object, "_infrequent_enabled", false, &enabled);
     if (status == ESPALIER_OK && enabled) {
-        status =
-            find_element(prepare, object, "_default_to_infrequent_mappings", column, &mapping);
+        status = find_element(prepare, object, "_default_to_infrequent_mappings", column, &mapping);
     }
     if (status != ESPALIER_OK || mapping == NULL) {
         return status;
@@ -159,9 +158,9 @@ static espalier_status find_missing(espalier_sklearn_prepare *prepare,
     for (size_t i = 0; i < espalier_pickle_pair_count(places) && status == ESPALIER_OK; i++) {
         int64_t key = -1;
         int64_t place = -1;
-        if (espalier_pickle_get_int64(espalier_pickle_pair_key(places, i), &key) &&
-            key == column && espalier_pickle_get_int64(espalier_pickle_pair_value(places, i),
-                                                       &place) && place >= 0) {
+        if (espalier_pickle_get_int64(espalier_pickle_pair_key(places, i), &key) && key == column &&
+            espalier_pickle_get_int64(espalier_pickle_pair_value(places, i), &place) &&
+            place >= 0) {
             *place_out = (uint32_t)place;
         }
     }
@@ -237,11 +236,11 @@ espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare
         uint32_t value = in->values[i];
         status = read_ordinal(prepare, object, i, &own);
         if (status == ESPALIER_OK) {
-            status = espalier_sklearn_operate(
-                prepare, ESPALIER_PREPARE_INDEX,
-                espalier_sklearn_rounding(out) |
-                    (own.refuses ? ESPALIER_PREPARE_REFUSE_UNKNOWN : 0),
-                own.numbers, 2 * own.count + 1, 0, &value);
+            status =
+                espalier_sklearn_operate(prepare, ESPALIER_PREPARE_INDEX,
+                                         espalier_sklearn_rounding(out) |
+                                             (own.refuses ? ESPALIER_PREPARE_REFUSE_UNKNOWN : 0),
+                                         own.numbers, 2 * own.count + 1, 0, &value);
         }
         free(own.numbers);
         if (status == ESPALIER_OK) {
@@ -260,13 +259,12 @@ static espalier_status find_dropped(const espalier_sklearn_prepare *prepare,
 {
     const espalier_pickle_value *places = NULL;
     int64_t place = -1;
-    espalier_status status = espalier_sklearn_attribute(
-        &prepare->import, object, "_drop_idx_after_grouping", false, &places);
+    espalier_status status = espalier_sklearn_attribute(&prepare->import, object,
+                                                        "_drop_idx_after_grouping", false, &places);
     const bool grouped = places != NULL;
     *place_out = -1.0;
     if (status == ESPALIER_OK && !grouped) {
-        status =
-            espalier_sklearn_attribute(&prepare->import, object, "drop_idx_", false, &places);
+        status = espalier_sklearn_attribute(&prepare->import, object, "drop_idx_", false, &places);
     }
     const espalier_pickle_array *const array =
         places != NULL ? espalier_pickle_get_array(places) : NULL;
@@ -336,8 +334,9 @@ static espalier_status spread_column(espalier_sklearn_prepare *prepare, uint32_t
     if (width == 0) {
         return ESPALIER_OK;
     }
-    espalier_status status = espalier_preparation_add(
-        prepare->preparation, ESPALIER_PREPARE_ONE_HOT, 0, value, width, NULL, &first);
+    espalier_status status =
+        espalier_preparation_add(prepare->preparation, ESPALIER_PREPARE_ONE_HOT, 0, value, width,
+                                 NULL, &first);
     if (status != ESPALIER_OK) {
         return espalier_sklearn_fail(&prepare->import, NULL, status,
                                      "the pipeline has more columns than a model, or memory");
@@ -430,8 +429,7 @@ static espalier_status bin_column(espalier_sklearn_prepare *prepare,
         const double zero[2] = {0.0, 0.0};
         status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_CLIP, 0, zero, 2, 0, value);
     } else if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_operate(prepare, ESPALIER_PREPARE_RANK, 0, all, inner, 0, value);
+        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_RANK, 0, all, inner, 0, value);
     }
     free(numbers);
     return status;

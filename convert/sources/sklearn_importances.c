@@ -191,8 +191,8 @@ static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepar
     for (uint64_t i = 0; i < array->element_count; i++) {
         double number = 0.0;
         if (!espalier_pickle_array_double(array, i, &number)) {
-            return espalier_sklearn_fail(&prepare->import, coefficients,
-                                         ESPALIER_ERROR_SOURCE_TREE, "coef_ holds no numbers");
+            return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
+                                         "coef_ holds no numbers");
         }
         scores[i % count] += fabs(number);
     }

@@ -30,10 +30,10 @@ static espalier_status refuse_sparse(const espalier_sklearn_prepare *prepare,
                                      const espalier_pickle_value *object,
                                      const espalier_sklearn_table *in)
 {
-    return !in->sparse ? ESPALIER_OK
-                       : espalier_sklearn_fail(&prepare->import, object,
-                                               ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                               "missing values of sparse columns are not converted");
+    return !in->sparse
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "missing values of sparse columns are not converted");
 }
 
 /* features_ as column numbers. */
@@ -215,11 +215,11 @@ espalier_status espalier_sklearn_apply_imputer(espalier_sklearn_prepare *prepare
         status = espalier_sklearn_refuse_values(prepare, in, !isnan(missing), true, 0);
     }
     if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_flag(prepare, object, "keep_empty_features", false, &keeps_empty);
+        status = espalier_sklearn_flag(prepare, object, "keep_empty_features", false, &keeps_empty);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_numbers(prepare, object, "statistics_", true, &count, &statistics);
+        status =
+            espalier_sklearn_numbers(prepare, object, "statistics_", true, &count, &statistics);
     }
     if (status == ESPALIER_OK) {
         status = round_statistics(prepare, object, statistics, count);
@@ -232,8 +232,8 @@ espalier_status espalier_sklearn_apply_imputer(espalier_sklearn_prepare *prepare
     if (status == ESPALIER_OK) {
         out->narrow = exact ? in->narrow : espalier_sklearn_as_float(in->narrow);
         out->wide = exact ? in->wide : espalier_sklearn_as_float(in->wide);
-        keeps_empty = keeps_empty ||
-                      (constant && !espalier_sklearn_version_from(prepare->version, 1, 8));
+        keeps_empty =
+            keeps_empty || (constant && !espalier_sklearn_version_from(prepare->version, 1, 8));
         status = fill_columns(prepare, in, statistics, missing, keeps_empty, out);
     }
     if (status == ESPALIER_OK) {

@@ -110,9 +110,8 @@ static espalier_status apply_all(espalier_sklearn_prepare *prepare,
                                  espalier_sklearn_table *table)
 {
     espalier_status status = ESPALIER_OK;
-    for (uint32_t i = 0; i < ENDS_MAX && espalier_sklearn_is_pipeline(pipeline) &&
-                         status == ESPALIER_OK;
-         i++) {
+    for (uint32_t i = 0;
+         i < ENDS_MAX && espalier_sklearn_is_pipeline(pipeline) && status == ESPALIER_OK; i++) {
         status = apply_steps(prepare, pipeline, table);
         pipeline = status == ESPALIER_OK
                        ? step_towards_end(prepare->import.pickle, pipeline, &prepare->import.path)
@@ -155,11 +154,12 @@ static espalier_status refuse_as_model(espalier_sklearn_prepare *prepare,
 {
     const espalier_forest *const forest = prepare->import.forest;
     const espalier_sklearn_class *const class = espalier_sklearn_class_of(end);
-    const bool strict =
-        table->sparse && class != NULL && class->kind != ESPALIER_SKLEARN_ISOLATION;
-    return espalier_sklearn_refuse_values(
-        prepare, table, !forest->missing_allowed || strict, !forest->infinite_allowed,
-        forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? ESPALIER_SKLEARN_ROUNDS : 0);
+    const bool strict = table->sparse && class != NULL && class->kind != ESPALIER_SKLEARN_ISOLATION;
+    return espalier_sklearn_refuse_values(prepare, table, !forest->missing_allowed || strict,
+                                          !forest->infinite_allowed,
+                                          forest->input == ESPALIER_FOREST_INPUT_FLOAT32
+                                              ? ESPALIER_SKLEARN_ROUNDS
+                                              : 0);
 }
 
 /* Nodes test what the last step gave; operations that do nothing for them, and cannot refuse a
@@ -173,8 +173,8 @@ static espalier_status join_forest(espalier_sklearn_prepare *prepare,
     void *numbers = NULL;
     espalier_status status = espalier_sklearn_allocate(&prepare->import, value_count, 1, &needed);
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_allocate(&prepare->import, value_count, sizeof(uint32_t),
-                                           &numbers);
+        status =
+            espalier_sklearn_allocate(&prepare->import, value_count, sizeof(uint32_t), &numbers);
     }
     if (status == ESPALIER_OK) {
         uint8_t *const marks = needed;
@@ -225,9 +225,9 @@ static espalier_status name_features(espalier_sklearn_prepare *prepare, uint32_t
         status = espalier_sklearn_text(import, prepare->names, array, i, "feature name",
                                        &forest->feature_names[i], &bytes);
         if (status == ESPALIER_OK && memchr(forest->feature_names[i], '\0', bytes) != NULL) {
-            status = espalier_sklearn_fail(import, prepare->names,
-                                           ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                           "feature name %" PRIu32 " holds a NUL", i);
+            status =
+                espalier_sklearn_fail(import, prepare->names, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      "feature name %" PRIu32 " holds a NUL", i);
         }
     }
     return status;

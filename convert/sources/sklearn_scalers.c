@@ -267,8 +267,8 @@ static bool find_function(const espalier_pickle_value *value, espalier_pickle_sl
     espalier_pickle_slice module;
     return class != NULL && espalier_pickle_slice_equal(class->name, "_ufunc_reconstruct") &&
            espalier_pickle_item_count(args) == 2 &&
-           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) &&
-           module.bytes >= 5 && memcmp(module.data, "numpy", 5) == 0 &&
+           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) && module.bytes >= 5 &&
+           memcmp(module.data, "numpy", 5) == 0 &&
            espalier_pickle_get_text(espalier_pickle_item(args, 1), name_out);
 }
 
@@ -278,9 +278,9 @@ static uint32_t function_of(espalier_pickle_slice name)
         const char *name;
         uint32_t operation;
     } functions[] = {
-        {"log1p", ESPALIER_PREPARE_LOG1P}, {"expm1", ESPALIER_PREPARE_EXPM1},
-        {"log", ESPALIER_PREPARE_LOG},     {"exp", ESPALIER_PREPARE_EXP},
-        {"sqrt", ESPALIER_PREPARE_SQRT},   {"abs", ESPALIER_PREPARE_ABS},
+        {"log1p", ESPALIER_PREPARE_LOG1P},  {"expm1", ESPALIER_PREPARE_EXPM1},
+        {"log", ESPALIER_PREPARE_LOG},      {"exp", ESPALIER_PREPARE_EXP},
+        {"sqrt", ESPALIER_PREPARE_SQRT},    {"abs", ESPALIER_PREPARE_ABS},
         {"absolute", ESPALIER_PREPARE_ABS}, {"fabs", ESPALIER_PREPARE_ABS},
     };
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {

@@ -146,8 +146,7 @@ espalier_status espalier_sklearn_apply_support(espalier_sklearn_prepare *prepare
         keeps[i] = support[i] != 0.0;
     }
     if (status == ESPALIER_OK) {
-        status =
-            keep_columns(prepare, object, in, keeps, takes_missing(prepare, estimator), out);
+        status = keep_columns(prepare, object, in, keeps, takes_missing(prepare, estimator), out);
     }
     free(support);
     free(keeps);
@@ -311,9 +310,9 @@ espalier_status espalier_sklearn_apply_scores(espalier_sklearn_prepare *prepare,
     espalier_status status =
         read_parameter(prepare, object, general ? "param" : choice->parameter, &parameter);
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_numbers(prepare, object,
-                                          choice->p_values ? "pvalues_" : "scores_", true, &count,
-                                          &scores);
+        status =
+            espalier_sklearn_numbers(prepare, object, choice->p_values ? "pvalues_" : "scores_",
+                                     true, &count, &scores);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate(&prepare->import, count, sizeof(ranked_score), &sorted);
@@ -408,8 +407,8 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     void *scratch = NULL;
     espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, "threshold", false, &value);
-    if (status != ESPALIER_OK || (value != NULL && espalier_pickle_get_double(value,
-                                                                              threshold_out))) {
+    if (status != ESPALIER_OK ||
+        (value != NULL && espalier_pickle_get_double(value, threshold_out))) {
         return status;
     }
     const bool none = value == NULL || espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE;
@@ -424,9 +423,9 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     }
     status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &scratch);
     if (status == ESPALIER_OK) {
-        const double reference = median ? find_median(scores, count, scratch)
-                                        : espalier_sklearn_sum_pairwise(scores, count) /
-                                              (double)count;
+        const double reference = median
+                                     ? find_median(scores, count, scratch)
+                                     : espalier_sklearn_sum_pairwise(scores, count) / (double)count;
         *threshold_out = text.bytes > 6 ? factor * reference : reference;
     }
     free(scratch);
@@ -487,8 +486,7 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
     }
     const espalier_pickle_value *const estimator = fitted != NULL ? fitted : given;
     if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_importances(prepare, object, estimator, in->count, &scores);
+        status = espalier_sklearn_importances(prepare, object, estimator, in->count, &scores);
     }
     if (status == ESPALIER_OK) {
         status = find_threshold(prepare, object, estimator, scores, in->count, &threshold);

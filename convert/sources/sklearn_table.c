@@ -25,10 +25,9 @@ espalier_status espalier_sklearn_table_add(espalier_sklearn_prepare *prepare,
 {
     if (table->count == table->room) {
         const uint32_t room = table->room == 0 ? 16 : table->room * 2;
-        uint32_t *const values =
-            table->count < ESPALIER_LIMIT_PREPARED
-                ? realloc(table->values, (size_t)room * sizeof *table->values)
-                : NULL;
+        uint32_t *const values = table->count < ESPALIER_LIMIT_PREPARED
+                                     ? realloc(table->values, (size_t)room * sizeof *table->values)
+                                     : NULL;
         if (values == NULL) {
             return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_MEMORY,
                                          "no memory for a table of %" PRIu32 " columns", room);
@@ -210,8 +209,7 @@ static bool dtype_of_text(espalier_pickle_slice text, espalier_sklearn_dtype *dt
 static bool dtype_of_numpy(const espalier_pickle_dtype *found, espalier_sklearn_dtype *dtype)
 {
     if (found->kind == 'f' && (found->item_bytes == 4 || found->item_bytes == 8)) {
-        *dtype =
-            found->item_bytes == 4 ? ESPALIER_SKLEARN_FLOAT32 : ESPALIER_SKLEARN_FLOAT64;
+        *dtype = found->item_bytes == 4 ? ESPALIER_SKLEARN_FLOAT32 : ESPALIER_SKLEARN_FLOAT64;
         return true;
     }
     if ((found->kind == 'i' || found->kind == 'u') && found->item_bytes >= 4) {
@@ -234,12 +232,11 @@ espalier_status espalier_sklearn_read_dtype(espalier_sklearn_prepare *prepare,
     const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
     const espalier_pickle_dtype *const found = espalier_pickle_get_dtype(value);
     espalier_pickle_slice text;
-    const bool known = symbol != NULL  ? dtype_of_text(symbol->name, dtype)
-                       : found != NULL ? dtype_of_numpy(found, dtype)
-                                       : espalier_pickle_get_text(value, &text) &&
-                                             dtype_of_text(text, dtype);
+    const bool known = symbol != NULL ? dtype_of_text(symbol->name, dtype)
+                       : found != NULL
+                           ? dtype_of_numpy(found, dtype)
+                           : espalier_pickle_get_text(value, &text) && dtype_of_text(text, dtype);
     return known ? ESPALIER_OK
-                 : espalier_sklearn_fail(&prepare->import, value,
-                                         ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                 : espalier_sklearn_fail(&prepare->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                          "%s is none of float64, float32 and wide integers", name);
 }

@@ -110,9 +110,9 @@ static espalier_status load_kind(const espalier_source_kind *kind,
 static espalier_status load_model(const espalier_container *container,
                                   const espalier_pickle *pickle, const char *path,
                                   const espalier_source_path *place,
-                                  const espalier_pickle_value *estimator,
-                                  uint64_t memory_bytes_max, espalier_forest *forest,
-                                  espalier_source_summary *summary, espalier_error *error_out)
+                                  const espalier_pickle_value *estimator, uint64_t memory_bytes_max,
+                                  espalier_forest *forest, espalier_source_summary *summary,
+                                  espalier_error *error_out)
 {
     if (espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER) {
         return espalier_sklearn_load(pickle, path, place->text, estimator, memory_bytes_max, forest,

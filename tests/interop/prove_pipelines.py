@@ -9,8 +9,8 @@ trained on random data, saved by pickle or joblib, converted, and asked for ever
 has, with rows of float64 and float32: random ones, with NaN and infinities, constant and unknown
 values, and pairs of neighbouring numbers between which the trainer's answer changes, found by
 bisection. Rows the trainer refuses must be refused. All is compared bit for bit, but what goes
-through exp (2 ulp), and pipelines with a function of NumPy's, whose rows may differ where a value is
-within 2 ulp of a threshold. One line per difference; exit 1 if there is any.
+through exp (2 ulp), and pipelines with a function of NumPy's, whose rows may differ where a value
+is within 2 ulp of a threshold. One line per difference; exit 1 if there is any.
 """
 import argparse
 import pickle
@@ -94,7 +94,8 @@ def make_data(rng, missing):
 # --- Transformers ---------------------------------------------------------------------------------
 
 def make_scaler(rng):
-    return choose(rng, StandardScaler(with_mean=bool(rng.randint(4)), with_std=bool(rng.randint(4))),
+    return choose(rng,
+                  StandardScaler(with_mean=bool(rng.randint(4)), with_std=bool(rng.randint(4))),
                   MinMaxScaler(feature_range=choose(rng, (0, 1), (-3, 0.7)),
                                **option("clip", bool(rng.randint(2)), (0, 24))),
                   MaxAbsScaler(**option("clip", bool(rng.randint(2)), (1, 8))),
@@ -112,7 +113,8 @@ def make_selector(rng, classifier):
     tree = DecisionTreeClassifier if classifier else DecisionTreeRegressor
     forest = RandomForestClassifier if classifier else RandomForestRegressor
     boosted = GradientBoostingClassifier if classifier else GradientBoostingRegressor
-    found = [VarianceThreshold(), VarianceThreshold(0.01), RFE(tree(random_state=0), n_features_to_select=3),
+    found = [VarianceThreshold(), VarianceThreshold(0.01),
+             RFE(tree(random_state=0), n_features_to_select=3),
              RFECV(tree(random_state=0, max_depth=3)),
              SelectFromModel(forest(8, random_state=1), threshold=choose(rng, None, "median",
                                                                          "0.5*mean", 0.05)),
@@ -231,7 +233,8 @@ def make_steps(rng, classifier, missing):
 
 def make_model(rng, classifier):
     seed = int(rng.randint(1 << 30))
-    found = [DecisionTreeClassifier(random_state=seed), RandomForestClassifier(7, random_state=seed),
+    found = [DecisionTreeClassifier(random_state=seed),
+             RandomForestClassifier(7, random_state=seed),
              ExtraTreesClassifier(5, random_state=seed, max_depth=6),
              GradientBoostingClassifier(n_estimators=5, random_state=seed),
              HistGradientBoostingClassifier(max_iter=5, random_state=seed)] if classifier else [
@@ -291,7 +294,7 @@ def from_ordered(numbers, dtype):
 
 
 def bisect_rows(rng, ask, rows):
-    """Pairs of rows that differ in one feature by one step, and between which the answer changes."""
+    """Pairs of rows that differ in one feature by one step, between which the answer changes."""
     count = 40
     low = rows[rng.randint(len(rows), size=count)].copy()
     high = low.copy()
