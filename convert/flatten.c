@@ -186,9 +186,9 @@ espalier_status espalier_flatten(const espalier_forest *forest, const char *sour
 void espalier_flat_free(espalier_flat *flat)
 {
     espalier_flat_bytes *const sections[] = {
-        &flat->stages,    &flat->outputs,       &flat->columns,      &flat->trees,
-        &flat->constants, &flat->feature_names, &flat->class_labels, &flat->nodes,
-        &flat->leaves,    &flat->cuts,          &flat->node_numbers, &flat->sets,
+        &flat->stages,      &flat->outputs,       &flat->columns,      &flat->trees,
+        &flat->constants,   &flat->feature_names, &flat->class_labels, &flat->nodes,
+        &flat->leaves,      &flat->cuts,          &flat->node_numbers, &flat->sets,
         &flat->preparation,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {

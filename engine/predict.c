@@ -175,8 +175,8 @@ static void predict_block(const call *c, const espalier_rows *rows, size_t from,
         together = 0;
     }
     if (together > 0) {
-        const bool paired = espalier_coder_fill_block(&predictor->coder, rows, from, together,
-                                                      &predictor->block);
+        const bool paired =
+            espalier_coder_fill_block(&predictor->coder, rows, from, together, &predictor->block);
         espalier_predictor_run_block(predictor, together, paired);
     }
     for (uint32_t r = 0; r < together; r++) {

@@ -240,6 +240,12 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
     espalier_forest *const forest = import->forest;
     espalier_source_path *const path = calloc(1, sizeof *path);
     espalier_sklearn_table table = {0};
+    if (forest->set_count > 0 || forest->codes != NULL) {
+        free(path);
+        return espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a Pipeline whose model splits on categories is not converted "
+                                     "yet; its last step alone is, for rows prepared elsewhere");
+    }
     if (path == NULL) {
         return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
     }
