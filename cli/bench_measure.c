@@ -237,7 +237,8 @@ static bool check_kernel(measuring *m, size_t index, espalier_message *message)
     const espalier_output_kind kind = m->options->kind;
     espalier_outputs outputs = whole_outputs(m, index == 0 ? m->expected : m->answers);
     espalier_status status = espalier_predict(kernel->predictor, kind, m->rows, &outputs);
-    if (status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE) {
+    if (status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE ||
+        status == ESPALIER_ERROR_CATEGORY) {
         return espalier_message_set(message, "row %zu, feature %zu: %s", outputs.refused_row,
                                     outputs.refused_feature, espalier_status_message(status));
     }

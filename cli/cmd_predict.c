@@ -447,6 +447,8 @@ static int fail_refused(const predict_run *run, espalier_status status,
     espalier_message_set(&message, "%s: %s, %s: %s", espalier_rows_name(run->rows), place, feature,
                          status == ESPALIER_ERROR_MISSING
                              ? "a missing value (NaN), which the trainer refuses"
+                         : status == ESPALIER_ERROR_CATEGORY
+                             ? "none of the categories the trainer knows"
                              : "infinite or beyond float32, which the trainer refuses");
     return espalier_fail(message.text);
 }
@@ -467,8 +469,9 @@ static int predict_rows(predict_run *run, const predict_options *options)
         const espalier_status status =
             espalier_workers_predict(run->workers, (espalier_output_kind)options->kind, &rows,
                                      &outputs);
-        const bool is_refused =
-            status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE;
+        const bool is_refused = status == ESPALIER_ERROR_MISSING ||
+                                status == ESPALIER_ERROR_INFINITE ||
+                                status == ESPALIER_ERROR_CATEGORY;
         if (status != ESPALIER_OK && !is_refused) {
             return espalier_fail_status(espalier_rows_name(run->rows), status, NULL);
         }

@@ -8,6 +8,7 @@
 
 #include "convert/check_labels.h"
 #include "convert/plan.h"
+#include "convert/preparation.h"
 #include "convert/reference.h"
 #include "format/checksum.h"
 #include "format/error.h"
@@ -105,7 +106,8 @@ static espalier_status refuse_value(const check_block *block, espalier_status st
                               "trainer refuses",
                               name, row, feature, names != NULL ? " (" : "",
                               names != NULL ? names[feature] : "", names != NULL ? ")" : "",
-                              status == ESPALIER_ERROR_MISSING ? "missing"
+                              status == ESPALIER_ERROR_MISSING    ? "missing"
+                              : status == ESPALIER_ERROR_CATEGORY ? "no category it knows"
                               : block->check->forest->input == ESPALIER_FOREST_INPUT_FLOAT64
                                   ? "infinite"
                                   : "infinite as a float32");
@@ -117,7 +119,8 @@ static espalier_status read_rows(check_block *block, const char *name, espalier_
     const espalier_forest *const forest = block->check->forest;
     const espalier_rows *const rows = block->check->rows;
     const bool wide = rows->dtype == ESPALIER_DTYPE_FLOAT64;
-    const bool keeps = forest->input == ESPALIER_FOREST_INPUT_FLOAT64;
+    const bool prepares = forest->preparation != NULL;
+    const bool keeps = forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || prepares;
     const ptrdiff_t stride = rows->feature_stride * (wide ? 8 : 4);
     for (size_t row = 0; row < block->row_count; row++) {
         const uint8_t *const first = find_row(rows, block->first_row + row);
@@ -132,16 +135,36 @@ static espalier_status read_rows(check_block *block, const char *name, espalier_
                 memcpy(&value, item, sizeof value);
                 to[feature] = (double)value;
             }
-            const bool is_missing = isnan(to[feature]) && !forest->missing_allowed;
-            const bool is_infinite = isinf(to[feature]) && !forest->infinite_allowed;
+            const bool is_missing = !prepares && isnan(to[feature]) && !forest->missing_allowed;
+            const bool is_infinite = !prepares && isinf(to[feature]) && !forest->infinite_allowed;
             if (is_missing || is_infinite) {
                 return refuse_value(block,
                                     is_missing ? ESPALIER_ERROR_MISSING : ESPALIER_ERROR_INFINITE,
                                     block->first_row + row, feature, name, error_out);
             }
         }
+        uint32_t refused = 0;
+        const espalier_status status =
+            prepares ? espalier_preparation_check(forest->preparation, to, !wide, &refused)
+                     : ESPALIER_OK;
+        if (status != ESPALIER_OK) {
+            return refuse_value(block, status, block->first_row + row, refused, name, error_out);
+        }
     }
     return ESPALIER_OK;
+}
+
+/* Rows of float32 were widened when they were read. */
+static void evaluate_block(const espalier_forest *forest, const espalier_rows *rows,
+                           const check_block *block)
+{
+    if (rows->dtype == ESPALIER_DTYPE_FLOAT32) {
+        espalier_reference_evaluate_widened(forest, block->rows, block->row_count, block->slots,
+                                            block->leaves);
+    } else {
+        espalier_reference_evaluate_float64(forest, block->rows, block->row_count, block->slots,
+                                            block->leaves);
+    }
 }
 
 static void free_block(check_block *block)
@@ -548,8 +571,7 @@ static espalier_status compare_all(const espalier_check *check, candidate *candi
         block.row_count = row_count - first < block.rows_max ? row_count - first : block.rows_max;
         status = read_rows(&block, name, error_out);
         if (status == ESPALIER_OK) {
-            espalier_reference_evaluate_float64(check->forest, block.rows, block.row_count,
-                                                block.slots, block.leaves);
+            evaluate_block(check->forest, check->rows, &block);
             espalier_reference_classes(check->forest, block.slots, block.row_count, block.classes);
             for (uint32_t i = 0; i < count; i++) {
                 compare_block(&block, &candidates[i]);

@@ -151,8 +151,9 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
                                 .error = error_out,
                                 .flat = &flat};
     espalier_status (*const steps[])(espalier_flattening *) = {
-        make_columns, espalier_flatten_make_trees, espalier_flatten_make_plan,
-        make_names,   espalier_flatten_make_start, place_trees};
+        make_columns, espalier_flatten_make_trees,  espalier_flatten_make_plan,
+        make_names,   espalier_flatten_preparation, espalier_flatten_make_start,
+        place_trees};
 
     espalier_status status = espalier_flatten_check_limits(&work);
     if (status == ESPALIER_OK) {
@@ -185,9 +186,10 @@ espalier_status espalier_flatten(const espalier_forest *forest, const char *sour
 void espalier_flat_free(espalier_flat *flat)
 {
     espalier_flat_bytes *const sections[] = {
-        &flat->stages,    &flat->outputs,       &flat->columns,      &flat->trees,
-        &flat->constants, &flat->feature_names, &flat->class_labels, &flat->nodes,
-        &flat->leaves,    &flat->cuts,          &flat->node_numbers, &flat->sets,
+        &flat->stages,      &flat->outputs,       &flat->columns,      &flat->trees,
+        &flat->constants,   &flat->feature_names, &flat->class_labels, &flat->nodes,
+        &flat->leaves,      &flat->cuts,          &flat->node_numbers, &flat->sets,
+        &flat->preparation,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -215,6 +217,7 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         FLAT_SECTION(ESPALIER_SECTION_CONSTANTS, ESPALIER_SECTION_REQUIRED, constants),
         FLAT_SECTION(ESPALIER_SECTION_FEATURE_NAMES, 0, feature_names),
         FLAT_SECTION(ESPALIER_SECTION_CLASS_LABELS, ESPALIER_SECTION_REQUIRED, class_labels),
+        FLAT_SECTION(ESPALIER_SECTION_PREPARATION, ESPALIER_SECTION_REQUIRED, preparation),
         FLAT_SECTION(ESPALIER_SECTION_NODES, ESPALIER_SECTION_REQUIRED, nodes),
         FLAT_SECTION(ESPALIER_SECTION_LEAVES, ESPALIER_SECTION_REQUIRED, leaves),
         FLAT_SECTION(ESPALIER_SECTION_CUTS, ESPALIER_SECTION_REQUIRED, cuts),

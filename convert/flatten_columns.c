@@ -48,7 +48,7 @@ static espalier_column_key *find_key(const espalier_columns *columns, uint64_t n
 espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
                                       uint64_t *count_out)
 {
-    const uint64_t place_count = forest->feature_count * MISSING_RULES;
+    const uint64_t place_count = espalier_forest_tested_count(forest) * MISSING_RULES;
     memset(columns, 0, sizeof *columns);
     columns->forest = forest;
     columns->key_of = calloc((size_t)place_count, sizeof *columns->key_of);

@@ -52,6 +52,9 @@ espalier_status espalier_flatten_make_trees(espalier_flattening *work);
 espalier_status espalier_flatten_make_plan(espalier_flattening *work);
 espalier_status espalier_flatten_make_start(espalier_flattening *work);
 
+/* flatten_preparation.c. Status: MEMORY. */
+espalier_status espalier_flatten_preparation(espalier_flattening *work);
+
 /* flatten_walk.c, flatten_mask.c: nodes, leaves and numbers. Status: LIMIT, MEMORY. */
 espalier_status espalier_flatten_walk(espalier_flattening *work);
 espalier_status espalier_flatten_mask(espalier_flattening *work);

@@ -5,6 +5,8 @@
  */
 #include "convert/forest.h"
 
+#include "convert/preparation.h"
+
 #include "convert/plan.h"
 #include "convert/sets.h"
 #include "format/error.h"
@@ -85,7 +87,7 @@ static espalier_status check_split(const tree_check *check, uint64_t at, uint32_
                                    uint32_t node_count)
 {
     const espalier_forest *forest = check->forest;
-    if (forest->feature[at] >= forest->feature_count) {
+    if (forest->feature[at] >= espalier_forest_tested_count(forest)) {
         return fail_node(check, node, "there is no feature", forest->feature[at]);
     }
     if (espalier_forest_has_set(forest, at)) {
@@ -367,6 +369,11 @@ static void free_labels(espalier_forest_labels *labels)
     free(labels->text_bytes);
 }
 
+uint32_t espalier_forest_tested_count(const espalier_forest *forest)
+{
+    return forest->preparation != NULL ? forest->preparation->value_count : forest->feature_count;
+}
+
 void espalier_forest_free(espalier_forest *forest)
 {
     if (forest == NULL) {
@@ -408,6 +415,10 @@ void espalier_forest_free(espalier_forest *forest)
         }
     }
     free(forest->feature_names);
+    if (forest->preparation != NULL) {
+        espalier_preparation_free(forest->preparation);
+    }
+    free(forest->preparation);
     free(forest->framework);
     free(forest->version);
     free(forest->class_name);

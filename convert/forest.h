@@ -4,7 +4,8 @@
  * proofs read: the trainer's trees in its own numbering, its exact thresholds and leaf values.
  * May include public headers only. Knows no file format.
  *
- * A row in the trainer: with input FLOAT32 each feature x is cast to float32 (to nearest even);
+ * A row in the trainer, after its preparation if there is one: with input FLOAT32 each feature x is
+ * cast to float32 (to nearest even);
  * with flush_tiny, a magnitude of at most 1e-35f becomes 0. At node i, what its missing rule calls
  * missing goes left iff missing_left[i]; otherwise the row goes left iff (double)x <= threshold[i].
  * A node with a set asks for x's category instead: see espalier_forest_set.
@@ -237,7 +238,10 @@ typedef struct espalier_forest {
     espalier_forest_input input;
     bool flush_tiny; /* magnitudes of at most 1e-35f count as 0 */
     uint32_t feature_count;
-    char **feature_names; /* [feature_count] UTF-8, or NULL */
+    char **feature_names;                     /* [feature_count] UTF-8, or NULL */
+    struct espalier_preparation *preparation; /* (preparation.h) what is made of a row first: nodes
+                                                 then test its values, and it alone refuses rows;
+                                                 NULL: nodes test features */
     bool missing_allowed; /* the trainer's predict accepts NaN; else missing_left means nothing */
     bool missing_marked;  /* missing_number, which is no NaN, is read as NaN */
     double missing_number;
@@ -267,6 +271,9 @@ uint32_t espalier_forest_slots(const espalier_forest *forest);
 uint64_t espalier_forest_all_slots(const espalier_forest *forest);
 uint32_t espalier_forest_iterations(const espalier_forest *forest);
 uint32_t espalier_forest_iterations_used(const espalier_forest *forest);
+
+/* How many numbers nodes may name: features, or values of the preparation. */
+uint32_t espalier_forest_tested_count(const espalier_forest *forest);
 
 /* The iteration that a tree belongs to, and the first slot it adds to. */
 uint32_t espalier_forest_iteration_of(const espalier_forest *forest, uint32_t tree_index);

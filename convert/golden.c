@@ -63,7 +63,9 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const size_t slots = espalier_reference_slot_count(forest);
     const size_t trees = forest->tree_count;
     /* Rounding a row to float32 changes the answers of a trainer that does not. */
-    const size_t kinds = forest->input == ESPALIER_FOREST_INPUT_FLOAT64 ? 2 : 1;
+    const bool differ =
+        forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || forest->preparation != NULL;
+    const size_t kinds = differ ? 2 : 1;
     const uint64_t row_bytes = features * 24 + slots * 16 + trees * (8 + 4 * kinds);
     const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
     const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;

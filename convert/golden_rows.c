@@ -6,6 +6,7 @@
  */
 #include "convert/golden.h"
 
+#include "convert/preparation.h"
 #include "convert/sets.h"
 #include "format/error.h"
 
@@ -85,6 +86,21 @@ static void widen_to_set(espalier_golden *golden, const espalier_forest_set *set
     }
 }
 
+/* The caller's feature that a node tests, and what it is where the node's number is `target`. */
+static uint32_t find_root(const espalier_forest *forest, uint32_t tested)
+{
+    return forest->preparation != NULL ? espalier_preparation_root(forest->preparation, tested)
+                                       : tested;
+}
+
+static double find_before(const espalier_forest *forest, uint32_t tested, double target,
+                          uint32_t pick)
+{
+    return forest->preparation != NULL
+               ? espalier_preparation_invert(forest->preparation, tested, target, pick)
+               : target;
+}
+
 espalier_status espalier_golden_init(espalier_golden *golden, const espalier_forest *forest,
                                      espalier_error *error_out)
 {
@@ -103,11 +119,14 @@ espalier_status espalier_golden_init(espalier_golden *golden, const espalier_for
         golden->high[i] = -DBL_MAX;
     }
     for (uint64_t i = 0; i < forest->node_count; i++) {
-        const double threshold = forest->threshold[i];
-        if (forest->left[i] != ESPALIER_FOREST_LEAF && espalier_forest_has_set(forest, i)) {
+        if (forest->left[i] == ESPALIER_FOREST_LEAF) {
+            continue;
+        }
+        const double threshold = find_before(forest, forest->feature[i], forest->threshold[i], 5);
+        if (espalier_forest_has_set(forest, i)) {
             widen_to_set(golden, &forest->sets[forest->set[i]]);
-        } else if (forest->left[i] != ESPALIER_FOREST_LEAF && isfinite(threshold)) {
-            const uint32_t feature = forest->feature[i];
+        } else if (isfinite(threshold)) {
+            const uint32_t feature = find_root(forest, forest->feature[i]);
             golden->low[feature] = fmin(golden->low[feature], threshold);
             golden->high[feature] = fmax(golden->high[feature], threshold);
         }
@@ -197,6 +216,10 @@ static double draw_pinned(const espalier_forest *forest, double threshold, row_t
 /* The trainer's decision, as reference.c makes it. */
 static bool decide_left(const espalier_forest *forest, uint64_t node, double given)
 {
+    if (forest->preparation != NULL) {
+        given =
+            espalier_preparation_evaluate(forest->preparation, forest->feature[node], given, false);
+    }
     const double edge = (double)1e-35F;
     const uint8_t rule = forest->missing_rule != NULL ? forest->missing_rule[node] : 0;
     double value = forest->input == ESPALIER_FOREST_INPUT_FLOAT32 ? (double)(float)given : given;
@@ -257,15 +280,34 @@ static double draw_at_node(const espalier_forest *forest, uint64_t node, row_the
     return draw_pinned(forest, forest->threshold[node], theme, random);
 }
 
+/* Sets the feature that a node tests; behind a function of a library, not near the threshold, where
+ * another library might decide otherwise. */
+static void pin_feature(const espalier_golden *golden, uint64_t node, row_theme theme,
+                        row_random *random, double *feature)
+{
+    const espalier_forest *const forest = golden->forest;
+    const double drawn = draw_at_node(forest, node, theme, random);
+    if (forest->preparation == NULL) {
+        *feature = drawn;
+        return;
+    }
+    const uint32_t pick = (uint32_t)draw_bits(random);
+    const double before = find_before(forest, forest->feature[node], drawn, pick);
+    if (!isnan(before) || (isnan(drawn) && pick % 2 == 0)) {
+        *feature = before;
+    }
+}
+
 static void walk_row(espalier_golden *golden, const espalier_forest_tree *tree, uint64_t index,
                      row_theme theme, row_random *random, double *row)
 {
     const espalier_forest *const forest = golden->forest;
     uint64_t node = tree->first_node;
     while (forest->left[node] != ESPALIER_FOREST_LEAF) {
-        const uint32_t feature = forest->feature[node];
+        const uint32_t tested = forest->feature[node];
+        const uint32_t feature = find_root(forest, tested);
         if (golden->pinned[feature] != index + 1 && draw_index(random, 4) != 0) {
-            row[feature] = draw_at_node(forest, node, theme, random);
+            pin_feature(golden, node, theme, random, &row[feature]);
             golden->pinned[feature] = index + 1;
         }
         const bool left = decide_left(forest, node, row[feature]);

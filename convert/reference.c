@@ -4,6 +4,7 @@
  */
 #include "convert/reference.h"
 
+#include "convert/preparation.h"
 #include "convert/reference_stages.h"
 #include "convert/sets.h"
 
@@ -18,6 +19,7 @@ typedef struct row_block {
     const float *narrow;
     const double *wide;
     size_t row_count;
+    bool widened; /* `wide` are float32 numbers */
 } row_block;
 
 static uint32_t count_sums(const espalier_forest *forest)
@@ -34,8 +36,15 @@ uint32_t espalier_reference_slot_count(const espalier_forest *forest)
 static double read_value(const espalier_forest *forest, const row_block *rows, size_t row,
                          uint32_t feature)
 {
-    const size_t index = row * forest->feature_count + feature;
+    const espalier_preparation *const preparation = forest->preparation;
+    const uint32_t root =
+        preparation != NULL ? espalier_preparation_root(preparation, feature) : feature;
+    const size_t index = row * forest->feature_count + root;
     double value = rows->narrow != NULL ? (double)rows->narrow[index] : rows->wide[index];
+    if (preparation != NULL) {
+        value = espalier_preparation_evaluate(preparation, feature, value,
+                                              rows->narrow != NULL || rows->widened);
+    }
     if (forest->input == ESPALIER_FOREST_INPUT_FLOAT32) {
         value = (double)(float)value;
     }
@@ -177,14 +186,21 @@ static void evaluate(const espalier_forest *forest, const row_block *rows, doubl
 void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
                                  double *slots, uint32_t *leaves)
 {
-    const row_block block = {rows, NULL, row_count};
+    const row_block block = {rows, NULL, row_count, false};
     evaluate(forest, &block, slots, leaves);
 }
 
 void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
                                          size_t row_count, double *slots, uint32_t *leaves)
 {
-    const row_block block = {NULL, rows, row_count};
+    const row_block block = {NULL, rows, row_count, false};
+    evaluate(forest, &block, slots, leaves);
+}
+
+void espalier_reference_evaluate_widened(const espalier_forest *forest, const double *rows,
+                                         size_t row_count, double *slots, uint32_t *leaves)
+{
+    const row_block block = {NULL, rows, row_count, true};
     evaluate(forest, &block, slots, leaves);
 }
 
@@ -236,7 +252,7 @@ void espalier_reference_classes(const espalier_forest *forest, const double *slo
 void espalier_reference_magnitudes(const espalier_forest *forest, const double *row,
                                    double *magnitudes)
 {
-    const row_block block = {NULL, row, 1};
+    const row_block block = {NULL, row, 1, false};
     for (uint32_t i = 0; i < count_sums(forest); i++) {
         magnitudes[i] = forest->start != NULL ? fabs(forest->start[i]) : 0.0;
     }

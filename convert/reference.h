@@ -27,6 +27,10 @@ void espalier_reference_evaluate(const espalier_forest *forest, const float *row
 void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
                                          size_t row_count, double *slots, uint32_t *leaves);
 
+/* The same for rows of float32 that were widened: a preparation knows the difference. */
+void espalier_reference_evaluate_widened(const espalier_forest *forest, const double *rows,
+                                         size_t row_count, double *slots, uint32_t *leaves);
+
 /* Class indices [row_count][group_count] of evaluated rows: as the group's CLASS output decides, or
  * without one the first maximum of its sums. */
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,

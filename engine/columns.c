@@ -550,7 +550,8 @@ static void gather_free(espalier_gather *gather)
 }
 
 /* Adds what a column asks of its feature. A rank is fixed after the search: there it stays NaN. */
-static void gather_add(espalier_gather *gather, const espalier_file_column *column)
+static void gather_add(const espalier_coder *coder, espalier_gather *gather,
+                       const espalier_file_column *column)
 {
     const uint32_t i = gather->count++;
     const bool is_code = column->kind != ESPALIER_COLUMN_FEATURE;
@@ -558,13 +559,13 @@ static void gather_add(espalier_gather *gather, const espalier_file_column *colu
                            column->missing == ESPALIER_MISSING_ZERO_LEFT;
     const bool left =
         column->missing == ESPALIER_MISSING_LEFT || column->missing == ESPALIER_MISSING_ZERO_LEFT;
-    gather->features[i] = column->feature;
+    gather->features[i] = coder->places != NULL ? coder->places[column->feature] : column->feature;
     gather->bounds[i] = with_zero ? (double)ESPALIER_TINY : -1.0;
     gather->missings[i] = column->missing == ESPALIER_MISSING_AS_ZERO ? 0.0
                           : left && !is_code                          ? (double)-INFINITY
                                                                       : NAN;
     gather->in_order =
-        i == 0 || (gather->in_order && column->feature == gather->features[i - 1] + 1);
+        i == 0 || (gather->in_order && gather->features[i] == gather->features[i - 1] + 1);
     gather->always_odd = gather->always_odd || with_zero;
 }
 
@@ -606,7 +607,7 @@ static void add_list(espalier_coder *coder, uint32_t index)
     list->whole = column->cut_count <= espalier_bank_code_max(bank);
     coder->whole[bank] = coder->whole[bank] && list->whole && list->first_column == number;
     coder->twins[bank] = coder->twins[bank] && list->whole && list->first_column == 2 * number;
-    gather_add(&coder->lists, column);
+    gather_add(coder, &coder->lists, column);
 }
 
 /* The list of a feature's sets, whose matrix begins at *offset. A missing value has a row. */
@@ -643,9 +644,9 @@ static void add_columns(espalier_coder *coder)
                 coder->feature_columns[count] = i;
                 coder->features_scattered =
                     coder->features_scattered || i != coder->feature_columns[0] + count;
-                gather_add(&coder->features, column);
+                gather_add(coder, &coder->features, column);
                 if (count % 2 == 0) {
-                    gather_add(&coder->pairs, column);
+                    gather_add(coder, &coder->pairs, column);
                 }
             } else if (column->kind == ESPALIER_COLUMN_CODE && column->segment == 0) {
                 add_list(coder, i);
@@ -692,10 +693,11 @@ static void set_input_rule(espalier_coder *coder, const espalier_file_model *hea
 }
 
 espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
-                                      const espalier_ranker *ranker)
+                                      const espalier_ranker *ranker, const uint32_t *places)
 {
     memset(coder, 0, sizeof *coder);
     coder->model = model;
+    coder->places = places;
     coder->ranker = ranker;
     uint32_t feature_count = 0;
     uint32_t list_count = 0;

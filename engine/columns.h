@@ -64,9 +64,10 @@ typedef struct espalier_column_list {
 typedef struct espalier_coder {
     const espalier_model *model;
     const espalier_ranker *ranker;
-    bool is_float32;    /* values are compared as float32 */
-    double flush_bound; /* magnitudes up to this become 0; -1: none */
-    double range;       /* magnitudes above this are refused; infinity: none */
+    const uint32_t *places; /* [value_count] of the values that columns name, or NULL */
+    bool is_float32;        /* values are compared as float32 */
+    double flush_bound;     /* magnitudes up to this become 0; -1: none */
+    double range;           /* magnitudes above this are refused; infinity: none */
     bool missing_refused;
     bool marks_missing; /* missing_number is read as NaN */
     double missing_number;
@@ -89,9 +90,12 @@ typedef struct espalier_coder {
     uint64_t memory_bytes;               /* of all these */
 } espalier_coder;
 
-/* Status: MEMORY. Free with espalier_coder_free, also after a failure. */
+/*
+ * places: [value_count] where in a row the values are that columns name, or NULL: each at its
+ * number. Status: MEMORY. Free with espalier_coder_free, also after a failure.
+ */
 espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
-                                      const espalier_ranker *ranker);
+                                      const espalier_ranker *ranker, const uint32_t *places);
 void espalier_coder_free(espalier_coder *coder);
 
 /*

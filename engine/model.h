@@ -43,7 +43,12 @@ struct espalier_model {
     const espalier_file_column *columns;
     const espalier_file_tree *trees;
     const double *constants;
-    const uint8_t *labels; /* the CLASS_LABELS section, or NULL */
+    const uint8_t *labels;                     /* the CLASS_LABELS section, or NULL */
+    const espalier_file_operation *operations; /* of PREPARATION; NULL without that */
+    const double *prepare_numbers;
+    uint32_t operation_count;
+    uint32_t prepare_number_count;
+    uint32_t value_count; /* what columns may name: features, and what operations write */
     espalier_strings feature_names;
     uint32_t step_count;
     uint32_t part_count;

@@ -148,11 +148,12 @@ static void write_leaves(const call *c, bool paired, uint8_t *out)
     }
 }
 
-static void predict_row(const call *c, size_t row)
+/* Row `row` of `rows`, which is the caller's number `number`. */
+static void predict_row(const call *c, const espalier_rows *rows, size_t row, size_t number)
 {
     espalier_predictor *const predictor = c->predictor;
-    uint8_t *const out = c->data + row * c->row_stride * c->item_bytes;
-    const bool paired = espalier_coder_fill_row(&predictor->coder, c->rows, row, &predictor->row);
+    uint8_t *const out = c->data + number * c->row_stride * c->item_bytes;
+    const bool paired = espalier_coder_fill_row(&predictor->coder, rows, row, &predictor->row);
     if (c->kind == ESPALIER_OUTPUT_LEAF) {
         write_leaves(c, paired, out);
         return;
@@ -161,8 +162,10 @@ static void predict_row(const call *c, size_t row)
     write_slots(c, predictor->slots, out);
 }
 
-/* Predicts rows [first, first + count), count <= block_rows, all of them acceptable. */
-static void predict_block(const call *c, size_t first, uint32_t count)
+/* Predicts rows [from, from + count), count <= block_rows, all of them acceptable, of `rows`; the
+ * caller's number of the first is `first`. */
+static void predict_block(const call *c, const espalier_rows *rows, size_t from, size_t first,
+                          uint32_t count)
 {
     espalier_predictor *const predictor = c->predictor;
     const size_t slot_count = predictor->model->head->slot_count;
@@ -172,8 +175,8 @@ static void predict_block(const call *c, size_t first, uint32_t count)
         together = 0;
     }
     if (together > 0) {
-        const bool paired = espalier_coder_fill_block(&predictor->coder, c->rows, first, together,
-                                                      &predictor->block);
+        const bool paired =
+            espalier_coder_fill_block(&predictor->coder, rows, from, together, &predictor->block);
         espalier_predictor_run_block(predictor, together, paired);
     }
     for (uint32_t r = 0; r < together; r++) {
@@ -181,7 +184,7 @@ static void predict_block(const call *c, size_t first, uint32_t count)
                     c->data + (first + r) * c->row_stride * c->item_bytes);
     }
     for (uint32_t r = together; r < count; r++) {
-        predict_row(c, first + r);
+        predict_row(c, rows, from + r, first + r);
     }
 }
 
@@ -194,11 +197,19 @@ static size_t predict_rows(const call *c, espalier_refusal *refusal)
     while (done < c->rows->row_count && refusal->status == ESPALIER_OK) {
         const size_t left = c->rows->row_count - done;
         size_t count = left < predictor->block_rows ? left : predictor->block_rows;
+        if (predictor->preparer.model != NULL) {
+            const espalier_rows prepared =
+                espalier_preparer_run(&predictor->preparer, c->rows, done, count, !unchecked,
+                                      &count, refusal);
+            predict_block(c, &prepared, 0, done, (uint32_t)count);
+            done += count;
+            continue;
+        }
         if (!unchecked) {
             count = espalier_coder_check(&predictor->coder, c->rows, done, count, refusal);
         }
         if (count > 0) {
-            predict_block(c, done, (uint32_t)count);
+            predict_block(c, c->rows, done, done, (uint32_t)count);
         }
         done += count;
     }

@@ -283,6 +283,7 @@ static size_t row_bytes(const espalier_predictor *predictor)
     size_t bytes = model->head->slot_count * sizeof(double) + predictor->float32_slots * 4;
     const espalier_bank *const words = &model->banks[ESPALIER_BANK_FLOAT];
     bytes += (words->paired ? words->count / 2 : words->count) * sizeof(uint32_t);
+    bytes += predictor->preparer.place_count * sizeof(double);
     /* Only what is used is ever touched. */
     return bytes + model->banks[ESPALIER_BANK_BYTE].count +
            (size_t)model->banks[ESPALIER_BANK_SHORT].count * 2;
@@ -352,6 +353,10 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
     const espalier_model *const model = predictor->model;
     choose_block_rows(predictor, options->block_rows_max);
     const size_t rows = predictor->room_rows;
+    if (predictor->preparer.model != NULL &&
+        espalier_preparer_reserve(&predictor->preparer, rows) != ESPALIER_OK) {
+        return ESPALIER_ERROR_MEMORY;
+    }
     if (!allocate_cells(predictor, 1, false, &predictor->row) ||
         (rows > 1 && !allocate_cells(predictor, predictor->room_rows, true, &predictor->block))) {
         return ESPALIER_ERROR_MEMORY;
@@ -460,9 +465,13 @@ static espalier_status prepare(espalier_predictor *predictor,
         return ESPALIER_ERROR_MEMORY;
     }
     status = prepare_parts(predictor, options);
+    if (status == ESPALIER_OK && model->operation_count > 0) {
+        status = espalier_preparer_create(&predictor->preparer, model);
+    }
     if (status == ESPALIER_OK) {
         status = espalier_coder_create(&predictor->coder, model,
-                                       espalier_dispatch_ranker(&predictor->dispatch));
+                                       espalier_dispatch_ranker(&predictor->dispatch),
+                                       predictor->preparer.places);
     }
     if (status == ESPALIER_OK) {
         status = prepare_scratch(predictor, options);
@@ -512,6 +521,7 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
         free(predictor->aligned[i]);
     }
     espalier_coder_free(&predictor->coder);
+    espalier_preparer_free(&predictor->preparer);
     free(predictor->slots);
     free(predictor->sums);
     free(predictor->parts);
@@ -549,8 +559,8 @@ espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
     info->struct_bytes = info_bytes;
     info->isa = predictor->dispatch.level;
     info->block_rows = predictor->block_rows;
-    info->memory_bytes =
-        predictor->memory_bytes + predictor->coder.memory_bytes + sizeof *predictor;
+    info->memory_bytes = predictor->memory_bytes + predictor->coder.memory_bytes +
+                         predictor->preparer.memory_bytes + sizeof *predictor;
     info->ranker = predictor->model->codes ? predictor->coder.ranker->name : "";
     return ESPALIER_OK;
 }

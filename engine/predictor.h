@@ -9,6 +9,7 @@
 #include "engine/dispatch.h"
 #include "engine/kernels/kernel.h"
 #include "engine/model.h"
+#include "engine/prepare.h"
 
 #include <stdbool.h>
 
@@ -32,6 +33,7 @@ struct espalier_predictor {
     uint64_t flags;
     espalier_dispatch dispatch;
     espalier_coder coder;
+    espalier_preparer preparer; /* zeroed where rows are taken as they are */
 
     /* Rows walked together: up to block_rows, in multiples of flight_rows, which there is room for;
      * what is left goes together too if it is least_rows or more, and else row by row. */
@@ -60,6 +62,10 @@ struct espalier_predictor {
 
 /* Makes the kernels' arguments from the pointers above; to be called again when one is changed. */
 void espalier_predictor_bind(espalier_predictor *predictor);
+
+/* Fills the columns in `row` from one of the caller's, which is not checked; as
+ * espalier_coder_fill_row, whether they are pairs. */
+bool espalier_predictor_fill_row(espalier_predictor *predictor, const espalier_rows *rows);
 
 /* Run the plan on one row whose columns are filled in `row`, or on row_count <= block_rows rows in
  * `block`: afterwards `slots` hold all slots. paired: what the coder said of them. */

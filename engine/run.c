@@ -83,6 +83,18 @@ static const espalier_kernel_arguments *row_arguments(const espalier_predictor_p
     return paired && own->part->bank == ESPALIER_BANK_FLOAT ? &own->row_pairs : &own->row;
 }
 
+bool espalier_predictor_fill_row(espalier_predictor *predictor, const espalier_rows *rows)
+{
+    if (predictor->preparer.model == NULL) {
+        return espalier_coder_fill_row(&predictor->coder, rows, 0, &predictor->row);
+    }
+    size_t good = 0;
+    espalier_refusal refusal = {ESPALIER_OK, 0, 0};
+    const espalier_rows prepared =
+        espalier_preparer_run(&predictor->preparer, rows, 0, 1, false, &good, &refusal);
+    return espalier_coder_fill_row(&predictor->coder, &prepared, 0, &predictor->row);
+}
+
 void espalier_predictor_run_row(espalier_predictor *predictor, bool paired)
 {
     const espalier_model *const model = predictor->model;

@@ -42,6 +42,7 @@ static const status_text status_texts[] = {
     STATUS(ESPALIER_ERROR_SYNC, "the file cannot be synced to its disk"),
     STATUS(ESPALIER_ERROR_RENAME, "the finished file cannot be renamed to its place"),
     STATUS(ESPALIER_ERROR_HOST, "this host cannot read models (not little-endian IEEE 754)"),
+    STATUS(ESPALIER_ERROR_CATEGORY, "a value that is none of the categories the trainer knows"),
     STATUS(ESPALIER_ERROR_NOT_A_MODEL, "not an Espalier file"),
     STATUS(ESPALIER_ERROR_BYTE_ORDER, "an Espalier file with its bytes swapped"),
     STATUS(ESPALIER_ERROR_VERSION, "a newer major version of the format"),

@@ -19,7 +19,12 @@ espalier_status espalier_table_refuse(const espalier_table_check *check, espalie
                                       uint32_t rule, uint64_t offset, const char *table,
                                       uint64_t index, const char *what);
 
-/* Columns, their banks and their cuts; sets model->banks. After MODEL. */
+/* PREPARATION; sets value_count, which without that section is the number of features. After
+ * MODEL. */
+espalier_status espalier_model_check_preparation(espalier_model *model,
+                                                 const espalier_table_check *check);
+
+/* Columns, their banks and their cuts; sets model->banks. After PREPARATION. */
 espalier_status espalier_model_check_columns(espalier_model *model,
                                              const espalier_table_check *check);
 

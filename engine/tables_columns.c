@@ -33,7 +33,7 @@ static const char *find_kind_fault(const espalier_model *model, uint32_t index, 
         return "sets that are not the last of bank FLOAT, or with a missing rule";
     }
     *rule_out = RULE_COLUMN_FEATURE;
-    if (column->feature >= model->head->feature_count || (is_leaf && column->feature != 0)) {
+    if (column->feature >= model->value_count || (is_leaf && column->feature != 0)) {
         return "feature out of range";
     }
     *rule_out = RULE_COLUMN_MISSING;

@@ -27,6 +27,9 @@ espalier_status espalier_verify_cuts(const espalier_verify *v);
 /* Nodes of all trees and their numbers. O(NODES). */
 espalier_status espalier_verify_trees(const espalier_verify *v);
 
+/* Numbers that PREPARATION searches are sorted. O(PREPARATION). */
+espalier_status espalier_verify_preparation(const espalier_verify *v);
+
 espalier_status espalier_verify_golden(const espalier_verify *v);
 
 #endif

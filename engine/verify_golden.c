@@ -192,7 +192,7 @@ static espalier_status run_golden(const espalier_verify *v, const golden *g,
         const size_t row_bytes = (size_t)g->head.feature_count * sizeof(double);
         const espalier_rows rows = {
             g->rows + row * row_bytes, ESPALIER_DTYPE_FLOAT64, 0, 1, g->head.feature_count, 0, 1};
-        const bool paired = espalier_coder_fill_row(&predictor->coder, &rows, 0, &predictor->row);
+        const bool paired = espalier_predictor_fill_row(predictor, &rows);
         espalier_predictor_run_row(predictor, paired);
         const espalier_status status = compare_golden(v, g, predictor, row, paired, leaves);
         if (status != ESPALIER_OK) {

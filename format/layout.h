@@ -58,6 +58,7 @@ enum {
     ESPALIER_SECTION_CONSTANTS = 8,
     ESPALIER_SECTION_FEATURE_NAMES = 9,
     ESPALIER_SECTION_CLASS_LABELS = 10,
+    ESPALIER_SECTION_PREPARATION = 12,
     /* Hot. */
     ESPALIER_SECTION_NODES = 16,
     ESPALIER_SECTION_LEAVES = 17,
@@ -384,6 +385,63 @@ static inline uint32_t espalier_bits_word(uint32_t node)
     return node % 4 * 8 + node / 4;
 }
 
+/*
+ * PREPARATION: what a pipeline makes of a row's features before the trees see them. This, then
+ * operations[operation_count], then float64 numbers[number_count]. Values are numbered: the row's
+ * features first, then what the operations write, in their order; each is computed from one value
+ * with a smaller number.
+ */
+typedef struct espalier_file_preparation {
+    uint32_t value_count; /* features and all that operations write */
+    uint32_t operation_count;
+    uint32_t number_count;
+    uint32_t reserved;
+} espalier_file_preparation;
+
+/* x: what is read; c: the operation's numbers. */
+enum {
+    ESPALIER_PREPARE_COPY = 1,
+    ESPALIER_PREPARE_SUBTRACT = 2,
+    ESPALIER_PREPARE_ADD = 3,
+    ESPALIER_PREPARE_MULTIPLY = 4,
+    ESPALIER_PREPARE_DIVIDE = 5,
+    ESPALIER_PREPARE_CLIP = 6,       /* between c[0] and c[1]; NaN stays */
+    ESPALIER_PREPARE_FILL = 7,       /* c[0] where x is c[1] (NaN is NaN), else x */
+    ESPALIER_PREPARE_IS_MISSING = 8, /* 1 where x is c[0], else 0 */
+    ESPALIER_PREPARE_ABOVE = 9,      /* 1 where x > c[0], else 0 */
+    ESPALIER_PREPARE_RANK = 10,      /* how many of c are <= x */
+    ESPALIER_PREPARE_INDEX = 11,     /* n keys, n values, and the value for what is no key */
+    ESPALIER_PREPARE_ONE_HOT = 12,   /* writes `count` values: 1 at place x, else 0 */
+    ESPALIER_PREPARE_LOG1P = 13,
+    ESPALIER_PREPARE_EXPM1 = 14,
+    ESPALIER_PREPARE_LOG = 15,
+    ESPALIER_PREPARE_EXP = 16,
+    ESPALIER_PREPARE_SQRT = 17,
+    ESPALIER_PREPARE_ABS = 18,
+    ESPALIER_PREPARE_CHECK = 19, /* writes nothing; refuses rows */
+    ESPALIER_PREPARE_NUDGE = 20  /* x + (c[0] + c[1] |x|), every step rounded as the result is */
+};
+
+/* Flags of an operation: results are rounded to float32 for rows of float32, of float64; a row is
+ * refused where the (rounded) value read is NaN, is infinite, or is no key of INDEX. */
+#define ESPALIER_PREPARE_ROUND_FLOAT32   UINT32_C(1)
+#define ESPALIER_PREPARE_ROUND_FLOAT64   UINT32_C(2)
+#define ESPALIER_PREPARE_REFUSE_NAN      UINT32_C(4)
+#define ESPALIER_PREPARE_REFUSE_INFINITE UINT32_C(8)
+#define ESPALIER_PREPARE_REFUSE_UNKNOWN  UINT32_C(16)
+#define ESPALIER_PREPARE_FLAGS_KNOWN     UINT32_C(31)
+
+typedef struct espalier_file_operation {
+    uint32_t operation;
+    uint32_t flags;
+    uint32_t input;        /* the value read */
+    uint32_t output;       /* the first value written; CHECK: 0 */
+    uint32_t count;        /* values written; CHECK: 0 */
+    uint32_t number_count; /* c */
+    uint32_t numbers32;    /* where c begins, for rows of float32 */
+    uint32_t numbers64;    /* and for rows of float64 */
+} espalier_file_operation;
+
 /* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */
 typedef struct espalier_file_strings {
     uint32_t count;
@@ -434,6 +492,8 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_STAGES              (1u << 18)
 #define ESPALIER_LIMIT_OUTPUTS             (1u << 20)
 #define ESPALIER_LIMIT_STAGE_SLOTS         (1u << 22) /* slot_count of all stages, added up */
+#define ESPALIER_LIMIT_OPERATIONS          (1u << 20) /* of PREPARATION */
+#define ESPALIER_LIMIT_PREPARED            (1u << 24) /* values of PREPARATION */
 #define ESPALIER_LIMIT_CHILD_BITS_MIN      16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX      30u
 #define ESPALIER_LIMIT_LEAVES              0x7F000000u /* biased, still below infinity */
@@ -468,6 +528,8 @@ static_assert(sizeof(espalier_file_node_select) == 8, "select node");
 static_assert(sizeof(espalier_file_node) == 8, "node");
 static_assert(sizeof(espalier_file_node_wide) == 16, "wide node");
 static_assert(sizeof(espalier_file_labels) == 32, "label record");
+static_assert(sizeof(espalier_file_preparation) == 16, "head of a preparation");
+static_assert(sizeof(espalier_file_operation) == 32, "operation record");
 static_assert(sizeof(espalier_file_golden) == 16, "golden record");
 static_assert(sizeof(espalier_file_proof) == 64, "proof record");
 

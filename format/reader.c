@@ -95,6 +95,8 @@ const char *espalier_section_name(uint32_t type)
         return "FEATURE_NAMES";
     case ESPALIER_SECTION_CLASS_LABELS:
         return "CLASS_LABELS";
+    case ESPALIER_SECTION_PREPARATION:
+        return "PREPARATION";
     case ESPALIER_SECTION_NODES:
         return "NODES";
     case ESPALIER_SECTION_LEAVES:

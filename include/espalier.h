@@ -102,6 +102,9 @@ typedef enum espalier_status {
     ESPALIER_ERROR_RENAME = 25,
     ESPALIER_ERROR_HOST = 26, /* this host cannot read models: big-endian, or not IEEE 754 */
 
+    /* The caller's rows, continued. */
+    ESPALIER_ERROR_CATEGORY = 30, /* a value that is none of the categories the trainer knows */
+
     /* The model file. */
     ESPALIER_ERROR_NOT_A_MODEL = 40,
     ESPALIER_ERROR_BYTE_ORDER = 41,
@@ -643,15 +646,16 @@ typedef struct espalier_outputs {
     size_t row_stride; /* elements between rows; 0: the output's width */
 
     size_t rows_written;    /* out, set on success and when a row is refused */
-    size_t refused_row;     /* out, for MISSING and INFINITE */
-    size_t refused_feature; /* out, for MISSING and INFINITE */
+    size_t refused_row;     /* out, for MISSING, INFINITE and CATEGORY */
+    size_t refused_feature; /* out, for MISSING, INFINITE and CATEGORY */
 } espalier_outputs;
 
 /*
- * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE), the rows before it are
- * written and later ones untouched; on any other failure nothing is written.
+ * Predicts `kind` for every row. When a row is refused (MISSING, INFINITE, CATEGORY), the rows
+ * before it are written and later ones untouched; on any other failure nothing is written.
  * Never allocates, locks or makes a system call. One thread at a time per predictor.
- * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE.
+ * Status: ARGUMENT, OUTPUT_KIND, FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE, MISSING, INFINITE,
+ * CATEGORY.
  */
 ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
                                               espalier_output_kind kind, const espalier_rows *rows,

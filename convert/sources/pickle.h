@@ -136,6 +136,8 @@ const char *espalier_pickle_kind_name(espalier_pickle_kind kind);
 uint64_t espalier_pickle_offset(const espalier_pickle_value *value);
 
 /*
+ * A value that is not there, NULL, has kind 0 and is of no sort; all of these take it.
+ *
  * Getters: false, and *out untouched, when the value is not of that sort. NumPy scalars count as
  * the Python ones, a 0-d array as its element.
  */

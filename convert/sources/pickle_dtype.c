@@ -373,7 +373,8 @@ espalier_status espalier_pickle_decode_dtype(espalier_pickle_machine *machine,
 
 const espalier_pickle_dtype *espalier_pickle_get_dtype(const espalier_pickle_value *value)
 {
-    return value->kind == ESPALIER_PICKLE_OBJECT && value->as.object->name != NULL &&
+    return value != NULL && value->kind == ESPALIER_PICKLE_OBJECT &&
+                   value->as.object->name != NULL &&
                    ((const espalier_pickle_entry *)value->as.object->name)->special ==
                        ESPALIER_PICKLE_DTYPE
                ? value->as.object->dtype

@@ -174,7 +174,7 @@ bool espalier_pickle_load_text(const espalier_pickle_dtype *dtype, const uint8_t
 
 const espalier_pickle_array *espalier_pickle_get_array(const espalier_pickle_value *value)
 {
-    return value->kind == ESPALIER_PICKLE_ARRAY ? value->as.array : NULL;
+    return value != NULL && value->kind == ESPALIER_PICKLE_ARRAY ? value->as.array : NULL;
 }
 
 /* Where the element with a flat index in C order is stored; the index is in range. */

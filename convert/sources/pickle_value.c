@@ -27,7 +27,7 @@ void espalier_pickle_info_get(const espalier_pickle *pickle, espalier_pickle_inf
 
 espalier_pickle_kind espalier_pickle_kind_of(const espalier_pickle_value *value)
 {
-    return (espalier_pickle_kind)value->kind;
+    return value != NULL ? (espalier_pickle_kind)value->kind : (espalier_pickle_kind)0;
 }
 
 const char *espalier_pickle_kind_name(espalier_pickle_kind kind)
@@ -48,6 +48,9 @@ uint64_t espalier_pickle_offset(const espalier_pickle_value *value)
 static bool find_scalar(const espalier_pickle_value *value, const espalier_pickle_dtype **dtype,
                         const uint8_t **data)
 {
+    if (value == NULL) {
+        return false;
+    }
     if (value->kind == ESPALIER_PICKLE_ARRAY) {
         const espalier_pickle_array *const array = value->as.array;
         *dtype = array->dtype;
@@ -66,6 +69,10 @@ static bool find_scalar(const espalier_pickle_value *value, const espalier_pickl
 /* A NumPy scalar of text or of an object, and a 0-d array of an object, stand for their content. */
 static const espalier_pickle_value *look_through(const espalier_pickle_value *value)
 {
+    static const espalier_pickle_value nothing = {.kind = ESPALIER_PICKLE_NONE};
+    if (value == NULL) {
+        return &nothing;
+    }
     if (value->kind == ESPALIER_PICKLE_OBJECT && value->as.object->scalar != NULL &&
         value->as.object->scalar_is_value) {
         return value->as.object->scalar;
@@ -175,6 +182,9 @@ bool espalier_pickle_text_equal(const espalier_pickle_value *value, const char *
 
 static const espalier_pickle_value *sequence_of(const espalier_pickle_value *value)
 {
+    if (value == NULL) {
+        return NULL;
+    }
     if (value->kind == ESPALIER_PICKLE_OBJECT) {
         return value->as.object->list;
     }
@@ -186,6 +196,9 @@ static const espalier_pickle_value *sequence_of(const espalier_pickle_value *val
 
 static const espalier_pickle_value *mapping_of(const espalier_pickle_value *value)
 {
+    if (value == NULL) {
+        return NULL;
+    }
     if (value->kind == ESPALIER_PICKLE_OBJECT) {
         return value->as.object->dict;
     }
@@ -262,14 +275,14 @@ espalier_status espalier_pickle_find(const espalier_pickle *pickle,
 
 const espalier_pickle_name *espalier_pickle_symbol(const espalier_pickle_value *value)
 {
-    return value->kind == ESPALIER_PICKLE_SYMBOL ? value->as.name : NULL;
+    return value != NULL && value->kind == ESPALIER_PICKLE_SYMBOL ? value->as.name : NULL;
 }
 
 /* ---- objects ----------------------------------------------------------------------------- */
 
 static const espalier_pickle_object *object_of(const espalier_pickle_value *value)
 {
-    return value->kind == ESPALIER_PICKLE_OBJECT ? value->as.object : NULL;
+    return value != NULL && value->kind == ESPALIER_PICKLE_OBJECT ? value->as.object : NULL;
 }
 
 const espalier_pickle_name *espalier_pickle_class(const espalier_pickle_value *value)

@@ -6,8 +6,10 @@
 #include "convert/sources/sklearn.h"
 
 #include "convert/sources/sklearn_boosted.h"
+#include "convert/sources/sklearn_pipeline.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* What the classes of a kind have in common: their modules since 0.22 and before, and the attribute
@@ -49,7 +51,7 @@ static const espalier_sklearn_class classes[] = {
 #define CONVERTED_CLASSES                                                        \
     "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and "   \
     "HistGradientBoosting classifiers and regressors, IsolationForest, and the " \
-    "estimators of XGBoost and LightGBM are"
+    "estimators of XGBoost and LightGBM are, also at the end of a Pipeline"
 
 /* Searches inside each other; nobody honest goes deeper. */
 #define SEARCHES_MAX 8u
@@ -120,8 +122,9 @@ static bool makes_models(espalier_pickle_slice module)
     return false;
 }
 
-espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
-                                                const espalier_pickle_value *value)
+/* Of what is no pipeline. */
+static espalier_source_class classify_model(const espalier_pickle *pickle,
+                                            const espalier_pickle_value *value)
 {
     if (espalier_pickle_kind_of(value) != ESPALIER_PICKLE_OBJECT) {
         return ESPALIER_SOURCE_OTHER;
@@ -149,35 +152,19 @@ espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
     return prepares_rows(name->module) ? ESPALIER_SOURCE_TRANSFORMER : ESPALIER_SOURCE_UNSUPPORTED;
 }
 
-/* The last step of a pipeline, and its number; NULL when there is none. */
-static const espalier_pickle_value *find_last_step(const espalier_pickle *pickle,
-                                                   const espalier_pickle_value *pipeline,
-                                                   size_t *index_out)
+espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
+                                                const espalier_pickle_value *value)
 {
-    const espalier_pickle_value *const steps = peek_attribute(pickle, pipeline, "steps");
-    const size_t count = steps == NULL ? 0 : espalier_pickle_item_count(steps);
-    if (count == 0) {
-        return NULL;
+    if (espalier_sklearn_is_pipeline(value)) {
+        espalier_source_path *const path = calloc(1, sizeof *path);
+        const espalier_pickle_value *const end =
+            path != NULL ? espalier_sklearn_pipeline_end(pickle, value, path) : NULL;
+        free(path);
+        return end != NULL && classify_model(pickle, end) == ESPALIER_SOURCE_SUPPORTED
+                   ? ESPALIER_SOURCE_SUPPORTED
+                   : ESPALIER_SOURCE_UNSUPPORTED;
     }
-    *index_out = count - 1;
-    return espalier_pickle_item(espalier_pickle_item(steps, count - 1), 1);
-}
-
-static void explain_pipeline(const espalier_pickle *pickle, const espalier_pickle_value *value,
-                             const char *path, char *text, size_t capacity)
-{
-    size_t index = 0;
-    const espalier_pickle_value *const last = find_last_step(pickle, value, &index);
-    const int length =
-        snprintf(text, capacity, "a Pipeline is not converted: its preprocessing would be lost");
-    if (last != NULL && length > 0 && (size_t)length < capacity &&
-        espalier_sklearn_classify(pickle, last) == ESPALIER_SOURCE_SUPPORTED) {
-        (void)
-            snprintf(text + length, capacity - (size_t)length,
-                     "; for rows that are preprocessed elsewhere, exactly as the pipeline does it, "
-                     "its last step alone is --select '%s.steps[%zu][1]'",
-                     path, index);
-    }
+    return classify_model(pickle, value);
 }
 
 static bool is_search(const espalier_pickle_value *value)
@@ -186,17 +173,24 @@ static bool is_search(const espalier_pickle_value *value)
     return name != NULL && starts_with(name->module, "sklearn.model_selection._search");
 }
 
+const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pickle,
+                                                      const espalier_pickle_value *value,
+                                                      espalier_source_path *path)
+{
+    for (uint32_t i = 0; i < SEARCHES_MAX && value != NULL && is_search(value); i++) {
+        value = peek_attribute(pickle, value, "best_estimator_");
+        espalier_source_path_attribute(path, "best_estimator_");
+    }
+    return value;
+}
+
 /* Searches predict with their best estimator and add nothing to it. */
 const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path)
 {
-    const espalier_pickle_value *best = value;
     const size_t path_bytes = path->bytes;
-    for (uint32_t i = 0; i < SEARCHES_MAX && best != NULL && is_search(best); i++) {
-        best = peek_attribute(pickle, best, "best_estimator_");
-        espalier_source_path_attribute(path, "best_estimator_");
-    }
+    const espalier_pickle_value *const best = espalier_sklearn_best_of(pickle, value, path);
     if (best != NULL && best != value &&
         espalier_sklearn_classify(pickle, best) == ESPALIER_SOURCE_SUPPORTED) {
         return best;
@@ -205,7 +199,7 @@ const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pic
     return value;
 }
 
-/* Of one that is no search. */
+/* Of one that is no search and no pipeline. */
 static void explain_model(const espalier_pickle *pickle, const espalier_pickle_value *value,
                           const char *path, char *text, size_t capacity)
 {
@@ -216,13 +210,43 @@ static void explain_model(const espalier_pickle *pickle, const espalier_pickle_v
     } else if (known != NULL) {
         (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
                        kinds[known->kind].fitted);
-    } else if (espalier_pickle_slice_equal(name->module, "sklearn.pipeline") &&
-               espalier_pickle_slice_equal(name->name, "Pipeline")) {
-        explain_pipeline(pickle, value, path, text, capacity);
     } else if (!espalier_sklearn_boosted_explain(pickle, value, path, text, capacity)) {
         (void)snprintf(text, capacity, "%.*s.%.*s is not converted; " CONVERTED_CLASSES,
                        (int)name->module.bytes, name->module.data, (int)name->name.bytes,
                        name->name.data);
+    }
+}
+
+/* Of a pipeline whose last step is not converted: why that is not. */
+static void explain_pipeline(const espalier_pickle *pickle, const espalier_pickle_value *value,
+                             const char *path, char *text, size_t capacity)
+{
+    espalier_source_path *const inner = calloc(1, sizeof *inner);
+    int length = snprintf(text, capacity, "a Pipeline predicts with its last step: ");
+    if (inner == NULL || length < 0 || (size_t)length >= capacity) {
+        free(inner);
+        return;
+    }
+    (void)snprintf(inner->text, sizeof inner->text, "%s", path);
+    inner->bytes = strlen(inner->text);
+    const espalier_pickle_value *const end = espalier_sklearn_pipeline_end(pickle, value, inner);
+    if (end == NULL) {
+        (void)snprintf(text + length, capacity - (size_t)length,
+                       "there is none, or pipelines are nested too deep");
+    } else {
+        explain_model(pickle, end, inner->text, text + length, capacity - (size_t)length);
+    }
+    free(inner);
+}
+
+/* Of one that is no search. */
+static void explain_any(const espalier_pickle *pickle, const espalier_pickle_value *value,
+                        const char *path, char *text, size_t capacity)
+{
+    if (espalier_sklearn_is_pipeline(value)) {
+        explain_pipeline(pickle, value, path, text, capacity);
+    } else {
+        explain_model(pickle, value, path, text, capacity);
     }
 }
 
@@ -246,7 +270,7 @@ static void explain_search(const espalier_pickle *pickle, const espalier_pickle_
     (void)snprintf(inner.text, sizeof inner.text, "%s", path);
     inner.bytes = strlen(inner.text);
     espalier_source_path_attribute(&inner, "best_estimator_");
-    explain_model(pickle, best, inner.text, text + length, capacity - (size_t)length);
+    explain_any(pickle, best, inner.text, text + length, capacity - (size_t)length);
 }
 
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
@@ -255,7 +279,7 @@ void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pick
     if (is_search(value)) {
         explain_search(pickle, value, path, text, capacity);
     } else {
-        explain_model(pickle, value, path, text, capacity);
+        explain_any(pickle, value, path, text, capacity);
     }
 }
 

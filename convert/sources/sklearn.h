@@ -44,6 +44,12 @@ const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pic
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path);
 
+/* What searches inside each other predict with; what is no search, itself. NULL: a search that has
+ * nothing. The steps there are appended to *path. */
+const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pickle,
+                                                      const espalier_pickle_value *value,
+                                                      espalier_source_path *path);
+
 /* "A Pipeline is not converted: ..."; text[capacity] gets a reason for an unsupported class. */
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
                               const char *path, char *text, size_t capacity);

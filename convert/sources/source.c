@@ -9,6 +9,7 @@
 #include "convert/sources/pickle_scan.h"
 #include "convert/sources/sklearn.h"
 #include "convert/sources/sklearn_boosted.h"
+#include "convert/sources/sklearn_pipeline.h"
 #include "convert/sources/source_find.h"
 #include "convert/sources/source_kind.h"
 #include "format/error.h"
@@ -105,13 +106,13 @@ static espalier_status load_kind(const espalier_source_kind *kind,
     return status;
 }
 
-/* The estimator that was chosen, by the importer of its library. */
-static espalier_status load_estimator(const espalier_container *container,
-                                      const espalier_pickle *pickle, const char *path,
-                                      const espalier_source_path *place,
-                                      const espalier_pickle_value *estimator,
-                                      uint64_t memory_bytes_max, espalier_forest *forest,
-                                      espalier_source_summary *summary, espalier_error *error_out)
+/* A model by the importer of its library. */
+static espalier_status load_model(const espalier_container *container,
+                                  const espalier_pickle *pickle, const char *path,
+                                  const espalier_source_path *place,
+                                  const espalier_pickle_value *estimator, uint64_t memory_bytes_max,
+                                  espalier_forest *forest, espalier_source_summary *summary,
+                                  espalier_error *error_out)
 {
     if (espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER) {
         return espalier_sklearn_load(pickle, path, place->text, estimator, memory_bytes_max, forest,
@@ -125,6 +126,32 @@ static espalier_status load_estimator(const espalier_container *container,
                                               .value = estimator,
                                               .memory_bytes_max = memory_bytes_max};
     return espalier_sklearn_boosted_load(&boosted, forest, summary, error_out);
+}
+
+/* The estimator that was chosen: a model, or a pipeline with one at its end. */
+static espalier_status load_estimator(const espalier_container *container,
+                                      const espalier_pickle *pickle, const char *path,
+                                      const espalier_source_path *place,
+                                      const espalier_pickle_value *estimator,
+                                      uint64_t memory_bytes_max, espalier_forest *forest,
+                                      espalier_source_summary *summary, espalier_error *error_out)
+{
+    espalier_source_path *const end_place = malloc(sizeof *end_place);
+    if (end_place == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: no memory to look for a model", path);
+    }
+    *end_place = *place;
+    const espalier_pickle_value *const end =
+        espalier_sklearn_pipeline_end(pickle, estimator, end_place);
+    espalier_status status = load_model(container, pickle, path, end_place, end, memory_bytes_max,
+                                        forest, summary, error_out);
+    if (status == ESPALIER_OK && end != estimator) {
+        status = espalier_sklearn_prepare_forest(pickle, path, place->text, estimator,
+                                                 memory_bytes_max, forest, error_out);
+    }
+    free(end_place);
+    return status;
 }
 
 /* A pickle behind its container. */

@@ -44,6 +44,11 @@ def read_npy(data):
     return [list(values[row * width:(row + 1) * width]) for row in range(count)]
 
 
+def is_narrow(data):
+    """Whether an .npy file holds float32."""
+    return b"f4" in data[:128].split(b"fortran", 1)[0]
+
+
 def show(value):
     if isinstance(value, float):
         return value.hex()
@@ -78,8 +83,9 @@ def main():
             kind = KINDS.get(name.upper())
             if not kind or not model.select(kind):
                 parser.error(f"the model has no output {name}")
-            for row in predict(model, kind, read_npy(read_bytes(path)), arguments.iterations,
-                               not arguments.unchecked):
+            data = read_bytes(path)
+            for row in predict(model, kind, read_npy(data), arguments.iterations,
+                               not arguments.unchecked, is_narrow(data)):
                 print(*map(show, row))
     except Refused as refused:
         print(refused, file=sys.stderr)

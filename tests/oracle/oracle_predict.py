@@ -10,6 +10,7 @@ import itertools
 import math
 import struct
 
+from oracle_prepare import check_prepared, prepare_row, round_to_float32
 from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, AT_LEAST_ZERO,
                            BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL, CLASS, CODE_COLUMN,
                            CUTS, DIVIDE, DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS,
@@ -280,9 +281,11 @@ def check_row(model, row, features):
                 f"row {row}: feature {index} is missing")
 
 
-def convert_row(model, features):
+def convert_row(model, features, narrow=False):
     require(len(features) == model.record.feature_count, 241,
             f"{len(features)} features, the model has {model.record.feature_count}")
+    if model.operations:
+        features = prepare_row(model, features, narrow)
     rule = model.record.input_rule
     if rule & FLOAT32:
         features = [round_to_float32(value) for value in features]
@@ -588,12 +591,14 @@ def label_of(model, group, index):
     return bool(value) if labels.kind == BOOL else value
 
 
-def predict(model, kind, rows, asked=None, checked=True):
-    """Rows of an output; those of CLASS hold labels."""
+def predict(model, kind, rows, asked=None, checked=True, narrow=False):
+    """Rows of an output, narrow: of f32; those of CLASS hold labels."""
     results = []
     for index, row in enumerate(rows):
-        features = convert_row(model, row)
-        if checked:
+        features = convert_row(model, row, narrow)
+        if checked and model.operations:
+            check_prepared(model, index, row, narrow)
+        elif checked:
             check_row(model, index, features)
         result = predict_row(model, kind, features, asked)
         if kind == CLASS:

@@ -21,12 +21,12 @@ HOT_MARGIN = 64  # zero bytes behind a hot section
 
 PRIVATE_LAST, HOT_LAST = 15, 18
 MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
-FEATURE_NAMES, CLASS_LABELS = 9, 10
+FEATURE_NAMES, CLASS_LABELS, PREPARATION = 9, 10, 12
 NODES, LEAVES, CUTS = 16, 17, 18
 NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
 SETS = 40
 ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
-KNOWN = (*range(MODEL, CLASS_LABELS + 1), NODES, LEAVES, CUTS,
+KNOWN = (*range(MODEL, CLASS_LABELS + 1), PREPARATION, NODES, LEAVES, CUTS,
          *range(NODE_NUMBERS, PROOF + 1), SETS)
 
 # Chapter 5.
@@ -67,6 +67,11 @@ IN_BOTH = (ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDE
            STAGE_CONSTANTS)
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
 STAGE_SLOTS_MAX = 2**22
+(COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, LOG1P, EXPM1,
+ LOG, POWER_OF_E, SQRT, ABS, CHECK, NUDGE) = PREPARATIONS = range(1, 21)  # of PREPARATION
+ROUND32, ROUND64, REFUSE_NAN, REFUSE_INFINITE, REFUSE_UNKNOWN = 1, 2, 4, 8, 16  # flags
+NUMBERS_OF = {SUBTRACT: 1, PLUS: 1, TIMES: 1, BY: 1, CLIP: 2, FILL: 2, IS_MISSING: 1, ABOVE: 1,
+              NUDGE: 2}
 INT, UINT, FLOAT, BOOL, STRING = 1, 2, 3, 4, 5
 ITEM_BYTES = {INT: (1, 2, 4, 8), UINT: (1, 2, 4, 8), FLOAT: (2, 4, 8), BOOL: (1,)}
 NUMBER_CODES = {1: "B", 2: "H", 4: "I"}
@@ -124,6 +129,10 @@ Output = define("Output", "8I", (
 Column = define("Column", "4IQ2I", "kind feature missing bank first_cut cut_count segment")
 Tree = define("Tree", "Q8I", (
     "first_node node_count source_node_count depth slot number iteration first_leaf leaf_count"))
+PreparationHead = define("PreparationHead", "4I", (
+    "value_count operation_count number_count reserved"))
+Operation = define("Operation", "8I", (
+    "operation flags input output count number_count numbers32 numbers64"))
 LabelGroup = define("LabelGroup", "4I2Q", "kind item_bytes count reserved offset bytes")
 GoldenHead = define("GoldenHead", "4I", "row_count feature_count slot_count tree_count")
 Proof = define("Proof", "7Q2I", (
@@ -310,6 +319,7 @@ class Model:
         self.read_private()
         self.check_model(visits_max)
         self.check_steps()
+        self.check_preparation()
         self.check_columns()
         self.check_parts()
         self.check_slots()
@@ -515,6 +525,47 @@ class Model:
             end = len(self.parts) if stage.operation == DIVIDE_ITERATIONS else 1
             require(stage.table < end, 104, f"{where}table {stage.table}")
 
+    def check_preparation(self):
+        self.operations, self.numbers = [], ()
+        self.value_count = self.record.feature_count
+        data, size = self.sections.get(PREPARATION), PreparationHead.packing.size
+        if data is None:
+            return
+        require(len(data) >= size, 370, "PREPARATION is too short for its head")
+        head = PreparationHead(*PreparationHead.packing.unpack_from(data))
+        end = size + 32 * head.operation_count
+        require(head.operation_count >= 1 and head.reserved == 0
+                and len(data) == end + 8 * head.number_count, 370, "PREPARATION has another size")
+        require(head.operation_count <= 2**20 and head.value_count <= 2**24, 377,
+                "PREPARATION has too many operations or values")
+        require(head.value_count >= self.record.feature_count, 376, "fewer values than features")
+        self.operations = [Operation(*fields) for fields in
+                           Operation.packing.iter_unpack(data[size:end])]
+        self.numbers = struct.unpack(f"<{head.number_count}d", data[end:])
+        for index, operation in enumerate(self.operations):
+            self.check_operation(operation, head.value_count, f"operation {index}: ")
+        require(self.value_count == head.value_count, 376, "values that nothing writes")
+
+    def check_operation(self, one, value_count, where):
+        kind = one.operation
+        require(kind in PREPARATIONS, 371, f"{where}unknown")
+        flags = (0 if kind in (IS_MISSING, ABOVE, RANK, ONE_HOT) else ROUND32 | ROUND64)
+        flags |= REFUSE_NAN | REFUSE_INFINITE if kind == CHECK else 0
+        flags |= REFUSE_UNKNOWN if kind == KEY else 0
+        require(one.flags & ~flags == 0, 372, f"{where}flags")
+        require(one.count >= 1 if kind == ONE_HOT else one.count == (kind != CHECK), 374,
+                f"{where}{one.count} values")
+        count = one.number_count
+        require(count >= 1 if kind == RANK else count % 2 == 1 if kind == KEY
+                else count == NUMBERS_OF.get(kind, 0), 375, f"{where}{count} numbers")
+        require(one.input < self.value_count, 373, f"{where}input {one.input}")
+        require(one.output == (0 if kind == CHECK else self.value_count), 374, f"{where}output")
+        require(one.count <= value_count - self.value_count, 376, f"{where}too many values")
+        self.value_count += one.count
+        for first in (one.numbers32, one.numbers64):
+            require(first + count <= len(self.numbers) if count else first == 0, 375,
+                    f"{where}numbers out of range")
+
     def check_columns(self):
         self.banks, bank, code = {BANK_FLOAT: [], BANK_BYTE: [], BANK_SHORT: []}, 1, False
         for index, column in enumerate(self.columns):
@@ -526,7 +577,7 @@ class Model:
             kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_FLOAT else ())
             require(column.kind in ((LEAF_COLUMN,) if is_leaf else kinds), 120,
                     f"{where}kind {column.kind}")
-            feature_end = 1 if is_leaf else self.record.feature_count
+            feature_end = 1 if is_leaf else self.value_count
             require(column.feature < feature_end, 121, f"{where}feature {column.feature}")
             require(column.missing <= (0 if is_leaf else ZERO_LEFT), 122,
                     f"{where}missing {column.missing}")

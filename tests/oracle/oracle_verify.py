@@ -12,6 +12,7 @@ import struct
 from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_values,
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
+from oracle_prepare import verify_preparation
 from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
                            ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
                            LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
@@ -24,6 +25,7 @@ def verify(model):
     verify_bytes(model)
     verify_strings(model)
     verify_leaves(model)
+    verify_preparation(model)
     verify_cuts(model)
     for index in range(len(model.trees)):
         {WALK: verify_tree, HEAP: verify_heap, SELECT: verify_select,

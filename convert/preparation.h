@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What a pipeline makes of a row before its trees see it: operations on numbered values, in the
+ * form of the file (format/layout.h). Importers build it step by step; flattening copies it; the
+ * reference evaluates it value by value, by code of its own.
+ * May include: include/, format/layout.h. Must never: know an engine or a source format.
+ */
+#ifndef ESPALIER_CONVERT_PREPARATION_H
+#define ESPALIER_CONVERT_PREPARATION_H
+
+#include "espalier.h"
+#include "format/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Operations behind each other; a pipeline's steps make a few each. */
+#define ESPALIER_PREPARATION_DEPTH_MAX 1024u
+
+/* Zeroed but for feature_count, and value_count the same, it prepares nothing. */
+typedef struct espalier_preparation {
+    uint32_t feature_count; /* of the caller's rows */
+    uint32_t value_count;
+    uint32_t operation_count;
+    uint32_t number_count;
+    espalier_file_operation *operations;
+    double *numbers;
+    uint32_t *writers; /* [value_count - feature_count] the operation that writes a value */
+    uint32_t operation_room;
+    uint32_t number_room;
+    uint32_t writer_room;
+} espalier_preparation;
+
+/* Where an operation's numbers begin, for rows of float32 and of float64. */
+typedef struct espalier_prepare_numbers {
+    uint32_t count;
+    uint32_t narrow;
+    uint32_t wide;
+} espalier_prepare_numbers;
+
+/*
+ * Adds numbers; those for rows of float32, and those for rows of float64, are rounded to float32
+ * if `flags` has ESPALIER_PREPARE_ROUND_FLOAT32, ..._FLOAT64. Status: LIMIT, MEMORY.
+ */
+espalier_status espalier_preparation_add_numbers(espalier_preparation *preparation,
+                                                 const double *numbers, uint32_t count,
+                                                 uint32_t flags, espalier_prepare_numbers *out);
+
+/*
+ * Adds an operation that reads `input` and writes `count` values, from *value_out (may be NULL) on.
+ * numbers may be NULL. One that is there already is not added again. Status: LIMIT, MEMORY.
+ */
+espalier_status espalier_preparation_add(espalier_preparation *preparation, uint32_t operation,
+                                         uint32_t flags, uint32_t input, uint32_t count,
+                                         const espalier_prepare_numbers *numbers,
+                                         uint32_t *value_out);
+
+/*
+ * Drops the operations that neither make a value for which needed[value] is set nor can refuse a
+ * row, and numbers the rest anew: values_out[value_count] gets the new numbers. needed is changed.
+ * Status: MEMORY.
+ */
+espalier_status espalier_preparation_prune(espalier_preparation *preparation, uint8_t *needed,
+                                           uint32_t *values_out);
+
+/* The feature that a value is made of. */
+uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint32_t value);
+
+/* A value, from what its feature is in a row of float32 (narrow) or float64. */
+double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
+                                     double feature, bool narrow);
+
+/* Whether the trainer's pipeline takes a row: OK, or MISSING, INFINITE, CATEGORY and where. */
+espalier_status espalier_preparation_check(const espalier_preparation *preparation,
+                                           const double *row, bool narrow, uint32_t *feature_out);
+
+/*
+ * A feature that brings a value near to `target` in rows of float64, often exactly there; where
+ * several do, `pick` chooses. Behind a function of a mathematical library: NaN, ask for another.
+ */
+double espalier_preparation_invert(const espalier_preparation *preparation, uint32_t value,
+                                   double target, uint32_t pick);
+
+void espalier_preparation_free(espalier_preparation *preparation);
+
+#endif

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What SelectFromModel asks its estimator for: coefficients of a linear model, or the importances
+ * of features, which trees compute from impurities when they are asked. See sklearn_prepare.h.
+ */
+#include "convert/sources/sklearn_prepare.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one tree. */
+typedef struct tree_records {
+    espalier_pickle_view left;
+    espalier_pickle_view right;
+    espalier_pickle_view feature;
+    espalier_pickle_view impurity;
+    espalier_pickle_view weight;
+    uint64_t count;
+} tree_records;
+
+static espalier_status fail_tree(const espalier_sklearn_prepare *prepare,
+                                 const espalier_pickle_value *at)
+{
+    return espalier_sklearn_fail(&prepare->import, at, ESPALIER_ERROR_SOURCE_TREE,
+                                 "the selector's estimator holds something that is no fitted tree "
+                                 "of these columns");
+}
+
+static espalier_status find_records(const espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *estimator, tree_records *records)
+{
+    const espalier_pickle_value *tree = NULL;
+    const espalier_pickle_value *nodes = NULL;
+    espalier_status status =
+        espalier_sklearn_attribute(&prepare->import, estimator, "tree_", true, &tree);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_attribute(&prepare->import, tree, "nodes", true, &nodes);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const espalier_pickle_array *const array = espalier_pickle_get_array(nodes);
+    if (array == NULL || array->data == NULL || array->dtype->field_count == 0 ||
+        !espalier_pickle_view_field(array, "left_child", &records->left) ||
+        !espalier_pickle_view_field(array, "right_child", &records->right) ||
+        !espalier_pickle_view_field(array, "feature", &records->feature) ||
+        !espalier_pickle_view_field(array, "impurity", &records->impurity) ||
+        !espalier_pickle_view_field(array, "weighted_n_node_samples", &records->weight) ||
+        array->element_count == 0) {
+        return fail_tree(prepare, nodes);
+    }
+    records->count = array->element_count;
+    return ESPALIER_OK;
+}
+
+static bool weigh_node(const tree_records *records, int64_t node, double *out)
+{
+    double weight = 0.0;
+    double impurity = 0.0;
+    const bool read =
+        node >= 0 && (uint64_t)node < records->count &&
+        espalier_pickle_view_doubles(&records->weight, (uint64_t)node, 1, &weight) &&
+        espalier_pickle_view_doubles(&records->impurity, (uint64_t)node, 1, &impurity);
+    *out = weight * impurity;
+    return read;
+}
+
+/* scores[count]: by how much the splits of each feature lower the impurity. */
+static espalier_status weigh_tree(const espalier_sklearn_prepare *prepare,
+                                  const espalier_pickle_value *estimator, uint32_t count,
+                                  double *scores, uint64_t *node_count_out)
+{
+    tree_records records;
+    const espalier_status status = find_records(prepare, estimator, &records);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    memset(scores, 0, count * sizeof *scores);
+    *node_count_out = records.count;
+    double root = 0.0;
+    if (!espalier_pickle_view_doubles(&records.weight, 0, 1, &root)) {
+        return fail_tree(prepare, estimator);
+    }
+    for (uint64_t i = 0; i < records.count; i++) {
+        int64_t left = -1;
+        int64_t right = -1;
+        int64_t feature = -1;
+        double own = 0.0;
+        double lower = 0.0;
+        double upper = 0.0;
+        if (!espalier_pickle_view_int64s(&records.left, i, 1, &left)) {
+            return fail_tree(prepare, estimator);
+        }
+        if (left < 0) {
+            continue;
+        }
+        if (!espalier_pickle_view_int64s(&records.right, i, 1, &right) ||
+            !espalier_pickle_view_int64s(&records.feature, i, 1, &feature) || feature < 0 ||
+            feature >= count || !weigh_node(&records, (int64_t)i, &own) ||
+            !weigh_node(&records, left, &lower) || !weigh_node(&records, right, &upper)) {
+            return fail_tree(prepare, estimator);
+        }
+        scores[feature] += own - lower - upper;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        scores[i] /= root;
+    }
+    return ESPALIER_OK;
+}
+
+static void normalise(double *scores, uint32_t count)
+{
+    const double sum = espalier_sklearn_sum_pairwise(scores, count);
+    for (uint32_t i = 0; i < count && sum > 0.0; i++) {
+        scores[i] /= sum;
+    }
+}
+
+/* Trees in a list or an array, as all ensembles keep them. */
+static const espalier_pickle_value *tree_at(const espalier_pickle_value *estimators, uint64_t index)
+{
+    const espalier_pickle_array *const array = espalier_pickle_get_array(estimators);
+    return array != NULL ? espalier_pickle_array_item(array, index)
+                         : espalier_pickle_item(estimators, (size_t)index);
+}
+
+/* The mean of the trees that split at all. In forests each counts the same, in GradientBoosting by
+ * what it lowers. */
+static espalier_status weigh_ensemble(espalier_sklearn_prepare *prepare,
+                                      const espalier_pickle_value *estimator, bool by_tree,
+                                      uint32_t count, double *scores)
+{
+    const espalier_pickle_value *estimators = NULL;
+    void *own = NULL;
+    uint64_t used = 0;
+    espalier_status status =
+        espalier_sklearn_attribute(&prepare->import, estimator, "estimators_", true, &estimators);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &own);
+    }
+    const espalier_pickle_array *const array = espalier_pickle_get_array(estimators);
+    const uint64_t trees =
+        array != NULL ? array->element_count : espalier_pickle_item_count(estimators);
+    for (uint64_t i = 0; i < trees && status == ESPALIER_OK; i++) {
+        double *const one = own;
+        uint64_t nodes = 0;
+        const espalier_pickle_value *const tree = tree_at(estimators, i);
+        status = tree == NULL ? fail_tree(prepare, estimator)
+                              : weigh_tree(prepare, tree, count, one, &nodes);
+        if (status != ESPALIER_OK || nodes < 2) {
+            continue;
+        }
+        if (by_tree) {
+            normalise(one, count);
+        }
+        for (uint32_t k = 0; k < count; k++) {
+            scores[k] += one[k];
+        }
+        used++;
+    }
+    for (uint32_t k = 0; k < count && used > 0; k++) {
+        scores[k] /= (double)used;
+    }
+    normalise(scores, count);
+    free(own);
+    return status;
+}
+
+/* Magnitudes of coefficients; of several rows of them, added up. */
+static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepare,
+                                          const espalier_pickle_value *object,
+                                          const espalier_pickle_value *coefficients, uint32_t count,
+                                          double *scores)
+{
+    const espalier_pickle_array *const array = espalier_pickle_get_array(coefficients);
+    const espalier_pickle_value *order = NULL;
+    int64_t norm = 1;
+    (void)espalier_pickle_attribute(prepare->import.pickle, object, "norm_order", &order, NULL);
+    if (array == NULL || array->dim_count == 0 || array->dim_count > 2 ||
+        array->shape[array->dim_count - 1] != count || count == 0) {
+        return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
+                                     "coef_ has not one number a column");
+    }
+    if (array->dim_count == 2 && order != NULL &&
+        (!espalier_pickle_get_int64(order, &norm) || norm != 1)) {
+        return espalier_sklearn_fail(&prepare->import, order, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "norm_order of a SelectFromModel is not 1");
+    }
+    for (uint64_t i = 0; i < array->element_count; i++) {
+        double number = 0.0;
+        if (!espalier_pickle_array_double(array, i, &number)) {
+            return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
+                                         "coef_ holds no numbers");
+        }
+        scores[i % count] += fabs(number);
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
+                                             const espalier_pickle_value *object,
+                                             const espalier_pickle_value *estimator, uint32_t count,
+                                             double **scores_out)
+{
+    const espalier_pickle_value *coefficients = NULL;
+    void *scores = NULL;
+    uint64_t nodes = 0;
+    const espalier_sklearn_class *const class = espalier_sklearn_class_of(estimator);
+    const bool automatic =
+        !espalier_sklearn_is_set(&prepare->import, object, "importance_getter") ||
+        espalier_sklearn_has_text(prepare, object, "importance_getter", "auto");
+    espalier_status status =
+        espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &scores);
+    *scores_out = scores;
+    (void)espalier_pickle_attribute(prepare->import.pickle, estimator, "coef_", &coefficients,
+                                    NULL);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if (automatic && coefficients != NULL) {
+        return weigh_coefficients(prepare, object, coefficients, count, scores);
+    }
+    if (automatic && class != NULL && class->kind == ESPALIER_SKLEARN_TREE) {
+        status = weigh_tree(prepare, estimator, count, scores, &nodes);
+        if (status == ESPALIER_OK) {
+            normalise(scores, count);
+        }
+        return status;
+    }
+    if (automatic && class != NULL &&
+        (class->kind == ESPALIER_SKLEARN_FOREST || class->kind == ESPALIER_SKLEARN_BOOSTING)) {
+        return weigh_ensemble(prepare, estimator, class->kind == ESPALIER_SKLEARN_FOREST, count,
+                              scores);
+    }
+    const espalier_pickle_name *const name = espalier_pickle_class(estimator);
+    return espalier_sklearn_fail(
+        &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+        "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting "
+        "and linear models are asked, with importance_getter='auto'",
+        name != NULL ? (int)name->name.bytes : 7, name != NULL ? name->name.data : "nothing");
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See sklearn_pipeline.h.
+ */
+#include "convert/sources/sklearn_pipeline.h"
+
+#include "convert/sources/sklearn_compose.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Pipelines and searches at the end of each other; nobody honest goes deeper. */
+#define ENDS_MAX 8u
+
+/* What looking for names may cost, in comparisons. */
+#define WORK_MAX (UINT64_C(1) << 28)
+
+bool espalier_sklearn_is_pipeline(const espalier_pickle_value *value)
+{
+    return espalier_pickle_kind_of(value) == ESPALIER_PICKLE_OBJECT &&
+           espalier_pickle_is(value, "sklearn.pipeline", "Pipeline");
+}
+
+static const espalier_pickle_value *find_steps(const espalier_pickle *pickle,
+                                               const espalier_pickle_value *pipeline)
+{
+    const espalier_pickle_value *steps = NULL;
+    (void)espalier_pickle_attribute(pickle, pipeline, "steps", &steps, NULL);
+    return steps;
+}
+
+/* The last step of a pipeline; of a search, the estimator it found. */
+static const espalier_pickle_value *step_towards_end(const espalier_pickle *pickle,
+                                                     const espalier_pickle_value *pipeline,
+                                                     espalier_source_path *path)
+{
+    const espalier_pickle_value *const steps = find_steps(pickle, pipeline);
+    const size_t count = espalier_pickle_item_count(steps);
+    if (count == 0) {
+        return NULL;
+    }
+    espalier_source_path_attribute(path, "steps");
+    espalier_source_path_item(path, count - 1);
+    espalier_source_path_item(path, 1);
+    const espalier_pickle_value *const last =
+        espalier_pickle_item(espalier_pickle_item(steps, count - 1), 1);
+    return last != NULL ? espalier_sklearn_best_of(pickle, last, path) : NULL;
+}
+
+const espalier_pickle_value *espalier_sklearn_pipeline_end(const espalier_pickle *pickle,
+                                                           const espalier_pickle_value *value,
+                                                           espalier_source_path *path)
+{
+    for (uint32_t i = 0; i < ENDS_MAX && espalier_sklearn_is_pipeline(value); i++) {
+        value = step_towards_end(pickle, value, path);
+    }
+    return espalier_sklearn_is_pipeline(value) ? NULL : value;
+}
+
+/* ---- the preparation ------------------------------------------------------------------------ */
+
+/* All features of the caller as they come. */
+static espalier_status begin_table(espalier_sklearn_prepare *prepare, uint32_t width,
+                                   espalier_sklearn_table *table)
+{
+    espalier_status status = ESPALIER_OK;
+    table->narrow = ESPALIER_SKLEARN_FLOAT32;
+    table->wide = ESPALIER_SKLEARN_FLOAT64;
+    prepare->preparation->feature_count = width;
+    prepare->preparation->value_count = width;
+    for (uint32_t i = 0; i < width && status == ESPALIER_OK; i++) {
+        status = espalier_sklearn_table_add(prepare, table, i);
+    }
+    return status;
+}
+
+/* All steps of one pipeline but the last; *table is replaced by what they make of it. */
+static espalier_status apply_steps(espalier_sklearn_prepare *prepare,
+                                   const espalier_pickle_value *pipeline,
+                                   espalier_sklearn_table *table)
+{
+    const espalier_pickle_value *const steps = find_steps(prepare->import.pickle, pipeline);
+    const size_t count = espalier_pickle_item_count(steps);
+    const size_t path_bytes = prepare->import.path.bytes;
+    espalier_status status = ESPALIER_OK;
+    for (size_t i = 0; i + 1 < count && status == ESPALIER_OK; i++) {
+        espalier_sklearn_table made = {0};
+        espalier_source_path_attribute(&prepare->import.path, "steps");
+        espalier_source_path_item(&prepare->import.path, i);
+        espalier_source_path_item(&prepare->import.path, 1);
+        status = espalier_sklearn_apply_transformer(
+            prepare, espalier_pickle_item(espalier_pickle_item(steps, i), 1), table, &made);
+        if (status == ESPALIER_OK) {
+            espalier_sklearn_table_free(table);
+            *table = made;
+            espalier_source_path_cut(&prepare->import.path, path_bytes);
+        } else {
+            espalier_sklearn_table_free(&made);
+        }
+    }
+    return status;
+}
+
+/* The pipelines at the end of each other. */
+static espalier_status apply_all(espalier_sklearn_prepare *prepare,
+                                 const espalier_pickle_value *pipeline,
+                                 espalier_sklearn_table *table)
+{
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0;
+         i < ENDS_MAX && espalier_sklearn_is_pipeline(pipeline) && status == ESPALIER_OK; i++) {
+        status = apply_steps(prepare, pipeline, table);
+        pipeline = status == ESPALIER_OK
+                       ? step_towards_end(prepare->import.pickle, pipeline, &prepare->import.path)
+                       : NULL;
+    }
+    return status;
+}
+
+/* What the model itself does with sparse columns. */
+static espalier_status settle_sparse(espalier_sklearn_prepare *prepare,
+                                     const espalier_pickle_value *end,
+                                     espalier_sklearn_table *table)
+{
+    /* XGBoost takes for missing what a sparse matrix leaves out. */
+    static const double numbers[2] = {(double)NAN, 0.0};
+    const espalier_sklearn_class *const class = espalier_sklearn_class_of(end);
+    const espalier_pickle_name *const name = espalier_pickle_class(end);
+    espalier_status status = ESPALIER_OK;
+    if (!table->sparse) {
+        return status;
+    }
+    if (class != NULL && class->kind == ESPALIER_SKLEARN_HISTOGRAM) {
+        return espalier_sklearn_fail(&prepare->import, end, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "%s refuses the sparse columns of this pipeline", class->name);
+    }
+    const bool zero_is_missing =
+        name != NULL && name->module.bytes >= 8 && memcmp(name->module.data, "xgboost.", 8) == 0;
+    for (uint32_t i = 0; zero_is_missing && i < table->count && status == ESPALIER_OK; i++) {
+        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_FILL, 0, numbers, 2, 0,
+                                          &table->values[i]);
+    }
+    return status;
+}
+
+/* The rows that the model itself refuses, by what was prepared; it knows no missing values in
+ * sparse columns, but for isolation forests, which look at nothing. */
+static espalier_status refuse_as_model(espalier_sklearn_prepare *prepare,
+                                       const espalier_pickle_value *end,
+                                       const espalier_sklearn_table *table)
+{
+    const espalier_forest *const forest = prepare->import.forest;
+    const espalier_sklearn_class *const class = espalier_sklearn_class_of(end);
+    const bool strict = table->sparse && class != NULL && class->kind != ESPALIER_SKLEARN_ISOLATION;
+    return espalier_sklearn_refuse_values(prepare, table, !forest->missing_allowed || strict,
+                                          !forest->infinite_allowed,
+                                          forest->input == ESPALIER_FOREST_INPUT_FLOAT32
+                                              ? ESPALIER_SKLEARN_ROUNDS
+                                              : 0);
+}
+
+/* Nodes test what the last step gave; operations that do nothing for them, and cannot refuse a
+ * row, go. */
+static espalier_status join_forest(espalier_sklearn_prepare *prepare,
+                                   const espalier_sklearn_table *table)
+{
+    espalier_forest *const forest = prepare->import.forest;
+    const uint32_t value_count = prepare->preparation->value_count;
+    void *needed = NULL;
+    void *numbers = NULL;
+    espalier_status status = espalier_sklearn_allocate(&prepare->import, value_count, 1, &needed);
+    if (status == ESPALIER_OK) {
+        status =
+            espalier_sklearn_allocate(&prepare->import, value_count, sizeof(uint32_t), &numbers);
+    }
+    if (status == ESPALIER_OK) {
+        uint8_t *const marks = needed;
+        for (uint64_t i = 0; i < forest->node_count; i++) {
+            if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+                forest->feature[i] = table->values[forest->feature[i]];
+                marks[forest->feature[i]] = 1;
+            }
+        }
+        status = espalier_preparation_prune(prepare->preparation, marks, numbers);
+        if (status != ESPALIER_OK) {
+            status = espalier_sklearn_fail(&prepare->import, NULL, status,
+                                           "no memory for the pipeline's operations");
+        }
+    }
+    for (uint64_t i = 0; i < forest->node_count && status == ESPALIER_OK; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            forest->feature[i] = ((const uint32_t *)numbers)[forest->feature[i]];
+        }
+    }
+    free(needed);
+    free(numbers);
+    return status;
+}
+
+/* The model's own features are the last step's columns; the file has the caller's. */
+static espalier_status name_features(espalier_sklearn_prepare *prepare, uint32_t width)
+{
+    espalier_sklearn_import *const import = &prepare->import;
+    espalier_forest *const forest = import->forest;
+    for (uint32_t i = 0; forest->feature_names != NULL && i < forest->feature_count; i++) {
+        free(forest->feature_names[i]);
+    }
+    free(forest->feature_names);
+    forest->feature_names = NULL;
+    forest->feature_count = width;
+    const espalier_pickle_array *const array =
+        prepare->names != NULL ? espalier_pickle_get_array(prepare->names) : NULL;
+    if (array == NULL || array->dim_count != 1 || array->element_count != width) {
+        return ESPALIER_OK;
+    }
+    void *names = NULL;
+    espalier_status status =
+        espalier_sklearn_allocate(import, width, sizeof *forest->feature_names, &names);
+    forest->feature_names = names;
+    for (uint32_t i = 0; i < width && status == ESPALIER_OK; i++) {
+        size_t bytes = 0;
+        status = espalier_sklearn_text(import, prepare->names, array, i, "feature name",
+                                       &forest->feature_names[i], &bytes);
+        if (status == ESPALIER_OK && memchr(forest->feature_names[i], '\0', bytes) != NULL) {
+            status =
+                espalier_sklearn_fail(import, prepare->names, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      "feature name %" PRIu32 " holds a NUL", i);
+        }
+    }
+    return status;
+}
+
+static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
+                                      const espalier_pickle_value *pipeline)
+{
+    espalier_sklearn_import *const import = &prepare->import;
+    espalier_forest *const forest = import->forest;
+    espalier_source_path *const path = calloc(1, sizeof *path);
+    espalier_sklearn_table table = {0};
+    if (forest->set_count > 0 || forest->codes != NULL) {
+        free(path);
+        return espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a Pipeline whose model splits on categories is not converted "
+                                     "yet; its last step alone is, for rows prepared elsewhere");
+    }
+    if (path == NULL) {
+        return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
+    }
+    const espalier_pickle_value *const end =
+        espalier_sklearn_pipeline_end(import->pickle, pipeline, path);
+    free(path);
+    const uint32_t found =
+        espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
+    const uint32_t width = found != 0 ? found : forest->feature_count;
+    espalier_status status = begin_table(prepare, width, &table);
+    if (status == ESPALIER_OK) {
+        status = apply_all(prepare, pipeline, &table);
+    }
+    if (status == ESPALIER_OK && table.count != forest->feature_count) {
+        status = espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_TREE,
+                                       "the steps give %" PRIu32 " features, and the model was "
+                                       "trained on %" PRIu32,
+                                       table.count, forest->feature_count);
+    }
+    if (status == ESPALIER_OK) {
+        status = settle_sparse(prepare, end, &table);
+    }
+    if (status == ESPALIER_OK) {
+        status = refuse_as_model(prepare, end, &table);
+    }
+    if (status == ESPALIER_OK) {
+        status = join_forest(prepare, &table);
+    }
+    if (status == ESPALIER_OK) {
+        status = name_features(prepare, width);
+    }
+    espalier_sklearn_table_free(&table);
+    return status;
+}
+
+espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, const char *source,
+                                                const char *path,
+                                                const espalier_pickle_value *pipeline,
+                                                uint64_t memory_bytes_max, espalier_forest *forest,
+                                                espalier_error *error_out)
+{
+    espalier_sklearn_prepare *const prepare = calloc(1, sizeof *prepare);
+    espalier_preparation *const preparation = calloc(1, sizeof *preparation);
+    if (prepare == NULL || preparation == NULL) {
+        free(prepare);
+        free(preparation);
+        return ESPALIER_ERROR_MEMORY;
+    }
+    /* A forest owns what it points to, also when reading fails. */
+    forest->preparation = preparation;
+    prepare->preparation = preparation;
+    prepare->work_left = WORK_MAX;
+    prepare->import = (espalier_sklearn_import){.pickle = pickle,
+                                                .source = source,
+                                                .error = error_out,
+                                                .forest = forest,
+                                                .estimator = pipeline,
+                                                .memory_bytes_max = memory_bytes_max,
+                                                .memory_left = memory_bytes_max};
+    (void)snprintf(prepare->import.path.text, sizeof prepare->import.path.text, "%s", path);
+    prepare->import.path.bytes = strlen(prepare->import.path.text);
+    espalier_status status = prepare_forest(prepare, pipeline);
+    if (status == ESPALIER_OK && preparation->operation_count == 0) {
+        /* A pipeline that passes on what it gets refuses nothing either: as if it were not there,
+         * which the checks of every model rule out. */
+        espalier_preparation_free(preparation);
+        free(preparation);
+        forest->preparation = NULL;
+    }
+    free(prepare);
+    return status;
+}

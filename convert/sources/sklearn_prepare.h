@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What the files share that read scikit-learn's transformers: the table of numbers that a pipeline
+ * passes on, as values of a preparation, and helpers to add operations to it. What each version
+ * computes is in docs/semantics.md. Included by sklearn*.c alone.
+ */
+#ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_PREPARE_H
+#define ESPALIER_CONVERT_SOURCES_SKLEARN_PREPARE_H
+
+#include "convert/preparation.h"
+#include "convert/sources/sklearn_internal.h"
+
+/* The NumPy type of a table of numbers. */
+typedef enum espalier_sklearn_dtype {
+    ESPALIER_SKLEARN_BOOL = 0,
+    ESPALIER_SKLEARN_FLOAT32 = 1,
+    ESPALIER_SKLEARN_FLOAT64 = 2,
+    ESPALIER_SKLEARN_INTEGER = 3
+} espalier_sklearn_dtype;
+
+/* The table that a transformer gets or gives: a value a column, and its type in a pipeline that
+ * began with rows of float32, of float64. */
+typedef struct espalier_sklearn_table {
+    uint32_t *values;
+    uint32_t count;
+    uint32_t room;
+    espalier_sklearn_dtype narrow;
+    espalier_sklearn_dtype wide;
+    bool sparse;
+} espalier_sklearn_table;
+
+/* One preparation being read; `import` names places and holds the limits of memory. */
+typedef struct espalier_sklearn_prepare {
+    espalier_sklearn_import import;
+    espalier_preparation *preparation;
+    const espalier_pickle_value *names; /* the feature names at fit, an array; or NULL */
+    espalier_sklearn_version version;   /* of the transformer that is being read */
+    uint64_t work_left;                 /* what may still be compared while looking for names */
+} espalier_sklearn_prepare;
+
+/* Reads a fitted transformer: *out, zeroed before, becomes what it makes of *in. */
+typedef espalier_status espalier_sklearn_apply(espalier_sklearn_prepare *prepare,
+                                               const espalier_pickle_value *object,
+                                               const espalier_sklearn_table *in,
+                                               espalier_sklearn_table *out);
+
+espalier_sklearn_apply espalier_sklearn_apply_standard;   /* StandardScaler */
+espalier_sklearn_apply espalier_sklearn_apply_range;      /* MinMaxScaler */
+espalier_sklearn_apply espalier_sklearn_apply_magnitude;  /* MaxAbsScaler */
+espalier_sklearn_apply espalier_sklearn_apply_robust;     /* RobustScaler */
+espalier_sklearn_apply espalier_sklearn_apply_binarizer;  /* Binarizer */
+espalier_sklearn_apply espalier_sklearn_apply_function;   /* FunctionTransformer */
+espalier_sklearn_apply espalier_sklearn_apply_imputer;    /* SimpleImputer */
+espalier_sklearn_apply espalier_sklearn_apply_indicator;  /* MissingIndicator */
+espalier_sklearn_apply espalier_sklearn_apply_ordinal;    /* OrdinalEncoder */
+espalier_sklearn_apply espalier_sklearn_apply_one_hot;    /* OneHotEncoder */
+espalier_sklearn_apply espalier_sklearn_apply_bins;       /* KBinsDiscretizer */
+espalier_sklearn_apply espalier_sklearn_apply_variance;   /* VarianceThreshold */
+espalier_sklearn_apply espalier_sklearn_apply_scores;     /* SelectKBest, SelectPercentile, .. */
+espalier_sklearn_apply espalier_sklearn_apply_support;    /* RFE, RFECV, Sequential.. */
+espalier_sklearn_apply espalier_sklearn_apply_importance; /* SelectFromModel */
+
+/* Charges work that grows faster than the file. Status: SOURCE_LIMIT, reported. */
+espalier_status espalier_sklearn_spend(espalier_sklearn_prepare *prepare, uint64_t work);
+
+/* ---- tables ---- */
+
+/* Appends a column. Status: MEMORY, reported. */
+espalier_status espalier_sklearn_table_add(espalier_sklearn_prepare *prepare,
+                                           espalier_sklearn_table *table, uint32_t value);
+void espalier_sklearn_table_free(espalier_sklearn_table *table);
+
+/* The type of both together, as NumPy promotes them. */
+espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b);
+
+/* As check_array with FLOAT_DTYPES leaves it: float32 stays, all others become float64. */
+espalier_sklearn_dtype espalier_sklearn_as_float(espalier_sklearn_dtype dtype);
+
+/* The flags that round where the table's numbers are float32. */
+uint32_t espalier_sklearn_rounding(const espalier_sklearn_table *table);
+
+/* ---- operations ---- */
+
+/* *value becomes what `operation` with `count` numbers, rounded as `number_flags` say, makes of it.
+ * Status: LIMIT, MEMORY, reported. */
+espalier_status espalier_sklearn_operate(espalier_sklearn_prepare *prepare, uint32_t operation,
+                                         uint32_t flags, const double *numbers, uint32_t count,
+                                         uint32_t number_flags, uint32_t *value);
+
+/* All columns of a table are refused where they are NaN, infinite. */
+espalier_status espalier_sklearn_refuse_values(espalier_sklearn_prepare *prepare,
+                                               const espalier_sklearn_table *table, bool missing,
+                                               bool infinite, uint32_t rounding);
+
+/* ---- attributes ---- */
+
+/*
+ * A one-dimensional array of numbers, or a scalar, as malloc'ed float64: None and absent give NULL,
+ * or are refused if `required`. count: how many there must be; 0: any. Status as reported.
+ */
+espalier_status espalier_sklearn_numbers(espalier_sklearn_prepare *prepare,
+                                         const espalier_pickle_value *object, const char *name,
+                                         bool required, uint32_t *count, double **numbers_out);
+
+/* A boolean attribute, or `absent` where there is none. */
+espalier_status espalier_sklearn_flag(espalier_sklearn_prepare *prepare,
+                                      const espalier_pickle_value *object, const char *name,
+                                      bool absent, bool *flag_out);
+
+/* Whether a text attribute has this value. */
+bool espalier_sklearn_has_text(const espalier_sklearn_prepare *prepare,
+                               const espalier_pickle_value *object, const char *name,
+                               const char *text);
+
+/* A `dtype` attribute: a NumPy class, a dtype, or text; None or absent: *dtype is left. */
+espalier_status espalier_sklearn_read_dtype(espalier_sklearn_prepare *prepare,
+                                            const espalier_pickle_value *object, const char *name,
+                                            espalier_sklearn_dtype *dtype);
+
+/*
+ * What SelectFromModel `object` asks `estimator` for: malloc'ed numbers, one a column, freed by the
+ * caller also after a failure.
+ */
+espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
+                                             const espalier_pickle_value *object,
+                                             const espalier_pickle_value *estimator, uint32_t count,
+                                             double **scores_out);
+
+#define ESPALIER_SKLEARN_ROUNDS (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
+
+#endif

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trains the fixtures of pipelines of one scikit-learn version: train_pipelines.py FIXTURES_DIR
+MANIFEST_PART.
+
+Runs inside the environment that make_fixtures.py prepared (Python 3.7 or newer, with pandas). Every
+seed is fixed. Must never compute an expected answer by itself: everything expected is what the
+trainer returned.
+"""
+import os
+import sys
+
+import joblib
+import numpy as np
+import pandas
+import sklearn
+
+from fixture_set import FixtureSet, write_npy
+from prove_pipelines import NAMES, VERSION, WIDTH, answers, chain, make_data
+
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.ensemble import (GradientBoostingRegressor, HistGradientBoostingClassifier,
+                              RandomForestClassifier)
+from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
+from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, MaxAbsScaler,
+                                   MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler,
+                                   StandardScaler)
+from sklearn.tree import DecisionTreeClassifier
+
+ROWS = 10
+
+
+class PipelineSet(FixtureSet):
+    """Rows of both widths have answers of their own: scalers compute in the rows' type."""
+
+    def case(self, stem, model, rows, as_rows, dtype):
+        parts = ["%s.rows%d.npy" % (stem, 8 * np.dtype(dtype).itemsize)]
+        write_npy(self.path(parts[0]), rows.astype(dtype))
+        for kind, (array, linked) in sorted(answers(model, as_rows(rows.astype(dtype))).items()):
+            name = "%s.%s%d.npy" % (stem, kind, 8 * np.dtype(dtype).itemsize)
+            write_npy(self.path(name), array)
+            parts.append("%s%s=%s" % (kind, "~" if linked else "", name))
+        return " ".join(parts)
+
+    def model(self, stem, model, rows, purpose, named=False, refused=()):
+        """refused: (word for the file, column, value, words of the refusal)."""
+        as_rows = (lambda given: pandas.DataFrame(given, columns=NAMES)) if named else np.asarray
+        self.dump(stem + ".joblib", model, compress=3)
+        cases = [self.case(stem, model, rows, as_rows, dtype) for dtype in (np.float64, np.float32)]
+        for word, column, value, words in refused:
+            bad = rows[:2].copy()
+            bad[1, column] = value
+            try:
+                model.predict(as_rows(bad))
+            except ValueError:
+                write_npy(self.path("%s.%s.npy" % (stem, word)), bad)
+                cases.append("%s.%s.npy !%s" % (stem, word, words))
+            else:
+                raise AssertionError("%s takes %s" % (stem, word))
+        self.line(stem + ".joblib", type(model).__name__, purpose, "; ".join(cases))
+
+
+def small_tree():
+    return DecisionTreeClassifier(max_depth=5, random_state=0)
+
+
+def add_models(out):
+    rng = np.random.RandomState(5)
+    full, target = make_data(rng, False)
+    gaps, _ = make_data(np.random.RandomState(5), True)
+    labels = np.digitize(target, [0.0, 1.0])
+    rows, missing = full[:ROWS], gaps[:ROWS]
+    sparse = "sparse_output" if VERSION >= (1, 2) else "sparse"
+    infinite = ("infinite", 1, np.inf, "inf row")
+
+    out.model("scaled", chain(StandardScaler(), RandomForestClassifier(
+        3, max_depth=4, random_state=0)).fit(full, labels), rows, "StandardScaler and a forest",
+              refused=[infinite] + [("nan", 0, np.nan, "nan|missing row")] * (VERSION < (1, 4)))
+    out.model("imputed", GridSearchCV(chain(SimpleImputer(strategy="median", add_indicator=True),
+                                            RobustScaler(), small_tree()), {}, cv=2).fit(
+        gaps, labels), missing, "a search over imputing and scaling", refused=[infinite])
+    out.model("kept", chain(VarianceThreshold(), MinMaxScaler(), HistGradientBoostingClassifier(
+        max_iter=2, max_leaf_nodes=6, random_state=1)).fit(gaps, labels > 0), missing,
+              "missing values as far as the model", refused=[infinite])
+    out.model("columns", chain(ColumnTransformer([
+        ("numbers", chain(SimpleImputer(), StandardScaler()), ["u", "v", "w"]),
+        ("codes", OneHotEncoder(**{sparse: False}), ["a", "c"]),
+        ("order", OrdinalEncoder(dtype=np.float32), slice("b", "b"))], remainder="passthrough"),
+                               small_tree()).fit(pandas.DataFrame(full, columns=NAMES), labels),
+              rows, "columns by name, two encoders, a remainder", True,
+              [("unknown", 5, 17.0, "categories row")])
+    out.model("sparse", chain(ColumnTransformer([
+        ("codes", OneHotEncoder(handle_unknown="ignore"), [5, 6, 7]),
+        ("rest", MaxAbsScaler(), slice(0, 2))]), StandardScaler(with_mean=False), small_tree()).fit(
+            full, labels), rows, "sparse columns")
+    out.model("union", chain(FeatureUnion([
+        ("bins", KBinsDiscretizer(4, encode="onehot-dense", strategy="uniform")),
+        ("signs", Binarizer(threshold=0.5)), ("magnitudes", FunctionTransformer(np.abs))],
+                                          transformer_weights={"magnitudes": 0.3}),
+                             GradientBoostingRegressor(n_estimators=3, random_state=0)).fit(
+                                 full, target), rows, "a union of bins, signs and magnitudes")
+    out.model("chosen", chain(SelectKBest(k=6), SelectFromModel(small_tree(), threshold="0.5*mean"),
+                              small_tree()).fit(full, labels), rows, "selectors")
+    out.model("marked", chain(MissingIndicator(), small_tree()).fit(gaps, labels), missing,
+              "what is missing alone", refused=[("new", 6, np.nan, "nan|missing row")])
+    if VERSION >= (1, 1):
+        out.model("rare", chain(ColumnTransformer([
+            ("rare", OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist",
+                                   drop="first"), [5, 6])]), small_tree()).fit(full, labels),
+                  np.vstack([rows, full[full[:, 5] > 2][:3]]), "rare categories")
+
+
+def add_refused(out):
+    full, target = make_data(np.random.RandomState(5), False)
+    out.dump("refused_PCA.joblib", chain(PCA(2), small_tree()).fit(full, target > 0), compress=3)
+    out.line("refused_PCA.joblib", "Pipeline", "a step that is not converted",
+             refused="PCA is not converted")
+    text = np.array(["a", "b", "c"], dtype=object)[np.arange(220) % 3].reshape(-1, 1)
+    out.dump("refused_text.joblib", chain(OneHotEncoder(), small_tree()).fit(text, target > 0),
+             compress=3)
+    out.line("refused_text.joblib", "Pipeline", "categories of text", refused="categories of text")
+
+
+def main():
+    root, manifest = sys.argv[1:3]
+    out = PipelineSet(root, "pipelines-" + sklearn.__version__)
+    add_models(out)
+    add_refused(out)
+    out.write_manifest(manifest)
+    print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
+        sklearn.__version__, np.__version__, joblib.__version__,
+        ".".join(map(str, sys.version_info[:3])), len(out.lines)))
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    main()
