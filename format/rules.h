@@ -148,7 +148,8 @@ enum {
     RULE_SET_PLACE = 300,
     RULE_SET_LIST = 301,
     RULE_SETS_BYTES = 302,
-    RULE_NODE_BIT = 303
+    RULE_NODE_BIT = 303,
+    RULE_STAGE_GATHERED = 340
 };
 
 #endif
