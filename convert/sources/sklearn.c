@@ -28,6 +28,17 @@ static const kind_facts kinds[] = {
                                     "_predictors"},
     [ESPALIER_SKLEARN_ISOLATION] = {{"sklearn.ensemble._iforest", "sklearn.ensemble.iforest"},
                                     "estimators_"},
+    [ESPALIER_SKLEARN_BAGGING] = {{"sklearn.ensemble._bagging", "sklearn.ensemble.bagging"},
+                                  "estimators_"},
+    [ESPALIER_SKLEARN_ADABOOST] = {{"sklearn.ensemble._weight_boosting",
+                                    "sklearn.ensemble.weight_boosting"},
+                                   "estimators_"},
+    [ESPALIER_SKLEARN_VOTING] = {{"sklearn.ensemble._voting", "sklearn.ensemble.voting"},
+                                 "estimators_"},
+    [ESPALIER_SKLEARN_CALIBRATED] = {{"sklearn.calibration", ""}, "calibrated_classifiers_"},
+    [ESPALIER_SKLEARN_MULTI_OUTPUT] = {{"sklearn.multioutput", ""}, "estimators_"},
+    [ESPALIER_SKLEARN_ONE_VS_REST] = {{"sklearn.multiclass", ""}, "estimators_"},
+    [ESPALIER_SKLEARN_TRANSFORMED] = {{"sklearn.compose._target", ""}, "regressor_"},
 };
 
 static const espalier_sklearn_class classes[] = {
@@ -44,12 +55,24 @@ static const espalier_sklearn_class classes[] = {
     {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
     {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
     {"IsolationForest", ESPALIER_SKLEARN_ISOLATION, false, true},
+    {"BaggingClassifier", ESPALIER_SKLEARN_BAGGING, true, false},
+    {"BaggingRegressor", ESPALIER_SKLEARN_BAGGING, false, false},
+    {"AdaBoostClassifier", ESPALIER_SKLEARN_ADABOOST, true, false},
+    {"AdaBoostRegressor", ESPALIER_SKLEARN_ADABOOST, false, false},
+    {"VotingClassifier", ESPALIER_SKLEARN_VOTING, true, false},
+    {"VotingRegressor", ESPALIER_SKLEARN_VOTING, false, false},
+    {"CalibratedClassifierCV", ESPALIER_SKLEARN_CALIBRATED, true, false},
+    {"MultiOutputClassifier", ESPALIER_SKLEARN_MULTI_OUTPUT, true, false},
+    {"MultiOutputRegressor", ESPALIER_SKLEARN_MULTI_OUTPUT, false, false},
+    {"OneVsRestClassifier", ESPALIER_SKLEARN_ONE_VS_REST, true, false},
+    {"TransformedTargetRegressor", ESPALIER_SKLEARN_TRANSFORMED, false, false},
 };
 
-#define CONVERTED_CLASSES                                                        \
-    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and "   \
-    "HistGradientBoosting classifiers and regressors, IsolationForest, and the " \
-    "estimators of XGBoost and LightGBM are"
+#define CONVERTED_CLASSES                                                      \
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and " \
+    "HistGradientBoosting classifiers and regressors, IsolationForest, the "   \
+    "estimators of XGBoost and LightGBM, and Bagging, AdaBoost, Voting, "      \
+    "CalibratedClassifierCV, MultiOutput, OneVsRest and TransformedTarget of them are"
 
 /* Searches inside each other; nobody honest goes deeper. */
 #define SEARCHES_MAX 8u
@@ -180,22 +203,33 @@ static void explain_pipeline(const espalier_pickle *pickle, const espalier_pickl
     }
 }
 
+/* What answers for another estimator and adds nothing; the attribute that holds that, or NULL. */
+static const char *find_frozen(const espalier_pickle_value *value)
+{
+    return espalier_pickle_is(value, "sklearn.frozen._frozen", "FrozenEstimator") ? "estimator"
+                                                                                  : NULL;
+}
+
 static bool is_search(const espalier_pickle_value *value)
 {
     const espalier_pickle_name *const name = espalier_pickle_class(value);
     return name != NULL && starts_with(name->module, "sklearn.model_selection._search");
 }
 
-/* Searches predict with their best estimator and add nothing to it. */
+/* Searches predict with their best estimator and add nothing to it, nor does a frozen one. */
 const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path)
 {
     const espalier_pickle_value *best = value;
     const size_t path_bytes = path->bytes;
-    for (uint32_t i = 0; i < SEARCHES_MAX && best != NULL && is_search(best); i++) {
-        best = peek_attribute(pickle, best, "best_estimator_");
-        espalier_source_path_attribute(path, "best_estimator_");
+    for (uint32_t i = 0; i < SEARCHES_MAX && best != NULL; i++) {
+        const char *const name = is_search(best) ? "best_estimator_" : find_frozen(best);
+        if (name == NULL) {
+            break;
+        }
+        best = peek_attribute(pickle, best, name);
+        espalier_source_path_attribute(path, name);
     }
     if (best != NULL && best != value &&
         espalier_sklearn_classify(pickle, best) == ESPALIER_SOURCE_SUPPORTED) {
