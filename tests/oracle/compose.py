@@ -26,7 +26,7 @@ from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC6
                            STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
                            TWO_CLASSES, UINT, VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column,
                            Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
-                           Proof, Stage, Step, Tree, level_blocks, stage_constants, stage_inputs,
+                           Proof, Stage, Step, Tree, level_blocks, stage_constants,
                            stage_outputs, stage_reads, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
