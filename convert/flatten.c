@@ -250,10 +250,9 @@ void espalier_flat_free(espalier_flat *flat)
 {
     free(flat->parts);
     espalier_flat_bytes *const sections[] = {
-        &flat->steps, &flat->stages,    &flat->outputs,       &flat->columns,
-        &flat->trees, &flat->constants, &flat->feature_names, &flat->class_labels,
-        &flat->nodes, &flat->leaves,    &flat->cuts,          &flat->node_numbers,
-        &flat->sets,
+        &flat->steps,     &flat->stages,        &flat->outputs,      &flat->columns, &flat->trees,
+        &flat->constants, &flat->feature_names, &flat->class_labels, &flat->nodes,   &flat->leaves,
+        &flat->cuts,      &flat->node_numbers,  &flat->sets,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);

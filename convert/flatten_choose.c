@@ -31,7 +31,10 @@ typedef struct forest_shape {
 
 static forest_shape measure_shape(const espalier_forest *forest)
 {
-    forest_shape shape = {.columns_byte = UINT64_MAX, .columns_short = UINT64_MAX, .leaf_bytes = 1, .has_sets = forest->set_count > 0};
+    forest_shape shape = {.columns_byte = UINT64_MAX,
+                          .columns_short = UINT64_MAX,
+                          .leaf_bytes = 1,
+                          .has_sets = forest->set_count > 0};
     for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
         const espalier_forest_part part = espalier_forest_part_at(forest, i);
         const bool narrow = part.accumulator == ESPALIER_FOREST_SUM_FLOAT32;
