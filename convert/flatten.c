@@ -55,32 +55,43 @@ uint32_t espalier_flatten_number(const espalier_flattening *work, uint64_t index
 
 static uint64_t count_value_bytes(const espalier_flattening *work)
 {
-    return work->flat->part.accumulator == ESPALIER_ACCUMULATOR_FLOAT32 ? sizeof(float)
-                                                                        : sizeof(double);
+    return work->part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 ? sizeof(float) : sizeof(double);
 }
 
+/* The table goes behind those of the parts before. */
 espalier_status espalier_flatten_make_leaves(espalier_flattening *work, uint64_t row_count)
 {
-    const uint64_t row_bytes = work->forest->leaf_width * count_value_bytes(work);
-    if (row_count > ESPALIER_LIMIT_FILE_BYTES / row_bytes) {
+    espalier_flat_bytes *const leaves = &work->flat->leaves;
+    const uint64_t row_bytes = work->part->leaf_width * count_value_bytes(work);
+    const uint64_t offset = (leaves->bytes + ESPALIER_ALIGNMENT_MIN - 1) / ESPALIER_ALIGNMENT_MIN *
+                            ESPALIER_ALIGNMENT_MIN;
+    if (row_count > (ESPALIER_LIMIT_FILE_BYTES - offset) / row_bytes) {
         return espalier_flatten_fail_limit(work, "leaf rows", row_count,
                                            ESPALIER_LIMIT_FILE_BYTES / row_bytes);
     }
-    work->flat->part.leaf_count = (uint32_t)row_count;
-    return espalier_flatten_table(&work->flat->leaves, row_count, (size_t)row_bytes) != NULL
-               ? ESPALIER_OK
-               : espalier_flatten_fail_memory(work, "leaves");
+    const uint64_t bytes = offset + row_count * row_bytes;
+    uint8_t *const data = realloc(leaves->data, (size_t)bytes);
+    if (data == NULL) {
+        return espalier_flatten_fail_memory(work, "leaves");
+    }
+    memset(data + leaves->bytes, 0, (size_t)(bytes - leaves->bytes));
+    *leaves = (espalier_flat_bytes){data, bytes};
+    work->leaves = (double *)(void *)(data + offset);
+    work->part->leaf_offset = offset;
+    work->part->leaf_count = (uint32_t)row_count;
+    return ESPALIER_OK;
 }
 
 void espalier_flatten_store_leaf(const espalier_flattening *work, uint64_t to, uint64_t from)
 {
-    const size_t width = work->forest->leaf_width;
-    const double *const values = work->forest->leaf_values + from * width;
+    const size_t width = work->part->leaf_width;
+    const double *const values =
+        work->forest->leaf_values + work->source_part.first_value + from * width;
     if (count_value_bytes(work) == sizeof *values) {
-        memcpy((double *)work->flat->leaves.data + to * width, values, width * sizeof *values);
+        memcpy(work->leaves + to * width, values, width * sizeof *values);
         return;
     }
-    float *const row = (float *)work->flat->leaves.data + to * width;
+    float *const row = (float *)(void *)work->leaves + to * width;
     for (size_t i = 0; i < width; i++) {
         row[i] = (float)values[i];
     }
@@ -134,10 +145,63 @@ static espalier_status make_names(espalier_flattening *work)
                : status;
 }
 
-static espalier_status place_trees(espalier_flattening *work)
+/* Bytes of nodes, and numbers, of a part. */
+static uint64_t count_part_bytes(const espalier_flat *flat, const espalier_file_part *part,
+                                 uint64_t *numbers_out)
 {
-    return work->flat->part.layout == ESPALIER_FILE_WALK ? espalier_flatten_walk(work)
-                                                         : espalier_flatten_mask(work);
+    const espalier_file_tree *const trees = flat->trees.data;
+    uint64_t bytes = 0;
+    *numbers_out = 0;
+    for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
+        bytes += (uint64_t)trees[i].node_count * part->node_bytes;
+        *numbers_out +=
+            part->layout == ESPALIER_FILE_WALK ? trees[i].node_count : trees[i].leaf_count;
+    }
+    return bytes;
+}
+
+/* NODES and NODE_NUMBERS of all parts, zeroed. */
+static espalier_status make_nodes(espalier_flattening *work)
+{
+    espalier_flat *const flat = work->flat;
+    uint64_t bytes = 0;
+    uint64_t numbers = 0;
+    for (uint32_t i = 0; i < flat->part_count; i++) {
+        uint64_t count = 0;
+        bytes += count_part_bytes(flat, &flat->parts[i], &count);
+        numbers += count * flat->model.number_bytes;
+    }
+    if (bytes > ESPALIER_LIMIT_FILE_BYTES || numbers > ESPALIER_LIMIT_FILE_BYTES) {
+        return espalier_flatten_fail_limit(work, "bytes of nodes", bytes,
+                                           ESPALIER_LIMIT_FILE_BYTES);
+    }
+    return espalier_flatten_table(&flat->nodes, bytes, 1) == NULL ||
+                   (numbers > 0 && espalier_flatten_table(&flat->node_numbers, numbers, 1) == NULL)
+               ? espalier_flatten_fail_memory(work, "nodes")
+               : ESPALIER_OK;
+}
+
+static espalier_status place_parts(espalier_flattening *work)
+{
+    espalier_flat *const flat = work->flat;
+    uint64_t node_byte = 0;
+    uint64_t number_byte = 0;
+    espalier_status status = make_nodes(work);
+    for (uint32_t i = 0; i < flat->part_count && status == ESPALIER_OK; i++) {
+        uint64_t numbers = 0;
+        const uint64_t bytes = count_part_bytes(flat, &flat->parts[i], &numbers);
+        work->source_part = espalier_forest_part_at(work->forest, i);
+        work->part = &flat->parts[i];
+        work->nodes = (uint8_t *)flat->nodes.data + node_byte;
+        work->numbers = flat->node_numbers.data != NULL
+                            ? (uint8_t *)flat->node_numbers.data + number_byte
+                            : NULL;
+        status = work->part->layout == ESPALIER_FILE_WALK ? espalier_flatten_walk(work)
+                                                          : espalier_flatten_mask(work);
+        node_byte += bytes;
+        number_byte += numbers * flat->model.number_bytes;
+    }
+    return status;
 }
 
 espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layout,
@@ -152,8 +216,8 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
                                 .flat = &flat};
     espalier_status (*const steps[])(espalier_flattening *) = {
         make_columns, espalier_flatten_make_trees,  espalier_flatten_make_plan,
-        make_names,   espalier_flatten_preparation, espalier_flatten_make_start,
-        place_trees};
+        make_names,   espalier_flatten_preparation, espalier_flatten_make_constants,
+        place_parts};
 
     espalier_status status = espalier_flatten_check_limits(&work);
     if (status == ESPALIER_OK) {
@@ -185,11 +249,12 @@ espalier_status espalier_flatten(const espalier_forest *forest, const char *sour
 
 void espalier_flat_free(espalier_flat *flat)
 {
+    free(flat->parts);
     espalier_flat_bytes *const sections[] = {
-        &flat->stages,      &flat->outputs,       &flat->columns,      &flat->trees,
-        &flat->constants,   &flat->feature_names, &flat->class_labels, &flat->nodes,
-        &flat->leaves,      &flat->cuts,          &flat->node_numbers, &flat->sets,
-        &flat->preparation,
+        &flat->steps, &flat->stages,      &flat->outputs,       &flat->columns,
+        &flat->trees, &flat->constants,   &flat->feature_names, &flat->class_labels,
+        &flat->nodes, &flat->leaves,      &flat->cuts,          &flat->node_numbers,
+        &flat->sets,  &flat->preparation,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -206,10 +271,10 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         uint64_t bytes;
     } all[ESPALIER_FLAT_SECTIONS_MAX] = {
         {ESPALIER_SECTION_MODEL, ESPALIER_SECTION_REQUIRED, &flat->model, sizeof flat->model},
-        {ESPALIER_SECTION_STEPS, ESPALIER_SECTION_REQUIRED, flat->steps,
-         flat->step_count * sizeof flat->steps[0]},
-        {ESPALIER_SECTION_PARTS, ESPALIER_SECTION_REQUIRED, &flat->part, sizeof flat->part},
 #define FLAT_SECTION(type, flags, field) {type, flags, flat->field.data, flat->field.bytes}
+        FLAT_SECTION(ESPALIER_SECTION_STEPS, ESPALIER_SECTION_REQUIRED, steps),
+        {ESPALIER_SECTION_PARTS, ESPALIER_SECTION_REQUIRED, flat->parts,
+         flat->part_count * sizeof *flat->parts},
         FLAT_SECTION(ESPALIER_SECTION_STAGES, ESPALIER_SECTION_REQUIRED, stages),
         FLAT_SECTION(ESPALIER_SECTION_OUTPUTS, ESPALIER_SECTION_REQUIRED, outputs),
         FLAT_SECTION(ESPALIER_SECTION_COLUMNS, ESPALIER_SECTION_REQUIRED, columns),

@@ -25,9 +25,9 @@ typedef struct espalier_flat_bytes {
 /* The sections, each in the form layout.h gives it. */
 typedef struct espalier_flat {
     espalier_file_model model;
-    espalier_file_step steps[3];
-    uint32_t step_count;
-    espalier_file_part part;
+    espalier_file_part *parts;
+    uint32_t part_count;
+    espalier_flat_bytes steps;
     espalier_flat_bytes stages;
     espalier_flat_bytes outputs;
     espalier_flat_bytes columns;

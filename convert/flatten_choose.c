@@ -25,13 +25,23 @@ typedef struct forest_shape {
     uint64_t columns_short; /* of two bytes */
     uint32_t cuts_max;      /* of the column with the most; 0: not counted */
     bool has_sets;          /* of categories, which only WALK can hold */
+    uint32_t leaf_width;    /* of the part with the widest */
+    uint64_t leaf_bytes;    /* of the part whose leaves take the most */
 } forest_shape;
 
 static forest_shape measure_shape(const espalier_forest *forest)
 {
     forest_shape shape = {.columns_byte = UINT64_MAX,
                           .columns_short = UINT64_MAX,
+                          .leaf_bytes = 1,
                           .has_sets = forest->set_count > 0};
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        const bool narrow = part.accumulator == ESPALIER_FOREST_SUM_FLOAT32;
+        const uint64_t bytes = part.leaf_width * (narrow ? sizeof(float) : sizeof(double));
+        shape.leaf_width = part.leaf_width > shape.leaf_width ? part.leaf_width : shape.leaf_width;
+        shape.leaf_bytes = bytes > shape.leaf_bytes ? bytes : shape.leaf_bytes;
+    }
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         const espalier_forest_tree *const tree = &forest->trees[i];
         const uint64_t leaves = ((uint64_t)tree->node_count + 1) / 2;
@@ -83,10 +93,9 @@ static uint32_t choose_layout(const espalier_forest *forest, const forest_shape 
     const uint32_t mask = choose_mask(shape);
     const uint64_t rows = mask == ESPALIER_FILE_HEAP ? shape->heap_nodes + forest->tree_count
                                                      : shape->decisions + forest->tree_count;
-    const uint64_t value_bytes = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? 4 : 8;
     const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
     return holds && !shape->has_sets && shape->decisions > 0 && fits_columns(shape) &&
-                   fits_cuts(shape) && rows <= MASK_LEAF_BYTES / (forest->leaf_width * value_bytes)
+                   fits_cuts(shape) && rows <= MASK_LEAF_BYTES / shape->leaf_bytes
                ? mask
                : ESPALIER_FILE_WALK;
 }
@@ -199,20 +208,20 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",
-                       (unsigned)work->forest->leaf_width);
+                       (unsigned)shape->leaf_width);
     }
 }
 
 static void explain_mask(espalier_flattening *work, uint32_t asked, const forest_shape *shape)
 {
     espalier_flat *const flat = work->flat;
-    const bool heap = flat->part.layout == ESPALIER_FILE_HEAP;
+    const bool heap = work->form.layout == ESPALIER_FILE_HEAP;
     (void)snprintf(flat->why, sizeof flat->why, "mask, %s%s: at most %llu %s, %u %s columns",
                    heap ? "complete trees" : "trees of any shape",
                    asked != ESPALIER_LAYOUT_ANY ? ", as asked for" : "",
                    (unsigned long long)(heap ? shape->depth_max : shape->leaf_max),
                    heap ? "levels" : "leaves", (unsigned)work->columns.column_count,
-                   flat->part.bank == ESPALIER_BANK_BYTE ? "byte" : "two-byte");
+                   work->form.bank == ESPALIER_BANK_BYTE ? "byte" : "two-byte");
 }
 
 /* ---- choosing ---- */
@@ -226,14 +235,14 @@ static espalier_status take_walk(espalier_flattening *work, const forest_shape *
                                            ESPALIER_LIMIT_CUTS);
     }
     espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
-    work->flat->part.bank = work->columns.bank;
+    work->form.bank = work->columns.bank;
     work->flat->layout = "walk";
     return ESPALIER_OK;
 }
 
 static void take_mask(espalier_flattening *work, const forest_shape *shape)
 {
-    espalier_file_part *const part = &work->flat->part;
+    espalier_file_part *const part = &work->form;
     const bool heap = part->layout == ESPALIER_FILE_HEAP;
     const bool byte = shape->columns_byte <= BYTE_COLUMNS;
     espalier_columns_place(&work->columns, byte ? ESPALIER_BANK_BYTE : ESPALIER_BANK_SHORT,
@@ -249,7 +258,7 @@ static void take_mask(espalier_flattening *work, const forest_shape *shape)
 
 espalier_status espalier_flatten_choose(espalier_flattening *work, uint32_t asked)
 {
-    espalier_file_part *const part = &work->flat->part;
+    espalier_file_part *const part = &work->form;
     forest_shape shape = measure_shape(work->forest);
     espalier_status status = collect_cuts(work, asked, &shape);
     if (status != ESPALIER_OK) {

@@ -51,7 +51,7 @@ static void store_leaf(const mask_tree *state, uint32_t number, uint32_t node)
 /* Columns, then thresholds. Below a leaf that lies higher up, fillers lead to its copies. */
 static void place_heap(const mask_tree *state)
 {
-    const uint32_t width = state->work->flat->part.node_bytes / 2;
+    const uint32_t width = state->work->part->node_bytes / 2;
     const uint32_t count = state->tree->node_count;
     const uint32_t first_leaf = state->tree->leaf_count; /* in the heap */
     uint32_t node_at[NODES_MAX] = {0};
@@ -183,9 +183,10 @@ static void place_bits(const mask_tree *state)
 /* SELECT and BITS look up as if the last tree had all leaves; rows of zeroes follow it. */
 static uint64_t count_rows(const espalier_flattening *work)
 {
+    const espalier_file_tree *const trees = work->flat->trees.data;
     const espalier_file_tree *const last =
-        (const espalier_file_tree *)work->flat->trees.data + (work->forest->tree_count - 1);
-    const uint32_t layout = work->flat->part.layout;
+        &trees[work->part->first_tree + work->part->tree_count - 1];
+    const uint32_t layout = work->part->layout;
     return last->first_leaf + (uint64_t)(layout == ESPALIER_FILE_SELECT ? ESPALIER_SELECT_LEAVES
                                          : layout == ESPALIER_FILE_BITS ? ESPALIER_BITS_LEAVES
                                                                         : last->leaf_count);
@@ -193,29 +194,22 @@ static uint64_t count_rows(const espalier_flattening *work)
 
 espalier_status espalier_flatten_mask(espalier_flattening *work)
 {
-    const espalier_forest *const forest = work->forest;
-    espalier_flat *const flat = work->flat;
-    const uint32_t node_bytes = flat->part.node_bytes;
-    const uint32_t number_bytes = flat->model.number_bytes;
-    uint8_t *const nodes = espalier_flatten_table(&flat->nodes, work->position_count, node_bytes);
-    uint8_t *const numbers =
-        espalier_flatten_table(&flat->node_numbers, work->leaf_row_count, number_bytes);
-    if (nodes == NULL || numbers == NULL) {
-        return espalier_flatten_fail_memory(work, "nodes");
-    }
+    const uint32_t number_bytes = work->flat->model.number_bytes;
+    const espalier_file_part *const part = work->part;
+    const espalier_file_tree *const trees =
+        (const espalier_file_tree *)work->flat->trees.data + part->first_tree;
     const espalier_status status = espalier_flatten_make_leaves(work, count_rows(work));
-    const espalier_file_tree *const trees = flat->trees.data;
-    for (uint32_t i = 0; i < forest->tree_count && status == ESPALIER_OK; i++) {
+    for (uint32_t i = 0; i < part->tree_count && status == ESPALIER_OK; i++) {
         const mask_tree state = {
             .work = work,
-            .source = &forest->trees[i],
+            .source = &work->forest->trees[part->first_tree + i],
             .tree = &trees[i],
-            .nodes = nodes + trees[i].first_node * node_bytes,
-            .numbers = numbers + (uint64_t)trees[i].first_leaf * number_bytes,
+            .nodes = work->nodes + (trees[i].first_node - trees[0].first_node) * part->node_bytes,
+            .numbers = work->numbers + (uint64_t)trees[i].first_leaf * number_bytes,
         };
-        if (flat->part.layout == ESPALIER_FILE_HEAP) {
+        if (part->layout == ESPALIER_FILE_HEAP) {
             place_heap(&state);
-        } else if (flat->part.layout == ESPALIER_FILE_BITS) {
+        } else if (part->layout == ESPALIER_FILE_BITS) {
             place_bits(&state);
         } else {
             place_select(&state);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The small tables of a model: trees, part, steps, stages, outputs, start values. Inside
+ * The small tables of a model: trees, parts, steps, stages, outputs, constants. Inside
  * convert/flatten*. Must not look at nodes.
  */
 #include "convert/flatten_place.h"
@@ -8,6 +8,7 @@
 #include "convert/plan.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SAME(forest, file) static_assert((int)(forest) == (int)(file), "the same numbers")
@@ -31,7 +32,20 @@ SAME(ESPALIER_FOREST_SPREAD, ESPALIER_STAGE_SPREAD);
 SAME(ESPALIER_FOREST_PRODUCTS, ESPALIER_STAGE_PRODUCTS);
 SAME(ESPALIER_FOREST_CONSTANTS, ESPALIER_STAGE_CONSTANTS);
 SAME(ESPALIER_FOREST_EXPECTILES, ESPALIER_STAGE_EXPECTILES);
-SAME(ESPALIER_FOREST_EXPECTILES, ESPALIER_STAGE_LAST);
+SAME(ESPALIER_FOREST_PICK, ESPALIER_STAGE_PICK);
+SAME(ESPALIER_FOREST_ADD_SLOTS, ESPALIER_STAGE_ADD_SLOTS);
+SAME(ESPALIER_FOREST_CHOOSE, ESPALIER_STAGE_CHOOSE);
+SAME(ESPALIER_FOREST_ISOTONIC, ESPALIER_STAGE_ISOTONIC);
+SAME(ESPALIER_FOREST_NORMALISE_EVEN, ESPALIER_STAGE_NORMALISE_EVEN);
+SAME(ESPALIER_FOREST_CUT_ONE, ESPALIER_STAGE_CUT_ONE);
+SAME(ESPALIER_FOREST_WEIGHTED_MEDIAN, ESPALIER_STAGE_WEIGHTED_MEDIAN);
+SAME(ESPALIER_FOREST_EXPM1, ESPALIER_STAGE_EXPM1);
+SAME(ESPALIER_FOREST_EXP2, ESPALIER_STAGE_EXP2);
+SAME(ESPALIER_FOREST_SQUARE, ESPALIER_STAGE_SQUARE);
+SAME(ESPALIER_FOREST_SQRT, ESPALIER_STAGE_SQRT);
+SAME(ESPALIER_FOREST_LOG, ESPALIER_STAGE_LOG);
+SAME(ESPALIER_FOREST_LOG1P, ESPALIER_STAGE_LOG1P);
+SAME(ESPALIER_FOREST_LOG1P, ESPALIER_STAGE_LAST);
 SAME(ESPALIER_FOREST_NO_DECISION, ESPALIER_DECISION_NONE);
 SAME(ESPALIER_FOREST_FIRST_MAXIMUM, ESPALIER_DECISION_FIRST_MAXIMUM);
 SAME(ESPALIER_FOREST_LAST_MAXIMUM, ESPALIER_DECISION_LAST_MAXIMUM);
@@ -76,7 +90,7 @@ static void shape_tree(const espalier_flattening *work, const espalier_forest_tr
                        espalier_file_tree *tree, uint64_t *positions_out)
 {
     tree->depth = source->depth;
-    switch (work->flat->part.layout) {
+    switch (work->form.layout) {
     case ESPALIER_FILE_HEAP:
         /* A lone leaf has a filler above it. */
         tree->depth = source->depth > 0 ? source->depth : 1;
@@ -127,23 +141,90 @@ static espalier_status add_tree(espalier_flattening *work, uint32_t index, espal
     }
     model->visits_per_row += tree->depth;
     model->node_count += source->node_count;
-    if (source->node_count > work->source_nodes_max) {
-        work->source_nodes_max = source->node_count;
+    if (source->node_count > work->node_count_max) {
+        work->node_count_max = source->node_count;
+    }
+    if (positions > work->positions_max) {
         work->positions_max = (uint32_t)positions;
     }
     return ESPALIER_OK;
 }
 
+static uint32_t count_child_bits(uint32_t positions_max)
+{
+    uint32_t bits = ESPALIER_LIMIT_CHILD_BITS_MIN;
+    while (UINT64_C(1) << bits < positions_max) {
+        bits++;
+    }
+    return bits;
+}
+
+/* All of a part but its trees, leaves and constants. */
+static void fill_part(espalier_flattening *work)
+{
+    const espalier_forest_part *const source = &work->source_part;
+    espalier_file_part *const part = work->part;
+    *part = work->form;
+    part->accumulator = source->accumulator == ESPALIER_FOREST_SUM_FLOAT32
+                            ? ESPALIER_ACCUMULATOR_FLOAT32
+                            : ESPALIER_ACCUMULATOR_FLOAT64;
+    part->aggregate = ESPALIER_AGGREGATE_SUM;
+    part->leaf_width = source->leaf_width;
+    part->first_slot = source->first_slot;
+    part->slot_count = source->slot_count;
+    part->first_tree = source->first_tree;
+    part->tree_count = source->tree_count;
+    part->divisor = source->divide == ESPALIER_FOREST_DIVIDE_TREES ? ESPALIER_DIVISOR_ITERATIONS
+                                                                   : ESPALIER_DIVISOR_NONE;
+    part->iteration_count = source->iteration_count;
+    part->default_iteration_count = source->default_iterations;
+}
+
+/* A part and its trees, which follow those whose nodes take *node_bytes. */
+static espalier_status make_part(espalier_flattening *work, uint32_t index, uint64_t *node_bytes)
+{
+    espalier_file_tree *const trees = work->flat->trees.data;
+    work->source_part = espalier_forest_part_at(work->forest, index);
+    work->part = &work->flat->parts[index];
+    work->position_count = 0;
+    work->leaf_row_count = 0;
+    work->positions_max = 0;
+    fill_part(work);
+    const uint32_t first = work->part->first_tree;
+    for (uint32_t i = first; i < first + work->part->tree_count; i++) {
+        const espalier_status status = add_tree(work, i, &trees[i]);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+    }
+    if (work->part->layout == ESPALIER_FILE_WALK) {
+        work->part->child_bits = count_child_bits(work->positions_max);
+        const bool fits = work->columns.column_count <= UINT64_C(1)
+                                                            << (32 - work->part->child_bits);
+        work->part->node_bytes =
+            fits ? sizeof(espalier_file_node) : sizeof(espalier_file_node_wide);
+    }
+    /* Walk trees take whole lines of 64 bytes, and mask trees of all parts are of one size. */
+    for (uint32_t i = first; i < first + work->part->tree_count; i++) {
+        trees[i].first_node += *node_bytes / work->part->node_bytes;
+    }
+    *node_bytes += work->position_count * work->part->node_bytes;
+    return ESPALIER_OK;
+}
+
 espalier_status espalier_flatten_make_trees(espalier_flattening *work)
 {
-    const espalier_forest *const forest = work->forest;
-    espalier_file_tree *const trees =
-        espalier_flatten_table(&work->flat->trees, forest->tree_count, sizeof *trees);
-    if (trees == NULL) {
+    espalier_flat *const flat = work->flat;
+    const uint32_t part_count = espalier_forest_part_count(work->forest);
+    flat->parts = calloc(part_count, sizeof *flat->parts);
+    if (flat->parts == NULL || espalier_flatten_table(&flat->trees, work->forest->tree_count,
+                                                      sizeof(espalier_file_tree)) == NULL) {
         return espalier_flatten_fail_memory(work, "trees");
     }
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
-        const espalier_status status = add_tree(work, i, &trees[i]);
+    flat->part_count = part_count;
+    uint64_t node_bytes = 0;
+    for (uint32_t i = 0; i < part_count; i++) {
+        const espalier_status status = make_part(work, i, &node_bytes);
         if (status != ESPALIER_OK) {
             return status;
         }
@@ -176,7 +257,7 @@ static uint32_t find_number_max(const espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
     if (!work->own_numbers) {
-        return work->source_nodes_max - 1;
+        return work->node_count_max - 1;
     }
     uint32_t most = 0;
     for (uint64_t i = 0; i < forest->node_count; i++) {
@@ -194,7 +275,7 @@ static uint32_t find_number_max(const espalier_flattening *work)
 static uint32_t count_number_bytes(const espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
-    bool is_counted = work->flat->part.layout == ESPALIER_FILE_WALK && !work->own_numbers;
+    bool is_counted = work->form.layout == ESPALIER_FILE_WALK && !work->own_numbers;
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         is_counted = is_counted && forest->trees[i].preorder;
     }
@@ -205,16 +286,7 @@ static uint32_t count_number_bytes(const espalier_flattening *work)
     return number_max <= UINT8_MAX ? 1 : number_max <= UINT16_MAX ? 2 : 4;
 }
 
-/* ---- model and part ---- */
-
-static uint32_t count_child_bits(uint32_t positions_max)
-{
-    uint32_t bits = ESPALIER_LIMIT_CHILD_BITS_MIN;
-    while (UINT64_C(1) << bits < positions_max) {
-        bits++;
-    }
-    return bits;
-}
+/* ---- model ---- */
 
 static void fill_model(espalier_flattening *work)
 {
@@ -234,29 +306,16 @@ static void fill_model(espalier_flattening *work)
     model->number_bytes = count_number_bytes(work);
 }
 
-static void fill_part(espalier_flattening *work)
-{
-    const espalier_forest *const forest = work->forest;
-    espalier_file_part *const part = &work->flat->part;
-    if (part->layout == ESPALIER_FILE_WALK) {
-        part->child_bits = count_child_bits(work->positions_max);
-        const bool fits = work->columns.column_count <= UINT64_C(1) << (32 - part->child_bits);
-        part->node_bytes = fits ? sizeof(espalier_file_node) : sizeof(espalier_file_node_wide);
-    }
-    part->accumulator = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32
-                            ? ESPALIER_ACCUMULATOR_FLOAT32
-                            : ESPALIER_ACCUMULATOR_FLOAT64;
-    part->aggregate = ESPALIER_AGGREGATE_SUM;
-    part->leaf_width = forest->leaf_width;
-    part->slot_count = espalier_forest_slots(forest);
-    part->tree_count = forest->tree_count;
-    part->divisor = forest->divide == ESPALIER_FOREST_DIVIDE_TREES ? ESPALIER_DIVISOR_ITERATIONS
-                                                                   : ESPALIER_DIVISOR_NONE;
-    part->iteration_count = espalier_forest_iterations(forest);
-    part->default_iteration_count = espalier_forest_iterations_used(forest);
-}
-
 /* ---- steps ---- */
+
+/* What sums start from comes in front of constants later (espalier_flatten_make_constants). */
+static uint32_t find_table(const espalier_forest_stage *stage)
+{
+    return espalier_plan_stage_constants(stage) > 0                ? stage->first_constant
+           : stage->operation == ESPALIER_FOREST_ADD_SLOTS         ? stage->other_slot
+           : stage->operation == ESPALIER_FOREST_DIVIDE_ITERATIONS ? stage->part
+                                                                   : 0;
+}
 
 static espalier_status make_stages(espalier_flattening *work, const espalier_plan *plan)
 {
@@ -271,6 +330,7 @@ static espalier_status make_stages(espalier_flattening *work, const espalier_pla
     for (uint32_t i = 0; i < plan->stage_count; i++) {
         const espalier_forest_stage *const stage = &plan->stages[i];
         const bool adds = stage->operation == ESPALIER_FOREST_NORMALISE ||
+                          stage->operation == ESPALIER_FOREST_NORMALISE_EVEN ||
                           stage->operation == ESPALIER_FOREST_SOFTMAX ||
                           stage->operation == ESPALIER_FOREST_SOFTMAX_LOG;
         stages[i] = (espalier_file_stage){
@@ -282,24 +342,31 @@ static espalier_status make_stages(espalier_flattening *work, const espalier_pla
                      : stage->pairwise ? ESPALIER_ORDER_PAIRWISE
                                        : ESPALIER_ORDER_SEQUENTIAL,
             .arithmetic = stage->narrow ? ESPALIER_ARITHMETIC_FLOAT32 : ESPALIER_ARITHMETIC_FLOAT64,
-            /* What sums start from comes first (espalier_flatten_make_start); one part: 0. */
-            .table = espalier_plan_stage_constants(stage) > 0 ? stage->first_constant : 0,
+            .table = find_table(stage),
         };
     }
     return ESPALIER_OK;
 }
 
-static void make_steps(espalier_flat *flat)
+/* The columns, every part, and all stages at last: they read no part's sums too early then. */
+static espalier_status make_steps(espalier_flattening *work)
 {
+    espalier_flat *const flat = work->flat;
     const uint64_t column_count = flat->columns.bytes / sizeof(espalier_file_column);
     const uint64_t stage_count = flat->stages.bytes / sizeof(espalier_file_stage);
-    flat->steps[0] = (espalier_file_step){ESPALIER_STEP_COLUMNS, 0, (uint32_t)column_count, 0};
-    flat->steps[1] = (espalier_file_step){ESPALIER_STEP_TREES, 0, 1, 0};
-    flat->step_count = 2;
-    if (stage_count > 0) {
-        flat->steps[2] = (espalier_file_step){ESPALIER_STEP_STAGES, 0, (uint32_t)stage_count, 0};
-        flat->step_count = 3;
+    const uint32_t count = 1 + flat->part_count + (stage_count > 0 ? 1 : 0);
+    espalier_file_step *const steps = espalier_flatten_table(&flat->steps, count, sizeof *steps);
+    if (steps == NULL) {
+        return espalier_flatten_fail_memory(work, "steps");
     }
+    steps[0] = (espalier_file_step){ESPALIER_STEP_COLUMNS, 0, (uint32_t)column_count, 0};
+    for (uint32_t i = 0; i < flat->part_count; i++) {
+        steps[1 + i] = (espalier_file_step){ESPALIER_STEP_TREES, i, 1, 0};
+    }
+    if (stage_count > 0) {
+        steps[count - 1] = (espalier_file_step){ESPALIER_STEP_STAGES, 0, (uint32_t)stage_count, 0};
+    }
+    return ESPALIER_OK;
 }
 
 /* ---- outputs ---- */
@@ -307,7 +374,8 @@ static void make_steps(espalier_flat *flat)
 /* Sorted by kind: the leaves come between the others. */
 static espalier_status make_outputs(espalier_flattening *work, const espalier_plan *plan)
 {
-    const uint64_t count = (uint64_t)plan->output_count + 1;
+    const uint64_t leaf_count = work->forest->leaf_hidden ? 0 : 1;
+    const uint64_t count = plan->output_count + leaf_count;
     if (count > ESPALIER_LIMIT_OUTPUTS) {
         return espalier_flatten_fail_limit(work, "outputs", count, ESPALIER_LIMIT_OUTPUTS);
     }
@@ -320,11 +388,13 @@ static espalier_status make_outputs(espalier_flattening *work, const espalier_pl
     while (leaves_at < plan->output_count && plan->outputs[leaves_at].kind < ESPALIER_OUTPUT_LEAF) {
         leaves_at++;
     }
-    outputs[leaves_at] =
-        (espalier_file_output){.kind = ESPALIER_OUTPUT_LEAF, .dtype = ESPALIER_DTYPE_INT64};
+    if (leaf_count > 0) {
+        outputs[leaves_at] =
+            (espalier_file_output){.kind = ESPALIER_OUTPUT_LEAF, .dtype = ESPALIER_DTYPE_INT64};
+    }
     for (uint32_t i = 0; i < plan->output_count; i++) {
         const espalier_forest_output *const output = &plan->outputs[i];
-        outputs[i < leaves_at ? i : i + 1] = (espalier_file_output){
+        outputs[i < leaves_at ? i : i + leaf_count] = (espalier_file_output){
             .kind = (uint32_t)output->kind,
             .group = output->group,
             .dtype = output->kind == ESPALIER_OUTPUT_CLASS ? ESPALIER_DTYPE_INT32
@@ -351,50 +421,75 @@ espalier_status espalier_flatten_make_plan(espalier_flattening *work)
         status = make_outputs(work, &plan);
     }
     espalier_plan_free(&plan);
-    make_steps(work->flat);
+    if (status == ESPALIER_OK) {
+        status = make_steps(work);
+    }
     fill_model(work);
-    fill_part(work);
     return status;
 }
 
-/* ---- start ---- */
+/* ---- constants ---- */
 
-static bool has_negative_zero(const espalier_forest *forest)
+static bool has_negative_zero(const espalier_forest *forest, const espalier_forest_part *part)
 {
-    const uint64_t count = forest->leaf_count * forest->leaf_width;
+    const uint64_t count = part->leaf_count * part->leaf_width;
     bool found = false;
     for (uint64_t i = 0; i < count && !found; i++) {
-        const double value = forest->leaf_values[i];
+        const double value = forest->leaf_values[part->first_value + i];
         found = value == 0.0 && signbit(value) != 0;
     }
     return found;
 }
 
-static bool has_start(const espalier_forest *forest)
+/*
+ * Whether sums start from something else than 0.0. A single tree's answer is its leaf as it is, so
+ * -0.0 has to stay -0.0: it does when the sum starts from -0.0, which changes no number it is added
+ * to.
+ */
+static bool has_start(const espalier_forest *forest, const espalier_forest_part *part)
 {
-    bool found = false;
-    for (uint32_t i = 0; forest->start != NULL && i < espalier_forest_slots(forest); i++) {
-        const double value = forest->start[i];
+    bool found = part->as_it_is && has_negative_zero(forest, part);
+    for (uint32_t i = 0; part->start != NULL && i < part->slot_count; i++) {
+        const double value = part->start[i];
         found = found || value != 0.0 || signbit(value) != 0;
     }
     return found;
 }
 
-/*
- * Constants: what sums start from, where that is not 0.0, then those of stages. A single tree's
- * answer is its leaf as it is, so -0.0 has to stay -0.0: it does when the sum starts from -0.0,
- * which changes no number it is added to.
- */
-espalier_status espalier_flatten_make_start(espalier_flattening *work)
+/* Says which parts start from constants, and from which; returns how many these are. */
+static uint64_t place_starts(espalier_flattening *work)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < work->flat->part_count; i++) {
+        const espalier_forest_part source = espalier_forest_part_at(work->forest, i);
+        espalier_file_part *const part = &work->flat->parts[i];
+        if (has_start(work->forest, &source)) {
+            part->start = ESPALIER_START_CONSTANTS;
+            part->start_index = (uint32_t)count;
+            count += part->slot_count;
+        }
+    }
+    return count;
+}
+
+static void fill_starts(const espalier_flattening *work, double *constants)
+{
+    for (uint32_t i = 0; i < work->flat->part_count; i++) {
+        const espalier_forest_part source = espalier_forest_part_at(work->forest, i);
+        const espalier_file_part *const part = &work->flat->parts[i];
+        for (uint32_t k = 0; part->start == ESPALIER_START_CONSTANTS && k < part->slot_count; k++) {
+            constants[part->start_index + k] = source.start != NULL ? source.start[k] : -0.0;
+        }
+    }
+}
+
+/* What sums start from, where that is not 0.0, then what stages use. */
+espalier_status espalier_flatten_make_constants(espalier_flattening *work)
 {
     const espalier_forest *const forest = work->forest;
     espalier_flat *const flat = work->flat;
-    const bool is_single = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->start == NULL &&
-                           forest->divide == ESPALIER_FOREST_DIVIDE_NONE;
-    const bool keeps_zero = is_single && has_negative_zero(forest);
-    const bool starts = keeps_zero || has_start(forest);
-    const uint32_t start_count = starts ? flat->part.slot_count : 0;
-    const uint64_t count = (uint64_t)start_count + forest->constant_count;
+    const uint64_t start_count = place_starts(work);
+    const uint64_t count = start_count + forest->constant_count;
     if (count == 0) {
         return ESPALIER_OK;
     }
@@ -405,17 +500,15 @@ espalier_status espalier_flatten_make_start(espalier_flattening *work)
     if (constants == NULL) {
         return espalier_flatten_fail_memory(work, "constants");
     }
-    for (uint32_t i = 0; i < start_count; i++) {
-        constants[i] = forest->start != NULL ? forest->start[i] : -0.0;
-    }
+    fill_starts(work, constants);
     if (forest->constant_count > 0) {
         memcpy(constants + start_count, forest->constants,
                forest->constant_count * sizeof *constants);
     }
     espalier_file_stage *const stages = flat->stages.data;
     for (uint32_t i = 0; i < forest->stage_count; i++) {
-        stages[i].table += espalier_plan_stage_constants(&forest->stages[i]) > 0 ? start_count : 0;
+        stages[i].table +=
+            espalier_plan_stage_constants(&forest->stages[i]) > 0 ? (uint32_t)start_count : 0;
     }
-    flat->part.start = starts ? ESPALIER_START_CONSTANTS : ESPALIER_START_ZERO;
     return ESPALIER_OK;
 }

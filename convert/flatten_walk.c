@@ -10,41 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The leaves of the trees, repeated ones counted each time. */
-static uint64_t count_leaves(const espalier_forest *forest)
+/* The leaves of the part's trees, repeated ones counted each time. */
+static uint64_t count_leaves(const espalier_flattening *work)
 {
+    const espalier_forest_tree *const trees = work->forest->trees + work->part->first_tree;
     uint64_t count = 0;
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
-        count += ((uint64_t)forest->trees[i].node_count + 1) / 2;
+    for (uint32_t i = 0; i < work->part->tree_count; i++) {
+        count += ((uint64_t)trees[i].node_count + 1) / 2;
     }
     return count;
-}
-
-static espalier_status make_nodes(espalier_flattening *work)
-{
-    espalier_flat *const flat = work->flat;
-    const uint64_t node_bytes = flat->part.node_bytes;
-    const uint64_t number_bytes = flat->model.number_bytes;
-    if (work->position_count > ESPALIER_LIMIT_FILE_BYTES / node_bytes) {
-        return espalier_flatten_fail_limit(work, "nodes", work->position_count,
-                                           ESPALIER_LIMIT_FILE_BYTES / node_bytes);
-    }
-    /* Every position is written; no need to zero. */
-    flat->nodes.bytes = work->position_count * node_bytes;
-    flat->nodes.data = malloc(flat->nodes.bytes);
-    flat->node_numbers.bytes = work->position_count * number_bytes;
-    flat->node_numbers.data = number_bytes != 0 ? malloc(flat->node_numbers.bytes) : NULL;
-    return flat->nodes.data == NULL || (number_bytes != 0 && flat->node_numbers.data == NULL)
-               ? espalier_flatten_fail_memory(work, "nodes")
-               : ESPALIER_OK;
 }
 
 /* Writes every tree, and fills the table of distinct leaves. */
 static espalier_status place_trees(espalier_flattening *work, espalier_leaf_table *leaves,
                                    espalier_place_item *stack)
 {
-    const espalier_forest *const forest = work->forest;
-    const espalier_file_part *const part = &work->flat->part;
+    const espalier_file_part *const part = work->part;
     const uint64_t number_bytes = work->flat->model.number_bytes;
     const espalier_placer placer = {
         .work = work,
@@ -54,14 +35,15 @@ static espalier_status place_trees(espalier_flattening *work, espalier_leaf_tabl
         .child_bits = part->child_bits,
         .number_bytes = work->flat->model.number_bytes,
     };
-    const espalier_file_tree *const trees = work->flat->trees.data;
-    uint8_t *const nodes = work->flat->nodes.data;
-    uint8_t *const numbers = work->flat->node_numbers.data;
+    const espalier_file_tree *const trees =
+        (const espalier_file_tree *)work->flat->trees.data + part->first_tree;
     espalier_status status = ESPALIER_OK;
-    for (uint32_t i = 0; i < forest->tree_count && status == ESPALIER_OK; i++) {
-        const uint64_t first = trees[i].first_node;
-        status = espalier_place_tree(&placer, &forest->trees[i], nodes + first * part->node_bytes,
-                                     number_bytes != 0 ? numbers + first * number_bytes : NULL);
+    for (uint32_t i = 0; i < part->tree_count && status == ESPALIER_OK; i++) {
+        const uint64_t first = trees[i].first_node - trees[0].first_node;
+        status =
+            espalier_place_tree(&placer, &work->forest->trees[part->first_tree + i],
+                                work->nodes + first * part->node_bytes,
+                                number_bytes != 0 ? work->numbers + first * number_bytes : NULL);
     }
     return status == ESPALIER_ERROR_MEMORY ? espalier_flatten_fail_memory(work, "leaves")
            : status == ESPALIER_ERROR_LIMIT
@@ -82,14 +64,15 @@ static bool sharing_pays(uint64_t leaf_count, uint64_t distinct_count)
 /* Gives every leaf a row of its own, in the order of the positions. */
 static void unshare_leaves(const espalier_flattening *work, const espalier_leaf_table *leaves)
 {
-    const espalier_flat *const flat = work->flat;
-    const espalier_file_tree *const trees = flat->trees.data;
-    const uint64_t stride = flat->part.node_bytes;
+    const espalier_file_part *const part = work->part;
+    const espalier_file_tree *const trees =
+        (const espalier_file_tree *)work->flat->trees.data + part->first_tree;
+    const uint64_t stride = part->node_bytes;
     const bool wide = stride == sizeof(espalier_file_node_wide);
-    const uint32_t mask = wide ? UINT32_MAX : (UINT32_C(1) << flat->part.child_bits) - 1;
+    const uint32_t mask = wide ? UINT32_MAX : (UINT32_C(1) << part->child_bits) - 1;
     uint32_t next = 0;
-    for (uint32_t i = 0; i < work->forest->tree_count; i++) {
-        uint8_t *const nodes = (uint8_t *)flat->nodes.data + trees[i].first_node * stride;
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        uint8_t *const nodes = work->nodes + (trees[i].first_node - trees[0].first_node) * stride;
         /* A tree of n nodes fills position 0 and positions 2 to n. */
         const uint64_t end = (uint64_t)trees[i].source_node_count + 1;
         for (uint64_t position = 0; position < end; position++) {
@@ -106,7 +89,7 @@ static void unshare_leaves(const espalier_flattening *work, const espalier_leaf_
 
 static espalier_status make_leaves(espalier_flattening *work, espalier_leaf_table *leaves)
 {
-    const uint64_t leaf_count = count_leaves(work->forest);
+    const uint64_t leaf_count = count_leaves(work);
     const bool shared = sharing_pays(leaf_count, leaves->count);
     const uint64_t row_count = shared ? leaves->count : leaf_count;
     espalier_leaf_table_close(leaves);
@@ -128,17 +111,15 @@ espalier_status espalier_flatten_walk(espalier_flattening *work)
     const espalier_forest *const forest = work->forest;
     espalier_leaf_table leaves;
     espalier_status status =
-        espalier_leaf_table_init(&leaves, forest->leaf_values, forest->leaf_width);
+        espalier_leaf_table_init(&leaves, forest->leaf_values + work->source_part.first_value,
+                                 work->part->leaf_width);
     espalier_place_item *const stack =
-        malloc(((size_t)work->source_nodes_max / 2 + 8) * sizeof *stack);
+        malloc(((size_t)work->node_count_max / 2 + 8) * sizeof *stack);
     if (status != ESPALIER_OK || stack == NULL) {
         status = espalier_flatten_fail_memory(work, "leaves");
         goto out;
     }
-    status = make_nodes(work);
-    if (status == ESPALIER_OK) {
-        status = place_trees(work, &leaves, stack);
-    }
+    status = place_trees(work, &leaves, stack);
     if (status == ESPALIER_OK) {
         status = make_leaves(work, &leaves);
     }

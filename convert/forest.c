@@ -141,14 +141,15 @@ static bool is_preorder(const espalier_forest *forest, const espalier_forest_tre
     return true;
 }
 
-static espalier_status check_tree(const tree_check *check, espalier_forest_tree *tree)
+/* leaf_rows: of the tree's part. */
+static espalier_status check_tree(const tree_check *check, espalier_forest_tree *tree,
+                                  uint64_t leaf_rows)
 {
     const espalier_forest *forest = check->forest;
     if (tree->node_count == 0 || tree->node_count == UINT32_MAX ||
         tree->first_node > forest->node_count ||
-        tree->node_count > forest->node_count - tree->first_node ||
-        tree->first_leaf > forest->leaf_count ||
-        tree->leaf_count > forest->leaf_count - tree->first_leaf) {
+        tree->node_count > forest->node_count - tree->first_node || tree->first_leaf > leaf_rows ||
+        tree->leaf_count > leaf_rows - tree->first_leaf) {
         return fail_node(check, 0, "the tree does not lie in the forest; nodes:", tree->node_count);
     }
     memset(check->scratch, 0, tree->node_count * sizeof *check->scratch);
@@ -184,31 +185,30 @@ static espalier_status check_tree(const tree_check *check, espalier_forest_tree 
 }
 
 /* A number that sums can take without rounding. */
-static bool is_summable(const espalier_forest *forest, double value)
+static bool is_summable(const espalier_forest_part *part, double value)
 {
-    return isfinite(value) && (forest->accumulator != ESPALIER_FOREST_SUM_FLOAT32 ||
+    return isfinite(value) && (part->accumulator != ESPALIER_FOREST_SUM_FLOAT32 ||
                                (fabs(value) <= (double)FLT_MAX && (double)(float)value == value));
 }
 
-static espalier_status check_leaf_values(const tree_check *check)
+static espalier_status check_leaf_values(const tree_check *check, const espalier_forest_part *part)
 {
-    const espalier_forest *forest = check->forest;
-    const uint64_t count = forest->leaf_count * forest->leaf_width;
+    const uint64_t count = part->leaf_count * part->leaf_width;
     for (uint64_t i = 0; i < count; i++) {
-        const double value = forest->leaf_values[i];
-        if (!is_summable(forest, value)) {
+        const double value = check->forest->leaf_values[part->first_value + i];
+        if (!is_summable(part, value)) {
             return espalier_error_set(check->error, ESPALIER_ERROR_SOURCE_TREE, 0,
                                       ESPALIER_OFFSET_NONE,
                                       "%s: value %" PRIu64 " of leaf %" PRIu64
                                       " of the forest is not %s",
-                                      check->source, i % forest->leaf_width, i / forest->leaf_width,
+                                      check->source, i % part->leaf_width, i / part->leaf_width,
                                       isfinite(value) ? "a float32" : "finite");
         }
     }
-    for (uint32_t i = 0; forest->start != NULL && i < espalier_forest_slots(forest); i++) {
-        if (!is_summable(forest, forest->start[i])) {
-            return fail_forest(check, isfinite(forest->start[i]) ? "a start value is not a float32"
-                                                                 : "a start value is not finite");
+    for (uint32_t i = 0; part->start != NULL && i < part->slot_count; i++) {
+        if (!is_summable(part, part->start[i])) {
+            return fail_forest(check, isfinite(part->start[i]) ? "a start value is not a float32"
+                                                               : "a start value is not finite");
         }
     }
     return ESPALIER_OK;
@@ -245,7 +245,7 @@ static espalier_status check_outputs(const tree_check *check)
         }
         width += forest->group_width[group];
     }
-    if (width != espalier_forest_slots(forest)) {
+    if (forest->parts == NULL && width != espalier_forest_slots(forest)) {
         return fail_forest(check, forest->tree_slot != NULL
                                       ? "there are not as many sums as values of all outputs"
                                       : "leaves are not as wide as all outputs");
@@ -264,37 +264,89 @@ static espalier_status check_outputs(const tree_check *check)
     return ESPALIER_OK;
 }
 
-/* Where every tree adds, and in which iteration. */
-static espalier_status check_sums(const tree_check *check)
+/* Where every tree of a part adds, and in which iteration. */
+static espalier_status check_sums(const tree_check *check, const espalier_forest_part *part)
 {
-    const espalier_forest *forest = check->forest;
-    const uint32_t slots = espalier_forest_slots(forest);
-    const uint32_t iterations = espalier_forest_iterations(forest);
-    if (forest->leaf_width == 0 || forest->leaf_width > slots ||
-        (forest->tree_slot == NULL && forest->leaf_width != slots)) {
+    const espalier_forest *const forest = check->forest;
+    const uint32_t slots = part->slot_count;
+    if (part->leaf_width == 0 || part->leaf_width > slots ||
+        (forest->tree_slot == NULL && part->leaf_width != slots)) {
         return fail_forest(check, "leaves are not as wide as the sums they are added to");
     }
-    if (forest->default_iterations > iterations) {
+    if (part->default_iterations > part->iteration_count) {
         return fail_forest(check, "more iterations are used than there are");
     }
     uint32_t before = 0;
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
+    for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
         const uint32_t slot = espalier_forest_slot_of(forest, i);
         const uint32_t iteration = espalier_forest_iteration_of(forest, i);
-        if (slot > slots - forest->leaf_width) {
+        if (slot > slots - part->leaf_width) {
             return fail_tree(check, i, "adds to sum", slot, slots);
         }
-        if (iteration >= iterations || iteration < before) {
-            return fail_tree(check, i, "is out of order in iteration", iteration, iterations);
+        if (iteration >= part->iteration_count || iteration < before) {
+            return fail_tree(check, i, "is out of order in iteration", iteration,
+                             part->iteration_count);
         }
         before = iteration;
     }
     return ESPALIER_OK;
 }
 
+/* Parts tile the trees and lie, with their leaves and slots, in the forest. */
+static espalier_status check_parts(const tree_check *check)
+{
+    const espalier_forest *const forest = check->forest;
+    uint64_t trees = 0;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        if (part.tree_count == 0 || part.first_tree != trees ||
+            (forest->parts != NULL &&
+             (forest->task != ESPALIER_FOREST_TASK_PLAN || forest->tree_slot == NULL ||
+              forest->tree_iteration == NULL))) {
+            return fail_forest(check, "a part without its trees");
+        }
+        trees += part.tree_count;
+        if (trees > forest->tree_count) {
+            return fail_forest(check, "a part of more trees than there are");
+        }
+        const espalier_status status = check_sums(check, &part);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+    }
+    return trees == forest->tree_count ? ESPALIER_OK : fail_forest(check, "a tree without a part");
+}
+
 uint32_t espalier_forest_slots(const espalier_forest *forest)
 {
-    return forest->slot_count != 0 ? forest->slot_count : forest->leaf_width;
+    return forest->parts != NULL     ? forest->part_slots
+           : forest->slot_count != 0 ? forest->slot_count
+                                     : forest->leaf_width;
+}
+
+uint32_t espalier_forest_part_count(const espalier_forest *forest)
+{
+    return forest->parts != NULL ? forest->part_count : 1;
+}
+
+espalier_forest_part espalier_forest_part_at(const espalier_forest *forest, uint32_t index)
+{
+    if (forest->parts != NULL) {
+        return forest->parts[index];
+    }
+    return (espalier_forest_part){
+        .tree_count = forest->tree_count,
+        .leaf_width = forest->leaf_width,
+        .slot_count = espalier_forest_slots(forest),
+        .leaf_count = forest->leaf_count,
+        .start = forest->start,
+        .accumulator = forest->accumulator,
+        .divide = forest->divide,
+        .as_it_is = forest->task == ESPALIER_FOREST_TASK_FOREST && forest->start == NULL &&
+                    forest->divide == ESPALIER_FOREST_DIVIDE_NONE,
+        .iteration_count = espalier_forest_iterations(forest),
+        .default_iterations = espalier_forest_iterations_used(forest),
+    };
 }
 
 uint64_t espalier_forest_all_slots(const espalier_forest *forest)
@@ -330,7 +382,7 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
     tree_check check = {forest, source, error_out, 0, NULL};
     const char *const fault = espalier_forest_find_set_fault(forest);
     espalier_status status = fault == NULL ? check_outputs(&check) : fail_forest(&check, fault);
-    status = status == ESPALIER_OK ? check_sums(&check) : status;
+    status = status == ESPALIER_OK ? check_parts(&check) : status;
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -346,12 +398,13 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
                                   "%s: no memory to check trees of %" PRIu32 " nodes", source,
                                   node_count_max);
     }
-    for (uint32_t i = 0; i < forest->tree_count && status == ESPALIER_OK; i++) {
-        check.tree = i;
-        status = check_tree(&check, &forest->trees[i]);
-    }
-    if (status == ESPALIER_OK) {
-        status = check_leaf_values(&check);
+    for (uint32_t p = 0; p < espalier_forest_part_count(forest) && status == ESPALIER_OK; p++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, p);
+        for (uint32_t i = 0; i < part.tree_count && status == ESPALIER_OK; i++) {
+            check.tree = part.first_tree + i;
+            status = check_tree(&check, &forest->trees[check.tree], part.leaf_count);
+        }
+        status = status == ESPALIER_OK ? check_leaf_values(&check, &part) : status;
     }
     free(check.scratch);
     return status;
@@ -399,6 +452,10 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->tree_slot);
     free(forest->start);
     free(forest->tree_iteration);
+    for (uint32_t i = 0; forest->parts != NULL && i < forest->part_count; i++) {
+        free(forest->parts[i].start);
+    }
+    free(forest->parts);
     free(forest->group_width);
     free(forest->stages);
     free(forest->constants);

@@ -27,7 +27,7 @@
 /* One tree: node_count nodes from first_node in the forest's arrays; children are relative. */
 typedef struct espalier_forest_tree {
     uint64_t first_node;
-    uint64_t first_leaf; /* row in leaf_values of this tree's leaf 0 */
+    uint64_t first_leaf; /* row, among those of its part, of this tree's leaf 0 */
     uint32_t node_count;
     uint32_t leaf_count;
     uint32_t depth; /* set by espalier_forest_validate */
@@ -114,21 +114,35 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_SOFTMAX = 7,           /* exp(x - max) by their sum */
     ESPALIER_FOREST_SOFTMAX_LOG = 8,       /* exp(x - (log(sum of exp(x - max)) + max)) */
     ESPALIER_FOREST_EXP = 9,
-    ESPALIER_FOREST_LOG1P_EXP = 10,      /* log1p(exp(x)) */
-    ESPALIER_FOREST_SIGNED_SQUARE = 11,  /* sign(x) x x */
-    ESPALIER_FOREST_NEGATIVE_POWER = 12, /* -(2^-x) */
-    ESPALIER_FOREST_TWO_CLASSES = 13,    /* 1 - x and x for each x: writes 2 n */
-    ESPALIER_FOREST_STEP = 14,           /* 1 if x > 0, else 0 */
-    ESPALIER_FOREST_INDEX = 15,          /* of the first maximum: writes 1 */
-    ESPALIER_FOREST_SORT = 16,           /* ascending */
-    ESPALIER_FOREST_SPREAD = 17,         /* one x by each c: reads 1 */
-    ESPALIER_FOREST_PRODUCTS = 18,       /* the sum of all x c: writes 1 */
-    ESPALIER_FOREST_CONSTANTS = 19,      /* c: reads nothing */
-    ESPALIER_FOREST_EXPECTILES = 20      /* XGBoost's: running sums of softplus */
+    ESPALIER_FOREST_LOG1P_EXP = 10,       /* log1p(exp(x)) */
+    ESPALIER_FOREST_SIGNED_SQUARE = 11,   /* sign(x) x x */
+    ESPALIER_FOREST_NEGATIVE_POWER = 12,  /* -(2^-x) */
+    ESPALIER_FOREST_TWO_CLASSES = 13,     /* 1 - x and x for each x: writes 2 n */
+    ESPALIER_FOREST_STEP = 14,            /* 1 if x > 0, else 0 */
+    ESPALIER_FOREST_INDEX = 15,           /* of the first maximum: writes 1 */
+    ESPALIER_FOREST_SORT = 16,            /* ascending */
+    ESPALIER_FOREST_SPREAD = 17,          /* one x by each c: reads 1 */
+    ESPALIER_FOREST_PRODUCTS = 18,        /* the sum of all x c: writes 1 */
+    ESPALIER_FOREST_CONSTANTS = 19,       /* c: reads nothing */
+    ESPALIER_FOREST_EXPECTILES = 20,      /* XGBoost's: running sums of softplus */
+    ESPALIER_FOREST_PICK = 32,            /* the slots whose numbers are c; -1: 0. Reads those */
+    ESPALIER_FOREST_ADD_SLOTS = 33,       /* x + the slots from other_slot on */
+    ESPALIER_FOREST_CHOOSE = 34,          /* of a number x: c[0] at place x, c[1] elsewhere */
+    ESPALIER_FOREST_ISOTONIC = 35,        /* of one x: on the line through n knots: writes 1 */
+    ESPALIER_FOREST_NORMALISE_EVEN = 36,  /* x by their sum; a sum of zero: 1 / n each */
+    ESPALIER_FOREST_CUT_ONE = 37,         /* 1 if x is above 1 by at most 1e-5, else x */
+    ESPALIER_FOREST_WEIGHTED_MEDIAN = 38, /* of x with the weights c; zeroes follow it */
+    ESPALIER_FOREST_EXPM1 = 39,
+    ESPALIER_FOREST_EXP2 = 40,
+    ESPALIER_FOREST_SQUARE = 41,
+    ESPALIER_FOREST_SQRT = 42,
+    ESPALIER_FOREST_LOG = 43,
+    ESPALIER_FOREST_LOG1P = 44
 } espalier_forest_operation;
 
 /* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
- * gaps: espalier_plan_add_stage (plan.h) sees to that. */
+ * gaps: espalier_plan_add_stage (plan.h) sees to that. With several parts their sums stand between
+ * what stages write. */
 typedef struct espalier_forest_stage {
     espalier_forest_operation operation;
     uint32_t input_slot;
@@ -137,6 +151,8 @@ typedef struct espalier_forest_stage {
     bool narrow;             /* float32: inputs, constants and every result; else float64 */
     bool pairwise;           /* NORMALISE, SOFTMAX..: adds as NumPy does; else one after another */
     uint32_t first_constant; /* in `constants` */
+    uint32_t part;           /* DIVIDE_ITERATIONS: whose */
+    uint32_t other_slot;     /* ADD_SLOTS: of the second summands */
 } espalier_forest_stage;
 
 /* How classes are found. */
@@ -151,8 +167,8 @@ typedef enum espalier_forest_decision {
 
 /*
  * What can be asked for. MARGIN, PROBABILITY and CLASS: one for each group, in their order, or
- * none; VALUE and SCORE: at most one. LEAF is always there and is not listed. A PROBABILITY has as
- * many slots as its group labels, or one: the second's of two.
+ * none; VALUE and SCORE: at most one. LEAF is there unless leaf_hidden, and is not listed. A
+ * PROBABILITY has as many slots as its group labels, or one: the second's of two.
  */
 typedef struct espalier_forest_output {
     espalier_output_kind kind;
@@ -172,6 +188,26 @@ typedef struct espalier_forest_labels {
     char **texts;       /* STRING: UTF-8, each malloc'ed, NUL-terminated */
     size_t *text_bytes; /* STRING: without the NUL (a label may hold NULs) */
 } espalier_forest_labels;
+
+/*
+ * A run of trees whose leaves add up by themselves: what a forest inside a model of several is. It
+ * says for its trees what the fields of the same names say for a forest that is one part.
+ */
+typedef struct espalier_forest_part {
+    uint32_t first_tree;
+    uint32_t tree_count;
+    uint32_t leaf_width;
+    uint32_t first_slot; /* of its sums; tree_slot counts from here */
+    uint32_t slot_count;
+    uint64_t first_value; /* in leaf_values, of its leaf row 0 */
+    uint64_t leaf_count;
+    double *start; /* [slot_count] or NULL */
+    espalier_forest_accumulator accumulator;
+    espalier_forest_divide divide;
+    bool as_it_is; /* a single tree's answer is its leaf: -0.0 stays -0.0 */
+    uint32_t iteration_count;
+    uint32_t default_iterations;
+} espalier_forest_part;
 
 typedef struct espalier_forest {
     /* Trees, in the trainer's order. */
@@ -198,6 +234,12 @@ typedef struct espalier_forest {
     uint32_t *tree_slot; /* [tree_count] the first slot a tree adds to, or NULL: 0 */
     double *start;       /* [slot_count] what sums start from, or NULL: 0 */
     espalier_forest_accumulator accumulator;
+    /* Several parts (combine.h makes them), one run of trees behind the other; NULL: the forest is
+     * one. With parts the fields above and below that a part has mean nothing here, the task is
+     * PLAN, and tree_slot and tree_iteration are there. */
+    espalier_forest_part *parts;
+    uint32_t part_count;
+    uint32_t part_slots; /* sums of all parts */
 
     /* Sets of categories, filled through sets.h. */
     espalier_forest_set *sets;
@@ -231,6 +273,7 @@ typedef struct espalier_forest {
     uint32_t stage_slots;                /* written by all stages */
     espalier_output_kind default_output; /* what the trainer's own predict gives */
 
+    bool leaf_hidden;      /* the trainer has no apply for the model: no LEAF */
     bool leaf_is_vector;   /* apply gives one column per tree; false: a single number per row */
     uint32_t leaf_classes; /* apply gives an axis of iterations and one of so many trees; 0: no */
 
@@ -266,6 +309,10 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
 
 /* slot_count, iteration_count and default_iterations with what their 0 stands for. */
 uint32_t espalier_forest_slots(const espalier_forest *forest);
+
+/* The parts, of which every forest has one at least. */
+uint32_t espalier_forest_part_count(const espalier_forest *forest);
+espalier_forest_part espalier_forest_part_at(const espalier_forest *forest, uint32_t index);
 
 /* The sums and all that is made of them. */
 uint64_t espalier_forest_all_slots(const espalier_forest *forest);

@@ -241,6 +241,9 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
 /* The shape of what the trainer's apply gives. */
 static bool add_leaf_shape(json_t *outputs, const espalier_forest *forest)
 {
+    if (forest->leaf_hidden) {
+        return true;
+    }
     if (forest->leaf_classes == 0) {
         return add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows");
     }

@@ -6,6 +6,7 @@
 
 #include "format/error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,17 @@ static espalier_status fail_memory(espalier_error *error_out)
 
 uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage)
 {
-    return stage->operation == ESPALIER_FOREST_CONSTANTS ? 0
-           : stage->operation == ESPALIER_FOREST_SPREAD  ? 1
-                                                         : stage->count;
+    switch (stage->operation) {
+    case ESPALIER_FOREST_CONSTANTS:
+    case ESPALIER_FOREST_PICK:
+        return 0;
+    case ESPALIER_FOREST_SPREAD:
+    case ESPALIER_FOREST_CHOOSE:
+    case ESPALIER_FOREST_ISOTONIC:
+        return 1;
+    default:
+        return stage->count;
+    }
 }
 
 uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage)
@@ -31,21 +40,28 @@ uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage)
         return 2 * (uint64_t)stage->count;
     case ESPALIER_FOREST_INDEX:
     case ESPALIER_FOREST_PRODUCTS:
+    case ESPALIER_FOREST_ISOTONIC:
         return 1;
     default:
         return stage->count;
     }
 }
 
-uint32_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
+uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
 {
     switch (stage->operation) {
+    case ESPALIER_FOREST_CHOOSE:
+        return 2;
+    case ESPALIER_FOREST_ISOTONIC:
+        return 2 * (uint64_t)stage->count;
     case ESPALIER_FOREST_ADD:
     case ESPALIER_FOREST_MULTIPLY:
     case ESPALIER_FOREST_DIVIDE:
     case ESPALIER_FOREST_SPREAD:
     case ESPALIER_FOREST_PRODUCTS:
     case ESPALIER_FOREST_CONSTANTS:
+    case ESPALIER_FOREST_PICK:
+    case ESPALIER_FOREST_WEIGHTED_MEDIAN:
         return stage->count;
     default:
         return 0;
@@ -68,7 +84,9 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
     case ESPALIER_FOREST_PRODUCTS:
         return !narrow;
     default:
-        return true;
+        /* Of those for models of several forests two are there in float32. */
+        return !narrow || operation < ESPALIER_FOREST_PICK ||
+               operation <= ESPALIER_FOREST_ADD_SLOTS;
     }
 }
 
@@ -90,11 +108,11 @@ static void *grow(void *items, uint32_t count, uint32_t added, size_t item_bytes
 uint32_t espalier_plan_add_stage(espalier_forest *forest, const espalier_forest_stage *stage,
                                  const double *constants)
 {
-    const uint32_t constant_count = espalier_plan_stage_constants(stage);
+    const uint64_t constant_count = espalier_plan_stage_constants(stage);
     const uint64_t first = (uint64_t)espalier_forest_slots(forest) + forest->stage_slots;
     const uint64_t written = espalier_plan_stage_outputs(stage);
     if (first + written >= ESPALIER_PLAN_NO_SLOT ||
-        (uint64_t)forest->constant_count + constant_count > UINT32_MAX) {
+        forest->constant_count + constant_count > UINT32_MAX) {
         return ESPALIER_PLAN_NO_SLOT;
     }
     espalier_forest_stage *const stages =
@@ -105,7 +123,7 @@ uint32_t espalier_plan_add_stage(espalier_forest *forest, const espalier_forest_
     forest->stages = stages;
     if (constant_count > 0) {
         double *const all =
-            grow(forest->constants, forest->constant_count, constant_count, sizeof *all);
+            grow(forest->constants, forest->constant_count, (uint32_t)constant_count, sizeof *all);
         if (all == NULL) {
             return ESPALIER_PLAN_NO_SLOT;
         }
@@ -116,7 +134,7 @@ uint32_t espalier_plan_add_stage(espalier_forest *forest, const espalier_forest_
     stages[forest->stage_count].output_slot = (uint32_t)first;
     stages[forest->stage_count].first_constant = constant_count > 0 ? forest->constant_count : 0;
     forest->stage_count++;
-    forest->constant_count += constant_count;
+    forest->constant_count += (uint32_t)constant_count;
     forest->stage_slots += (uint32_t)written;
     forest->task = ESPALIER_FOREST_TASK_PLAN;
     return (uint32_t)first;
@@ -164,9 +182,13 @@ bool espalier_plan_number_labels(espalier_forest *forest, uint32_t label_count)
 /* Which of the slots up to `end` are float32: those of float32 sums, and of stages in float32. */
 static bool is_narrow(const espalier_forest *forest, uint32_t first, uint64_t end)
 {
-    const uint32_t sums = espalier_forest_slots(forest);
-    if (first < sums && forest->accumulator != ESPALIER_FOREST_SUM_FLOAT32) {
-        return false;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        const uint64_t part_end = (uint64_t)part.first_slot + part.slot_count;
+        if (part.first_slot < end && first < part_end &&
+            part.accumulator != ESPALIER_FOREST_SUM_FLOAT32) {
+            return false;
+        }
     }
     for (uint32_t i = 0; i < forest->stage_count; i++) {
         const espalier_forest_stage *const stage = &forest->stages[i];
@@ -178,25 +200,56 @@ static bool is_narrow(const espalier_forest *forest, uint32_t first, uint64_t en
     return true;
 }
 
+/* PICK names slots that come before its own. */
+static const char *find_pick_fault(const espalier_forest *forest,
+                                   const espalier_forest_stage *stage)
+{
+    for (uint32_t i = 0; i < stage->count; i++) {
+        const double slot = forest->constants[stage->first_constant + i];
+        if (!(slot >= -1.0 && slot < (double)stage->output_slot && slot == floor(slot))) {
+            return "a stage reads the wrong slots";
+        }
+        if (stage->narrow && slot >= 0 && !is_narrow(forest, (uint32_t)slot, (uint64_t)slot + 1)) {
+            return "a float32 stage reads a float64";
+        }
+    }
+    return NULL;
+}
+
 static const char *find_stage_fault(const espalier_forest *forest,
                                     const espalier_forest_stage *stage, uint64_t written)
 {
     const uint32_t inputs = espalier_plan_stage_inputs(stage);
-    const uint32_t constants = espalier_plan_stage_constants(stage);
+    const uint64_t constants = espalier_plan_stage_constants(stage);
     if (stage->operation < ESPALIER_FOREST_NORMALISE ||
-        stage->operation > ESPALIER_FOREST_EXPECTILES || stage->count == 0 ||
+        (stage->operation > ESPALIER_FOREST_EXPECTILES &&
+         stage->operation < ESPALIER_FOREST_PICK) ||
+        stage->operation > ESPALIER_FOREST_LOG1P || stage->count == 0 ||
         !has_arithmetic(stage->operation, stage->narrow)) {
         return "a stage that there is not";
     }
-    if ((uint64_t)stage->input_slot + inputs > written || stage->output_slot != written) {
+    const bool adds_slots = stage->operation == ESPALIER_FOREST_ADD_SLOTS;
+    if ((uint64_t)stage->input_slot + inputs > written || stage->output_slot != written ||
+        (adds_slots && (uint64_t)stage->other_slot + inputs > written)) {
         return "a stage reads or writes the wrong slots";
     }
     if (stage->narrow && inputs > 0 &&
         !is_narrow(forest, stage->input_slot, (uint64_t)stage->input_slot + inputs)) {
         return "a float32 stage reads a float64";
     }
+    if (stage->narrow && adds_slots &&
+        !is_narrow(forest, stage->other_slot, (uint64_t)stage->other_slot + inputs)) {
+        return "a float32 stage reads a float64";
+    }
     if ((uint64_t)stage->first_constant + constants > forest->constant_count) {
         return "a stage without its constants";
+    }
+    if (stage->operation == ESPALIER_FOREST_PICK) {
+        return find_pick_fault(forest, stage);
+    }
+    if (stage->operation == ESPALIER_FOREST_DIVIDE_ITERATIONS &&
+        stage->part >= espalier_forest_part_count(forest)) {
+        return "a stage of a part that there is not";
     }
     for (uint32_t i = 0; stage->narrow && i < constants; i++) {
         const double constant = forest->constants[stage->first_constant + i];
@@ -247,15 +300,34 @@ static const char *find_output_fault(const espalier_forest *forest, uint32_t ind
     return NULL;
 }
 
+/* The first slot behind the parts that follow `written` without a gap; *part is the next part. */
+static uint64_t pass_parts(const espalier_forest *forest, uint64_t written, uint32_t *part)
+{
+    while (*part < espalier_forest_part_count(forest)) {
+        const espalier_forest_part next = espalier_forest_part_at(forest, *part);
+        if (next.first_slot != written) {
+            break;
+        }
+        written += next.slot_count;
+        (*part)++;
+    }
+    return written;
+}
+
 const char *espalier_plan_find_fault(const espalier_forest *forest)
 {
-    uint64_t written = espalier_forest_slots(forest);
+    uint32_t part = 0;
+    uint64_t written = pass_parts(forest, 0, &part);
     for (uint32_t i = 0; i < forest->stage_count; i++) {
         const char *const fault = find_stage_fault(forest, &forest->stages[i], written);
         if (fault != NULL) {
             return fault;
         }
         written += espalier_plan_stage_outputs(&forest->stages[i]);
+        written = pass_parts(forest, written, &part);
+    }
+    if (part != espalier_forest_part_count(forest)) {
+        return "a part whose sums are out of place";
     }
     bool has_default = forest->default_output == ESPALIER_OUTPUT_LEAF;
     bool has_class = false;
@@ -419,6 +491,9 @@ espalier_status espalier_plan_list(const espalier_forest *forest,
     }
     uint32_t count = 0;
     for (uint32_t kind = ESPALIER_OUTPUT_MARGIN; kind <= ESPALIER_OUTPUT_SCORE; kind++) {
+        if (kind == ESPALIER_OUTPUT_LEAF && forest->leaf_hidden) {
+            continue;
+        }
         if (kind == ESPALIER_OUTPUT_LEAF) {
             columns[count++] = (espalier_plan_columns){ESPALIER_OUTPUT_LEAF, ESPALIER_DTYPE_INT64,
                                                        forest->tree_count, NULL};

@@ -34,7 +34,7 @@ bool espalier_plan_number_labels(espalier_forest *forest, uint32_t label_count);
 /* How many slots a stage reads and writes, and how many constants it has. */
 uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage);
 uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage);
-uint32_t espalier_plan_stage_constants(const espalier_forest_stage *stage);
+uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage);
 
 /* Why stages and outputs of a forest whose task is PLAN do not fit each other; NULL if they do. */
 const char *espalier_plan_find_fault(const espalier_forest *forest);

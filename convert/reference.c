@@ -24,7 +24,7 @@ typedef struct row_block {
 
 static uint32_t count_sums(const espalier_forest *forest)
 {
-    return forest->slot_count != 0 ? forest->slot_count : forest->leaf_width;
+    return espalier_forest_slots(forest);
 }
 
 uint32_t espalier_reference_slot_count(const espalier_forest *forest)
@@ -85,11 +85,11 @@ static uint32_t find_leaf(const espalier_forest *forest, const espalier_forest_t
     return node;
 }
 
-static const double *find_values(const espalier_forest *forest, const espalier_forest_tree *tree,
-                                 uint32_t leaf)
+static const double *find_values(const espalier_forest *forest, const espalier_forest_part *part,
+                                 const espalier_forest_tree *tree, uint32_t leaf)
 {
     const uint64_t row = tree->first_leaf + forest->right[tree->first_node + leaf];
-    return forest->leaf_values + row * forest->leaf_width;
+    return forest->leaf_values + part->first_value + row * part->leaf_width;
 }
 
 /* Probabilities from stored counts, behind them. */
@@ -107,45 +107,39 @@ static void normalise_row(const espalier_forest *forest, double *slots)
     }
 }
 
-static uint32_t count_iterations(const espalier_forest *forest)
-{
-    return forest->default_iterations != 0 ? forest->default_iterations
-           : forest->iteration_count != 0  ? forest->iteration_count
-                                           : forest->tree_count;
-}
-
-static bool is_used(const espalier_forest *forest, uint32_t tree_index)
+static bool is_used(const espalier_forest *forest, const espalier_forest_part *part,
+                    uint32_t tree_index)
 {
     const uint32_t iteration =
         forest->tree_iteration != NULL ? forest->tree_iteration[tree_index] : tree_index;
-    return iteration < count_iterations(forest);
+    return iteration < part->default_iterations;
 }
 
-static double add_rounded(const espalier_forest *forest, double sum, double value)
+static double add_rounded(const espalier_forest_part *part, double sum, double value)
 {
-    return forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? (double)((float)sum + (float)value)
-                                                              : sum + value;
+    return part->accumulator == ESPALIER_FOREST_SUM_FLOAT32 ? (double)((float)sum + (float)value)
+                                                            : sum + value;
 }
 
 /*
  * Adds one tree to all rows. What a single tree answers is its leaf as it is: 0.0 + -0.0 is not
  * -0.0. A boosted tree is added to the start.
  */
-static void add_tree(const espalier_forest *forest, uint32_t tree_index, const row_block *rows,
-                     double *slots, uint32_t *leaves)
+static void add_tree(const espalier_forest *forest, const espalier_forest_part *part,
+                     uint32_t tree_index, const row_block *rows, double *slots, uint32_t *leaves)
 {
     const espalier_forest_tree *const tree = &forest->trees[tree_index];
     const uint32_t slot_count = espalier_reference_slot_count(forest);
-    const uint32_t first_slot = forest->tree_slot != NULL ? forest->tree_slot[tree_index] : 0;
-    const bool takes = tree_index == 0 && forest->divide == ESPALIER_FOREST_DIVIDE_NONE &&
-                       forest->task == ESPALIER_FOREST_TASK_FOREST && forest->start == NULL;
-    const bool adds = is_used(forest, tree_index);
+    const uint32_t first_slot =
+        part->first_slot + (forest->tree_slot != NULL ? forest->tree_slot[tree_index] : 0);
+    const bool takes = part->as_it_is && tree_index == part->first_tree;
+    const bool adds = is_used(forest, part, tree_index);
     for (size_t row = 0; row < rows->row_count; row++) {
         const uint32_t leaf = find_leaf(forest, tree, rows, row);
-        const double *const values = find_values(forest, tree, leaf);
+        const double *const values = find_values(forest, part, tree, leaf);
         double *const sums = slots + row * slot_count + first_slot;
-        for (uint32_t i = 0; adds && i < forest->leaf_width; i++) {
-            sums[i] = takes ? values[i] : add_rounded(forest, sums[i], values[i]);
+        for (uint32_t i = 0; adds && i < part->leaf_width; i++) {
+            sums[i] = takes ? values[i] : add_rounded(part, sums[i], values[i]);
         }
         if (leaves != NULL) {
             leaves[row * forest->tree_count + tree_index] =
@@ -154,31 +148,47 @@ static void add_tree(const espalier_forest *forest, uint32_t tree_index, const r
     }
 }
 
+/* The sums of one part, of all rows. */
+static void add_part(const espalier_forest *forest, const espalier_forest_part *part,
+                     const row_block *rows, double *slots, uint32_t *leaves)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    for (size_t row = 0; part->start != NULL && row < rows->row_count; row++) {
+        memcpy(slots + row * slot_count + part->first_slot, part->start,
+               part->slot_count * sizeof *slots);
+    }
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        add_tree(forest, part, part->first_tree + i, rows, slots, leaves);
+    }
+    if (part->divide != ESPALIER_FOREST_DIVIDE_TREES) {
+        return;
+    }
+    for (size_t row = 0; row < rows->row_count; row++) {
+        double *const sums = slots + row * slot_count + part->first_slot;
+        for (uint32_t i = 0; i < part->slot_count; i++) {
+            sums[i] /= (double)part->default_iterations;
+        }
+    }
+}
+
 static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
                      uint32_t *leaves)
 {
     const uint32_t slot_count = espalier_reference_slot_count(forest);
-    const uint32_t sum_count = count_sums(forest);
     memset(slots, 0, rows->row_count * slot_count * sizeof *slots);
-    for (size_t row = 0; forest->start != NULL && row < rows->row_count; row++) {
-        memcpy(slots + row * slot_count, forest->start, sum_count * sizeof *slots);
-    }
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
-        add_tree(forest, i, rows, slots, leaves);
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        add_part(forest, &part, rows, slots, leaves);
     }
     for (size_t row = 0; row < rows->row_count; row++) {
-        double *const sums = slots + row * slot_count;
-        if (forest->divide == ESPALIER_FOREST_DIVIDE_TREES) {
-            for (uint32_t i = 0; i < sum_count; i++) {
-                sums[i] /= (double)count_iterations(forest);
-            }
-        }
+        double *const own = slots + row * slot_count;
         if (forest->normalise) {
-            normalise_row(forest, sums);
+            normalise_row(forest, own);
         }
         for (uint32_t i = 0; i < forest->stage_count; i++) {
-            espalier_reference_stage(forest, &forest->stages[i], (double)count_iterations(forest),
-                                     sums);
+            const espalier_forest_stage *const stage = &forest->stages[i];
+            const espalier_forest_part part = espalier_forest_part_at(forest, stage->part);
+            espalier_reference_stage(forest, stage, (double)part.default_iterations, own);
         }
     }
 }
@@ -233,9 +243,11 @@ void espalier_reference_classes(const espalier_forest *forest, const double *slo
         const double *values = slots + row * slot_count;
         int32_t *const own = classes + row * forest->group_count;
         for (uint32_t group = 0; group < forest->group_count; group++) {
-            own[group] = (int32_t)find_class(ESPALIER_FOREST_FIRST_MAXIMUM, values,
-                                             forest->group_width[group]);
-            values += forest->group_width[group];
+            const bool is_sum = forest->task != ESPALIER_FOREST_TASK_PLAN;
+            own[group] = is_sum ? (int32_t)find_class(ESPALIER_FOREST_FIRST_MAXIMUM, values,
+                                                      forest->group_width[group])
+                                : 0;
+            values += is_sum ? forest->group_width[group] : 0;
         }
         for (uint32_t i = 0; i < forest->output_count; i++) {
             const espalier_forest_output *const output = &forest->outputs[i];
@@ -253,16 +265,17 @@ void espalier_reference_magnitudes(const espalier_forest *forest, const double *
                                    double *magnitudes)
 {
     const row_block block = {NULL, row, 1, false};
-    for (uint32_t i = 0; i < count_sums(forest); i++) {
-        magnitudes[i] = forest->start != NULL ? fabs(forest->start[i]) : 0.0;
+    const espalier_forest_part part = espalier_forest_part_at(forest, 0);
+    for (uint32_t i = 0; i < part.slot_count; i++) {
+        magnitudes[i] = part.start != NULL ? fabs(part.start[i]) : 0.0;
     }
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
+    for (uint32_t i = 0; i < part.tree_count; i++) {
         const espalier_forest_tree *const tree = &forest->trees[i];
-        if (is_used(forest, i)) {
+        if (is_used(forest, &part, i)) {
             const double *const values =
-                find_values(forest, tree, find_leaf(forest, tree, &block, 0));
+                find_values(forest, &part, tree, find_leaf(forest, tree, &block, 0));
             const uint32_t slot = forest->tree_slot != NULL ? forest->tree_slot[i] : 0;
-            for (uint32_t j = 0; j < forest->leaf_width; j++) {
+            for (uint32_t j = 0; j < part.leaf_width; j++) {
                 magnitudes[slot + j] += fabs(values[j]);
             }
         }

@@ -36,7 +36,8 @@ void espalier_reference_evaluate_widened(const espalier_forest *forest, const do
 void espalier_reference_classes(const espalier_forest *forest, const double *slots,
                                 size_t row_count, int32_t *classes);
 
-/* For one row: the absolute start and leaf values of all iterations used, added up; [slots]. */
+/* For one row: the absolute start and leaf values of all iterations used of the first part, added
+ * up; [slots]. */
 void espalier_reference_magnitudes(const espalier_forest *forest, const double *row,
                                    double *magnitudes);
 

@@ -170,9 +170,10 @@ static double find_maximum(const double *x, uint32_t count)
 
 static void normalise(const espalier_forest_stage *stage, const double *x, double *y)
 {
+    const bool evenly = stage->operation == ESPALIER_FOREST_NORMALISE_EVEN;
     const double sum = espalier_reference_sum(x, stage->count, stage->pairwise, false);
     for (uint32_t i = 0; i < stage->count; i++) {
-        y[i] = x[i] / (sum == 0.0 ? 1.0 : sum);
+        y[i] = sum != 0.0 ? x[i] / sum : evenly ? 1.0 / (double)stage->count : x[i];
     }
 }
 
@@ -212,6 +213,20 @@ static double run_item(espalier_forest_operation operation, double x, double c, 
         return -exp2(-x);
     case ESPALIER_FOREST_STEP:
         return x > 0.0 ? 1.0 : 0.0;
+    case ESPALIER_FOREST_CUT_ONE:
+        return x > 1.0 && x <= 1.0 + 1e-5 ? 1.0 : x;
+    case ESPALIER_FOREST_EXPM1:
+        return expm1(x);
+    case ESPALIER_FOREST_EXP2:
+        return exp2(x);
+    case ESPALIER_FOREST_SQUARE:
+        return x * x;
+    case ESPALIER_FOREST_SQRT:
+        return sqrt(x);
+    case ESPALIER_FOREST_LOG:
+        return log(x);
+    case ESPALIER_FOREST_LOG1P:
+        return log1p(x);
     default:
         return (double)NAN; /* none that a forest is checked to have */
     }
@@ -261,6 +276,103 @@ static void two_classes(const espalier_forest_stage *stage, const double *x, dou
     }
 }
 
+/* ---- for models of several forests ----------------------------------------------------------- */
+
+/* As np.interp: knot after knot from the left. */
+static double interpolate(const double *knots, uint32_t count, double x)
+{
+    const double *const values = knots + count;
+    if (isnan(x)) {
+        return x;
+    }
+    if (x < knots[0]) {
+        return values[0];
+    }
+    uint32_t k = 0;
+    while (k + 1 < count && knots[k + 1] <= x) {
+        k++;
+    }
+    if (k + 1 == count || knots[k] == x) {
+        return values[k];
+    }
+    const double slope = (values[k + 1] - values[k]) / (knots[k + 1] - knots[k]);
+    return slope * (x - knots[k]) + values[k];
+}
+
+/* The smallest value up to which (in the order of the values) half of the weights lie. */
+static void find_weighted_median(const double *x, const double *weights, uint32_t count, double *y)
+{
+    uint32_t *const order = malloc(count * sizeof *order);
+    memset(y, 0, count * sizeof *y);
+    y[0] = (double)NAN;
+    if (order == NULL) {
+        return; /* the comparison with the model fails then */
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = i;
+        for (; place > 0 && x[order[place - 1]] > x[i]; place--) {
+            order[place] = order[place - 1];
+        }
+        order[place] = i;
+    }
+    double total = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        total += weights[order[i]];
+    }
+    double sum = 0.0;
+    uint32_t found = 0;
+    for (; found < count; found++) {
+        sum += weights[order[found]];
+        if (sum >= 0.5 * total) {
+            break;
+        }
+    }
+    y[0] = x[order[found < count ? found : 0]];
+    free(order);
+}
+
+static void pick(const espalier_forest_stage *stage, const double *c, const double *slots,
+                 double *y)
+{
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = c[i] < 0.0 ? 0.0 : slots[(size_t)c[i]];
+    }
+}
+
+/* False: none of them. */
+static bool run_composed(const espalier_forest_stage *stage, const double *c, const double *slots,
+                         double *y)
+{
+    const double *const x = slots + stage->input_slot;
+    switch (stage->operation) {
+    case ESPALIER_FOREST_PICK:
+        assert(c != NULL);
+        pick(stage, c, slots, y);
+        return true;
+    case ESPALIER_FOREST_ADD_SLOTS:
+        for (uint32_t i = 0; i < stage->count; i++) {
+            y[i] = add(stage->narrow, x[i], slots[stage->other_slot + i]);
+        }
+        return true;
+    case ESPALIER_FOREST_CHOOSE:
+        assert(c != NULL);
+        for (uint32_t i = 0; i < stage->count; i++) {
+            y[i] = x[0] == (double)i ? c[0] : c[1];
+        }
+        return true;
+    case ESPALIER_FOREST_ISOTONIC:
+        assert(c != NULL);
+        y[0] = interpolate(c, stage->count, x[0]);
+        return true;
+    case ESPALIER_FOREST_WEIGHTED_MEDIAN:
+        assert(c != NULL);
+        find_weighted_median(x, c, stage->count, y);
+        return true;
+    default:
+        return false;
+    }
+}
+
 void espalier_reference_stage(const espalier_forest *forest, const espalier_forest_stage *stage,
                               double iterations, double *slots)
 {
@@ -268,8 +380,12 @@ void espalier_reference_stage(const espalier_forest *forest, const espalier_fore
     const double *const c =
         forest->constants != NULL ? forest->constants + stage->first_constant : NULL;
     double *const y = slots + stage->output_slot;
+    if (run_composed(stage, c, slots, y)) {
+        return;
+    }
     switch (stage->operation) {
     case ESPALIER_FOREST_NORMALISE:
+    case ESPALIER_FOREST_NORMALISE_EVEN:
         normalise(stage, x, y);
         break;
     case ESPALIER_FOREST_SOFTMAX:

@@ -19,6 +19,8 @@
 #define SIGMOID_EXPONENT_MAX 88.7f
 /* How much further than its softplus XGBoost puts an expectile behind the one before. */
 #define EXPECTILE_STEP 1e-6f
+/* How far above 1 scikit-learn takes a calibrated probability for 1. */
+#define CUT_ONE_MAX (1.0 + 1e-5)
 
 /* What an operation reads and writes, in terms of n = slot_count. */
 typedef struct operation {
@@ -52,6 +54,22 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_PRODUCTS] = {.reads = true, .constants = true, .wide = true},
     [ESPALIER_STAGE_CONSTANTS] = {false, 1, true, false, true, true, false},
     [ESPALIER_STAGE_EXPECTILES] = {true, 1, false, false, true, false, true},
+    [ESPALIER_STAGE_PICK] = {false, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_ADD_SLOTS] = {true, 1, false, false, true, true, false},
+    [ESPALIER_STAGE_CHOOSE] = {.reads = true, .writes = 1, .constants = true, .wide = true},
+    [ESPALIER_STAGE_ISOTONIC] = {.reads = true, .constants = true, .wide = true},
+    [ESPALIER_STAGE_NORMALISE_EVEN] = {.reads = true, .writes = 1, .adds = true, .wide = true},
+    [ESPALIER_STAGE_CUT_ONE] = {.reads = true, .writes = 1, .wide = true},
+    [ESPALIER_STAGE_WEIGHTED_MEDIAN] = {.reads = true,
+                                        .writes = 1,
+                                        .constants = true,
+                                        .wide = true},
+    [ESPALIER_STAGE_EXPM1] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_EXP2] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_SQUARE] = {.reads = true, .writes = 1, .wide = true},
+    [ESPALIER_STAGE_SQRT] = {.reads = true, .writes = 1, .wide = true},
+    [ESPALIER_STAGE_LOG] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, false, true, true},
 };
 
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
@@ -60,13 +78,24 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
         return false;
     }
     const operation *const known = &operations[stage->operation];
-    const bool spreads = stage->operation == ESPALIER_STAGE_SPREAD;
+    const bool chooses = stage->operation == ESPALIER_STAGE_CHOOSE;
+    const bool is_line = stage->operation == ESPALIER_STAGE_ISOTONIC;
+    const bool is_median = stage->operation == ESPALIER_STAGE_WEIGHTED_MEDIAN;
+    const bool reads_one = stage->operation == ESPALIER_STAGE_SPREAD || chooses || is_line;
+    const uint64_t constants = chooses   ? 2
+                               : is_line ? 2 * (uint64_t)stage->slot_count
+                                         : stage->slot_count;
+    if (!known->narrow && !known->wide) {
+        return false; /* a number between those of operations */
+    }
     *shape_out = (espalier_stage_shape){
-        .input_count = spreads        ? 1
+        .input_count = reads_one      ? 1
                        : known->reads ? stage->slot_count
                                       : 0,
         .output_count = known->writes != 0 ? (uint64_t)known->writes * stage->slot_count : 1,
-        .constant_count = known->constants ? stage->slot_count : 0,
+        .constant_count = known->constants ? constants : 0,
+        .picks = stage->operation == ESPALIER_STAGE_PICK,
+        .jumps = chooses || is_line || is_median,
         .adds = known->adds,
         .narrow = known->narrow,
         .wide = known->wide,
@@ -172,6 +201,12 @@ static double sum_in_order(const espalier_file_stage *stage, const double *value
 static void run_normalise(const espalier_file_stage *stage, const double *x, double *y)
 {
     double sum = sum_in_order(stage, x, false);
+    if (sum == 0.0 && stage->operation == ESPALIER_STAGE_NORMALISE_EVEN) {
+        for (uint32_t i = 0; i < stage->slot_count; i++) {
+            y[i] = 1.0 / (double)stage->slot_count;
+        }
+        return;
+    }
     sum = sum == 0.0 ? 1.0 : sum;
     for (uint32_t i = 0; i < stage->slot_count; i++) {
         y[i] = x[i] / sum;
@@ -300,6 +335,88 @@ static double sum_products(const double *x, const double *c, uint32_t count)
     return sum;
 }
 
+/* On the line through knots: c are their places, then their values. Halving ends whatever their
+ * order. */
+static double interpolate(const double *c, uint32_t count, double x)
+{
+    const double *const values = c + count;
+    uint32_t low = 0;
+    uint32_t high = count;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if (c[middle] <= x) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (isnan(x)) {
+        return x;
+    }
+    if (low == 0 || low == count || c[low - 1] == x) {
+        return values[low == 0 ? 0 : low - 1];
+    }
+    const double slope = (values[low] - values[low - 1]) / (c[low] - c[low - 1]);
+    const double rise = slope * (x - c[low - 1]);
+    return rise + values[low - 1];
+}
+
+/* By value, equal ones by their number; NaN behind all. */
+static bool comes_before(const double *x, double a, double b)
+{
+    const double left = x[(size_t)a];
+    const double right = x[(size_t)b];
+    if (left < right || right < left) {
+        return left < right;
+    }
+    return isnan(left) != isnan(right) ? isnan(right) : a < b;
+}
+
+/* As sift_down, of numbers of values. */
+static void sift_numbers(const double *x, double *y, uint32_t root, uint32_t count)
+{
+    for (uint32_t child = 2 * root + 1; child < count; child = 2 * root + 1) {
+        child += child + 1 < count && comes_before(x, y[child], y[child + 1]) ? 1 : 0;
+        if (!comes_before(x, y[root], y[child])) {
+            return;
+        }
+        const double number = y[root];
+        y[root] = y[child];
+        y[child] = number;
+        root = child;
+    }
+}
+
+/* y holds the numbers of the values, sorted by a heap as in run_sort; at the end the median. */
+static void run_weighted_median(const double *x, const double *weights, double *y, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        y[i] = (double)i;
+    }
+    for (uint32_t i = count / 2; i > 0; i--) {
+        sift_numbers(x, y, i - 1, count);
+    }
+    for (uint32_t last = count; last > 1; last--) {
+        const double number = y[0];
+        y[0] = y[last - 1];
+        y[last - 1] = number;
+        sift_numbers(x, y, 0, last - 1);
+    }
+    double total = 0.0;
+    for (uint32_t i = 0; i < count; i++) {
+        total += weights[(size_t)y[i]];
+    }
+    double sum = 0.0;
+    uint32_t found = count;
+    for (uint32_t i = 0; i < count && found == count; i++) {
+        sum += weights[(size_t)y[i]];
+        found = sum >= 0.5 * total ? i : found;
+    }
+    const double median = x[(size_t)y[found < count ? found : 0]];
+    memset(y, 0, count * sizeof *y);
+    y[0] = median;
+}
+
 /* One item of an operation that goes item by item. */
 static double run_item(const espalier_file_stage *stage, double x, double c, double iterations)
 {
@@ -323,6 +440,20 @@ static double run_item(const espalier_file_stage *stage, double x, double c, dou
         return signed_square(x);
     case ESPALIER_STAGE_NEGATIVE_POWER:
         return -exp2(-x);
+    case ESPALIER_STAGE_CUT_ONE:
+        return x > 1.0 && x <= CUT_ONE_MAX ? 1.0 : x;
+    case ESPALIER_STAGE_EXPM1:
+        return expm1(x);
+    case ESPALIER_STAGE_EXP2:
+        return exp2(x);
+    case ESPALIER_STAGE_SQUARE:
+        return x * x;
+    case ESPALIER_STAGE_SQRT:
+        return sqrt(x);
+    case ESPALIER_STAGE_LOG:
+        return log(x);
+    case ESPALIER_STAGE_LOG1P:
+        return log1p(x);
     default:
         return x > 0.0 ? 1.0 : 0.0; /* STEP */
     }
@@ -335,6 +466,7 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
     const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
     switch (stage->operation) {
     case ESPALIER_STAGE_NORMALISE:
+    case ESPALIER_STAGE_NORMALISE_EVEN:
         run_normalise(stage, x, y);
         break;
     case ESPALIER_STAGE_SOFTMAX:
@@ -351,6 +483,20 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
         break;
     case ESPALIER_STAGE_INDEX:
         y[0] = (double)espalier_decide(ESPALIER_DECISION_FIRST_MAXIMUM, x, count);
+        break;
+    case ESPALIER_STAGE_CHOOSE:
+        assert(c != NULL);
+        for (uint32_t i = 0; i < count; i++) {
+            y[i] = x[0] == (double)i ? c[0] : c[1];
+        }
+        break;
+    case ESPALIER_STAGE_ISOTONIC:
+        assert(c != NULL);
+        y[0] = interpolate(c, count, x[0]);
+        break;
+    case ESPALIER_STAGE_WEIGHTED_MEDIAN:
+        assert(c != NULL);
+        run_weighted_median(x, c, y, count);
         break;
     case ESPALIER_STAGE_PRODUCTS:
         assert(c != NULL);
@@ -380,6 +526,27 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
     }
 }
 
+/* The operations that read other slots than those from input_slot on; false: none of them. */
+static bool run_gathering(const espalier_file_stage *stage, const double *c, double *row)
+{
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    double *const y = row + stage->output_slot;
+    if (stage->operation == ESPALIER_STAGE_PICK) {
+        assert(c != NULL);
+        for (uint32_t i = 0; i < stage->slot_count; i++) {
+            y[i] = c[i] < 0.0 ? 0.0 : row[(size_t)c[i]];
+        }
+        return true;
+    }
+    if (stage->operation == ESPALIER_STAGE_ADD_SLOTS) {
+        for (uint32_t i = 0; i < stage->slot_count; i++) {
+            y[i] = round_result(narrow, row[stage->input_slot + i] + row[stage->table + i]);
+        }
+        return true;
+    }
+    return false;
+}
+
 void espalier_stage_run(const espalier_file_stage *stage, const double *constants,
                         double iterations, double *slots, size_t slot_stride, size_t row_count)
 {
@@ -387,7 +554,9 @@ void espalier_stage_run(const espalier_file_stage *stage, const double *constant
     const double *const c = known->constants ? constants + stage->table : NULL;
     for (size_t r = 0; r < row_count; r++) {
         double *const row = slots + r * slot_stride;
-        run_row(stage, c, iterations, row + stage->input_slot, row + stage->output_slot);
+        if (!run_gathering(stage, c, row)) {
+            run_row(stage, c, iterations, row + stage->input_slot, row + stage->output_slot);
+        }
     }
 }
 

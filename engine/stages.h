@@ -13,9 +13,11 @@
 
 /* What a stage reads and writes, and what may be asked of it. */
 typedef struct espalier_stage_shape {
-    uint32_t input_count;  /* slots from input_slot */
+    uint32_t input_count;  /* slots from input_slot, of ADD_SLOTS from `table` too */
     uint64_t output_count; /* slots from output_slot */
-    uint32_t constant_count;
+    uint64_t constant_count;
+    bool picks;  /* reads the slots that its constants name */
+    bool jumps;  /* a small difference of what it reads may be a large one of what it writes */
     bool adds;   /* has an order of additions */
     bool narrow; /* may be in float32 */
     bool wide;   /* may be in float64 */

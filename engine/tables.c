@@ -310,16 +310,52 @@ static const char *find_stage_form_fault(const espalier_model *model,
             return "constants out of range";
         }
         if (narrow && !espalier_constants_are_float32(model->constants + stage->table,
-                                                      shape->constant_count)) {
+                                                      (uint32_t)shape->constant_count)) {
             return "float32 constants that are none";
         }
-    } else if (stage->operation != ESPALIER_STAGE_DIVIDE_ITERATIONS
-                   ? stage->table != 0
-                   : stage->table >= model->part_count) {
+    } else if (stage->operation != ESPALIER_STAGE_ADD_SLOTS && /* of that: find_gathered_fault */
+               (stage->operation != ESPALIER_STAGE_DIVIDE_ITERATIONS
+                    ? stage->table != 0
+                    : stage->table >= model->part_count)) {
         return "no such part, or a table that is not used";
     }
     *rule_out = RULE_RESERVED;
     return stage->reserved == 0 ? NULL : "reserved bytes set";
+}
+
+/* The slots that PICK names, or from which ADD_SLOTS reads its second summands. */
+static const char *find_gathered_fault(const espalier_model *model,
+                                       const espalier_file_stage *stage,
+                                       const espalier_stage_shape *shape, const uint32_t *slots,
+                                       uint32_t *rule_out)
+{
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    const double *const numbers = model->constants + stage->table;
+    const bool adds = stage->operation == ESPALIER_STAGE_ADD_SLOTS;
+    *rule_out = RULE_STAGE_GATHERED;
+    if (adds && !espalier_in_range(stage->table, stage->slot_count, model->head->slot_count)) {
+        return "second summands out of range";
+    }
+    for (uint32_t i = 0; shape->picks && i < stage->slot_count; i++) {
+        if (!(numbers[i] >= -1.0 && numbers[i] < (double)model->head->slot_count &&
+              numbers[i] == floor(numbers[i]))) {
+            return "a constant that numbers no slot";
+        }
+    }
+    for (uint32_t i = 0; (adds || shape->picks) && i < stage->slot_count; i++) {
+        const uint32_t slot = adds             ? slots[stage->table + i]
+                              : numbers[i] < 0 ? SLOT_FLOAT32
+                                               : slots[(uint32_t)numbers[i]];
+        *rule_out = RULE_SLOTS_WRITTEN;
+        if (slot == SLOT_UNWRITTEN) {
+            return "reads a slot that no earlier step writes";
+        }
+        *rule_out = RULE_STAGE_ARITHMETIC;
+        if (narrow && slot != SLOT_FLOAT32) {
+            return "float32 of a slot that no earlier step writes so";
+        }
+    }
+    return NULL;
 }
 
 /* slots_left: what the stages may still read and write, lessened by this one's. */
@@ -347,6 +383,10 @@ static const char *find_stage_fault(const espalier_model *model, const espalier_
         !espalier_in_range(stage->input_slot, shape.input_count, slot_count) ||
         !espalier_in_range(stage->output_slot, shape.output_count, slot_count)) {
         return "slots out of range";
+    }
+    const char *const gathered_fault = find_gathered_fault(model, stage, &shape, slots, rule_out);
+    if (gathered_fault != NULL) {
+        return gathered_fault;
     }
     *rule_out = RULE_STAGE_ARITHMETIC;
     if (narrow && !slots_are(slots, stage->input_slot, shape.input_count, SLOT_FLOAT32)) {

@@ -16,6 +16,14 @@
 
 /* Exponentials and logarithms of two machines may differ in their last bits. */
 #define LINKED_ULP_MAX 2
+/* Where models of several forests add up what was made of such. */
+#define COMPOSED_ULP_MAX 4096
+
+enum {
+    SPREAD_LINKED = 0,   /* by LINKED_ULP_MAX */
+    SPREAD_COMPOSED = 1, /* by COMPOSED_ULP_MAX */
+    SPREAD_ANY = 2       /* a step or a steep line makes any difference of a small one */
+};
 
 /* The golden section, its three arrays found and their sizes checked. */
 typedef struct golden {
@@ -25,6 +33,7 @@ typedef struct golden {
     const uint8_t *leaves;
     uint64_t offset;
     uint32_t *writers; /* [slot_count] for a slot that is not exact: 1 + the stage that writes it */
+    uint8_t *spreads;  /* [slot_count] how far differences may have grown: SPREAD_... */
 } golden;
 
 static espalier_status find_golden(const espalier_verify *v, const espalier_file_section *section,
@@ -74,19 +83,43 @@ static espalier_status refuse_golden(const espalier_verify *v, const golden *g, 
                               "%s: golden row %u: another %s", v->name, (unsigned)row, what);
 }
 
-/* Which slots go through exp, log or pow, or are made of such. */
-static void find_writers(const espalier_model *model, uint32_t *writers)
+/* Takes note of a slot that a stage reads. */
+static void read_slot(const golden *g, uint32_t slot, bool *linked, uint8_t *spread)
+{
+    *linked = *linked || g->writers[slot] != 0;
+    *spread = g->spreads[slot] > *spread ? g->spreads[slot] : *spread;
+}
+
+/* Which slots go through exp, log or pow, or are made of such, and what became of differences. */
+static void find_writers(const espalier_model *model, const golden *g)
 {
     for (uint32_t i = 0; i < model->stage_count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
         espalier_stage_shape shape = {0};
         (void)espalier_stage_describe(stage, &shape); /* known: open checked it */
-        bool linked = shape.linked;
-        for (uint32_t k = 0; k < shape.input_count && !linked; k++) {
-            linked = writers[stage->input_slot + k] != 0;
+        const bool composes = stage->operation >= ESPALIER_STAGE_PICK;
+        bool linked = false;
+        uint8_t spread = SPREAD_LINKED;
+        for (uint32_t k = 0; k < shape.input_count; k++) {
+            read_slot(g, stage->input_slot + k, &linked, &spread);
+            if (stage->operation == ESPALIER_STAGE_ADD_SLOTS) {
+                read_slot(g, stage->table + k, &linked, &spread);
+            }
         }
-        for (uint64_t k = 0; k < shape.output_count && linked; k++) {
-            writers[stage->output_slot + k] = i + 1;
+        for (uint32_t k = 0; shape.picks && k < stage->slot_count; k++) {
+            const double slot = model->constants[stage->table + k];
+            if (slot >= 0.0) {
+                read_slot(g, (uint32_t)slot, &linked, &spread);
+            }
+        }
+        if (linked && shape.jumps) {
+            spread = SPREAD_ANY;
+        } else if (composes && spread < SPREAD_COMPOSED) {
+            spread = SPREAD_COMPOSED;
+        }
+        for (uint64_t k = 0; k < shape.output_count && (linked || shape.linked); k++) {
+            g->writers[stage->output_slot + k] = i + 1;
+            g->spreads[stage->output_slot + k] = spread;
         }
     }
 }
@@ -105,7 +138,7 @@ static double unit_of(double magnitude, bool narrow)
  * counted from such numbers may differ in any way.
  */
 static double find_tolerance(const espalier_model *model, const espalier_file_stage *stage,
-                             const double *slots)
+                             uint32_t ulp_max, const double *slots)
 {
     if (stage->operation == ESPALIER_STAGE_STEP || stage->operation == ESPALIER_STAGE_INDEX) {
         return INFINITY;
@@ -116,10 +149,10 @@ static double find_tolerance(const espalier_model *model, const espalier_file_st
     for (uint32_t k = 0; k < shape.input_count; k++) {
         magnitude = fmax(magnitude, fabs(slots[stage->input_slot + k]));
     }
-    for (uint32_t k = 0; k < shape.constant_count; k++) {
+    for (uint64_t k = 0; k < shape.constant_count && !shape.picks; k++) {
         magnitude = fmax(magnitude, fabs(model->constants[stage->table + k]));
     }
-    return LINKED_ULP_MAX * unit_of(magnitude, stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32);
+    return ulp_max * unit_of(magnitude, stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32);
 }
 
 static bool is_near(const espalier_file_stage *stage, double tolerance, double found, double stored)
@@ -151,7 +184,12 @@ static bool slots_agree(const espalier_verify *v, const golden *g, const double 
         const espalier_file_stage *const stage = &model->stages[g->writers[i] - 1];
         if (g->writers[i] != writer) {
             writer = g->writers[i];
-            tolerance = find_tolerance(model, stage, slots);
+            tolerance = g->spreads[i] == SPREAD_ANY
+                            ? INFINITY
+                            : find_tolerance(model, stage,
+                                             g->spreads[i] == SPREAD_COMPOSED ? COMPOSED_ULP_MAX
+                                                                              : LINKED_ULP_MAX,
+                                             slots);
         }
         if (!is_near(stage, tolerance, slots[i], stored)) {
             return false;
@@ -209,7 +247,7 @@ espalier_status espalier_verify_golden(const espalier_verify *v)
     if (section == NULL) {
         return ESPALIER_OK;
     }
-    golden g = {{0, 0, 0, 0}, NULL, NULL, NULL, 0, NULL};
+    golden g = {{0, 0, 0, 0}, NULL, NULL, NULL, 0, NULL, NULL};
     espalier_status status = find_golden(v, section, &g);
     if (status != ESPALIER_OK) {
         return status;
@@ -221,14 +259,16 @@ espalier_status espalier_verify_golden(const espalier_verify *v)
     espalier_predictor *predictor = NULL;
     int64_t *const leaves = malloc(v->model->tree_count * sizeof *leaves);
     g.writers = calloc(g.head.slot_count, sizeof *g.writers);
-    if (leaves == NULL || g.writers == NULL ||
+    g.spreads = calloc(g.head.slot_count, sizeof *g.spreads);
+    if (leaves == NULL || g.writers == NULL || g.spreads == NULL ||
         espalier_predictor_create(v->model, &options, &predictor) != ESPALIER_OK) {
         status = espalier_verify_no_memory(v);
     } else {
-        find_writers(v->model, g.writers);
+        find_writers(v->model, &g);
         status = run_golden(v, &g, predictor, leaves);
     }
     espalier_predictor_destroy(predictor);
+    free(g.spreads);
     free(g.writers);
     free(leaves);
     return status;

@@ -201,10 +201,24 @@ enum {
     ESPALIER_STAGE_SPREAD = 17,           /* x[0] c: reads 1; n constants */
     ESPALIER_STAGE_PRODUCTS = 18,         /* the sum of x c: writes 1; n constants */
     ESPALIER_STAGE_CONSTANTS = 19,        /* c: reads nothing; n constants; either type */
-    ESPALIER_STAGE_EXPECTILES = 20        /* running sums of softplus; float32 */
+    ESPALIER_STAGE_EXPECTILES = 20,       /* running sums of softplus; float32 */
+    /* For models of several forests. */
+    ESPALIER_STAGE_PICK = 32,            /* the slots whose numbers are c; -1: 0. Reads those */
+    ESPALIER_STAGE_ADD_SLOTS = 33,       /* x + the slots from `table` on */
+    ESPALIER_STAGE_CHOOSE = 34,          /* of a number x: c[0] at place x, c[1] elsewhere */
+    ESPALIER_STAGE_ISOTONIC = 35,        /* of one x: on the line through n knots: writes 1 */
+    ESPALIER_STAGE_NORMALISE_EVEN = 36,  /* x by their sum; a sum of zero: 1 / n each */
+    ESPALIER_STAGE_CUT_ONE = 37,         /* 1 if x is above 1 by at most 1e-5, else x */
+    ESPALIER_STAGE_WEIGHTED_MEDIAN = 38, /* of x with the weights c; zeroes follow it */
+    ESPALIER_STAGE_EXPM1 = 39,
+    ESPALIER_STAGE_EXP2 = 40,
+    ESPALIER_STAGE_SQUARE = 41,
+    ESPALIER_STAGE_SQRT = 42,
+    ESPALIER_STAGE_LOG = 43,
+    ESPALIER_STAGE_LOG1P = 44
 };
-#define ESPALIER_STAGE_LAST 20u
-/* In which order values are added: NORMALISE, SOFTMAX and SOFTMAX_LOG; of others 0. */
+#define ESPALIER_STAGE_LAST 44u
+/* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG; of others 0. */
 enum {
     ESPALIER_ORDER_SEQUENTIAL = 1,
     ESPALIER_ORDER_PAIRWISE = 2
@@ -221,7 +235,7 @@ typedef struct espalier_file_stage {
     uint32_t slot_count;
     uint32_t order;
     uint32_t arithmetic; /* ESPALIER_ARITHMETIC_... */
-    uint32_t table;      /* first constant, or the part; else 0 */
+    uint32_t table;      /* first constant, the part, or a slot; else 0 */
     uint32_t reserved;
 } espalier_file_stage;
 

@@ -30,6 +30,17 @@ static const kind_facts kinds[] = {
                                     "_predictors"},
     [ESPALIER_SKLEARN_ISOLATION] = {{"sklearn.ensemble._iforest", "sklearn.ensemble.iforest"},
                                     "estimators_"},
+    [ESPALIER_SKLEARN_BAGGING] = {{"sklearn.ensemble._bagging", "sklearn.ensemble.bagging"},
+                                  "estimators_"},
+    [ESPALIER_SKLEARN_ADABOOST] = {{"sklearn.ensemble._weight_boosting",
+                                    "sklearn.ensemble.weight_boosting"},
+                                   "estimators_"},
+    [ESPALIER_SKLEARN_VOTING] = {{"sklearn.ensemble._voting", "sklearn.ensemble.voting"},
+                                 "estimators_"},
+    [ESPALIER_SKLEARN_CALIBRATED] = {{"sklearn.calibration", ""}, "calibrated_classifiers_"},
+    [ESPALIER_SKLEARN_MULTI_OUTPUT] = {{"sklearn.multioutput", ""}, "estimators_"},
+    [ESPALIER_SKLEARN_ONE_VS_REST] = {{"sklearn.multiclass", ""}, "estimators_"},
+    [ESPALIER_SKLEARN_TRANSFORMED] = {{"sklearn.compose._target", ""}, "regressor_"},
 };
 
 static const espalier_sklearn_class classes[] = {
@@ -46,12 +57,25 @@ static const espalier_sklearn_class classes[] = {
     {"HistGradientBoostingClassifier", ESPALIER_SKLEARN_HISTOGRAM, true, false},
     {"HistGradientBoostingRegressor", ESPALIER_SKLEARN_HISTOGRAM, false, false},
     {"IsolationForest", ESPALIER_SKLEARN_ISOLATION, false, true},
+    {"BaggingClassifier", ESPALIER_SKLEARN_BAGGING, true, false},
+    {"BaggingRegressor", ESPALIER_SKLEARN_BAGGING, false, false},
+    {"AdaBoostClassifier", ESPALIER_SKLEARN_ADABOOST, true, false},
+    {"AdaBoostRegressor", ESPALIER_SKLEARN_ADABOOST, false, false},
+    {"VotingClassifier", ESPALIER_SKLEARN_VOTING, true, false},
+    {"VotingRegressor", ESPALIER_SKLEARN_VOTING, false, false},
+    {"CalibratedClassifierCV", ESPALIER_SKLEARN_CALIBRATED, true, false},
+    {"MultiOutputClassifier", ESPALIER_SKLEARN_MULTI_OUTPUT, true, false},
+    {"MultiOutputRegressor", ESPALIER_SKLEARN_MULTI_OUTPUT, false, false},
+    {"OneVsRestClassifier", ESPALIER_SKLEARN_ONE_VS_REST, true, false},
+    {"TransformedTargetRegressor", ESPALIER_SKLEARN_TRANSFORMED, false, false},
 };
 
-#define CONVERTED_CLASSES                                                        \
-    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and "   \
-    "HistGradientBoosting classifiers and regressors, IsolationForest, and the " \
-    "estimators of XGBoost and LightGBM are, also at the end of a Pipeline"
+#define CONVERTED_CLASSES                                                      \
+    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and " \
+    "HistGradientBoosting classifiers and regressors, IsolationForest, the "   \
+    "estimators of XGBoost and LightGBM, and Bagging, AdaBoost, Voting, "      \
+    "CalibratedClassifierCV, MultiOutput, OneVsRest and TransformedTarget of " \
+    "them are, also at the end of a Pipeline"
 
 /* Searches inside each other; nobody honest goes deeper. */
 #define SEARCHES_MAX 8u
@@ -167,6 +191,13 @@ espalier_source_class espalier_sklearn_classify(const espalier_pickle *pickle,
     return classify_model(pickle, value);
 }
 
+/* What answers for another estimator and adds nothing; the attribute that holds that, or NULL. */
+static const char *find_frozen(const espalier_pickle_value *value)
+{
+    return espalier_pickle_is(value, "sklearn.frozen._frozen", "FrozenEstimator") ? "estimator"
+                                                                                  : NULL;
+}
+
 static bool is_search(const espalier_pickle_value *value)
 {
     const espalier_pickle_name *const name = espalier_pickle_class(value);
@@ -177,14 +208,18 @@ const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pic
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path)
 {
-    for (uint32_t i = 0; i < SEARCHES_MAX && value != NULL && is_search(value); i++) {
-        value = peek_attribute(pickle, value, "best_estimator_");
-        espalier_source_path_attribute(path, "best_estimator_");
+    for (uint32_t i = 0; i < SEARCHES_MAX && value != NULL; i++) {
+        const char *const name = is_search(value) ? "best_estimator_" : find_frozen(value);
+        if (name == NULL) {
+            break;
+        }
+        value = peek_attribute(pickle, value, name);
+        espalier_source_path_attribute(path, name);
     }
     return value;
 }
 
-/* Searches predict with their best estimator and add nothing to it. */
+/* Searches predict with their best estimator and add nothing to it, nor does a frozen one. */
 const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pickle,
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path)

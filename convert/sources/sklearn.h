@@ -18,7 +18,15 @@ typedef enum espalier_sklearn_kind {
     ESPALIER_SKLEARN_FOREST = 2,    /* several trees, their mean */
     ESPALIER_SKLEARN_BOOSTING = 3,  /* GradientBoosting: regression trees, their sum */
     ESPALIER_SKLEARN_HISTOGRAM = 4, /* HistGradientBoosting: TreePredictors, their sum */
-    ESPALIER_SKLEARN_ISOLATION = 5  /* IsolationForest: lengths of paths */
+    ESPALIER_SKLEARN_ISOLATION = 5, /* IsolationForest: lengths of paths */
+    /* Those of other estimators: */
+    ESPALIER_SKLEARN_BAGGING = 6,
+    ESPALIER_SKLEARN_ADABOOST = 7,
+    ESPALIER_SKLEARN_VOTING = 8,
+    ESPALIER_SKLEARN_CALIBRATED = 9,
+    ESPALIER_SKLEARN_MULTI_OUTPUT = 10,
+    ESPALIER_SKLEARN_ONE_VS_REST = 11,
+    ESPALIER_SKLEARN_TRANSFORMED = 12
 } espalier_sklearn_kind;
 
 /* A class that is converted. */
@@ -62,14 +70,24 @@ void espalier_sklearn_version_text(const espalier_pickle *pickle,
                                    const espalier_pickle_value *estimator, char *text,
                                    size_t capacity);
 
+/* An estimator, where it is, and how much memory it may take. */
+typedef struct espalier_sklearn_object {
+    const espalier_pickle *pickle;
+    const uint8_t *stream; /* what the pickle was read from, for places in it */
+    size_t stream_bytes;
+    const char *source;
+    const char *path;                   /* of the value */
+    const espalier_pickle_value *value; /* classified as SUPPORTED */
+    uint64_t memory_bytes_max;
+    uint32_t depth; /* estimators that it is inside of; such a one is read without its names */
+} espalier_sklearn_object;
+
 /*
- * Fills *forest (zeroed before; on failure the caller frees it) from the estimator at `path`.
+ * Fills *forest (zeroed before; on failure the caller frees it) from the estimator.
  * memory_bytes_max bounds what the forest's arrays take. The forest is not validated yet.
  * Status: SOURCE_UNSUPPORTED, SOURCE_TREE, SOURCE_SYNTAX, SOURCE_LIMIT, MEMORY.
  */
-espalier_status espalier_sklearn_load(const espalier_pickle *pickle, const char *source,
-                                      const char *path, const espalier_pickle_value *estimator,
-                                      uint64_t memory_bytes_max, espalier_forest *forest,
-                                      espalier_error *error_out);
+espalier_status espalier_sklearn_load(const espalier_sklearn_object *object,
+                                      espalier_forest *forest, espalier_error *error_out);
 
 #endif

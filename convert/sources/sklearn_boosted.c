@@ -47,7 +47,7 @@ static const boosted_class known_classes[] = {
 
 /* One conversion. */
 typedef struct boosted_import {
-    const espalier_sklearn_boosted *boosted;
+    const espalier_sklearn_object *boosted;
     const boosted_class *class;
     const espalier_pickle_value *booster;
     const espalier_pickle_value *model; /* the bytes or the text of it */
@@ -510,7 +510,7 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
 {
     const espalier_source_kind *const kind =
         import->class->xgboost ? &espalier_xgboost_kind : &espalier_lightgbm_kind;
-    const espalier_sklearn_boosted *const boosted = import->boosted;
+    const espalier_sklearn_object *const boosted = import->boosted;
     if (!kind->recognise((const uint8_t *)import->slice.data, import->slice.bytes)) {
         return espalier_error_set(import->common.error, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0,
                                   espalier_pickle_offset(import->model),
@@ -531,7 +531,7 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
     return status;
 }
 
-espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_boosted *boosted,
+espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boosted,
                                               espalier_forest *forest,
                                               espalier_source_summary *summary,
                                               espalier_error *error_out)

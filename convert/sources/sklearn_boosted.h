@@ -22,22 +22,11 @@ bool espalier_sklearn_boosted_explain(const espalier_pickle *pickle,
                                       const espalier_pickle_value *value, const char *path,
                                       char *text, size_t capacity);
 
-/* Where to look, and how much memory to take. */
-typedef struct espalier_sklearn_boosted {
-    const espalier_pickle *pickle;
-    const uint8_t *stream; /* what the pickle was read from, for places in it */
-    size_t stream_bytes;
-    const char *source;
-    const char *path;                   /* of the value */
-    const espalier_pickle_value *value; /* classified as SUPPORTED */
-    uint64_t memory_bytes_max;
-} espalier_sklearn_boosted;
-
 /*
  * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet, and
  * *summary (zeroed before). Status: those of espalier_source_kind's load.
  */
-espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_boosted *boosted,
+espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *object,
                                               espalier_forest *forest,
                                               espalier_source_summary *summary,
                                               espalier_error *error_out);

@@ -181,47 +181,63 @@ static espalier_status describe_trainer(espalier_sklearn_import *import, const c
 
 static espalier_status load_kind(espalier_sklearn_import *import)
 {
-    switch (import->class->kind) {
-    case ESPALIER_SKLEARN_BOOSTING:
-        return espalier_sklearn_load_boosting(import);
-    case ESPALIER_SKLEARN_HISTOGRAM:
-        return espalier_sklearn_load_histogram(import);
-    case ESPALIER_SKLEARN_ISOLATION:
-        return espalier_sklearn_load_isolation(import);
-    default:
-        return espalier_sklearn_load_forest(import);
-    }
+    static espalier_status (*const loaders[])(espalier_sklearn_import *) = {
+        [ESPALIER_SKLEARN_TREE] = espalier_sklearn_load_forest,
+        [ESPALIER_SKLEARN_FOREST] = espalier_sklearn_load_forest,
+        [ESPALIER_SKLEARN_BOOSTING] = espalier_sklearn_load_boosting,
+        [ESPALIER_SKLEARN_HISTOGRAM] = espalier_sklearn_load_histogram,
+        [ESPALIER_SKLEARN_ISOLATION] = espalier_sklearn_load_isolation,
+        [ESPALIER_SKLEARN_BAGGING] = espalier_sklearn_load_bagging,
+        [ESPALIER_SKLEARN_ADABOOST] = espalier_sklearn_load_adaboost,
+        [ESPALIER_SKLEARN_VOTING] = espalier_sklearn_load_voting,
+        [ESPALIER_SKLEARN_CALIBRATED] = espalier_sklearn_load_calibrated,
+        [ESPALIER_SKLEARN_MULTI_OUTPUT] = espalier_sklearn_load_multi_output,
+        [ESPALIER_SKLEARN_ONE_VS_REST] = espalier_sklearn_load_one_vs_rest,
+        [ESPALIER_SKLEARN_TRANSFORMED] = espalier_sklearn_load_transformed,
+    };
+    return loaders[import->class->kind](import);
 }
 
-espalier_status espalier_sklearn_load(const espalier_pickle *pickle, const char *source,
-                                      const char *path, const espalier_pickle_value *estimator,
-                                      uint64_t memory_bytes_max, espalier_forest *forest,
-                                      espalier_error *error_out)
+/* An estimator of others may leave its features to them; then the first member says how many. */
+static espalier_status read_features(espalier_sklearn_import *import)
 {
-    espalier_sklearn_import import = {.pickle = pickle,
-                                      .source = source,
+    const bool says = espalier_sklearn_is_set(import, import->estimator, "n_features_in_") ||
+                      espalier_sklearn_is_set(import, import->estimator, "n_features_");
+    if (import->class->kind >= ESPALIER_SKLEARN_BAGGING && !says) {
+        return ESPALIER_OK;
+    }
+    const espalier_status status = read_feature_count(import);
+    import->tree_features = import->forest->feature_count;
+    return status;
+}
+
+espalier_status espalier_sklearn_load(const espalier_sklearn_object *object,
+                                      espalier_forest *forest, espalier_error *error_out)
+{
+    espalier_sklearn_import import = {.object = object,
+                                      .pickle = object->pickle,
+                                      .source = object->source,
                                       .error = error_out,
                                       .forest = forest,
-                                      .estimator = estimator,
-                                      .class = espalier_sklearn_class_of(estimator),
-                                      .memory_bytes_max = memory_bytes_max,
-                                      .memory_left = memory_bytes_max};
-    (void)snprintf(import.path.text, sizeof import.path.text, "%s", path);
+                                      .estimator = object->value,
+                                      .class = espalier_sklearn_class_of(object->value),
+                                      .memory_bytes_max = object->memory_bytes_max,
+                                      .memory_left = object->memory_bytes_max};
+    (void)snprintf(import.path.text, sizeof import.path.text, "%s", object->path);
     import.path.bytes = strlen(import.path.text);
     char version[64];
-    espalier_sklearn_version_text(pickle, estimator, version, sizeof version);
+    espalier_sklearn_version_text(object->pickle, object->value, version, sizeof version);
     import.version = espalier_sklearn_version_parse(version);
-    espalier_status status = read_feature_count(&import);
-    import.tree_features = forest->feature_count;
+    espalier_status status = read_features(&import);
     if (status == ESPALIER_OK) {
+        status = load_kind(&import);
+    }
+    if (status == ESPALIER_OK && object->depth == 0) {
         const size_t path_bytes = import.path.bytes;
         status = read_feature_names(&import);
         espalier_source_path_cut(&import.path, path_bytes);
     }
-    if (status == ESPALIER_OK) {
-        status = load_kind(&import);
-    }
-    if (status == ESPALIER_OK) {
+    if (status == ESPALIER_OK && object->depth == 0) {
         status = describe_trainer(&import, version);
     }
     return status;

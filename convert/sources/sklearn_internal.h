@@ -6,11 +6,14 @@
 #ifndef ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_SKLEARN_INTERNAL_H
 
+#include "convert/combine.h"
+#include "convert/plan.h"
 #include "convert/sources/sklearn.h"
 #include "convert/sources/sklearn_version.h"
 
 /* One conversion of one estimator. */
 typedef struct espalier_sklearn_import {
+    const espalier_sklearn_object *object; /* NULL for an estimator of another library */
     const espalier_pickle *pickle;
     const char *source;
     espalier_error *error;
@@ -27,6 +30,7 @@ typedef struct espalier_sklearn_import {
     uint32_t class_count_max;    /* the most of them: last axis of the values */
     bool missing_recorded;       /* every tree's nodes say where missing goes */
     espalier_source_path path;   /* of what is being read, for messages */
+    espalier_combine combine;    /* of an estimator of others: its members so far */
 } espalier_sklearn_import;
 
 /* "FILE: PLACE: cause", with the stream offset of `at` (may be NULL). Returns status. */
@@ -151,5 +155,12 @@ espalier_status espalier_sklearn_load_forest(espalier_sklearn_import *import);
 espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import);
 espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import);
 espalier_status espalier_sklearn_load_isolation(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_bagging(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_adaboost(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_voting(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_calibrated(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_multi_output(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_one_vs_rest(espalier_sklearn_import *import);
+espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *import);
 
 #endif

@@ -246,6 +246,13 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
                                      "a Pipeline whose model splits on categories is not converted "
                                      "yet; its last step alone is, for rows prepared elsewhere");
     }
+    if (forest->missing_marked) {
+        free(path);
+        return espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a Pipeline whose model reads %g as missing is not converted; "
+                                     "its last step alone is, for rows prepared elsewhere",
+                                     forest->missing_number);
+    }
     if (path == NULL) {
         return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
     }

@@ -114,18 +114,16 @@ static espalier_status load_model(const espalier_container *container,
                                   espalier_forest *forest, espalier_source_summary *summary,
                                   espalier_error *error_out)
 {
-    if (espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER) {
-        return espalier_sklearn_load(pickle, path, place->text, estimator, memory_bytes_max, forest,
-                                     error_out);
-    }
-    const espalier_sklearn_boosted boosted = {.pickle = pickle,
-                                              .stream = container->data,
-                                              .stream_bytes = (size_t)container->bytes,
-                                              .source = path,
-                                              .path = place->text,
-                                              .value = estimator,
-                                              .memory_bytes_max = memory_bytes_max};
-    return espalier_sklearn_boosted_load(&boosted, forest, summary, error_out);
+    const espalier_sklearn_object object = {.pickle = pickle,
+                                            .stream = container->data,
+                                            .stream_bytes = (size_t)container->bytes,
+                                            .source = path,
+                                            .path = place->text,
+                                            .value = estimator,
+                                            .memory_bytes_max = memory_bytes_max};
+    return espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER
+               ? espalier_sklearn_load(&object, forest, error_out)
+               : espalier_sklearn_boosted_load(&object, forest, summary, error_out);
 }
 
 /* The estimator that was chosen: a model, or a pipeline with one at its end. */

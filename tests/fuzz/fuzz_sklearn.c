@@ -37,18 +37,17 @@ static espalier_status load_model(const espalier_pickle *pickle, const uint8_t *
                                   const char *path, const espalier_pickle_value *model,
                                   espalier_forest *forest, espalier_error *error)
 {
-    if (espalier_sklearn_boosted_classify(pickle, model) == ESPALIER_SOURCE_OTHER) {
-        return espalier_sklearn_load(pickle, "fuzz", path, model, MEMORY_MAX, forest, error);
-    }
     espalier_source_summary summary = {0};
-    const espalier_sklearn_boosted boosted = {.pickle = pickle,
-                                              .stream = data,
-                                              .stream_bytes = bytes,
-                                              .source = "fuzz",
-                                              .path = path,
-                                              .value = model,
-                                              .memory_bytes_max = MEMORY_MAX};
-    return espalier_sklearn_boosted_load(&boosted, forest, &summary, error);
+    const espalier_sklearn_object object = {.pickle = pickle,
+                                            .stream = data,
+                                            .stream_bytes = bytes,
+                                            .source = "fuzz",
+                                            .path = path,
+                                            .value = model,
+                                            .memory_bytes_max = MEMORY_MAX};
+    return espalier_sklearn_boosted_classify(pickle, model) == ESPALIER_SOURCE_OTHER
+               ? espalier_sklearn_load(&object, forest, error)
+               : espalier_sklearn_boosted_load(&object, forest, &summary, error);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)

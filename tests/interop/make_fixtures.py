@@ -61,6 +61,18 @@ ENVIRONMENTS = {
                                 "threadpoolctl==3.1.0 pandas==1.5.3"),
     "pipelines-1.9.1": ("3.13", "scikit-learn==1.9.1 numpy==2.5.5 scipy==1.18.1 joblib==1.6.0 "
                                 "threadpoolctl==3.8.0 pandas==3.1.1"),
+    "ensembles-0.22.2.post1": ("3.7", "scikit-learn==0.22.2.post1 numpy==1.18.5 scipy==1.4.1 "
+                                      "joblib==0.14.1"),
+    "ensembles-0.24.2": ("3.8", "scikit-learn==0.24.2 numpy==1.19.5 scipy==1.6.3 "
+                                "joblib==1.0.1 threadpoolctl==2.2.0"),
+    "ensembles-1.2.2": ("3.11", "scikit-learn==1.2.2 numpy==1.24.2 scipy==1.10.1 "
+                                "joblib==1.2.0 threadpoolctl==3.1.0"),
+    "ensembles-1.4.2": ("3.11", "scikit-learn==1.4.2 numpy==1.26.4 scipy==1.13.0 "
+                                "joblib==1.3.2"),
+    "ensembles-1.6.1": ("3.13", "scikit-learn==1.6.1 numpy==2.2.2 scipy==1.15.1 "
+                                "joblib==1.4.2"),
+    "ensembles-1.9.1": ("3.13", "scikit-learn==1.9.1 numpy==2.5.5 scipy==1.18.1 "
+                                "joblib==1.6.0 threadpoolctl==3.8.0"),
     "lightgbm-2.2.3": ("3.7", "lightgbm==2.2.3 numpy==1.21.6 scipy==1.7.3 scikit-learn==1.0.2"),
     "lightgbm-3.0.0": ("3.8", "lightgbm==3.0.0 numpy==1.23.5 scipy==1.10.1 scikit-learn==1.3.2"),
     "lightgbm-3.3.5": ("3.9", "lightgbm==3.3.5 numpy==1.23.5 scipy==1.13.1 scikit-learn==1.6.1"),
@@ -89,7 +101,7 @@ ENVIRONMENTS = {
 }
 
 SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
-           "pipelines": "train_pipelines.py",
+           "pipelines": "train_pipelines.py", "ensembles": "train_ensembles.py",
            "lightgbm": "train_lightgbm.py", "xgboost": "train_xgboost.py",
            "boosted": "train_pickles.py"}
 

@@ -107,9 +107,7 @@ def add_containers(out, model, cases):
 
 def refused_estimators(data):
     from sklearn.base import clone
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import (BaggingClassifier, RandomForestClassifier, RandomTreesEmbedding,
-                                  VotingClassifier)
+    from sklearn.ensemble import RandomForestClassifier, RandomTreesEmbedding
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
@@ -117,9 +115,7 @@ def refused_estimators(data):
     forest = RandomForestClassifier(2, max_depth=2, random_state=0)
     X, y = data.X[:60, [0, 2, 4]], data.classes(2)[:60]
     models = [LogisticRegression(), SVC(), KNeighborsClassifier(),
-              RandomTreesEmbedding(2, max_depth=2),
-              BaggingClassifier(n_estimators=2), VotingClassifier([("a", forest)]),
-              CalibratedClassifierCV(forest, cv=2)]
+              RandomTreesEmbedding(2, max_depth=2)]
     for model in models:
         if "random_state" in model.get_params():
             model.set_params(random_state=0)

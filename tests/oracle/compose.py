@@ -13,24 +13,26 @@ import struct
 
 from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
                             predict_slots, read_nodes, round_to_float32, word_of)
-from oracle_reader import (ABOVE_HALF, ADD, ARITHMETIC32, ARITHMETIC64, BANK_BYTE, BANK_FLOAT,
-                           BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
+from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64, BANK_BYTE,
+                           BANK_FLOAT, BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
                            CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
-                           HOT_MARGIN, INT, IN_BOTH, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
-                           LEAVES, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS,
-                           NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS,
-                           PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
-                           SETS, SET_COLUMN, SORT, STAGES, STAGE_CONSTANTS, STEPS, STEP_COLUMNS,
-                           STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES, TWO_CLASSES, UINT,
-                           VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead,
-                           Header,
-                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
-                           level_blocks, stage_inputs, stage_outputs, without)
+                           HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
+                           LEAVES, LOG, LOG1P, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES,
+                           NODE_NUMBERS, NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE,
+                           PARTS, PICK, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT,
+                           SEQUENTIAL, SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, STEPS,
+                           STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
+                           TWO_CLASSES, UINT, VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column,
+                           Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
+                           Proof, Stage, Step, Tree, level_blocks, stage_constants,
+                           stage_outputs, stage_reads, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
+# Roots and logarithms of what is below 0 would leave no golden rows.
+COMPOSED = tuple(one for one in OPERATIONS if one not in (SQRT, LOG, LOG1P))
 NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF)
 
 
@@ -472,26 +474,44 @@ class Composer:
         """Another operation that fits the slots; what would carry rounding errors on is left."""
         chance = self.chance
         while True:
-            operation = chance.choice(OPERATIONS)
+            # Few slots are all of f32, as EXPECTILES wants them.
+            operation = chance.choice(COMPOSED + (EXPECTILES,) * 8)
             found = stage._replace(
                 operation=operation, order=stage.order if operation in WITH_ORDER else 0,
                 slot_count=stage.slot_count if chance.random() < 0.5 else 1)
-            found = found._replace(input_slot=0 if operation == STAGE_CONSTANTS
+            found = found._replace(input_slot=0 if operation in (STAGE_CONSTANTS, PICK)
                                    else stage.input_slot)
-            read = range(found.input_slot, found.input_slot + stage_inputs(found))
+            picked = [float(chance.randrange(-1, self.slot_count)) for _ in range(found.slot_count)]
+            if operation == ADD_SLOTS:
+                found = found._replace(
+                    table=chance.randint(0, self.slot_count - found.slot_count))
+            read = stage_reads(found._replace(table=0) if operation == PICK else found, picked)
             single = all(slot in self.single_slots() for slot in read)
             inexact = any(slot in inexact_slots(self) for slot in read)
             narrow = operation == EXPECTILES or (operation in IN_BOTH and chance.random() < 0.5)
-            carries = operation not in (ADD, DIVIDE, TWO_CLASSES, SORT)
+            carries = operation not in (ADD, DIVIDE, TWO_CLASSES, SORT, PICK)
             if (narrow and not single) or (inexact and carries):
                 continue
-            table = 0
-            if operation in WITH_CONSTANTS:
-                table = self.add_constants(found.slot_count, narrow)
+            table = found.table
+            if operation == PICK:
+                table = len(self.constants)
+                self.constants += picked
+            elif operation == ISOTONIC:
+                table = self.add_knots(found.slot_count)
+            elif operation in WITH_CONSTANTS:
+                table = self.add_constants(stage_constants(found), narrow)
             elif operation == DIVIDE_ITERATIONS:
                 table = chance.randrange(len(self.parts))
             return found._replace(arithmetic=ARITHMETIC32 if narrow else ARITHMETIC64,
                                   table=table)
+
+    def add_knots(self, count):
+        """Knots that ascend, or for once do not, and their values."""
+        first = len(self.constants)
+        places = [self.chance.uniform(-2, 2) for _ in range(count)]
+        self.constants += sorted(places) if self.chance.random() < 0.8 else places
+        self.constants += [self.chance.uniform(-1, 1) for _ in range(count)]
+        return first
 
     def single_slots(self):
         """Slots that hold f32 numbers."""

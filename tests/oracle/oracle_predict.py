@@ -10,19 +10,21 @@ import itertools
 import math
 import struct
 
-from oracle_prepare import check_prepared, prepare_row, round_to_float32
-from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ARITHMETIC32, AS_ZERO, AT_LEAST_ZERO,
-                           BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL, CLASS, CODE_COLUMN,
-                           CUTS, DIVIDE, DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS,
-                           EXP, EXPECTILES, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
-                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG1P_EXP,
+from oracle_prepare import check_prepared, prepare_row
+from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
+                           AT_LEAST_ZERO, BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL,
+                           CHOOSE, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE, DIVIDE_ITERATIONS,
+                           DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2, EXPECTILES, EXPM1,
+                           FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED, ISOTONIC,
+                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG, LOG1P, LOG1P_EXP,
                            MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
-                           NODE_NUMBERS, NORMALISE, NUMBER_CODES, PRODUCTS, SEGMENT, SELECT,
-                           SEQUENTIAL, SETS, SET_COLUMN, SIGMOID,
-                           SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, STAGE_CONSTANTS, STEP,
+                           NODE_NUMBERS, NORMALISE, NORMALISE_EVEN, NUMBER_CODES, PICK, PRODUCTS,
+                           SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE,
+                           SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, STEP,
                            STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
-                           WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, level_blocks, require,
-                           round_to_float32, stage_inputs, stage_outputs, value_bytes)
+                           WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node,
+                           level_blocks, require, round_to_float32, stage_constants, stage_inputs,
+                           stage_outputs, stage_reads, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -396,6 +398,12 @@ def log(value):
     return math.nan if value < 0 else math.log(value)
 
 
+def log1p(value):
+    if value == -1:
+        return -math.inf
+    return math.nan if value < -1 else math.log1p(value)
+
+
 def softmax(stage, values, rounded):
     """[F-259], [F-260]"""
     most = values[0]
@@ -438,11 +446,42 @@ def sort_key(value):
     return math.isnan(value), 0.0 if math.isnan(value) else value, math.copysign(1.0, value)
 
 
+def interpolate(value, knots, found):
+    """[F-343]"""
+    low, high = 0, len(knots)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if knots[middle] <= value else (low, middle)
+    if math.isnan(value):
+        return value
+    if low == 0 or low == len(knots) or knots[low - 1] == value:
+        return found[max(low - 1, 0)]
+    slope = divide(found[low] - found[low - 1], knots[low] - knots[low - 1])
+    return slope * (value - knots[low - 1]) + found[low - 1]
+
+
+def weighted_median(values, weights):
+    """[F-345]"""
+    order = sorted(range(len(values)), key=lambda i: (math.isnan(values[i]), values[i], i)
+                   if not math.isnan(values[i]) else (True, 0.0, i))
+    total = sum_sequential([weights[i] for i in order])
+    place, running = None, 0.0
+    for i in order:
+        running += weights[i]
+        if running >= 0.5 * total:
+            place = i
+            break
+    place = order[0] if place is None else place
+    return [values[place]] + [0.0] * (len(values) - 1)
+
+
 def run_vector(stage, values, constants, rounded):
     """The operations that are not made item by item."""
     operation = stage.operation
-    if operation == NORMALISE:
+    if operation in (NORMALISE, NORMALISE_EVEN):
         total = sum_sequential(values) if stage.order == SEQUENTIAL else sum_pairwise(values)
+        if total == 0 and operation == NORMALISE_EVEN:
+            return [1.0 / len(values)] * len(values)
         return [divide(value, 1.0 if total == 0 else total) for value in values]
     if operation in (SOFTMAX, SOFTMAX_LOG):
         return softmax(stage, values, rounded)
@@ -458,6 +497,14 @@ def run_vector(stage, values, constants, rounded):
         return [sum_sequential([value * one for value, one in zip(values, constants)])]
     if operation == STAGE_CONSTANTS:
         return list(constants)
+    if operation == CHOOSE:
+        return [constants[0] if values[0] == place else constants[1]
+                for place in range(stage.slot_count)]
+    if operation == ISOTONIC:
+        return [interpolate(values[0], constants[:stage.slot_count],
+                            constants[stage.slot_count:])]
+    if operation == WEIGHTED_MEDIAN:
+        return weighted_median(values, constants)
     return expectiles(values) if operation == EXPECTILES else None
 
 
@@ -472,19 +519,32 @@ def run_item(stage, value, constant, iterations, rounded):
             LOG1P_EXP: lambda: call(math.log1p, exp(value)),
             SIGNED_SQUARE: lambda: sign * value * value,
             NEGATIVE_POWER: lambda: -call(math.pow, 2.0, -value),
-            STEP: lambda: 1.0 if value > 0 else 0.0}[stage.operation]()
+            STEP: lambda: 1.0 if value > 0 else 0.0,
+            CUT_ONE: lambda: 1.0 if 1 < value <= 1.0 + 1e-5 else value,
+            EXPM1: lambda: call(math.expm1, value),
+            EXP2: lambda: call(math.pow, 2.0, value),
+            SQUARE: lambda: value * value,
+            SQRT: lambda: math.nan if value < 0 else math.sqrt(value),
+            LOG: lambda: log(value),
+            LOG1P: lambda: log1p(value)}[stage.operation]()
 
 
 def run_stage(model, stage, slots, asked):
     values = slots[stage.input_slot:stage.input_slot + stage_inputs(stage)]
     constants = [0.0] * stage.slot_count
     if stage.operation in WITH_CONSTANTS:
-        constants = model.constants[stage.table:stage.table + stage.slot_count]
+        constants = model.constants[stage.table:stage.table + stage_constants(stage)]
     iterations = 0.0
     if stage.operation == DIVIDE_ITERATIONS:
         iterations = float(iteration_range(model.parts[stage.table], asked)[1])
     rounded = round_to_float32 if stage.arithmetic == ARITHMETIC32 else keep
-    found = run_vector(stage, values, constants, rounded)
+    if stage.operation == PICK:
+        found = [0.0 if slot < 0 else slots[int(slot)] for slot in constants]
+    elif stage.operation == ADD_SLOTS:
+        others = slots[stage.table:stage.table + stage.slot_count]
+        found = [rounded(value + other) for value, other in zip(values, others)]
+    else:
+        found = run_vector(stage, values, constants, rounded)
     if found is None:
         found = [run_item(stage, value, constant, iterations, rounded)
                  for value, constant in zip(values, constants)]
@@ -493,17 +553,23 @@ def run_stage(model, stage, slots, asked):
 
 # --- What may differ ([F-181]) --------------------------------------------------------------------
 
-LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES)
+LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES, EXPM1, EXP2,
+          LOG, LOG1P)
+JUMPING = (CHOOSE, ISOTONIC, WEIGHTED_MEDIAN)
 
 
 def inexact_slots(model):
-    """The stage that writes it, for every slot that is not exact."""
+    """(the stage that writes it, ulp it may differ by), for every slot that is not exact."""
     found = {}
     for stage in model.stages:
-        read = range(stage.input_slot, stage.input_slot + stage_inputs(stage))
-        if stage.operation in LINKED or any(slot in found for slot in read):
-            for slot in range(stage.output_slot, stage.output_slot + stage_outputs(stage)):
-                found[slot] = stage
+        read = [slot for slot in stage_reads(stage, model.constants) if slot in found]
+        if stage.operation not in LINKED and not read:
+            continue
+        ulp = max([4096 if stage.operation >= PICK else 2] + [found[slot][1] for slot in read])
+        if read and stage.operation in JUMPING:
+            ulp = math.inf
+        for slot in range(stage.output_slot, stage.output_slot + stage_outputs(stage)):
+            found[slot] = (stage, ulp)
     return found
 
 
@@ -513,16 +579,17 @@ def ulp_of(magnitude, single):
     return math.ldexp(1.0, math.frexp(magnitude)[1] - 24)
 
 
-def is_near(model, stage, slots, found, stored):
+def is_near(model, writer, slots, found, stored):
     """Whether a slot that a stage writes is near enough to another value of it."""
-    if stage.operation in (STEP, INDEX) or found == stored:
+    stage, ulp = writer
+    if stage.operation in (STEP, INDEX) or ulp == math.inf or found == stored:
         return True
     magnitudes = [1.0, abs(found), abs(stored)]
     magnitudes += map(abs, slots[stage.input_slot:stage.input_slot + stage_inputs(stage)])
-    if stage.operation in WITH_CONSTANTS:
-        magnitudes += map(abs, model.constants[stage.table:stage.table + stage.slot_count])
+    if stage.operation in WITH_CONSTANTS and stage.operation != PICK:
+        magnitudes += map(abs, model.constants[stage.table:stage.table + stage_constants(stage)])
     largest = max(value for value in magnitudes if not math.isnan(value))
-    return abs(found - stored) <= 2 * ulp_of(largest, stage.arithmetic == ARITHMETIC32)
+    return abs(found - stored) <= ulp * ulp_of(largest, stage.arithmetic == ARITHMETIC32)
 
 
 def predict_slots(model, features, asked=None):

@@ -7,18 +7,10 @@ Part of oracle.py, under its terms: written from the document alone.
 import math
 import struct
 
-from oracle_reader import (ABOVE, ABS, BY, CHECK, CLIP, COPY, EXPM1, FILL, IS_MISSING, KEY, LOG,
-                           LOG1P, NUDGE, ONE_HOT, PLUS, POWER_OF_E, RANK, REFUSE_INFINITE,
-                           REFUSE_NAN, REFUSE_UNKNOWN, ROUND32, ROUND64, SQRT, SUBTRACT, TIMES,
-                           require)
-
-
-def round_to_float32(value):
-    """To nearest, ties to even; what is too large becomes infinite ([F-240])."""
-    try:
-        return struct.unpack("<f", struct.pack("<f", value))[0]
-    except OverflowError:
-        return math.copysign(math.inf, value)
+from oracle_reader import (ABOVE, ABS, BY, CHECK, CLIP, COPY, FILL, IS_MISSING, KEY, NUDGE, OF_EXP,
+                           OF_EXPM1, OF_LOG, OF_LOG1P, OF_SQRT, ONE_HOT, PLUS, RANK,
+                           REFUSE_INFINITE, REFUSE_NAN, REFUSE_UNKNOWN, ROUND32, ROUND64, SUBTRACT,
+                           TIMES, require, round_to_float32)
 
 
 def quotient(left, right):
@@ -44,9 +36,9 @@ def logarithm_edge(edge):
     return lambda value: -math.inf if value == edge else math.nan
 
 
-FUNCTIONS = {LOG1P: (math.log1p, logarithm_edge(-1.0)), LOG: (math.log, logarithm_edge(0.0)),
-             EXPM1: (math.expm1, math.exp), POWER_OF_E: (math.exp, math.exp),
-             SQRT: (math.sqrt, lambda value: math.nan), ABS: (abs, abs), COPY: (float, float)}
+FUNCTIONS = {OF_LOG1P: (math.log1p, logarithm_edge(-1.0)), OF_LOG: (math.log, logarithm_edge(0.0)),
+             OF_EXPM1: (math.expm1, math.exp), OF_EXP: (math.exp, math.exp),
+             OF_SQRT: (math.sqrt, lambda value: math.nan), ABS: (abs, abs), COPY: (float, float)}
 
 
 def is_same(left, right):

@@ -60,15 +60,19 @@ SEQUENTIAL, PAIRWISE = 1, 2
 ARITHMETIC64, ARITHMETIC32 = 0, 1
 (NORMALISE, ADD, MULTIPLY, DIVIDE, DIVIDE_ITERATIONS, SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP,
  SIGNED_SQUARE, NEGATIVE_POWER, TWO_CLASSES, STEP, INDEX, SORT, SPREAD, PRODUCTS, STAGE_CONSTANTS,
- EXPECTILES) = OPERATIONS = range(1, 21)
-WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS)
-WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG)
+ EXPECTILES) = range(1, 21)
+(PICK, ADD_SLOTS, CHOOSE, ISOTONIC, NORMALISE_EVEN, CUT_ONE, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE,
+ SQRT, LOG, LOG1P) = range(32, 45)
+OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45))
+WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
+                  WEIGHTED_MEDIAN)
+WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN)
 IN_BOTH = (ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
-           STAGE_CONSTANTS)
+           STAGE_CONSTANTS, PICK, ADD_SLOTS)
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
 STAGE_SLOTS_MAX = 2**22
-(COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, LOG1P, EXPM1,
- LOG, POWER_OF_E, SQRT, ABS, CHECK, NUDGE) = PREPARATIONS = range(1, 21)  # of PREPARATION
+(COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, OF_LOG1P,
+ OF_EXPM1, OF_LOG, OF_EXP, OF_SQRT, ABS, CHECK, NUDGE) = PREPARATIONS = range(1, 21)  # of PREPARATION
 ROUND32, ROUND64, REFUSE_NAN, REFUSE_INFINITE, REFUSE_UNKNOWN = 1, 2, 4, 8, 16  # flags
 NUMBERS_OF = {SUBTRACT: 1, PLUS: 1, TIMES: 1, BY: 1, CLIP: 2, FILL: 2, IS_MISSING: 1, ABOVE: 1,
               NUDGE: 2}
@@ -144,12 +148,30 @@ Labels = collections.namedtuple("Labels", "kind values")
 
 
 def stage_inputs(stage):
-    return {STAGE_CONSTANTS: 0, SPREAD: 1}.get(stage.operation, stage.slot_count)
+    return {STAGE_CONSTANTS: 0, PICK: 0, SPREAD: 1, CHOOSE: 1, ISOTONIC: 1}.get(
+        stage.operation, stage.slot_count)
 
 
 def stage_outputs(stage):
-    return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1}.get(
+    return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1, ISOTONIC: 1}.get(
         stage.operation, stage.slot_count)
+
+
+def stage_constants(stage):
+    if stage.operation not in WITH_CONSTANTS:
+        return 0
+    return {CHOOSE: 2, ISOTONIC: 2 * stage.slot_count}.get(stage.operation, stage.slot_count)
+
+
+def stage_reads(stage, constants):
+    """The slots that a stage reads ([F-340])."""
+    slots = list(range(stage.input_slot, stage.input_slot + stage_inputs(stage)))
+    if stage.operation == ADD_SLOTS:
+        slots += range(stage.table, stage.table + stage.slot_count)
+    if stage.operation == PICK:
+        named = constants[stage.table:stage.table + stage.slot_count]
+        slots += [int(slot) for slot in named if slot >= 0]
+    return slots
 
 
 def is_zero(value):
@@ -494,13 +516,13 @@ class Model:
             elif step.kind == STEP_STAGES:
                 for index in range(step.first, step.first + step.count):
                     stage = self.stages[index]
-                    read = written[stage.input_slot:stage.input_slot + stage_inputs(stage)]
+                    read = [written[slot] for slot in stage_reads(stage, self.constants)]
                     require(all(read), 74, f"stage {index} reads a slot that nothing wrote")
                     write(stage.output_slot, stage_outputs(stage), f"stage {index}")
         require(all(written), 74, "nothing writes some slot")
         single = self.slots_of_float32()
         for index, stage in enumerate(self.stages):
-            read = single[stage.input_slot:stage.input_slot + stage_inputs(stage)]
+            read = [single[slot] for slot in stage_reads(stage, self.constants)]
             require(stage.arithmetic == ARITHMETIC64 or all(read), 103,
                     f"stage {index} reads as f32 what is not")
 
@@ -509,7 +531,7 @@ class Model:
         require(stage.operation in OPERATIONS, 100, f"{where}operation {stage.operation}")
         require(stage.slot_count >= 1 and stage.input_slot + stage_inputs(stage) <= count
                 and stage.output_slot + stage_outputs(stage) <= count
-                and (stage.operation != STAGE_CONSTANTS or stage.input_slot == 0), 101,
+                and (stage.operation not in (STAGE_CONSTANTS, PICK) or stage.input_slot == 0), 101,
                 f"{where}slots")
         orders = (SEQUENTIAL, PAIRWISE) if stage.operation in WITH_ORDER else (0,)
         require(stage.order in orders, 102, f"{where}order {stage.order}")
@@ -517,10 +539,16 @@ class Model:
                  (ARITHMETIC64, ARITHMETIC32) if stage.operation in IN_BOTH else (ARITHMETIC64,))
         require(stage.arithmetic in types, 103, f"{where}arithmetic {stage.arithmetic}")
         if stage.operation in WITH_CONSTANTS:
-            constants = self.constants[stage.table:stage.table + stage.slot_count]
-            require(len(constants) == stage.slot_count and (
+            wanted = stage_constants(stage)
+            constants = self.constants[stage.table:stage.table + wanted]
+            require(len(constants) == wanted and (
                 stage.arithmetic == ARITHMETIC64 or all(map(is_float32, constants))), 104,
                     f"{where}constants")
+            require(stage.operation != PICK or all(
+                -1 <= slot < count and slot == math.floor(slot) for slot in constants), 340,
+                    f"{where}constants that number no slots")
+        elif stage.operation == ADD_SLOTS:
+            require(stage.table + stage.slot_count <= count, 340, f"{where}second summands")
         else:
             end = len(self.parts) if stage.operation == DIVIDE_ITERATIONS else 1
             require(stage.table < end, 104, f"{where}table {stage.table}")

@@ -225,12 +225,12 @@ class RandomModels(Comparison):
                 stages.update(stage.operation for stage in model.stages)
                 decisions.update(output.decision for output in model.outputs)
                 self.compare(model, data, rows)
-        self.assertEqual(stages, set(OPERATIONS))
+        self.assertEqual(stages, set(compose.COMPOSED))
         self.assertEqual(decisions, set(range(6)))
         self.assertEqual(seen, {(layout, size, accumulator) for accumulator in (1, 2)
                                 for layout, size in ((1, 8), (1, 16), (2, 2), (2, 4), (3, 8),
                                                      (4, 6))})
-        self.assertGreater(with_golden, RANDOM_MODELS // 2)
+        self.assertGreaterEqual(with_golden, RANDOM_MODELS // 2)
 
     def test_empty_bank(self):
         """BITS and HEAP parts whose bank has no columns: their trees are of one leaf (15.2)."""
@@ -315,14 +315,14 @@ class RandomModels(Comparison):
             return
         self.assertEqual(len(command), len(found), what)
         for index, (left, right) in enumerate(zip(command, found)):
-            stage = inexact.get(slots[index % len(slots)])
+            stage, ulp = inexact.get(slots[index % len(slots)], (None, 0))
             if left == right or stage is None or "nan" in (left, right):
                 self.assertEqual(left, right, f"{what}: value {index}")
                 continue
             left, right = float.fromhex(left), float.fromhex(right)
             largest = max(abs(left), abs(right), 10.0)  # what the stage reads is about as large
-            self.assertLessEqual(abs(left - right), 4 * ulp_of(largest, stage.arithmetic == 1),
-                                 f"{what}: value {index}")
+            bound = 2 * ulp * ulp_of(largest, stage.arithmetic == 1)
+            self.assertLessEqual(abs(left - right), bound, f"{what}: value {index}")
 
 
 class Damage(Comparison):

@@ -297,7 +297,7 @@ DAMAGE(columns_fit)
 
 DAMAGE(operation)
 {
-    RECORD(m, STAGES, espalier_file_stage)->operation = 21;
+    RECORD(m, STAGES, espalier_file_stage)->operation = 31;
 }
 
 DAMAGE(stage_slots)
@@ -355,6 +355,69 @@ DAMAGE(stage_part)
     espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_SIGMOID];
     stage->operation = ESPALIER_STAGE_DIVIDE_ITERATIONS;
     stage->table = 1;
+}
+
+DAMAGE(stage_summands_far)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_ADD_SLOTS;
+    stage->table = UINT32_MAX;
+}
+
+/* The stage would read what it writes. */
+DAMAGE(stage_summands_unwritten)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_ADD_SLOTS;
+    stage->table = stage->output_slot;
+}
+
+/* Its constant is a number, but of no slot. */
+DAMAGE(stage_pick_no_slot)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_PICK;
+    stage->input_slot = 0;
+    RECORD(m, CONSTANTS, double)[stage->table] = 0.5;
+}
+
+DAMAGE(stage_pick_far)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_PICK;
+    stage->input_slot = 0;
+    RECORD(m, CONSTANTS, double)[stage->table] = 1e9;
+}
+
+DAMAGE(stage_pick_nan)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_PICK;
+    stage->input_slot = 0;
+    RECORD(m, CONSTANTS, double)[stage->table] = (double)NAN;
+}
+
+DAMAGE(stage_pick_unwritten)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_PICK;
+    stage->input_slot = 0;
+    RECORD(m, CONSTANTS, double)[stage->table] = (double)stage->output_slot;
+}
+
+DAMAGE(stage_pick_input)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_PICK;
+    stage->input_slot = 1;
+    RECORD(m, CONSTANTS, double)[stage->table] = -1.0;
+}
+
+/* Twice as many constants as there are. */
+DAMAGE(stage_knots_far)
+{
+    espalier_file_stage *const stage = &RECORD(m, STAGES, espalier_file_stage)[LINKED_ADD];
+    stage->operation = ESPALIER_STAGE_ISOTONIC;
 }
 
 DAMAGE(stage_table_unused)
@@ -545,6 +608,14 @@ const rule_case rule_cases_plan[] = {
     {"F-104", damage_stage_constants, ESPALIER_ERROR_VALUE, SEALED, LINKED},
     {"F-104", damage_stage_constants_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
     {"F-104", damage_stage_part, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-340", damage_stage_summands_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-340", damage_stage_pick_no_slot, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-340", damage_stage_pick_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-340", damage_stage_pick_nan, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-074", damage_stage_summands_unwritten, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-074", damage_stage_pick_unwritten, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-101", damage_stage_pick_input, ESPALIER_ERROR_VALUE, SEALED, LINKED},
+    {"F-104", damage_stage_knots_far, ESPALIER_ERROR_VALUE, SEALED, LINKED},
     {"F-104", damage_stage_table_unused, ESPALIER_ERROR_VALUE, SEALED, LINKED},
     {"F-105", damage_stage_work, ESPALIER_ERROR_LIMIT, SEALED, LINKED},
     {"F-101", damage_stage_slots, ESPALIER_ERROR_VALUE, SEALED, COUNTS},

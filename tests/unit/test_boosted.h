@@ -75,13 +75,13 @@ static inline void load_part(const pickle_writer *file, size_t bytes, const char
                                                 &result->error);
     }
     if (result->status == ESPALIER_OK) {
-        const espalier_sklearn_boosted boosted = {.pickle = pickle,
-                                                  .stream = stream,
-                                                  .stream_bytes = bytes,
-                                                  .source = "here.pkl",
-                                                  .path = result->path.text,
-                                                  .value = value,
-                                                  .memory_bytes_max = BOOSTED_MEMORY_MAX};
+        const espalier_sklearn_object boosted = {.pickle = pickle,
+                                                 .stream = stream,
+                                                 .stream_bytes = bytes,
+                                                 .source = "here.pkl",
+                                                 .path = result->path.text,
+                                                 .value = value,
+                                                 .memory_bytes_max = BOOSTED_MEMORY_MAX};
         result->status = espalier_sklearn_boosted_load(&boosted, &result->forest, &result->summary,
                                                        &result->error);
     }

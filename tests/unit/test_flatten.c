@@ -39,14 +39,14 @@ typedef struct decoded {
 static decoded decode_node(const espalier_flat *flat, const espalier_file_tree *tree,
                            uint32_t position)
 {
-    const uint8_t *const place =
-        (const uint8_t *)flat->nodes.data + (tree->first_node + position) * flat->part.node_bytes;
+    const uint8_t *const place = (const uint8_t *)flat->nodes.data +
+                                 (tree->first_node + position) * flat->parts[0].node_bytes;
     espalier_file_node_wide node = {0, 0, 0, 0};
-    memcpy(&node, place, flat->part.node_bytes);
+    memcpy(&node, place, flat->parts[0].node_bytes);
     decoded result = {0.0F, node.threshold, node.child, node.column};
-    if (flat->part.node_bytes == sizeof(espalier_file_node)) {
-        result.child = node.child & ((UINT32_C(1) << flat->part.child_bits) - 1);
-        result.column = node.child >> flat->part.child_bits;
+    if (flat->parts[0].node_bytes == sizeof(espalier_file_node)) {
+        result.child = node.child & ((UINT32_C(1) << flat->parts[0].child_bits) - 1);
+        result.column = node.child >> flat->parts[0].child_bits;
     } else {
         assert_int_equal(node.reserved, 0);
     }
@@ -70,7 +70,7 @@ static void check_leaf(const espalier_forest *forest, const espalier_forest_tree
     assert_int_equal(leaf.child, position);
     assert_int_equal(leaf.column, 0);
     const uint32_t row = leaf.bits;
-    assert_true(row < flat->part.leaf_count);
+    assert_true(row < flat->parts[0].leaf_count);
     const uint64_t source_row = source->first_leaf + forest->right[source->first_node + node];
     const double *const values = flat->leaves.data;
     assert_memory_equal(values + (uint64_t)row * forest->leaf_width,
@@ -159,14 +159,14 @@ static void check_tables(const espalier_forest *forest, const espalier_flat *fla
     for (uint32_t i = 0; i < forest->tree_count; i++) {
         assert_int_equal(trees[i].first_node, first);
         assert_int_equal(trees[i].node_count % 8, 0);
-        assert_true(trees[i].node_count <= UINT64_C(1) << flat->part.child_bits);
+        assert_true(trees[i].node_count <= UINT64_C(1) << flat->parts[0].child_bits);
         assert_int_equal(trees[i].depth, forest->trees[i].depth);
         assert_int_equal(trees[i].iteration, i);
         assert_int_equal(trees[i].number, i);
         first += trees[i].node_count;
         visits += trees[i].depth;
     }
-    assert_int_equal(flat->nodes.bytes, first * flat->part.node_bytes);
+    assert_int_equal(flat->nodes.bytes, first * flat->parts[0].node_bytes);
     assert_int_equal(flat->model.visits_per_row, visits);
     assert_int_equal(flat->model.node_count, forest->node_count);
     const espalier_file_column *const columns = flat->columns.data;
@@ -283,14 +283,14 @@ static void test_wide_nodes_when_columns_do_not_fit(void **state)
     synthetic_forest_make(&options_list[5], &forest);
     espalier_flat flat = flatten_or_fail(&forest);
     assert_true(flat.columns.bytes / sizeof(espalier_file_column) > 65536);
-    assert_int_equal(flat.part.node_bytes, 16);
+    assert_int_equal(flat.parts[0].node_bytes, 16);
     espalier_flat_free(&flat);
     espalier_forest_free(&forest);
 
     synthetic_forest_make(&options_list[1], &forest);
     flat = flatten_or_fail(&forest);
-    assert_int_equal(flat.part.node_bytes, 8);
-    assert_int_equal(flat.part.child_bits, 16);
+    assert_int_equal(flat.parts[0].node_bytes, 8);
+    assert_int_equal(flat.parts[0].child_bits, 16);
     espalier_flat_free(&flat);
     espalier_forest_free(&forest);
 }
@@ -306,9 +306,10 @@ static void test_child_bits_follow_the_largest_tree(void **state)
     const espalier_file_tree *const trees = flat.trees.data;
     const uint32_t largest =
         trees[0].node_count > trees[1].node_count ? trees[0].node_count : trees[1].node_count;
-    assert_true(largest > 65536 || flat.part.child_bits == 16);
-    assert_true(largest <= UINT32_C(1) << flat.part.child_bits);
-    assert_true(flat.part.child_bits == 16 || largest > UINT32_C(1) << (flat.part.child_bits - 1));
+    assert_true(largest > 65536 || flat.parts[0].child_bits == 16);
+    assert_true(largest <= UINT32_C(1) << flat.parts[0].child_bits);
+    assert_true(flat.parts[0].child_bits == 16 || largest > UINT32_C(1)
+                                                                << (flat.parts[0].child_bits - 1));
     espalier_flat_free(&flat);
     espalier_forest_free(&forest);
 }
@@ -326,7 +327,7 @@ static void test_leaves_are_shared_where_it_pays(void **state)
     espalier_forest forest;
     synthetic_forest_make(&options, &forest);
     espalier_flat flat = flatten_or_fail(&forest);
-    assert_int_equal(flat.part.leaf_count, 5);
+    assert_int_equal(flat.parts[0].leaf_count, 5);
     espalier_flat_free(&flat);
 
     /* One repeated row in many: every leaf keeps a row of its own, in the order of the file. */
@@ -336,7 +337,7 @@ static void test_leaves_are_shared_where_it_pays(void **state)
     synthetic_forest_make(&options, &forest);
     memcpy(forest.leaf_values, forest.leaf_values + 3, 3 * sizeof(double));
     flat = flatten_or_fail(&forest);
-    assert_int_equal(flat.part.leaf_count, forest.leaf_count);
+    assert_int_equal(flat.parts[0].leaf_count, forest.leaf_count);
     const espalier_file_tree *const trees = flat.trees.data;
     uint32_t next = 0;
     for (uint32_t i = 0; i < forest.tree_count; i++) {
@@ -365,9 +366,9 @@ static void test_zeroes_of_both_signs_are_two_leaves(void **state)
     forest.leaf_values[0] = 0.0;
     forest.leaf_values[1] = -0.0;
     espalier_flat flat = flatten_or_fail(&forest);
-    assert_int_equal(flat.part.leaf_count, 2);
+    assert_int_equal(flat.parts[0].leaf_count, 2);
     /* So that a lone -0.0 stays one, the sum starts from -0.0. */
-    assert_int_equal(flat.part.start, ESPALIER_START_CONSTANTS);
+    assert_int_equal(flat.parts[0].start, ESPALIER_START_CONSTANTS);
     assert_int_equal(flat.constants.bytes, sizeof(double));
     assert_true(signbit(*(const double *)flat.constants.data));
     espalier_flat_free(&flat);
@@ -459,9 +460,9 @@ static void test_plan_of_a_normalised_tree(void **state)
     espalier_forest forest;
     synthetic_forest_make(&options_list[3], &forest);
     espalier_flat flat = flatten_or_fail(&forest);
-    assert_int_equal(flat.step_count, 3);
+    assert_int_equal(flat.steps.bytes / sizeof(espalier_file_step), 3);
     assert_int_equal(flat.model.slot_count, 18);
-    assert_int_equal(flat.part.divisor, ESPALIER_DIVISOR_NONE);
+    assert_int_equal(flat.parts[0].divisor, ESPALIER_DIVISOR_NONE);
     const espalier_file_stage *const stages = flat.stages.data;
     assert_int_equal(flat.stages.bytes, 2 * sizeof *stages);
     assert_int_equal(stages[1].input_slot, 4);

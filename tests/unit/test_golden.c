@@ -364,7 +364,7 @@ static void raise_start(fixture *f)
 
 static void add_iteration(fixture *f)
 {
-    f->flat.part.default_iteration_count++;
+    f->flat.parts[0].default_iteration_count++;
 }
 
 /* Some leaves are out of every row's reach; not all. */
@@ -544,7 +544,7 @@ static void test_a_wrong_threshold_is_found(void **state)
     make_fixture(&f, &options_list[2]);
     /* One float32 too high at the root of the first tree. */
     espalier_file_node *const nodes = f.flat.nodes.data;
-    assert_true(nodes[0].word >> f.flat.part.child_bits != 0);
+    assert_true(nodes[0].word >> f.flat.parts[0].child_bits != 0);
     nodes[0].threshold += 1;
     espalier_model *model = NULL;
     assert_int_equal(write_and_open(&f, false, &model), ESPALIER_OK);
@@ -564,7 +564,7 @@ static void test_wrong_node_numbers_are_found(void **state)
     assert_int_equal(f.flat.model.number_bytes, 2);
     uint16_t *const numbers = f.flat.node_numbers.data;
     const espalier_file_node *const nodes = f.flat.nodes.data;
-    const uint32_t mask = (UINT32_C(1) << f.flat.part.child_bits) - 1;
+    const uint32_t mask = (UINT32_C(1) << f.flat.parts[0].child_bits) - 1;
     const espalier_file_tree *const trees = f.flat.trees.data;
     uint32_t last = 0;
     for (uint32_t i = 2; i <= trees[0].source_node_count; i++) {

@@ -143,11 +143,11 @@ static uint32_t follow_walk(const espalier_flat *flat, const espalier_file_tree 
         espalier_file_node_wide node = {0, 0, 0, 0};
         memcpy(&node,
                (const uint8_t *)flat->nodes.data +
-                   (tree->first_node + position) * flat->part.node_bytes,
-               flat->part.node_bytes);
-        if (flat->part.node_bytes == sizeof(espalier_file_node)) {
-            node.column = node.child >> flat->part.child_bits;
-            node.child &= (UINT32_C(1) << flat->part.child_bits) - 1;
+                   (tree->first_node + position) * flat->parts[0].node_bytes,
+               flat->parts[0].node_bytes);
+        if (flat->parts[0].node_bytes == sizeof(espalier_file_node)) {
+            node.column = node.child >> flat->parts[0].child_bits;
+            node.child &= (UINT32_C(1) << flat->parts[0].child_bits) - 1;
         }
         if (node.child == position) {
             *position_out = position;
@@ -168,9 +168,9 @@ static uint32_t read_small(const uint8_t *place, uint32_t bytes)
 static uint32_t follow_heap(const espalier_flat *flat, const espalier_file_tree *tree,
                             const uint32_t *columns)
 {
-    const uint32_t width = flat->part.node_bytes / 2;
+    const uint32_t width = flat->parts[0].node_bytes / 2;
     const uint8_t *const nodes =
-        (const uint8_t *)flat->nodes.data + tree->first_node * flat->part.node_bytes;
+        (const uint8_t *)flat->nodes.data + tree->first_node * flat->parts[0].node_bytes;
     uint32_t h = 1;
     for (uint32_t level = 0; level < tree->depth; level++) {
         const uint32_t column = read_small(nodes + h * width, width);
@@ -230,11 +230,11 @@ static uint32_t follow_bits(const espalier_flat *flat, const espalier_file_tree 
 static void add_leaf(const espalier_flat *flat, const espalier_file_tree *tree, uint64_t leaf,
                      double *sums)
 {
-    const uint32_t width = flat->part.leaf_width;
-    assert_true(leaf < flat->part.leaf_count);
+    const uint32_t width = flat->parts[0].leaf_width;
+    assert_true(leaf < flat->parts[0].leaf_count);
     for (uint32_t i = 0; i < width; i++) {
         double *const sum = &sums[tree->slot + i];
-        if (flat->part.accumulator == ESPALIER_ACCUMULATOR_FLOAT32) {
+        if (flat->parts[0].accumulator == ESPALIER_ACCUMULATOR_FLOAT32) {
             *sum = (double)((float)*sum + ((const float *)flat->leaves.data)[leaf * width + i]);
         } else {
             *sum += ((const double *)flat->leaves.data)[leaf * width + i];
@@ -252,28 +252,29 @@ static void evaluate(const espalier_flat *flat, const double *row, uint32_t *col
     for (uint64_t i = 0; i < flat->columns.bytes / sizeof *records; i++) {
         columns[i] = read_column(flat, &records[i], row);
     }
-    for (uint32_t i = 0; i < flat->part.slot_count; i++) {
-        sums[i] = flat->part.start == ESPALIER_START_CONSTANTS
+    for (uint32_t i = 0; i < flat->parts[0].slot_count; i++) {
+        sums[i] = flat->parts[0].start == ESPALIER_START_CONSTANTS
                       ? ((const double *)flat->constants.data)[i]
                       : 0.0;
     }
     uint64_t numbers = 0;
-    for (uint32_t i = 0; i < flat->part.tree_count; i++) {
+    for (uint32_t i = 0; i < flat->parts[0].tree_count; i++) {
         uint32_t leaf = 0;
         uint32_t place = 0;
-        if (flat->part.layout == ESPALIER_FILE_WALK) {
+        if (flat->parts[0].layout == ESPALIER_FILE_WALK) {
             leaf = follow_walk(flat, &trees[i], columns, &place);
         } else {
-            place = flat->part.layout == ESPALIER_FILE_HEAP ? follow_heap(flat, &trees[i], columns)
-                    : flat->part.layout == ESPALIER_FILE_BITS
+            place = flat->parts[0].layout == ESPALIER_FILE_HEAP
+                        ? follow_heap(flat, &trees[i], columns)
+                    : flat->parts[0].layout == ESPALIER_FILE_BITS
                         ? follow_bits(flat, &trees[i], columns)
                         : follow_select(flat, &trees[i], columns);
             leaf = trees[i].first_leaf + place;
         }
         leaves[i] = numbered ? read_number(flat, numbers + place) : UINT32_MAX;
         numbers +=
-            flat->part.layout == ESPALIER_FILE_WALK ? trees[i].node_count : trees[i].leaf_count;
-        if (trees[i].iteration < flat->part.default_iteration_count) {
+            flat->parts[0].layout == ESPALIER_FILE_WALK ? trees[i].node_count : trees[i].leaf_count;
+        if (trees[i].iteration < flat->parts[0].default_iteration_count) {
             add_leaf(flat, &trees[i], leaf, sums);
         }
     }
@@ -287,7 +288,7 @@ static void check_columns(const espalier_flat *flat)
     const uint64_t count = flat->columns.bytes / sizeof *columns;
     uint64_t end = 0;
     for (uint64_t i = 0; i < count; i++) {
-        assert_int_equal(columns[i].bank, flat->part.bank);
+        assert_int_equal(columns[i].bank, flat->parts[0].bank);
         if (columns[i].kind != ESPALIER_COLUMN_CODE) {
             continue;
         }
@@ -321,22 +322,22 @@ static void check_columns(const espalier_flat *flat)
         }
     }
     assert_int_equal(flat->cuts.bytes, end);
-    assert_true(flat->part.bank != ESPALIER_BANK_BYTE || count <= 256);
-    assert_true(flat->part.bank != ESPALIER_BANK_SHORT || count <= 65536);
+    assert_true(flat->parts[0].bank != ESPALIER_BANK_BYTE || count <= 256);
+    assert_true(flat->parts[0].bank != ESPALIER_BANK_SHORT || count <= 65536);
 }
 
 static void check_trees(const espalier_flat *flat)
 {
     const espalier_file_tree *const trees = flat->trees.data;
-    const bool heap = flat->part.layout == ESPALIER_FILE_HEAP;
-    const bool bits = flat->part.layout == ESPALIER_FILE_BITS;
+    const bool heap = flat->parts[0].layout == ESPALIER_FILE_HEAP;
+    const bool bits = flat->parts[0].layout == ESPALIER_FILE_BITS;
     const uint32_t shape_leaves = bits ? 32 : 256;
     uint64_t nodes = 0;
     uint64_t rows = 0;
-    for (uint32_t i = 0; i < flat->part.tree_count; i++) {
+    for (uint32_t i = 0; i < flat->parts[0].tree_count; i++) {
         assert_int_equal(trees[i].first_node, nodes);
         nodes += trees[i].node_count;
-        if (flat->part.layout == ESPALIER_FILE_WALK) {
+        if (flat->parts[0].layout == ESPALIER_FILE_WALK) {
             assert_int_equal(trees[i].first_leaf, 0);
             assert_int_equal(trees[i].leaf_count, 0);
             continue;
@@ -355,13 +356,13 @@ static void check_trees(const espalier_flat *flat)
             assert_int_equal(trees[i].node_count, bits ? 32 : select_nodes);
         }
         assert_true(trees[i].first_leaf + (heap ? trees[i].leaf_count : shape_leaves) <=
-                    flat->part.leaf_count);
+                    flat->parts[0].leaf_count);
     }
-    assert_int_equal(flat->nodes.bytes, nodes * flat->part.node_bytes);
+    assert_int_equal(flat->nodes.bytes, nodes * flat->parts[0].node_bytes);
     assert_int_equal(flat->leaves.bytes,
-                     (uint64_t)flat->part.leaf_count * flat->part.leaf_width *
-                         (flat->part.accumulator == ESPALIER_ACCUMULATOR_FLOAT32 ? 4 : 8));
-    if (flat->part.layout != ESPALIER_FILE_WALK) {
+                     (uint64_t)flat->parts[0].leaf_count * flat->parts[0].leaf_width *
+                         (flat->parts[0].accumulator == ESPALIER_ACCUMULATOR_FLOAT32 ? 4 : 8));
+    if (flat->parts[0].layout != ESPALIER_FILE_WALK) {
         assert_int_equal(flat->node_numbers.bytes, rows * flat->model.number_bytes);
     }
 }
@@ -381,9 +382,9 @@ static void compare_row(const espalier_forest *forest, const espalier_flat *flat
     espalier_golden_row(golden, index, row);
     evaluate(flat, row, columns, sums, leaves);
     espalier_reference_evaluate_float64(forest, row, 1, sums + slots, leaves + forest->tree_count);
-    if (flat->part.divisor == ESPALIER_DIVISOR_ITERATIONS) {
+    if (flat->parts[0].divisor == ESPALIER_DIVISOR_ITERATIONS) {
         for (uint32_t i = 0; i < slots; i++) {
-            sums[i] /= (double)flat->part.default_iteration_count;
+            sums[i] /= (double)flat->parts[0].default_iteration_count;
         }
     }
     assert_memory_equal(sums, sums + slots, slots * sizeof *sums);
@@ -413,13 +414,13 @@ static uint32_t check_layout(const espalier_forest *forest, uint32_t layout)
     espalier_flat flat = flatten_or_fail(forest, layout);
     espalier_golden golden;
     assert_int_equal(espalier_golden_init(&golden, forest, NULL), ESPALIER_OK);
-    assert_int_equal(flat.part.layout, layout);
+    assert_int_equal(flat.parts[0].layout, layout);
     check_columns(&flat);
     check_trees(&flat);
     for (uint64_t i = 0; i < ROWS; i++) {
         compare_row(forest, &flat, &golden, i);
     }
-    const uint32_t bank = flat.part.bank;
+    const uint32_t bank = flat.parts[0].bank;
     espalier_golden_free(&golden);
     espalier_flat_free(&flat);
     return bank;
@@ -627,7 +628,7 @@ static void test_seventy_thousand_cuts(void **state)
     synthetic_forest_make(&options, &forest);
     espalier_flat flat = flatten_or_fail(&forest, ESPALIER_LAYOUT_SELECT);
     const espalier_file_column *const columns = flat.columns.data;
-    assert_int_equal(flat.part.bank, ESPALIER_BANK_SHORT);
+    assert_int_equal(flat.parts[0].bank, ESPALIER_BANK_SHORT);
     assert_int_equal(flat.columns.bytes, 2 * sizeof *columns);
     assert_in_range(columns[0].cut_count, 70000, 131070);
     assert_int_equal(columns[1].segment, 1);

@@ -342,10 +342,10 @@ static void use_constants(espalier_flat *flat)
     assert_non_null(flat->constants.data);
     memcpy(flat->constants.data, constants, sizeof constants);
     flat->constants.bytes = sizeof constants;
-    flat->part.start = ESPALIER_START_CONSTANTS;
-    flat->part.start_index = 0;
-    flat->part.divisor = ESPALIER_DIVISOR_CONSTANTS;
-    flat->part.divisor_index = 2;
+    flat->parts[0].start = ESPALIER_START_CONSTANTS;
+    flat->parts[0].start_index = 0;
+    flat->parts[0].divisor = ESPALIER_DIVISOR_CONSTANTS;
+    flat->parts[0].divisor_index = 2;
 }
 
 static void test_constants(void **state)

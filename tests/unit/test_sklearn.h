@@ -34,8 +34,12 @@ static espalier_status load_writer(const pickle_writer *writer, uint64_t memory_
         status = espalier_source_choose(pickle, "here.pkl", NULL, &model, path, error);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_load(pickle, "here.pkl", path->text, model, memory_bytes_max,
-                                       forest, error);
+        const espalier_sklearn_object object = {.pickle = pickle,
+                                                .source = "here.pkl",
+                                                .path = path->text,
+                                                .value = model,
+                                                .memory_bytes_max = memory_bytes_max};
+        status = espalier_sklearn_load(&object, forest, error);
     }
     if (status == ESPALIER_OK) {
         status = espalier_forest_validate(forest, "here.pkl", error);

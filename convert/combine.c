@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See combine.h. May include include/, flatten.h for the rounding of thresholds, and libc.
+ */
+#include "convert/combine.h"
+
+#include "convert/flatten.h"
+#include "convert/plan.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* LightGBM's kZeroThreshold. */
+#define TINY ((double)1e-35F)
+/* Half-way from the largest float32 to where the next one would be. */
+#define FLOAT32_END 0x1.ffffffp127
+
+/* What a part compares, until all parts are known. */
+struct combine_input {
+    espalier_forest_input input;
+    bool flush_tiny;
+};
+
+/* ---- room ------------------------------------------------------------------------------------ */
+
+/* Room for `count` items in an array; *room is what there is. False: no memory. */
+static bool reserve(void **items, uint64_t *room, uint64_t count, size_t item_bytes)
+{
+    if (count <= *room) {
+        return true;
+    }
+    const uint64_t grown = *room + *room / 2 + 16;
+    const uint64_t wanted = grown > count ? grown : count;
+    void *const larger =
+        wanted <= SIZE_MAX / item_bytes ? realloc(*items, wanted * item_bytes) : NULL;
+    if (larger == NULL) {
+        return false;
+    }
+    *items = larger;
+    *room = wanted;
+    return true;
+}
+
+static bool reserve_as(void **items, uint64_t room, uint64_t count, size_t item_bytes)
+{
+    return reserve(items, &room, count, item_bytes);
+}
+
+#define RESERVE(array, room, count) reserve_as((void **)&(array), room, count, sizeof *(array))
+
+static espalier_status charge(espalier_combine *combine, uint64_t bytes)
+{
+    if (bytes > combine->memory_left) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    combine->memory_left -= bytes;
+    return ESPALIER_OK;
+}
+
+/* Every array of trees; the counts are still those of before. */
+static bool reserve_trees(espalier_combine *combine, uint64_t count)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t room = combine->tree_room;
+    if (!RESERVE(whole->tree_slot, room, count) || !RESERVE(whole->tree_iteration, room, count)) {
+        return false;
+    }
+    return reserve((void **)&whole->trees, &combine->tree_room, count, sizeof *whole->trees);
+}
+
+static bool reserve_nodes(espalier_combine *combine, uint64_t count)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t room = combine->node_room;
+    return RESERVE(whole->left, room, count) && RESERVE(whole->right, room, count) &&
+           RESERVE(whole->feature, room, count) && RESERVE(whole->threshold, room, count) &&
+           RESERVE(whole->cover, room, count) && RESERVE(whole->missing_left, room, count) &&
+           reserve((void **)&whole->missing_rule, &combine->node_room, count,
+                   sizeof *whole->missing_rule);
+}
+
+/* ---- trees ----------------------------------------------------------------------------------- */
+
+static espalier_status copy_nodes(espalier_combine *combine, const espalier_forest *forest,
+                                  const espalier_combine_features *features)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t first = whole->node_count;
+    const uint64_t count = forest->node_count;
+    if (!reserve_nodes(combine, first + count)) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    memcpy(whole->left + first, forest->left, count * sizeof *whole->left);
+    memcpy(whole->right + first, forest->right, count * sizeof *whole->right);
+    memcpy(whole->feature + first, forest->feature, count * sizeof *whole->feature);
+    memcpy(whole->threshold + first, forest->threshold, count * sizeof *whole->threshold);
+    memcpy(whole->cover + first, forest->cover, count * sizeof *whole->cover);
+    memcpy(whole->missing_left + first, forest->missing_left, count * sizeof *whole->missing_left);
+    if (forest->missing_rule != NULL) {
+        memcpy(whole->missing_rule + first, forest->missing_rule,
+               count * sizeof *whole->missing_rule);
+    } else {
+        memset(whole->missing_rule + first, ESPALIER_FOREST_MISSING_NAN,
+               count * sizeof *whole->missing_rule);
+    }
+    for (uint64_t i = first; features != NULL && i < first + count; i++) {
+        if (whole->left[i] == ESPALIER_FOREST_LEAF) {
+            continue;
+        }
+        if (whole->feature[i] >= features->count) {
+            return ESPALIER_ERROR_SOURCE_TREE;
+        }
+        whole->feature[i] = features->numbers[whole->feature[i]];
+    }
+    whole->node_count += count;
+    return ESPALIER_OK;
+}
+
+/* Leaf values behind those there are. */
+static espalier_status copy_values(espalier_combine *combine, const double *values, uint64_t count)
+{
+    espalier_forest *const whole = combine->whole;
+    const espalier_status status = charge(combine, count * sizeof *values);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if (!reserve((void **)&whole->leaf_values, &combine->value_room, combine->value_count + count,
+                 sizeof *values)) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    memcpy(whole->leaf_values + combine->value_count, values, count * sizeof *values);
+    combine->value_count += count;
+    return ESPALIER_OK;
+}
+
+/* Trees and their nodes; leaf_row is added to where their leaves are. */
+static espalier_status copy_trees(espalier_combine *combine, const espalier_forest *forest,
+                                  const espalier_combine_features *features, uint64_t leaf_row)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t first_node = whole->node_count;
+    const uint64_t node_bytes = 3 * sizeof(uint32_t) + 2 * sizeof(double) + 2;
+    espalier_status status =
+        charge(combine, forest->node_count * node_bytes + forest->tree_count * (uint64_t)64);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if ((uint64_t)whole->tree_count + forest->tree_count > ESPALIER_LIMIT_TREES) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    if (!reserve_trees(combine, (uint64_t)whole->tree_count + forest->tree_count)) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    status = copy_nodes(combine, forest, features);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    for (uint32_t i = 0; i < forest->tree_count; i++) {
+        espalier_forest_tree tree = forest->trees[i];
+        tree.first_node += first_node;
+        tree.first_leaf += leaf_row;
+        whole->trees[whole->tree_count] = tree;
+        whole->tree_slot[whole->tree_count] = espalier_forest_slot_of(forest, i);
+        whole->tree_iteration[whole->tree_count] = espalier_forest_iteration_of(forest, i);
+        whole->tree_count++;
+    }
+    return ESPALIER_OK;
+}
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+espalier_status espalier_combine_open(espalier_combine *combine, const espalier_forest_part *part,
+                                      espalier_forest_input input)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t index = whole->part_count;
+    const uint64_t slots = espalier_forest_all_slots(whole);
+    const espalier_status status =
+        charge(combine, sizeof *part + part->slot_count * sizeof(double));
+    if (status != ESPALIER_OK || index >= ESPALIER_LIMIT_PARTS ||
+        slots + part->slot_count > ESPALIER_LIMIT_SLOTS) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    if (!RESERVE(combine->inputs, combine->part_room, index + 1) ||
+        !reserve((void **)&whole->parts, &combine->part_room, index + 1, sizeof *whole->parts)) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    espalier_forest_part *const own = &whole->parts[index];
+    *own = *part;
+    own->first_tree = whole->tree_count;
+    own->tree_count = 0;
+    own->first_slot = (uint32_t)slots;
+    own->first_value = combine->value_count;
+    own->leaf_count = 0;
+    own->start = NULL;
+    combine->inputs[index] = (struct combine_input){input, false};
+    whole->part_count++;
+    whole->part_slots += part->slot_count;
+    whole->task = ESPALIER_FOREST_TASK_PLAN;
+    whole->leaf_width = part->leaf_width > whole->leaf_width ? part->leaf_width : whole->leaf_width;
+    if (part->start != NULL) {
+        own->start = malloc(part->slot_count * sizeof *own->start);
+        if (own->start == NULL) {
+            return ESPALIER_ERROR_MEMORY;
+        }
+        memcpy(own->start, part->start, part->slot_count * sizeof *own->start);
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_combine_join(espalier_combine *combine, const espalier_forest *forest,
+                                      const espalier_combine_features *features,
+                                      const double *leaf_rows, uint32_t slot, uint32_t iteration)
+{
+    espalier_forest *const whole = combine->whole;
+    espalier_forest_part *const part = &whole->parts[whole->part_count - 1];
+    const uint32_t first = whole->tree_count;
+    espalier_status status = copy_trees(combine, forest, features, part->leaf_count);
+    if (status == ESPALIER_OK) {
+        status = copy_values(combine, leaf_rows, forest->leaf_count * part->leaf_width);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    for (uint32_t i = first; i < whole->tree_count; i++) {
+        whole->tree_slot[i] = slot;
+        whole->tree_iteration[i] = iteration;
+    }
+    part->tree_count += forest->tree_count;
+    part->leaf_count += forest->leaf_count;
+    whole->leaf_count += forest->leaf_count;
+    return ESPALIER_OK;
+}
+
+/* ---- forests --------------------------------------------------------------------------------- */
+
+/* Stages, moved to where their slots, constants and parts are now. */
+static espalier_status copy_stage(espalier_combine *combine, const espalier_forest *forest,
+                                  const espalier_forest_stage *source, uint32_t offset,
+                                  uint32_t first_part)
+{
+    const uint64_t count = espalier_plan_stage_constants(source);
+    espalier_forest_stage stage = *source;
+    stage.input_slot += offset;
+    stage.other_slot += offset;
+    stage.part += first_part;
+    const espalier_status status = charge(combine, sizeof stage + count * sizeof(double));
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const double *constants = count > 0 ? forest->constants + source->first_constant : NULL;
+    double *moved = NULL;
+    if (stage.operation == ESPALIER_FOREST_PICK) {
+        moved = malloc(count * sizeof *moved);
+        if (moved == NULL) {
+            return ESPALIER_ERROR_MEMORY;
+        }
+        for (uint64_t i = 0; i < count; i++) {
+            moved[i] = constants[i] < 0 ? constants[i] : constants[i] + (double)offset;
+        }
+        constants = moved;
+    }
+    const uint32_t slot = espalier_plan_add_stage(combine->whole, &stage, constants);
+    free(moved);
+    return slot != ESPALIER_PLAN_NO_SLOT ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
+}
+
+/* The stages of `plan`, and where the forest has several parts these, in the order of slots. */
+static espalier_status copy_plan(espalier_combine *combine, const espalier_forest *forest,
+                                 const espalier_plan *plan, uint32_t offset)
+{
+    const uint32_t first_part = combine->whole->part_count;
+    const uint32_t first_tree = combine->whole->tree_count - forest->tree_count;
+    const uint64_t first_value = combine->value_count;
+    const uint32_t part_count = espalier_forest_part_count(forest);
+    uint32_t part = 0;
+    uint32_t stage = 0;
+    espalier_status status = ESPALIER_OK;
+    while (status == ESPALIER_OK && (part < part_count || stage < plan->stage_count)) {
+        const espalier_forest_part next =
+            espalier_forest_part_at(forest, part < part_count ? part : 0);
+        if (part < part_count &&
+            (stage == plan->stage_count || next.first_slot < plan->stages[stage].output_slot)) {
+            status = espalier_combine_open(combine, &next, forest->input);
+            if (status != ESPALIER_OK) {
+                return status;
+            }
+            espalier_forest_part *const own = &combine->whole->parts[first_part + part];
+            combine->inputs[first_part + part].flush_tiny = forest->flush_tiny;
+            own->first_tree = first_tree + next.first_tree;
+            own->tree_count = next.tree_count;
+            own->first_value = first_value + next.first_value;
+            own->leaf_count = next.leaf_count;
+            part++;
+        } else {
+            status = copy_stage(combine, forest, &plan->stages[stage++], offset, first_part);
+        }
+    }
+    return status;
+}
+
+/* Values of all leaves of a forest. */
+static uint64_t count_values(const espalier_forest *forest)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        count += part.leaf_count * part.leaf_width;
+    }
+    return count;
+}
+
+espalier_status espalier_combine_add(espalier_combine *combine, const espalier_forest *forest,
+                                     const espalier_combine_features *features,
+                                     uint32_t *slot_offset_out)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t offset = espalier_forest_all_slots(whole);
+    espalier_plan plan;
+    espalier_status status = espalier_plan_make(forest, &plan, NULL);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if (offset + plan.slot_count > ESPALIER_LIMIT_SLOTS) {
+        status = ESPALIER_ERROR_SOURCE_LIMIT;
+        goto out;
+    }
+    status = copy_trees(combine, forest, features, 0);
+    if (status == ESPALIER_OK) {
+        status = copy_plan(combine, forest, &plan, (uint32_t)offset);
+    }
+    if (status == ESPALIER_OK) {
+        status = copy_values(combine, forest->leaf_values, count_values(forest));
+    }
+    whole->leaf_count += forest->leaf_count;
+    *slot_offset_out = (uint32_t)offset;
+out:
+    espalier_plan_free(&plan);
+    return status;
+}
+
+/* ---- inputs ---------------------------------------------------------------------------------- */
+
+/*
+ * Rounded to float32, x is at most t if and only if x is at most the number half-way from t to the
+ * next float32, or below it where that rounds up: to the even one of the two.
+ */
+double espalier_combine_widen(double threshold)
+{
+    const float t = espalier_round_threshold(threshold);
+    const float next = nextafterf(t, INFINITY);
+    uint32_t bits = 0;
+    memcpy(&bits, &t, sizeof bits);
+    if (isinf(t) && t > 0) {
+        return (double)t;
+    }
+    const double middle = isinf(t)      ? -FLOAT32_END
+                          : isinf(next) ? FLOAT32_END
+                                        : ((double)t + (double)next) / 2;
+    return (bits & 1) == 0 ? middle : nextafter(middle, -(double)INFINITY);
+}
+
+/* x counts as 0 if its magnitude is at most TINY. */
+static double unflush(double threshold)
+{
+    if (threshold >= -TINY && threshold < 0) {
+        return nextafter(-TINY, -(double)INFINITY);
+    }
+    return threshold >= 0 && threshold < TINY ? TINY : threshold;
+}
+
+static void translate_part(espalier_forest *whole, const espalier_forest_part *part,
+                           const struct combine_input *input)
+{
+    for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
+        const espalier_forest_tree *const tree = &whole->trees[i];
+        double *const thresholds = whole->threshold + tree->first_node;
+        for (uint32_t node = 0; node < tree->node_count; node++) {
+            thresholds[node] = input->flush_tiny ? unflush(thresholds[node]) : thresholds[node];
+            thresholds[node] = input->input == ESPALIER_FOREST_INPUT_FLOAT32
+                                   ? espalier_combine_widen(thresholds[node])
+                                   : thresholds[node];
+        }
+    }
+}
+
+static void settle_inputs(espalier_combine *combine)
+{
+    espalier_forest *const whole = combine->whole;
+    bool alike = true;
+    for (uint32_t i = 1; i < whole->part_count; i++) {
+        alike = alike && combine->inputs[i].input == combine->inputs[0].input &&
+                combine->inputs[i].flush_tiny == combine->inputs[0].flush_tiny;
+    }
+    whole->input = alike ? combine->inputs[0].input : ESPALIER_FOREST_INPUT_FLOAT64;
+    whole->flush_tiny = alike && combine->inputs[0].flush_tiny;
+    for (uint32_t i = 0; !alike && i < whole->part_count; i++) {
+        translate_part(whole, &whole->parts[i], &combine->inputs[i]);
+    }
+}
+
+/* Whether some node has a rule of its own. */
+static bool has_rules(const espalier_forest *whole)
+{
+    for (uint64_t i = 0; i < whole->node_count; i++) {
+        if (whole->left[i] != ESPALIER_FOREST_LEAF &&
+            whole->missing_rule[i] != ESPALIER_FOREST_MISSING_NAN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void espalier_combine_close(espalier_combine *combine)
+{
+    espalier_forest *const whole = combine->whole;
+    if (whole == NULL) {
+        return; /* nothing was added */
+    }
+    if (whole->part_count > 0) {
+        settle_inputs(combine);
+    }
+    if (whole->missing_rule != NULL && !has_rules(whole)) {
+        free(whole->missing_rule);
+        whole->missing_rule = NULL;
+    }
+    free(combine->inputs);
+    *combine = (espalier_combine){.whole = whole};
+}

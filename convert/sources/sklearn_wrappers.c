@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * MultiOutputClassifier and MultiOutputRegressor, a member for each output; OneVsRestClassifier,
+ * one for each class; TransformedTargetRegressor, one whose values are brought back. See
+ * sklearn_members.h and docs/semantics.md.
+ */
+#include "convert/sources/sklearn_members.h"
+
+#include "format/layout.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One conversion of an estimator with a list of members. */
+typedef struct wrapper {
+    espalier_sklearn_import *import;
+    const espalier_pickle_value *members;
+    uint32_t count;
+    double *values;  /* [count] slots of values, margins or probabilities of the second class */
+    double *margins; /* [count] of margins; -1: there is none */
+    espalier_forest_output *outputs; /* [2][count] probabilities, then classes */
+} wrapper;
+
+/* What is done with each member that was loaded and added. */
+typedef espalier_status wrapper_step(wrapper *work, espalier_sklearn_member *member,
+                                     uint32_t index);
+
+static espalier_status read_member(wrapper *work, uint32_t index, wrapper_step *step)
+{
+    espalier_sklearn_import *const import = work->import;
+    const size_t path_bytes = import->path.bytes;
+    espalier_sklearn_member member = {0};
+    espalier_source_path_attribute(&import->path, "estimators_");
+    espalier_source_path_item(&import->path, index);
+    espalier_status status =
+        espalier_sklearn_load_member(import, espalier_pickle_item(work->members, index), NULL,
+                                     &member);
+    if (status == ESPALIER_OK && member.forest.group_count != 1) {
+        status = espalier_sklearn_fail(import, member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "a member of several outputs");
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_add_member(import, &member);
+    }
+    if (status == ESPALIER_OK) {
+        status = step(work, &member, index);
+    }
+    espalier_sklearn_free_member(&member);
+    if (status == ESPALIER_OK) {
+        espalier_source_path_cut(&import->path, path_bytes);
+    }
+    return status;
+}
+
+static espalier_status open_wrapper(wrapper *work)
+{
+    espalier_sklearn_import *const import = work->import;
+    void *arrays[3] = {NULL};
+    const uint64_t sizes[3] = {sizeof *work->values, sizeof *work->margins,
+                               2 * sizeof *work->outputs};
+    espalier_status status =
+        espalier_sklearn_list_members(import, "estimators_", &work->members, &work->count);
+    for (size_t i = 0; i < 3 && status == ESPALIER_OK; i++) {
+        status = espalier_sklearn_allocate(import, work->count, sizes[i], &arrays[i]);
+    }
+    work->values = arrays[0];
+    work->margins = arrays[1];
+    work->outputs = arrays[2];
+    return status;
+}
+
+static void close_wrapper(wrapper *work)
+{
+    espalier_combine_close(&work->import->combine);
+    free(work->values);
+    free(work->margins);
+    free(work->outputs);
+}
+
+/* ---- a member for each output ---------------------------------------------------------------- */
+
+/* The member's labels become those of its output. */
+static espalier_status take_output(wrapper *work, espalier_sklearn_member *member, uint32_t index)
+{
+    espalier_sklearn_import *const import = work->import;
+    espalier_forest *const whole = import->forest;
+    if (!import->class->classifier) {
+        const espalier_forest_output *const value =
+            espalier_sklearn_find_output(member, ESPALIER_OUTPUT_VALUE, 0);
+        if (value == NULL || value->slot_count != 1) {
+            return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                         "a member that does not give one value");
+        }
+        work->values[index] = (double)value->first_slot;
+        return ESPALIER_OK;
+    }
+    const espalier_forest_output *const class =
+        espalier_sklearn_find_output(member, ESPALIER_OUTPUT_CLASS, 0);
+    const uint32_t slot = espalier_sklearn_member_probability(import, member, 0);
+    if (class == NULL || slot == ESPALIER_PLAN_NO_SLOT || member->forest.labels == NULL) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a member without classes and probabilities");
+    }
+    const espalier_forest_output *const probability =
+        espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
+    const uint32_t labels = member->forest.labels[0].count;
+    work->outputs[index] = (espalier_forest_output){.kind = ESPALIER_OUTPUT_PROBABILITY,
+                                                    .group = index,
+                                                    .first_slot = slot,
+                                                    .slot_count = labels,
+                                                    .narrow = probability->narrow};
+    work->outputs[work->count + index] = *class;
+    work->outputs[work->count + index].group = index;
+    whole->group_width[index] = labels;
+    whole->labels[index] = member->forest.labels[0];
+    free(member->forest.labels);
+    member->forest.labels = NULL;
+    return ESPALIER_OK;
+}
+
+/* float32 and float64 members together: the trainer's lists keep both, an output has one type. */
+static bool are_types_alike(const wrapper *work)
+{
+    bool alike = true;
+    for (uint32_t i = 1; i < work->count; i++) {
+        alike = alike && work->outputs[i].narrow == work->outputs[0].narrow;
+    }
+    return alike;
+}
+
+static espalier_status finish_outputs(wrapper *work)
+{
+    espalier_sklearn_import *const import = work->import;
+    bool good = true;
+    if (!import->class->classifier) {
+        const uint32_t values = espalier_sklearn_pick_slots(import, work->values, work->count);
+        good = espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE, values, work->count,
+                                           ESPALIER_FOREST_NO_DECISION);
+        return espalier_sklearn_finish_plan(import, good);
+    }
+    if (!are_types_alike(work)) {
+        return espalier_sklearn_fail(import, work->members, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "members that give float32 beside others");
+    }
+    for (uint32_t i = 0; i < 2 * work->count && good; i++) {
+        good = espalier_plan_add_output(import->forest, &work->outputs[i]);
+    }
+    return espalier_sklearn_finish_plan(import, good);
+}
+
+static espalier_status open_groups(wrapper *work)
+{
+    espalier_sklearn_import *const import = work->import;
+    espalier_forest *const whole = import->forest;
+    const bool classifies = import->class->classifier;
+    void *widths = NULL;
+    void *labels = NULL;
+    const uint32_t groups = classifies ? work->count : 1;
+    espalier_status status =
+        espalier_sklearn_allocate(import, groups, sizeof *whole->group_width, &widths);
+    whole->group_width = widths;
+    if (status == ESPALIER_OK && classifies) {
+        status = espalier_sklearn_allocate(import, groups, sizeof *whole->labels, &labels);
+        whole->labels = labels;
+    }
+    if (status == ESPALIER_OK) {
+        whole->group_count = groups;
+        whole->group_width[0] = work->count;
+        whole->classifier = classifies;
+        whole->leaf_hidden = true;
+        whole->default_output = classifies ? ESPALIER_OUTPUT_CLASS : ESPALIER_OUTPUT_VALUE;
+    }
+    return status;
+}
+
+espalier_status espalier_sklearn_load_multi_output(espalier_sklearn_import *import)
+{
+    wrapper work = {.import = import};
+    espalier_status status = open_wrapper(&work);
+    if (status == ESPALIER_OK) {
+        status = open_groups(&work);
+    }
+    for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
+        status = read_member(&work, i, take_output);
+    }
+    if (status == ESPALIER_OK) {
+        status = finish_outputs(&work);
+    }
+    if (status == ESPALIER_OK && !espalier_sklearn_version_from(import->version, 0, 24)) {
+        import->forest->missing_allowed = false; /* 0.23 and older look at rows themselves */
+        import->forest->infinite_allowed = false;
+    }
+    close_wrapper(&work);
+    return status;
+}
+
+/* ---- a member for each class ----------------------------------------------------------------- */
+
+/* Its score is its decision function, or the probability of its second class. */
+static espalier_status take_score(wrapper *work, espalier_sklearn_member *member, uint32_t index)
+{
+    espalier_sklearn_import *const import = work->import;
+    const espalier_forest_output *const margin = espalier_sklearn_member_margin(member);
+    const espalier_forest_output *const probability =
+        espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
+    const uint32_t labels = member->forest.labels != NULL ? member->forest.labels[0].count : 0;
+    if (labels != 2 || probability == NULL || (margin != NULL && margin->slot_count != 1)) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "no classifier of two classes with probabilities");
+    }
+    work->values[index] =
+        (double)probability->first_slot + (probability->slot_count == 2 ? 1.0 : 0.0);
+    work->margins[index] = margin != NULL ? (double)margin->first_slot : -1.0;
+    return ESPALIER_OK;
+}
+
+/* One member: two classes. The sum of 1 - p and p may not be 1. */
+static bool add_two_classes(const wrapper *work)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t second = espalier_sklearn_pick_slots(import, work->values, 1);
+    const uint32_t both =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_TWO_CLASSES, second, 1, NULL);
+    const uint32_t shares =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_NORMALISE, both, 2, NULL);
+    const bool scored = work->margins[0] >= 0;
+    return (!scored ||
+            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, (uint32_t)work->margins[0],
+                                        1, ESPALIER_FOREST_NO_DECISION)) &&
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, shares, 2,
+                                       ESPALIER_FOREST_NO_DECISION) &&
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS,
+                                       scored ? (uint32_t)work->margins[0] : second, 1,
+                                       scored ? ESPALIER_FOREST_ABOVE_ZERO
+                                              : ESPALIER_FOREST_ABOVE_HALF);
+}
+
+/* A tie is the last class up to 1.7. */
+static bool add_scores(const wrapper *work)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t second = espalier_sklearn_pick_slots(import, work->values, work->count);
+    const uint32_t shares =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_NORMALISE, second, work->count, NULL);
+    const espalier_forest_decision decision = espalier_sklearn_version_from(import->version, 1, 8)
+                                                  ? ESPALIER_FOREST_FIRST_MAXIMUM
+                                                  : ESPALIER_FOREST_LAST_MAXIMUM;
+    bool scored = true;
+    for (uint32_t i = 0; i < work->count; i++) {
+        scored = scored && work->margins[i] >= 0;
+    }
+    const uint32_t scores =
+        scored ? espalier_sklearn_pick_slots(import, work->margins, work->count) : second;
+    return (!scored || espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, scores,
+                                                   work->count, ESPALIER_FOREST_NO_DECISION)) &&
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, shares, work->count,
+                                       ESPALIER_FOREST_NO_DECISION) &&
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, scores, work->count,
+                                       decision);
+}
+
+static espalier_status check_multiclass(const wrapper *work)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t classes = import->forest->labels[0].count;
+    const espalier_pickle_value *binarizer = NULL;
+    const espalier_pickle_value *type = NULL;
+    espalier_status status =
+        espalier_sklearn_attribute(import, import->estimator, "label_binarizer_", true, &binarizer);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_attribute(import, binarizer, "y_type_", true, &type);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const bool several = espalier_pickle_text_equal(type, "multiclass");
+    if (several ? classes != work->count
+                : !espalier_pickle_text_equal(type, "binary") || classes != 2 || work->count != 1) {
+        return espalier_sklearn_fail(import, binarizer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a OneVsRestClassifier of several labels a row; a "
+                                     "MultiOutputClassifier of them is converted");
+    }
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_sklearn_load_one_vs_rest(espalier_sklearn_import *import)
+{
+    wrapper work = {.import = import};
+    const espalier_pickle_value *binarizer = NULL;
+    espalier_status status =
+        espalier_sklearn_attribute(import, import->estimator, "label_binarizer_", true, &binarizer);
+    if (status == ESPALIER_OK) {
+        /* Before 1.0 classes_ is the binarizer's alone. */
+        const espalier_pickle_value *const estimator = import->estimator;
+        import->estimator =
+            espalier_sklearn_is_set(import, estimator, "classes_") ? estimator : binarizer;
+        status = espalier_sklearn_open_whole(import, 1);
+        import->estimator = estimator;
+    }
+    if (status == ESPALIER_OK) {
+        status = open_wrapper(&work);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_multiclass(&work);
+    }
+    for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
+        status = read_member(&work, i, take_score);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_finish_plan(import, work.count == 1 ? add_two_classes(&work)
+                                                                      : add_scores(&work));
+    }
+    close_wrapper(&work);
+    return status;
+}
+
+/* ---- values that are brought back ------------------------------------------------------------ */
+
+/* NumPy's functions, by the names they are pickled under. */
+static const struct {
+    const char *name;
+    espalier_forest_operation operation;
+} functions[] = {
+    {"exp", ESPALIER_FOREST_EXP},     {"expm1", ESPALIER_FOREST_EXPM1},
+    {"exp2", ESPALIER_FOREST_EXP2},   {"square", ESPALIER_FOREST_SQUARE},
+    {"sqrt", ESPALIER_FOREST_SQRT},   {"log", ESPALIER_FOREST_LOG},
+    {"log1p", ESPALIER_FOREST_LOG1P},
+};
+
+#define FUNCTIONS "exp, expm1, exp2, square, sqrt, log and log1p of NumPy"
+
+/* Module and name of a function: as a symbol, or as NumPy before 1.20 pickled its own. */
+static bool find_function(const espalier_pickle_value *value, espalier_pickle_slice *module,
+                          espalier_pickle_slice *name)
+{
+    const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
+    if (symbol != NULL) {
+        *module = symbol->module;
+        *name = symbol->name;
+        return true;
+    }
+    const espalier_pickle_value *const args =
+        espalier_pickle_is(value, "numpy.core", "_ufunc_reconstruct") ? espalier_pickle_args(value)
+                                                                      : NULL;
+    const espalier_pickle_value *const first = args != NULL ? espalier_pickle_item(args, 0) : NULL;
+    const espalier_pickle_value *const second = args != NULL ? espalier_pickle_item(args, 1) : NULL;
+    return first != NULL && second != NULL && espalier_pickle_get_text(first, module) &&
+           espalier_pickle_get_text(second, name);
+}
+
+/* FunctionTransformer: a function of NumPy, or none. */
+static espalier_status add_function(espalier_sklearn_import *import,
+                                    const espalier_pickle_value *transformer, uint32_t count,
+                                    uint32_t *slot)
+{
+    const espalier_pickle_value *value = NULL;
+    const espalier_status status =
+        espalier_sklearn_attribute(import, transformer, "inverse_func", false, &value);
+    if (status != ESPALIER_OK || value == NULL ||
+        espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE) {
+        return status;
+    }
+    espalier_pickle_slice module = {"", 0};
+    espalier_pickle_slice name = {"of another kind", 15};
+    const bool found = find_function(value, &module, &name);
+    for (size_t i = 0; found && i < sizeof functions / sizeof functions[0]; i++) {
+        if (espalier_pickle_slice_equal(name, functions[i].name) &&
+            (espalier_pickle_slice_equal(module, "numpy") ||
+             espalier_pickle_slice_equal(module, "numpy.core._multiarray_umath") ||
+             espalier_pickle_slice_equal(module, "numpy._core._multiarray_umath"))) {
+            *slot = espalier_sklearn_add_stage(import, functions[i].operation, *slot, count, NULL);
+            return ESPALIER_OK;
+        }
+    }
+    return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                 "the inverse_func %.*s is not converted; " FUNCTIONS " are",
+                                 name.bytes < 64 ? (int)name.bytes : 64, name.data);
+}
+
+/* An array of a scaler, where it is set. */
+static espalier_status add_scaler_step(espalier_sklearn_import *import,
+                                       const espalier_pickle_value *transformer, const char *name,
+                                       espalier_forest_operation operation, bool negative,
+                                       uint32_t count, uint32_t *slot)
+{
+    if (!espalier_sklearn_is_set(import, transformer, name)) {
+        return ESPALIER_OK;
+    }
+    double *const numbers = malloc(count * sizeof *numbers);
+    espalier_status status =
+        numbers == NULL
+            ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
+            : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
+    if (status == ESPALIER_OK) {
+        for (uint32_t i = 0; i < count && negative; i++) {
+            numbers[i] = -numbers[i]; /* x - c is x + -c, exactly */
+        }
+        *slot = espalier_sklearn_add_stage(import, operation, *slot, count, numbers);
+    }
+    free(numbers);
+    return status;
+}
+
+/* Scalers undo what they did, in the reverse order; False in *known: another transformer. */
+static espalier_status add_scaler(espalier_sklearn_import *import,
+                                  const espalier_pickle_value *transformer, uint32_t count,
+                                  uint32_t *slot, bool *known)
+{
+    static const struct {
+        const char *name;
+        const char *scale;
+        const char *shift;
+        bool minmax;
+    } scalers[] = {
+        {"StandardScaler", "scale_", "mean_", false},
+        {"RobustScaler", "scale_", "center_", false},
+        {"MaxAbsScaler", "scale_", "", false},
+        {"MinMaxScaler", "scale_", "min_", true},
+    };
+    *known = false;
+    for (size_t i = 0; i < sizeof scalers / sizeof scalers[0]; i++) {
+        if (!espalier_pickle_is(transformer, "sklearn.preprocessing._data", scalers[i].name)) {
+            continue;
+        }
+        *known = true;
+        espalier_status status = ESPALIER_OK;
+        if (scalers[i].minmax) {
+            status = add_scaler_step(import, transformer, scalers[i].shift, ESPALIER_FOREST_ADD,
+                                     true, count, slot);
+            return status != ESPALIER_OK
+                       ? status
+                       : add_scaler_step(import, transformer, scalers[i].scale,
+                                         ESPALIER_FOREST_DIVIDE, false, count, slot);
+        }
+        status = add_scaler_step(import, transformer, scalers[i].scale, ESPALIER_FOREST_MULTIPLY,
+                                 false, count, slot);
+        return status != ESPALIER_OK ? status
+                                     : add_scaler_step(import, transformer, scalers[i].shift,
+                                                       ESPALIER_FOREST_ADD, false, count, slot);
+    }
+    return ESPALIER_OK;
+}
+
+static espalier_status add_inverse(espalier_sklearn_import *import, uint32_t count, uint32_t *slot)
+{
+    const espalier_pickle_value *transformer = NULL;
+    bool known = false;
+    espalier_status status =
+        espalier_sklearn_attribute(import, import->estimator, "transformer_", true, &transformer);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    espalier_source_path_attribute(&import->path, "transformer_");
+    if (espalier_pickle_is(transformer, "sklearn.preprocessing._function_transformer",
+                           "FunctionTransformer")) {
+        return add_function(import, transformer, count, slot);
+    }
+    status = add_scaler(import, transformer, count, slot, &known);
+    if (status != ESPALIER_OK || known) {
+        return status;
+    }
+    const espalier_pickle_name *const name = espalier_pickle_class(transformer);
+    const espalier_pickle_slice text =
+        name != NULL ? name->name : (espalier_pickle_slice){"no estimator", 12};
+    return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                 "the target's %.*s is not converted; functions and Standard, "
+                                 "Robust, MaxAbs and MinMaxScaler are, and regressor_ alone",
+                                 text.bytes < 64 ? (int)text.bytes : 64, text.data);
+}
+
+espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *import)
+{
+    const size_t path_bytes = import->path.bytes;
+    const espalier_pickle_value *value = NULL;
+    espalier_sklearn_member member = {0};
+    uint32_t slot = ESPALIER_PLAN_NO_SLOT;
+    uint32_t count = 0;
+    espalier_status status = espalier_sklearn_open_whole(import, 1);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_attribute(import, import->estimator, "regressor_", true, &value);
+    }
+    if (status == ESPALIER_OK) {
+        espalier_source_path_attribute(&import->path, "regressor_");
+        status = espalier_sklearn_load_member(import, value, NULL, &member);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_add_member(import, &member);
+    }
+    if (status == ESPALIER_OK) {
+        const espalier_forest_output *const output =
+            espalier_sklearn_find_output(&member, ESPALIER_OUTPUT_VALUE, 0);
+        slot = output != NULL && !output->narrow ? output->first_slot : ESPALIER_PLAN_NO_SLOT;
+        count = output != NULL ? output->slot_count : 0;
+        if (slot == ESPALIER_PLAN_NO_SLOT) {
+            status =
+                espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      "a regressor whose values are not float64, as XGBoost's; "
+                                      "regressor_ alone is converted");
+        }
+    }
+    if (status == ESPALIER_OK) {
+        espalier_source_path_cut(&import->path, path_bytes);
+        status = add_inverse(import, count, &slot);
+    }
+    espalier_sklearn_free_member(&member);
+    espalier_combine_close(&import->combine);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    espalier_source_path_cut(&import->path, path_bytes);
+    import->forest->group_width[0] = count;
+    return espalier_sklearn_finish_plan(import,
+                                        espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE,
+                                                                    slot, count,
+                                                                    ESPALIER_FOREST_NO_DECISION));
+}

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Random estimators of other estimators of scikit-learn through the espalier command.
+
+    python prove_ensembles.py --espalier PATH [--models N] [--only NAME] [--seed N] [--verbose]
+
+Bagging, AdaBoost, Voting, CalibratedClassifierCV, MultiOutput, OneVsRest and
+TransformedTargetRegressor, of trees, forests, boosting and each other. Runs inside an environment
+with scikit-learn, any version from 0.22 on; XGBoost and LightGBM take part where they are
+installed. Every output that the trainer has is compared in every layout, with float64 and float32
+rows: bit for bit where no exp or log is involved, else within 2 ulp. Sums behind a logarithm
+(SAMME.R, temperature) may be further off; the last lines say how far. One line per difference;
+exit 1 if there is any.
+"""
+import argparse
+import collections
+import os
+import pickle
+import sys
+import tempfile
+import warnings
+
+import joblib
+import numpy as np
+import sklearn
+
+VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+if VERSION < (1, 0):
+    from sklearn.experimental import enable_hist_gradient_boosting
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClassifier,
+                              BaggingRegressor, ExtraTreesClassifier, ExtraTreesRegressor,
+                              GradientBoostingClassifier, GradientBoostingRegressor,
+                              HistGradientBoostingClassifier, HistGradientBoostingRegressor,
+                              RandomForestClassifier, RandomForestRegressor, VotingClassifier,
+                              VotingRegressor)
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.preprocessing import (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
+from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier,
+                          ExtraTreeRegressor)
+
+from fixture_set import fixed_width, neighbours, write_npy
+from proving import ULP_MAX, Prover
+
+warnings.filterwarnings("ignore")
+
+# What is summed after a logarithm cannot be 2 ulp: NumPy's logarithm is not the C library's.
+LOGARITHMIC_ULP_MAX = 1e5
+
+
+def choose(rng, *choices):
+    return choices[rng.randint(len(choices))]
+
+
+def seed_of(rng):
+    return int(rng.randint(1 << 30))
+
+
+def boosters(classifier):
+    """Estimators of the other libraries, where they are installed."""
+    found = []
+    try:
+        import lightgbm
+        found.append(lightgbm.LGBMClassifier if classifier else lightgbm.LGBMRegressor)
+    except ImportError:
+        pass
+    try:
+        import xgboost
+        found.append(xgboost.XGBClassifier if classifier else xgboost.XGBRegressor)
+    except ImportError:
+        pass
+    return found
+
+
+def make_tree(rng, classifier):
+    options = {"max_depth": choose(rng, 1, 2, 4, None), "random_state": seed_of(rng),
+               "max_leaf_nodes": choose(rng, None, None, 7)}
+    kinds = ((DecisionTreeClassifier, ExtraTreeClassifier) if classifier else
+             (DecisionTreeRegressor, ExtraTreeRegressor))
+    return choose(rng, kinds[0], kinds[0], kinds[1])(**options)
+
+
+def make_member(rng, classifier, others=True):
+    """A tree, a forest or boosting."""
+    seed = seed_of(rng)
+    kind = rng.randint(6 if others else 5)
+    if kind == 0:
+        return make_tree(rng, classifier)
+    if kind == 1:
+        forest = RandomForestClassifier if classifier else RandomForestRegressor
+        return forest(n_estimators=int(choose(rng, 1, 5, 12)), max_depth=choose(rng, 3, None),
+                      random_state=seed)
+    if kind == 2:
+        forest = ExtraTreesClassifier if classifier else ExtraTreesRegressor
+        return forest(n_estimators=int(choose(rng, 2, 7)), max_depth=5, random_state=seed)
+    if kind == 3:
+        boosting = GradientBoostingClassifier if classifier else GradientBoostingRegressor
+        return boosting(n_estimators=int(choose(rng, 1, 6)), max_depth=3, random_state=seed)
+    found = boosters(classifier)
+    if kind == 5 and found:
+        return choose(rng, *found)(n_estimators=5, max_depth=4, n_jobs=1)
+    boosting = HistGradientBoostingClassifier if classifier else HistGradientBoostingRegressor
+    return boosting(max_iter=int(choose(rng, 1, 5)), min_samples_leaf=5, random_state=seed)
+
+
+def base(estimator):
+    """base_estimator was called estimator from 1.2 on."""
+    return {"estimator" if VERSION >= (1, 2) else "base_estimator": estimator}
+
+
+def make_bagging(rng, classifier):
+    member = make_tree(rng, classifier) if rng.randint(3) else make_member(rng, classifier)
+    kind = BaggingClassifier if classifier else BaggingRegressor
+    return kind(n_estimators=int(choose(rng, 1, 2, 10, 25)),
+                max_samples=choose(rng, 1.0, 0.3, 0.05 if classifier else 0.1),
+                max_features=choose(rng, 1.0, 0.5, 1), bootstrap=bool(rng.randint(2)),
+                bootstrap_features=bool(rng.randint(2)), random_state=seed_of(rng), **base(member))
+
+
+def make_adaboost(rng, classifier):
+    options = {"n_estimators": int(choose(rng, 1, 3, 20, 50)), "random_state": seed_of(rng)}
+    member = make_tree(rng, classifier)
+    if not classifier:
+        if rng.randint(4) == 0:
+            member = RandomForestRegressor(n_estimators=3, max_depth=3, random_state=1)
+        options["loss"] = choose(rng, "linear", "square", "exponential")
+        return AdaBoostRegressor(**dict(options, **base(member)))
+    if VERSION < (1, 6):
+        options["algorithm"] = choose(rng, "SAMME", "SAMME.R")
+    if options.get("algorithm") != "SAMME.R" and rng.randint(4) == 0:
+        member = RandomForestClassifier(n_estimators=3, max_depth=2, random_state=1)
+    return AdaBoostClassifier(**dict(options, **base(member)))
+
+
+def make_voting(rng, classifier):
+    count = int(choose(rng, 1, 2, 3, 9))
+    members = [("m%d" % i, make_member(rng, classifier)) for i in range(count)]
+    weights = None if rng.randint(2) else [choose(rng, 1, 2, 0.3, 5) for _ in range(count)]
+    if count > 2 and rng.randint(3) == 0:
+        members[1] = ("m1", "drop")
+    if not classifier:
+        return VotingRegressor(members, weights=weights)
+    return VotingClassifier(members, weights=weights, voting=choose(rng, "soft", "soft", "hard"))
+
+
+def make_calibrated(rng, classifier):
+    methods = ["sigmoid", "isotonic"] + (["temperature"] if VERSION >= (1, 8) else [])
+    options = {"method": choose(rng, *methods), "cv": int(choose(rng, 2, 3))}
+    if VERSION >= (0, 24):
+        options["ensemble"] = bool(rng.randint(2))
+    member = make_member(rng, True, others=False)
+    if rng.randint(5) == 0:
+        member = make_bagging(rng, True)
+    return CalibratedClassifierCV(member, **options)
+
+
+def make_outputs(rng, classifier):
+    kind = MultiOutputClassifier if classifier else MultiOutputRegressor
+    return kind(make_member(rng, classifier, others=False))
+
+
+def make_rest(rng, classifier):
+    return OneVsRestClassifier(make_member(rng, True, others=False))
+
+
+def make_transformed(rng, classifier):
+    member = make_member(rng, False, others=False)
+    if rng.randint(2):
+        functions = choose(rng, (np.log, np.exp), (np.log1p, np.expm1), (np.sqrt, np.square),
+                           (np.square, np.sqrt), (np.exp, np.log), (np.expm1, np.log1p),
+                           (np.log2, np.exp2), (None, None))
+        return TransformedTargetRegressor(member, func=functions[0], inverse_func=functions[1])
+    return TransformedTargetRegressor(member, transformer=choose(
+        rng, StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)())
+
+
+MAKERS = [("bagging classifier", make_bagging, True), ("adaboost classifier", make_adaboost, True),
+          ("voting classifier", make_voting, True), ("calibrated", make_calibrated, True),
+          ("outputs classifier", make_outputs, True), ("one vs rest", make_rest, True),
+          ("bagging regressor", make_bagging, False), ("adaboost regressor", make_adaboost, False),
+          ("voting regressor", make_voting, False), ("outputs regressor", make_outputs, False),
+          ("transformed", make_transformed, False)]
+
+
+def make_labels(rng, target, count):
+    places = np.digitize(target, np.quantile(target, np.linspace(0, 1, count + 1)[1:-1]))
+    return places if rng.randint(2) else np.array(["class %d" % i for i in range(count)])[places]
+
+
+def find_thresholds(model):
+    """Thresholds of scikit-learn's trees, wherever they are."""
+    found, seen, left = [], set(), [model]
+    while left and len(found) < 4000:
+        item = left.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if hasattr(item, "threshold") and hasattr(item, "children_left"):
+            found += list(item.threshold[item.children_left >= 0])
+        elif isinstance(item, np.ndarray) and item.dtype.names:
+            name = "num_threshold" if "num_threshold" in item.dtype.names else "threshold"
+            found += list(item[name][item["is_leaf"] == 0]) if name in item.dtype.names else []
+        elif isinstance(item, np.ndarray) and item.dtype == object:
+            left += list(item.ravel())
+        elif isinstance(item, (list, tuple)):
+            left += list(item)
+        elif type(item).__module__.startswith("sklearn"):
+            if hasattr(item, "tree_"):
+                left.append(item.tree_)
+            left += [value for name, value in vars(item).items()
+                     if name.endswith("_") or name in ("nodes", "_predictors", "estimator",
+                                                       "base_estimator")]
+    return np.array([value for value in found if np.isfinite(value)])
+
+
+def mix_rows(rng, model, data):
+    """Random rows, with values on thresholds and next to them."""
+    rows = rng.randn(220, data.shape[1])
+    thresholds = find_thresholds(model)
+    if thresholds.size:
+        near = np.concatenate([neighbours(value) for value in rng.choice(thresholds, 60)])
+        where = rng.rand(*rows.shape) < 0.5
+        rows[where] = rng.choice(near, int(where.sum()))
+    return rows
+
+
+def answers(model, rows, classifier):
+    """(kind, array, may it differ by some ulp, may it by many) of all that the trainer gives."""
+    kind = type(model).__name__
+    deep = getattr(model, "algorithm", "") == "SAMME.R" or getattr(model, "method",
+                                                                    "") == "temperature"
+    linked = kind not in ("AdaBoostRegressor",)
+    if not classifier:
+        return [("value", model.predict(rows), linked, False)]
+    found = [("class", model.predict(rows), False, False)]
+    if hasattr(model, "decision_function"):
+        found.append(("margin", model.decision_function(rows), True, deep))
+    if hasattr(model, "predict_proba"):
+        probability = model.predict_proba(rows)
+        if isinstance(probability, list):
+            probability = np.concatenate(probability, axis=1)
+        found.append(("probability", probability, True, deep))
+    return found
+
+
+class EnsembleProver(Prover):
+    def __init__(self, espalier, folder):
+        Prover.__init__(self, espalier, folder)
+        self.counts = collections.Counter()  # (estimator, output) -> numbers
+        self.rounded = collections.Counter()
+        self.most = collections.Counter()
+
+    def compare_output(self, name, answer, what):
+        kind, wanted, linked, deep = answer
+        failed, found = self.predict(kind)
+        if failed:
+            self.complain(what, failed)
+            return
+        wanted = fixed_width(wanted) if wanted.dtype.kind == "O" else wanted
+        if found.dtype.kind != wanted.dtype.kind or found.shape != wanted.shape:
+            self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
+                                                            wanted.dtype, wanted.shape))
+            return
+        self.counts[name, kind] += wanted.size
+        differing = found != wanted
+        if wanted.dtype.kind == "f":
+            differing &= ~(np.isnan(found) & np.isnan(wanted))
+            if name == "one vs rest" and VERSION < (1, 7):  # 0 by 0; newer versions give 0
+                differing &= ~(np.isnan(wanted) & (found == 0))
+        if not differing.any():
+            return
+        if not linked:
+            self.complain(what, "%d of %d %s differ" % (differing.sum(), wanted.size, kind))
+            return
+        size = np.maximum(np.maximum(np.abs(found), np.abs(wanted)), 0.5)
+        ulp = np.abs(found.astype(np.float64) - wanted) / np.spacing(size.astype(wanted.dtype))
+        worst = float(np.nanmax(ulp[differing]))
+        self.rounded[name, kind] += int(differing.sum())
+        self.most[name, kind] = max(self.most[name, kind], worst)
+        if not worst <= (LOGARITHMIC_ULP_MAX if deep else ULP_MAX):
+            self.complain(what, "%d of %d %s, by up to %.1f ulp" % (differing.sum(), wanted.size,
+                                                                    kind, worst))
+
+    def compare(self, name, model, rows, classifier, what):
+        source = self.path("model.joblib")
+        if hash(what) % 2:
+            joblib.dump(model, source)
+        else:
+            with open(source, "wb") as file:
+                pickle.dump(model, file)
+        wide = answers(model, rows, classifier)
+        narrow = answers(model, rows.astype(np.float32), classifier)
+        for here in self.convert_layouts(source, what):
+            for given, answer, words in ((rows, wide, "float64"),
+                                         (rows.astype(np.float32), narrow, "float32")):
+                write_npy(self.path("rows.npy"), given)
+                for one in answer:
+                    self.compare_output(name, one, "%s, %s" % (here, words))
+
+
+def prove_models(prover, seed, count, only, verbose):
+    for index in range(count):
+        name, maker, classifier = MAKERS[index % len(MAKERS)]
+        if only and only not in name:
+            continue
+        rng = np.random.RandomState([seed, index])
+        data = rng.randn(int(choose(rng, 60, 150, 400)), int(choose(rng, 2, 5, 12)))
+        if rng.randint(2):
+            data = np.round(data * 2) / 2
+        target = data[:, 0] + np.sin(data.sum(axis=1)) + 0.1 * rng.randn(len(data))
+        model = maker(rng, classifier)
+        if classifier:
+            target = make_labels(rng, target, int(choose(rng, 2, 2, 3, 5, 11)))
+        elif name == "transformed":
+            target = target - target.min() + 0.5
+        if name.startswith("outputs"):
+            more = np.roll(target, 1) if not classifier else make_labels(rng, data[:, 1], 3)
+            target = np.column_stack([np.asarray(target), np.asarray(more)])
+        what = "model %d, %s" % (index, " ".join(str(model).split())[:400])
+        if verbose:
+            print(what, flush=True)
+        try:
+            model.fit(data, target)
+        except (ValueError, KeyError, IndexError) as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what[:100], str(error).split("\n")[0][:80]))
+            continue
+        prover.compare(name, model, mix_rows(rng, model, data), classifier, what)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--espalier", required=True, metavar="PATH")
+    parser.add_argument("--models", type=int, default=55, metavar="N")
+    parser.add_argument("--only", metavar="NAME", help="only estimators like this")
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        prover = EnsembleProver(arguments.espalier, folder)
+        prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+    total = 0
+    for (name, kind), count in sorted(prover.counts.items()):
+        print("%s %s: %d numbers, of them %d rounded otherwise, by up to %.1f ulp" % (
+            name, kind, count, prover.rounded[name, kind], prover.most[name, kind]))
+        total += count
+    print("scikit-learn %s: %d numbers compared, %d findings, %d times no mask layout" % (
+        sklearn.__version__, total, prover.findings, prover.refused))
+    return 1 if prover.findings or not total else 0
+
+
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"
+    sys.exit(main())

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Several forests in one: thresholds for float64 rows that decide as float32 ones do, parts with
+ * slots and stages moved, features mapped, and the whole flattened, proved and predicted in every
+ * layout.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "convert/combine.h"
+#include "convert/flatten.h"
+#include "convert/plan.h"
+#include "convert/reference.h"
+#include "tests/support/synthetic.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Whether a float64 row goes left, by the threshold of a float32 trainer and by the translation. */
+static void compare_sides(double threshold, double wide, double x)
+{
+    const bool left = (double)(float)x <= threshold;
+    if (left != (x <= wide)) {
+        fail_msg("%a <= %a is %d, but %a <= %a is not", x, threshold, left, x, wide);
+    }
+}
+
+static void compare_around(double threshold)
+{
+    const double wide = espalier_combine_widen(threshold);
+    const float down = espalier_round_threshold(threshold);
+    const double centres[] = {threshold,
+                              wide,
+                              (double)down,
+                              (double)nextafterf(down, INFINITY),
+                              (double)nextafterf(down, -INFINITY),
+                              0x1.ffffffp127,
+                              -0x1.ffffffp127,
+                              (double)FLT_MAX,
+                              -(double)FLT_MAX,
+                              0.0,
+                              -0.0,
+                              0x1p-150,
+                              0x1p-149,
+                              -0x1p-150,
+                              (double)INFINITY,
+                              -(double)INFINITY,
+                              (double)NAN};
+    for (size_t i = 0; i < sizeof centres / sizeof centres[0]; i++) {
+        compare_sides(threshold, wide, centres[i]);
+        compare_sides(threshold, wide, nextafter(centres[i], (double)INFINITY));
+        compare_sides(threshold, wide, nextafter(centres[i], -(double)INFINITY));
+    }
+}
+
+static void test_widen(void **state)
+{
+    (void)state;
+    const double odd[] = {0.0,
+                          -0.0,
+                          0x1p-149,
+                          -0x1p-149,
+                          0x1p-150,
+                          -0x1p-150,
+                          1e-46,
+                          FLT_MAX,
+                          -FLT_MAX,
+                          1e300,
+                          -1e300,
+                          INFINITY,
+                          0.1,
+                          1.0 / 3,
+                          -2.5,
+                          0x1p-126,
+                          0x1.fffffefp0,
+                          -INFINITY,
+                          FLT_MIN,
+                          -FLT_MIN,
+                          1e-40,
+                          -1e-40,
+                          0x1.fffffe0000001p127};
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        compare_around(odd[i]);
+    }
+    uint64_t random = 11;
+    for (uint32_t i = 0; i < 200000; i++) {
+        const uint64_t bits = synthetic_next(&random);
+        double threshold = 0.0;
+        const uint32_t half = (uint32_t)bits;
+        float narrow = 0.0F;
+        memcpy(&narrow, &half, sizeof narrow);
+        memcpy(&threshold, &bits, sizeof threshold);
+        threshold = i % 2 == 0 ? (double)narrow : ldexp(threshold, i % 3 == 0 ? 0 : (int)(i % 200));
+        if (!isnan(threshold)) {
+            compare_around(threshold);
+        }
+    }
+}
+
+/* The two in one, what they say picked side by side; returns the first slot of that. */
+static uint32_t combine_two(espalier_forest *whole, const espalier_forest *first,
+                            const espalier_forest *second,
+                            const espalier_combine_features *features)
+{
+    espalier_combine combine = {.whole = whole, .memory_left = UINT64_MAX};
+    uint32_t offsets[2] = {9, 9};
+    whole->feature_count = 4;
+    whole->missing_allowed = true;
+    whole->infinite_allowed = true;
+    whole->leaf_hidden = true;
+    assert_int_equal(espalier_combine_add(&combine, first, NULL, &offsets[0]), ESPALIER_OK);
+    assert_int_equal(espalier_combine_add(&combine, second, features, &offsets[1]), ESPALIER_OK);
+    espalier_combine_close(&combine);
+    whole->group_count = 1;
+    whole->group_width = calloc(1, sizeof *whole->group_width);
+    assert_non_null(whole->group_width);
+    whole->group_width[0] = 1;
+    whole->default_output = ESPALIER_OUTPUT_VALUE;
+    const double slots[2] = {(double)offsets[0], (double)offsets[1]};
+    const uint32_t both = espalier_plan_add_stage(
+        whole, &(espalier_forest_stage){.operation = ESPALIER_FOREST_PICK, .count = 2}, slots);
+    assert_true(
+        espalier_plan_add_output(whole, &(espalier_forest_output){.kind = ESPALIER_OUTPUT_VALUE,
+                                                                  .first_slot = both,
+                                                                  .slot_count = 2}));
+    return both;
+}
+
+/* A forest of float32 features behind one of float64: the second part answers as it did alone. */
+static void test_two_parts(void **state)
+{
+    (void)state;
+    const synthetic_options first_options = {.seed = 5,
+                                             .trainer = SYNTHETIC_LIGHTGBM,
+                                             .tree_count = 7,
+                                             .feature_count = 4,
+                                             .decision_count_max = 12,
+                                             .group_count = 1};
+    const synthetic_options second_options = {
+        .seed = 6, .tree_count = 5, .feature_count = 2, .decision_count_max = 9, .group_count = 1};
+    const uint32_t numbers[2] = {3, 1};
+    const espalier_combine_features features = {numbers, 2};
+    espalier_forest first = {0};
+    espalier_forest second = {0};
+    synthetic_forest_make(&first_options, &first);
+    synthetic_forest_make(&second_options, &second);
+    espalier_forest whole = {0};
+    const uint32_t both = combine_two(&whole, &first, &second, &features);
+    espalier_error error;
+    assert_int_equal(espalier_forest_validate(&whole, "whole", &error), ESPALIER_OK);
+    assert_int_equal(whole.input, ESPALIER_FOREST_INPUT_FLOAT64);
+    assert_int_equal(espalier_forest_part_count(&whole), 2);
+
+    const uint32_t slot_count = espalier_reference_slot_count(&whole);
+    double *const answers = calloc(slot_count, sizeof *answers);
+    double *const alone = calloc(espalier_reference_slot_count(&second) + 1, sizeof *alone);
+    assert_non_null(answers);
+    assert_non_null(alone);
+    uint64_t random = 3;
+    for (uint32_t i = 0; i < 2000; i++) {
+        double row[4];
+        for (uint32_t k = 0; k < 4; k++) {
+            row[k] = ldexp((double)(int64_t)synthetic_next(&random), -62);
+        }
+        const double seen[2] = {row[3], row[1]};
+        espalier_reference_evaluate_float64(&whole, row, 1, answers, NULL);
+        espalier_reference_evaluate_float64(&second, seen, 1, alone, NULL);
+        assert_memory_equal(&answers[both + 1], &alone[0], sizeof *alone);
+    }
+    free(answers);
+    free(alone);
+
+    const uint32_t layouts[] = {ESPALIER_LAYOUT_WALK, ESPALIER_LAYOUT_MASK, ESPALIER_LAYOUT_ANY};
+    for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
+        espalier_flat flat;
+        assert_int_equal(espalier_flatten_to(&whole, layouts[i], "whole", &flat, &error),
+                         ESPALIER_OK);
+        assert_int_equal(flat.part_count, 2);
+        assert_int_equal(flat.parts[1].leaf_offset % ESPALIER_ALIGNMENT_MIN, 0);
+        assert_int_equal(flat.parts[1].first_tree, 7);
+        espalier_flat_free(&flat);
+    }
+    espalier_forest_free(&whole);
+    espalier_forest_free(&first);
+    espalier_forest_free(&second);
+}
+
+/* A feature beyond those that are seen, and memory that ends at any place. */
+static void test_refused(void **state)
+{
+    (void)state;
+    const synthetic_options options = {
+        .seed = 8, .tree_count = 3, .feature_count = 4, .decision_count_max = 9, .group_count = 1};
+    const uint32_t numbers[1] = {0};
+    const espalier_combine_features features = {numbers, 1};
+    espalier_forest forest = {0};
+    synthetic_forest_make(&options, &forest);
+    uint32_t offset = 0;
+    espalier_forest whole = {0};
+    espalier_combine combine = {.whole = &whole, .memory_left = UINT64_MAX};
+    assert_int_equal(espalier_combine_add(&combine, &forest, &features, &offset),
+                     ESPALIER_ERROR_SOURCE_TREE);
+    espalier_combine_close(&combine);
+    espalier_forest_free(&whole);
+    for (uint64_t memory = 0; memory < 2000; memory += 50) {
+        combine = (espalier_combine){.whole = &whole, .memory_left = memory};
+        const espalier_status status = espalier_combine_add(&combine, &forest, NULL, &offset);
+        assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
+        espalier_combine_close(&combine);
+        espalier_forest_free(&whole);
+    }
+    espalier_forest_free(&forest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_widen),
+        cmocka_unit_test(test_two_parts),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
