@@ -136,7 +136,7 @@ espalier_status espalier_sklearn_load_member(espalier_sklearn_import *import,
     object.depth++;
     member->value = value;
     espalier_status status = load_object(import, &object, member);
-    if (status == ESPALIER_OK && member->forest.set_count > 0) {
+    if (status == ESPALIER_OK && (member->forest.set_count > 0 || member->forest.codes != NULL)) {
         status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "categorical features inside a %s are not converted; this "
                                        "estimator alone is",

@@ -260,6 +260,7 @@ class Composer:
         self.parts, self.stages, self.trees, self.constants = [], [], [], []
         self.nodes, self.leaves, self.numbers = b"", b"", b""
         self.slot_count = 0
+        self.tested = set()  # (bank, whether the segment has codes that are no cuts) of CODE tests
         self.bits_leaves = (1, 2, 5, 16, 27, 31, 32)
 
     def choose_cuts(self):
@@ -316,6 +317,8 @@ class Composer:
         one = columns[column]
         if one.kind == FEATURE_COLUMN:
             return column, self.chance.choice(THRESHOLDS)
+        full = SEGMENT.get(one.bank, 0) * (one.segment + 1)
+        self.tested.add((one.bank, one.cut_count < full))
         if one.kind == SET_COLUMN:
             return column, self.chance.randrange(32)
         width = SEGMENT.get(one.bank, one.cut_count)
@@ -686,6 +689,8 @@ def mask_model():
         heap, select, walk = (
             max(composer.trees[part.first_tree:part.first_tree + part.tree_count],
                 key=lambda tree: tree.source_node_count) for part in composer.parts)
+        if not {(BANK_FLOAT, False), (composer.parts[0].bank, True)} <= composer.tested:
+            continue
         if (3 <= heap.depth <= 5 and heap.source_node_count < 2 * heap.leaf_count - 1
                 and 20 < select.leaf_count < 256 and walk.depth > 3):
             return composer.sections([3, 2])

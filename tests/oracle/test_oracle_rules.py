@@ -304,8 +304,8 @@ class HeaderAndTable(RuleComparison):
         self.both(42, self.longer(), "bytes behind the last section")
         self.both(41, self.draft().file(alignments={NODES: 64}), "NODES with alignment 64")
         self.both(0, self.draft().set(20, b"x").file(flags={20: 0}), "unknown, not required")
-        self.both(0, self.draft().set(12, b"x").file(flags={12: 0}), "unknown and private")
-        self.both(31, self.draft().set(12, b"x").file(), "unknown and required")
+        self.both(0, self.draft().set(13, b"x").file(flags={13: 0}), "unknown and private")
+        self.both(31, self.draft().set(13, b"x").file(), "unknown and required")
         self.both(0, self.draft().drop(GOLDEN, METADATA, PROOF).file(), "no optional sections")
         hot_last = self.draft().edit(MODEL, 0, number_bytes=0)
         hot_last.drop(NODE_NUMBERS, GOLDEN, METADATA, PROOF)
@@ -529,7 +529,7 @@ class MasksAndCuts(RuleComparison):
                 (86, PARTS, 1, {"leaf_offset": lambda old: old + 8}),
                 (87, CONSTANTS, 0, None), ((81, 93), PARTS, 0, {"bank": 1}),
                 (93, PARTS, 1, {"bank": 1}), (93, PARTS, 1, {"bank": 4}),
-                (112, OUTPUTS, 0, {"dtype": 1}), (120, COLUMNS, last, {"kind": 2}),
+                (112, OUTPUTS, 0, {"dtype": 3}), (120, COLUMNS, last, {"kind": 2}),
                 (124, COLUMNS, last, {"bank": 2}), (127, COLUMNS, last, {"cut_count": 0}),
                 (127, COLUMNS, last, {"cut_count": 2**24 + 1}),
                 (127, COLUMNS, last, {"first_cut": lambda old: old + 32}),
@@ -576,6 +576,17 @@ class MasksAndCuts(RuleComparison):
             self.both(rule, draft.file(), f"byte {at - first} of the list: {value}")
         self.assertEqual(len(cuts) % 64, 0)
 
+    def node_of_short_list(self, part, full):
+        """A HEAP tree, and a node of it whose segment has less than `full` cuts."""
+        bank = self.model.banks[part.bank]
+        for index in range(part.first_tree, part.first_tree + part.tree_count):
+            columns, thresholds = read_heap(self.model, index)
+            for node in range(1, 2**self.model.trees[index].depth):
+                column = bank[columns[node]]
+                if thresholds[node] != full and column.cut_count < full * (column.segment + 1):
+                    return self.model.trees[index], node
+        raise AssertionError("every segment is full")
+
     def test_heap(self):
         index = self.heap
         tree, part = self.model.trees[index], self.model.parts[0]
@@ -585,11 +596,15 @@ class MasksAndCuts(RuleComparison):
         filler = next(node for node in range(1, inner) if thresholds[node] == full)
         node = next(node for node in range(1, inner) if thresholds[node] != full)
         for rule, at, value in (
-                (210, node, full), (211, count + node, full - 1), (212, 0, 1), (212, count, 1),
+                (210, node, full), (212, 0, 1), (212, count, 1),
                 (212, inner, 1), (212, count + inner, 1), (213, filler, 1),
                 ((213, 225), count + 1, full)):
             draft = self.draft().put(NODES, start + width * at, value.to_bytes(width, "little"))
             self.both(rule, draft.file(), f"entry {at} is {value}")
+        other, node = self.node_of_short_list(part, full)
+        at = other.first_node * part.node_bytes + width * (other.node_count + node)
+        draft = self.draft().put(NODES, at, (full - 1).to_bytes(width, "little"))
+        self.both(211, draft.file(), "a threshold that is no cut")
         low = filler
         while low < inner:  # the first leaf below the filler
             low *= 2
