@@ -26,7 +26,7 @@ bool espalier_sklearn_boosted_explain(const espalier_pickle *pickle,
  * Fills *forest (zeroed before; on failure the caller frees it), which is not validated yet, and
  * *summary (zeroed before). Status: those of espalier_source_kind's load.
  */
-espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *object,
+espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boosted,
                                               espalier_forest *forest,
                                               espalier_source_summary *summary,
                                               espalier_error *error_out);

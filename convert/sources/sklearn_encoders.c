@@ -4,6 +4,7 @@
  */
 #include "convert/sources/sklearn_prepare.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -208,7 +209,7 @@ static espalier_status read_ordinal(espalier_sklearn_prepare *prepare,
     if (status == ESPALIER_OK) {
         own->refuses =
             !espalier_sklearn_has_text(prepare, object, "handle_unknown", "use_encoded_value");
-        own->numbers[2 * own->count] = own->refuses ? -1.0 : unknown;
+        own->numbers[2 * (size_t)own->count] = own->refuses ? -1.0 : unknown;
         if (missing_place < own->count) {
             own->numbers[own->count + missing_place] = missing;
         }
@@ -313,7 +314,8 @@ static espalier_status read_one_hot(espalier_sklearn_prepare *prepare,
         return status;
     }
     own->refuses = espalier_sklearn_has_text(prepare, object, "handle_unknown", "error");
-    own->numbers[2 * own->count] = place_unknown(prepare, object, own, rare);
+    assert(own->numbers != NULL); /* read_keys made them */
+    own->numbers[2 * (size_t)own->count] = place_unknown(prepare, object, own, rare);
     double most = -1.0;
     for (uint32_t i = own->count; i <= 2 * own->count; i++) {
         double *const place = &own->numbers[i];

@@ -72,7 +72,7 @@ static espalier_status weigh_tree(const espalier_sklearn_prepare *prepare,
                                   const espalier_pickle_value *estimator, uint32_t count,
                                   double *scores, uint64_t *node_count_out)
 {
-    tree_records records;
+    tree_records records = {0};
     const espalier_status status = find_records(prepare, estimator, &records);
     if (status != ESPALIER_OK) {
         return status;

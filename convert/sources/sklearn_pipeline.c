@@ -162,6 +162,26 @@ static espalier_status refuse_as_model(espalier_sklearn_prepare *prepare,
                                               : 0);
 }
 
+/* The values that nodes test, marked: what the last step gave. The forest is not validated yet. */
+static espalier_status mark_tested(const espalier_sklearn_prepare *prepare,
+                                   const espalier_sklearn_table *table, uint8_t *marks)
+{
+    espalier_forest *const forest = prepare->import.forest;
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] == ESPALIER_FOREST_LEAF) {
+            continue;
+        }
+        if (table->values == NULL || forest->feature[i] >= table->count) {
+            return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_TREE,
+                                         "a node tests feature %" PRIu32 " of %" PRIu32,
+                                         forest->feature[i], table->count);
+        }
+        forest->feature[i] = table->values[forest->feature[i]];
+        marks[forest->feature[i]] = 1;
+    }
+    return ESPALIER_OK;
+}
+
 /* Nodes test what the last step gave; operations that do nothing for them, and cannot refuse a
  * row, go. */
 static espalier_status join_forest(espalier_sklearn_prepare *prepare,
@@ -177,14 +197,10 @@ static espalier_status join_forest(espalier_sklearn_prepare *prepare,
             espalier_sklearn_allocate(&prepare->import, value_count, sizeof(uint32_t), &numbers);
     }
     if (status == ESPALIER_OK) {
-        uint8_t *const marks = needed;
-        for (uint64_t i = 0; i < forest->node_count; i++) {
-            if (forest->left[i] != ESPALIER_FOREST_LEAF) {
-                forest->feature[i] = table->values[forest->feature[i]];
-                marks[forest->feature[i]] = 1;
-            }
-        }
-        status = espalier_preparation_prune(prepare->preparation, marks, numbers);
+        status = mark_tested(prepare, table, needed);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_preparation_prune(prepare->preparation, needed, numbers);
         if (status != ESPALIER_OK) {
             status = espalier_sklearn_fail(&prepare->import, NULL, status,
                                            "no memory for the pipeline's operations");
