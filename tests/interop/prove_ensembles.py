@@ -41,7 +41,7 @@ from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTr
                           ExtraTreeRegressor)
 
 from fixture_set import fixed_width, neighbours, write_npy
-from proving import ULP_MAX, Prover
+from proving import ULP_MAX, Prover, share
 
 warnings.filterwarnings("ignore")
 
@@ -247,7 +247,7 @@ def answers(model, rows, classifier):
 class EnsembleProver(Prover):
     def __init__(self, espalier, folder):
         Prover.__init__(self, espalier, folder)
-        self.counts = collections.Counter()  # (estimator, output) -> numbers
+        self.numbers = collections.Counter()  # (estimator, output) -> numbers
         self.rounded = collections.Counter()
         self.most = collections.Counter()
 
@@ -262,23 +262,28 @@ class EnsembleProver(Prover):
             self.complain(what, "%s is %s %s, not %s %s" % (kind, found.dtype, found.shape,
                                                             wanted.dtype, wanted.shape))
             return
-        self.counts[name, kind] += wanted.size
+        self.numbers[name, kind] += wanted.size
         differing = found != wanted
         if wanted.dtype.kind == "f":
             differing &= ~(np.isnan(found) & np.isnan(wanted))
             if name == "one vs rest" and VERSION < (1, 7):  # 0 by 0; newer versions give 0
                 differing &= ~(np.isnan(wanted) & (found == 0))
+        limit = 0 if not linked else LOGARITHMIC_ULP_MAX if deep else ULP_MAX
+        count = self.counts[self.subject, kind, limit]
         if not differing.any():
+            count.add(len(wanted), np.zeros(wanted.size))
             return
         if not linked:
             self.complain(what, "%d of %d %s differ" % (differing.sum(), wanted.size, kind))
             return
         size = np.maximum(np.maximum(np.abs(found), np.abs(wanted)), 0.5)
         ulp = np.abs(found.astype(np.float64) - wanted) / np.spacing(size.astype(wanted.dtype))
-        worst = float(np.nanmax(ulp[differing]))
+        ulp = np.where(differing, np.nan_to_num(ulp, nan=np.inf), 0.0)
+        count.add(len(wanted), ulp)
+        worst = float(ulp.max())
         self.rounded[name, kind] += int(differing.sum())
         self.most[name, kind] = max(self.most[name, kind], worst)
-        if not worst <= (LOGARITHMIC_ULP_MAX if deep else ULP_MAX):
+        if not worst <= limit:
             self.complain(what, "%d of %d %s, by up to %.1f ulp" % (differing.sum(), wanted.size,
                                                                     kind, worst))
 
@@ -289,6 +294,7 @@ class EnsembleProver(Prover):
         else:
             with open(source, "wb") as file:
                 pickle.dump(model, file)
+        self.about("scikit-learn", sklearn.__version__, type(model).__name__)
         wide = answers(model, rows, classifier)
         narrow = answers(model, rows.astype(np.float32), classifier)
         for here in self.convert_layouts(source, what):
@@ -338,9 +344,10 @@ def main():
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         prover = EnsembleProver(arguments.espalier, folder)
-        prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+        prove_models(prover, arguments.seed, share(arguments.models), arguments.only,
+                     arguments.verbose)
     total = 0
-    for (name, kind), count in sorted(prover.counts.items()):
+    for (name, kind), count in sorted(prover.numbers.items()):
         print("%s %s: %d numbers, of them %d rounded otherwise, by up to %.1f ulp" % (
             name, kind, count, prover.rounded[name, kind], prover.most[name, kind]))
         total += count

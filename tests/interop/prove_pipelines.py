@@ -43,7 +43,7 @@ from sklearn.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscreti
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fixture_set import fixed_width, write_npy
-from proving import ULP_MAX, Prover
+from proving import ULP_MAX, Prover, share, ulps_between
 
 try:
     import pandas
@@ -358,6 +358,9 @@ class PipelineProver(Prover):
             return
         self.compared += wanted.size
         same = found == wanted
+        if not soft:  # what NumPy's own functions did to the features is counted apart
+            ulps = np.where(same, 0.0, ulps_between(kind, found.astype(wanted.dtype), wanted))
+            self.counts[self.subject, kind, ULP_MAX if linked else 0].add(len(wanted), ulps)
         if linked:
             size = np.maximum(np.abs(found), np.abs(wanted))
             size = np.maximum(size, 1 - size) if kind == "probability" else size
@@ -382,6 +385,8 @@ class PipelineProver(Prover):
                 self.sort_rows(model, as_rows, row[None], accepted, refused)
 
     def compare(self, model, as_rows, data, rng, what, soft):
+        end = getattr(model, "best_estimator_", model).steps[-1][1]
+        self.about("scikit-learn", sklearn.__version__, "Pipeline of %s" % type(end).__name__)
         source = self.path("trained.pkl")
         if rng.randint(2):
             joblib.dump(model, source, compress=3)
@@ -428,7 +433,7 @@ def main():
     untrained = 0
     with tempfile.TemporaryDirectory() as folder:
         prover = PipelineProver(arguments.espalier, folder)
-        for index in range(arguments.models):
+        for index in range(share(arguments.models)):
             rng = np.random.RandomState(arguments.seed * 10000 + index)
             classifier = bool(rng.randint(2))
             missing = bool(rng.randint(2))
