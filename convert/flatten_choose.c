@@ -234,7 +234,7 @@ static espalier_status take_walk(espalier_flattening *work, const forest_shape *
         return espalier_flatten_fail_limit(work, "cuts in one column", shape->cuts_max,
                                            ESPALIER_LIMIT_CUTS);
     }
-    espalier_columns_place(&work->columns, ESPALIER_BANK_FLOAT, wide ? ESPALIER_LIMIT_CUTS : 0);
+    espalier_columns_place(&work->columns, ESPALIER_BANK_WORD, wide ? ESPALIER_LIMIT_CUTS : 0);
     work->form.bank = work->columns.bank;
     work->flat->layout = "walk";
     return ESPALIER_OK;

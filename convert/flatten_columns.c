@@ -264,10 +264,10 @@ static void place_pairs(espalier_columns *columns)
 
 void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max)
 {
-    uint32_t next = bank == ESPALIER_BANK_FLOAT ? 1 : 0; /* behind the leaf column */
+    uint32_t next = bank == ESPALIER_BANK_WORD ? 1 : 0; /* behind the leaf column */
     columns->bank = bank;
     columns->code_max = code_max;
-    columns->paired = bank == ESPALIER_BANK_FLOAT && code_max == 0 && pairs_pay(columns);
+    columns->paired = bank == ESPALIER_BANK_WORD && code_max == 0 && pairs_pay(columns);
     if (columns->paired) {
         place_pairs(columns);
         return;
@@ -330,7 +330,7 @@ espalier_column_test espalier_columns_test(const espalier_columns *columns, uint
         test.column += rank / columns->code_max;
         test.threshold = rank % columns->code_max;
     }
-    if (columns->bank == ESPALIER_BANK_FLOAT) {
+    if (columns->bank == ESPALIER_BANK_WORD) {
         test.threshold = UINT32_MAX - test.threshold;
     }
     return test;
@@ -463,7 +463,7 @@ static void store_set_records(const espalier_set_columns *sets, uint64_t first_c
             records[list->first_column + word] = (espalier_file_column){
                 .kind = ESPALIER_COLUMN_SET,
                 .feature = list->feature,
-                .bank = ESPALIER_BANK_FLOAT,
+                .bank = ESPALIER_BANK_WORD,
                 .first_cut = first_cut,
                 .cut_count = list->cut_count,
                 .segment = word,
@@ -483,9 +483,9 @@ espalier_status espalier_columns_sections(const espalier_columns *columns, espal
     }
     flat->columns =
         (espalier_flat_bytes){records, (uint64_t)columns->column_count * sizeof *records};
-    for (uint32_t i = 0; columns->bank == ESPALIER_BANK_FLOAT && i < 1u + columns->paired; i++) {
+    for (uint32_t i = 0; columns->bank == ESPALIER_BANK_WORD && i < 1u + columns->paired; i++) {
         records[i].kind = ESPALIER_COLUMN_LEAF;
-        records[i].bank = ESPALIER_BANK_FLOAT;
+        records[i].bank = ESPALIER_BANK_WORD;
     }
     uint64_t first_cut = 0;
     for (uint32_t i = 0; i < columns->key_count; i++) {

@@ -33,7 +33,7 @@ typedef struct espalier_columns {
     uint32_t code_max;         /* codes 0 to this one; 0: no codes, the feature itself */
     uint32_t column_count;     /* of the bank, leaf columns and those of sets included */
     bool paired;               /* two columns for every feature, NaN right and NaN left */
-    espalier_set_columns sets; /* behind all others, in bank FLOAT */
+    espalier_set_columns sets; /* behind all others, in bank WORD */
 } espalier_columns;
 
 /* Finds the keys. Status: LIMIT (columns, in *count_out), MEMORY. Free also after a failure. `sets`
@@ -52,7 +52,7 @@ uint32_t espalier_columns_cuts_max(const espalier_columns *columns);
 /* Gives every key its columns in a bank; code_max 0: features themselves, else ranks. */
 void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max);
 
-/* What a node tests: the column, and its threshold as it is stored: a code, or in bank FLOAT
+/* What a node tests: the column, and its threshold as it is stored: a code, or in bank WORD
  * 2^32 - 1 less a word. */
 typedef struct espalier_column_test {
     uint32_t column;

@@ -18,7 +18,7 @@ typedef struct espalier_set_list {
     uint32_t feature;
     uint32_t set_count;    /* distinct ones */
     uint32_t word_count;   /* columns */
-    uint32_t first_column; /* in bank FLOAT */
+    uint32_t first_column; /* in bank WORD */
     uint32_t cut_count;
     double *cuts; /* [cut_count] as the forest compares numbers */
     uint32_t

@@ -416,7 +416,7 @@ static void emit_group_sets(const espalier_column_list *list, const uint32_t *ra
     }
 }
 
-/* Lists of bank FLOAT, of one row: ranks, or the words of sets; left: the ranks of twins. */
+/* Lists of bank WORD, of one row: ranks, or the words of sets; left: the ranks of twins. */
 static void emit_row_words(const espalier_coder *coder, const uint32_t *left,
                            const espalier_cells *cells)
 {
@@ -445,7 +445,7 @@ static void emit_group(const espalier_coder *coder, const espalier_column_list *
         emit_group_sets(list, ranks, group * ESPALIER_GROUP_ROWS, count, cells);
         return;
     }
-    if (list->bank == ESPALIER_BANK_FLOAT) {
+    if (list->bank == ESPALIER_BANK_WORD) {
         put_column(cells->words, cells->word_stride, first, group * ESPALIER_GROUP_ROWS, count,
                    ranks);
         return;
@@ -615,7 +615,7 @@ static void add_set_list(espalier_coder *coder, uint32_t index, uint64_t *offset
 {
     const espalier_model *const model = coder->model;
     const espalier_file_column *const column = &model->columns[index];
-    const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
+    const uint32_t end = model->banks[ESPALIER_BANK_WORD].count;
     espalier_column_list *const list = &coder->list_facts[coder->lists.count];
     add_list(coder, index);
     while (index + list->segment_count < end &&
@@ -632,7 +632,7 @@ static void add_columns(espalier_coder *coder)
 {
     const espalier_model *const model = coder->model;
     uint64_t sets_offset = 0;
-    for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
+    for (uint32_t bank = ESPALIER_BANK_WORD; bank <= ESPALIER_BANK_SHORT; bank++) {
         const uint32_t first = model->banks[bank].first;
         coder->list_firsts[bank] = coder->lists.count;
         coder->whole[bank] = true;
@@ -664,7 +664,7 @@ static void add_columns(espalier_coder *coder)
         coder->twins[bank] = coder->twins[bank] && model->banks[bank].count == 2 * own;
     }
     coder->list_firsts[ESPALIER_BANK_SHORT + 1] = coder->lists.count;
-    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
+    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_WORD];
     while (coder->leaf_columns < bank->count &&
            model->columns[bank->first + coder->leaf_columns].kind == ESPALIER_COLUMN_LEAF) {
         coder->leaf_columns++;
@@ -713,7 +713,7 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
                          gather_init(coder, &coder->lists, list_count);
     const uint32_t most = list_count > feature_count ? list_count : feature_count;
     const size_t room = most > ESPALIER_GROUP_ROWS ? most : ESPALIER_GROUP_ROWS;
-    const size_t cells = model->banks[ESPALIER_BANK_FLOAT].count;
+    const size_t cells = model->banks[ESPALIER_BANK_WORD].count;
     coder->feature_columns = take_memory(coder, feature_count, sizeof *coder->feature_columns);
     coder->list_facts = take_memory(coder, list_count, sizeof *coder->list_facts);
     coder->cut_lists = take_memory(coder, list_count, sizeof *coder->cut_lists);

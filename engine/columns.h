@@ -72,10 +72,10 @@ typedef struct espalier_coder {
     bool marks_missing; /* missing_number is read as NaN */
     double missing_number;
     espalier_gather features;  /* FEATURE columns, always float32 */
-    uint32_t *feature_columns; /* [features.count] rising, in bank FLOAT */
+    uint32_t *feature_columns; /* [features.count] rising, in bank WORD */
     bool features_scattered;   /* there are codes between them */
-    uint32_t leaf_columns;     /* of bank FLOAT: 0, 1 or 2 */
-    bool paired;               /* bank FLOAT has pairs of FEATURE columns only, these: */
+    uint32_t leaf_columns;     /* of bank WORD: 0, 1 or 2 */
+    bool paired;               /* bank WORD has pairs of FEATURE columns only, these: */
     espalier_gather pairs;     /* one value for both */
     espalier_gather lists;
     espalier_column_list *list_facts;              /* [lists.count] sorted by bank */
@@ -86,7 +86,7 @@ typedef struct espalier_coder {
     void *values;                        /* scratch: [the most of these, a group] float, double */
     uint32_t *ranks;                     /* scratch */
     uint32_t *left_ranks;                /* scratch: the twins', where a row has NaN */
-    uint32_t *row_words;                 /* scratch: one row of bank FLOAT */
+    uint32_t *row_words;                 /* scratch: one row of bank WORD */
     uint64_t memory_bytes;               /* of all these */
 } espalier_coder;
 
@@ -105,7 +105,7 @@ void espalier_coder_free(espalier_coder *coder);
 size_t espalier_coder_check(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                             size_t count, espalier_refusal *refusal_out);
 
-/* Computes the columns of one row. True: bank FLOAT was filled as pairs, since nothing is NaN. */
+/* Computes the columns of one row. True: bank WORD was filled as pairs, since nothing is NaN. */
 bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *rows, size_t row,
                              const espalier_cells *cells);
 

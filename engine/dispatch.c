@@ -122,7 +122,7 @@ static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch
                           const espalier_model *model, const espalier_file_part *part)
 {
     const bool clamps = model->clamps && part->layout == ESPALIER_FILE_WALK;
-    const bool sets = model->set_first < model->banks[ESPALIER_BANK_FLOAT].count &&
+    const bool sets = model->set_first < model->banks[ESPALIER_BANK_WORD].count &&
                       part->layout == ESPALIER_FILE_WALK;
     return (kernel->clamps != 0) == clamps && (kernel->sets != 0) == sets &&
            kernel->layout == part->layout && kernel->bank == part->bank &&

@@ -123,7 +123,7 @@ espalier_walk_node espalier_model_load_node(const espalier_model *model,
     memcpy(words, node, part->node_bytes == 8 ? 8 : 12);
     espalier_walk_node loaded = {words[0], words[1] & child_mask, 0};
     loaded.column = (part->node_bytes == 8 ? words[1] >> part->child_bits : words[2]) &
-                    model->banks[ESPALIER_BANK_FLOAT].mask;
+                    model->banks[ESPALIER_BANK_WORD].mask;
     return loaded;
 }
 
@@ -153,7 +153,7 @@ static uint32_t set_goes_left(const espalier_model *model, uint32_t column_index
                               uint32_t rank)
 {
     const espalier_file_column *const column = &model->columns[column_index];
-    const uint32_t end = model->banks[ESPALIER_BANK_FLOAT].count;
+    const uint32_t end = model->banks[ESPALIER_BANK_WORD].count;
     const uint32_t first = column_index - column->segment;
     uint64_t offset = 0;
     uint32_t word_count = 1;
@@ -188,7 +188,7 @@ static espalier_node set_decision(const espalier_model *model, uint32_t column_i
 int espalier_model_set_left(const espalier_model *model, const espalier_node *node, double value)
 {
     if (model == NULL || node == NULL || node->is_set == 0 || node->set_column < model->set_first ||
-        node->set_column >= model->banks[ESPALIER_BANK_FLOAT].count) {
+        node->set_column >= model->banks[ESPALIER_BANK_WORD].count) {
         return 0;
     }
     const espalier_file_column *const column = &model->columns[node->set_column];
@@ -222,7 +222,7 @@ static espalier_node decode_walk(const espalier_model *model, const espalier_fil
                                  const espalier_file_tree *tree, uint32_t position)
 {
     const espalier_walk_node stored = espalier_model_load_node(model, part, tree, position);
-    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_FLOAT];
+    const espalier_bank *const bank = &model->banks[ESPALIER_BANK_WORD];
     const uint32_t column = stored.column < bank->count ? stored.column : 0;
     const uint32_t kind = model->columns[bank->first + column].kind;
     if (kind == ESPALIER_COLUMN_LEAF) {

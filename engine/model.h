@@ -61,7 +61,7 @@ struct espalier_model {
 
     espalier_bank banks[ESPALIER_BANK_SHORT + 1]; /* by ESPALIER_BANK_... */
     bool codes;                                   /* there are CODE or SET columns */
-    uint32_t set_first; /* in bank FLOAT, its first SET column, or its number of columns */
+    uint32_t set_first; /* in bank WORD, its first SET column, or its number of columns */
     uint32_t depth_max;
     uint32_t iteration_count; /* the most of any part */
     /* The child index bound: what must be readable from the file's start, for all parts, and for
@@ -106,7 +106,7 @@ const char *espalier_strings_at(const espalier_strings *strings, uint32_t index,
 typedef struct espalier_walk_node {
     uint32_t threshold; /* 2^32 - 1 less a word; a leaf: its row */
     uint32_t child;     /* below 2^child_bits */
-    uint32_t column;    /* at most the mask of bank FLOAT */
+    uint32_t column;    /* at most the mask of bank WORD */
 } espalier_walk_node;
 
 /* Position must be at most 2^child_bits of the part, which is a walk part. */

@@ -281,7 +281,7 @@ static size_t row_bytes(const espalier_predictor *predictor)
 {
     const espalier_model *const model = predictor->model;
     size_t bytes = model->head->slot_count * sizeof(double) + predictor->float32_slots * 4;
-    const espalier_bank *const words = &model->banks[ESPALIER_BANK_FLOAT];
+    const espalier_bank *const words = &model->banks[ESPALIER_BANK_WORD];
     bytes += (words->paired ? words->count / 2 : words->count) * sizeof(uint32_t);
     bytes += predictor->preparer.place_count * sizeof(double);
     /* Only what is used is ever touched. */
@@ -324,13 +324,13 @@ static bool allocate_cells(espalier_predictor *predictor, uint32_t rows, bool in
     const size_t groups = (rows + ESPALIER_GROUP_ROWS - 1) / ESPALIER_GROUP_ROWS;
     const size_t lanes = in_block ? groups * ESPALIER_GROUP_ROWS : 1;
     bool allocated = true;
-    if (model->banks[ESPALIER_BANK_FLOAT].count > 0) {
-        cells->word_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask + 1;
+    if (model->banks[ESPALIER_BANK_WORD].count > 0) {
+        cells->word_stride = (size_t)model->banks[ESPALIER_BANK_WORD].mask + 1;
         cells->words = allocate_aligned(predictor, rows, cells->word_stride * sizeof(uint32_t));
         allocated = cells->words != NULL;
     }
     if (allocated && predictor->coder.paired) {
-        cells->pair_stride = (size_t)model->banks[ESPALIER_BANK_FLOAT].mask / 2 + 1;
+        cells->pair_stride = (size_t)model->banks[ESPALIER_BANK_WORD].mask / 2 + 1;
         cells->pairs = allocate_aligned(predictor, rows, cells->pair_stride * sizeof(uint32_t));
         allocated = cells->pairs != NULL;
     }
@@ -387,7 +387,7 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
 static void bind_cells(espalier_kernel_arguments *arguments, const espalier_file_part *part,
                        const espalier_cells *cells)
 {
-    if (part->bank == ESPALIER_BANK_FLOAT) {
+    if (part->bank == ESPALIER_BANK_WORD) {
         arguments->cells = cells->words;
         arguments->cell_stride = cells->word_stride;
     } else if (part->bank == ESPALIER_BANK_BYTE) {

@@ -76,11 +76,11 @@ static void run_stages(espalier_predictor *predictor, const espalier_file_step *
     }
 }
 
-/* Pairs are of bank FLOAT. */
+/* Pairs are of bank WORD. */
 static const espalier_kernel_arguments *row_arguments(const espalier_predictor_part *own,
                                                       bool paired)
 {
-    return paired && own->part->bank == ESPALIER_BANK_FLOAT ? &own->row_pairs : &own->row;
+    return paired && own->part->bank == ESPALIER_BANK_WORD ? &own->row_pairs : &own->row;
 }
 
 bool espalier_predictor_fill_row(espalier_predictor *predictor, const espalier_rows *rows)
@@ -117,7 +117,7 @@ void espalier_predictor_run_block(espalier_predictor *predictor, uint32_t row_co
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
             const espalier_predictor_part *const own = &predictor->parts[step->first];
-            const bool pairs = paired && own->part->bank == ESPALIER_BANK_FLOAT;
+            const bool pairs = paired && own->part->bank == ESPALIER_BANK_WORD;
             espalier_kernel_arguments arguments = pairs ? own->block_pairs : own->block;
             /* Whole flights: the rows behind the last are some earlier block's. */
             arguments.row_count = (row_count + flight - 1) / flight * flight;

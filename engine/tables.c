@@ -579,7 +579,7 @@ static espalier_status check_conditional(const espalier_model *model,
         {ESPALIER_SECTION_CLASS_LABELS, has_output(model, ESPALIER_OUTPUT_CLASS)},
         {ESPALIER_SECTION_CUTS, model->codes},
         {ESPALIER_SECTION_NODE_NUMBERS, model->head->number_bytes != 0},
-        {ESPALIER_SECTION_SETS, model->set_first < model->banks[ESPALIER_BANK_FLOAT].count},
+        {ESPALIER_SECTION_SETS, model->set_first < model->banks[ESPALIER_BANK_WORD].count},
     };
     if (masks && model->head->number_bytes == 0 && has_output(model, ESPALIER_OUTPUT_LEAF)) {
         return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_NUMBERS_NEEDED,

@@ -12,25 +12,25 @@
 static const char *find_kind_fault(const espalier_model *model, uint32_t index, uint32_t *rule_out)
 {
     const espalier_file_column *const column = &model->columns[index];
-    const uint32_t bank_before = index > 0 ? model->columns[index - 1].bank : ESPALIER_BANK_FLOAT;
+    const uint32_t bank_before = index > 0 ? model->columns[index - 1].bank : ESPALIER_BANK_WORD;
     *rule_out = RULE_COLUMN_BANK;
     if (column->bank < bank_before || column->bank > ESPALIER_BANK_SHORT) {
         return "unknown bank, or banks out of order";
     }
-    const bool is_leaf = column->bank == ESPALIER_BANK_FLOAT &&
+    const bool is_leaf = column->bank == ESPALIER_BANK_WORD &&
                          (index == 0 || (index == 1 && column->kind == ESPALIER_COLUMN_LEAF));
     *rule_out = RULE_COLUMN_KIND;
     const bool is_set = column->kind == ESPALIER_COLUMN_SET;
     if (is_leaf != (column->kind == ESPALIER_COLUMN_LEAF) ||
         (!is_leaf && !is_set && column->kind != ESPALIER_COLUMN_CODE &&
-         (column->kind != ESPALIER_COLUMN_FEATURE || column->bank != ESPALIER_BANK_FLOAT))) {
+         (column->kind != ESPALIER_COLUMN_FEATURE || column->bank != ESPALIER_BANK_WORD))) {
         return "unknown kind, or the leaf column is not the first";
     }
     *rule_out = RULE_SET_PLACE;
-    if (is_set ? column->bank != ESPALIER_BANK_FLOAT || column->missing != 0
+    if (is_set ? column->bank != ESPALIER_BANK_WORD || column->missing != 0
                : index > 0 && model->columns[index - 1].kind == ESPALIER_COLUMN_SET &&
-                     column->bank == ESPALIER_BANK_FLOAT) {
-        return "sets that are not the last of bank FLOAT, or with a missing rule";
+                     column->bank == ESPALIER_BANK_WORD) {
+        return "sets that are not the last of bank WORD, or with a missing rule";
     }
     *rule_out = RULE_COLUMN_FEATURE;
     if (column->feature >= model->value_count || (is_leaf && column->feature != 0)) {
@@ -83,7 +83,7 @@ static const char *find_segment_fault(const espalier_model *model, uint32_t inde
     }
     const espalier_file_column *const before = column - 1;
     if (!is_set &&
-        (column->bank == ESPALIER_BANK_FLOAT ||
+        (column->bank == ESPALIER_BANK_WORD ||
          column->segment > (column->cut_count - 1) / espalier_bank_code_max(column->bank))) {
         return "segment out of range";
     }
@@ -101,7 +101,7 @@ static espalier_status check_sets(espalier_model *model, const espalier_table_ch
 {
     const espalier_file_section *const section =
         espalier_file_find(&model->file, ESPALIER_SECTION_SETS);
-    const uint32_t count = model->banks[ESPALIER_BANK_FLOAT].count;
+    const uint32_t count = model->banks[ESPALIER_BANK_WORD].count;
     uint64_t bytes = 0;
     model->set_first = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -145,7 +145,7 @@ static espalier_status count_banks(espalier_model *model, const espalier_table_c
     static const uint32_t count_max[ESPALIER_BANK_SHORT + 1] = {0, ESPALIER_LIMIT_COLUMNS,
                                                                 UINT8_MAX + 1, UINT16_MAX + 1};
     uint32_t next = 0;
-    for (uint32_t bank = ESPALIER_BANK_FLOAT; bank <= ESPALIER_BANK_SHORT; bank++) {
+    for (uint32_t bank = ESPALIER_BANK_WORD; bank <= ESPALIER_BANK_SHORT; bank++) {
         espalier_bank *const own = &model->banks[bank];
         own->first = next;
         while (next < model->column_count && model->columns[next].bank == bank) {

@@ -74,7 +74,7 @@ static const char *find_layout_fault(const espalier_model *model, const espalier
     }
     *rule_out = RULE_PART_BANK;
     const bool is_short = part->bank == ESPALIER_BANK_SHORT && !is_bits;
-    if (is_walk ? part->bank != ESPALIER_BANK_FLOAT || model->banks[ESPALIER_BANK_FLOAT].count == 0
+    if (is_walk ? part->bank != ESPALIER_BANK_WORD || model->banks[ESPALIER_BANK_WORD].count == 0
                 : part->bank != ESPALIER_BANK_BYTE && !is_short) {
         return "a bank that the layout does not have";
     }
@@ -91,7 +91,7 @@ static const char *find_layout_fault(const espalier_model *model, const espalier
     }
     *rule_out = RULE_PART_COLUMNS;
     if (is_walk && part->node_bytes == 8 &&
-        model->banks[ESPALIER_BANK_FLOAT].count > UINT32_C(1) << (32 - part->child_bits)) {
+        model->banks[ESPALIER_BANK_WORD].count > UINT32_C(1) << (32 - part->child_bits)) {
         return "columns do not fit the nodes";
     }
     return NULL;

@@ -96,7 +96,7 @@ static bool node_has_excess(const tree_check *c, uint32_t position, uint32_t *ru
         return true;
     }
     *rule_out = RULE_NODE_COLUMN;
-    return column >= model->banks[ESPALIER_BANK_FLOAT].count;
+    return column >= model->banks[ESPALIER_BANK_WORD].count;
 }
 
 static espalier_status verify_inner(const tree_check *c, uint32_t position,
@@ -104,7 +104,7 @@ static espalier_status verify_inner(const tree_check *c, uint32_t position,
 {
     const espalier_model *const model = c->verify->model;
     const espalier_file_column *const column =
-        &model->columns[model->banks[ESPALIER_BANK_FLOAT].first + node->column];
+        &model->columns[model->banks[ESPALIER_BANK_WORD].first + node->column];
     if (column->kind == ESPALIER_COLUMN_LEAF) {
         return refuse_node(c, position, RULE_NODE_LEAF, "a leaf that tests another leaf column");
     }

@@ -171,7 +171,7 @@ typedef struct espalier_file_part {
     uint32_t iteration_count;
     uint32_t default_iteration_first;
     uint32_t default_iteration_count;
-    uint32_t bank; /* of the columns its nodes test: WALK: FLOAT; HEAP, SELECT: BYTE or SHORT;
+    uint32_t bank; /* of the columns its nodes test: WALK: WORD; HEAP, SELECT: BYTE or SHORT;
                       BITS: BYTE */
     uint8_t reserved[44];
 } espalier_file_part;
@@ -263,7 +263,7 @@ typedef struct espalier_file_output {
 
 /*
  * COLUMNS: what nodes test, sorted by bank. A node's column number counts within its part's bank.
- * The first column of bank FLOAT, if there is any, is a leaf column; the second may be one too.
+ * The first column of bank WORD, if there is any, is a leaf column; the second may be one too.
  */
 enum {
     ESPALIER_COLUMN_LEAF = 1,    /* word 0, at or below every threshold */
@@ -281,9 +281,9 @@ enum {
 };
 /* Where a column's value is kept. */
 enum {
-    ESPALIER_BANK_FLOAT = 1, /* a word: of the feature, or a rank up to 2^24 */
-    ESPALIER_BANK_BYTE = 2,  /* a code of 0 to 255 */
-    ESPALIER_BANK_SHORT = 3  /* a code of 0 to 65,535 */
+    ESPALIER_BANK_WORD = 1, /* a word: of the feature, or a rank up to 2^24 */
+    ESPALIER_BANK_BYTE = 2, /* a code of 0 to 255 */
+    ESPALIER_BANK_SHORT = 3 /* a code of 0 to 65,535 */
 };
 
 /*
@@ -298,7 +298,7 @@ typedef struct espalier_file_column {
     uint32_t bank;
     uint64_t first_cut; /* CODE: bytes from the start of CUTS, a multiple of 64 */
     uint32_t cut_count; /* CODE: of the whole list, at least 1 */
-    uint32_t segment;   /* CODE: s; bank FLOAT: 0 */
+    uint32_t segment;   /* CODE: s; bank WORD: 0 */
 } espalier_file_column;
 
 /*

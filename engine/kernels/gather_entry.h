@@ -13,7 +13,7 @@
 #define GATHER_ENTRY(functions, text, sums)                                                        \
     {                                                                                              \
         .name = "walk, 8-byte nodes, gathers" text ", " LEVEL_NAME, .isa = LEVEL_ISA,              \
-        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
+        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_WORD, .accumulator = (sums),          \
         .node_bytes = 8, .column_count_max = GATHER_COLUMNS_MAX, .gathers = 1,                     \
         .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = ESPALIER_FLIGHT_ROWS,                   \
         .sum_row = functions##_sum_row, .sum_block = functions##_sum_block,                        \

@@ -11,7 +11,7 @@
 #define WALK_ENTRY(functions, what, bytes, clamping, testing, sums)                                \
     {                                                                                              \
         .name = "walk, " what ", " LEVEL_NAME, .isa = LEVEL_ISA,                                   \
-        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_FLOAT, .accumulator = (sums),          \
+        .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_WORD, .accumulator = (sums),          \
         .node_bytes = (bytes), .clamps = (clamping), .sets = (testing),                            \
         .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = WALK_LEAST_ROWS,                        \
         .sum_row = functions##_sum_row,                                                            \

@@ -14,7 +14,7 @@ import struct
 from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
                             predict_slots, read_nodes, round_to_float32, word_of)
 from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64, BANK_BYTE,
-                           BANK_FLOAT, BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
+                           BANK_WORD, BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
                            CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
@@ -240,18 +240,18 @@ class Composer:
         self.input_rule = input_rule
         self.feature_count = chance.randint(1, 6)
         leaves = 1 if mixed else chance.randint(1, 2)  # two: the bank is paired
-        self.banks = {BANK_FLOAT: [Column(LEAF_COLUMN, 0, 0, BANK_FLOAT, 0, 0, 0)] * leaves,
+        self.banks = {BANK_WORD: [Column(LEAF_COLUMN, 0, 0, BANK_WORD, 0, 0, 0)] * leaves,
                       BANK_BYTE: [], BANK_SHORT: []}
         self.cuts, self.lists, self.sets = b"", [], b""
         if input_rule & FLOAT32:
-            self.banks[BANK_FLOAT] += [
-                Column(FEATURE_COLUMN, feature, missing, BANK_FLOAT, 0, 0, 0)
+            self.banks[BANK_WORD] += [
+                Column(FEATURE_COLUMN, feature, missing, BANK_WORD, 0, 0, 0)
                 for feature in range(self.feature_count)
                 for missing in (range(5) if mixed else range(2))]
         for bank, columns in self.banks.items():
             for _ in range(chance.randint(1, 4) if mixed else 0):
                 self.add_codes(bank, columns)
-            for _ in range(chance.randint(0, 2) if mixed and bank == BANK_FLOAT else 0):
+            for _ in range(chance.randint(0, 2) if mixed and bank == BANK_WORD else 0):
                 self.add_sets(columns)
         self.columns = [one for columns in self.banks.values() for one in columns]
         self.number_bytes = chance.choice((0, 1, 2, 4))
@@ -293,7 +293,7 @@ class Composer:
         chance = self.chance
         first, count = self.choose_cuts()
         words, feature = chance.choice((1, 1, 2, 5)), chance.randrange(self.feature_count)
-        columns += [Column(SET_COLUMN, feature, 0, BANK_FLOAT, first, count, word)
+        columns += [Column(SET_COLUMN, feature, 0, BANK_WORD, first, count, word)
                     for word in range(words)]
         self.sets += bytes(chance.randrange(256) for _ in range(4 * words * (count + 2)))
 
@@ -325,7 +325,7 @@ class Composer:
         return column, self.chance.randrange(min(width, one.cut_count - one.segment * width))
 
     def add_walk(self, part):
-        chance, columns = self.chance, self.banks[BANK_FLOAT]
+        chance, columns = self.chance, self.banks[BANK_WORD]
         child, nodes = grow(chance, chance.choice((1, 3, 9, 41)))
         codes = [0] * len(child)
         for code, position in enumerate(chance.sample(nodes, len(nodes))):
@@ -420,7 +420,7 @@ class Composer:
         leaf_width = chance.randint(1, min(slot_count, 12))
         iterations = chance.randint(1, 4)
         first = chance.randrange(iterations)
-        bank = {WALK: BANK_FLOAT, BITS: BANK_BYTE}.get(layout) or chance.choice((BANK_BYTE,
+        bank = {WALK: BANK_WORD, BITS: BANK_BYTE}.get(layout) or chance.choice((BANK_BYTE,
                                                                                  BANK_SHORT))
         sizes = {WALK: (8, 16), HEAP: (2,) if bank == BANK_BYTE else (4,), SELECT: (8,),
                  BITS: (6,)}
@@ -689,7 +689,7 @@ def mask_model():
         heap, select, walk = (
             max(composer.trees[part.first_tree:part.first_tree + part.tree_count],
                 key=lambda tree: tree.source_node_count) for part in composer.parts)
-        if not {(BANK_FLOAT, False), (composer.parts[0].bank, True)} <= composer.tested:
+        if not {(BANK_WORD, False), (composer.parts[0].bank, True)} <= composer.tested:
             continue
         if (3 <= heap.depth <= 5 and heap.source_node_count < 2 * heap.leaf_count - 1
                 and 20 < select.leaf_count < 256 and walk.depth > 3):
@@ -709,7 +709,7 @@ def set_model():
         composer.add_part(5, 1, 0, layout=WALK)
         sections = composer.sections([3, 2])
         model = Model(lay_out(sections))
-        kinds = [one.kind for one in model.banks[BANK_FLOAT]]
+        kinds = [one.kind for one in model.banks[BANK_WORD]]
         roots = [kinds[read_nodes(model, index)[0].column] for index in range(len(model.trees))]
         if SET_COLUMN in roots and FEATURE_COLUMN in roots:
             return sections

@@ -12,7 +12,7 @@ import struct
 
 from oracle_prepare import check_prepared, prepare_row
 from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
-                           AT_LEAST_ZERO, BANK_BYTE, BANK_FLOAT, BITS, BITS_NODES, BLOCK, BOOL,
+                           AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
                            CHOOSE, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE, DIVIDE_ITERATIONS,
                            DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2, EXPECTILES, EXPM1,
                            FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED, ISOTONIC,
@@ -126,7 +126,7 @@ class WalkTree:
         tree, self.part = model.trees[index], model.part_of(index)
         nodes = read_nodes(model, index)
         self.numbers = node_numbers(model, index, nodes)
-        last, column_last = len(nodes) - 1, len(model.banks[BANK_FLOAT]) - 1
+        last, column_last = len(nodes) - 1, len(model.banks[BANK_WORD]) - 1
         mask = 2**self.part.child_bits - 1
         self.depth = tree.depth
         self.slot = tree.slot
@@ -136,14 +136,14 @@ class WalkTree:
         self.left = [min(node.child & mask, last) for node in nodes]
         self.right = [min((node.child + 1) & mask, last) for node in nodes]
         self.columns = [min(node.column, column_last) for node in nodes]
-        kinds = [column.kind for column in model.banks[BANK_FLOAT]]
+        kinds = [column.kind for column in model.banks[BANK_WORD]]
         self.is_set = [kinds[column] == SET_COLUMN for column in self.columns]
         row_last = self.part.leaf_count - 1
         self.rows = [min(node.threshold, row_last) for node in nodes]
 
     def walk(self, columns):
         """(row of the leaf table, number) where a row ends."""
-        columns, position = columns[BANK_FLOAT], 0
+        columns, position = columns[BANK_WORD], 0
         for _ in range(self.depth):
             value = columns[self.columns[position]]
             if self.is_set[position]:
@@ -335,7 +335,7 @@ def compute_column(model, column, features):
         rank = 0 if left else column.cut_count
     else:
         rank = find_rank(model, column, value)
-    if column.bank == BANK_FLOAT:
+    if column.bank == BANK_WORD:
         return rank
     width = SEGMENT[column.bank]
     return min(max(rank - column.segment * width, 0), width)

@@ -45,7 +45,7 @@ MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = 1, 2, 3, 4, 5, 6
 DTYPES = {MARGIN: (1, 2), PROBABILITY: (1, 2), CLASS: (3,), VALUE: (1, 2), LEAF: (4,),
           SCORE: (1, 2)}
 LEAF_COLUMN, FEATURE_COLUMN, CODE_COLUMN, SET_COLUMN = 1, 2, 3, 8
-BANK_FLOAT, BANK_BYTE, BANK_SHORT = 1, 2, 3
+BANK_WORD, BANK_BYTE, BANK_SHORT = 1, 2, 3
 RIGHT, LEFT, AS_ZERO, ZERO_RIGHT, ZERO_LEFT = range(5)  # missing
 SEGMENT = {BANK_BYTE: 255, BANK_SHORT: 65535}  # W of chapter 12
 BANK_MAX = {BANK_BYTE: 256, BANK_SHORT: 65536}
@@ -461,7 +461,7 @@ class Model:
 
     def check_layout(self, part, where):
         require(part.layout in (WALK, HEAP, SELECT, BITS), 80, f"{where}layout {part.layout}")
-        banks = {WALK: (BANK_FLOAT,), BITS: (BANK_BYTE,)}.get(part.layout, (BANK_BYTE, BANK_SHORT))
+        banks = {WALK: (BANK_WORD,), BITS: (BANK_BYTE,)}.get(part.layout, (BANK_BYTE, BANK_SHORT))
         require(part.bank in banks, 93, f"{where}bank {part.bank}")
         sizes = {WALK: (8, 16), HEAP: (2,) if part.bank == BANK_BYTE else (4,), SELECT: (8,),
                  BITS: (6,)}
@@ -470,8 +470,8 @@ class Model:
             require(part.child_bits == 0, 82, f"{where}child_bits {part.child_bits}")
             return
         require(16 <= part.child_bits <= 30, 82, f"{where}child_bits {part.child_bits}")
-        columns = len(self.banks[BANK_FLOAT])
-        require(columns > 0, 93, f"{where}no columns of bank FLOAT")
+        columns = len(self.banks[BANK_WORD])
+        require(columns > 0, 93, f"{where}no columns of bank WORD")
         require(part.node_bytes == 16 or columns <= 2**(32 - part.child_bits), 90,
                 f"{where}too many columns for nodes of 8 bytes")
 
@@ -595,14 +595,14 @@ class Model:
                     f"{where}numbers out of range")
 
     def check_columns(self):
-        self.banks, bank, code = {BANK_FLOAT: [], BANK_BYTE: [], BANK_SHORT: []}, 1, False
+        self.banks, bank, code = {BANK_WORD: [], BANK_BYTE: [], BANK_SHORT: []}, 1, False
         for index, column in enumerate(self.columns):
             where = f"column {index}: "
             require(bank <= column.bank <= BANK_SHORT, 124, f"{where}bank {column.bank}")
             bank = column.bank
-            is_leaf = bank == BANK_FLOAT and (
+            is_leaf = bank == BANK_WORD and (
                 index == 0 or (index == 1 and column.kind == LEAF_COLUMN))
-            kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_FLOAT else ())
+            kinds = (CODE_COLUMN, SET_COLUMN) + ((FEATURE_COLUMN,) if bank == BANK_WORD else ())
             require(column.kind in ((LEAF_COLUMN,) if is_leaf else kinds), 120,
                     f"{where}kind {column.kind}")
             feature_end = 1 if is_leaf else self.value_count
@@ -610,8 +610,8 @@ class Model:
             require(column.missing <= (0 if is_leaf else ZERO_LEFT), 122,
                     f"{where}missing {column.missing}")
             if column.kind == SET_COLUMN:
-                require(bank == BANK_FLOAT and column.missing == 0, 300, f"{where}a SET")
-            elif bank == BANK_FLOAT and index:
+                require(bank == BANK_WORD and column.missing == 0, 300, f"{where}a SET")
+            elif bank == BANK_WORD and index:
                 require(self.columns[index - 1].kind != SET_COLUMN, 300, f"{where}behind a SET")
             if column.kind in (CODE_COLUMN, SET_COLUMN):
                 code = True
@@ -645,7 +645,7 @@ class Model:
     def check_sets(self):
         """The matrices of sets: by column, where it begins, the words of a row, and the word."""
         lists, self.set_places, end = [], {}, 0
-        for column in self.banks[BANK_FLOAT]:
+        for column in self.banks[BANK_WORD]:
             if column.kind == SET_COLUMN:
                 lists += [[]] if column.segment == 0 else []
                 lists[-1].append(column)

@@ -13,7 +13,7 @@ from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_v
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_prepare import verify_preparation
-from oracle_reader import (BANK_FLOAT, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
+from oracle_reader import (BANK_WORD, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
                            ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
                            LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
                            GoldenHead, LabelGroup, Proof, Refused, check_checksum, is_zero,
@@ -224,8 +224,8 @@ def verify_tree(model, index):
     for position, node in enumerate(nodes):
         where = f"tree {index}, position {position}: "
         require(node.reserved == 0 and node.child < 2**part.child_bits, 166, f"{where}wide node")
-        require(node.column < len(model.banks[BANK_FLOAT]), 160, f"{where}column {node.column}")
-        column = model.banks[BANK_FLOAT][node.column]
+        require(node.column < len(model.banks[BANK_WORD]), 160, f"{where}column {node.column}")
+        column = model.banks[BANK_WORD][node.column]
         if column.kind == LEAF_COLUMN:
             require(node.column == 0 and node.child == position
                     and node.threshold < part.leaf_count, 161, f"{where}leaf")

@@ -8,7 +8,7 @@ import struct
 import compose
 import oracle_driver as driver
 from oracle_predict import read_nodes
-from oracle_reader import BANK_FLOAT, COLUMNS, NODES, SETS, SET_COLUMN, Column, Model
+from oracle_reader import BANK_WORD, COLUMNS, NODES, SETS, SET_COLUMN, Column, Model
 from test_oracle_rules import Draft, RuleComparison
 
 
@@ -18,7 +18,7 @@ class Sets(RuleComparison):
         cls.sections = compose.set_model()
         cls.data = compose.lay_out(cls.sections)
         cls.model = Model(cls.data)
-        cls.columns = cls.model.banks[BANK_FLOAT]
+        cls.columns = cls.model.banks[BANK_WORD]
         cls.first = next(index for index, one in enumerate(cls.columns) if one.kind == SET_COLUMN)
         cls.second = next(index for index, one in enumerate(cls.columns) if one.segment == 1)
 

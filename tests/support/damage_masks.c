@@ -64,7 +64,7 @@ DAMAGE(start_of_no_float32)
 
 DAMAGE(mask_bank)
 {
-    part_of(m)->bank = ESPALIER_BANK_FLOAT;
+    part_of(m)->bank = ESPALIER_BANK_WORD;
 }
 
 DAMAGE(layout_beyond)
@@ -104,7 +104,7 @@ DAMAGE(bank_unknown)
 
 DAMAGE(bank_order)
 {
-    columns_of(m)[1].bank = ESPALIER_BANK_FLOAT;
+    columns_of(m)[1].bank = ESPALIER_BANK_WORD;
 }
 
 DAMAGE(feature_cuts)

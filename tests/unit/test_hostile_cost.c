@@ -63,8 +63,8 @@ static tiny_model tiny_make(uint32_t slot_count, uint32_t output_count)
     m.part.iteration_count = 1;
     m.part.default_iteration_count = 1;
     m.column.kind = ESPALIER_COLUMN_LEAF;
-    m.column.bank = ESPALIER_BANK_FLOAT;
-    m.part.bank = ESPALIER_BANK_FLOAT;
+    m.column.bank = ESPALIER_BANK_WORD;
+    m.part.bank = ESPALIER_BANK_WORD;
     m.tree.node_count = POSITIONS;
     m.tree.source_node_count = 1;
     for (uint32_t i = 0; i < POSITIONS; i++) {

@@ -84,7 +84,7 @@ static uint32_t code_segment(const espalier_file_column *column, uint32_t rank)
 {
     const uint32_t width = column->bank == ESPALIER_BANK_BYTE ? 255 : 65535;
     const uint32_t before = column->segment * width;
-    if (column->bank == ESPALIER_BANK_FLOAT) {
+    if (column->bank == ESPALIER_BANK_WORD) {
         assert_int_equal(column->segment, 0);
         return rank;
     }
@@ -479,9 +479,9 @@ static void test_shallow_forests_in_every_layout(void **state)
         options.shape = SYNTHETIC_BEST_FIRST;
         espalier_forest forest;
         synthetic_forest_make(&options, &forest);
-        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_WALK), ESPALIER_BANK_FLOAT);
-        assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_HEAP), ESPALIER_BANK_FLOAT);
-        assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_SELECT), ESPALIER_BANK_FLOAT);
+        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_WALK), ESPALIER_BANK_WORD);
+        assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_HEAP), ESPALIER_BANK_WORD);
+        assert_int_not_equal(check_layout(&forest, ESPALIER_LAYOUT_SELECT), ESPALIER_BANK_WORD);
         espalier_forest_free(&forest);
 
         options.decision_count_max = options.decision_count_max % 32;
@@ -609,7 +609,7 @@ static void test_segments_and_banks(void **state)
         synthetic_forest_make(&options, &forest);
         assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_SELECT), cases[i / 2].bank);
         assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_HEAP), cases[i / 2].bank);
-        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_WALK), ESPALIER_BANK_FLOAT);
+        assert_int_equal(check_layout(&forest, ESPALIER_LAYOUT_WALK), ESPALIER_BANK_WORD);
         espalier_forest_free(&forest);
     }
 }

@@ -474,18 +474,18 @@ static void test_features_among_ranks(void **state)
     (void)state;
     mask_model m;
     mask_init(&m, ESPALIER_FILE_WALK, 1);
-    m.part.bank = ESPALIER_BANK_FLOAT;
+    m.part.bank = ESPALIER_BANK_WORD;
     m.part.child_bits = 16;
     m.part.leaf_count = TREES_MAX * 256 + 256; /* more rows than leaves do no harm */
     m.head.number_bytes = 1;
     m.head.visits_per_row = 3;
     m.head.node_count = 9;
     const espalier_file_column columns[5] = {
-        {.kind = ESPALIER_COLUMN_LEAF, .bank = ESPALIER_BANK_FLOAT},
-        {ESPALIER_COLUMN_CODE, 0, 0, ESPALIER_BANK_FLOAT, 0, 2, 0},
-        {ESPALIER_COLUMN_FEATURE, 1, 0, ESPALIER_BANK_FLOAT, 0, 0, 0},
-        {ESPALIER_COLUMN_CODE, 1, 0, ESPALIER_BANK_FLOAT, sizeof m.cuts[0], 1, 0},
-        {ESPALIER_COLUMN_FEATURE, 0, ESPALIER_MISSING_LEFT, ESPALIER_BANK_FLOAT, 0, 0, 0}};
+        {.kind = ESPALIER_COLUMN_LEAF, .bank = ESPALIER_BANK_WORD},
+        {ESPALIER_COLUMN_CODE, 0, 0, ESPALIER_BANK_WORD, 0, 2, 0},
+        {ESPALIER_COLUMN_FEATURE, 1, 0, ESPALIER_BANK_WORD, 0, 0, 0},
+        {ESPALIER_COLUMN_CODE, 1, 0, ESPALIER_BANK_WORD, sizeof m.cuts[0], 1, 0},
+        {ESPALIER_COLUMN_FEATURE, 0, ESPALIER_MISSING_LEFT, ESPALIER_BANK_WORD, 0, 0, 0}};
     memcpy(m.columns, columns, sizeof columns);
     m.column_count = 5;
     m.trees[0] = (espalier_file_tree){.node_count = 16, .source_node_count = 9, .depth = 3};
