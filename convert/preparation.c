@@ -168,7 +168,9 @@ static uint32_t move_numbers(double *to, uint32_t *count, const double *from,
                              const espalier_file_operation *operation, uint32_t first)
 {
     const uint32_t place = *count;
-    memcpy(to + place, from + first, operation->number_count * sizeof *to);
+    if (operation->number_count > 0) {
+        memcpy(to + place, from + first, operation->number_count * sizeof *to);
+    }
     *count += operation->number_count;
     return place;
 }

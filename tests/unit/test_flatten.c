@@ -171,8 +171,9 @@ static void check_tables(const espalier_forest *forest, const espalier_flat *fla
     assert_int_equal(flat->model.node_count, forest->node_count);
     const espalier_file_column *const columns = flat->columns.data;
     assert_int_equal(columns[0].kind, ESPALIER_COLUMN_LEAF);
-    const uint64_t leaves = 1u + (columns[1].kind == ESPALIER_COLUMN_LEAF);
-    for (uint64_t i = leaves + 1; i < flat->columns.bytes / sizeof *columns; i++) {
+    const uint64_t count = flat->columns.bytes / sizeof *columns;
+    const uint64_t leaves = 1u + (count > 1 && columns[1].kind == ESPALIER_COLUMN_LEAF);
+    for (uint64_t i = leaves + 1; i < count; i++) {
         const uint64_t before = (uint64_t)columns[i - 1].feature * 2 + columns[i - 1].missing;
         assert_true((uint64_t)columns[i].feature * 2 + columns[i].missing > before);
         assert_true(forest->missing_allowed || columns[i].missing == 0);
