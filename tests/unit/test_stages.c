@@ -434,15 +434,16 @@ static void test_many_items(void **state)
     enum {
         WIDTH = 203
     };
-    double c[WIDTH];
+    static double c[2 * WIDTH]; /* so many has ISOTONIC */
     static double slots[4 * WIDTH];
     static double other[4 * WIDTH];
     uint64_t random = 11;
     for (uint32_t i = 0; i < WIDTH; i++) {
         slots[i] = (double)((float)(int32_t)synthetic_next(&random) * 0x1p-28F);
         c[i] = (double)((float)(int32_t)synthetic_next(&random) * 0x1p-30F);
+        c[WIDTH + i] = (double)i;
     }
-    const espalier_forest forest = {.constants = c, .constant_count = WIDTH};
+    const espalier_forest forest = {.constants = c, .constant_count = 2 * WIDTH};
     for (size_t i = 0; i < COUNT(cases); i++) {
         const espalier_file_stage stage = {.operation = cases[i].operation,
                                            .output_slot = WIDTH,
