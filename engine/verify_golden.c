@@ -132,6 +132,17 @@ static double unit_of(double magnitude, bool narrow)
     return ldexp(1.0, exponent - (narrow ? FLT_MANT_DIG : DBL_MANT_DIG));
 }
 
+/* The largest magnitude among numbers and one more; NaN is none. Of fmax() in its place gcc 12.2 for
+ * AArch64 makes vectors with an internal error. */
+static double largest_of(const double *numbers, uint64_t count, double largest)
+{
+    for (uint64_t k = 0; k < count; k++) {
+        const double magnitude = fabs(numbers[k]);
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    return largest;
+}
+
 /*
  * By how much a slot of this stage may differ from what the file has: two units of the largest of
  * 1 and of what the stage reads, by which all it writes is bounded but for exponentials. What is
@@ -145,12 +156,9 @@ static double find_tolerance(const espalier_model *model, const espalier_file_st
     }
     espalier_stage_shape shape = {0};
     (void)espalier_stage_describe(stage, &shape);
-    double magnitude = 1.0;
-    for (uint32_t k = 0; k < shape.input_count; k++) {
-        magnitude = fmax(magnitude, fabs(slots[stage->input_slot + k]));
-    }
-    for (uint64_t k = 0; k < shape.constant_count && !shape.picks; k++) {
-        magnitude = fmax(magnitude, fabs(model->constants[stage->table + k]));
+    double magnitude = largest_of(slots + stage->input_slot, shape.input_count, 1.0);
+    if (shape.constant_count > 0 && !shape.picks) {
+        magnitude = largest_of(model->constants + stage->table, shape.constant_count, magnitude);
     }
     return ulp_max * unit_of(magnitude, stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32);
 }
