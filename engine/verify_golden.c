@@ -132,8 +132,8 @@ static double unit_of(double magnitude, bool narrow)
     return ldexp(1.0, exponent - (narrow ? FLT_MANT_DIG : DBL_MANT_DIG));
 }
 
-/* The largest magnitude among numbers and one more; NaN is none. Of fmax() in its place gcc 12.2 for
- * AArch64 makes vectors with an internal error. */
+/* The largest magnitude among numbers and one more; NaN is none. Of fmax() in its place gcc 12.2
+ * for AArch64 makes vectors with an internal error. */
 static double largest_of(const double *numbers, uint64_t count, double largest)
 {
     for (uint64_t k = 0; k < count; k++) {
