@@ -330,7 +330,7 @@ static const char *find_gathered_fault(const espalier_model *model,
                                        uint32_t *rule_out)
 {
     const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
-    const double *const numbers = model->constants + stage->table;
+    const double *const numbers = shape->picks ? model->constants + stage->table : NULL;
     const bool adds = stage->operation == ESPALIER_STAGE_ADD_SLOTS;
     *rule_out = RULE_STAGE_GATHERED;
     if (adds && !espalier_in_range(stage->table, stage->slot_count, model->head->slot_count)) {
