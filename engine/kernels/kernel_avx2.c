@@ -95,33 +95,7 @@
 
 #include "engine/kernels/walk_gather_sums.inc"
 
-#define FLIGHT_TREES    8
-#define FLIGHT_WALKS    8
-#define WALK_LEAST_ROWS 14
-
-#define NODE_BYTES    8
-#define CLAMP         0
-#define SETS          0
-#define WALKS(suffix) walk8_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    16
-#define CLAMP         0
-#define SETS          0
-#define WALKS(suffix) walk16_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    8
-#define CLAMP         0
-#define SETS          1
-#define WALKS(suffix) walk8_sets_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    16
-#define CLAMP         0
-#define SETS          1
-#define WALKS(suffix) walk16_sets_##suffix
-#include "engine/kernels/walk_sums.inc"
+#include "engine/kernels/walk_plain.inc"
 
 /* ---- ranks ---- */
 

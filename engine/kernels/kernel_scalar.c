@@ -17,21 +17,7 @@
 #define LEVEL_NAME "scalar"
 #define LEVEL_ISA  ESPALIER_ISA_SCALAR
 
-#define FLIGHT_TREES    8
-#define FLIGHT_WALKS    8
-#define WALK_LEAST_ROWS 14
-
-#define NODE_BYTES    8
-#define CLAMP         0
-#define SETS          0
-#define WALKS(suffix) walk8_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    16
-#define CLAMP         0
-#define SETS          0
-#define WALKS(suffix) walk16_##suffix
-#include "engine/kernels/walk_sums.inc"
+#include "engine/kernels/walk_plain.inc"
 
 #define NODE_BYTES    8
 #define CLAMP         1
@@ -43,18 +29,6 @@
 #define CLAMP         1
 #define SETS          0
 #define WALKS(suffix) walk16_clamp_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    8
-#define CLAMP         0
-#define SETS          1
-#define WALKS(suffix) walk8_sets_##suffix
-#include "engine/kernels/walk_sums.inc"
-
-#define NODE_BYTES    16
-#define CLAMP         0
-#define SETS          1
-#define WALKS(suffix) walk16_sets_##suffix
 #include "engine/kernels/walk_sums.inc"
 
 #define NODE_BYTES    8
