@@ -5,6 +5,8 @@
  */
 #include "engine/feature_columns.h"
 
+#include "engine/categories.h"
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -91,10 +93,35 @@ static inline bool bit_of(const uint8_t *bits, size_t index)
     return (bits[index / 8] >> (index % 8) & 1u) != 0;
 }
 
+static bool is_string(uint32_t dtype)
+{
+    return dtype == ESPALIER_DTYPE_STRING32 || dtype == ESPALIER_DTYPE_STRING64;
+}
+
+/* A string's place in the text; false: it has none. */
+static bool find_string(const espalier_feature_column *column, size_t row, size_t *begin_out,
+                        size_t *end_out)
+{
+    const bool wide = column->dtype == ESPALIER_DTYPE_STRING64;
+    const size_t bytes = wide ? sizeof(int64_t) : sizeof(int32_t);
+    const uint8_t *const offsets =
+        (const uint8_t *)column->data + (ptrdiff_t)row * column->stride * (ptrdiff_t)bytes;
+    int64_t ends[2] = {0, 0};
+    int32_t narrow[2] = {0, 0};
+    memcpy(wide ? (void *)ends : (void *)narrow, offsets, 2 * bytes);
+    const int64_t begin = wide ? ends[0] : narrow[0];
+    const int64_t end = wide ? ends[1] : narrow[1];
+    *begin_out = (size_t)begin;
+    *end_out = (size_t)end;
+    return begin >= 0 && begin <= end && (uint64_t)end <= column->text_bytes;
+}
+
 /* ---- checking ---- */
 
-/* Whether `count` elements of so many bytes are addresses; without any, data may be NULL. */
-static espalier_status check_span(const void *data, size_t count, ptrdiff_t stride, size_t bytes)
+/* Whether `count` elements of so many bytes, behind whose last `more` are read, are addresses;
+ * without any, data may be NULL. */
+static espalier_status check_span(const void *data, size_t count, ptrdiff_t stride, size_t bytes,
+                                  size_t more)
 {
     ptrdiff_t step = 0;
     ptrdiff_t span = 0;
@@ -110,33 +137,55 @@ static espalier_status check_span(const void *data, size_t count, ptrdiff_t stri
         return ESPALIER_ERROR_STRIDE;
     }
     const uintptr_t first = (uintptr_t)data;
-    const bool fits = span < 0 ? (uintptr_t)0 - (uintptr_t)span <= first
-                               : !__builtin_add_overflow(first, (uintptr_t)span + bytes, &end);
+    const bool fits = span < 0
+                          ? (uintptr_t)0 - (uintptr_t)span <= first
+                          : !__builtin_add_overflow(first, (uintptr_t)span + bytes + more, &end);
     return fits ? ESPALIER_OK : ESPALIER_ERROR_STRIDE;
 }
 
+static espalier_status check_strings(const espalier_feature_column *column, size_t count)
+{
+    const size_t bytes =
+        column->dtype == ESPALIER_DTYPE_STRING64 ? sizeof(int64_t) : sizeof(int32_t);
+    const espalier_status status = check_span(column->data, count, column->stride, bytes, bytes);
+    if (status != ESPALIER_OK || (column->text == NULL && column->text_bytes > 0)) {
+        return status != ESPALIER_OK ? status : ESPALIER_ERROR_ARGUMENT;
+    }
+    bool there = true;
+    for (size_t r = 0; r < count && there; r++) {
+        size_t begin = 0;
+        size_t end = 0;
+        there = find_string(column, r, &begin, &end);
+    }
+    return there ? ESPALIER_OK : ESPALIER_ERROR_ARGUMENT;
+}
+
 /* Values by themselves, no dictionary looked at. */
-static espalier_status check_values(const espalier_feature_column *column, size_t count)
+static espalier_status check_values(const espalier_feature_column *column, size_t count,
+                                    bool takes_strings)
 {
     const dtype_facts *const facts = facts_of(column->dtype);
     if (column->reserved != 0) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    if (facts == NULL) {
+    if (facts == NULL && !(takes_strings && is_string(column->dtype))) {
         return ESPALIER_ERROR_DTYPE;
     }
     if (column->bit_offset > SIZE_MAX - count) {
         return ESPALIER_ERROR_STRIDE;
+    }
+    if (facts == NULL) {
+        return check_strings(column, count);
     }
     if (column->dtype == ESPALIER_DTYPE_BOOL_BIT) {
         return column->stride != 1                 ? ESPALIER_ERROR_STRIDE
                : column->data == NULL && count > 0 ? ESPALIER_ERROR_ARGUMENT
                                                    : ESPALIER_OK;
     }
-    return check_span(column->data, count, column->stride, facts->bytes);
+    return check_span(column->data, count, column->stride, facts->bytes, 0);
 }
 
-static espalier_status check_dictionary(const espalier_feature_column *column)
+static espalier_status check_dictionary(const espalier_feature_column *column, bool takes_strings)
 {
     const espalier_feature_column *const dictionary = column->dictionary;
     const dtype_facts *const facts = facts_of(column->dtype);
@@ -152,7 +201,7 @@ static espalier_status check_dictionary(const espalier_feature_column *column)
     if (dictionary->stride != 1) {
         return ESPALIER_ERROR_STRIDE;
     }
-    return check_values(dictionary, column->dictionary_count);
+    return check_values(dictionary, column->dictionary_count, takes_strings);
 }
 
 /* The dtype that NumPy gives an array of all columns, but for those of strings. */
@@ -186,9 +235,10 @@ espalier_status espalier_feature_columns_check(const espalier_model *model,
         return ESPALIER_ERROR_FEATURE_COUNT;
     }
     for (size_t i = 0; i < columns->feature_count; i++) {
-        espalier_status status = check_values(&columns->columns[i], columns->row_count);
+        const bool strings = espalier_category_list_of(model, (uint32_t)i) != NULL;
+        espalier_status status = check_values(&columns->columns[i], columns->row_count, strings);
         if (status == ESPALIER_OK) {
-            status = check_dictionary(&columns->columns[i]);
+            status = check_dictionary(&columns->columns[i], strings);
         }
         if (status != ESPALIER_OK) {
             *feature_out = i;
@@ -254,37 +304,96 @@ static size_t place_of(const espalier_feature_column *column, size_t row)
                : column->dictionary_count;
 }
 
-static void fill_by_dictionary(const espalier_feature_column *column, size_t first, size_t count,
-                               bool is_float32, void *values)
+/* Where numbers of a block go, and the row that is refused. */
+typedef struct fill {
+    const espalier_model *model;
+    const espalier_feature_column *column;
+    uint32_t feature;
+    size_t first;
+    size_t count; /* rows to be filled; fewer once one is refused */
+    bool is_float32;
+    bool checks;
+    void *values;
+    espalier_refusal *refusal;
+} fill;
+
+/* The number of string `row` of `column`, which is the feature's or its dictionary, for row r of the
+ * block. */
+static void put_category(fill *f, const espalier_file_category_list *list,
+                         const espalier_feature_column *column, size_t row, size_t r)
 {
-    const size_t bytes = is_float32 ? sizeof(float) : sizeof(double);
-    for (size_t r = 0; r < count; r++) {
-        const size_t place = place_of(column, first + r);
-        if (place == column->dictionary_count || !is_valid(column->dictionary, place)) {
-            put_number(values, r, is_float32, (double)NAN);
-            continue;
-        }
-        fill_numbers(column->dictionary, place, 1, is_float32, (uint8_t *)values + r * bytes);
+    size_t begin = 0;
+    size_t end = 0;
+    (void)find_string(column, row, &begin, &end);
+    const char *const text = column->text != NULL ? column->text + begin : "";
+    const uint32_t found = espalier_category_find(f->model, list, text, end - begin);
+    const bool known = found < list->count;
+    put_number(f->values, r, f->is_float32, known ? (double)found : list->unknown);
+    if (!known && f->checks && (list->flags & ESPALIER_CATEGORY_REFUSE_UNKNOWN) != 0) {
+        *f->refusal = (espalier_refusal){ESPALIER_ERROR_CATEGORY, r, f->feature};
+        f->count = r;
     }
 }
 
-espalier_rows espalier_feature_columns_fill(const espalier_feature_columns *columns, size_t first,
-                                            size_t count, uint32_t dtype, void *values)
+static void fill_strings(fill *f)
+{
+    const espalier_file_category_list *const list = espalier_category_list_of(f->model, f->feature);
+    for (size_t r = 0; r < f->count; r++) {
+        if (is_valid(f->column, f->first + r)) {
+            put_category(f, list, f->column, f->first + r, r);
+        }
+    }
+}
+
+static void fill_by_dictionary(fill *f)
+{
+    const espalier_feature_column *const column = f->column;
+    const espalier_file_category_list *const list = espalier_category_list_of(f->model, f->feature);
+    const size_t bytes = f->is_float32 ? sizeof(float) : sizeof(double);
+    for (size_t r = 0; r < f->count; r++) {
+        const size_t place = place_of(column, f->first + r);
+        if (place == column->dictionary_count || !is_valid(column->dictionary, place)) {
+            put_number(f->values, r, f->is_float32, (double)NAN);
+        } else if (is_string(column->dictionary->dtype)) {
+            put_category(f, list, column->dictionary, place, r);
+        } else {
+            fill_numbers(column->dictionary, place, 1, f->is_float32,
+                         (uint8_t *)f->values + r * bytes);
+        }
+    }
+}
+
+espalier_rows espalier_feature_columns_fill(const espalier_model *model,
+                                            const espalier_feature_columns *columns, size_t first,
+                                            size_t count, uint32_t dtype, bool checks, void *values,
+                                            size_t *good_out, espalier_refusal *refusal_out)
 {
     const bool is_float32 = dtype == ESPALIER_DTYPE_FLOAT32;
     const size_t step = count * (is_float32 ? sizeof(float) : sizeof(double));
+    fill f = {.model = model,
+              .first = first,
+              .count = count,
+              .is_float32 = is_float32,
+              .checks = checks,
+              .refusal = refusal_out};
     for (size_t i = 0; i < columns->feature_count; i++) {
-        const espalier_feature_column *const column = &columns->columns[i];
-        uint8_t *const to = (uint8_t *)values + i * step;
-        if (column->dictionary != NULL) {
-            fill_by_dictionary(column, first, count, is_float32, to);
+        f.column = &columns->columns[i];
+        f.feature = (uint32_t)i;
+        f.values = (uint8_t *)values + i * step;
+        if (f.column->dictionary != NULL) {
+            fill_by_dictionary(&f);
             continue;
         }
-        fill_numbers(column, first, count, is_float32, to);
-        if (column->validity != NULL) {
-            fill_missing(column, first, count, is_float32, to);
+        if (is_string(f.column->dtype)) {
+            fill_strings(&f);
+        } else {
+            fill_numbers(f.column, first, f.count, is_float32, f.values);
+        }
+        if (f.column->validity != NULL) {
+            fill_missing(f.column, first, f.count, is_float32, f.values);
         }
     }
+    *good_out = f.count;
     return (espalier_rows){.data = values,
                            .dtype = dtype,
                            .row_count = count,

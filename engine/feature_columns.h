@@ -7,9 +7,11 @@
 #ifndef ESPALIER_ENGINE_FEATURE_COLUMNS_H
 #define ESPALIER_ENGINE_FEATURE_COLUMNS_H
 
+#include "engine/columns.h"
 #include "engine/model.h"
 #include "espalier.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,9 +25,13 @@ espalier_status espalier_feature_columns_check(const espalier_model *model,
 
 /*
  * Rows [first, first + count) of checked columns: values[feature_count][count] of dtype. The result
- * describes these.
+ * describes these. *good_out: count, or with `checks` how many come before the first row that has
+ * an unknown category where the trainer refuses it; that one is told in *refusal_out, counted from
+ * `first`, and it and the rows behind it may be left as they were.
  */
-espalier_rows espalier_feature_columns_fill(const espalier_feature_columns *columns, size_t first,
-                                            size_t count, uint32_t dtype, void *values);
+espalier_rows espalier_feature_columns_fill(const espalier_model *model,
+                                            const espalier_feature_columns *columns, size_t first,
+                                            size_t count, uint32_t dtype, bool checks, void *values,
+                                            size_t *good_out, espalier_refusal *refusal_out);
 
 #endif

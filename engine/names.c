@@ -3,6 +3,7 @@
  * Feature names and class labels: checked at open in private memory, then handed out as they lie.
  */
 #include "engine/model.h"
+#include "engine/tables.h"
 #include "format/error.h"
 #include "format/rules.h"
 
@@ -18,10 +19,8 @@ static espalier_status refuse_section(const espalier_table_check *check,
                               espalier_section_name(section->type), what);
 }
 
-/* Checks a string table of exactly `bytes` bytes that must hold `count` strings: 0, or the rule it
- * breaks. */
-static uint32_t find_strings_fault(const uint8_t *data, uint64_t bytes, uint32_t count,
-                                   uint32_t count_rule)
+uint32_t espalier_strings_find_fault(const uint8_t *data, uint64_t bytes, uint32_t count,
+                                     uint32_t count_rule)
 {
     const espalier_file_strings *const header = (const void *)data;
     if (bytes < sizeof *header) {
@@ -45,8 +44,7 @@ static uint32_t find_strings_fault(const uint8_t *data, uint64_t bytes, uint32_t
     return begin == header->text_bytes ? 0 : RULE_STRINGS_ENDS;
 }
 
-/* A string table that was checked. */
-static espalier_strings strings_of(const uint8_t *data)
+espalier_strings espalier_strings_of(const uint8_t *data)
 {
     const espalier_file_strings *const header = (const void *)data;
     const uint32_t *const ends = (const void *)(data + sizeof *header);
@@ -109,8 +107,8 @@ static uint32_t find_labels_fault(const uint8_t *section, uint64_t section_bytes
         return RULE_LABEL_OFFSET;
     }
     if (labels->kind == ESPALIER_LABEL_STRING) {
-        return find_strings_fault(section + labels->offset, labels->bytes, labels->count,
-                                  RULE_LABEL_BYTES);
+        return espalier_strings_find_fault(section + labels->offset, labels->bytes, labels->count,
+                                           RULE_LABEL_BYTES);
     }
     if (labels->bytes != (uint64_t)labels->count * 8) {
         return RULE_LABEL_BYTES;
@@ -191,12 +189,13 @@ espalier_status espalier_model_check_names(espalier_model *model, const espalier
         espalier_file_find(&model->file, ESPALIER_SECTION_FEATURE_NAMES);
     if (section != NULL) {
         const uint8_t *const data = model->file.bytes + section->offset;
-        const uint32_t rule = find_strings_fault(data, section->bytes, model->head->feature_count,
-                                                 RULE_FEATURE_NAMES);
+        const uint32_t rule =
+            espalier_strings_find_fault(data, section->bytes, model->head->feature_count,
+                                        RULE_FEATURE_NAMES);
         if (rule != 0) {
             return refuse_section(check, section, rule, "damaged names");
         }
-        model->feature_names = strings_of(data);
+        model->feature_names = espalier_strings_of(data);
     }
     return check_labels(model, check);
 }
@@ -282,7 +281,7 @@ espalier_status espalier_model_class_label(const espalier_model *model, uint32_t
     espalier_label label = {labels->kind, 0, 0, 0.0, NULL, 0};
     if (labels->kind == ESPALIER_LABEL_STRING) {
         /* Checked at open, in private memory that does not change. */
-        const espalier_strings strings = strings_of(data);
+        const espalier_strings strings = espalier_strings_of(data);
         label.text = espalier_strings_at(&strings, class_index, &label.text_bytes);
     } else if (labels->kind == ESPALIER_LABEL_FLOAT) {
         memcpy(&label.real, data + (size_t)class_index * 8, sizeof label.real);

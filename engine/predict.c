@@ -232,13 +232,22 @@ static size_t predict_columns(const call *c, const espalier_feature_columns *col
                               uint32_t dtype, espalier_refusal *refusal)
 {
     const espalier_predictor *const predictor = c->predictor;
+    const bool checks = (predictor->flags & ESPALIER_PREDICTOR_UNCHECKED) == 0;
     size_t done = 0;
     while (done < c->row_count && refusal->status == ESPALIER_OK) {
         const size_t left = c->row_count - done;
         const size_t count = left < predictor->number_rows ? left : predictor->number_rows;
+        size_t good = count;
+        espalier_refusal unknown = {ESPALIER_OK, 0, 0};
         const espalier_rows rows =
-            espalier_feature_columns_fill(columns, done, count, dtype, predictor->numbers);
-        done += predict_some(c, &rows, 0, done, count, refusal);
+            espalier_feature_columns_fill(predictor->model, columns, done, count, dtype, checks,
+                                          predictor->numbers, &good, &unknown);
+        const size_t taken = predict_some(c, &rows, 0, done, good, refusal);
+        if (taken == good && good < count) {
+            *refusal = unknown;
+            refusal->row += done;
+        }
+        done += taken;
     }
     return done;
 }

@@ -714,8 +714,10 @@ typedef struct espalier_feature_columns {
 
 /*
  * As espalier_predict for the rows that the columns hold, with the same bits: integers become the
- * nearest number of the rows' dtype, BOOL 0 or 1, and missing values NaN. Features without
- * categories of text take no strings: DTYPE.
+ * nearest number of the rows' dtype, BOOL 0 or 1, missing values NaN, and strings the number of
+ * their category (espalier_model_category), or what the trainer takes others for: a number of its
+ * own, missing, or refused (CATEGORY). Features without categories of text take no strings: DTYPE.
+ * Numbers for features that have such categories are numbers of categories.
  * Never allocates, locks or makes a system call. One thread at a time per predictor.
  * Status: as espalier_predict; ARGUMENT also for offsets that descend or leave the text; where
  * status is DTYPE or ARGUMENT, refused_feature says which feature is at fault, or feature_count.
@@ -724,6 +726,31 @@ ESPALIER_API espalier_status espalier_predict_columns(espalier_predictor *predic
                                                       espalier_output_kind kind,
                                                       const espalier_feature_columns *columns,
                                                       espalier_outputs *outputs);
+
+/*
+ * How many categories of text a feature has; 0: it takes numbers only, or is not there. Any thread,
+ * O(log features).
+ */
+ESPALIER_API uint32_t espalier_model_category_count(const espalier_model *model,
+                                                    uint32_t feature_index);
+
+/*
+ * The category with a number: *bytes_out bytes of UTF-8 and a NUL, valid until the model is closed;
+ * NULL when there is none. O(log features).
+ */
+ESPALIER_API const char *espalier_model_category(const espalier_model *model,
+                                                 uint32_t feature_index, uint32_t category_index,
+                                                 size_t *bytes_out);
+
+/*
+ * The number that espalier_predict takes in a row for a string: its category's, or what the trainer
+ * takes all others for. Any thread, O(log categories).
+ * Status: ARGUMENT (also a feature without categories of text), CATEGORY (the trainer refuses it).
+ */
+ESPALIER_API espalier_status espalier_model_category_number(const espalier_model *model,
+                                                            uint32_t feature_index,
+                                                            const char *text, size_t text_bytes,
+                                                            double *number_out);
 
 /*
  * Binds a caller's columns by name: order_out[f], for each feature f of the model, becomes the
