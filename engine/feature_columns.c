@@ -5,7 +5,7 @@
  */
 #include "engine/feature_columns.h"
 
-#include "engine/categories.h"
+#include "engine/category_lists.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -317,8 +317,8 @@ typedef struct fill {
     espalier_refusal *refusal;
 } fill;
 
-/* The number of string `row` of `column`, which is the feature's or its dictionary, for row r of the
- * block. */
+/* The number of string `row` of `column`, which is the feature's or its dictionary, for row r of
+ * the block. */
 static void put_category(fill *f, const espalier_file_category_list *list,
                          const espalier_feature_column *column, size_t row, size_t r)
 {

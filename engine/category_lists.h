@@ -3,8 +3,8 @@
  * The strings that a feature's rows may have in place of numbers, and their look-up: by halving, in
  * private memory that was checked at open. Allocates nothing.
  */
-#ifndef ESPALIER_ENGINE_CATEGORIES_H
-#define ESPALIER_ENGINE_CATEGORIES_H
+#ifndef ESPALIER_ENGINE_CATEGORY_LISTS_H
+#define ESPALIER_ENGINE_CATEGORY_LISTS_H
 
 #include "engine/model.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * CATEGORIES: checked at open, then looked up as it lies. See categories.h.
+ * CATEGORIES: checked at open, then looked up as it lies. See category_lists.h.
  */
-#include "engine/categories.h"
+#include "engine/category_lists.h"
 
 #include "engine/tables.h"
 #include "format/error.h"
