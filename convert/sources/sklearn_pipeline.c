@@ -279,6 +279,7 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
         espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
     const uint32_t width = found != 0 ? found : forest->feature_count;
     void *is_number = NULL;
+    espalier_categories_free(&forest->categories); /* of the model's features, not of the rows' */
     espalier_status status = espalier_sklearn_allocate(import, width, 1, &is_number);
     prepare->is_number = is_number;
     if (status == ESPALIER_OK) {
