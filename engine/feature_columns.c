@@ -265,7 +265,10 @@ static void fill_numbers(const espalier_feature_column *column, size_t first, si
                          bool is_float32, void *values)
 {
     const dtype_facts *const facts = facts_of(column->dtype);
-    if (column->dtype == ESPALIER_DTYPE_BOOL_BIT) {
+    load_function *const load = facts == NULL ? NULL
+                                : is_float32  ? facts->load_float
+                                              : facts->load_double;
+    if (load == NULL) { /* BOOL_BIT, since the column was checked */
         const uint8_t *const bits = column->data;
         for (size_t r = 0; r < count; r++) {
             const bool bit = bit_of(bits, column->bit_offset + first + r);
@@ -275,7 +278,7 @@ static void fill_numbers(const espalier_feature_column *column, size_t first, si
     }
     const ptrdiff_t step = column->stride * (ptrdiff_t)facts->bytes;
     const uint8_t *const data = (const uint8_t *)column->data + (ptrdiff_t)first * step;
-    (is_float32 ? facts->load_float : facts->load_double)(data, step, count, values);
+    load(data, step, count, values);
 }
 
 static bool is_valid(const espalier_feature_column *column, size_t row)

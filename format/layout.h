@@ -402,8 +402,8 @@ static inline uint32_t espalier_bits_word(uint32_t node)
 
 /*
  * CATEGORIES: the strings that rows may have in place of numbers. This, then lists[list_count],
- * then order[string_count], then a string table. A string's place in its feature's list is its number;
- * order has a list's numbers sorted by their strings.
+ * then order[string_count], then a string table. A string's place in its feature's list is its
+ * number; order has a list's numbers sorted by their strings.
  */
 typedef struct espalier_file_categories {
     uint32_t list_count;

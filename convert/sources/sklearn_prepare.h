@@ -126,8 +126,8 @@ bool espalier_sklearn_has_texts(const espalier_pickle_array *array);
 /* None, or NaN. */
 bool espalier_sklearn_is_missing(const espalier_pickle_value *item);
 
-/* The number of a string among the categories of the feature that `value` is made of. Status: LIMIT,
- * MEMORY, SOURCE_UNSUPPORTED, reported. */
+/* The number of a string among the categories of the feature that `value` is made of. Status:
+ * LIMIT, MEMORY, SOURCE_UNSUPPORTED, reported. */
 espalier_status espalier_sklearn_number_text(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *at, uint32_t value,
                                              const char *text, size_t bytes, double *number_out);

@@ -6,9 +6,8 @@
 Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
 and encoders over text, from arrays of objects and of fixed-width text, and from data frames where
 there is pandas. With pandas, LightGBM and XGBoost (from 3.1) are trained on columns that pandas
-calls categories. Each row goes alone to the trainer first: those it takes must have its answers, bit
-for bit (2 ulp behind exp), those it refuses must be refused. One line per difference; exit 1 if
-there is any.
+calls categories. Each row goes alone to the trainer first: those it takes must have its answers,
+bit for bit, those it refuses must be refused. One line per difference; exit 1 if there is any.
 """
 import argparse
 import csv
