@@ -18,11 +18,11 @@ typedef void load_function(const uint8_t *data, ptrdiff_t step, size_t count, vo
     static void load_##name##_as_##number(const uint8_t *data, ptrdiff_t step, size_t count, \
                                           void *values)                                      \
     {                                                                                        \
-        number *const to = values;                                                           \
         for (size_t r = 0; r < count; r++) {                                                 \
             type element;                                                                    \
             memcpy(&element, data + (ptrdiff_t)r * step, sizeof element);                    \
-            to[r] = (number)element;                                                         \
+            const number value = (number)element;                                            \
+            memcpy((uint8_t *)values + r * sizeof value, &value, sizeof value);              \
         }                                                                                    \
     }
 #define LOADERS(name, type)   \
