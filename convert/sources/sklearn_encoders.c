@@ -170,6 +170,36 @@ static espalier_status check_width(const espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* Whether None is a category of a column: what is missing there is that. */
+static bool knows_none(const espalier_sklearn_prepare *prepare, const espalier_pickle_value *object,
+                       uint32_t column)
+{
+    const espalier_pickle_value *categories = NULL;
+    (void)find_element(prepare, object, "categories_", column, &categories);
+    const espalier_pickle_array *const array =
+        categories != NULL ? espalier_pickle_get_array(categories) : NULL;
+    const espalier_pickle_value *const last =
+        array != NULL && array->element_count > 0
+            ? espalier_pickle_array_item(array, array->element_count - 1)
+            : NULL;
+    return last != NULL && espalier_pickle_kind_of(last) == ESPALIER_PICKLE_NONE;
+}
+
+/* Infinite values are refused, and NaN where the version does that. */
+static espalier_status refuse_input(espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *object,
+                                    const espalier_sklearn_table *in, bool missing)
+{
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
+        const espalier_sklearn_table one = {.values = &in->values[i], .count = 1};
+        status =
+            espalier_sklearn_refuse_values(prepare, &one,
+                                           missing && !knows_none(prepare, object, i), true, 0);
+    }
+    return status;
+}
+
 /* ---- OrdinalEncoder ------------------------------------------------------------------------- */
 
 /* The place of the missing category in a column, which is never put together with rare ones. */
@@ -258,7 +288,7 @@ espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare
     out->wide = out->narrow;
     if (status == ESPALIER_OK) {
         const bool missing = !espalier_sklearn_version_from(prepare->version, 1, 0);
-        status = espalier_sklearn_refuse_values(prepare, in, missing, true, 0);
+        status = refuse_input(prepare, object, in, missing);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
         encoding own = {0};
@@ -401,7 +431,7 @@ espalier_status espalier_sklearn_apply_one_hot(espalier_sklearn_prepare *prepare
     out->sparse = sparse;
     if (status == ESPALIER_OK) {
         const bool missing = !espalier_sklearn_version_from(prepare->version, 0, 24);
-        status = espalier_sklearn_refuse_values(prepare, in, missing, true, 0);
+        status = refuse_input(prepare, object, in, missing);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
         encoding own = {0};
