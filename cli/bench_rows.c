@@ -146,7 +146,9 @@ static bool read_rows(const espalier_model *model, const char *path, size_t row_
     if (espalier_model_info_get(model, &info) != ESPALIER_OK) {
         return espalier_message_set(message, "the model's info cannot be read");
     }
-    espalier_rows_options options = {.feature_count = info.feature_count, .chunk_rows = row_count};
+    espalier_rows_options options = {.feature_count = info.feature_count,
+                                     .model = model,
+                                     .chunk_rows = row_count};
     if (espalier_model_feature_name(model, 0) != NULL) {
         rows->feature_names = calloc(info.feature_count, sizeof *rows->feature_names);
         if (rows->feature_names == NULL) {

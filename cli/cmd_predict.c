@@ -31,7 +31,8 @@ static const char help_text[] =
     "  -h, --help         print this\n"
     "\n"
     "Where the model has feature names, a CSV header must hold just these, in any order.\n"
-    "Empty CSV fields are missing values.\n"
+    "Empty CSV fields are missing values. Features whose categories are text have them as text\n"
+    "in CSV, and as numbers of categories in .npy.\n"
     "\n"
     "Examples:\n"
     "  espalier predict forest.espalier rows.csv\n"
@@ -303,6 +304,7 @@ static int open_rows(predict_run *run, const predict_options *options)
     espalier_message message;
     const uint32_t feature_count = run->info.feature_count;
     espalier_rows_options rows_options = {.feature_count = feature_count,
+                                          .model = run->model,
                                           .header = options->header};
     if (espalier_model_feature_name(run->model, 0) != NULL) {
         run->feature_names = calloc(feature_count, sizeof *run->feature_names);

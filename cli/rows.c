@@ -6,6 +6,7 @@
 #include "rows.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -369,8 +370,16 @@ out:
     return ok;
 }
 
+/* Whether a feature's values are text, whose categories the model knows. */
+static bool is_text(const espalier_rows_reader *reader, size_t feature)
+{
+    return reader->options.model != NULL && feature <= UINT32_MAX &&
+           espalier_model_category_count(reader->options.model, (uint32_t)feature) > 0;
+}
+
 /*
- * Whether the first record is a header: some field is no number, or the fields are the model's
+ * Whether the first record is a header: some field is no number and its feature, by its place, is
+ * not text, or the fields are the model's
  * names although they look like numbers. Where no names can confirm it, a line with numbers too is
  * more likely a spoilt row, which must not be dropped.
  */
@@ -384,6 +393,9 @@ static bool detect_header(espalier_rows_reader *reader, bool *is_header_out,
     for (size_t i = 0; i < csv->field_count; i++) {
         double value = 0;
         const char *field = espalier_csv_field(csv, i);
+        if (is_text(reader, i)) {
+            continue;
+        }
         if (!espalier_csv_number(csv, field, &value)) {
             wrong_field = wrong_field == 0 ? i + 1 : wrong_field;
         } else if (*field != '\0') {
@@ -433,6 +445,34 @@ static bool open_csv(espalier_rows_reader *reader, espalier_message *message)
     return !is_header || map_header(reader, message);
 }
 
+/* Whether a category is the empty text. */
+static bool is_empty_category(const espalier_model *model, uint32_t feature, double number)
+{
+    size_t bytes = 1;
+    const bool there = number >= 0.0 && number < (double)UINT32_MAX &&
+                       espalier_model_category(model, feature, (uint32_t)number, &bytes) != NULL;
+    return there && bytes == 0;
+}
+
+/* A field that is text becomes the number of its category; an empty one is missing, unless that is
+ * a category. */
+static bool read_text(espalier_rows_reader *reader, size_t index, size_t feature, const char *field,
+                      double *value_out, espalier_message *message)
+{
+    const espalier_model *const model = reader->options.model;
+    const size_t bytes = strlen(field);
+    const espalier_status status =
+        espalier_model_category_number(model, (uint32_t)feature, field, bytes, value_out);
+    if (bytes == 0 &&
+        !(status == ESPALIER_OK && is_empty_category(model, (uint32_t)feature, *value_out))) {
+        *value_out = (double)NAN;
+        return true;
+    }
+    return status == ESPALIER_OK ||
+           fail_line(reader, message, "\"%.500s\" is none of the feature's categories", field,
+                     index + 1);
+}
+
 /* Puts the last record into row `index` of the chunk. */
 static bool store_record(espalier_rows_reader *reader, size_t index, espalier_message *message)
 {
@@ -444,7 +484,11 @@ static bool store_record(espalier_rows_reader *reader, size_t index, espalier_me
     for (size_t i = 0; i < features; i++) {
         const char *field = espalier_csv_field(&reader->csv, i);
         const size_t feature = reader->field_features == NULL ? i : reader->field_features[i];
-        if (!espalier_csv_number(&reader->csv, field, &row[feature])) {
+        if (is_text(reader, feature)) {
+            if (!read_text(reader, i, feature, field, &row[feature], message)) {
+                return false;
+            }
+        } else if (!espalier_csv_number(&reader->csv, field, &row[feature])) {
             return fail_line(reader, message, "\"%.500s\" is not a number", field, i + 1);
         }
     }

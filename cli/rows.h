@@ -19,6 +19,7 @@ typedef struct espalier_rows_options {
     uint32_t feature_count;
     /* A name per feature, or NULL when the model has none; the caller's. */
     const char *const *feature_names;
+    const espalier_model *model; /* whose features may be text in CSV; NULL: none is */
     espalier_header_mode header;
     size_t chunk_rows; /* at least 1 */
 } espalier_rows_options;

@@ -139,6 +139,9 @@ static espalier_status make_names(espalier_flattening *work)
     if (status == ESPALIER_OK) {
         status = espalier_flatten_labels(work->forest, &work->flat->class_labels);
     }
+    if (status == ESPALIER_OK) {
+        status = espalier_flatten_categories(work->forest, &work->flat->categories);
+    }
     return status == ESPALIER_ERROR_MEMORY ? espalier_flatten_fail_memory(work, "names")
            : status == ESPALIER_ERROR_LIMIT
                ? espalier_flatten_fail_limit(work, "bytes or more of names", UINT32_MAX, UINT32_MAX)
@@ -254,7 +257,7 @@ void espalier_flat_free(espalier_flat *flat)
         &flat->steps, &flat->stages,      &flat->outputs,       &flat->columns,
         &flat->trees, &flat->constants,   &flat->feature_names, &flat->class_labels,
         &flat->nodes, &flat->leaves,      &flat->cuts,          &flat->node_numbers,
-        &flat->sets,  &flat->preparation,
+        &flat->sets,  &flat->preparation, &flat->categories,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -282,6 +285,7 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         FLAT_SECTION(ESPALIER_SECTION_CONSTANTS, ESPALIER_SECTION_REQUIRED, constants),
         FLAT_SECTION(ESPALIER_SECTION_FEATURE_NAMES, 0, feature_names),
         FLAT_SECTION(ESPALIER_SECTION_CLASS_LABELS, ESPALIER_SECTION_REQUIRED, class_labels),
+        FLAT_SECTION(ESPALIER_SECTION_CATEGORIES, ESPALIER_SECTION_REQUIRED, categories),
         FLAT_SECTION(ESPALIER_SECTION_PREPARATION, ESPALIER_SECTION_REQUIRED, preparation),
         FLAT_SECTION(ESPALIER_SECTION_NODES, ESPALIER_SECTION_REQUIRED, nodes),
         FLAT_SECTION(ESPALIER_SECTION_LEAVES, ESPALIER_SECTION_REQUIRED, leaves),

@@ -36,6 +36,7 @@ typedef struct espalier_flat {
     espalier_flat_bytes feature_names;
     espalier_flat_bytes class_labels;
     espalier_flat_bytes preparation;
+    espalier_flat_bytes categories;
     espalier_flat_bytes nodes;
     espalier_flat_bytes leaves;
     espalier_flat_bytes cuts;
@@ -65,7 +66,7 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
 /* Frees everything in *flat and zeroes it. */
 void espalier_flat_free(espalier_flat *flat);
 
-#define ESPALIER_FLAT_SECTIONS_MAX 16u
+#define ESPALIER_FLAT_SECTIONS_MAX 17u
 
 /* Lists the sections for the writer: sections[ESPALIER_FLAT_SECTIONS_MAX]. Returns how many. */
 uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_section *sections);

@@ -70,6 +70,95 @@ espalier_status espalier_flatten_feature_names(const espalier_forest *forest,
     return ESPALIER_OK;
 }
 
+/* The strings of all features behind each other. */
+static espalier_status gather_categories(const espalier_categories *categories, char ***texts_out,
+                                         size_t **bytes_out)
+{
+    char **const texts = malloc((size_t)categories->string_count * sizeof *texts + 1);
+    size_t *const bytes = malloc((size_t)categories->string_count * sizeof *bytes + 1);
+    uint32_t next = 0;
+    if (texts == NULL || bytes == NULL) {
+        free(texts);
+        free(bytes);
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint32_t i = 0; i < categories->count; i++) {
+        const espalier_category_list *const list = &categories->lists[i];
+        for (uint32_t k = 0; k < list->count; k++) {
+            texts[next] = list->texts[k];
+            bytes[next++] = list->text_bytes[k];
+        }
+    }
+    *texts_out = texts;
+    *bytes_out = bytes;
+    return ESPALIER_OK;
+}
+
+/* The lists that have strings, and their orders. */
+static void fill_lists(const espalier_categories *categories, uint32_t list_count, uint8_t *data)
+{
+    const espalier_file_categories head = {list_count, categories->string_count};
+    uint8_t *place = data + sizeof head;
+    uint8_t *order = place + list_count * sizeof(espalier_file_category_list);
+    uint32_t first = 0;
+    memcpy(data, &head, sizeof head);
+    for (uint32_t i = 0; i < categories->count; i++) {
+        const espalier_category_list *const list = &categories->lists[i];
+        const espalier_file_category_list record = {
+            .feature = list->feature,
+            .flags = list->refuses ? ESPALIER_CATEGORY_REFUSE_UNKNOWN : 0,
+            .first = first,
+            .count = list->count,
+            .unknown = list->unknown,
+        };
+        if (list->count == 0) {
+            continue;
+        }
+        memcpy(place, &record, sizeof record);
+        memcpy(order, list->order, list->count * sizeof *list->order);
+        place += sizeof record;
+        order += list->count * sizeof *list->order;
+        first += list->count;
+    }
+}
+
+espalier_status espalier_flatten_categories(const espalier_forest *forest,
+                                            espalier_flat_bytes *section_out)
+{
+    const espalier_categories *const categories = &forest->categories;
+    string_list list = {NULL, NULL, categories->string_count};
+    char **texts = NULL;
+    size_t *text_bytes = NULL;
+    uint32_t list_count = 0;
+    if (categories->string_count == 0) {
+        return ESPALIER_OK;
+    }
+    espalier_status status = gather_categories(categories, &texts, &text_bytes);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    list.texts = texts;
+    list.text_bytes = text_bytes;
+    for (uint32_t i = 0; i < categories->count; i++) {
+        list_count += categories->lists[i].count > 0;
+    }
+    const uint64_t texts_at = sizeof(espalier_file_categories) +
+                              list_count * sizeof(espalier_file_category_list) +
+                              list.count * sizeof(uint32_t);
+    const uint64_t bytes = measure_strings(&list);
+    uint8_t *const data = bytes != 0 ? malloc(texts_at + bytes) : NULL;
+    if (data != NULL) {
+        fill_lists(categories, list_count, data);
+        fill_strings(&list, data + texts_at, bytes);
+        *section_out = (espalier_flat_bytes){data, texts_at + bytes};
+    } else {
+        status = bytes == 0 ? ESPALIER_ERROR_LIMIT : ESPALIER_ERROR_MEMORY;
+    }
+    free(texts);
+    free(text_bytes);
+    return status;
+}
+
 static string_list strings_of(const espalier_forest_labels *labels)
 {
     const string_list list = {labels->texts, labels->text_bytes, labels->count};

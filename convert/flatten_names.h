@@ -15,4 +15,8 @@ espalier_status espalier_flatten_feature_names(const espalier_forest *forest,
 espalier_status espalier_flatten_labels(const espalier_forest *forest,
                                         espalier_flat_bytes *section_out);
 
+/* CATEGORIES; leaves *section_out empty when no feature has strings. Status: LIMIT, MEMORY. */
+espalier_status espalier_flatten_categories(const espalier_forest *forest,
+                                            espalier_flat_bytes *section_out);
+
 #endif

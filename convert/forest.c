@@ -476,6 +476,7 @@ void espalier_forest_free(espalier_forest *forest)
         espalier_preparation_free(forest->preparation);
     }
     free(forest->preparation);
+    espalier_categories_free(&forest->categories);
     free(forest->framework);
     free(forest->version);
     free(forest->class_name);

@@ -2,7 +2,7 @@
 /*
  * The forest in memory that every source fills and that flattening, the reference evaluator and
  * proofs read: the trainer's trees in its own numbering, its exact thresholds and leaf values.
- * May include public headers only. Knows no file format.
+ * May include public headers and categories.h only. Knows no file format.
  *
  * A row in the trainer, after its preparation if there is one: with input FLOAT32 each feature x is
  * cast to float32 (to nearest even);
@@ -16,6 +16,7 @@
 #ifndef ESPALIER_CONVERT_FOREST_H
 #define ESPALIER_CONVERT_FOREST_H
 
+#include "convert/categories.h"
 #include "espalier.h"
 
 #include <stdbool.h>
@@ -285,6 +286,7 @@ typedef struct espalier_forest {
     struct espalier_preparation *preparation; /* (preparation.h) what is made of a row first: nodes
                                                  then test its values, and it alone refuses rows;
                                                  NULL: nodes test features */
+    espalier_categories categories;           /* the strings that stand for numbers of features */
     bool missing_allowed; /* the trainer's predict accepts NaN; else missing_left means nothing */
     bool missing_marked;  /* missing_number, which is no NaN, is read as NaN */
     double missing_number;

@@ -50,6 +50,10 @@ struct espalier_model {
     uint32_t prepare_number_count;
     uint32_t value_count; /* what columns may name: features, and what operations write */
     espalier_strings feature_names;
+    const espalier_file_category_list *category_lists; /* of CATEGORIES; NULL without that */
+    const uint32_t *category_order;
+    espalier_strings category_texts;
+    uint32_t category_list_count;
     uint32_t step_count;
     uint32_t part_count;
     uint32_t stage_count;

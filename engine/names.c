@@ -3,9 +3,11 @@
  * Feature names and class labels: checked at open in private memory, then handed out as they lie.
  */
 #include "engine/model.h"
+#include "engine/tables.h"
 #include "format/error.h"
 #include "format/rules.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static espalier_status refuse_section(const espalier_table_check *check,
@@ -17,10 +19,8 @@ static espalier_status refuse_section(const espalier_table_check *check,
                               espalier_section_name(section->type), what);
 }
 
-/* Checks a string table of exactly `bytes` bytes that must hold `count` strings: 0, or the rule it
- * breaks. */
-static uint32_t find_strings_fault(const uint8_t *data, uint64_t bytes, uint32_t count,
-                                   uint32_t count_rule)
+uint32_t espalier_strings_find_fault(const uint8_t *data, uint64_t bytes, uint32_t count,
+                                     uint32_t count_rule)
 {
     const espalier_file_strings *const header = (const void *)data;
     if (bytes < sizeof *header) {
@@ -44,8 +44,7 @@ static uint32_t find_strings_fault(const uint8_t *data, uint64_t bytes, uint32_t
     return begin == header->text_bytes ? 0 : RULE_STRINGS_ENDS;
 }
 
-/* A string table that was checked. */
-static espalier_strings strings_of(const uint8_t *data)
+espalier_strings espalier_strings_of(const uint8_t *data)
 {
     const espalier_file_strings *const header = (const void *)data;
     const uint32_t *const ends = (const void *)(data + sizeof *header);
@@ -108,8 +107,8 @@ static uint32_t find_labels_fault(const uint8_t *section, uint64_t section_bytes
         return RULE_LABEL_OFFSET;
     }
     if (labels->kind == ESPALIER_LABEL_STRING) {
-        return find_strings_fault(section + labels->offset, labels->bytes, labels->count,
-                                  RULE_LABEL_BYTES);
+        return espalier_strings_find_fault(section + labels->offset, labels->bytes, labels->count,
+                                           RULE_LABEL_BYTES);
     }
     if (labels->bytes != (uint64_t)labels->count * 8) {
         return RULE_LABEL_BYTES;
@@ -190,12 +189,13 @@ espalier_status espalier_model_check_names(espalier_model *model, const espalier
         espalier_file_find(&model->file, ESPALIER_SECTION_FEATURE_NAMES);
     if (section != NULL) {
         const uint8_t *const data = model->file.bytes + section->offset;
-        const uint32_t rule = find_strings_fault(data, section->bytes, model->head->feature_count,
-                                                 RULE_FEATURE_NAMES);
+        const uint32_t rule =
+            espalier_strings_find_fault(data, section->bytes, model->head->feature_count,
+                                        RULE_FEATURE_NAMES);
         if (rule != 0) {
             return refuse_section(check, section, rule, "damaged names");
         }
-        model->feature_names = strings_of(data);
+        model->feature_names = espalier_strings_of(data);
     }
     return check_labels(model, check);
 }
@@ -207,6 +207,53 @@ const char *espalier_model_feature_name(const espalier_model *model, uint32_t fe
     }
     size_t bytes = 0;
     return espalier_strings_at(&model->feature_names, feature_index, &bytes);
+}
+
+static bool is_name(const espalier_model *model, uint32_t feature, const char *name)
+{
+    size_t bytes = 0;
+    const char *const own = espalier_strings_at(&model->feature_names, feature, &bytes);
+    return name != NULL && strcmp(own, name) == 0 && name[bytes] == '\0';
+}
+
+/* From the place behind the last one found on, and around: names mostly come in order. */
+static size_t find_name(const espalier_model *model, uint32_t feature, const char *const *names,
+                        size_t name_count, size_t start)
+{
+    for (size_t i = 0; i < name_count; i++) {
+        const size_t index = i < name_count - start ? start + i : i - (name_count - start);
+        if (is_name(model, feature, names[index])) {
+            return index;
+        }
+    }
+    return name_count;
+}
+
+espalier_status espalier_model_feature_order(const espalier_model *model, const char *const *names,
+                                             size_t name_count, size_t *order_out,
+                                             uint32_t *missing_out)
+{
+    if (model == NULL || names == NULL || order_out == NULL || model->feature_names.count == 0) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    /* Twice, so that a failure leaves the caller's array as it was. */
+    for (int writes = 0; writes < 2; writes++) {
+        size_t start = 0;
+        for (uint32_t f = 0; f < model->feature_names.count; f++) {
+            const size_t index = find_name(model, f, names, name_count, start);
+            if (index == name_count) {
+                if (missing_out != NULL) {
+                    *missing_out = f;
+                }
+                return ESPALIER_ERROR_FEATURE_COUNT;
+            }
+            if (writes != 0) {
+                order_out[f] = index;
+            }
+            start = (index + 1) % name_count;
+        }
+    }
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_model_labels(const espalier_model *model, uint32_t output_index,
@@ -234,7 +281,7 @@ espalier_status espalier_model_class_label(const espalier_model *model, uint32_t
     espalier_label label = {labels->kind, 0, 0, 0.0, NULL, 0};
     if (labels->kind == ESPALIER_LABEL_STRING) {
         /* Checked at open, in private memory that does not change. */
-        const espalier_strings strings = strings_of(data);
+        const espalier_strings strings = espalier_strings_of(data);
         label.text = espalier_strings_at(&strings, class_index, &label.text_bytes);
     } else if (labels->kind == ESPALIER_LABEL_FLOAT) {
         memcpy(&label.real, data + (size_t)class_index * 8, sizeof label.real);

@@ -636,6 +636,9 @@ espalier_status espalier_model_check_tables(espalier_model *model,
         status = espalier_model_check_preparation(model, check);
     }
     if (status == ESPALIER_OK) {
+        status = espalier_model_check_categories(model, check);
+    }
+    if (status == ESPALIER_OK) {
         status = espalier_model_check_columns(model, check);
     }
     if (status == ESPALIER_OK) {

@@ -24,6 +24,18 @@ espalier_status espalier_table_refuse(const espalier_table_check *check, espalie
 espalier_status espalier_model_check_preparation(espalier_model *model,
                                                  const espalier_table_check *check);
 
+/* CATEGORIES. After MODEL. */
+espalier_status espalier_model_check_categories(espalier_model *model,
+                                                const espalier_table_check *check);
+
+/* A string table of exactly `bytes` bytes, 4-byte aligned, that must hold `count` strings: 0, or
+ * the rule it breaks; count_rule where it holds another number. */
+uint32_t espalier_strings_find_fault(const uint8_t *data, uint64_t bytes, uint32_t count,
+                                     uint32_t count_rule);
+
+/* A string table that was checked. */
+espalier_strings espalier_strings_of(const uint8_t *data);
+
 /* Columns, their banks and their cuts; sets model->banks. After PREPARATION. */
 espalier_status espalier_model_check_columns(espalier_model *model,
                                              const espalier_table_check *check);

@@ -119,6 +119,10 @@ static espalier_status verify_labels(const espalier_verify *v)
                                   section->offset, "%s: section CLASS_LABELS ends elsewhere",
                                   v->name);
     }
+    if (!strings_are_utf8(&model->category_texts)) {
+        return espalier_error_set(v->error_out, ESPALIER_ERROR_VALUE, RULE_STRINGS_UTF8,
+                                  ESPALIER_OFFSET_NONE, "%s: a category is not UTF-8", v->name);
+    }
     if (!strings_are_utf8(&model->feature_names)) {
         return espalier_error_set(v->error_out, ESPALIER_ERROR_VALUE, RULE_STRINGS_UTF8,
                                   ESPALIER_OFFSET_NONE, "%s: a feature name is not UTF-8", v->name);

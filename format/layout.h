@@ -58,6 +58,7 @@ enum {
     ESPALIER_SECTION_CONSTANTS = 8,
     ESPALIER_SECTION_FEATURE_NAMES = 9,
     ESPALIER_SECTION_CLASS_LABELS = 10,
+    ESPALIER_SECTION_CATEGORIES = 11,
     ESPALIER_SECTION_PREPARATION = 12,
     /* Hot. */
     ESPALIER_SECTION_NODES = 16,
@@ -400,6 +401,26 @@ static inline uint32_t espalier_bits_word(uint32_t node)
 }
 
 /*
+ * CATEGORIES: the strings that rows may have in place of numbers. This, then lists[list_count],
+ * then order[string_count], then a string table. A string's place in its feature's list is its
+ * number; order has a list's numbers sorted by their strings.
+ */
+typedef struct espalier_file_categories {
+    uint32_t list_count;
+    uint32_t string_count;
+} espalier_file_categories;
+
+#define ESPALIER_CATEGORY_REFUSE_UNKNOWN UINT32_C(1) /* a string of no category is refused */
+
+typedef struct espalier_file_category_list {
+    uint32_t feature;
+    uint32_t flags;
+    uint32_t first; /* string, and place in `order` */
+    uint32_t count;
+    double unknown; /* the number of a string that is no category */
+} espalier_file_category_list;
+
+/*
  * PREPARATION: what a pipeline makes of a row's features before the trees see them. This, then
  * operations[operation_count], then float64 numbers[number_count]. Values are numbered: the row's
  * features first, then what the operations write, in their order; each is computed from one value
@@ -508,6 +529,7 @@ typedef struct espalier_file_proof {
 #define ESPALIER_LIMIT_STAGE_SLOTS         (1u << 22) /* slot_count of all stages, added up */
 #define ESPALIER_LIMIT_OPERATIONS          (1u << 20) /* of PREPARATION */
 #define ESPALIER_LIMIT_PREPARED            (1u << 24) /* values of PREPARATION */
+#define ESPALIER_LIMIT_CATEGORIES          (1u << 24) /* strings of CATEGORIES */
 #define ESPALIER_LIMIT_CHILD_BITS_MIN      16u
 #define ESPALIER_LIMIT_CHILD_BITS_MAX      30u
 #define ESPALIER_LIMIT_LEAVES              0x7F000000u /* biased, still below infinity */
@@ -544,6 +566,8 @@ static_assert(sizeof(espalier_file_node_wide) == 16, "wide node");
 static_assert(sizeof(espalier_file_labels) == 32, "label record");
 static_assert(sizeof(espalier_file_preparation) == 16, "head of a preparation");
 static_assert(sizeof(espalier_file_operation) == 32, "operation record");
+static_assert(sizeof(espalier_file_categories) == 8, "head of categories");
+static_assert(sizeof(espalier_file_category_list) == 24, "record of a feature's categories");
 static_assert(sizeof(espalier_file_golden) == 16, "golden record");
 static_assert(sizeof(espalier_file_proof) == 64, "proof record");
 

@@ -97,6 +97,8 @@ const char *espalier_section_name(uint32_t type)
         return "CLASS_LABELS";
     case ESPALIER_SECTION_PREPARATION:
         return "PREPARATION";
+    case ESPALIER_SECTION_CATEGORIES:
+        return "CATEGORIES";
     case ESPALIER_SECTION_NODES:
         return "NODES";
     case ESPALIER_SECTION_LEAVES:

@@ -64,8 +64,9 @@ typedef struct espalier_lightgbm_import {
     espalier_text_lines lines;
     uint64_t memory_left;
     espalier_lightgbm_header header;
-    espalier_text_lines trees; /* where the first tree stands */
-    uint32_t tree;             /* being read, or ESPALIER_LIGHTGBM_NO_TREE */
+    espalier_text_lines trees;            /* where the first tree stands */
+    uint32_t tree;                        /* being read, or ESPALIER_LIGHTGBM_NO_TREE */
+    espalier_text_slice categorical_line; /* of the parameters, if it is there */
 } espalier_lightgbm_import;
 
 /* "FILE: line 7, tree 0: cause", with the place of `at` (NULL: of the whole file). */
@@ -141,5 +142,9 @@ espalier_status espalier_lightgbm_read_names(espalier_lightgbm_import *import);
 
 /* The block "parameters:" behind the trees, if there is one, as a JSON object. */
 espalier_status espalier_lightgbm_read_parameters(espalier_lightgbm_import *import);
+
+/* The line pandas_categorical behind them, if there is one: text categories of features. Status:
+ * SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_TREE, LIMIT, MEMORY, reported. */
+espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import);
 
 #endif

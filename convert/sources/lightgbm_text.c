@@ -113,6 +113,9 @@ static espalier_status read_lines(espalier_lightgbm_import *import, json_t *obje
         if (espalier_text_is(&line, "end of parameters")) {
             return ESPALIER_OK;
         }
+        if (line.bytes > 12 && memcmp(line.text, "[categorical", 12) == 0) {
+            import->categorical_line = line;
+        }
         if (!add_parameter(&import->decimal, object, &line)) {
             return espalier_lightgbm_fail(import, &line, ESPALIER_ERROR_MEMORY,
                                           "no memory for the parameters");
@@ -144,6 +147,9 @@ espalier_status espalier_lightgbm_read_parameters(espalier_lightgbm_import *impo
             status = espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_MEMORY,
                                             "no memory for the parameters");
         }
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_lightgbm_read_pandas(import);
     }
     json_decref(object);
     return status;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * OrdinalEncoder, OneHotEncoder and KBinsDiscretizer, over numbers. See sklearn_prepare.h.
+ * OrdinalEncoder, OneHotEncoder and KBinsDiscretizer. See sklearn_prepare.h.
  */
 #include "convert/sources/sklearn_prepare.h"
 
@@ -14,6 +14,7 @@ typedef struct encoding {
     double *numbers; /* [2 count + 1] */
     uint32_t count;
     bool refuses; /* what is no key */
+    bool text;    /* keys are numbers of categories, in no order */
 } encoding;
 
 /* ---- what both encoders have ---------------------------------------------------------------- */
@@ -45,15 +46,37 @@ static espalier_status refuse_categories(const espalier_sklearn_prepare *prepare
 {
     return espalier_sklearn_fail(&prepare->import, at, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                  "categories_[%" PRIu32
-                                 "] are no sorted numbers: categories of text and of objects are "
-                                 "not converted yet; encode them to numbers before the pipeline",
+                                 "] are neither text nor sorted numbers; encode them to one of "
+                                 "these before the pipeline",
                                  column);
 }
 
-/* The keys of a column, and its values as far as they are the keys' places. */
+/* Key i of a column of text, or of objects that are numbers. */
+static espalier_status read_item(espalier_sklearn_prepare *prepare,
+                                 const espalier_pickle_value *categories,
+                                 const espalier_pickle_array *array, uint32_t column,
+                                 uint32_t value, uint32_t i, bool text, double *key)
+{
+    const espalier_pickle_value *const item = espalier_pickle_array_item(array, i);
+    size_t bytes = 0;
+    bool truth = false;
+    if (espalier_sklearn_is_missing(item)) {
+        *key = NAN;
+        return ESPALIER_OK;
+    }
+    if (text && espalier_pickle_array_text(array, i, NULL, 0, &bytes)) {
+        return espalier_sklearn_number_item(prepare, categories, value, array, i, key);
+    }
+    return text || espalier_pickle_get_bool(item, &truth) || !espalier_pickle_get_double(item, key)
+               ? refuse_categories(prepare, categories, column)
+               : ESPALIER_OK;
+}
+
+/* The keys of a column, and its values as far as they are the keys' places. value: what is looked
+ * up. Keys of text need to be sorted when the values are final. */
 static espalier_status read_keys(espalier_sklearn_prepare *prepare,
                                  const espalier_pickle_value *object, uint32_t column,
-                                 encoding *out)
+                                 uint32_t value, encoding *out)
 {
     const espalier_pickle_value *categories = NULL;
     void *numbers = NULL;
@@ -62,27 +85,32 @@ static espalier_status read_keys(espalier_sklearn_prepare *prepare,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(categories);
-    if (array == NULL || array->dim_count != 1 || array->items != NULL ||
-        array->element_count > ESPALIER_LIMIT_PREPARED) {
+    if (array == NULL || array->dim_count != 1 || array->element_count > ESPALIER_LIMIT_PREPARED) {
         return refuse_categories(prepare, object, column);
     }
     out->count = (uint32_t)array->element_count;
+    out->text = espalier_sklearn_has_texts(array);
     status = espalier_sklearn_allocate(&prepare->import, 2 * (uint64_t)out->count + 1,
                                        sizeof *out->numbers, &numbers);
-    if (status != ESPALIER_OK) {
-        return status;
-    }
     out->numbers = numbers;
-    for (uint32_t i = 0; i < out->count; i++) {
+    for (uint32_t i = 0; i < out->count && status == ESPALIER_OK; i++) {
         double *const key = &out->numbers[i];
-        const bool last = i + 1 == out->count;
-        if (!espalier_pickle_array_double(array, i, key) || (isnan(*key) && !last) ||
-            (i > 0 && !isnan(*key) && !(key[-1] < *key))) {
-            return refuse_categories(prepare, categories, column);
+        if (out->text || array->items != NULL) {
+            status = read_item(prepare, categories, array, column, value, i, out->text, key);
+        } else if (!espalier_pickle_array_double(array, i, key)) {
+            status = refuse_categories(prepare, categories, column);
+        }
+        if (status == ESPALIER_OK && !out->text &&
+            ((isnan(*key) && i + 1 < out->count && array->items == NULL) ||
+             (i > 0 && !isnan(*key) && !(key[-1] < *key)))) {
+            status = refuse_categories(prepare, categories, column);
         }
         out->numbers[out->count + i] = (double)i;
     }
-    return ESPALIER_OK;
+    if (!out->text && out->count > 0) {
+        espalier_sklearn_mark_number(prepare, value);
+    }
+    return status;
 }
 
 /* Values become the places after rare categories were put together. *first_out: the place of the
@@ -142,6 +170,36 @@ static espalier_status check_width(const espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* Whether None is a category of a column: what is missing there is that. */
+static bool knows_none(const espalier_sklearn_prepare *prepare, const espalier_pickle_value *object,
+                       uint32_t column)
+{
+    const espalier_pickle_value *categories = NULL;
+    (void)find_element(prepare, object, "categories_", column, &categories);
+    const espalier_pickle_array *const array =
+        categories != NULL ? espalier_pickle_get_array(categories) : NULL;
+    const espalier_pickle_value *const last =
+        array != NULL && array->element_count > 0
+            ? espalier_pickle_array_item(array, array->element_count - 1)
+            : NULL;
+    return last != NULL && espalier_pickle_kind_of(last) == ESPALIER_PICKLE_NONE;
+}
+
+/* Infinite values are refused, and NaN where the version does that. */
+static espalier_status refuse_input(espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *object,
+                                    const espalier_sklearn_table *in, bool missing)
+{
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
+        const espalier_sklearn_table one = {.values = &in->values[i], .count = 1};
+        status =
+            espalier_sklearn_refuse_values(prepare, &one,
+                                           missing && !knows_none(prepare, object, i), true, 0);
+    }
+    return status;
+}
+
 /* ---- OrdinalEncoder ------------------------------------------------------------------------- */
 
 /* The place of the missing category in a column, which is never put together with rare ones. */
@@ -187,13 +245,13 @@ static espalier_status read_number(const espalier_sklearn_prepare *prepare,
 
 static espalier_status read_ordinal(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object, uint32_t column,
-                                    encoding *own)
+                                    uint32_t value, encoding *own)
 {
     double missing = NAN;
     double unknown = -1.0;
     uint32_t rare = 0;
     uint32_t missing_place = UINT32_MAX;
-    espalier_status status = read_keys(prepare, object, column, own);
+    espalier_status status = read_keys(prepare, object, column, value, own);
     if (status == ESPALIER_OK) {
         status = group_rare(prepare, object, column, own, &rare);
     }
@@ -230,12 +288,15 @@ espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare
     out->wide = out->narrow;
     if (status == ESPALIER_OK) {
         const bool missing = !espalier_sklearn_version_from(prepare->version, 1, 0);
-        status = espalier_sklearn_refuse_values(prepare, in, missing, true, 0);
+        status = refuse_input(prepare, object, in, missing);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
         encoding own = {0};
         uint32_t value = in->values[i];
-        status = read_ordinal(prepare, object, i, &own);
+        status = read_ordinal(prepare, object, i, value, &own);
+        if (status == ESPALIER_OK) {
+            status = espalier_sklearn_sort_keys(prepare, object, own.numbers, &own.count);
+        }
         if (status == ESPALIER_OK) {
             status =
                 espalier_sklearn_operate(prepare, ESPALIER_PREPARE_INDEX,
@@ -299,11 +360,11 @@ static double place_unknown(const espalier_sklearn_prepare *prepare,
 /* *width_out: the columns that come of this one. */
 static espalier_status read_one_hot(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object, uint32_t column,
-                                    encoding *own, uint32_t *width_out)
+                                    uint32_t value, encoding *own, uint32_t *width_out)
 {
     uint32_t rare = UINT32_MAX;
     double dropped = -1.0;
-    espalier_status status = read_keys(prepare, object, column, own);
+    espalier_status status = read_keys(prepare, object, column, value, own);
     if (status == ESPALIER_OK) {
         status = group_rare(prepare, object, column, own, &rare);
     }
@@ -370,13 +431,16 @@ espalier_status espalier_sklearn_apply_one_hot(espalier_sklearn_prepare *prepare
     out->sparse = sparse;
     if (status == ESPALIER_OK) {
         const bool missing = !espalier_sklearn_version_from(prepare->version, 0, 24);
-        status = espalier_sklearn_refuse_values(prepare, in, missing, true, 0);
+        status = refuse_input(prepare, object, in, missing);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
         encoding own = {0};
         uint32_t value = in->values[i];
         uint32_t width = 0;
-        status = read_one_hot(prepare, object, i, &own, &width);
+        status = read_one_hot(prepare, object, i, value, &own, &width);
+        if (status == ESPALIER_OK) {
+            status = espalier_sklearn_sort_keys(prepare, object, own.numbers, &own.count);
+        }
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_INDEX,
                                               own.refuses ? ESPALIER_PREPARE_REFUSE_UNKNOWN : 0,

@@ -8,22 +8,45 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* missing_values: a number, or NaN by any name. */
+/* missing_values: a number, NaN or None, which are one, or text. */
+typedef struct missing_mark {
+    const espalier_pickle_value *at;
+    double number;
+    espalier_pickle_slice text; /* data NULL: none */
+} missing_mark;
+
 static espalier_status read_missing(const espalier_sklearn_prepare *prepare,
-                                    const espalier_pickle_value *object, double *missing_out)
+                                    const espalier_pickle_value *object, missing_mark *mark_out)
 {
     const espalier_pickle_value *value = NULL;
     const espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, "missing_values", false, &value);
-    *missing_out = NAN;
-    if (status != ESPALIER_OK || value == NULL) {
+    *mark_out = (missing_mark){value, NAN, {NULL, 0}};
+    if (status != ESPALIER_OK || value == NULL || espalier_sklearn_is_missing(value)) {
         return status;
     }
-    if (!espalier_pickle_get_double(value, missing_out)) {
+    if (!espalier_pickle_get_double(value, &mark_out->number) &&
+        !espalier_pickle_get_text(value, &mark_out->text)) {
         return espalier_sklearn_fail(&prepare->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "missing_values is no number");
+                                     "missing_values is neither number nor text");
     }
     return status;
+}
+
+static bool is_nan(const missing_mark *mark)
+{
+    return mark->text.data == NULL && isnan(mark->number);
+}
+
+/* The number that is missing in a column. */
+static espalier_status number_missing(espalier_sklearn_prepare *prepare, const missing_mark *mark,
+                                      uint32_t value, double *number_out)
+{
+    *number_out = mark->number;
+    return mark->text.data == NULL
+               ? ESPALIER_OK
+               : espalier_sklearn_number_text(prepare, mark->at, value, mark->text.data,
+                                              mark->text.bytes, number_out);
 }
 
 static espalier_status refuse_sparse(const espalier_sklearn_prepare *prepare,
@@ -59,13 +82,18 @@ static espalier_status read_features(espalier_sklearn_prepare *prepare,
 /* A column of 1 and 0 for each of the indicator's features. */
 static espalier_status add_indicators(espalier_sklearn_prepare *prepare,
                                       const espalier_sklearn_table *in, const double *features,
-                                      uint32_t count, double missing, espalier_sklearn_table *out)
+                                      uint32_t count, const missing_mark *mark,
+                                      espalier_sklearn_table *out)
 {
     espalier_status status = ESPALIER_OK;
     for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
         uint32_t value = in->values[(uint32_t)features[i]];
-        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_IS_MISSING, 0, &missing, 1,
-                                          espalier_sklearn_rounding(in), &value);
+        double missing = NAN;
+        status = number_missing(prepare, mark, value, &missing);
+        if (status == ESPALIER_OK) {
+            status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_IS_MISSING, 0, &missing, 1,
+                                              espalier_sklearn_rounding(in), &value);
+        }
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_table_add(prepare, out, value);
         }
@@ -77,7 +105,7 @@ static espalier_status add_indicators(espalier_sklearn_prepare *prepare,
 static espalier_status refuse_new(espalier_sklearn_prepare *prepare,
                                   const espalier_pickle_value *object,
                                   const espalier_sklearn_table *in, const double *features,
-                                  uint32_t count, double missing)
+                                  uint32_t count, const missing_mark *mark)
 {
     espalier_sklearn_table others = {0};
     espalier_status status = espalier_sklearn_spend(prepare, (uint64_t)in->count * count);
@@ -88,7 +116,7 @@ static espalier_status refuse_new(espalier_sklearn_prepare *prepare,
         }
         status = known ? status : espalier_sklearn_table_add(prepare, &others, in->values[i]);
     }
-    if (status == ESPALIER_OK && others.count > 0 && !isnan(missing)) {
+    if (status == ESPALIER_OK && others.count > 0 && !is_nan(mark)) {
         status = espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "error_on_new with missing_values other than NaN is not "
                                        "converted; set error_on_new=False");
@@ -105,7 +133,7 @@ espalier_status espalier_sklearn_apply_indicator(espalier_sklearn_prepare *prepa
                                                  const espalier_sklearn_table *in,
                                                  espalier_sklearn_table *out)
 {
-    double missing = NAN;
+    missing_mark missing;
     double *features = NULL;
     uint32_t count = 0;
     bool error_on_new = true;
@@ -114,7 +142,7 @@ espalier_status espalier_sklearn_apply_indicator(espalier_sklearn_prepare *prepa
         status = read_missing(prepare, object, &missing);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_refuse_values(prepare, in, !isnan(missing), true, 0);
+        status = espalier_sklearn_refuse_values(prepare, in, !is_nan(&missing), true, 0);
     }
     if (status == ESPALIER_OK) {
         status = read_features(prepare, object, in->count, &count, &features);
@@ -124,10 +152,10 @@ espalier_status espalier_sklearn_apply_indicator(espalier_sklearn_prepare *prepa
     }
     if (status == ESPALIER_OK && error_on_new &&
         espalier_sklearn_has_text(prepare, object, "features", "missing-only")) {
-        status = refuse_new(prepare, object, in, features, count, missing);
+        status = refuse_new(prepare, object, in, features, count, &missing);
     }
     if (status == ESPALIER_OK) {
-        status = add_indicators(prepare, in, features, count, missing, out);
+        status = add_indicators(prepare, in, features, count, &missing, out);
     }
     free(features);
     out->narrow = ESPALIER_SKLEARN_BOOL;
@@ -135,21 +163,68 @@ espalier_status espalier_sklearn_apply_indicator(espalier_sklearn_prepare *prepa
     return status;
 }
 
+/* statistics_ as numbers, those that are text as numbers of categories of their columns. *objects:
+ * they are Python objects. */
+static espalier_status read_statistics(espalier_sklearn_prepare *prepare,
+                                       const espalier_pickle_value *object,
+                                       const espalier_sklearn_table *in, bool *objects_out,
+                                       double **statistics_out)
+{
+    const espalier_pickle_value *value = NULL;
+    uint32_t count = in->count;
+    void *numbers = NULL;
+    espalier_status status =
+        espalier_sklearn_attribute(&prepare->import, object, "statistics_", true, &value);
+    const espalier_pickle_array *const array =
+        status == ESPALIER_OK ? espalier_pickle_get_array(value) : NULL;
+    *objects_out = array != NULL && array->items != NULL && array->dim_count == 1 &&
+                   array->element_count == count;
+    if (status != ESPALIER_OK || !*objects_out) {
+        return status != ESPALIER_OK ? status
+                                     : espalier_sklearn_numbers(prepare, object, "statistics_",
+                                                                true, &count, statistics_out);
+    }
+    status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &numbers);
+    *statistics_out = numbers;
+    for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
+        const espalier_pickle_value *const item = espalier_pickle_array_item(array, i);
+        espalier_pickle_slice text;
+        double *const number = &(*statistics_out)[i];
+        *number = NAN;
+        if (espalier_pickle_get_text(item, &text)) {
+            status = espalier_sklearn_number_text(prepare, value, in->values[i], text.data,
+                                                  text.bytes, number);
+        } else if (espalier_pickle_get_double(item, number) && !isnan(*number)) {
+            espalier_sklearn_mark_number(prepare, in->values[i]);
+        } else if (!espalier_sklearn_is_missing(item)) {
+            status =
+                espalier_sklearn_fail(&prepare->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      "statistics_ holds something that is neither number nor "
+                                      "text");
+        }
+    }
+    return status;
+}
+
 /* The columns of *in with their statistics in place of what is missing. */
 static espalier_status fill_columns(espalier_sklearn_prepare *prepare,
                                     const espalier_sklearn_table *in, const double *statistics,
-                                    double missing, bool keeps_empty, espalier_sklearn_table *out)
+                                    const missing_mark *mark, bool keeps_empty,
+                                    espalier_sklearn_table *out)
 {
     const uint32_t rounding = espalier_sklearn_rounding(out);
     espalier_status status = ESPALIER_OK;
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
-        const double numbers[2] = {statistics[i], missing};
+        double numbers[2] = {statistics[i], NAN};
         uint32_t value = in->values[i];
         if (isnan(statistics[i]) && !keeps_empty) {
             continue; /* never seen at fit: the column is dropped */
         }
-        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_FILL, 0, numbers, 2, rounding,
-                                          &value);
+        status = number_missing(prepare, mark, value, &numbers[1]);
+        if (status == ESPALIER_OK) {
+            status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_FILL, 0, numbers, 2,
+                                              rounding, &value);
+        }
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_table_add(prepare, out, value);
         }
@@ -175,8 +250,8 @@ static espalier_status round_statistics(espalier_sklearn_prepare *prepare,
 /* The columns of SimpleImputer(add_indicator=True) behind its own. */
 static espalier_status add_own_indicator(espalier_sklearn_prepare *prepare,
                                          const espalier_pickle_value *object,
-                                         const espalier_sklearn_table *in, double missing,
-                                         espalier_sklearn_table *out)
+                                         const espalier_sklearn_table *in,
+                                         const missing_mark *missing, espalier_sklearn_table *out)
 {
     const espalier_pickle_value *indicator = NULL;
     double *features = NULL;
@@ -203,26 +278,25 @@ espalier_status espalier_sklearn_apply_imputer(espalier_sklearn_prepare *prepare
     const bool constant = espalier_sklearn_has_text(prepare, object, "strategy", "constant");
     const bool exact =
         constant || espalier_sklearn_has_text(prepare, object, "strategy", "most_frequent");
-    double missing = NAN;
+    missing_mark missing;
     double *statistics = NULL;
-    uint32_t count = in->count;
     bool keeps_empty = false;
+    bool objects = false;
     espalier_status status = refuse_sparse(prepare, object, in);
     if (status == ESPALIER_OK) {
         status = read_missing(prepare, object, &missing);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_refuse_values(prepare, in, !isnan(missing), true, 0);
+        status = espalier_sklearn_refuse_values(prepare, in, !is_nan(&missing), true, 0);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_flag(prepare, object, "keep_empty_features", false, &keeps_empty);
     }
     if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_numbers(prepare, object, "statistics_", true, &count, &statistics);
+        status = read_statistics(prepare, object, in, &objects, &statistics);
     }
-    if (status == ESPALIER_OK) {
-        status = round_statistics(prepare, object, statistics, count);
+    if (status == ESPALIER_OK && !objects) {
+        status = round_statistics(prepare, object, statistics, in->count);
     }
     if (status == ESPALIER_OK && exact &&
         (in->narrow == ESPALIER_SKLEARN_BOOL || in->wide == ESPALIER_SKLEARN_BOOL)) {
@@ -234,10 +308,10 @@ espalier_status espalier_sklearn_apply_imputer(espalier_sklearn_prepare *prepare
         out->wide = exact ? in->wide : espalier_sklearn_as_float(in->wide);
         keeps_empty =
             keeps_empty || (constant && !espalier_sklearn_version_from(prepare->version, 1, 8));
-        status = fill_columns(prepare, in, statistics, missing, keeps_empty, out);
+        status = fill_columns(prepare, in, statistics, &missing, keeps_empty, out);
     }
     if (status == ESPALIER_OK) {
-        status = add_own_indicator(prepare, object, in, missing, out);
+        status = add_own_indicator(prepare, object, in, &missing, out);
     }
     free(statistics);
     return status;

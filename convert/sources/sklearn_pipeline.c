@@ -278,7 +278,13 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
     const uint32_t found =
         espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
     const uint32_t width = found != 0 ? found : forest->feature_count;
-    espalier_status status = begin_table(prepare, width, &table);
+    void *is_number = NULL;
+    espalier_categories_free(&forest->categories); /* of the model's features, not of the rows' */
+    espalier_status status = espalier_sklearn_allocate(import, width, 1, &is_number);
+    prepare->is_number = is_number;
+    if (status == ESPALIER_OK) {
+        status = begin_table(prepare, width, &table);
+    }
     if (status == ESPALIER_OK) {
         status = apply_all(prepare, pipeline, &table);
     }
@@ -295,12 +301,16 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
         status = refuse_as_model(prepare, end, &table);
     }
     if (status == ESPALIER_OK) {
+        status = espalier_sklearn_check_text(prepare, &table);
+    }
+    if (status == ESPALIER_OK) {
         status = join_forest(prepare, &table);
     }
     if (status == ESPALIER_OK) {
         status = name_features(prepare, width);
     }
     espalier_sklearn_table_free(&table);
+    free(is_number);
     return status;
 }
 

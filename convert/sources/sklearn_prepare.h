@@ -36,6 +36,7 @@ typedef struct espalier_sklearn_prepare {
     const espalier_pickle_value *names; /* the feature names at fit, an array; or NULL */
     espalier_sklearn_version version;   /* of the transformer that is being read */
     uint64_t work_left;                 /* what may still be compared while looking for names */
+    uint8_t *is_number; /* [feature_count] some step takes it for a number, not for text */
 } espalier_sklearn_prepare;
 
 /* Reads a fitted transformer: *out, zeroed before, becomes what it makes of *in. */
@@ -116,6 +117,37 @@ bool espalier_sklearn_has_text(const espalier_sklearn_prepare *prepare,
 espalier_status espalier_sklearn_read_dtype(espalier_sklearn_prepare *prepare,
                                             const espalier_pickle_value *object, const char *name,
                                             espalier_sklearn_dtype *dtype);
+
+/* ---- text ---- */
+
+/* Whether the first element is text. */
+bool espalier_sklearn_has_texts(const espalier_pickle_array *array);
+
+/* None, or NaN. */
+bool espalier_sklearn_is_missing(const espalier_pickle_value *item);
+
+/* The number of a string among the categories of the feature that `value` is made of. Status:
+ * LIMIT, MEMORY, SOURCE_UNSUPPORTED, reported. */
+espalier_status espalier_sklearn_number_text(espalier_sklearn_prepare *prepare,
+                                             const espalier_pickle_value *at, uint32_t value,
+                                             const char *text, size_t bytes, double *number_out);
+/* The same of an element of an array. */
+espalier_status espalier_sklearn_number_item(espalier_sklearn_prepare *prepare,
+                                             const espalier_pickle_value *at, uint32_t value,
+                                             const espalier_pickle_array *array, uint64_t index,
+                                             double *number_out);
+
+/* Sorts count keys and their values; several NaN become one. numbers: as of INDEX. */
+espalier_status espalier_sklearn_sort_keys(espalier_sklearn_prepare *prepare,
+                                           const espalier_pickle_value *at, double *numbers,
+                                           uint32_t *count);
+
+/* Remembers that a step takes the feature of a value for a number. */
+void espalier_sklearn_mark_number(espalier_sklearn_prepare *prepare, uint32_t value);
+
+/* Refuses features of text that a step, or the model, which reads `table`, takes for numbers. */
+espalier_status espalier_sklearn_check_text(espalier_sklearn_prepare *prepare,
+                                            const espalier_sklearn_table *table);
 
 /*
  * What SelectFromModel `object` asks `estimator` for: malloc'ed numbers, one a column, freed by the

@@ -152,6 +152,11 @@ bool espalier_xgboost_read_configuration(espalier_xgboost_import *import);
 bool espalier_xgboost_read_note(espalier_xgboost_import *import, const char *note, size_t bytes,
                                 size_t offset);
 
+/* ---- xgboost_categories.c ------------------------------------------------------------------- */
+
+/* Reads the names of categories into the forest's. */
+bool espalier_xgboost_read_categories(espalier_xgboost_import *import);
+
 /* ---- xgboost_tree.c ------------------------------------------------------------------------- */
 
 /* Reads an array of trees into the forest; leaf values and thresholds are final but for dart. */

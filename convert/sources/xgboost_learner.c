@@ -310,7 +310,7 @@ static bool read_model(espalier_xgboost_import *import)
         {"tree_info", read_tree_info, false},
         {"trees", espalier_xgboost_read_trees, false},
         {"weight_drop", read_weight_drop, false},
-        {"cats", NULL, false},           /* names of categories; splits on them are refused */
+        {"cats", espalier_xgboost_read_categories, false},
         {"boosted_rounds", NULL, false}, /* gblinear, refused by its name */
         {"weights", NULL, false},
         {"param", NULL, false},

@@ -326,6 +326,14 @@ static bool fill_inputs(espalier_xgboost_import *import)
     forest->missing_number = forest->missing_marked ? (double)import->wrapper_missing : 0.0;
     forest->infinite_allowed = true;
     forest->feature_count = (uint32_t)import->feature_count;
+    const espalier_categories *const categories = &forest->categories;
+    if (categories->count > 0 &&
+        categories->lists[categories->count - 1].feature >= forest->feature_count) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE,
+                                      ESPALIER_OFFSET_NONE,
+                                      "categories of a feature that is not "
+                                      "there");
+    }
     if (import->names.count == 0) {
         return true;
     }

@@ -113,21 +113,74 @@ def add_models(out):
                   np.vstack([rows, full[full[:, 5] > 2][:3]]), "rare categories")
 
 
+CITIES = ("Oslo", "Bern", "Lyon", "Z\u00fcrich")  # as the model numbers them: the imputer's first
+SIZES = ("small", "large", "huge")
+
+
+def number_rows(rows):
+    """What stands in rows of numbers for rows with text; -1 for what is no category."""
+    numbers = np.empty(rows.shape)
+    for index, row in enumerate(rows):
+        numbers[index] = [np.nan if row[0] is None else CITIES.index(row[0]) if row[0] in CITIES
+                          else -1, SIZES.index(row[1]) if row[1] in SIZES else -1, row[2], row[3]]
+    return numbers
+
+
+def write_csv(path, rows):
+    with open(path, "w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(",".join("" if one is None else one if isinstance(one, str) else repr(one)
+                                for one in row) + "\n")
+
+
+def add_text(out):
+    """Rows of numbers of categories, and the same as CSV with text."""
+    rng = np.random.RandomState(8)
+    numbers = rng.randn(220, 2)
+    rows = np.empty((220, 4), dtype=object)
+    rows[:, 0] = np.array(CITIES, dtype=object)[rng.choice(4, 220, p=[0.4, 0.2, 0.2, 0.2])]
+    rows[:, 1] = np.array(SIZES, dtype=object)[rng.randint(3, size=220)]
+    rows[:, 2:] = numbers.tolist()
+    target = numbers[:, 0] + (rows[:, 0] == "Oslo") - (rows[:, 1] == "huge") > 0.2
+    rows[::13, 0] = None
+    model = chain(ColumnTransformer([
+        ("city", chain(SimpleImputer(strategy="most_frequent", missing_values=None),
+                       OneHotEncoder(handle_unknown="ignore")), [0]),
+        ("size", OrdinalEncoder(categories=[list(SIZES)]), [1]),
+        ("numbers", StandardScaler(), [2, 3])]), small_tree()).fit(rows, target)
+    asked = rows[:24].copy()
+    asked[5, 0] = "Rome"
+    bad = rows[:2].copy()
+    bad[1, 1] = "tiny"
+    out.dump("text.joblib", model, compress=3)
+    write_npy(out.path("text.rows64.npy"), number_rows(asked))
+    write_csv(out.path("text.rows.csv"), asked)
+    write_csv(out.path("text.unknown.csv"), bad)
+    parts = []
+    for kind, (array, linked) in sorted(answers(model, asked).items()):
+        write_npy(out.path("text.%s64.npy" % kind), array)
+        parts.append("%s%s=text.%s64.npy" % (kind, "~" if linked else "", kind))
+    try:
+        model.predict(bad)
+        raise AssertionError("text takes tiny")
+    except ValueError:
+        pass
+    out.line("text.joblib", "Pipeline", "categories of text", "text.rows64.npy,text.rows.csv %s; "
+             "text.unknown.csv !categories row" % " ".join(parts))
+
+
 def add_refused(out):
     full, target = make_data(np.random.RandomState(5), False)
     out.dump("refused_PCA.joblib", chain(PCA(2), small_tree()).fit(full, target > 0), compress=3)
     out.line("refused_PCA.joblib", "Pipeline", "a step that is not converted",
              refused="PCA is not converted")
-    text = np.array(["a", "b", "c"], dtype=object)[np.arange(220) % 3].reshape(-1, 1)
-    out.dump("refused_text.joblib", chain(OneHotEncoder(), small_tree()).fit(text, target > 0),
-             compress=3)
-    out.line("refused_text.joblib", "Pipeline", "categories of text", refused="categories of text")
 
 
 def main():
     root, manifest = sys.argv[1:3]
     out = PipelineSet(root, "pipelines-" + sklearn.__version__)
     add_models(out)
+    add_text(out)
     add_refused(out)
     out.write_manifest(manifest)
     print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (

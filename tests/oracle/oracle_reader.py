@@ -21,13 +21,13 @@ HOT_MARGIN = 64  # zero bytes behind a hot section
 
 PRIVATE_LAST, HOT_LAST = 15, 18
 MODEL, STEPS, PARTS, STAGES, OUTPUTS, COLUMNS, TREES, CONSTANTS = range(1, 9)
-FEATURE_NAMES, CLASS_LABELS, PREPARATION = 9, 10, 12
+FEATURE_NAMES, CLASS_LABELS, CATEGORIES, PREPARATION = 9, 10, 11, 12
 NODES, LEAVES, CUTS = 16, 17, 18
 NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
 SETS = 40
 ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
-KNOWN = (*range(MODEL, CLASS_LABELS + 1), PREPARATION, NODES, LEAVES, CUTS,
-         *range(NODE_NUMBERS, PROOF + 1), SETS)
+KNOWN = (*range(MODEL, PREPARATION + 1), NODES, LEAVES,
+         CUTS, *range(NODE_NUMBERS, PROOF + 1), SETS)
 
 # Chapter 5.
 SECTIONS_MAX = 64
@@ -133,6 +133,7 @@ Output = define("Output", "8I", (
 Column = define("Column", "4IQ2I", "kind feature missing bank first_cut cut_count segment")
 Tree = define("Tree", "Q8I", (
     "first_node node_count source_node_count depth slot number iteration first_leaf leaf_count"))
+CategoryList = define("CategoryList", "4Id", ("feature", "flags", "first", "count", "unknown"))
 PreparationHead = define("PreparationHead", "4I", (
     "value_count operation_count number_count reserved"))
 Operation = define("Operation", "8I", (
@@ -342,6 +343,7 @@ class Model:
         self.check_model(visits_max)
         self.check_steps()
         self.check_preparation()
+        self.categories = self.read_categories()
         self.check_columns()
         self.check_parts()
         self.check_slots()
@@ -693,6 +695,47 @@ class Model:
         names = read_strings(self.sections[FEATURE_NAMES], "FEATURE_NAMES")
         require(len(names) == self.record.feature_count, 143, f"{len(names)} feature names")
         return names
+
+    def read_categories(self):
+        """By feature: the strings as bytes, the number of unknown ones, whether these are
+        refused."""
+        data = self.sections.get(CATEGORIES)
+        if data is None:
+            return {}
+        require(len(data) >= 8, 440, "CATEGORIES is too short for its head")
+        list_count, string_count = struct.unpack_from("<2I", data)
+        order_at = 8 + CategoryList.packing.size * list_count
+        table_at = order_at + 4 * string_count
+        require(list_count >= 1 and table_at <= len(data), 440, "CATEGORIES has another size")
+        require(string_count <= 2**24, 445, f"{string_count} categories")
+        lists = [CategoryList(*fields) for fields in
+                 CategoryList.packing.iter_unpack(data[8:order_at])]
+        order = struct.unpack(f"<{string_count}I", data[order_at:table_at])
+        strings = read_strings(data[table_at:], "CATEGORIES")
+        require(len(strings) == string_count, 440, f"{len(strings)} strings")
+        categories, feature, end = {}, -1, 0
+        for one in lists:
+            require(feature < one.feature < self.record.feature_count, 441, f"{one.feature}")
+            require(one.flags in (0, 1), 443, f"flags {one.flags}")
+            require(one.count >= 1 and one.first == end and end + one.count <= string_count, 442,
+                    f"strings of feature {one.feature}")
+            feature, end = one.feature, end + one.count
+            own, places = strings[one.first:end], order[one.first:end]
+            require(max(places) < one.count, 444, f"order of feature {feature}")
+            ordered = [own[place] for place in places]
+            require(all(a < b for a, b in zip(ordered, ordered[1:])), 444,
+                    f"feature {feature} is not sorted")
+            categories[feature] = own, one.unknown, one.flags == 1
+        require(end == string_count, 442, "strings of no feature")
+        return categories
+
+    def number_of(self, feature, text):
+        """[F-446], [F-447]: what a string, as bytes, or None is in a row."""
+        if text is None:
+            return math.nan
+        strings, unknown, refuses = self.categories[feature]
+        require(text in strings or not refuses, 447, f"{text} is no category")
+        return float(strings.index(text)) if text in strings else unknown
 
     def read_labels(self):
         """Labels of every group; those of kind STRING are bytes."""

@@ -62,6 +62,9 @@ def require_utf8(data, rule, where):
 def verify_strings(model):
     for index, name in enumerate(model.names or []):
         require_utf8(name, 142, f"feature name {index}")
+    for feature, (strings, _, _) in model.categories.items():
+        for index, text in enumerate(strings):
+            require_utf8(text, 142, f"category {index} of feature {feature}")
     for group, labels in enumerate(model.labels):
         for index, label in enumerate(labels.values if labels.kind == STRING else []):
             require_utf8(label, 142, f"label {index} of group {group}")

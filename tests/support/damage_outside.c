@@ -272,7 +272,7 @@ DAMAGE(no_trees)
 
 DAMAGE(labels_missing)
 {
-    rename_section(m, ESPALIER_SECTION_CLASS_LABELS, 11);
+    rename_section(m, ESPALIER_SECTION_CLASS_LABELS, 15);
 }
 
 DAMAGE(numbers_missing)

@@ -463,6 +463,47 @@ static void test_expectiles(void **state)
     free(falling);
 }
 
+#define INDPTR    "\"iteration_indptr\":[0,1,2,3]"
+#define CATS(enc) "\"cats\":{\"enc\":" enc ",\"feature_segments\":[]}," INDPTR
+
+/* Names of categories, from 3.1 on: text of feature 1, in no order; numbers stay the caller's. */
+static void test_category_names(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    char *const text = replace(whole, INDPTR,
+                               CATS("[{\"type\":15,\"values\":[10,20]},"
+                                    "{\"offsets\":[0,1,3,3],\"values\":[98,-61,164]}]"));
+    assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest), ESPALIER_OK);
+    free(text);
+    assert_int_equal(forest.categories.count, 1);
+    const espalier_category_list *const list = espalier_categories_at(&forest.categories, 1);
+    assert_non_null(list);
+    assert_int_equal(list->count, 3);
+    assert_string_equal(list->texts[0], "b");
+    assert_string_equal(list->texts[1], "\xC3\xA4");
+    assert_int_equal(list->text_bytes[2], 0);
+    assert_true(list->refuses);
+    espalier_forest_free(&forest);
+    static const struct {
+        const char *cats;
+        espalier_status status;
+        const char *words;
+    } bad[] = {
+        {CATS("[{\"offsets\":[0,2],\"values\":[98]}]"), ESPALIER_ERROR_SOURCE_SYNTAX, "offsets"},
+        {CATS("[{\"offsets\":[1,0],\"values\":[98]}]"), ESPALIER_ERROR_SOURCE_SYNTAX, "offsets"},
+        {CATS("[{\"offsets\":[-1,1],\"values\":[98]}]"), ESPALIER_ERROR_SOURCE_SYNTAX, "offsets"},
+        {CATS("[{\"offsets\":[0,1],\"values\":[255]}]"), ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "UTF-8"},
+        {CATS("[{\"offsets\":[0,1,2],\"values\":[98,98]}]"), ESPALIER_ERROR_SOURCE_TREE, "twice"},
+        {CATS("[{},{},{\"offsets\":[0,1],\"values\":[98]}]"), ESPALIER_ERROR_SOURCE_TREE,
+         "not there"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        check_refused(INDPTR, bad[i].cats, bad[i].status, bad[i].words);
+    }
+}
+
 /* Dart in its three places: 1.0 to 3.3 beside gbtree or the model, since 3.4 in the model. */
 static void test_dart_weights(void **state)
 {
@@ -836,6 +877,7 @@ int main(void)
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_encoded_labels),
         cmocka_unit_test(test_expectiles),
+        cmocka_unit_test(test_category_names),
         cmocka_unit_test(test_dart_weights),
         cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_categories),

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Names of categories, which XGBoost saves from 3.1 on: for each feature offsets into bytes, or
+ * numbers, which stay with the caller. See xgboost_internal.h.
+ */
+#include "convert/sources/utf8.h"
+#include "convert/sources/xgboost_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One feature's names, as the file has them; reused for the next. */
+typedef struct names {
+    espalier_document_array offsets; /* int32_t */
+    espalier_document_array values;  /* int32_t: bytes, signed or not */
+    bool are_texts;
+} names;
+
+/* Numbers have a type instead of offsets; members come sorted. */
+static bool read_names(espalier_document *document, names *own)
+{
+    espalier_document_text key;
+    own->are_texts = false;
+    own->offsets.count = 0;
+    own->values.count = 0;
+    if (!espalier_document_enter_object(document)) {
+        return false;
+    }
+    while (espalier_document_member(document, &key)) {
+        bool good = true;
+        if (espalier_document_text_is(&key, "offsets")) {
+            own->are_texts = true;
+            good = espalier_document_read_int32s(document, &own->offsets);
+        } else if (espalier_document_text_is(&key, "values") && own->are_texts) {
+            good = espalier_document_read_int32s(document, &own->values);
+        } else {
+            good = espalier_document_skip(document);
+        }
+        if (!good) {
+            return false;
+        }
+    }
+    return document->status == ESPALIER_OK;
+}
+
+/* Name `index` into text, which has room for all bytes. */
+static bool take_name(const names *own, uint64_t index, char *text, size_t *bytes_out)
+{
+    const int32_t *const offsets = own->offsets.items;
+    const int32_t *const values = own->values.items;
+    const int32_t begin = offsets[index];
+    const int32_t end = offsets[index + 1];
+    if (begin < 0 || end < begin || (uint64_t)end > own->values.count) {
+        return false;
+    }
+    for (int32_t i = begin; i < end; i++) {
+        text[i - begin] = (char)(uint8_t)((uint32_t)values[i] & 0xFFu);
+    }
+    *bytes_out = (size_t)(end - begin);
+    return true;
+}
+
+static bool add_name(espalier_xgboost_import *import, uint32_t feature, uint64_t index,
+                     const char *text, size_t bytes)
+{
+    espalier_document *const document = &import->document;
+    espalier_categories *const categories = &import->forest->categories;
+    uint32_t number = 0;
+    if (!espalier_pickle_utf8_valid((const uint8_t *)text, bytes)) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      document->value_at, "a category that is no UTF-8");
+    }
+    const espalier_status status =
+        espalier_document_charge(document, (uint64_t)bytes + 64)
+            ? espalier_categories_add(categories, feature, text, bytes, &number)
+            : document->status;
+    if (status != ESPALIER_OK) {
+        return espalier_document_fail(document, status, document->value_at,
+                                      "more categories than a model has, or memory");
+    }
+    return number == index || espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE,
+                                                     document->value_at, "a category stands twice");
+}
+
+/* Unknown names are refused, as XGBoost does. */
+static bool add_names(espalier_xgboost_import *import, uint32_t feature, const names *own)
+{
+    espalier_document *const document = &import->document;
+    if (!own->are_texts || own->offsets.count < 2) {
+        return true;
+    }
+    if (!espalier_document_charge(document, own->values.count + 1)) {
+        return false;
+    }
+    char *const text = malloc((size_t)own->values.count + 1);
+    bool good = text != NULL || espalier_document_fail(document, ESPALIER_ERROR_MEMORY,
+                                                       document->value_at, "no memory for names");
+    for (uint64_t i = 0; i + 1 < own->offsets.count && good; i++) {
+        size_t bytes = 0;
+        good = take_name(own, i, text, &bytes)
+                   ? add_name(import, feature, i, text, bytes)
+                   : espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX,
+                                            document->value_at, "offsets that leave the values");
+    }
+    free(text);
+    espalier_category_list *const list =
+        good ? espalier_categories_of(&import->forest->categories, feature) : NULL;
+    if (list != NULL) {
+        list->refuses = true;
+    }
+    return good;
+}
+
+static bool read_features(espalier_xgboost_import *import)
+{
+    espalier_document *const document = &import->document;
+    names own = {{0}, {0}, false};
+    uint32_t feature = 0;
+    bool good = espalier_document_enter_array(document);
+    while (good && espalier_document_item(document)) {
+        good = read_names(document, &own) && add_names(import, feature, &own);
+        feature++;
+    }
+    espalier_document_array_free(&own.offsets);
+    espalier_document_array_free(&own.values);
+    return good && document->status == ESPALIER_OK;
+}
+
+bool espalier_xgboost_read_categories(espalier_xgboost_import *import)
+{
+    static const espalier_xgboost_member members[] = {
+        {"enc", read_features, false},
+    };
+    if (import->forest->categories.count > 0) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_SYNTAX,
+                                      import->document.value_at, "a second list of categories");
+    }
+    return espalier_xgboost_read_object(import, members, 1, ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}

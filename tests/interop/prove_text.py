@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with text through the espalier command, as CSV.
+
+    python prove_text.py --espalier PATH [--models N] [--seed N]
+
+Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
+and encoders over text, from arrays of objects and of fixed-width text, and from data frames where
+there is pandas. With pandas, LightGBM and XGBoost (from 3.1) are trained on columns that pandas
+calls categories. Each row goes alone to the trainer first: those it takes must have its answers,
+bit for bit, those it refuses must be refused. One line per difference; exit 1 if there is any.
+"""
+import argparse
+import csv
+import pickle
+import sys
+import tempfile
+import warnings
+
+import numpy as np
+import sklearn
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from proving import Prover, share
+
+try:
+    import pandas
+except ImportError:
+    pandas = None
+try:
+    import lightgbm
+except ImportError:
+    lightgbm = None
+try:
+    import xgboost
+except ImportError:
+    xgboost = None
+
+VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
+WORDS = ("a", "ab", "abc", "b", "Z\u00fcrich", "S\u00e3o Paulo", "1", "10", "2", "-1", "no,comma",
+         'a "quote"', " blank", "\u6771\u4eac", "nan", "x" * 40, "\U0001f333")
+ROWS, COUNT = 20, 240
+
+
+def choose(rng, *options):
+    return options[rng.randint(len(options))]
+
+
+class TextProver(Prover):
+    def predict(self, kind):
+        options = ["--output", kind] if kind != "predict" else []
+        failed = self.run("predict", "--no-header", self.path("model.espalier"),
+                          self.path("rows.csv"), "-o", self.path("found.npy"), *options)
+        return (failed, None) if failed else (None, np.load(self.path("found.npy")))
+
+    def write_rows(self, rows):
+        with open(self.path("rows.csv"), "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(
+                [["" if one is None or one != one else one if isinstance(one, str) else
+                  repr(float(one)) for one in row] for row in rows])
+
+    def compare(self, source, rows, ask, outputs, what):
+        """ask(rows) raises ValueError where the trainer refuses; outputs(rows): {kind: (answers,
+        linked)}."""
+        taken, refused = [], []
+        for row in rows:
+            try:
+                ask(np.array([row, row], dtype=object))
+                taken.append(row)
+            except Exception:  # XGBoost has an error of its own
+                refused.append(row)
+        for where in self.convert_layouts(source, what):
+            if taken:
+                self.write_rows(taken)
+                for kind, (wanted, linked) in outputs(np.array(taken, dtype=object)).items():
+                    self.compare_output(kind, wanted, where, linked)
+            for row in refused[:3]:
+                self.write_rows([row])
+                failed, _ = self.predict("predict")
+                if not failed:
+                    self.complain(where, "row %r is not refused" % (row,))
+        return len(taken), len(refused)
+
+
+def make_rows(rng, vocabularies, count, missing, unknown):
+    """Columns of text, then two of numbers."""
+    rows = np.empty((count, len(vocabularies) + 2), dtype=object)
+    for column, words in enumerate(vocabularies):
+        rows[:, column] = [choose(rng, *words) for _ in range(count)]
+        rows[rng.rand(count) < missing, column] = None
+        rows[rng.rand(count) < unknown, column] = "never seen"
+    rows[:, -2:] = rng.randn(count, 2)
+    return rows
+
+
+def make_encoder(rng, missing):
+    if rng.randint(2):
+        options = {"dtype": choose(rng, np.float64, np.float32)}
+        if VERSION >= (0, 24) and rng.randint(2):
+            options.update(handle_unknown="use_encoded_value",
+                           unknown_value=choose(rng, -1, 77))
+        return OrdinalEncoder(**options)
+    options = {"handle_unknown": choose(rng, "error", "ignore")}
+    if options["handle_unknown"] == "error" or VERSION >= (1, 0):
+        options["drop"] = choose(rng, None, "first",
+                                 "if_binary" if VERSION >= (0, 24) else None)
+    if VERSION >= (1, 1) and rng.randint(2):
+        options["min_frequency"] = choose(rng, 10, 30)
+        if options["handle_unknown"] == "ignore":
+            options["handle_unknown"] = "infrequent_if_exist"
+    return OneHotEncoder(**options)
+
+
+def make_step(rng, missing):
+    steps = []
+    if missing and (VERSION < (0, 24) or rng.randint(3)):
+        mark = choose(rng, None, np.nan)
+        options = {"add_indicator": bool(rng.randint(2))} if mark is None else {}
+        steps.append(SimpleImputer(missing_values=None, strategy="most_frequent", **options)
+                     if rng.randint(2) else
+                     SimpleImputer(missing_values=None, strategy="constant",
+                                   fill_value=choose(rng, "none", "a"), **options))
+    if not (steps and steps[-1].add_indicator):
+        steps.append(make_encoder(rng, missing))
+    else:  # the indicator's booleans stand beside text
+        steps = [steps[0].set_params(add_indicator=False), make_encoder(rng, missing)]
+    return make_pipeline(*steps)
+
+
+def prove_pipeline(prover, rng, index):
+    count = rng.randint(1, 4)
+    words = [[str(one) for one in rng.permutation(WORDS)[:rng.randint(2, 9)]] for _ in range(count)]
+    missing = choose(rng, 0.0, 0.1)
+    rows = make_rows(rng, words, COUNT, missing, 0)
+    target = rows[:, -1].astype(float) + [len(str(row[0])) % 3 for row in rows]
+    groups = [("text%d" % i, make_step(rng, missing), [i]) for i in range(count)]
+    columns = ColumnTransformer(groups + [("numbers", StandardScaler(), [count, count + 1])])
+    last, kind = choose(rng, (RandomForestClassifier(4, random_state=1), "probability"),
+                        (GradientBoostingRegressor(n_estimators=4, random_state=1), "value"))
+    model = make_pipeline(columns, last)
+    frames = pandas is not None and bool(rng.randint(2))
+    names = ["c%d" % i for i in range(count + 2)]
+
+    def as_rows(given):
+        if not frames:
+            return given
+        # As objects, or pandas makes its own type of text, with NaN for None.
+        return pandas.DataFrame({name: pandas.Series(
+            given[:, i], dtype=object if i < count else float) for i, name in enumerate(names)})
+
+    model.fit(as_rows(rows), target > 0.5 if kind == "probability" else target)
+    asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, missing, 0.1)])
+
+    def outputs(given):
+        if kind == "value":
+            return {"value": (model.predict(as_rows(given)), False)}
+        return {"probability": (model.predict_proba(as_rows(given)), False)}
+
+    with open(prover.path("model.pkl"), "wb") as file:
+        pickle.dump(model, file)
+    prover.about("scikit-learn", sklearn.__version__, "Pipeline over text")
+    return prover.compare(prover.path("model.pkl"), asked, lambda one: model.predict(as_rows(one)),
+                          outputs, "pipeline %d: %s" % (index, " ".join(repr(model).split())[:500]))
+
+
+def prove_fixed_width(prover, rng, index):
+    """An array of fixed-width text alone."""
+    words = [str(one) for one in rng.permutation(WORDS)[:5]]
+    rows = np.array([[choose(rng, *words), choose(rng, *words)] for _ in range(COUNT)])
+    model = make_pipeline(OneHotEncoder(), RandomForestClassifier(3, random_state=0)).fit(
+        rows, [len(one) % 2 for one in rows[:, 0]])
+    with open(prover.path("model.pkl"), "wb") as file:
+        pickle.dump(model, file)
+    prover.about("scikit-learn", sklearn.__version__, "Pipeline over text")
+    asked = np.array([[choose(rng, "never seen", *words), choose(rng, *words)]
+                      for _ in range(ROWS)], dtype=object)
+    return prover.compare(prover.path("model.pkl"), asked,
+                          lambda one: model.predict(one.astype(str)),
+                          lambda one: {"probability": (model.predict_proba(one.astype(str)),
+                                                       False)}, "fixed width %d" % index)
+
+
+def prove_booster(prover, rng, index, trainer):
+    """Categories of pandas: the trainer's places of text."""
+    count = rng.randint(1, 4)
+    words = [[str(one) for one in rng.permutation(WORDS)[:rng.randint(2, 9)]] for _ in range(count)]
+    names = ["c%d" % i for i in range(count + 2)]
+    rows = make_rows(rng, words, COUNT, choose(rng, 0.0, 0.1), 0)
+    target = rows[:, -1].astype(float) + [len(str(row[0])) % 3 for row in rows]
+
+    def as_rows(given, backwards=True):
+        """In another order than at fit; what was never seen is a category where a row has it."""
+        frame = {}
+        for column, known in enumerate(words):
+            others = ["never seen"] if "never seen" in given[:, column] else []
+            frame[names[column]] = pandas.Categorical(
+                given[:, column], categories=(known[::-1] if backwards else known) + others)
+        frame.update({name: given[:, i - 2].astype(float) for i, name in enumerate(names[-2:])})
+        return pandas.DataFrame(frame)
+
+    if trainer == "LightGBM":
+        model = lightgbm.LGBMRegressor(n_estimators=8, min_child_samples=4, num_leaves=8,
+                                       min_data_per_group=5, cat_smooth=1, n_jobs=1,
+                                       verbose=-1)
+        version, suffix = lightgbm.__version__, "txt"
+    else:
+        model = xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
+                                     max_cat_to_onehot=choose(rng, 1, 5))
+        version, suffix = xgboost.__version__, choose(rng, "json", "ubj")
+    model.fit(as_rows(rows, False), target)  # in the words' order, not sorted
+    source = prover.path("model." + choose(rng, suffix, "pkl"))
+    if source.endswith("pkl"):
+        with open(source, "wb") as file:
+            pickle.dump(model, file)
+    else:
+        getattr(model, "booster_", model).save_model(source)
+    prover.about(trainer, version, "categories of pandas")
+    asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, 0.05, 0.1)])
+    return prover.compare(source, asked, lambda one: model.predict(as_rows(one)),
+                          lambda one: {"value": (model.predict(as_rows(one)), False)},
+                          "%s %d" % (trainer, index))
+
+
+def main():
+    warnings.filterwarnings("ignore")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--espalier", required=True)
+    parser.add_argument("--models", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    taken = refused = models = 0
+    with tempfile.TemporaryDirectory() as folder:
+        prover = TextProver(arguments.espalier, folder)
+        kinds = [prove_pipeline, prove_pipeline, prove_fixed_width]
+        if pandas is not None and lightgbm is not None:
+            kinds.append(lambda *given: prove_booster(*given, trainer="LightGBM"))
+        if pandas is not None and xgboost is not None and \
+                tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1):
+            kinds.append(lambda *given: prove_booster(*given, trainer="XGBoost"))
+        for index in range(share(arguments.models)):
+            rng = np.random.RandomState(arguments.seed * 10000 + index)
+            found = kinds[index % len(kinds)](prover, rng, index)
+            models, taken, refused = models + 1, taken + found[0], refused + found[1]
+        print("scikit-learn %s: %d models, %d rows taken and %d refused as the trainer does; %d "
+              "findings" % (sklearn.__version__, models, taken, refused, prover.findings))
+        return 1 if prover.findings or not taken or not refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

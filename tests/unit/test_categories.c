@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * CATEGORIES: strings in columns stand for the numbers that rows have (F-446, F-447), for what the
+ * trainer takes unknown ones for, and for missing values; each broken rule is found (F-440 to
+ * F-445, F-142); hostile sections are refused or harmless.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "convert/categories.h"
+#include "espalier.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FEATURES 4u
+#define ROWS     700u
+#define TEXTS    40u
+
+/* Feature 1 has many strings in no order, feature 3 few and refuses others. */
+static espalier_forest forest;
+static model_bytes sound;
+static espalier_model *model;
+static espalier_predictor *predictor;
+static char texts[TEXTS][24];
+
+static int make_model(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 8,
+                                       .tree_count = 25,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 30,
+                                       .group_count = 1,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .missing_allowed = true};
+    uint32_t number = 0;
+    synthetic_forest_make(&options, &forest);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        /* Prefixes of each other, UTF-8, and nothing at all. */
+        if (i != 7) {
+            (void)snprintf(texts[i], sizeof texts[i], "%s%u", i % 3 == 0 ? "\xC3\xA4" : "c",
+                           (i * 17 + 5) % TEXTS);
+        }
+        assert_int_equal(espalier_categories_add(&forest.categories, 1, texts[i], strlen(texts[i]),
+                                                 &number),
+                         ESPALIER_OK);
+        assert_int_equal(number, i);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(espalier_categories_add(&forest.categories, 3, &"abc"[i], 1, &number),
+                         ESPALIER_OK);
+    }
+    espalier_categories_of(&forest.categories, 1)->unknown = -7.0;
+    espalier_categories_of(&forest.categories, 3)->refuses = true;
+    /* Thresholds among the numbers of categories, so that each makes a difference. */
+    for (uint64_t i = 0; i < forest.node_count; i++) {
+        if (forest.feature[i] == 1 || forest.feature[i] == 3) {
+            forest.threshold[i] = (double)(i % TEXTS) - 8.0;
+        }
+    }
+    sound = model_bytes_of(&forest, 0);
+    assert_int_equal(espalier_model_open_memory(sound.data, sound.bytes, NULL, &model, NULL),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_model_verify(model, NULL), ESPALIER_OK);
+    return espalier_predictor_create(model, NULL, &predictor) == ESPALIER_OK ? 0 : -1;
+}
+
+static int free_model(void **state)
+{
+    (void)state;
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+    model_bytes_free(&sound);
+    espalier_forest_free(&forest);
+    return 0;
+}
+
+/* Strings by offsets, and the number that each stands for. */
+typedef struct strings {
+    int32_t offsets[ROWS + 1];
+    int64_t wide[ROWS + 1];
+    char text[ROWS * 24];
+    uint8_t validity[ROWS / 8 + 1];
+    double numbers[ROWS];
+} strings;
+
+static strings *make_strings(void)
+{
+    strings *const s = calloc(1, sizeof *s);
+    assert_non_null(s);
+    int32_t end = 0;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        const uint32_t pick = r * 31 % (TEXTS + 3);
+        const bool known = pick < TEXTS;
+        const char *const text = known ? texts[pick] : pick == TEXTS ? "c" : "c4\xC3\xA4";
+        const bool valid = r % 13 != 4;
+        memcpy(s->text + end, text, strlen(text));
+        end += (int32_t)strlen(text);
+        s->offsets[r + 1] = end;
+        s->wide[r + 1] = end;
+        s->validity[r / 8] = (uint8_t)(s->validity[r / 8] | (valid ? 1u << r % 8 : 0));
+        s->numbers[r] = !valid ? (double)NAN : known ? (double)pick : -7.0;
+    }
+    return s;
+}
+
+static void compare(const espalier_feature_column *columns, const double *rows, size_t count)
+{
+    static double expected[ROWS];
+    static double found[ROWS];
+    const espalier_rows given = espalier_rows_float64(rows, count, FEATURES);
+    const espalier_feature_columns all = {columns, FEATURES, count, 0, 0};
+    espalier_outputs outputs = {.data = expected, .data_bytes = sizeof expected};
+    assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_VALUE, &given, &outputs),
+                     ESPALIER_OK);
+    outputs.data = found;
+    assert_int_equal(espalier_predict_columns(predictor, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                     ESPALIER_OK);
+    assert_memory_equal(expected, found, count * sizeof *found);
+}
+
+static void take_columns(espalier_feature_column *columns, double *values, const double *rows)
+{
+    const espalier_feature_column init = ESPALIER_FEATURE_COLUMN_INIT;
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        for (uint32_t r = 0; r < ROWS; r++) {
+            values[i * ROWS + r] = rows[r * FEATURES + i];
+        }
+        columns[i] = init;
+        columns[i].data = values + i * ROWS;
+        columns[i].dtype = ESPALIER_DTYPE_FLOAT64;
+    }
+}
+
+static double *make_rows(const strings *s)
+{
+    double *const rows = model_rows_make_float64(&forest, 3, ROWS, 1);
+    for (uint32_t r = 0; r < ROWS; r++) {
+        rows[r * FEATURES + 1] = s->numbers[r];
+        rows[r * FEATURES + 3] = (double)(r % 3);
+    }
+    return rows;
+}
+
+static void test_strings(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    espalier_feature_column columns[FEATURES];
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    take_columns(columns, values, rows);
+    columns[1].data = s->offsets;
+    columns[1].text = s->text;
+    columns[1].text_bytes = (size_t)s->offsets[ROWS];
+    columns[1].validity = s->validity;
+    columns[1].dtype = ESPALIER_DTYPE_STRING32;
+    compare(columns, rows, ROWS);
+    columns[1].data = s->wide;
+    columns[1].dtype = ESPALIER_DTYPE_STRING64;
+    compare(columns, rows, ROWS);
+    /* Every second row; and the first string of all. */
+    columns[1].stride = 2;
+    columns[1].validity = NULL;
+    columns[1].text_bytes = (size_t)s->wide[ROWS];
+    for (uint32_t r = 0; 2 * r < ROWS; r++) {
+        const uint32_t pick = 2 * r * 31 % (TEXTS + 3);
+        rows[r * FEATURES + 1] = pick < TEXTS ? (double)pick : -7.0;
+    }
+    compare(columns, rows, ROWS / 2);
+    columns[1].stride = 0;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        rows[r * FEATURES + 1] = 0.0;
+    }
+    compare(columns, rows, ROWS);
+    free(rows);
+    free(s);
+}
+
+/* Integers that number a caller's own strings. */
+static void test_dictionary(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    static uint16_t codes[ROWS];
+    espalier_feature_column columns[FEATURES];
+    espalier_feature_column dictionary = ESPALIER_FEATURE_COLUMN_INIT;
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    take_columns(columns, values, rows);
+    dictionary.data = s->offsets;
+    dictionary.text = s->text;
+    dictionary.text_bytes = (size_t)s->offsets[ROWS];
+    dictionary.validity = s->validity;
+    dictionary.dtype = ESPALIER_DTYPE_STRING32;
+    for (uint32_t r = 0; r < ROWS; r++) {
+        codes[r] = (uint16_t)(r * 7 % (ROWS + 5));
+        rows[r * FEATURES + 1] = codes[r] < ROWS ? s->numbers[codes[r]] : (double)NAN;
+    }
+    columns[1].data = codes;
+    columns[1].dtype = ESPALIER_DTYPE_UINT16;
+    columns[1].dictionary = &dictionary;
+    columns[1].dictionary_count = ROWS;
+    compare(columns, rows, ROWS);
+    free(rows);
+    free(s);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    size_t bytes = 0;
+    double number = 0.0;
+    assert_int_equal(espalier_model_category_count(model, 0), 0);
+    assert_int_equal(espalier_model_category_count(model, 1), TEXTS);
+    assert_int_equal(espalier_model_category_count(model, 3), 3);
+    assert_int_equal(espalier_model_category_count(model, UINT32_MAX), 0);
+    assert_int_equal(espalier_model_category_count(NULL, 1), 0);
+    for (uint32_t i = 0; i < TEXTS; i++) {
+        assert_string_equal(espalier_model_category(model, 1, i, &bytes), texts[i]);
+        assert_int_equal(bytes, strlen(texts[i]));
+        assert_int_equal(espalier_model_category_number(model, 1, texts[i], strlen(texts[i]),
+                                                        &number),
+                         ESPALIER_OK);
+        assert_true(number == (double)i);
+    }
+    assert_null(espalier_model_category(model, 1, TEXTS, &bytes));
+    assert_null(espalier_model_category(model, 1, 0, NULL));
+    assert_null(espalier_model_category(model, 2, 0, &bytes));
+    assert_int_equal(espalier_model_category_number(model, 1, "zz", 2, &number), ESPALIER_OK);
+    assert_true(number == -7.0);
+    assert_int_equal(espalier_model_category_number(model, 1, NULL, 0, &number), ESPALIER_OK);
+    assert_true(number == 7.0);
+    assert_int_equal(espalier_model_category_number(model, 3, "d", 1, &number),
+                     ESPALIER_ERROR_CATEGORY);
+    assert_int_equal(espalier_model_category_number(model, 2, "d", 1, &number),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_category_number(model, 3, NULL, 1, &number),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_category_number(model, 3, "a", 1, NULL),
+                     ESPALIER_ERROR_ARGUMENT);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    static int32_t offsets[ROWS + 1];
+    static char text[ROWS];
+    double found[ROWS];
+    espalier_feature_column columns[FEATURES];
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    const espalier_feature_columns all = {columns, FEATURES, ROWS, 0, 0};
+    espalier_outputs outputs = {.data = found, .data_bytes = sizeof found};
+    take_columns(columns, values, rows);
+    for (uint32_t r = 0; r < ROWS; r++) {
+        offsets[r + 1] = (int32_t)r + 1;
+        text[r] = "abc"[r % 3];
+    }
+    columns[3].data = offsets;
+    columns[3].text = text;
+    columns[3].text_bytes = ROWS;
+    columns[3].dtype = ESPALIER_DTYPE_STRING32;
+    compare(columns, rows, ROWS);
+    for (size_t row = 0; row < ROWS; row += 349) {
+        text[row] = 'd';
+        assert_int_equal(espalier_predict_columns(predictor, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                         ESPALIER_ERROR_CATEGORY);
+        assert_int_equal(outputs.refused_row, row);
+        assert_int_equal(outputs.rows_written, row);
+        assert_int_equal(outputs.refused_feature, 3);
+        text[row] = "abc"[row % 3];
+    }
+    /* Unless nothing is checked: then it is number -1. */
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = ESPALIER_PREDICTOR_UNCHECKED;
+    espalier_predictor *const checked = predictor;
+    assert_int_equal(espalier_predictor_create(model, &options, &predictor), ESPALIER_OK);
+    text[500] = 'd';
+    rows[500 * FEATURES + 3] = -1.0;
+    compare(columns, rows, ROWS);
+    espalier_predictor_destroy(predictor);
+    predictor = checked;
+    /* Offsets that descend, leave the text, or are negative; strings where numbers belong. */
+    const int32_t bad[][2] = {{5, 3}, {ROWS, ROWS + 1}, {0, -1}, {ROWS - 1, INT32_MAX}};
+    for (size_t i = 0; i < 4; i++) {
+        const int32_t good = offsets[bad[i][0]];
+        offsets[bad[i][0]] = bad[i][1];
+        assert_int_equal(espalier_predict_columns(predictor, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                         ESPALIER_ERROR_ARGUMENT);
+        assert_int_equal(outputs.refused_feature, 3);
+        offsets[bad[i][0]] = good;
+    }
+    columns[2] = columns[3];
+    assert_int_equal(espalier_predict_columns(predictor, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                     ESPALIER_ERROR_DTYPE);
+    assert_int_equal(outputs.refused_feature, 2);
+    free(rows);
+    free(s);
+}
+
+/* ---- broken files ---- */
+
+static espalier_file_categories *head_of(const model_bytes *m)
+{
+    return model_bytes_data(m, ESPALIER_SECTION_CATEGORIES);
+}
+
+/* Ways to break a rule: a word of the section. */
+typedef struct broken {
+    uint32_t rule;
+    size_t offset;
+    uint32_t value;
+} broken;
+
+#define LIST(i, field)                                                              \
+    (sizeof(espalier_file_categories) + (i) * sizeof(espalier_file_category_list) + \
+     offsetof(espalier_file_category_list, field))
+#define ORDER(i) (LIST(2, feature) + (i) * sizeof(uint32_t))
+#define TABLE    ORDER(TEXTS + 3)
+
+static const broken cases[] = {
+    {440, 0, 0},                         /* F-440 */
+    {440, 0, UINT32_MAX},                /* F-440 */
+    {440, 4, UINT32_MAX},                /* F-440 */
+    {440, TABLE, TEXTS},                 /* F-440 */
+    {140, TABLE + 4, 3},                 /* F-140 */
+    {141, TABLE + 8, 0},                 /* F-141 */
+    {441, LIST(0, feature), 3},          /* F-441 */
+    {441, LIST(1, feature), 1},          /* F-441 */
+    {441, LIST(1, feature), FEATURES},   /* F-441 */
+    {442, LIST(0, first), 1},            /* F-442 */
+    {442, LIST(0, count), 0},            /* F-442 */
+    {442, LIST(1, count), 2},            /* F-442 */
+    {442, LIST(1, count), 4},            /* F-442 */
+    {442, LIST(1, count), UINT32_MAX},   /* F-442 */
+    {443, LIST(0, flags), 2},            /* F-443 */
+    {444, ORDER(0), TEXTS},              /* F-444 */
+    {444, ORDER(TEXTS), 1},              /* F-444 */
+    {444, ORDER(TEXTS + 2), UINT32_MAX}, /* F-444 */
+};
+
+static espalier_status open_bytes(const model_bytes *m, espalier_model **model_out,
+                                  espalier_error *error_out)
+{
+    return espalier_model_open_memory(m->data, m->bytes, NULL, model_out, error_out);
+}
+
+static void test_broken_files(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_model *opened = NULL;
+        espalier_error error = {0};
+        memcpy((uint8_t *)head_of(&m) + cases[i].offset, &cases[i].value, sizeof cases[i].value);
+        model_bytes_seal(&m);
+        const espalier_status status = open_bytes(&m, &opened, &error);
+        if (status == ESPALIER_OK || error.format_rule != cases[i].rule) {
+            fail_msg("case %zu: rule %u instead of %u", i, (unsigned)error.format_rule,
+                     (unsigned)cases[i].rule);
+        }
+        model_bytes_free(&m);
+    }
+}
+
+static void test_broken_text(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_model *opened = NULL;
+    espalier_error error = {0};
+    /* Of the string that sorts last, the last byte, so that the order stays. */
+    uint8_t *const data = (uint8_t *)head_of(&m);
+    uint32_t number = 0;
+    uint32_t end = 0;
+    memcpy(&number, data + ORDER(TEXTS - 1), sizeof number);
+    memcpy(&end, data + TABLE + 8 + number * sizeof end, sizeof end);
+    data[TABLE + 8 + (TEXTS + 3) * sizeof end + end - 2] = 0xFF;
+    model_bytes_seal(&m);
+    assert_int_equal(open_bytes(&m, &opened, &error), ESPALIER_OK);
+    assert_int_equal(espalier_model_verify(opened, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, 142);
+    espalier_model_close(opened);
+    model_bytes_free(&m);
+}
+
+/* Whatever the section holds, open refuses or predictions end; sanitizers watch the rest. */
+static void test_random_bytes(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    double found[ROWS];
+    espalier_feature_column columns[FEATURES];
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    const espalier_feature_columns all = {columns, FEATURES, 50, 0, 0};
+    uint64_t seed = 17;
+    uint32_t opened_count = 0;
+    take_columns(columns, values, rows);
+    columns[1].data = s->offsets;
+    columns[1].text = s->text;
+    columns[1].text_bytes = (size_t)s->offsets[ROWS];
+    columns[1].dtype = ESPALIER_DTYPE_STRING32;
+    for (uint32_t i = 0; i < 3000; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        const uint64_t bytes = model_bytes_section(&m, ESPALIER_SECTION_CATEGORIES)->bytes;
+        for (uint32_t k = 0; k <= i % 3; k++) {
+            seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+            ((uint8_t *)head_of(&m))[(seed >> 33) % bytes] =
+                (uint8_t)((seed >> 20) % 5 == 0 ? seed >> 12 : seed >> 30 & 7);
+        }
+        model_bytes_seal(&m);
+        espalier_model *opened = NULL;
+        espalier_predictor *own = NULL;
+        if (open_bytes(&m, &opened, NULL) == ESPALIER_OK) {
+            espalier_outputs outputs = {.data = found, .data_bytes = sizeof found};
+            assert_int_equal(espalier_predictor_create(opened, NULL, &own), ESPALIER_OK);
+            (void)espalier_predict_columns(own, ESPALIER_OUTPUT_VALUE, &all, &outputs);
+            opened_count++;
+        }
+        espalier_predictor_destroy(own);
+        espalier_model_close(opened);
+        model_bytes_free(&m);
+    }
+    assert_true(opened_count > 100);
+    free(rows);
+    free(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_strings),      cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_broken_files), cmocka_unit_test(test_broken_text),
+        cmocka_unit_test(test_random_bytes),
+    };
+    return cmocka_run_group_tests(tests, make_model, free_model);
+}
