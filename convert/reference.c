@@ -213,7 +213,6 @@ static bool run_linear(const espalier_forest *forest, const espalier_forest_stag
                                   own + stage->input_slot);
         }
     }
-    y[0] = isnan(y[0]) ? (double)NAN : y[0];
     return true;
 }
 

@@ -5,7 +5,6 @@
  */
 #include "engine/linear.h"
 
-#include <math.h>
 #include <string.h>
 
 void espalier_linear_mark_parts(const espalier_model *model, uint8_t *marks)
@@ -101,10 +100,5 @@ void espalier_linear_run(const espalier_linear_call *call, double *slots, size_t
             sums[r * slot_stride] +=
                 evaluate_leaf(model, first + number, row + stage->input_slot, stage->slot_count);
         }
-    }
-    /* One and the same NaN: that of infinity less infinity depends on the machine. */
-    for (size_t r = 0; r < row_count; r++) {
-        double *const sum = sums + r * slot_stride;
-        *sum = *sum != *sum ? (double)NAN : *sum;
     }
 }
