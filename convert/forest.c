@@ -7,7 +7,7 @@
 
 #include "convert/preparation.h"
 
-#include "convert/linear.h"
+#include "convert/linear_leaves.h"
 #include "convert/plan.h"
 #include "convert/sets.h"
 #include "format/error.h"

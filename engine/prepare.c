@@ -46,7 +46,8 @@ bool espalier_prepare_describe(uint32_t operation, espalier_prepare_shape *shape
 
 /* ---- making ---- */
 
-/* Everything that a column or a stage reads, or a row may be refused for, and what these are made of. */
+/* Everything that a column or a stage reads, or a row may be refused for, and what these are made
+ * of. */
 static void mark_needed(espalier_preparer *preparer)
 {
     const espalier_model *const model = preparer->model;

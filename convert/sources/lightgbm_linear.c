@@ -3,7 +3,7 @@
  * The leaves of LightGBM's linear trees: leaf_const, and for each leaf num_features items of
  * leaf_features and leaf_coeff. Where one of its features is NaN a leaf answers its leaf_value.
  */
-#include "convert/linear.h"
+#include "convert/linear_leaves.h"
 #include "convert/sources/lightgbm_internal.h"
 #include "format/layout.h"
 

@@ -293,10 +293,10 @@ def add_linear(out, data):
             "linear leaves of three classes, missing values", count=4)
     text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.M)
     for name, purpose, pattern, instead, refused in (
-            ("more", "more coefficients than num_features ask for", r"^leaf_coeff=", "leaf_coeff=1 ",
-             "leaf_features tree line"),
-            ("far", "a leaf of a feature that is not there", r"^leaf_features=\d", "leaf_features=6",
-             "leaf_features[0] tree line"),
+            ("more", "more coefficients than num_features ask for", r"^leaf_coeff=",
+             "leaf_coeff=1 ", "leaf_features tree line"),
+            ("far", "a leaf of a feature that is not there", r"^leaf_features=\d",
+             "leaf_features=6", "leaf_features[0] tree line"),
             ("counts", "a leaf of more features than there are", r"^num_features=\d",
              "num_features=7", "num_features[0] tree line"),
             ("constants", "a constant that is infinite", r"^leaf_const=\S+", "leaf_const=inf",

@@ -241,6 +241,7 @@ class Composer:
     def __init__(self, seed, input_rule=3, mixed=False):
         self.chance = chance = random.Random(seed)
         self.input_rule = input_rule
+        self.operations = []  # rows are taken as they are
         self.feature_count = chance.randint(1, 6)
         leaves = 1 if mixed else chance.randint(1, 2)  # two: the bank is paired
         self.banks = {BANK_WORD: [Column(LEAF_COLUMN, 0, 0, BANK_WORD, 0, 0, 0)] * leaves,

@@ -12,7 +12,7 @@ from oracle_driver import FIXTURES
 from oracle_linear import LEAF, TERM
 from oracle_predict import predict
 from oracle_reader import (CONSTANTS, LEAVES, LINEAR, LINEAR_SUM, MARGIN, PARTS, STAGES, TREES,
-                           VALUES_OF_ROW, Model)
+                           VALUES_OF_ROW, Model, Refused)
 from test_oracle_rules import Draft, RuleComparison
 
 ROWS = [[0.5, -1.0, 2.0, 0.25, -0.5, 1.0], [math.nan] * 6, [math.inf, -math.inf] * 3,
@@ -38,6 +38,7 @@ class Linear(RuleComparison):
         return self.draft().put(CONSTANTS, 8 * at, struct.pack("<d", value)).file()
 
     def test_stages(self):
+        """[F-460], [F-461]"""
         self.both(0, self.data, "the model as it is")
         for value in (-1.0, 0.5, 6.0, 2.0**32, math.nan, math.inf):
             self.both(460, self.constant(self.values, 0, value), f"feature {value}")
@@ -55,11 +56,12 @@ class Linear(RuleComparison):
         path = self.folder / "model.espalier"
         path.write_bytes(self.data)
         self.assertGreater(count, 0)
-        with self.assertRaises(Exception) as caught:
-            Model(self.data, visits_max=self.model.record.visits_per_row).check_linear(count // 64 - 1)
+        with self.assertRaises(Refused) as caught:
+            self.model.check_linear(count // 64 - 1)
         self.assertEqual(caught.exception.rule, 462)
 
     def test_section(self):
+        """[F-463]"""
         linear = self.sections[LINEAR]
         self.both(47, self.draft().drop(LINEAR).file(), "no LINEAR")
         for data in (linear + bytes(8), linear[:-8], linear[:24], linear[:LEAF.size * 3]):
@@ -69,6 +71,7 @@ class Linear(RuleComparison):
         self.both(47, Draft(without).set(LINEAR, bytes(64)).file(), "LINEAR without its stage")
 
     def test_terms(self):
+        """[F-466], [F-465]"""
         leaves, places = self.model.linear_leaves, self.model.stages[self.sums].slot_count
         first = LEAF.size * leaves
         for at, packed, what in (
@@ -82,6 +85,7 @@ class Linear(RuleComparison):
             self.answers_alike(draft.file(), what)
 
     def test_numbers(self):
+        """[F-467], [F-465]"""
         for value in (-1.0, 0.5, 255.0, math.nan, math.inf, 2.0**63):
             draft = self.draft().put(LEAVES, 0, struct.pack("<d", value))
             self.both(467, draft.file(), f"leaf number {value}")

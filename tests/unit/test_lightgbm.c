@@ -679,7 +679,7 @@ static const refusal bad_trees[] = {
      "leaf_features name a feature twice in a leaf"},
 };
 
-/* Leaves that are lines: slots 2 and 3 hold the features, 4 the sum. Tree 1 is one constant leaf. */
+/* Leaves that are lines: slots 2 and 3 hold the features, 4 the sum. Tree 1 is one constant. */
 static void test_linear(void **state)
 {
     (void)state;

@@ -3,8 +3,8 @@
  * Leaves that are lines: from what a source reads of them to the stages that add them up. May
  * include public headers, forest.h and plan.h only.
  */
-#ifndef ESPALIER_CONVERT_LINEAR_H
-#define ESPALIER_CONVERT_LINEAR_H
+#ifndef ESPALIER_CONVERT_LINEAR_LEAVES_H
+#define ESPALIER_CONVERT_LINEAR_LEAVES_H
 
 #include "convert/forest.h"
 

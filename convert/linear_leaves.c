@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See linear.h.
+ * See linear_leaves.h.
  */
-#include "convert/linear.h"
+#include "convert/linear_leaves.h"
 
 #include "convert/plan.h"
 #include "format/layout.h"
