@@ -214,8 +214,8 @@ typedef struct espalier_forest_part {
 
 /*
  * Leaves that are lines (linear_leaves.h): the constant, to which coefficient times value is added
- * term after term; or one number alone where one of those values is NaN. The values are what a stage
- * VALUES wrote, numbered from 0.
+ * term after term; or one number alone where one of those values is NaN. The values are what a
+ * stage VALUES wrote, numbered from 0.
  */
 typedef struct espalier_forest_term {
     double coefficient;

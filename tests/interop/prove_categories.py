@@ -24,7 +24,7 @@ if VERSION < (0, 24):
     print("scikit-learn %s: no categories" % sklearn.__version__)
     sys.exit(SKIPPED)
 if VERSION < (1, 0):
-    from sklearn.experimental import enable_hist_gradient_boosting  # noqa: F401
+    from sklearn.experimental import enable_hist_gradient_boosting
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (BaggingClassifier, BaggingRegressor, HistGradientBoostingClassifier,
