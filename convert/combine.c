@@ -16,12 +16,6 @@
 /* Half-way from the largest float32 to where the next one would be. */
 #define FLOAT32_END 0x1.ffffffp127
 
-/* What a part compares, until all parts are known. */
-struct combine_input {
-    espalier_forest_input input;
-    bool flush_tiny;
-};
-
 /* ---- room ------------------------------------------------------------------------------------ */
 
 /* Room for `count` items in an array; *room is what there is. False: no memory. */
@@ -49,7 +43,7 @@ static bool reserve_as(void **items, uint64_t room, uint64_t count, size_t item_
 
 #define RESERVE(array, room, count) reserve_as((void **)&(array), room, count, sizeof *(array))
 
-static espalier_status charge(espalier_combine *combine, uint64_t bytes)
+espalier_status espalier_combine_charge(espalier_combine *combine, uint64_t bytes)
 {
     if (bytes > combine->memory_left) {
         return ESPALIER_ERROR_SOURCE_LIMIT;
@@ -76,6 +70,7 @@ static bool reserve_nodes(espalier_combine *combine, uint64_t count)
     return RESERVE(whole->left, room, count) && RESERVE(whole->right, room, count) &&
            RESERVE(whole->feature, room, count) && RESERVE(whole->threshold, room, count) &&
            RESERVE(whole->cover, room, count) && RESERVE(whole->missing_left, room, count) &&
+           RESERVE(whole->set, room, count) &&
            reserve((void **)&whole->missing_rule, &combine->node_room, count,
                    sizeof *whole->missing_rule);
 }
@@ -104,6 +99,7 @@ static espalier_status copy_nodes(espalier_combine *combine, const espalier_fore
         memset(whole->missing_rule + first, ESPALIER_FOREST_MISSING_NAN,
                count * sizeof *whole->missing_rule);
     }
+    memset(whole->set + first, 0xFF, count * sizeof *whole->set);
     for (uint64_t i = first; features != NULL && i < first + count; i++) {
         if (whole->left[i] == ESPALIER_FOREST_LEAF) {
             continue;
@@ -114,14 +110,14 @@ static espalier_status copy_nodes(espalier_combine *combine, const espalier_fore
         whole->feature[i] = features->numbers[whole->feature[i]];
     }
     whole->node_count += count;
-    return ESPALIER_OK;
+    return espalier_combine_copy_sets(combine, forest, features, first);
 }
 
 /* Leaf values behind those there are. */
 static espalier_status copy_values(espalier_combine *combine, const double *values, uint64_t count)
 {
     espalier_forest *const whole = combine->whole;
-    const espalier_status status = charge(combine, count * sizeof *values);
+    const espalier_status status = espalier_combine_charge(combine, count * sizeof *values);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -140,9 +136,10 @@ static espalier_status copy_trees(espalier_combine *combine, const espalier_fore
 {
     espalier_forest *const whole = combine->whole;
     const uint64_t first_node = whole->node_count;
-    const uint64_t node_bytes = 3 * sizeof(uint32_t) + 2 * sizeof(double) + 2;
+    const uint64_t node_bytes = 4 * sizeof(uint32_t) + 2 * sizeof(double) + 2;
     espalier_status status =
-        charge(combine, forest->node_count * node_bytes + forest->tree_count * (uint64_t)64);
+        espalier_combine_charge(combine, forest->node_count * node_bytes +
+                                             forest->tree_count * (uint64_t)64);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -177,7 +174,7 @@ espalier_status espalier_combine_open(espalier_combine *combine, const espalier_
     const uint64_t index = whole->part_count;
     const uint64_t slots = espalier_forest_all_slots(whole);
     const espalier_status status =
-        charge(combine, sizeof *part + part->slot_count * sizeof(double));
+        espalier_combine_charge(combine, sizeof *part + part->slot_count * sizeof(double));
     if (status != ESPALIER_OK || index >= ESPALIER_LIMIT_PARTS ||
         slots + part->slot_count > ESPALIER_LIMIT_SLOTS) {
         return ESPALIER_ERROR_SOURCE_LIMIT;
@@ -194,7 +191,7 @@ espalier_status espalier_combine_open(espalier_combine *combine, const espalier_
     own->first_value = combine->value_count;
     own->leaf_count = 0;
     own->start = NULL;
-    combine->inputs[index] = (struct combine_input){input, false};
+    combine->inputs[index] = (espalier_combine_input){input, false};
     whole->part_count++;
     whole->part_slots += part->slot_count;
     whole->task = ESPALIER_FOREST_TASK_PLAN;
@@ -245,7 +242,8 @@ static espalier_status copy_stage(espalier_combine *combine, const espalier_fore
     stage.input_slot += offset;
     stage.other_slot += offset;
     stage.part += first_part;
-    const espalier_status status = charge(combine, sizeof stage + count * sizeof(double));
+    const espalier_status status =
+        espalier_combine_charge(combine, sizeof stage + count * sizeof(double));
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -371,7 +369,7 @@ static double unflush(double threshold)
 }
 
 static void translate_part(espalier_forest *whole, const espalier_forest_part *part,
-                           const struct combine_input *input)
+                           const espalier_combine_input *input)
 {
     for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
         const espalier_forest_tree *const tree = &whole->trees[i];
@@ -424,6 +422,14 @@ void espalier_combine_close(espalier_combine *combine)
     if (whole->missing_rule != NULL && !has_rules(whole)) {
         free(whole->missing_rule);
         whole->missing_rule = NULL;
+    }
+    if (whole->set_count == 0) {
+        free(whole->set);
+        whole->set = NULL;
+    }
+    /* Where the whole refuses missing values, no set has a place for them. */
+    for (uint32_t i = 0; i < whole->set_count; i++) {
+        whole->sets[i].missing_left = whole->sets[i].missing_left && whole->missing_allowed;
     }
     free(combine->inputs);
     *combine = (espalier_combine){.whole = whole};

@@ -10,6 +10,12 @@
 
 #include "convert/forest.h"
 
+/* What a part compares. */
+typedef struct espalier_combine_input {
+    espalier_forest_input input;
+    bool flush_tiny;
+} espalier_combine_input;
+
 /* A forest on its way; all zero to begin with, but for `whole`. */
 typedef struct espalier_combine {
     espalier_forest *whole; /* freed by its owner, whatever happens */
@@ -19,7 +25,7 @@ typedef struct espalier_combine {
     uint64_t value_room;
     uint64_t value_count; /* of leaf_values */
     uint64_t part_room;
-    struct combine_input *inputs; /* [part_count] what each part compares */
+    espalier_combine_input *inputs; /* [part_count] what each part compares */
 } espalier_combine;
 
 /* The features of a forest that sees some of the whole's: [count] their numbers there. */
@@ -30,7 +36,8 @@ typedef struct espalier_combine_features {
 
 /*
  * Adds the parts, stages and constants of a forest that need not be validated yet.
- * Status: SOURCE_TREE (a feature that `features` has not), SOURCE_LIMIT, MEMORY.
+ * Status: SOURCE_TREE (a feature that `features` has not), SOURCE_UNSUPPORTED (categories that do
+ * not go together), SOURCE_LIMIT, MEMORY.
  */
 espalier_status espalier_combine_add(espalier_combine *combine, const espalier_forest *forest,
                                      const espalier_combine_features *features,
@@ -48,6 +55,19 @@ espalier_status espalier_combine_open(espalier_combine *combine, const espalier_
 espalier_status espalier_combine_join(espalier_combine *combine, const espalier_forest *forest,
                                       const espalier_combine_features *features,
                                       const double *leaf_rows, uint32_t slot, uint32_t iteration);
+
+/* Charges bytes against the limit. Status: SOURCE_LIMIT. */
+espalier_status espalier_combine_charge(espalier_combine *combine, uint64_t bytes);
+
+/*
+ * Adds the sets of categories of a forest whose nodes, from first_node of the whole on, are copied
+ * and test the whole's features already; part of add and join, in a file of its own. A number may
+ * stand for other categories in another forest: then it gets a common place. Status: as add, and
+ * SOURCE_UNSUPPORTED where the forests read numbers in different ways.
+ */
+espalier_status espalier_combine_copy_sets(espalier_combine *combine, const espalier_forest *forest,
+                                           const espalier_combine_features *features,
+                                           uint64_t first_node);
 
 /* Settles what the whole compares. Call it once, at the end; then, or after a failure, nothing of
  * *combine but `whole` is left. */

@@ -148,6 +148,33 @@ static espalier_status make_names(espalier_flattening *work)
                : status;
 }
 
+/* Leaves that are lines, in the order of their trees, then all terms. */
+static espalier_status make_linear(espalier_flattening *work)
+{
+    const espalier_forest *const forest = work->forest;
+    if (forest->linear_leaves == NULL) {
+        return ESPALIER_OK;
+    }
+    const uint64_t leaf_bytes = forest->leaf_count * sizeof(espalier_file_linear_leaf);
+    uint8_t *const data =
+        espalier_flatten_table(&work->flat->linear,
+                               leaf_bytes + forest->term_count * sizeof(espalier_file_term), 1);
+    if (data == NULL) {
+        return espalier_flatten_fail_memory(work, "linear leaves");
+    }
+    for (uint64_t i = 0; i < forest->leaf_count; i++) {
+        const espalier_forest_linear_leaf *const leaf = &forest->linear_leaves[i];
+        const espalier_file_linear_leaf stored = {leaf->constant, leaf->missing_value,
+                                                  leaf->first_term, leaf->term_count};
+        memcpy(data + i * sizeof stored, &stored, sizeof stored);
+    }
+    for (uint32_t i = 0; i < forest->term_count; i++) {
+        const espalier_file_term stored = {forest->terms[i].coefficient, forest->terms[i].place, 0};
+        memcpy(data + leaf_bytes + i * sizeof stored, &stored, sizeof stored);
+    }
+    return ESPALIER_OK;
+}
+
 /* Bytes of nodes, and numbers, of a part. */
 static uint64_t count_part_bytes(const espalier_flat *flat, const espalier_file_part *part,
                                  uint64_t *numbers_out)
@@ -217,10 +244,14 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
                                 .source = source,
                                 .error = error_out,
                                 .flat = &flat};
-    espalier_status (*const steps[])(espalier_flattening *) = {
-        make_columns, espalier_flatten_make_trees,  espalier_flatten_make_plan,
-        make_names,   espalier_flatten_preparation, espalier_flatten_make_constants,
-        place_parts};
+    espalier_status (*const steps[])(espalier_flattening *) = {make_columns,
+                                                               espalier_flatten_make_trees,
+                                                               espalier_flatten_make_plan,
+                                                               make_names,
+                                                               espalier_flatten_preparation,
+                                                               espalier_flatten_make_constants,
+                                                               make_linear,
+                                                               place_parts};
 
     espalier_status status = espalier_flatten_check_limits(&work);
     if (status == ESPALIER_OK) {
@@ -257,7 +288,7 @@ void espalier_flat_free(espalier_flat *flat)
         &flat->steps, &flat->stages,      &flat->outputs,       &flat->columns,
         &flat->trees, &flat->constants,   &flat->feature_names, &flat->class_labels,
         &flat->nodes, &flat->leaves,      &flat->cuts,          &flat->node_numbers,
-        &flat->sets,  &flat->preparation, &flat->categories,
+        &flat->sets,  &flat->preparation, &flat->linear,        &flat->categories,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -292,6 +323,7 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         FLAT_SECTION(ESPALIER_SECTION_CUTS, ESPALIER_SECTION_REQUIRED, cuts),
         FLAT_SECTION(ESPALIER_SECTION_NODE_NUMBERS, ESPALIER_SECTION_REQUIRED, node_numbers),
         FLAT_SECTION(ESPALIER_SECTION_SETS, ESPALIER_SECTION_REQUIRED, sets),
+        FLAT_SECTION(ESPALIER_SECTION_LINEAR, ESPALIER_SECTION_REQUIRED, linear),
 #undef FLAT_SECTION
     };
     uint32_t count = 0;

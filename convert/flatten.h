@@ -42,6 +42,7 @@ typedef struct espalier_flat {
     espalier_flat_bytes cuts;
     espalier_flat_bytes node_numbers;
     espalier_flat_bytes sets;
+    espalier_flat_bytes linear;
     const char *layout;                /* "walk", "heap" or "select" */
     char why[ESPALIER_FLAT_WHY_BYTES]; /* the reason, for people */
 } espalier_flat;

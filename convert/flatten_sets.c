@@ -183,7 +183,7 @@ static void find_interval(const espalier_forest *forest, uint32_t feature, uint3
                           double *low_out, double *high_out)
 {
     const double value = espalier_forest_value_of(forest, feature, category);
-    if (forest->codes != NULL && forest->codes[feature].count > 0) {
+    if (espalier_forest_has_codes(forest, feature)) {
         *low_out = step_below(forest, value);
         *high_out = value;
         return;
@@ -279,10 +279,11 @@ static espalier_status make_lists(espalier_set_columns *columns, const uint32_t 
                                   const uint32_t *firsts, uint64_t *bytes)
 {
     const espalier_forest *const forest = columns->forest;
+    const uint32_t tested = espalier_forest_tested_count(forest);
     uint32_t *const own = calloc(forest->set_count, sizeof *own);
-    uint32_t *const starts = calloc((size_t)forest->feature_count + 1, sizeof *starts);
+    uint32_t *const starts = calloc((size_t)tested + 1, sizeof *starts);
     espalier_status status = own != NULL && starts != NULL ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
-    for (uint32_t f = 0; status == ESPALIER_OK && f < forest->feature_count; f++) {
+    for (uint32_t f = 0; status == ESPALIER_OK && f < tested; f++) {
         starts[f + 1] = starts[f] + counts[f];
     }
     for (uint32_t i = 0; status == ESPALIER_OK && i < forest->set_count; i++) {
@@ -290,7 +291,7 @@ static espalier_status make_lists(espalier_set_columns *columns, const uint32_t 
             own[starts[forest->sets[i].feature] + columns->bit_of[i]] = i;
         }
     }
-    for (uint32_t f = 0; status == ESPALIER_OK && f < forest->feature_count; f++) {
+    for (uint32_t f = 0; status == ESPALIER_OK && f < tested; f++) {
         if (counts[f] > 0) {
             espalier_set_list *const list = &columns->lists[columns->list_count++];
             columns->list_of[f] = columns->list_count;
@@ -315,16 +316,17 @@ espalier_status espalier_set_columns_init(espalier_set_columns *columns,
     if (forest->set == NULL || forest->set_count == 0) {
         return ESPALIER_OK;
     }
-    uint32_t *const counts = calloc(forest->feature_count, sizeof *counts);
+    const uint32_t tested = espalier_forest_tested_count(forest);
+    uint32_t *const counts = calloc(tested, sizeof *counts);
     uint32_t *const firsts = calloc(forest->set_count, sizeof *firsts);
-    columns->list_of = calloc(forest->feature_count, sizeof *columns->list_of);
+    columns->list_of = calloc(tested, sizeof *columns->list_of);
     columns->bit_of = calloc(forest->set_count, sizeof *columns->bit_of);
     espalier_status status = ESPALIER_ERROR_MEMORY;
     if (counts != NULL && firsts != NULL && columns->list_of != NULL && columns->bit_of != NULL) {
         status = find_distinct(columns, counts, firsts);
     }
     uint32_t used = 0;
-    for (uint32_t f = 0; status == ESPALIER_OK && f < forest->feature_count; f++) {
+    for (uint32_t f = 0; status == ESPALIER_OK && f < tested; f++) {
         used += counts[f] > 0;
     }
     if (status == ESPALIER_OK) {

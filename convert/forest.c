@@ -7,6 +7,7 @@
 
 #include "convert/preparation.h"
 
+#include "convert/linear_leaves.h"
 #include "convert/plan.h"
 #include "convert/sets.h"
 #include "format/error.h"
@@ -245,7 +246,8 @@ static espalier_status check_outputs(const tree_check *check)
         }
         width += forest->group_width[group];
     }
-    if (forest->parts == NULL && width != espalier_forest_slots(forest)) {
+    if (forest->parts == NULL && forest->linear_leaves == NULL &&
+        width != espalier_forest_slots(forest)) {
         return fail_forest(check, forest->tree_slot != NULL
                                       ? "there are not as many sums as values of all outputs"
                                       : "leaves are not as wide as all outputs");
@@ -380,7 +382,8 @@ espalier_status espalier_forest_validate(espalier_forest *forest, const char *so
                                          espalier_error *error_out)
 {
     tree_check check = {forest, source, error_out, 0, NULL};
-    const char *const fault = espalier_forest_find_set_fault(forest);
+    const char *const set_fault = espalier_forest_find_set_fault(forest);
+    const char *const fault = set_fault != NULL ? set_fault : espalier_linear_find_fault(forest);
     espalier_status status = fault == NULL ? check_outputs(&check) : fail_forest(&check, fault);
     status = status == ESPALIER_OK ? check_parts(&check) : status;
     if (status != ESPALIER_OK) {
@@ -443,7 +446,9 @@ void espalier_forest_free(espalier_forest *forest)
     free(forest->set);
     free(forest->sets);
     free(forest->members);
-    for (uint32_t i = 0; forest->codes != NULL && i < forest->feature_count; i++) {
+    free(forest->linear_leaves);
+    free(forest->terms);
+    for (uint32_t i = 0; forest->codes != NULL && i < forest->code_count; i++) {
         free(forest->codes[i].values);
     }
     free(forest->codes);

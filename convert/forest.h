@@ -138,7 +138,10 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_SQUARE = 41,
     ESPALIER_FOREST_SQRT = 42,
     ESPALIER_FOREST_LOG = 43,
-    ESPALIER_FOREST_LOG1P = 44
+    ESPALIER_FOREST_LOG1P = 44,
+    ESPALIER_FOREST_VALUES = 64, /* the features that c number: reads nothing */
+    ESPALIER_FOREST_LINEAR = 65  /* the sum of linear leaves of every c[1]th tree from c[2] on, of
+                                    part c[0]: writes 1 */
 } espalier_forest_operation;
 
 /* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
@@ -210,6 +213,23 @@ typedef struct espalier_forest_part {
     uint32_t default_iterations;
 } espalier_forest_part;
 
+/*
+ * Leaves that are lines (linear_leaves.h): the constant, to which coefficient times value is added
+ * term after term; or one number alone where one of those values is NaN. The values are what a
+ * stage VALUES wrote, numbered from 0.
+ */
+typedef struct espalier_forest_term {
+    double coefficient;
+    uint32_t place;
+} espalier_forest_term;
+
+typedef struct espalier_forest_linear_leaf {
+    double constant;
+    double missing_value;
+    uint32_t first_term; /* those of the leaf before end here */
+    uint32_t term_count;
+} espalier_forest_linear_leaf;
+
 typedef struct espalier_forest {
     /* Trees, in the trainer's order. */
     espalier_forest_tree *trees;
@@ -248,7 +268,14 @@ typedef struct espalier_forest {
     uint32_t *members;
     uint64_t member_count;
     espalier_forest_category category;
-    espalier_forest_codes *codes; /* [feature_count], or NULL */
+    espalier_forest_codes *codes; /* [code_count], or NULL */
+    uint32_t code_count;          /* as many as nodes may test, or fewer */
+
+    /* Linear leaves: what is summed is then a tree's leaf's number in its tree, each tree's in a
+     * slot of its own, and stages make the sums. */
+    espalier_forest_linear_leaf *linear_leaves; /* [leaf_count], or NULL */
+    espalier_forest_term *terms;
+    uint32_t term_count;
 
     /* Iterations: what an iteration range counts. */
     uint32_t iteration_count;    /* 0: tree_count */

@@ -9,6 +9,7 @@
 #include "convert/reference.h"
 #include "format/error.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,46 @@ static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_cou
     }
 }
 
+/* Moves slots and leaves up to where fewer rows than there was room for end. */
+static void close_gaps(uint8_t *data, const espalier_file_golden *head, uint32_t room,
+                       espalier_flat_bytes *section_out)
+{
+    const size_t rows = head->row_count;
+    const size_t row_bytes = head->feature_count * sizeof(double);
+    const size_t slot_bytes = head->slot_count * sizeof(double);
+    const size_t leaf_bytes = head->tree_count * sizeof(uint32_t);
+    uint8_t *const rows_at = data + sizeof *head;
+    if (rows == 0) {
+        free(data);
+        return;
+    }
+    memcpy(data, head, sizeof *head);
+    memmove(rows_at + rows * row_bytes, rows_at + room * row_bytes, rows * slot_bytes);
+    memmove(rows_at + rows * (row_bytes + slot_bytes), rows_at + room * (row_bytes + slot_bytes),
+            rows * leaf_bytes);
+    *section_out =
+        (espalier_flat_bytes){data, sizeof *head + rows * (row_bytes + slot_bytes + leaf_bytes)};
+}
+
+/* Whether some slot is NaN but for what a row has: its sign would depend on the machine. */
+static bool gives_nan(const espalier_forest *forest, const double *slots)
+{
+    uint64_t first = UINT64_MAX;
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        if (forest->stages[i].operation == ESPALIER_FOREST_VALUES) {
+            first = forest->stages[i].output_slot;
+            end = first + forest->stages[i].count;
+        }
+    }
+    bool found = false;
+    const uint32_t count = espalier_reference_slot_count(forest);
+    for (uint32_t i = 0; i < count && !found; i++) {
+        found = isnan(slots[i]) && (i < first || i >= end);
+    }
+    return found;
+}
+
 espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_bytes *section_out,
                                         espalier_error *error_out)
 {
@@ -133,8 +174,7 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
     if (row_count == 0) {
         return ESPALIER_OK;
     }
-    const espalier_file_golden head = {row_count, forest->feature_count, (uint32_t)slots,
-                                       forest->tree_count};
+    espalier_file_golden head = {0, forest->feature_count, (uint32_t)slots, forest->tree_count};
     const uint64_t bytes = sizeof head + row_count * (features + slots) * sizeof(double) +
                            row_count * trees * sizeof(uint32_t);
     golden_block block;
@@ -147,22 +187,27 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
         free_block(&block);
         return fail_block_memory(error_out);
     }
-    memcpy(data, &head, sizeof head);
-    uint8_t *rows_at = data + sizeof head;
-    uint8_t *slots_at = rows_at + row_count * features * sizeof(double);
-    uint8_t *leaves_at = slots_at + row_count * slots * sizeof(double);
+    uint8_t *const rows_at = data + sizeof head;
+    uint8_t *const slots_at = rows_at + row_count * features * sizeof(double);
+    uint8_t *const leaves_at = slots_at + row_count * slots * sizeof(double);
     for (uint32_t first = 0; first < row_count; first += block.row_count) {
         const uint32_t left = row_count - first;
         fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
-        memcpy(rows_at, block.rows64, block.row_count * features * sizeof(double));
-        memcpy(slots_at, block.slots, block.row_count * slots * sizeof(double));
-        memcpy(leaves_at, block.leaves, block.row_count * trees * sizeof(uint32_t));
-        rows_at += block.row_count * features * sizeof(double);
-        slots_at += block.row_count * slots * sizeof(double);
-        leaves_at += block.row_count * trees * sizeof(uint32_t);
+        for (uint32_t row = 0; row < block.row_count; row++) {
+            if (gives_nan(forest, block.slots + row * slots)) {
+                continue;
+            }
+            const size_t at = head.row_count++;
+            memcpy(rows_at + at * features * sizeof(double), block.rows64 + row * features,
+                   features * sizeof(double));
+            memcpy(slots_at + at * slots * sizeof(double), block.slots + row * slots,
+                   slots * sizeof(double));
+            memcpy(leaves_at + at * trees * sizeof(uint32_t), block.leaves + row * trees,
+                   trees * sizeof(uint32_t));
+        }
     }
     free_block(&block);
-    *section_out = (espalier_flat_bytes){data, bytes};
+    close_gaps(data, &head, row_count, section_out);
     return ESPALIER_OK;
 }
 

@@ -72,20 +72,6 @@ static double draw_fraction(row_random *random)
     return (double)(draw_bits(random) >> 11) * 0x1p-53;
 }
 
-/* The range of a feature with categories goes from one below the least that is named to one above
- * the largest. */
-static void widen_to_set(espalier_golden *golden, const espalier_forest_set *set)
-{
-    const espalier_forest *const forest = golden->forest;
-    for (uint64_t i = 0;
-         i<set->member_count; i += set->member_count> 1 ? set->member_count - 1 : 1) {
-        const double value =
-            espalier_forest_value_of(forest, set->feature, forest->members[set->first_member + i]);
-        golden->low[set->feature] = fmin(golden->low[set->feature], value - 1.0);
-        golden->high[set->feature] = fmax(golden->high[set->feature], value + 1.0);
-    }
-}
-
 /* The caller's feature that a node tests, and what it is where the node's number is `target`. */
 static uint32_t find_root(const espalier_forest *forest, uint32_t tested)
 {
@@ -99,6 +85,24 @@ static double find_before(const espalier_forest *forest, uint32_t tested, double
     return forest->preparation != NULL
                ? espalier_preparation_invert(forest->preparation, tested, target, pick)
                : target;
+}
+
+/* The range of a feature with categories goes from one below the least that is named to one above
+ * the largest. */
+static void widen_to_set(espalier_golden *golden, const espalier_forest_set *set)
+{
+    const espalier_forest *const forest = golden->forest;
+    const uint32_t feature = find_root(forest, set->feature);
+    for (uint64_t i = 0;
+         i<set->member_count; i += set->member_count> 1 ? set->member_count - 1 : 1) {
+        const double category =
+            espalier_forest_value_of(forest, set->feature, forest->members[set->first_member + i]);
+        const double value = find_before(forest, set->feature, category, 5);
+        if (isfinite(value)) {
+            golden->low[feature] = fmin(golden->low[feature], value - 1.0);
+            golden->high[feature] = fmax(golden->high[feature], value + 1.0);
+        }
+    }
 }
 
 espalier_status espalier_golden_init(espalier_golden *golden, const espalier_forest *forest,

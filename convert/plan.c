@@ -23,6 +23,7 @@ uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage)
     switch (stage->operation) {
     case ESPALIER_FOREST_CONSTANTS:
     case ESPALIER_FOREST_PICK:
+    case ESPALIER_FOREST_VALUES:
         return 0;
     case ESPALIER_FOREST_SPREAD:
     case ESPALIER_FOREST_CHOOSE:
@@ -41,6 +42,7 @@ uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_INDEX:
     case ESPALIER_FOREST_PRODUCTS:
     case ESPALIER_FOREST_ISOTONIC:
+    case ESPALIER_FOREST_LINEAR:
         return 1;
     default:
         return stage->count;
@@ -54,6 +56,9 @@ uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
         return 2;
     case ESPALIER_FOREST_ISOTONIC:
         return 2 * (uint64_t)stage->count;
+    case ESPALIER_FOREST_LINEAR:
+        return ESPALIER_PLAN_LINEAR_CONSTANTS;
+    case ESPALIER_FOREST_VALUES:
     case ESPALIER_FOREST_ADD:
     case ESPALIER_FOREST_MULTIPLY:
     case ESPALIER_FOREST_DIVIDE:
@@ -216,16 +221,34 @@ static const char *find_pick_fault(const espalier_forest *forest,
     return NULL;
 }
 
+/* Features that there are; linear leaves, and a part and trees of it. */
+static const char *find_linear_fault(const espalier_forest *forest,
+                                     const espalier_forest_stage *stage)
+{
+    const double *const c = forest->constants + stage->first_constant;
+    for (uint32_t i = 0; stage->operation == ESPALIER_FOREST_VALUES && i < stage->count; i++) {
+        if (!(c[i] >= 0 && c[i] < (double)espalier_forest_tested_count(forest))) {
+            return "a stage of a feature that there is not";
+        }
+    }
+    const bool is_linear = stage->operation == ESPALIER_FOREST_LINEAR;
+    return is_linear && (forest->linear_leaves == NULL || forest->parts != NULL || c[0] != 0.0 ||
+                         !(c[1] >= 1.0) || !(c[2] >= 0.0 && c[2] < c[1]))
+               ? "a stage of linear leaves that there are not"
+               : NULL;
+}
+
 static const char *find_stage_fault(const espalier_forest *forest,
                                     const espalier_forest_stage *stage, uint64_t written)
 {
     const uint32_t inputs = espalier_plan_stage_inputs(stage);
     const uint64_t constants = espalier_plan_stage_constants(stage);
-    if (stage->operation < ESPALIER_FOREST_NORMALISE ||
-        (stage->operation > ESPALIER_FOREST_EXPECTILES &&
-         stage->operation < ESPALIER_FOREST_PICK) ||
-        stage->operation > ESPALIER_FOREST_LOG1P || stage->count == 0 ||
-        !has_arithmetic(stage->operation, stage->narrow)) {
+    const bool is_known =
+        (stage->operation >= ESPALIER_FOREST_NORMALISE &&
+         stage->operation <= ESPALIER_FOREST_EXPECTILES) ||
+        (stage->operation >= ESPALIER_FOREST_PICK && stage->operation <= ESPALIER_FOREST_LOG1P) ||
+        stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR;
+    if (!is_known || stage->count == 0 || !has_arithmetic(stage->operation, stage->narrow)) {
         return "a stage that there is not";
     }
     const bool adds_slots = stage->operation == ESPALIER_FOREST_ADD_SLOTS;
@@ -246,6 +269,9 @@ static const char *find_stage_fault(const espalier_forest *forest,
     }
     if (stage->operation == ESPALIER_FOREST_PICK) {
         return find_pick_fault(forest, stage);
+    }
+    if (stage->operation >= ESPALIER_FOREST_VALUES) {
+        return find_linear_fault(forest, stage);
     }
     if (stage->operation == ESPALIER_FOREST_DIVIDE_ITERATIONS &&
         stage->part >= espalier_forest_part_count(forest)) {

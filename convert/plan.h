@@ -15,7 +15,8 @@
 
 #include "convert/forest.h"
 
-#define ESPALIER_PLAN_NO_SLOT UINT32_MAX
+#define ESPALIER_PLAN_NO_SLOT          UINT32_MAX
+#define ESPALIER_PLAN_LINEAR_CONSTANTS 3u
 
 /*
  * Appends a stage, and its `count` constants where the operation has any; output_slot and

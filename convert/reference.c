@@ -171,6 +171,51 @@ static void add_part(const espalier_forest *forest, const espalier_forest_part *
     }
 }
 
+/* A leaf that is a line, of the values x. */
+static double evaluate_line(const espalier_forest *forest, uint64_t index, const double *x)
+{
+    const espalier_forest_linear_leaf *const leaf = &forest->linear_leaves[index];
+    double sum = leaf->constant;
+    for (uint32_t i = 0; i < leaf->term_count; i++) {
+        const espalier_forest_term *const term = &forest->terms[leaf->first_term + i];
+        const double product = term->coefficient * x[term->place];
+        if (isnan(x[term->place])) {
+            return leaf->missing_value;
+        }
+        sum += product;
+    }
+    return sum;
+}
+
+/* The stages that need more than slots: the row, or leaves. False: another one. */
+static bool run_linear(const espalier_forest *forest, const espalier_forest_stage *stage,
+                       const row_block *rows, size_t row, double *own)
+{
+    const double *const c =
+        forest->constants != NULL ? forest->constants + stage->first_constant : NULL;
+    double *const y = own + stage->output_slot;
+    if (stage->operation == ESPALIER_FOREST_VALUES) {
+        for (uint32_t i = 0; i < stage->count; i++) {
+            const double value = read_value(forest, rows, row, (uint32_t)c[i]);
+            y[i] = isnan(value) ? (double)NAN : value; /* one and the same NaN */
+        }
+        return true;
+    }
+    if (stage->operation != ESPALIER_FOREST_LINEAR) {
+        return false;
+    }
+    const espalier_forest_part part = espalier_forest_part_at(forest, 0);
+    y[0] = 0.0;
+    for (uint32_t i = (uint32_t)c[2]; i < part.tree_count; i += (uint32_t)c[1]) {
+        if (is_used(forest, &part, i)) {
+            const uint64_t number = (uint64_t)own[part.first_slot + i];
+            y[0] += evaluate_line(forest, forest->trees[i].first_leaf + number,
+                                  own + stage->input_slot);
+        }
+    }
+    return true;
+}
+
 static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
                      uint32_t *leaves)
 {
@@ -188,7 +233,9 @@ static void evaluate(const espalier_forest *forest, const row_block *rows, doubl
         for (uint32_t i = 0; i < forest->stage_count; i++) {
             const espalier_forest_stage *const stage = &forest->stages[i];
             const espalier_forest_part part = espalier_forest_part_at(forest, stage->part);
-            espalier_reference_stage(forest, stage, (double)part.default_iterations, own);
+            if (!run_linear(forest, stage, rows, row, own)) {
+                espalier_reference_stage(forest, stage, (double)part.default_iterations, own);
+            }
         }
     }
 }

@@ -121,14 +121,10 @@ static void find_range(const espalier_forest *forest, double *below_out, double 
     *end_out = ends[forest->category];
 }
 
-static bool has_codes(const espalier_forest *forest, uint32_t feature)
-{
-    return forest->codes != NULL && forest->codes[feature].count > 0;
-}
-
 double espalier_forest_value_of(const espalier_forest *forest, uint32_t feature, uint32_t category)
 {
-    return has_codes(forest, feature) ? forest->codes[feature].values[category] : (double)category;
+    return espalier_forest_has_codes(forest, feature) ? forest->codes[feature].values[category]
+                                                      : (double)category;
 }
 
 /* The category that a number is. */
@@ -137,7 +133,7 @@ static bool find_category(const espalier_forest *forest, uint32_t feature, doubl
 {
     double below = 0.0;
     double end = 0.0;
-    if (has_codes(forest, feature)) {
+    if (espalier_forest_has_codes(forest, feature)) {
         const espalier_forest_codes *const codes = &forest->codes[feature];
         uint32_t low = 0;
         uint32_t high = codes->count;
@@ -193,7 +189,7 @@ bool espalier_forest_set_left(const espalier_forest *forest, uint32_t set, doubl
 
 static const char *find_codes_fault(const espalier_forest *forest)
 {
-    for (uint32_t i = 0; forest->codes != NULL && i < forest->feature_count; i++) {
+    for (uint32_t i = 0; forest->codes != NULL && i < forest->code_count; i++) {
         const espalier_forest_codes *const codes = &forest->codes[i];
         for (uint32_t k = 0; k < codes->count; k++) {
             if (!isfinite(codes->values[k]) ||
@@ -212,7 +208,7 @@ const char *espalier_forest_find_set_fault(const espalier_forest *forest)
     find_range(forest, &below, &end);
     for (uint32_t i = 0; i < forest->set_count; i++) {
         const espalier_forest_set *const set = &forest->sets[i];
-        if (set->feature >= forest->feature_count) {
+        if (set->feature >= espalier_forest_tested_count(forest)) {
             return "a set of categories of a feature that is not there";
         }
         if (set->first_member > forest->member_count ||
@@ -226,8 +222,9 @@ const char *espalier_forest_find_set_fault(const espalier_forest *forest)
         const double last = set->member_count > 0
                                 ? forest->members[set->first_member + set->member_count - 1]
                                 : 0.0;
-        if (last >=
-            (has_codes(forest, set->feature) ? (double)forest->codes[set->feature].count : end)) {
+        if (last >= (espalier_forest_has_codes(forest, set->feature)
+                         ? (double)forest->codes[set->feature].count
+                         : end)) {
             return "a set of categories with one out of range";
         }
     }

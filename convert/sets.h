@@ -31,6 +31,13 @@ espalier_status espalier_forest_add_set(espalier_forest *forest, const espalier_
 /* What is wrong with sets, members and codes by themselves, or NULL. */
 const char *espalier_forest_find_set_fault(const espalier_forest *forest);
 
+/* Whether numbers of a feature stand for its categories by their place alone. */
+static inline bool espalier_forest_has_codes(const espalier_forest *forest, uint32_t feature)
+{
+    return forest->codes != NULL && feature < forest->code_count &&
+           forest->codes[feature].count > 0;
+}
+
 /* The number that stands for a category of a feature. */
 double espalier_forest_value_of(const espalier_forest *forest, uint32_t feature, uint32_t category);
 

@@ -524,6 +524,40 @@ bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
     return paired;
 }
 
+/* ---- stages VALUES ---- */
+
+/* A value as nodes would compare it; what is missing is one and the same NaN. */
+static double slot_value(const espalier_coder *coder, const uint8_t *element, bool is_float32)
+{
+    double value;
+    if (coder->is_float32) {
+        value =
+            (double)(is_float32 ? load_float32_float32(element) : load_float64_float32(element));
+    } else {
+        value = is_float32 ? load_float32_float64(element) : load_float64_float64(element);
+    }
+    if (isnan(value) || (coder->marks_missing && value == coder->missing_number)) {
+        return (double)NAN;
+    }
+    return fabs(value) <= coder->flush_bound ? 0.0 : value;
+}
+
+void espalier_coder_fill_slots(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                               size_t count, double *slots)
+{
+    const row_view view = view_of(rows);
+    const size_t stride = coder->model->head->slot_count;
+    for (uint32_t i = 0; i < coder->slot_value_count; i++) {
+        const uint8_t *const data = view.data + (ptrdiff_t)first * view.row_step +
+                                    (ptrdiff_t)coder->slot_features[i] * view.feature_step;
+        double *const own = slots + coder->value_slots[i];
+        for (size_t r = 0; r < count; r++) {
+            own[r * stride] =
+                slot_value(coder, data + (ptrdiff_t)r * view.row_step, view.is_float32);
+        }
+    }
+}
+
 /* ---- making a program ---- */
 
 /* Room for `count` items and at least one, zeroed. */
@@ -673,6 +707,33 @@ static void add_columns(espalier_coder *coder)
                     bank->count == coder->leaf_columns + coder->features.count;
 }
 
+/* The features of all stages VALUES, and the slots that they go to. */
+static bool add_slot_values(espalier_coder *coder)
+{
+    const espalier_model *const model = coder->model;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        count +=
+            model->stages[i].operation == ESPALIER_STAGE_VALUES ? model->stages[i].slot_count : 0;
+    }
+    coder->slot_features = take_memory(coder, count, sizeof *coder->slot_features);
+    coder->value_slots = take_memory(coder, count, sizeof *coder->value_slots);
+    if (coder->slot_features == NULL || coder->value_slots == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        const espalier_file_stage *const stage = &model->stages[i];
+        for (uint32_t k = 0; stage->operation == ESPALIER_STAGE_VALUES && k < stage->slot_count;
+             k++) {
+            const uint32_t value = (uint32_t)model->constants[stage->table + k];
+            const uint32_t at = coder->slot_value_count++;
+            coder->slot_features[at] = coder->places != NULL ? coder->places[value] : value;
+            coder->value_slots[at] = stage->output_slot + k;
+        }
+    }
+    return true;
+}
+
 static void set_input_rule(espalier_coder *coder, const espalier_file_model *head)
 {
     const uint32_t rule = head->input_rule;
@@ -723,7 +784,7 @@ espalier_status espalier_coder_create(espalier_coder *coder, const espalier_mode
     coder->row_words = take_memory(coder, cells, sizeof *coder->row_words);
     if (!gathers || coder->feature_columns == NULL || coder->list_facts == NULL ||
         coder->cut_lists == NULL || coder->values == NULL || coder->ranks == NULL ||
-        coder->left_ranks == NULL || coder->row_words == NULL) {
+        coder->left_ranks == NULL || coder->row_words == NULL || !add_slot_values(coder)) {
         return ESPALIER_ERROR_MEMORY;
     }
     set_input_rule(coder, model->head);
@@ -736,6 +797,8 @@ void espalier_coder_free(espalier_coder *coder)
     gather_free(&coder->features);
     gather_free(&coder->pairs);
     gather_free(&coder->lists);
+    free(coder->slot_features);
+    free(coder->value_slots);
     free(coder->feature_columns);
     free(coder->list_facts);
     free(coder->cut_lists);

@@ -77,6 +77,9 @@ typedef struct espalier_coder {
     uint32_t leaf_columns;     /* of bank WORD: 0, 1 or 2 */
     bool paired;               /* bank WORD has pairs of FEATURE columns only, these: */
     espalier_gather pairs;     /* one value for both */
+    uint32_t *slot_features;   /* [slot_value_count] what stages VALUES write, */
+    uint32_t *value_slots;     /* and to which slots */
+    uint32_t slot_value_count;
     espalier_gather lists;
     espalier_column_list *list_facts;              /* [lists.count] sorted by bank */
     espalier_cut_list *cut_lists;                  /* [lists.count] */
@@ -112,5 +115,9 @@ bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
 /* The same for rows [first, first + count) of a block; what is behind them stays. */
 bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows *rows, size_t first,
                                size_t count, const espalier_cells *cells);
+
+/* What the stages VALUES write of rows [first, first + count): slots[count][the model's slots]. */
+void espalier_coder_fill_slots(const espalier_coder *coder, const espalier_rows *rows, size_t first,
+                               size_t count, double *slots);
 
 #endif

@@ -80,6 +80,7 @@ static espalier_status map_model(espalier_model *model, const espalier_input *in
     model->cuts = section_of(model, ESPALIER_SECTION_CUTS);
     model->numbers = section_of(model, ESPALIER_SECTION_NODE_NUMBERS);
     model->sets = section_of(model, ESPALIER_SECTION_SETS);
+    model->linear = section_of(model, ESPALIER_SECTION_LINEAR);
     model->clamps = model->map.bytes < model->readable_bytes;
     return ESPALIER_OK;
 }

@@ -79,6 +79,9 @@ struct espalier_model {
     const uint8_t *cuts;    /* in the mapping, or NULL */
     const uint8_t *numbers; /* in the mapping, or NULL */
     const uint8_t *sets;    /* in the mapping, or NULL */
+    const uint8_t *linear;  /* in the mapping, or NULL: linear_leaf_count leaves, then terms */
+    uint64_t linear_leaf_count;
+    uint32_t linear_term_count;
 };
 
 /* Why the tables of a file are refused. */

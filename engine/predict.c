@@ -159,6 +159,7 @@ static void predict_row(const call *c, const espalier_rows *rows, size_t row, si
         write_leaves(c, paired, out);
         return;
     }
+    espalier_coder_fill_slots(&predictor->coder, rows, row, 1, predictor->slots);
     espalier_predictor_run_row(predictor, paired);
     write_slots(c, predictor->slots, out);
 }
@@ -178,6 +179,7 @@ static void predict_block(const call *c, const espalier_rows *rows, size_t from,
     if (together > 0) {
         const bool paired =
             espalier_coder_fill_block(&predictor->coder, rows, from, together, &predictor->block);
+        espalier_coder_fill_slots(&predictor->coder, rows, from, together, predictor->slots);
         espalier_predictor_run_block(predictor, together, paired);
     }
     for (uint32_t r = 0; r < together; r++) {

@@ -5,6 +5,7 @@
  */
 #include "engine/predictor.h"
 
+#include "engine/linear.h"
 #include "format/options.h"
 
 #include <stdlib.h>
@@ -96,6 +97,7 @@ static espalier_kernel_tree *take_trees(const espalier_model *model, espalier_pr
                                         espalier_kernel_tree *pool)
 {
     const espalier_file_part *const part = own->part;
+    own->iteration_first = first;
     own->iterations_used = count;
     own->trees = pool;
     for (uint32_t i = 0; i < part->tree_count; i++) {
@@ -256,6 +258,25 @@ static espalier_status prepare_leaves(espalier_predictor *predictor)
     }
     return model->numbers != NULL ? ESPALIER_OK
                                   : count_numbers(predictor, number_count, node_count_max);
+}
+
+/* Where the leaf records of each tree begin, if there are any. */
+static espalier_status prepare_linear(espalier_predictor *predictor)
+{
+    const espalier_model *const model = predictor->model;
+    if (model->linear == NULL) {
+        return ESPALIER_OK;
+    }
+    uint8_t *const marks = calloc(model->part_count, 1);
+    predictor->linear_firsts =
+        allocate_zeroed(predictor, model->tree_count, sizeof *predictor->linear_firsts);
+    const bool allocated = marks != NULL && predictor->linear_firsts != NULL;
+    if (allocated) {
+        espalier_linear_mark_parts(model, marks);
+        espalier_linear_count_firsts(model, marks, predictor->linear_firsts);
+    }
+    free(marks);
+    return allocated ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
 }
 
 /* ---- scratch ---- */
@@ -486,6 +507,9 @@ static espalier_status prepare(espalier_predictor *predictor,
                                        predictor->preparer.places);
     }
     if (status == ESPALIER_OK) {
+        status = prepare_linear(predictor);
+    }
+    if (status == ESPALIER_OK) {
         status = prepare_scratch(predictor, options);
     }
     if (status == ESPALIER_OK && wants_leaf) {
@@ -543,6 +567,7 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
     free(predictor->positions);
     free(predictor->preorder);
     free(predictor->number_firsts);
+    free(predictor->linear_firsts);
     free(predictor);
 }
 

@@ -19,6 +19,7 @@ typedef struct espalier_predictor_part {
     const espalier_file_part *part;
     espalier_kernel_tree *trees; /* of the iteration range, in file order */
     uint32_t tree_count;
+    uint32_t iteration_first;
     uint32_t iterations_used;
     espalier_kernel_tree *all_trees; /* all of the part, for LEAF; NULL without that flag */
     void *starts; /* [slot_count] what sums start from, of the accumulator's type */
@@ -56,6 +57,7 @@ struct espalier_predictor {
     double *start_pool;              /* what parts[].starts point into */
     uint32_t *positions;             /* LEAF: [most trees of a part] */
     uint32_t *preorder;              /* LEAF without NODE_NUMBERS: as NODE_NUMBERS would be */
+    uint64_t *linear_firsts;         /* [tree_count] leaf records of linear parts, or NULL */
     uint64_t *number_firsts;         /* LEAF: [tree_count] first index of a tree in the numbers */
     void *aligned[12];               /* what to free of the cells and places */
     uint32_t aligned_count;

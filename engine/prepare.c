@@ -46,7 +46,8 @@ bool espalier_prepare_describe(uint32_t operation, espalier_prepare_shape *shape
 
 /* ---- making ---- */
 
-/* Everything that a column reads, or a row may be refused for, and what these are made of. */
+/* Everything that a column or a stage reads, or a row may be refused for, and what these are made
+ * of. */
 static void mark_needed(espalier_preparer *preparer)
 {
     const espalier_model *const model = preparer->model;
@@ -57,6 +58,13 @@ static void mark_needed(espalier_preparer *preparer)
     for (uint32_t i = 0; i < model->column_count; i++) {
         if (model->columns[i].kind != ESPALIER_COLUMN_LEAF) {
             places[model->columns[i].feature] = 0;
+        }
+    }
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        const espalier_file_stage *const stage = &model->stages[i];
+        for (uint32_t k = 0; stage->operation == ESPALIER_STAGE_VALUES && k < stage->slot_count;
+             k++) {
+            places[(uint32_t)model->constants[stage->table + k]] = 0;
         }
     }
     for (uint32_t i = model->operation_count; i-- > 0;) {

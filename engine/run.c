@@ -3,6 +3,7 @@
  * Running a model's plan on rows whose columns are filled. Never allocates, locks or makes a system
  * call.
  */
+#include "engine/linear.h"
 #include "engine/predictor.h"
 #include "engine/stages.h"
 
@@ -62,12 +63,30 @@ static void run_part(espalier_predictor *predictor, const espalier_predictor_par
     }
 }
 
+static void run_linear(const espalier_predictor *predictor, const espalier_file_stage *stage,
+                       uint32_t row_count)
+{
+    const espalier_model *const model = predictor->model;
+    const espalier_predictor_part *const own =
+        &predictor->parts[(uint32_t)model->constants[stage->table]];
+    const espalier_linear_call call = {model, stage, predictor->linear_firsts, own->iteration_first,
+                                       own->iterations_used};
+    espalier_linear_run(&call, predictor->slots, model->head->slot_count, row_count);
+}
+
 static void run_stages(espalier_predictor *predictor, const espalier_file_step *step,
                        uint32_t row_count)
 {
     const espalier_model *const model = predictor->model;
     for (uint32_t i = 0; i < step->count; i++) {
         const espalier_file_stage *const stage = &model->stages[step->first + i];
+        if (stage->operation == ESPALIER_STAGE_VALUES) {
+            continue; /* filled with the columns */
+        }
+        if (stage->operation == ESPALIER_STAGE_LINEAR) {
+            run_linear(predictor, stage, row_count);
+            continue;
+        }
         const bool divides = stage->operation == ESPALIER_STAGE_DIVIDE_ITERATIONS;
         const double iterations =
             divides ? (double)predictor->parts[stage->table].iterations_used : 0.0;
@@ -86,12 +105,14 @@ static const espalier_kernel_arguments *row_arguments(const espalier_predictor_p
 bool espalier_predictor_fill_row(espalier_predictor *predictor, const espalier_rows *rows)
 {
     if (predictor->preparer.model == NULL) {
+        espalier_coder_fill_slots(&predictor->coder, rows, 0, 1, predictor->slots);
         return espalier_coder_fill_row(&predictor->coder, rows, 0, &predictor->row);
     }
     size_t good = 0;
     espalier_refusal refusal = {ESPALIER_OK, 0, 0};
     const espalier_rows prepared =
         espalier_preparer_run(&predictor->preparer, rows, 0, 1, false, &good, &refusal);
+    espalier_coder_fill_slots(&predictor->coder, &prepared, 0, 1, predictor->slots);
     return espalier_coder_fill_row(&predictor->coder, &prepared, 0, &predictor->row);
 }
 

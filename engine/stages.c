@@ -70,6 +70,8 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_SQRT] = {.reads = true, .writes = 1, .wide = true},
     [ESPALIER_STAGE_LOG] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_VALUES] = {.writes = 1, .constants = true, .wide = true},
+    [ESPALIER_STAGE_LINEAR] = {.reads = true, .constants = true, .wide = true},
 };
 
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
@@ -81,10 +83,12 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
     const bool chooses = stage->operation == ESPALIER_STAGE_CHOOSE;
     const bool is_line = stage->operation == ESPALIER_STAGE_ISOTONIC;
     const bool is_median = stage->operation == ESPALIER_STAGE_WEIGHTED_MEDIAN;
+    const bool is_linear = stage->operation == ESPALIER_STAGE_LINEAR;
     const bool reads_one = stage->operation == ESPALIER_STAGE_SPREAD || chooses || is_line;
-    const uint64_t constants = chooses   ? 2
-                               : is_line ? 2 * (uint64_t)stage->slot_count
-                                         : stage->slot_count;
+    const uint64_t constants = chooses     ? 2
+                               : is_linear ? ESPALIER_LINEAR_CONSTANTS
+                               : is_line   ? 2 * (uint64_t)stage->slot_count
+                                           : stage->slot_count;
     if (!known->narrow && !known->wide) {
         return false; /* a number between those of operations */
     }
@@ -95,7 +99,9 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
         .output_count = known->writes != 0 ? (uint64_t)known->writes * stage->slot_count : 1,
         .constant_count = known->constants ? constants : 0,
         .picks = stage->operation == ESPALIER_STAGE_PICK,
-        .jumps = chooses || is_line || is_median,
+        .jumps = chooses || is_line || is_median || is_linear,
+        .of_row = stage->operation == ESPALIER_STAGE_VALUES,
+        .of_leaves = is_linear,
         .adds = known->adds,
         .narrow = known->narrow,
         .wide = known->wide,

@@ -16,12 +16,14 @@ typedef struct espalier_stage_shape {
     uint32_t input_count;  /* slots from input_slot, of ADD_SLOTS from `table` too */
     uint64_t output_count; /* slots from output_slot */
     uint64_t constant_count;
-    bool picks;  /* reads the slots that its constants name */
-    bool jumps;  /* a small difference of what it reads may be a large one of what it writes */
-    bool adds;   /* has an order of additions */
-    bool narrow; /* may be in float32 */
-    bool wide;   /* may be in float64 */
-    bool linked; /* goes through exp, log or pow */
+    bool picks;     /* reads the slots that its constants name */
+    bool of_row;    /* writes what the row has: done where columns are filled */
+    bool of_leaves; /* reads the slots of a part, too: linear.h */
+    bool jumps;     /* a small difference of what it reads may be a large one of what it writes */
+    bool adds;      /* has an order of additions */
+    bool narrow;    /* may be in float32 */
+    bool wide;      /* may be in float64 */
+    bool linked;    /* goes through exp, log or pow */
 } espalier_stage_shape;
 
 /* False when there is no such operation. */

@@ -358,9 +358,39 @@ static const char *find_gathered_fault(const espalier_model *model,
     return NULL;
 }
 
-/* slots_left: what the stages may still read and write, lessened by this one's. */
+/* What the stages may still do, lessened by each, and which parts were found to be linear. */
+typedef struct stage_work {
+    uint32_t slots_left;
+    uint64_t products_left;
+    uint8_t *linear_parts; /* [part_count] */
+} stage_work;
+
+/* The numbers of features of VALUES; of LINEAR the part, whose leaf numbers it reads. */
+static const char *find_linear_fault(const espalier_model *model, const espalier_file_stage *stage,
+                                     const espalier_stage_shape *shape, const uint32_t *slots,
+                                     stage_work *work, uint32_t *rule_out)
+{
+    *rule_out = RULE_STAGE_VALUES;
+    if (shape->of_row) {
+        return espalier_table_values_fault(model, stage);
+    }
+    if (!shape->of_leaves) {
+        return NULL;
+    }
+    const char *const fault = espalier_table_linear_fault(model, stage, work->linear_parts,
+                                                          &work->products_left, rule_out);
+    if (fault != NULL) {
+        return fault;
+    }
+    const espalier_file_part *const part = &model->parts[(uint32_t)model->constants[stage->table]];
+    *rule_out = RULE_SLOTS_WRITTEN;
+    return slots_written(slots, part->first_slot, part->slot_count)
+               ? NULL
+               : "reads a slot that no earlier step writes";
+}
+
 static const char *find_stage_fault(const espalier_model *model, const espalier_file_stage *stage,
-                                    uint32_t *slots, uint32_t *slots_left, uint32_t *rule_out)
+                                    uint32_t *slots, stage_work *work, uint32_t *rule_out)
 {
     const uint32_t slot_count = model->head->slot_count;
     const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
@@ -370,11 +400,14 @@ static const char *find_stage_fault(const espalier_model *model, const espalier_
         return "unknown operation";
     }
     *rule_out = RULE_STAGE_WORK;
-    if (stage->slot_count > *slots_left) {
+    if (stage->slot_count > work->slots_left) {
         return "the stages have too many slots together";
     }
-    *slots_left -= stage->slot_count;
-    const char *const fault = find_stage_form_fault(model, stage, &shape, rule_out);
+    work->slots_left -= stage->slot_count;
+    const char *fault = find_stage_form_fault(model, stage, &shape, rule_out);
+    if (fault == NULL) {
+        fault = find_linear_fault(model, stage, &shape, slots, work, rule_out);
+    }
     if (fault != NULL) {
         return fault;
     }
@@ -491,10 +524,12 @@ static bool has_output(const espalier_model *model, uint32_t kind)
 
 /* Follows the slots through the plan: each is written once, and before it is read. */
 static espalier_status check_slots(const espalier_model *model, const espalier_table_check *check,
-                                   uint32_t *slots)
+                                   uint32_t *slots, uint8_t *linear_parts)
 {
     uint32_t rule = 0;
-    uint32_t slots_left = ESPALIER_LIMIT_STAGE_SLOTS;
+    stage_work work = {ESPALIER_LIMIT_STAGE_SLOTS,
+                       check->visits_per_row_max * ESPALIER_LIMIT_ADDITIONS_PER_VISIT,
+                       linear_parts};
     for (uint32_t i = 0; i < model->step_count; i++) {
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
@@ -510,11 +545,12 @@ static espalier_status check_slots(const espalier_model *model, const espalier_t
         }
         for (uint32_t j = 0; step->kind == ESPALIER_STEP_STAGES && j < step->count; j++) {
             const espalier_file_stage *const stage = &model->stages[step->first + j];
-            const char *const fault = find_stage_fault(model, stage, slots, &slots_left, &rule);
+            const char *const fault = find_stage_fault(model, stage, slots, &work, &rule);
             if (fault != NULL) {
                 return espalier_table_refuse(check,
-                                             rule == RULE_STAGE_WORK ? ESPALIER_ERROR_LIMIT
-                                                                     : ESPALIER_ERROR_VALUE,
+                                             rule == RULE_STAGE_WORK || rule == RULE_LINEAR_WORK
+                                                 ? ESPALIER_ERROR_LIMIT
+                                                 : ESPALIER_ERROR_VALUE,
                                              rule, espalier_table_offset(model, stage), "STAGES",
                                              step->first + j, fault);
             }
@@ -546,11 +582,13 @@ static espalier_status check_slots_with_scratch(const espalier_model *model,
                                                 const espalier_table_check *check)
 {
     uint32_t *const slots = calloc(model->head->slot_count, sizeof *slots);
-    if (slots == NULL) {
-        return espalier_error_set(check->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: out of memory", check->name);
-    }
-    const espalier_status status = check_slots(model, check, slots);
+    uint8_t *const linear_parts = calloc(model->part_count, 1);
+    const espalier_status status =
+        slots != NULL && linear_parts != NULL
+            ? check_slots(model, check, slots, linear_parts)
+            : espalier_error_set(check->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                 "%s: out of memory", check->name);
+    free(linear_parts);
     free(slots);
     return status;
 }
@@ -561,6 +599,7 @@ static espalier_status check_conditional(const espalier_model *model,
 {
     bool constants = false;
     bool masks = false;
+    bool linear = false;
     for (uint32_t i = 0; i < model->part_count; i++) {
         masks = masks || model->parts[i].layout != ESPALIER_FILE_WALK;
         constants = constants || model->parts[i].start == ESPALIER_START_CONSTANTS ||
@@ -570,6 +609,7 @@ static espalier_status check_conditional(const espalier_model *model,
         espalier_stage_shape shape;
         constants = constants || (espalier_stage_describe(&model->stages[i], &shape) &&
                                   shape.constant_count > 0);
+        linear = linear || model->stages[i].operation == ESPALIER_STAGE_LINEAR;
     }
     const struct {
         uint32_t type;
@@ -580,6 +620,7 @@ static espalier_status check_conditional(const espalier_model *model,
         {ESPALIER_SECTION_CUTS, model->codes},
         {ESPALIER_SECTION_NODE_NUMBERS, model->head->number_bytes != 0},
         {ESPALIER_SECTION_SETS, model->set_first < model->banks[ESPALIER_BANK_WORD].count},
+        {ESPALIER_SECTION_LINEAR, linear},
     };
     if (masks && model->head->number_bytes == 0 && has_output(model, ESPALIER_OUTPUT_LEAF)) {
         return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_NUMBERS_NEEDED,
@@ -652,6 +693,9 @@ espalier_status espalier_model_check_tables(espalier_model *model,
     }
     if (status == ESPALIER_OK) {
         status = check_conditional(model, check);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_model_check_linear(model, check);
     }
     if (status == ESPALIER_OK) {
         status = check_numbers(model, check);

@@ -45,6 +45,22 @@ espalier_status espalier_model_check_columns(espalier_model *model,
 espalier_status espalier_model_check_parts(espalier_model *model,
                                            const espalier_table_check *check);
 
+/* Why a stage VALUES numbers features that there are not; NULL if it does not. */
+const char *espalier_table_values_fault(const espalier_model *model,
+                                        const espalier_file_stage *stage);
+
+/*
+ * The same of a stage LINEAR, whose constants exist. known[part_count]: parts that were looked at;
+ * work_left: products that linear leaves may still ask for, lessened by this one's.
+ */
+const char *espalier_table_linear_fault(const espalier_model *model,
+                                        const espalier_file_stage *stage, uint8_t *known,
+                                        uint64_t *work_left, uint32_t *rule_out);
+
+/* The size of LINEAR; sets linear_leaf_count and linear_term_count. After the stages. */
+espalier_status espalier_model_check_linear(espalier_model *model,
+                                            const espalier_table_check *check);
+
 /* True when each constant equals a float32 or is NaN. */
 bool espalier_constants_are_float32(const double *constants, uint32_t count);
 

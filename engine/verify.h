@@ -30,6 +30,9 @@ espalier_status espalier_verify_trees(const espalier_verify *v);
 /* Numbers that PREPARATION searches are sorted. O(PREPARATION). */
 espalier_status espalier_verify_preparation(const espalier_verify *v);
 
+/* The leaves that are lines. O(LINEAR). */
+espalier_status espalier_verify_linear(const espalier_verify *v);
+
 espalier_status espalier_verify_golden(const espalier_verify *v);
 
 #endif

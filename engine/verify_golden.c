@@ -90,15 +90,28 @@ static void read_slot(const golden *g, uint32_t slot, bool *linked, uint8_t *spr
     *spread = g->spreads[slot] > *spread ? g->spreads[slot] : *spread;
 }
 
+/* Whether the values that VALUES writes may go through exp or log. */
+static bool prepares_links(const espalier_model *model)
+{
+    bool linked = false;
+    for (uint32_t i = 0; i < model->operation_count; i++) {
+        const uint32_t operation = model->operations[i].operation;
+        linked =
+            linked || (operation >= ESPALIER_PREPARE_LOG1P && operation <= ESPALIER_PREPARE_EXP);
+    }
+    return linked;
+}
+
 /* Which slots go through exp, log or pow, or are made of such, and what became of differences. */
 static void find_writers(const espalier_model *model, const golden *g)
 {
+    const bool prepared = prepares_links(model);
     for (uint32_t i = 0; i < model->stage_count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
         espalier_stage_shape shape = {0};
         (void)espalier_stage_describe(stage, &shape); /* known: open checked it */
         const bool composes = stage->operation >= ESPALIER_STAGE_PICK;
-        bool linked = false;
+        bool linked = shape.of_row && prepared;
         uint8_t spread = SPREAD_LINKED;
         for (uint32_t k = 0; k < shape.input_count; k++) {
             read_slot(g, stage->input_slot + k, &linked, &spread);
@@ -112,7 +125,7 @@ static void find_writers(const espalier_model *model, const golden *g)
                 read_slot(g, (uint32_t)slot, &linked, &spread);
             }
         }
-        if (linked && shape.jumps) {
+        if (linked && (shape.jumps || shape.of_row)) {
             spread = SPREAD_ANY;
         } else if (composes && spread < SPREAD_COMPOSED) {
             spread = SPREAD_COMPOSED;

@@ -69,7 +69,8 @@ enum {
     ESPALIER_SECTION_GOLDEN = 25,
     ESPALIER_SECTION_METADATA = 26,
     ESPALIER_SECTION_PROOF = 27,
-    ESPALIER_SECTION_SETS = 40 /* read in the mapping, for every row */
+    ESPALIER_SECTION_SETS = 40,  /* read in the mapping, for every row */
+    ESPALIER_SECTION_LINEAR = 72 /* likewise */
 };
 
 /* Flags of a section. */
@@ -216,9 +217,14 @@ enum {
     ESPALIER_STAGE_SQUARE = 41,
     ESPALIER_STAGE_SQRT = 42,
     ESPALIER_STAGE_LOG = 43,
-    ESPALIER_STAGE_LOG1P = 44
+    ESPALIER_STAGE_LOG1P = 44,
+    /* For leaves that are lines. */
+    ESPALIER_STAGE_VALUES = 64, /* what the row has of the features that c number: reads nothing */
+    ESPALIER_STAGE_LINEAR = 65  /* the sum of linear leaves: reads x, and the leaf numbers of part
+                                   c[0], of every c[1]th tree from c[2] on; writes 1 */
 };
-#define ESPALIER_STAGE_LAST 44u
+#define ESPALIER_STAGE_LAST       65u
+#define ESPALIER_LINEAR_CONSTANTS 3u
 /* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG; of others 0. */
 enum {
     ESPALIER_ORDER_SEQUENTIAL = 1,
@@ -477,6 +483,29 @@ typedef struct espalier_file_operation {
     uint32_t numbers64;    /* and for rows of float64 */
 } espalier_file_operation;
 
+/*
+ * LINEAR: the leaves of the trees of all linear parts (those that a stage LINEAR names), tree by
+ * tree in file order, each tree's by the number that its leaf table has for them; then terms.
+ */
+typedef struct espalier_file_linear_leaf {
+    double constant;
+    double missing_value; /* instead of all, where a number that is asked for is missing */
+    uint32_t first_term;
+    uint32_t term_count; /* at most as many as the stage reads */
+} espalier_file_linear_leaf;
+
+typedef struct espalier_file_term {
+    double coefficient;
+    uint32_t place; /* which of the slots that the stage reads */
+    uint32_t reserved;
+} espalier_file_term;
+
+/* The leaves of the trainer's tree. */
+static inline uint64_t espalier_tree_source_leaves(const espalier_file_tree *tree)
+{
+    return ((uint64_t)tree->source_node_count + 1) / 2;
+}
+
 /* FEATURE_NAMES, and the strings of CLASS_LABELS: a string table. */
 typedef struct espalier_file_strings {
     uint32_t count;
@@ -566,6 +595,8 @@ static_assert(sizeof(espalier_file_node_wide) == 16, "wide node");
 static_assert(sizeof(espalier_file_labels) == 32, "label record");
 static_assert(sizeof(espalier_file_preparation) == 16, "head of a preparation");
 static_assert(sizeof(espalier_file_operation) == 32, "operation record");
+static_assert(sizeof(espalier_file_linear_leaf) == 24, "linear leaf record");
+static_assert(sizeof(espalier_file_term) == 16, "term record");
 static_assert(sizeof(espalier_file_categories) == 8, "head of categories");
 static_assert(sizeof(espalier_file_category_list) == 24, "record of a feature's categories");
 static_assert(sizeof(espalier_file_golden) == 16, "golden record");

@@ -115,6 +115,8 @@ const char *espalier_section_name(uint32_t type)
         return "PROOF";
     case ESPALIER_SECTION_SETS:
         return "SETS";
+    case ESPALIER_SECTION_LINEAR:
+        return "LINEAR";
     default:
         return "unknown";
     }

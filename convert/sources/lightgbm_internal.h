@@ -43,6 +43,11 @@ typedef struct espalier_lightgbm_block {
     espalier_text_slice cat_boundaries;
     espalier_text_slice cat_threshold;
     espalier_text_slice is_linear;
+    espalier_text_slice leaf_const;
+    espalier_text_slice num_features;
+    espalier_text_slice leaf_features;
+    espalier_text_slice leaf_coeff;
+    bool linear;                /* is_linear as a number */
     uint32_t leaf_count_number; /* num_leaves as a number */
     uint32_t cat_count_number;  /* num_cat, 0 where it is absent */
 } espalier_lightgbm_block;
@@ -66,6 +71,8 @@ typedef struct espalier_lightgbm_import {
     espalier_lightgbm_header header;
     espalier_text_lines trees;            /* where the first tree stands */
     uint32_t tree;                        /* being read, or ESPALIER_LIGHTGBM_NO_TREE */
+    bool linear;                          /* some tree is */
+    uint32_t terms_read;                  /* of linear leaves */
     espalier_text_slice categorical_line; /* of the parameters, if it is there */
 } espalier_lightgbm_import;
 
@@ -99,6 +106,26 @@ espalier_status espalier_lightgbm_integer(const espalier_lightgbm_import *import
 espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
                                         const espalier_text_slice *value, const char *key,
                                         uint64_t count);
+
+/* An array of float64s; infinite only if the trainer could write that. */
+espalier_status espalier_lightgbm_reals(const espalier_lightgbm_import *import,
+                                        const espalier_text_slice *value, const char *key,
+                                        uint64_t count, bool infinite_allowed, double *reals);
+
+/* The next item, number `index`, of an array of integers. */
+espalier_status espalier_lightgbm_item(const espalier_lightgbm_import *import,
+                                       espalier_text_slice *rest, const char *key, uint64_t index,
+                                       int64_t min, int64_t max, int64_t *integer_out);
+
+/* Linear trees. Counting the terms of one; room for all leaves and terms; reading those of a tree,
+ * whose leaf values are read, linear or not; and at the end the stages that add them up. */
+espalier_status espalier_lightgbm_count_lines(espalier_lightgbm_import *import,
+                                              const espalier_lightgbm_block *block);
+espalier_status espalier_lightgbm_make_lines(espalier_lightgbm_import *import);
+espalier_status espalier_lightgbm_read_lines(espalier_lightgbm_import *import,
+                                             const espalier_lightgbm_block *block,
+                                             const espalier_forest_tree *tree);
+espalier_status espalier_lightgbm_lift_lines(espalier_lightgbm_import *import);
 
 /* What ends a list of trees; LightGBM before 2.2.1 writes no "end of trees". */
 bool espalier_lightgbm_ends_trees(const espalier_text_slice *line);

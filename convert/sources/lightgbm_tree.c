@@ -50,10 +50,10 @@ static const espalier_lightgbm_key tree_keys[] = {
     TREE_KEY(cat_boundaries),
     TREE_KEY(cat_threshold),
     TREE_KEY(is_linear),
-    UNREAD_KEY(leaf_const),
-    UNREAD_KEY(num_features),
-    UNREAD_KEY(leaf_features),
-    UNREAD_KEY(leaf_coeff),
+    TREE_KEY(leaf_const),
+    TREE_KEY(num_features),
+    TREE_KEY(leaf_features),
+    TREE_KEY(leaf_coeff),
     UNREAD_KEY(shrinkage), /* applied already; one-leaf trees of 2.x hold anything here */
     {NULL, 0},
 };
@@ -101,7 +101,7 @@ static espalier_status read_size(const espalier_lightgbm_import *import,
     return espalier_lightgbm_words(import, &block->leaf_value, "leaf_value", (uint64_t)leaf_count);
 }
 
-/* How many bit fields of categories there are. What this importer cannot read must not be there. */
+/* How many bit fields of categories there are, and whether leaves are lines. */
 static espalier_status read_kinds(const espalier_lightgbm_import *import,
                                   espalier_lightgbm_block *block)
 {
@@ -114,11 +114,7 @@ static espalier_status read_kinds(const espalier_lightgbm_import *import,
     }
     if (status == ESPALIER_OK && block->is_linear.text != NULL) {
         status = espalier_lightgbm_integer(import, &block->is_linear, "is_linear", 0, 1, &number);
-        if (status == ESPALIER_OK && number != 0) {
-            return espalier_lightgbm_fail(import, &block->is_linear,
-                                          ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                          "it is linear; trees of constant leaves are converted");
-        }
+        block->linear = status == ESPALIER_OK && number != 0;
     }
     return status;
 }
@@ -216,6 +212,9 @@ static espalier_status count_trees(espalier_lightgbm_import *import)
         if (status == ESPALIER_OK) {
             status = check_size(import, &sizes, &block, espalier_lightgbm_ends_trees(&line));
         }
+        if (status == ESPALIER_OK && block.linear) {
+            status = espalier_lightgbm_count_lines(import, &block);
+        }
         forest->leaf_count += block.leaf_count_number;
         forest->node_count += (uint64_t)block.leaf_count_number * 2 - 1;
     }
@@ -282,7 +281,7 @@ static espalier_status make_arrays(espalier_lightgbm_import *import)
     forest->leaf_values = made[9];
     forest->tree_slot = made[10];
     forest->tree_iteration = made[11];
-    return status;
+    return status == ESPALIER_OK && import->linear ? espalier_lightgbm_make_lines(import) : status;
 }
 
 static espalier_status fail_item(const espalier_lightgbm_import *import,
@@ -294,10 +293,9 @@ static espalier_status fail_item(const espalier_lightgbm_import *import,
                                   espalier_lightgbm_shown(word), word->text, cause);
 }
 
-/* An array of float64s; infinite only if the trainer could write that. */
-static espalier_status read_reals(const espalier_lightgbm_import *import,
-                                  const espalier_text_slice *value, const char *key, uint64_t count,
-                                  bool infinite_allowed, double *reals)
+espalier_status espalier_lightgbm_reals(const espalier_lightgbm_import *import,
+                                        const espalier_text_slice *value, const char *key,
+                                        uint64_t count, bool infinite_allowed, double *reals)
 {
     espalier_text_slice rest = *value;
     espalier_text_slice word;
@@ -314,10 +312,9 @@ static espalier_status read_reals(const espalier_lightgbm_import *import,
     return status;
 }
 
-/* One item of an array of integers. */
-static espalier_status read_item(const espalier_lightgbm_import *import, espalier_text_slice *rest,
-                                 const char *key, uint64_t index, int64_t min, int64_t max,
-                                 int64_t *integer_out)
+espalier_status espalier_lightgbm_item(const espalier_lightgbm_import *import,
+                                       espalier_text_slice *rest, const char *key, uint64_t index,
+                                       int64_t min, int64_t max, int64_t *integer_out)
 {
     espalier_text_slice word;
     if (!espalier_text_word(rest, &word) ||
@@ -342,8 +339,8 @@ static espalier_status read_children(const espalier_lightgbm_import *import,
     int64_t child = 0;
     espalier_status status = espalier_lightgbm_words(import, value, key, inner_count);
     for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
-        status = read_item(import, &rest, key, i, -(int64_t)inner_count - 1,
-                           (int64_t)inner_count - 1, &child);
+        status = espalier_lightgbm_item(import, &rest, key, i, -(int64_t)inner_count - 1,
+                                        (int64_t)inner_count - 1, &child);
         children[i] = child >= 0 ? (uint32_t)child : inner_count + (uint32_t)(-child - 1);
     }
     return status;
@@ -357,8 +354,8 @@ static espalier_status read_features(const espalier_lightgbm_import *import,
     int64_t feature = 0;
     espalier_status status = espalier_lightgbm_words(import, value, "split_feature", inner_count);
     for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
-        status = read_item(import, &rest, "split_feature", i, 0,
-                           (int64_t)import->forest->feature_count - 1, &feature);
+        status = espalier_lightgbm_item(import, &rest, "split_feature", i, 0,
+                                        (int64_t)import->forest->feature_count - 1, &feature);
         features[i] = (uint32_t)feature;
     }
     return status;
@@ -379,7 +376,8 @@ static espalier_status read_decisions(const espalier_lightgbm_import *import,
     espalier_status status =
         espalier_lightgbm_words(import, &block->decision_type, "decision_type", inner_count);
     for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
-        status = read_item(import, &rest, "decision_type", i, 0, DECISION_MAX, &decision);
+        status =
+            espalier_lightgbm_item(import, &rest, "decision_type", i, 0, DECISION_MAX, &decision);
         if (status != ESPALIER_OK) {
             return status;
         }
@@ -414,7 +412,7 @@ static espalier_status read_covers(const espalier_lightgbm_import *import,
     if (value->text == NULL || (count == 1 && espalier_text_word_count(value) == 0)) {
         return ESPALIER_OK;
     }
-    return read_reals(import, value, key, count, false, covers);
+    return espalier_lightgbm_reals(import, value, key, count, false, covers);
 }
 
 /* The sets of the nodes that ask for a category. */
@@ -442,11 +440,15 @@ static espalier_status read_tree(espalier_lightgbm_import *import,
     espalier_forest *const forest = import->forest;
     const uint64_t first = tree->first_node;
     const uint32_t inner = tree->leaf_count - 1;
-    espalier_status status = read_reals(import, &block->leaf_value, "leaf_value", tree->leaf_count,
-                                        false, forest->leaf_values + tree->first_leaf);
+    espalier_status status =
+        espalier_lightgbm_reals(import, &block->leaf_value, "leaf_value", tree->leaf_count, false,
+                                forest->leaf_values + tree->first_leaf);
     if (status == ESPALIER_OK) {
         status = read_covers(import, &block->leaf_count, "leaf_count", tree->leaf_count,
                              forest->cover + first + inner);
+    }
+    if (status == ESPALIER_OK && import->linear) {
+        status = espalier_lightgbm_read_lines(import, block, tree);
     }
     for (uint32_t leaf = 0; leaf < tree->leaf_count; leaf++) {
         const uint64_t at = first + inner + leaf;
@@ -459,8 +461,8 @@ static espalier_status read_tree(espalier_lightgbm_import *import,
     }
     status = read_features(import, &block->split_feature, inner, forest->feature + first);
     if (status == ESPALIER_OK) {
-        status = read_reals(import, &block->threshold, "threshold", inner, true,
-                            forest->threshold + first);
+        status = espalier_lightgbm_reals(import, &block->threshold, "threshold", inner, true,
+                                         forest->threshold + first);
     }
     if (status == ESPALIER_OK) {
         status = read_decisions(import, block, inner, first);
@@ -517,5 +519,5 @@ espalier_status espalier_lightgbm_read_trees(espalier_lightgbm_import *import)
     /* As pred_leaf in 4.6; in 4.0 and before, the leaves of a single tree have one axis. */
     forest->leaf_is_vector = true;
     forest->iteration_count = forest->tree_count / forest->slot_count;
-    return status;
+    return status == ESPALIER_OK && import->linear ? espalier_lightgbm_lift_lines(import) : status;
 }

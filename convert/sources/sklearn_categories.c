@@ -212,6 +212,7 @@ static espalier_status read_encoder(espalier_sklearn_import *import,
         status = espalier_sklearn_allocate(import, forest->feature_count, sizeof *forest->codes,
                                            &memory);
         forest->codes = memory;
+        forest->code_count = status == ESPALIER_OK ? forest->feature_count : 0;
     }
     uint32_t encoded = 0;
     uint32_t next = count;

@@ -86,18 +86,22 @@ static espalier_status settle_member(espalier_sklearn_import *import,
     espalier_forest *const whole = import->forest;
     const espalier_forest *const forest = &member->forest;
     const bool first = import->combine.whole == NULL;
-    if (forest->missing_marked) {
-        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a member whose missing value is %g, where the %s reads NaN, "
-                                     "is not converted; by itself it is",
-                                     forest->missing_number, import->class->name);
-    }
     if (first) {
         import->combine = (espalier_combine){.whole = whole, .memory_left = import->memory_left};
         whole->missing_allowed = true;
         whole->infinite_allowed = true;
+        whole->missing_marked = forest->missing_marked;
+        whole->missing_number = forest->missing_number;
         whole->feature_count =
             whole->feature_count != 0 ? whole->feature_count : forest->feature_count;
+    }
+    if (forest->missing_marked != whole->missing_marked ||
+        forest->missing_number != whole->missing_number) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a member that takes %g for missing beside one that does not "
+                                     "is not converted; by itself it is",
+                                     forest->missing_marked ? forest->missing_number
+                                                            : whole->missing_number);
     }
     whole->missing_allowed = whole->missing_allowed && forest->missing_allowed;
     whole->infinite_allowed = whole->infinite_allowed && forest->infinite_allowed;
@@ -136,9 +140,9 @@ espalier_status espalier_sklearn_load_member(espalier_sklearn_import *import,
     object.depth++;
     member->value = value;
     espalier_status status = load_object(import, &object, member);
-    if (status == ESPALIER_OK && (member->forest.set_count > 0 || member->forest.codes != NULL)) {
+    if (status == ESPALIER_OK && member->forest.linear_leaves != NULL) {
         status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                       "categorical features inside a %s are not converted; this "
+                                       "linear trees inside a %s are not converted; this "
                                        "estimator alone is",
                                        import->class->name);
     }
@@ -165,6 +169,11 @@ static espalier_status explain_combine(const espalier_sklearn_import *import,
            : status == ESPALIER_ERROR_SOURCE_TREE
                ? espalier_sklearn_fail(import, at, status,
                                        "a node tests a feature that is not there")
+           : status == ESPALIER_ERROR_SOURCE_UNSUPPORTED
+               ? espalier_sklearn_fail(import, at, status,
+                                       "its categories beside those of another estimator of the %s "
+                                       "are not converted: they read numbers in different ways",
+                                       import->class->name)
            : status == ESPALIER_ERROR_MEMORY
                ? espalier_sklearn_fail(import, at, status, "no memory for all the forests together")
                : espalier_sklearn_fail(import, at, status,

@@ -162,6 +162,28 @@ static espalier_status refuse_as_model(espalier_sklearn_prepare *prepare,
                                               : 0);
 }
 
+/* The values that linear leaves take, likewise. */
+static espalier_status mark_taken(const espalier_sklearn_prepare *prepare,
+                                  const espalier_sklearn_table *table, uint8_t *marks)
+{
+    espalier_forest *const forest = prepare->import.forest;
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        const espalier_forest_stage *const stage = &forest->stages[i];
+        double *const numbers = forest->constants + stage->first_constant;
+        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+            if (table->values == NULL || !(numbers[k] < (double)table->count)) {
+                return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_TREE,
+                                             "a leaf takes feature %.0f of %" PRIu32, numbers[k],
+                                             table->count);
+            }
+            const uint32_t value = table->values[(uint32_t)numbers[k]];
+            numbers[k] = (double)value;
+            marks[value] = 1;
+        }
+    }
+    return ESPALIER_OK;
+}
+
 /* The values that nodes test, marked: what the last step gave. The forest is not validated yet. */
 static espalier_status mark_tested(const espalier_sklearn_prepare *prepare,
                                    const espalier_sklearn_table *table, uint8_t *marks)
@@ -179,7 +201,72 @@ static espalier_status mark_tested(const espalier_sklearn_prepare *prepare,
         forest->feature[i] = table->values[forest->feature[i]];
         marks[forest->feature[i]] = 1;
     }
-    return ESPALIER_OK;
+    return mark_taken(prepare, table, marks);
+}
+
+/* What the values that are left are called. */
+static void rename_tested(espalier_forest *forest, const uint32_t *numbers)
+{
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            forest->feature[i] = numbers[forest->feature[i]];
+        }
+    }
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        const espalier_forest_stage *const stage = &forest->stages[i];
+        double *const taken = forest->constants + stage->first_constant;
+        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+            taken[k] = (double)numbers[(uint32_t)taken[k]];
+        }
+    }
+}
+
+static bool are_codes_equal(const espalier_forest_codes *a, const espalier_forest_codes *b)
+{
+    return a->count == b->count &&
+           (a->count == 0 || memcmp(a->values, b->values, a->count * sizeof *a->values) == 0);
+}
+
+/* Sets ask for values instead of columns of the last step, and codes are those of values. */
+static espalier_status move_sets(espalier_sklearn_prepare *prepare,
+                                 const espalier_sklearn_table *table, const uint32_t *numbers)
+{
+    espalier_forest *const forest = prepare->import.forest;
+    const uint32_t value_count = prepare->preparation->value_count;
+    void *memory = NULL;
+    const espalier_status status = forest->codes != NULL
+                                       ? espalier_sklearn_allocate(&prepare->import, value_count,
+                                                                   sizeof *forest->codes, &memory)
+                                       : ESPALIER_OK;
+    espalier_forest_codes *const moved = memory;
+    bool good = status == ESPALIER_OK;
+    for (uint32_t i = 0; i < forest->set_count && good; i++) {
+        const uint32_t column = forest->sets[i].feature; /* below table->count: a node's was */
+        const uint32_t value = numbers[table->values[column]];
+        forest->sets[i].feature = value;
+        if (moved == NULL) {
+            continue;
+        }
+        espalier_forest_codes *const from = &forest->codes[column];
+        if (moved[value].count == 0) {
+            moved[value] = *from;
+            *from = (espalier_forest_codes){NULL, 0};
+        }
+        good = from->count == 0 || are_codes_equal(from, &moved[value]);
+    }
+    if (moved != NULL) {
+        for (uint32_t i = 0; i < forest->code_count; i++) {
+            free(forest->codes[i].values);
+        }
+        free(forest->codes);
+        forest->codes = moved;
+        forest->code_count = value_count;
+    }
+    return good || status != ESPALIER_OK
+               ? status
+               : espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "two columns of the last step are the same numbers, and the "
+                                       "model has other categories for each");
 }
 
 /* Nodes test what the last step gave; operations that do nothing for them, and cannot refuse a
@@ -206,10 +293,9 @@ static espalier_status join_forest(espalier_sklearn_prepare *prepare,
                                            "no memory for the pipeline's operations");
         }
     }
-    for (uint64_t i = 0; i < forest->node_count && status == ESPALIER_OK; i++) {
-        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
-            forest->feature[i] = ((const uint32_t *)numbers)[forest->feature[i]];
-        }
+    if (status == ESPALIER_OK) {
+        rename_tested(forest, numbers);
+        status = move_sets(prepare, table, numbers);
     }
     free(needed);
     free(numbers);
@@ -256,19 +342,6 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
     espalier_forest *const forest = import->forest;
     espalier_source_path *const path = calloc(1, sizeof *path);
     espalier_sklearn_table table = {0};
-    if (forest->set_count > 0 || forest->codes != NULL) {
-        free(path);
-        return espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a Pipeline whose model splits on categories is not converted "
-                                     "yet; its last step alone is, for rows prepared elsewhere");
-    }
-    if (forest->missing_marked) {
-        free(path);
-        return espalier_sklearn_fail(import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a Pipeline whose model reads %g as missing is not converted; "
-                                     "its last step alone is, for rows prepared elsewhere",
-                                     forest->missing_number);
-    }
     if (path == NULL) {
         return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
     }

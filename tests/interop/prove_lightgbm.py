@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random LightGBM models through the espalier command, compared with the library bit for bit.
 
-    python prove_lightgbm.py --espalier PATH [--models N] [--categories N] [--seed N] [--texts N]
-                             [--verbose]
+    python prove_lightgbm.py --espalier PATH [--models N] [--categories N] [--linear N] [--texts N]
+                             [--seed N] [--verbose]
 
 Runs inside an environment with LightGBM, any version from 2.2 on; not part of the test suite, which
 has fixtures. --models trains models over objectives, boosting, missing types and shapes of data;
---categories models with categorical features;
+--categories models with categorical features; --linear linear trees (from 3.2 on);
 --texts makes texts by hand, with thresholds, leaves and decisions that training does not give, and
 loads them in LightGBM. Each is converted in every layout and asked for margins, leaves and values,
 and for classes and probabilities as LGBMClassifier makes them of values; float64 and float32 rows,
@@ -207,6 +207,39 @@ def prove_categories(prover, rng, count, verbose):
                        "Booster, %s, categories" % options["boosting"])
 
 
+# --- Linear trees ---------------------------------------------------------------------------------
+
+def prove_linear(prover, rng, count, verbose):
+    objectives = ["regression", "binary", "multiclass", "poisson", "huber", "cross_entropy"]
+    for index in range(count if VERSION >= (3, 2) else 0):
+        objective = objectives[index % len(objectives)]
+        data, target = make_data(rng)
+        options = make_options(rng, objective, data.shape[1])
+        for refused in ("zero_as_missing", "monotone_constraints", "use_quantized_grad"):
+            options.pop(refused, None)
+        options.update(linear_tree=True, linear_lambda=float(rng.choice([0.0, 0.1, 10.0])),
+                       max_bin=255)
+        labels, group = make_target(rng, objective, target, options)
+        what = "linear %d, %s %s" % (index, objective, options["boosting"])
+        try:
+            model = lgb.train(options, lgb.Dataset(data, labels, group=group),
+                              int(rng.choice([1, 2, 5, 30])))
+        except lgb.basic.LightGBMError as error:  # what cannot be combined
+            print("%s: not trained: %s" % (what, error))
+            continue
+        model.save_model(prover.path("trained.txt"))
+        with open(prover.path("trained.txt"), encoding="utf-8") as file:
+            text = file.read()
+        if re.search(r"^leaf_(const|coeff)=.*(nan|inf)", text, re.M):
+            print("%s: leaves that are no numbers" % what)
+            continue
+        if verbose:
+            print("%s: %d terms" % (what, sum(len(one.split()) for one in re.findall(
+                r"^leaf_coeff=(.*)$", text, re.M))), flush=True)
+        prover.compare(text, mix_rows(rng, data, text, 300), what,
+                       "Booster, %s, linear trees" % options["boosting"])
+
+
 # --- Texts by hand --------------------------------------------------------------------------------
 
 def make_children(rng, inner):
@@ -222,7 +255,7 @@ def make_children(rng, inner):
     return children
 
 
-def make_tree(rng, index, width, infinite):
+def make_tree(rng, index, width, infinite, linear):
     leaves = int(rng.choice([1, 2, 3, 8, 40]))
     inner = leaves - 1
     left, right = make_children(rng, inner)
@@ -239,7 +272,21 @@ def make_tree(rng, index, width, infinite):
     lines += ["%s=%s" % (key, " ".join(repr(float(one)) if key in ("threshold", "leaf_value")
                                        else str(int(one)) for one in items))
               for key, items in arrays]
+    if linear:
+        lines += make_lines(rng, leaves, width)
     return "\n".join(lines + ["shrinkage=1", "", "", ""])
+
+
+def make_lines(rng, leaves, width):
+    """Leaves that are lines, with coefficients that training does not give."""
+    features = [rng.permutation(width)[:rng.randint(width + 1)] for _ in range(leaves)]
+    count = sum(map(len, features))
+    coefficients = rng.choice([0.0, -0.0, 1.0, 1 / 3, -1e16, 1e300, 1e-300], size=count)
+    constants = rng.choice([0.0, -0.0, 1e16, 0.1, -1e300], size=leaves)
+    return ["is_linear=1", "leaf_const=" + " ".join(repr(float(one)) for one in constants),
+            "num_features=" + " ".join(str(len(one)) for one in features),
+            "leaf_features=" + " ".join("".join("%d " % one for one in own) for own in features),
+            "leaf_coeff=" + " ".join(repr(float(one)) for one in coefficients)]
 
 
 def prove_texts(prover, rng, count):
@@ -253,7 +300,9 @@ def prove_texts(prover, rng, count):
         head += ["average_output"] if rng.randint(4) == 0 else []
         head += ["feature_names=" + " ".join("f%d" % i for i in range(width)),
                  "feature_infos=" + " ".join(["none"] * width), "", ""]
-        text = "\n".join(head) + "".join(make_tree(rng, i, width, index % 2 == 0)
+        linear = VERSION >= (3, 2) and index % 3 == 2
+        text = "\n".join(head) + "".join(make_tree(rng, i, width, index % 2 == 0,
+                                                   linear and rng.randint(4) > 0)
                                          for i in range(trees)) + "end of trees\n"
         values = np.array(list(SPECIAL) + [near for one in THRESHOLDS for near in neighbours(one)])
         rows = values[rng.randint(len(values), size=(400, width))]
@@ -265,6 +314,7 @@ def main():
     parser.add_argument("--espalier", required=True, metavar="PATH")
     parser.add_argument("--models", type=int, default=34, metavar="N")
     parser.add_argument("--categories", type=int, default=15, metavar="N")
+    parser.add_argument("--linear", type=int, default=18, metavar="N")
     parser.add_argument("--texts", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--verbose", action="store_true")
@@ -274,6 +324,7 @@ def main():
         prover = LightGBMProver(arguments.espalier, folder)
         prove_models(prover, rng, share(arguments.models), arguments.verbose)
         prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
+        prove_linear(prover, rng, share(arguments.linear), arguments.verbose)
         prove_texts(prover, rng, share(arguments.texts))
     return prover.report("LightGBM " + lgb.__version__)
 

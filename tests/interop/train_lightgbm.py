@@ -279,12 +279,34 @@ def add_categories(out, data):
     out.add("categorical", model, mix_codes(rng, codes, [0, 1], 60), "splits on categories", 24)
 
 
+def add_linear(out, data):
+    """Leaves that are lines, and their numbers where a feature is missing; texts that lie."""
+    text, _ = out.add("linear", train(data.plain, data.target, 3, linear_tree=True, num_leaves=5,
+                                      linear_lambda=0.01), data.plain, "linear leaves", count=4)
+    out.write_text("linear_short.txt", re.sub(r"^leaf_coeff=\S+ ", "leaf_coeff=", text,
+                                              flags=re.M))
+    out.line("linear_short.txt", "a coefficient too few", refused="tree_sizes tree")
+    if VERSION != NEWEST:
+        return
+    out.add("linear_classes", train(data.missing, data.classes(3), 2, objective="multiclass",
+                                    num_class=3, linear_tree=True, num_leaves=4), data.missing,
+            "linear leaves of three classes, missing values", count=4)
+    text = re.sub(r"^tree_sizes=.*\n", "", text, flags=re.M)
+    for name, purpose, pattern, instead, refused in (
+            ("more", "more coefficients than num_features ask for", r"^leaf_coeff=",
+             "leaf_coeff=1 ", "leaf_features tree line"),
+            ("far", "a leaf of a feature that is not there", r"^leaf_features=\d",
+             "leaf_features=6", "leaf_features[0] tree line"),
+            ("counts", "a leaf of more features than there are", r"^num_features=\d",
+             "num_features=7", "num_features[0] tree line"),
+            ("constants", "a constant that is infinite", r"^leaf_const=\S+", "leaf_const=inf",
+             "leaf_const[0] tree line")):
+        out.write_text("linear_%s.txt" % name, re.sub(pattern, instead, text, flags=re.M))
+        out.line("linear_%s.txt" % name, purpose, refused=refused)
+
+
 def add_refused(out, data, text, cases):
     """What is not converted, and what a file must not say."""
-    if VERSION >= (3, 2):
-        model = train(data.plain, data.target, 2, linear_tree=True, num_leaves=4)
-        model.save_model(out.path("linear.txt"))
-        out.line("linear.txt", "linear leaves", refused="linear line tree")
     out.write_text("half.txt", text[:text.index("leaf_value=", text.index("Tree=1")) + 30])
     out.line("half.txt", "cut inside a tree", refused="ends before tree line")
     out.write_text("windows.txt", text.replace("\n", "\r\n"))
@@ -312,6 +334,8 @@ def main():
     text, cases = out.add("small", train(data.missing, data.target, 2, num_leaves=4),
                           data.missing, "a small model", count=4)
     add_categories(out, data)
+    if VERSION >= (3, 2):
+        add_linear(out, data)
     add_refused(out, data, text, cases)
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("".join(one + "\n" for one in out.lines))

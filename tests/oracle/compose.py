@@ -19,20 +19,23 @@ from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC6
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
-                           LEAVES, LOG, LOG1P, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL, NODES,
+                           LEAVES, LINEAR_SUM, LOG, LOG1P, MAGIC, MARGIN, MASK_LEAVES, METADATA,
+                           MODEL, NODES,
                            NODE_NUMBERS, NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE,
                            PARTS, PICK, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT,
                            SEQUENTIAL, SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, STEPS,
                            STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
-                           TWO_CLASSES, UINT, VALUE, WALK, WITH_CONSTANTS, WITH_ORDER, Column,
+                           TWO_CLASSES, UINT, VALUE, VALUES_OF_ROW, WALK, WITH_CONSTANTS,
+                           WITH_ORDER, Column,
                            Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
                            Proof, Stage, Step, Tree, level_blocks, stage_constants,
                            stage_outputs, stage_reads, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
-# Roots and logarithms of what is below 0 would leave no golden rows.
-COMPOSED = tuple(one for one in OPERATIONS if one not in (SQRT, LOG, LOG1P))
+# Roots and logarithms of what is below 0 would leave no golden rows; linear leaves need a part.
+COMPOSED = tuple(one for one in OPERATIONS
+                 if one not in (SQRT, LOG, LOG1P, VALUES_OF_ROW, LINEAR_SUM))
 NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF)
 
 
@@ -238,6 +241,7 @@ class Composer:
     def __init__(self, seed, input_rule=3, mixed=False):
         self.chance = chance = random.Random(seed)
         self.input_rule = input_rule
+        self.operations = []  # rows are taken as they are
         self.feature_count = chance.randint(1, 6)
         leaves = 1 if mixed else chance.randint(1, 2)  # two: the bank is paired
         self.banks = {BANK_WORD: [Column(LEAF_COLUMN, 0, 0, BANK_WORD, 0, 0, 0)] * leaves,

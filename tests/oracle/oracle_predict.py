@@ -10,13 +10,15 @@ import itertools
 import math
 import struct
 
+from oracle_linear import sum_leaves
 from oracle_prepare import check_prepared, prepare_row
 from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
                            AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
                            CHOOSE, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE, DIVIDE_ITERATIONS,
                            DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2, EXPECTILES, EXPM1,
                            FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED, ISOTONIC,
-                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LOG, LOG1P, LOG1P_EXP,
+                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LINEAR_SUM, LOG, LOG1P,
+                           LOG1P_EXP, OF_EXP, OF_EXPM1, OF_LOG, OF_LOG1P, VALUES_OF_ROW,
                            MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
                            NODE_NUMBERS, NORMALISE, NORMALISE_EVEN, NUMBER_CODES, PICK, PRODUCTS,
                            SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE,
@@ -529,7 +531,7 @@ def run_item(stage, value, constant, iterations, rounded):
             LOG1P: lambda: log1p(value)}[stage.operation]()
 
 
-def run_stage(model, stage, slots, asked):
+def run_stage(model, stage, slots, asked, features):
     values = slots[stage.input_slot:stage.input_slot + stage_inputs(stage)]
     constants = [0.0] * stage.slot_count
     if stage.operation in WITH_CONSTANTS:
@@ -538,7 +540,13 @@ def run_stage(model, stage, slots, asked):
     if stage.operation == DIVIDE_ITERATIONS:
         iterations = float(iteration_range(model.parts[stage.table], asked)[1])
     rounded = round_to_float32 if stage.arithmetic == ARITHMETIC32 else keep
-    if stage.operation == PICK:
+    if stage.operation == VALUES_OF_ROW:
+        found = [math.nan if math.isnan(features[int(one)]) else features[int(one)]
+                 for one in constants]
+    elif stage.operation == LINEAR_SUM:
+        found = [sum_leaves(model, stage, slots,
+                            *iteration_range(model.parts[int(constants[0])], asked))]
+    elif stage.operation == PICK:
         found = [0.0 if slot < 0 else slots[int(slot)] for slot in constants]
     elif stage.operation == ADD_SLOTS:
         others = slots[stage.table:stage.table + stage.slot_count]
@@ -555,13 +563,19 @@ def run_stage(model, stage, slots, asked):
 
 LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES, EXPM1, EXP2,
           LOG, LOG1P)
-JUMPING = (CHOOSE, ISOTONIC, WEIGHTED_MEDIAN)
+JUMPING = (CHOOSE, ISOTONIC, WEIGHTED_MEDIAN, LINEAR_SUM)
 
 
 def inexact_slots(model):
     """(the stage that writes it, ulp it may differ by), for every slot that is not exact."""
     found = {}
+    prepared = any(one.operation in (OF_LOG1P, OF_EXPM1, OF_LOG, OF_EXP)
+                   for one in model.operations)
     for stage in model.stages:
+        if stage.operation == VALUES_OF_ROW and prepared:  # [F-468]
+            for slot in range(stage.output_slot, stage.output_slot + stage.slot_count):
+                found[slot] = (stage, math.inf)
+            continue
         read = [slot for slot in stage_reads(stage, model.constants) if slot in found]
         if stage.operation not in LINKED and not read:
             continue
@@ -601,7 +615,7 @@ def predict_slots(model, features, asked=None):
             run_trees(model, model.parts[step.first], columns, slots, asked)
         elif step.kind == STEP_STAGES:
             for stage in model.stages[step.first:step.first + step.count]:
-                run_stage(model, stage, slots, asked)
+                run_stage(model, stage, slots, asked, features)
     return slots
 
 

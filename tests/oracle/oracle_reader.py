@@ -25,9 +25,10 @@ FEATURE_NAMES, CLASS_LABELS, CATEGORIES, PREPARATION = 9, 10, 11, 12
 NODES, LEAVES, CUTS = 16, 17, 18
 NODE_NUMBERS, GOLDEN, METADATA, PROOF = range(24, 28)
 SETS = 40
+LINEAR = 72
 ALWAYS = (MODEL, STEPS, PARTS, OUTPUTS, COLUMNS, TREES, NODES, LEAVES)
-KNOWN = (*range(MODEL, PREPARATION + 1), NODES, LEAVES,
-         CUTS, *range(NODE_NUMBERS, PROOF + 1), SETS)
+KNOWN = (*range(MODEL, PREPARATION + 1), NODES, LEAVES, CUTS,
+         *range(NODE_NUMBERS, PROOF + 1), SETS, LINEAR)
 
 # Chapter 5.
 SECTIONS_MAX = 64
@@ -63,9 +64,10 @@ ARITHMETIC64, ARITHMETIC32 = 0, 1
  EXPECTILES) = range(1, 21)
 (PICK, ADD_SLOTS, CHOOSE, ISOTONIC, NORMALISE_EVEN, CUT_ONE, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE,
  SQRT, LOG, LOG1P) = range(32, 45)
-OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45))
+VALUES_OF_ROW, LINEAR_SUM = 64, 65
+OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR_SUM)
 WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
-                  WEIGHTED_MEDIAN)
+                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM)
 WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN)
 IN_BOTH = (ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
            STAGE_CONSTANTS, PICK, ADD_SLOTS)
@@ -149,19 +151,20 @@ Labels = collections.namedtuple("Labels", "kind values")
 
 
 def stage_inputs(stage):
-    return {STAGE_CONSTANTS: 0, PICK: 0, SPREAD: 1, CHOOSE: 1, ISOTONIC: 1}.get(
+    return {STAGE_CONSTANTS: 0, PICK: 0, VALUES_OF_ROW: 0, SPREAD: 1, CHOOSE: 1, ISOTONIC: 1}.get(
         stage.operation, stage.slot_count)
 
 
 def stage_outputs(stage):
-    return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1, ISOTONIC: 1}.get(
-        stage.operation, stage.slot_count)
+    return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1, ISOTONIC: 1,
+            LINEAR_SUM: 1}.get(stage.operation, stage.slot_count)
 
 
 def stage_constants(stage):
     if stage.operation not in WITH_CONSTANTS:
         return 0
-    return {CHOOSE: 2, ISOTONIC: 2 * stage.slot_count}.get(stage.operation, stage.slot_count)
+    return {CHOOSE: 2, ISOTONIC: 2 * stage.slot_count, LINEAR_SUM: 3}.get(stage.operation,
+                                                                          stage.slot_count)
 
 
 def stage_reads(stage, constants):
@@ -346,6 +349,7 @@ class Model:
         self.categories = self.read_categories()
         self.check_columns()
         self.check_parts()
+        self.check_linear(visits_max)
         self.check_slots()
         self.check_trees()
         self.names = self.read_names()
@@ -519,6 +523,9 @@ class Model:
                 for index in range(step.first, step.first + step.count):
                     stage = self.stages[index]
                     read = [written[slot] for slot in stage_reads(stage, self.constants)]
+                    if stage.operation == LINEAR_SUM:
+                        part = self.parts[int(self.constants[stage.table])]
+                        read += written[part.first_slot:part.first_slot + part.slot_count]
                     require(all(read), 74, f"stage {index} reads a slot that nothing wrote")
                     write(stage.output_slot, stage_outputs(stage), f"stage {index}")
         require(all(written), 74, "nothing writes some slot")
@@ -533,7 +540,7 @@ class Model:
         require(stage.operation in OPERATIONS, 100, f"{where}operation {stage.operation}")
         require(stage.slot_count >= 1 and stage.input_slot + stage_inputs(stage) <= count
                 and stage.output_slot + stage_outputs(stage) <= count
-                and (stage.operation not in (STAGE_CONSTANTS, PICK) or stage.input_slot == 0), 101,
+                and (stage_inputs(stage) > 0 or stage.input_slot == 0), 101,
                 f"{where}slots")
         orders = (SEQUENTIAL, PAIRWISE) if stage.operation in WITH_ORDER else (0,)
         require(stage.order in orders, 102, f"{where}order {stage.order}")
@@ -549,11 +556,45 @@ class Model:
             require(stage.operation != PICK or all(
                 -1 <= slot < count and slot == math.floor(slot) for slot in constants), 340,
                     f"{where}constants that number no slots")
+            require(stage.operation != VALUES_OF_ROW or all(
+                0 <= one < self.value_count and one == math.floor(one) for one in constants), 460,
+                    f"{where}constants that number no features")
         elif stage.operation == ADD_SLOTS:
             require(stage.table + stage.slot_count <= count, 340, f"{where}second summands")
         else:
             end = len(self.parts) if stage.operation == DIVIDE_ITERATIONS else 1
             require(stage.table < end, 104, f"{where}table {stage.table}")
+
+    def check_linear(self, visits_max):
+        """[F-461] to [F-463]; linear_parts, and where the leaf records of a tree begin."""
+        self.linear_parts, self.linear_first, work = set(), {}, 0
+        for index, stage in enumerate(self.stages):
+            if stage.operation != LINEAR_SUM or stage.table + 3 > len(self.constants):
+                continue  # what constants there are: [F-104]
+            part, step, first = self.constants[stage.table:stage.table + 3]
+            require(all(one == one and abs(one) < math.inf and one == math.floor(one)
+                        for one in (part, step, first)) and 0 <= part < len(self.parts)
+                    and 1 <= step <= 2**24 and 0 <= first < step, 461, f"stage {index}: constants")
+            named = self.parts[int(part)]
+            trees = self.trees[named.first_tree:named.first_tree + named.tree_count]
+            require(named.accumulator == SUM64 and named.leaf_width == 1
+                    and named.slot_count == named.tree_count and named.start == 0
+                    and named.divisor == DIVISOR_NONE
+                    and [tree.slot for tree in trees] == list(range(len(trees))), 461,
+                    f"stage {index}: a part that is not linear")
+            self.linear_parts.add(int(part))
+            work += max(1, -(-(len(trees) - int(first)) // int(step))) * (stage.slot_count + 1)
+        require(work <= 64 * visits_max, 462, "linear leaves ask for too much work")
+        used = any(stage.operation == LINEAR_SUM for stage in self.stages)
+        require(used == (LINEAR in self.sections), 47, "LINEAR and the stages' use of it")
+        count = 0
+        for part in map(self.parts.__getitem__, sorted(self.linear_parts)):
+            for index in range(part.first_tree, part.first_tree + part.tree_count):
+                self.linear_first[index] = count
+                count += (self.trees[index].source_node_count + 1) // 2
+        left = len(self.sections.get(LINEAR, b"")) - 24 * count
+        require(left >= 0 and left % 16 == 0 and left // 16 < 2**32, 463, "the size of LINEAR")
+        self.linear_leaves, self.linear_terms = count, left // 16
 
     def check_preparation(self):
         self.operations, self.numbers = [], ()

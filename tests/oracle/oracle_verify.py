@@ -9,6 +9,7 @@ import json
 import math
 import struct
 
+from oracle_linear import verify_linear
 from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_values,
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
@@ -30,6 +31,8 @@ def verify(model):
     for index in range(len(model.trees)):
         {WALK: verify_tree, HEAP: verify_heap, SELECT: verify_select,
          BITS: verify_bits}[model.part_of(index).layout](model, index)
+    verify_linear(model, lambda part: [value for row in range(part.leaf_count)
+                                       for value in leaf_values(model, part, row)])
     verify_metadata(model)
     verify_proof(model)
     verify_golden(model)

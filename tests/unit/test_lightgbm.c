@@ -89,6 +89,10 @@
     "\n"                     \
     "pandas_categorical:null\n"
 
+#define LINEAR_LINES(counts, features, coefficients)                                    \
+    "is_linear=1\nleaf_const=1 2 3 4\nnum_features=" counts "\nleaf_features=" features \
+    "\nleaf_coeff=" coefficients
+
 static const char good_text[] = HEADER "\n" TREE_0 TREE_1 TAIL;
 
 /* `text` with the first `from` replaced, malloc'ed; both NULL: a copy. */
@@ -647,8 +651,77 @@ static const refusal bad_trees[] = {
     {"num_cat=0", "num_cat=1\ncat_boundaries=0 -1\ncat_threshold=3", ESPALIER_ERROR_SOURCE_SYNTAX,
      "cat_boundaries is '-1'"},
     {"num_cat=0", "num_cat=-1", ESPALIER_ERROR_SOURCE_SYNTAX, "num_cat is '-1'"},
-    {"is_linear=0", "is_linear=1", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "tree 0: it is linear"},
+    {"is_linear=0", "is_linear=1", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no leaf_const"},
+    {"is_linear=0", "is_linear=2", ESPALIER_ERROR_SOURCE_SYNTAX, "is_linear is '2'"},
+    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3", ESPALIER_ERROR_SOURCE_TREE,
+     "leaf_const has 3 values, not 4"},
+    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3 nan", ESPALIER_ERROR_SOURCE_SYNTAX,
+     "leaf_const[3] is 'nan', not a finite number"},
+    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3 4", ESPALIER_ERROR_SOURCE_SYNTAX,
+     "there is no num_features"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 -1", "", ""), ESPALIER_ERROR_SOURCE_TREE,
+     "num_features[3] is -1"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 9223372036854775808", "", ""), ESPALIER_ERROR_SOURCE_SYNTAX,
+     "num_features[3] is '9223372036854775808', no integer"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 3", "0 1 0", "1 1 1"), ESPALIER_ERROR_SOURCE_TREE,
+     "num_features[3] is 3, not within 0 to 2"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 2", "0", "1"), ESPALIER_ERROR_SOURCE_TREE,
+     "num_features ask for more than the 1 items of leaf_coeff"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0 1", "1 1"), ESPALIER_ERROR_SOURCE_TREE,
+     "leaf_coeff has 2 items, num_features ask for 1"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0 1", "1"), ESPALIER_ERROR_SOURCE_TREE,
+     "leaf_features has 2 values, not 1"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 1", "2", "1"), ESPALIER_ERROR_SOURCE_TREE,
+     "leaf_features[0] is 2, not within 0 to 1"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0", "inf"), ESPALIER_ERROR_SOURCE_SYNTAX,
+     "leaf_coeff[0] is 'inf', not a finite number"},
+    {"is_linear=0", LINEAR_LINES("0 0 0 2", "0 0", "1 1"), ESPALIER_ERROR_SOURCE_TREE,
+     "leaf_features name a feature twice in a leaf"},
 };
+
+/* Leaves that are lines: slots 2 and 3 hold the features, 4 the sum. Tree 1 is one constant. */
+static void test_linear(void **state)
+{
+    (void)state;
+    char *const text = replace_text(good_text, "is_linear=0",
+                                    LINEAR_LINES("1 0 2 1", "1 0 1 0", "2 0.5 -4 1e300"));
+    const struct {
+        double row[2];
+        uint32_t leaf;
+        double sum;
+    } cases[] = {
+        {{-2.0, 0.25}, 0, 1.0 + 2.0 * 0.25},
+        {{1.0, 0.25}, 2, 3.0 + 0.5 * 1.0 - 4.0 * 0.25},
+        {{1.0, 0.75}, 3, 4.0 + 1e300 * 1.0},
+        {{(double)NAN, 0.75}, 3, 7e+1}, /* the leaf's value, since its feature is missing */
+        {{1e-36, 0.75}, 3, 4.0},        /* what is nearly 0 is 0 */
+        {{5.0, 1e-36}, 2, 5.5},
+    };
+    espalier_forest forest;
+    loads(text, &forest);
+    assert_int_equal(espalier_forest_slots(&forest), 2);
+    assert_int_equal(forest.term_count, 4);
+    assert_int_equal(forest.outputs[0].first_slot, 4);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        double slots[8];
+        uint32_t leaves[2];
+        espalier_reference_evaluate_float64(&forest, cases[i].row, 1, slots, leaves);
+        assert_true(slots[0] == (double)leaves[0] && slots[1] == 0.0);
+        if (leaves[0] != cases[i].leaf || slots[4] != cases[i].sum) {
+            fail_msg("row %zu: leaf %u, %.17g", i, (unsigned)leaves[0], slots[4]);
+        }
+    }
+    espalier_forest_free(&forest);
+    free(text);
+    /* Lines without slopes are their constants, and nothing is added to the forest. */
+    char *const flat = replace_text(good_text, "is_linear=0", LINEAR_LINES("0 0 0 0", "", ""));
+    loads(flat, &forest);
+    assert_null(forest.linear_leaves);
+    assert_int_equal(forest.stage_count, 0);
+    assert_true(forest.leaf_values[3] == 4.0);
+    espalier_forest_free(&forest);
+    free(flat);
+}
 
 /* Node 1 of tree 0 asks feature 0 for a category: 0, 2 or 32. */
 static char *categorical_text(const char *decisions, const char *thresholds)
@@ -927,7 +1000,8 @@ int main(void)
         cmocka_unit_test(test_sigmoid_factors),   cmocka_unit_test(test_variants),
         cmocka_unit_test(test_tree_sizes),        cmocka_unit_test(test_bad_header),
         cmocka_unit_test(test_bad_trees),         cmocka_unit_test(test_categories),
-        cmocka_unit_test(test_pandas_categories), cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_pandas_categories), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_truncations),
         cmocka_unit_test(test_changed_bytes),     cmocka_unit_test(test_memory_limit),
         cmocka_unit_test(test_long_lines),        cmocka_unit_test(test_recognise),
     };

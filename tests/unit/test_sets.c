@@ -79,6 +79,7 @@ static void test_codes(void **state)
     double values[] = {-2.5, 0.0, 7.0};
     espalier_forest_codes codes = {values, 3};
     forest.codes = &codes;
+    forest.code_count = 1;
     const uint32_t members[] = {0, 1};
     const espalier_forest_set set = {.members_left = true};
     assert_int_equal(espalier_forest_add_set(&forest, &set, members, 2), ESPALIER_OK);
