@@ -222,8 +222,8 @@ static espalier_status load_container(espalier_container *container, const char 
 
 static espalier_container_limits find_limits(const espalier_convert_options *options)
 {
-    return (espalier_container_limits){
-        .expanded_bytes_max = options == NULL ? 0 : options->expanded_bytes_max};
+    return (espalier_container_limits){.expanded_bytes_max =
+                                           options == NULL ? 0 : options->expanded_bytes_max};
 }
 
 espalier_status espalier_source_load_forest(const char *path,
@@ -246,12 +246,9 @@ espalier_status espalier_source_load_forest(const char *path,
     return load_container(&container, path, options, forest_out, facts_out, error_out);
 }
 
-espalier_status espalier_source_load_forest_memory(const void *data, size_t data_bytes,
-                                                   const char *name,
-                                                   const espalier_convert_options *options,
-                                                   espalier_forest *forest_out,
-                                                   espalier_source_facts *facts_out,
-                                                   espalier_error *error_out)
+espalier_status espalier_source_load_forest_memory(
+    const void *data, size_t data_bytes, const char *name, const espalier_convert_options *options,
+    espalier_forest *forest_out, espalier_source_facts *facts_out, espalier_error *error_out)
 {
     if (forest_out == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,

@@ -15,6 +15,6 @@ def convert(
     expanded_bytes_max: int,
     layout: int,
     missing: float | None,
-    check: tuple[Any, bytes, bytes, int, int, int] | None,
+    check: tuple[Any, bytes, str, int, int, int] | None,
     /,
 ) -> dict[str, Any]: ...

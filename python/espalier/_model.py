@@ -158,14 +158,17 @@ class Model(_core.Model):
         names = self._names()
         return list(names) if numpy is None else numpy.array(names, dtype=object)
 
-    @_available(lambda self: self._labels(0) is not None, is_property=True)
+    @_available(lambda self: self._default == CLASS and not self._kinds[SCORE], is_property=True)
     def classes_(self):
         """The class labels; of several outputs a list of them."""
+        return self._find_classes()
+
+    def _find_classes(self):
         if self._classes is None:
             self._classes = [self._make_classes(i) for i in range(self.n_outputs_)]
         return self._classes[0] if len(self._classes) == 1 else list(self._classes)
 
-    @_available(lambda self: self._labels(0) is not None, is_property=True)
+    @_available(lambda self: self._default == CLASS and not self._kinds[SCORE], is_property=True)
     def n_classes_(self):
         """The number of classes; of several outputs a list of them."""
         classes = self.classes_
@@ -272,7 +275,9 @@ class Model(_core.Model):
         numpy = find_numpy()
         found = self.predict_proba(X)
         with numpy.errstate(divide="ignore"):
-            return [numpy.log(one) for one in found] if isinstance(found, list) else numpy.log(found)
+            if isinstance(found, list):
+                return [numpy.log(one) for one in found]
+            return numpy.log(found)
 
     @_available(lambda self: self._kinds[MARGIN] is not None and self._default == CLASS
                 and self._trainer("framework") == "scikit-learn")
@@ -296,7 +301,7 @@ class Model(_core.Model):
 
     @_available(lambda self: not self._kinds[SCORE])
     def score(self, X, y, sample_weight=None) -> float:
-        """scikit-learn's default score: accuracy of a classifier, R² of a regressor. Needs NumPy."""
+        """scikit-learn's score: accuracy of a classifier, R² of a regressor. Needs NumPy."""
         from ._scores import score_accuracy, score_r2
 
         measure = score_accuracy if self._default == CLASS else score_r2
@@ -352,7 +357,7 @@ class Model(_core.Model):
 
     def _name_classes(self, found):
         """Class numbers as labels."""
-        classes = self.classes_
+        classes = self._find_classes()
         numpy = find_numpy()
         if numpy is None:
             if found.ndim == 1:

@@ -101,8 +101,9 @@ static PyObject *make_texts(const struct ArrowSchema *schema, bool is_format)
         const struct ArrowSchema *const child = schema->children[i];
         const char *const kind = child->dictionary != NULL ? "dictionary" : child->format;
         const char *const text = is_format ? kind : child->name;
-        PyObject *const item = PyUnicode_DecodeUTF8(
-            text != NULL ? text : "", text != NULL ? (Py_ssize_t)strlen(text) : 0, "replace");
+        PyObject *const item =
+            PyUnicode_DecodeUTF8(text != NULL ? text : "",
+                                 text != NULL ? (Py_ssize_t)strlen(text) : 0, "replace");
         if (item == NULL) {
             Py_DECREF(texts);
             return NULL;

@@ -12,10 +12,10 @@
 
 /* The arguments of one conversion, and what they hold on to. */
 typedef struct convert_call {
-    PyObject *path;       /* bytes: of the model */
-    PyObject *source;     /* bytes: a path, or what messages call the bytes */
-    Py_buffer bytes;      /* obj is NULL when the source is a file */
-    Py_buffer rows_view;  /* obj is NULL without a check */
+    PyObject *path;      /* bytes: of the model */
+    PyObject *source;    /* bytes: a path, or what messages call the bytes */
+    Py_buffer bytes;     /* obj is NULL when the source is a file */
+    Py_buffer rows_view; /* obj is NULL without a check */
     Py_buffer expected_view;
     espalier_rows rows;
     espalier_array expected;
@@ -164,13 +164,12 @@ static PyObject *convert_model(PyObject *module, PyObject *args)
     }
     const char *const path = PyBytes_AsString(call.path);
     const char *const source = PyBytes_AsString(call.source);
-    Py_BEGIN_ALLOW_THREADS
-    status = call.bytes.obj != NULL
-                 ? espalier_convert_memory(call.bytes.buf, (size_t)call.bytes.len, source, path,
-                                           &call.options, &report, &error)
-                 : espalier_convert(source, path, &call.options, &report, &error);
-    Py_END_ALLOW_THREADS
-    free_call(&call);
+    Py_BEGIN_ALLOW_THREADS status =
+        call.bytes.obj != NULL
+            ? espalier_convert_memory(call.bytes.buf, (size_t)call.bytes.len, source, path,
+                                      &call.options, &report, &error)
+            : espalier_convert(source, path, &call.options, &report, &error);
+    Py_END_ALLOW_THREADS free_call(&call);
     return status == ESPALIER_OK ? make_report(&report) : espalier_py_raise(status, &error);
 }
 

@@ -52,17 +52,16 @@ typedef struct espalier_py_idle {
 } espalier_py_idle;
 
 typedef struct espalier_py_model {
-    PyObject_HEAD
-    espalier_model *model; /* NULL before _open and once closed */
+    PyObject_HEAD espalier_model *model; /* NULL before _open and once closed */
     espalier_model_info info;
-    uint64_t flags;        /* espalier_predictor_options.flags of every prediction */
-    uint32_t busy_count;   /* calls that use the model without the interpreter's lock */
+    uint64_t flags;      /* espalier_predictor_options.flags of every prediction */
+    uint32_t busy_count; /* calls that use the model without the interpreter's lock */
     uint32_t idle_count;
     espalier_py_idle idle[ESPALIER_PY_IDLE];
-    espalier_predictor *one[2]; /* of single rows; [1] gives leaves */
+    espalier_predictor *one[2];                      /* of single rows; [1] gives leaves */
     espalier_output_info outputs[ESPALIER_PY_KINDS]; /* kind 0: the model has no such output */
-    PyObject *labels;           /* tuple of a tuple per output; NULL until asked for */
-    PyObject *names;            /* tuple of str or None; NULL until asked for */
+    PyObject *labels; /* tuple of a tuple per output; NULL until asked for */
+    PyObject *names;  /* tuple of str or None; NULL until asked for */
 } espalier_py_model;
 
 PyObject *espalier_py_model_type(PyObject *module);
@@ -112,9 +111,9 @@ typedef enum espalier_py_type {
 /* The values of one feature in one batch. */
 typedef struct espalier_py_column {
     const void *data;
-    const uint8_t *validity;  /* a bit per value, from bit `offset` on; NULL: all are there */
-    size_t offset;            /* of the first value, in values */
-    ptrdiff_t stride_bytes;   /* between values; of bits: none */
+    const uint8_t *validity; /* a bit per value, from bit `offset` on; NULL: all are there */
+    size_t offset;           /* of the first value, in values */
+    ptrdiff_t stride_bytes;  /* between values; of bits: none */
     espalier_py_type type;
 } espalier_py_column;
 
@@ -129,8 +128,7 @@ typedef struct espalier_py_batch {
 } espalier_py_batch;
 
 typedef struct espalier_py_table {
-    PyObject_HEAD
-    size_t row_count;
+    PyObject_HEAD size_t row_count;
     size_t column_count;
     size_t batch_count;
     espalier_py_batch *batches;

@@ -28,14 +28,15 @@ static PyObject *raise_built(espalier_status status, const espalier_error *error
         PyUnicode_DecodeUTF8(message, (Py_ssize_t)strlen(message), "surrogateescape");
     PyObject *exception = NULL;
     if (text != NULL) {
-        exception = PyObject_CallFunction(
-            build, "isNiNNNN", (int)status, espalier_status_name(status), text,
-            error != NULL ? error->system_errno : 0,
-            none_or_number(error != NULL && error->file_offset != ESPALIER_OFFSET_NONE,
-                           error != NULL ? error->file_offset : 0),
-            none_or_number(error != NULL && error->format_rule != 0,
-                           error != NULL ? error->format_rule : 0),
-            none_or_number(is_row, row), none_or_number(is_row, feature));
+        exception =
+            PyObject_CallFunction(build, "isNiNNNN", (int)status, espalier_status_name(status),
+                                  text, error != NULL ? error->system_errno : 0,
+                                  none_or_number(error != NULL &&
+                                                     error->file_offset != ESPALIER_OFFSET_NONE,
+                                                 error != NULL ? error->file_offset : 0),
+                                  none_or_number(error != NULL && error->format_rule != 0,
+                                                 error != NULL ? error->format_rule : 0),
+                                  none_or_number(is_row, row), none_or_number(is_row, feature));
     }
     Py_DECREF(build);
     if (exception != NULL) {

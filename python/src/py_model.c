@@ -66,10 +66,8 @@ static PyObject *open_model(PyObject *object, PyObject *args)
     espalier_error error = {0};
     espalier_status status = ESPALIER_OK;
     const char *const name = PyBytes_AsString(path);
-    Py_BEGIN_ALLOW_THREADS
-    status = espalier_model_open(name, &options, &model, &error);
-    Py_END_ALLOW_THREADS
-    Py_DECREF(path);
+    Py_BEGIN_ALLOW_THREADS status = espalier_model_open(name, &options, &model, &error);
+    Py_END_ALLOW_THREADS Py_DECREF(path);
     if (status != ESPALIER_OK) {
         return espalier_py_raise(status, &error);
     }
@@ -115,10 +113,8 @@ static PyObject *verify_model(PyObject *object, PyObject *unused)
     espalier_error error = {0};
     espalier_status status = ESPALIER_OK;
     self->busy_count++;
-    Py_BEGIN_ALLOW_THREADS
-    status = espalier_model_verify(self->model, &error);
-    Py_END_ALLOW_THREADS
-    self->busy_count--;
+    Py_BEGIN_ALLOW_THREADS status = espalier_model_verify(self->model, &error);
+    Py_END_ALLOW_THREADS self->busy_count--;
     if (status != ESPALIER_OK) {
         return espalier_py_raise(status, &error);
     }
@@ -291,9 +287,8 @@ static PyObject *get_output(PyObject *object, PyObject *args)
         }
         (void)PyTuple_SetItem(groups, (Py_ssize_t)i, group);
     }
-    return groups == NULL
-               ? NULL
-               : Py_BuildValue("(InN)", info->dtype, (Py_ssize_t)info->width, groups);
+    return groups == NULL ? NULL
+                          : Py_BuildValue("(InN)", info->dtype, (Py_ssize_t)info->width, groups);
 }
 
 static PyObject *get_info(PyObject *object, PyObject *unused)
@@ -304,19 +299,21 @@ static PyObject *get_info(PyObject *object, PyObject *unused)
         return NULL;
     }
     const espalier_model_info *const info = &self->info;
-    return Py_BuildValue(
-        "{sK sK sK sK sK s(II) sI sI sI sI sI sI sI sI sI sI sI sI sK sy#}", "file_bytes",
-        (unsigned long long)info->file_bytes, "mapped_bytes",
-        (unsigned long long)info->mapped_bytes, "node_count", (unsigned long long)info->node_count,
-        "leaf_count", (unsigned long long)info->leaf_count, "visits_per_row",
-        (unsigned long long)info->visits_per_row, "format", info->format_major, info->format_minor,
-        "feature_count", info->feature_count, "column_count", info->column_count, "tree_count",
-        info->tree_count, "part_count", info->part_count, "depth_max", info->depth_max,
-        "output_count", info->output_count, "default_output", info->default_output,
-        "missing_allowed", info->missing_allowed, "infinite_allowed", info->infinite_allowed,
-        "mapping", info->mapping, "iteration_count", info->iteration_count, "input_dtype",
-        info->input_dtype, "huge_bytes", (unsigned long long)info->huge_bytes, "root_digest",
-        (const char *)info->root_digest, (Py_ssize_t)sizeof info->root_digest);
+    return Py_BuildValue("{sK sK sK sK sK s(II) sI sI sI sI sI sI sI sI sI sI sI sI sK sy#}",
+                         "file_bytes", (unsigned long long)info->file_bytes, "mapped_bytes",
+                         (unsigned long long)info->mapped_bytes, "node_count",
+                         (unsigned long long)info->node_count, "leaf_count",
+                         (unsigned long long)info->leaf_count, "visits_per_row",
+                         (unsigned long long)info->visits_per_row, "format", info->format_major,
+                         info->format_minor, "feature_count", info->feature_count, "column_count",
+                         info->column_count, "tree_count", info->tree_count, "part_count",
+                         info->part_count, "depth_max", info->depth_max, "output_count",
+                         info->output_count, "default_output", info->default_output,
+                         "missing_allowed", info->missing_allowed, "infinite_allowed",
+                         info->infinite_allowed, "mapping", info->mapping, "iteration_count",
+                         info->iteration_count, "input_dtype", info->input_dtype, "huge_bytes",
+                         (unsigned long long)info->huge_bytes, "root_digest",
+                         (const char *)info->root_digest, (Py_ssize_t)sizeof info->root_digest);
 }
 
 static PyObject *get_metadata(PyObject *object, PyObject *unused)

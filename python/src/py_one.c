@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One row for a service: predict_one. Nothing is allocated for rows and outputs of usual widths, and
- * the interpreter's lock is kept, since letting go of it costs more than most models take.
+ * One row for a service: predict_one. Nothing is allocated for rows and outputs of usual widths,
+ * and the interpreter's lock is kept, since letting go of it costs more than most models take.
  */
 #include "py_core.h"
 
@@ -18,8 +18,8 @@ const char espalier_py_predict_one_doc[] =
     "row: a tuple or list of numbers in the features' order (None is missing), a dict from\n"
     "feature name to number that has every feature, or a buffer of float32 or float64, as\n"
     "array.array or a NumPy array. Python's numbers are float64.\n"
-    "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without it, what\n"
-    "the trainer's own predict gives.\n\n"
+    "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without it,\n"
+    "what the trainer's own predict gives.\n\n"
     "Returns a number or class label where predict would give one a row, else a tuple; the\n"
     "probabilities of several outputs are a tuple for each. Labels and numbers are Python's own.\n"
     "Raises InputError for a row that the trainer refuses.";
@@ -330,10 +330,10 @@ static PyObject *predict_row(espalier_py_model *self, const espalier_output_info
         }
     }
     espalier_outputs outputs = {.data = results,
-                                .data_bytes = (output->width > RESULTS_ON_STACK
-                                                   ? output->width
-                                                   : RESULTS_ON_STACK) *
-                                              sizeof stack[0]};
+                                .data_bytes =
+                                    (output->width > RESULTS_ON_STACK ? output->width
+                                                                      : RESULTS_ON_STACK) *
+                                    sizeof stack[0]};
     const espalier_status status =
         espalier_predict(predictor, (espalier_output_kind)output->kind, rows, &outputs);
     if (status == ESPALIER_OK) {

@@ -16,10 +16,9 @@ uint32_t espalier_py_dtype(const Py_buffer *view)
     if (format[0] == '\0' || format[1] != '\0') {
         return 0;
     }
-    return *format == 'f' && view->itemsize == (Py_ssize_t)sizeof(float) ? ESPALIER_DTYPE_FLOAT32
-           : *format == 'd' && view->itemsize == (Py_ssize_t)sizeof(double)
-               ? ESPALIER_DTYPE_FLOAT64
-               : 0;
+    return *format == 'f' && view->itemsize == (Py_ssize_t)sizeof(float)    ? ESPALIER_DTYPE_FLOAT32
+           : *format == 'd' && view->itemsize == (Py_ssize_t)sizeof(double) ? ESPALIER_DTYPE_FLOAT64
+                                                                            : 0;
 }
 
 bool espalier_py_rows_of(const Py_buffer *view, espalier_rows *rows_out)

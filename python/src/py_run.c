@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define THREADS_MAX      256u
-#define RUN_ROWS_MIN     64u  /* fewer rows are not worth a thread */
+#define RUN_ROWS_MIN     64u /* fewer rows are not worth a thread */
 #define GATHER_BYTES_MAX (256u << 10)
 
 const char espalier_py_run_doc[] =
@@ -25,11 +25,11 @@ typedef struct run_job {
     espalier_output_kind kind;
     espalier_rows rows; /* the job's own; data is NULL where columns are gathered */
     const espalier_py_column **columns;
-    size_t first_row;   /* of the batch */
-    void *gathered;     /* room for gather_rows rows */
+    size_t first_row; /* of the batch */
+    void *gathered;   /* room for gather_rows rows */
     size_t gather_rows;
     unsigned char *out;
-    size_t row_bytes;   /* of the output */
+    size_t row_bytes; /* of the output */
     pthread_t thread;
     bool is_started;
     espalier_status status;
@@ -44,10 +44,10 @@ typedef struct run_call {
     espalier_py_idle wanted;
     uint32_t thread_count;
     run_job *jobs;
-    espalier_rows rows;                /* of a buffer; for columns counts and dtype only */
-    const espalier_py_table *table;    /* NULL: a buffer */
+    espalier_rows rows;                 /* of a buffer; for columns counts and dtype only */
+    const espalier_py_table *table;     /* NULL: a buffer */
     const espalier_py_column **columns; /* of the batch, one a feature */
-    Py_ssize_t *order;                 /* feature -> column */
+    Py_ssize_t *order;                  /* feature -> column */
 } run_call;
 
 /* ---- threads ---- */
@@ -179,16 +179,16 @@ static void cut_jobs(run_call *call, size_t first_row, size_t row_count, unsigne
     for (uint32_t i = 0; i < job_count; i++) {
         run_job *const job = &call->jobs[i];
         const size_t begin = share * i < row_count ? share * i : row_count;
-        const size_t end = i + 1 == job_count || begin + share > row_count ? row_count
-                                                                          : begin + share;
+        const size_t end =
+            i + 1 == job_count || begin + share > row_count ? row_count : begin + share;
         job->rows = call->rows;
         job->rows.row_count = end - begin;
         job->first_row = first_row + begin;
         job->columns = call->table != NULL ? call->columns : NULL;
         if (call->table == NULL) {
-            job->rows.data = (const char *)call->rows.data +
-                             (ptrdiff_t)(first_row + begin) * call->rows.row_stride *
-                                 (ptrdiff_t)item_bytes;
+            job->rows.data = (const char *)call->rows.data + (ptrdiff_t)(first_row + begin) *
+                                                                 call->rows.row_stride *
+                                                                 (ptrdiff_t)item_bytes;
         }
         job->out = out + begin * job->row_bytes;
         job->status = ESPALIER_OK;
@@ -212,10 +212,9 @@ static bool run_batch(run_call *call, size_t row_count, unsigned char *out, size
 {
     const uint32_t job_count = choose_threads((int)call->thread_count, row_count);
     cut_jobs(call, 0, row_count, out, job_count);
-    Py_BEGIN_ALLOW_THREADS
-    run_jobs(call->jobs, job_count);
-    Py_END_ALLOW_THREADS
-    for (uint32_t i = 0; i < job_count; i++) {
+    Py_BEGIN_ALLOW_THREADS run_jobs(call->jobs, job_count);
+    Py_END_ALLOW_THREADS for (uint32_t i = 0; i < job_count; i++)
+    {
         const run_job *const job = &call->jobs[i];
         if (job->status != ESPALIER_OK) {
             (void)fail_job(call, job, first_of_all + job->first_row + job->refused_row);

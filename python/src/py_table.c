@@ -61,9 +61,10 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
 /* The type of a buffer's items; 0: none that is taken. */
 static espalier_py_type find_type(const Py_buffer *view)
 {
-    static const espalier_py_type whole[2][4] = {
-        {ESPALIER_PY_INT8, ESPALIER_PY_INT16, ESPALIER_PY_INT32, ESPALIER_PY_INT64},
-        {ESPALIER_PY_UINT8, ESPALIER_PY_UINT16, ESPALIER_PY_UINT32, ESPALIER_PY_UINT64}};
+    static const espalier_py_type whole[2][4] = {{ESPALIER_PY_INT8, ESPALIER_PY_INT16,
+                                                  ESPALIER_PY_INT32, ESPALIER_PY_INT64},
+                                                 {ESPALIER_PY_UINT8, ESPALIER_PY_UINT16,
+                                                  ESPALIER_PY_UINT32, ESPALIER_PY_UINT64}};
     const uint32_t dtype = espalier_py_dtype(view);
     if (dtype != 0) {
         return dtype == ESPALIER_DTYPE_FLOAT32 ? ESPALIER_PY_FLOAT32 : ESPALIER_PY_FLOAT64;
@@ -113,8 +114,8 @@ static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
     }
     self->row_count = row_count;
     self->batches[0].row_count = row_count;
-    self->batches[0].columns[index] = (espalier_py_column){
-        .data = view->buf, .stride_bytes = view->strides[0], .type = type};
+    self->batches[0].columns[index] =
+        (espalier_py_column){.data = view->buf, .stride_bytes = view->strides[0], .type = type};
     return true;
 }
 
