@@ -18,8 +18,8 @@ const char espalier_py_predict_one_doc[] =
     "row: a tuple or list of numbers in the features' order (None is missing), a dict from\n"
     "feature name to number that has every feature, or a buffer of float32 or float64, as\n"
     "array.array or a NumPy array. Python's numbers are float64.\n"
-    "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without it,\n"
-    "what the trainer's own predict gives.\n\n"
+    "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without\n"
+    "it, what the trainer's own predict gives.\n\n"
     "Returns a number or class label where predict would give one a row, else a tuple; the\n"
     "probabilities of several outputs are a tuple for each. Labels and numbers are Python's own.\n"
     "Raises InputError for a row that the trainer refuses.";
