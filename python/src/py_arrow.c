@@ -58,28 +58,30 @@ void espalier_py_arrays_release(void *arrays, size_t count)
 
 /* ---- schemas ---- */
 
-/* The type of a format and the bytes of its items; type 0: none that is taken. */
-static espalier_py_type find_format(const struct ArrowSchema *schema, ptrdiff_t *bytes_out)
+/* The dtype of a format and the bytes of its items (bits: 0); 0: none that is taken. */
+static uint32_t find_format(const struct ArrowSchema *schema, size_t *bytes_out)
 {
     static const struct {
         char letter;
-        espalier_py_type type;
-        ptrdiff_t bytes;
+        uint8_t bytes;
+        uint32_t dtype;
     } formats[] = {
-        {'f', ESPALIER_PY_FLOAT32, 4}, {'g', ESPALIER_PY_FLOAT64, 8}, {'c', ESPALIER_PY_INT8, 1},
-        {'s', ESPALIER_PY_INT16, 2},   {'i', ESPALIER_PY_INT32, 4},   {'l', ESPALIER_PY_INT64, 8},
-        {'C', ESPALIER_PY_UINT8, 1},   {'S', ESPALIER_PY_UINT16, 2},  {'I', ESPALIER_PY_UINT32, 4},
-        {'L', ESPALIER_PY_UINT64, 8},  {'b', ESPALIER_PY_BITS, 0},
+        {'f', 4, ESPALIER_DTYPE_FLOAT32},  {'g', 8, ESPALIER_DTYPE_FLOAT64},
+        {'c', 1, ESPALIER_DTYPE_INT8},     {'s', 2, ESPALIER_DTYPE_INT16},
+        {'i', 4, ESPALIER_DTYPE_INT32},    {'l', 8, ESPALIER_DTYPE_INT64},
+        {'C', 1, ESPALIER_DTYPE_UINT8},    {'S', 2, ESPALIER_DTYPE_UINT16},
+        {'I', 4, ESPALIER_DTYPE_UINT32},   {'L', 8, ESPALIER_DTYPE_UINT64},
+        {'b', 0, ESPALIER_DTYPE_BOOL_BIT},
     };
     if (schema->dictionary == NULL && strlen(schema->format) == 1) {
         for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
             if (schema->format[0] == formats[i].letter) {
                 *bytes_out = formats[i].bytes;
-                return formats[i].type;
+                return formats[i].dtype;
             }
         }
     }
-    return (espalier_py_type)0;
+    return 0;
 }
 
 /* Of a table: a struct with a child a column. */
@@ -124,16 +126,17 @@ static bool fail_array(const struct ArrowSchema *schema, const char *cause)
 
 /* One child of one batch. The rows are those of the batch, which has an offset of its own. */
 static bool take_child(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                       const struct ArrowArray *child, espalier_py_column *column)
+                       const struct ArrowArray *child, espalier_feature_column *column)
 {
     static const float missing_value = NAN;
     if (strcmp(schema->format, "n") == 0) {
-        *column = (espalier_py_column){.data = &missing_value, .type = ESPALIER_PY_FLOAT32};
+        *column =
+            (espalier_feature_column){.data = &missing_value, .dtype = ESPALIER_DTYPE_FLOAT32};
         return true; /* nothing but nulls, and no buffers */
     }
-    ptrdiff_t item_bytes = 0;
-    const espalier_py_type type = find_format(schema, &item_bytes);
-    if (type == 0) {
+    size_t item_bytes = 0;
+    const uint32_t dtype = find_format(schema, &item_bytes);
+    if (dtype == 0) {
         return true; /* refused when it is asked for */
     }
     if (child->offset < 0 || batch->offset < 0 || child->length < batch->length + batch->offset) {
@@ -142,11 +145,16 @@ static bool take_child(const struct ArrowSchema *schema, const struct ArrowArray
     if (child->n_buffers != 2 || (child->buffers[1] == NULL && batch->length > 0)) {
         return fail_array(schema, "no values");
     }
-    *column = (espalier_py_column){.data = child->buffers[1],
-                                   .validity = child->null_count != 0 ? child->buffers[0] : NULL,
-                                   .offset = (size_t)(child->offset + batch->offset),
-                                   .stride_bytes = item_bytes,
-                                   .type = type};
+    const size_t offset = (size_t)(child->offset + batch->offset);
+    *column =
+        (espalier_feature_column){.data =
+                                      child->buffers[1] == NULL
+                                          ? NULL
+                                          : (const char *)child->buffers[1] + offset * item_bytes,
+                                  .validity = child->null_count != 0 ? child->buffers[0] : NULL,
+                                  .bit_offset = offset,
+                                  .stride = 1,
+                                  .dtype = dtype};
     return true;
 }
 

@@ -91,40 +91,12 @@ PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssiz
 extern const char espalier_py_run_doc[];
 PyObject *espalier_py_run(PyObject *self, PyObject *args);
 
-/* ---- columns: py_columns.c, py_table.c, py_arrow.c ---- */
-
-typedef enum espalier_py_type {
-    ESPALIER_PY_FLOAT32 = 1,
-    ESPALIER_PY_FLOAT64,
-    ESPALIER_PY_INT8,
-    ESPALIER_PY_INT16,
-    ESPALIER_PY_INT32,
-    ESPALIER_PY_INT64,
-    ESPALIER_PY_UINT8,
-    ESPALIER_PY_UINT16,
-    ESPALIER_PY_UINT32,
-    ESPALIER_PY_UINT64,
-    ESPALIER_PY_BOOL8,
-    ESPALIER_PY_BITS /* Arrow's booleans */
-} espalier_py_type;
-
-/* The values of one feature in one batch. */
-typedef struct espalier_py_column {
-    const void *data;
-    const uint8_t *validity; /* a bit per value, from bit `offset` on; NULL: all are there */
-    size_t offset;           /* of the first value, in values */
-    ptrdiff_t stride_bytes;  /* between values; of bits: none */
-    espalier_py_type type;
-} espalier_py_column;
-
-/* Rows [first, first + count) of columns to rows of `feature_count` items, missing ones as NaN. */
-void espalier_py_gather(const espalier_py_column *const *columns, size_t feature_count,
-                        size_t first, size_t count, uint32_t dtype, void *rows);
+/* ---- columns: py_table.c, py_arrow.c ---- */
 
 /* The bytes of an Arrow batch or of a caller's buffer, and how to let go of them. */
 typedef struct espalier_py_batch {
     size_t row_count;
-    espalier_py_column *columns; /* [column_count]; type 0: of a type that is not taken */
+    espalier_feature_column *columns; /* [column_count]; dtype 0: of a type that is not taken */
 } espalier_py_batch;
 
 typedef struct espalier_py_table {

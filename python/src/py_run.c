@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS_MAX      256u
-#define RUN_ROWS_MIN     64u /* fewer rows are not worth a thread */
-#define GATHER_BYTES_MAX (256u << 10)
+#define THREADS_MAX  256u
+#define RUN_ROWS_MIN 64u /* fewer rows are not worth a thread */
 
 const char espalier_py_run_doc[] =
     "_run(kind, source, order, out, n_threads, flags, first, count)\n--\n\n"
@@ -23,11 +22,10 @@ const char espalier_py_run_doc[] =
 typedef struct run_job {
     espalier_predictor *predictor;
     espalier_output_kind kind;
-    espalier_rows rows; /* the job's own; data is NULL where columns are gathered */
-    const espalier_py_column **columns;
-    size_t first_row; /* of the batch */
-    void *gathered;   /* room for gather_rows rows */
-    size_t gather_rows;
+    size_t first_row;                  /* of the batch */
+    espalier_rows rows;                /* the job's own, unless columns are */
+    espalier_feature_columns columns;  /* columns.columns is NULL where rows are */
+    espalier_feature_column *features; /* room for the job's columns, [feature_count], or NULL */
     unsigned char *out;
     size_t row_bytes; /* of the output */
     pthread_t thread;
@@ -42,12 +40,12 @@ typedef struct run_call {
     espalier_py_model *self;
     const espalier_output_info *output;
     espalier_py_idle wanted;
-    uint32_t thread_count;
+    int thread_count;
     run_job *jobs;
-    espalier_rows rows;                 /* of a buffer; for columns counts and dtype only */
-    const espalier_py_table *table;     /* NULL: a buffer */
-    const espalier_py_column **columns; /* of the batch, one a feature */
-    Py_ssize_t *order;                  /* feature -> column */
+    uint32_t job_count;
+    espalier_rows rows;             /* of a buffer; of a table the number of rows alone */
+    const espalier_py_table *table; /* NULL: a buffer */
+    size_t *order;                  /* feature -> column of the table */
 } run_call;
 
 /* ---- threads ---- */
@@ -73,35 +71,17 @@ static uint32_t choose_threads(int wanted, size_t row_count)
     return (size_t)count > most ? (most > 0 ? (uint32_t)most : 1) : (uint32_t)count;
 }
 
-static espalier_status predict_rows(run_job *job, const espalier_rows *rows, size_t done)
-{
-    espalier_outputs outputs = {.data = job->out + done * job->row_bytes,
-                                .data_bytes = rows->row_count * job->row_bytes};
-    const espalier_status status = espalier_predict(job->predictor, job->kind, rows, &outputs);
-    if (status != ESPALIER_OK) {
-        job->refused_row = done + outputs.refused_row;
-        job->refused_feature = outputs.refused_feature;
-    }
-    return status;
-}
-
 static void *run_one_job(void *context)
 {
     run_job *const job = context;
-    if (job->columns == NULL) {
-        job->status = predict_rows(job, &job->rows, 0);
-        return NULL;
-    }
-    espalier_rows rows = job->rows;
-    rows.data = job->gathered;
-    for (size_t done = 0; done < job->rows.row_count && job->status == ESPALIER_OK;
-         done += job->gather_rows) {
-        const size_t left = job->rows.row_count - done;
-        rows.row_count = left < job->gather_rows ? left : job->gather_rows;
-        espalier_py_gather(job->columns, rows.feature_count, job->first_row + done, rows.row_count,
-                           rows.dtype, job->gathered);
-        job->status = predict_rows(job, &rows, done);
-    }
+    const bool is_table = job->columns.columns != NULL;
+    const size_t row_count = is_table ? job->columns.row_count : job->rows.row_count;
+    espalier_outputs outputs = {.data = job->out, .data_bytes = row_count * job->row_bytes};
+    job->status = is_table
+                      ? espalier_predict_columns(job->predictor, job->kind, &job->columns, &outputs)
+                      : espalier_predict(job->predictor, job->kind, &job->rows, &outputs);
+    job->refused_row = outputs.refused_row;
+    job->refused_feature = outputs.refused_feature;
     return NULL;
 }
 
@@ -169,30 +149,56 @@ static void give_predictor(espalier_py_model *self, const espalier_py_idle *want
 
 /* ---- one call ---- */
 
-/* Rows [first, first + count) of a batch whose columns or rows the call holds, from out on. */
-static void cut_jobs(run_call *call, size_t first_row, size_t row_count, unsigned char *out,
-                     uint32_t job_count)
+/* The rows of a column from one on. */
+static espalier_feature_column skip_rows(const espalier_feature_column *column, size_t first)
 {
-    const size_t item_bytes = call->rows.dtype == ESPALIER_DTYPE_FLOAT32 ? 4 : 8;
-    /* Runs begin at whole blocks of rows. */
+    static const uint8_t item_bytes[] = {
+        [ESPALIER_DTYPE_FLOAT32] = 4, [ESPALIER_DTYPE_FLOAT64] = 8, [ESPALIER_DTYPE_INT32] = 4,
+        [ESPALIER_DTYPE_INT64] = 8,   [ESPALIER_DTYPE_INT8] = 1,    [ESPALIER_DTYPE_INT16] = 2,
+        [ESPALIER_DTYPE_UINT8] = 1,   [ESPALIER_DTYPE_UINT16] = 2,  [ESPALIER_DTYPE_UINT32] = 4,
+        [ESPALIER_DTYPE_UINT64] = 8,  [ESPALIER_DTYPE_BOOL] = 1,    [ESPALIER_DTYPE_BOOL_BIT] = 0};
+    espalier_feature_column skipped = *column;
+    if (column->data != NULL) {
+        skipped.data = (const char *)column->data +
+                       (ptrdiff_t)first * column->stride * (ptrdiff_t)item_bytes[column->dtype];
+    }
+    skipped.bit_offset += first;
+    return skipped;
+}
+
+/* The job's rows of the call's buffer or of a batch of its table. */
+static void take_run(const run_call *call, run_job *job, const espalier_py_batch *batch,
+                     size_t row_count)
+{
+    if (batch != NULL) {
+        job->columns = (espalier_feature_columns){.columns = job->features,
+                                                  .feature_count = call->rows.feature_count,
+                                                  .row_count = row_count};
+        for (size_t i = 0; i < call->rows.feature_count; i++) {
+            job->features[i] = skip_rows(&batch->columns[call->order[i]], job->first_row);
+        }
+        return;
+    }
+    const ptrdiff_t item_bytes = call->rows.dtype == ESPALIER_DTYPE_FLOAT32 ? 4 : 8;
+    job->rows = call->rows;
+    job->rows.row_count = row_count;
+    job->rows.data = (const char *)call->rows.data +
+                     (ptrdiff_t)job->first_row * call->rows.row_stride * item_bytes;
+}
+
+/* One run of rows a job; runs begin at whole blocks of rows. batch: NULL for a buffer. */
+static void cut_jobs(const run_call *call, const espalier_py_batch *batch, size_t row_count,
+                     unsigned char *out, uint32_t job_count)
+{
     const size_t share = (row_count / job_count + RUN_ROWS_MIN - 1) / RUN_ROWS_MIN * RUN_ROWS_MIN;
     for (uint32_t i = 0; i < job_count; i++) {
         run_job *const job = &call->jobs[i];
         const size_t begin = share * i < row_count ? share * i : row_count;
-        const size_t end =
-            i + 1 == job_count || begin + share > row_count ? row_count : begin + share;
-        job->rows = call->rows;
-        job->rows.row_count = end - begin;
-        job->first_row = first_row + begin;
-        job->columns = call->table != NULL ? call->columns : NULL;
-        if (call->table == NULL) {
-            job->rows.data = (const char *)call->rows.data + (ptrdiff_t)(first_row + begin) *
-                                                                 call->rows.row_stride *
-                                                                 (ptrdiff_t)item_bytes;
-        }
+        const bool is_last = i + 1 == job_count || row_count - begin < share;
+        job->first_row = begin;
         job->out = out + begin * job->row_bytes;
-        job->status = ESPALIER_OK;
         job->is_started = false;
+        take_run(call, job, batch, is_last ? row_count - begin : share);
     }
 }
 
@@ -207,51 +213,49 @@ static PyObject *fail_job(const run_call *call, const run_job *job, size_t row)
     return espalier_py_raise_rows(job->status, NULL, ESPALIER_PY_NO_ROW, 0);
 }
 
-/* A run of rows on all threads; false with an exception. first_of_all: of the whole call. */
-static bool run_batch(run_call *call, size_t row_count, unsigned char *out, size_t first_of_all)
+/* Rows on all threads; false with an exception. done: the rows of the call in front of them. */
+static bool run_batch(const run_call *call, const espalier_py_batch *batch, size_t row_count,
+                      unsigned char *out, size_t done)
 {
-    const uint32_t job_count = choose_threads((int)call->thread_count, row_count);
-    cut_jobs(call, 0, row_count, out, job_count);
+    const uint32_t most = choose_threads((int)call->job_count, row_count);
+    const uint32_t job_count = most < call->job_count ? most : call->job_count;
+    cut_jobs(call, batch, row_count, out, job_count);
     Py_BEGIN_ALLOW_THREADS run_jobs(call->jobs, job_count);
     Py_END_ALLOW_THREADS for (uint32_t i = 0; i < job_count; i++)
     {
         const run_job *const job = &call->jobs[i];
         if (job->status != ESPALIER_OK) {
-            (void)fail_job(call, job, first_of_all + job->first_row + job->refused_row);
+            (void)fail_job(call, job, done + job->first_row + job->refused_row);
             return false;
         }
     }
     return true;
 }
 
-static bool run_table(run_call *call, unsigned char *out, size_t row_bytes)
+static bool run_table(const run_call *call, unsigned char *out, size_t row_bytes)
 {
     size_t done = 0;
-    for (size_t batch = 0; batch < call->table->batch_count; batch++) {
-        const espalier_py_batch *const rows = &call->table->batches[batch];
-        for (size_t i = 0; i < call->rows.feature_count; i++) {
-            call->columns[i] = &rows->columns[call->order[i]];
-        }
-        if (!run_batch(call, rows->row_count, out + done * row_bytes, done)) {
+    for (size_t i = 0; i < call->table->batch_count; i++) {
+        const espalier_py_batch *const batch = &call->table->batches[i];
+        if (!run_batch(call, batch, batch->row_count, out + done * row_bytes, done)) {
             return false;
         }
-        done += rows->row_count;
+        done += batch->row_count;
     }
     return true;
 }
 
-/* Jobs with a predictor each, and room to gather; false with an exception. */
+/* Jobs with a predictor each, and room for their columns; false with an exception. */
 static bool make_jobs(run_call *call, size_t row_count, size_t row_bytes)
 {
-    call->thread_count = choose_threads((int)call->thread_count, row_count);
-    call->jobs = calloc(call->thread_count, sizeof *call->jobs);
+    const uint32_t job_count = choose_threads(call->thread_count, row_count);
+    call->jobs = calloc(job_count, sizeof *call->jobs);
     if (call->jobs == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    const size_t gathered_bytes = call->rows.feature_count * sizeof(double) + 1;
-    const size_t gather_rows = GATHER_BYTES_MAX / gathered_bytes + 1;
-    for (uint32_t i = 0; i < call->thread_count; i++) {
+    call->job_count = job_count;
+    for (uint32_t i = 0; i < job_count; i++) {
         run_job *const job = &call->jobs[i];
         job->kind = (espalier_output_kind)call->output->kind;
         job->row_bytes = row_bytes;
@@ -260,9 +264,8 @@ static bool make_jobs(run_call *call, size_t row_count, size_t row_bytes)
             return false;
         }
         if (call->table != NULL) {
-            job->gather_rows = gather_rows;
-            job->gathered = malloc(gather_rows * gathered_bytes);
-            if (job->gathered == NULL) {
+            job->features = calloc(call->rows.feature_count + 1, sizeof *job->features);
+            if (job->features == NULL) {
                 PyErr_NoMemory();
                 return false;
             }
@@ -273,13 +276,32 @@ static bool make_jobs(run_call *call, size_t row_count, size_t row_bytes)
 
 static void free_jobs(run_call *call)
 {
-    for (uint32_t i = 0; call->jobs != NULL && i < call->thread_count; i++) {
+    for (uint32_t i = 0; i < call->job_count; i++) {
         give_predictor(call->self, &call->wanted, call->jobs[i].predictor);
-        free(call->jobs[i].gathered);
+        free(call->jobs[i].features);
     }
     free(call->jobs);
-    free((void *)call->columns);
     free(call->order);
+}
+
+/* A column of the table by its number; false with an exception, also when it holds no numbers. */
+static bool take_column_number(const run_call *call, PyObject *item, size_t *column_out)
+{
+    const Py_ssize_t column = PyLong_AsSsize_t(item);
+    if (column < 0 || (size_t)column >= call->table->column_count) {
+        if (PyErr_Occurred() == NULL) {
+            PyErr_SetString(PyExc_ValueError, "an order names a column that is not there");
+        }
+        return false;
+    }
+    for (size_t i = 0; i < call->table->batch_count; i++) {
+        if (call->table->batches[i].columns[column].dtype == 0) {
+            PyErr_Format(PyExc_TypeError, "column %zd holds no numbers", column);
+            return false;
+        }
+    }
+    *column_out = (size_t)column;
+    return true;
 }
 
 /* Which column is which feature: order, a sequence of the table's column numbers. */
@@ -288,42 +310,25 @@ static bool take_order(run_call *call, PyObject *order)
     const size_t count = call->self->info.feature_count;
     const Py_ssize_t found = PySequence_Size(order);
     if (found < 0 || (size_t)found != count) {
-        PyErr_SetString(PyExc_ValueError, "an order has a column for every feature");
+        if (PyErr_Occurred() == NULL) {
+            PyErr_SetString(PyExc_ValueError, "an order has a column for every feature");
+        }
         return false;
     }
     call->order = calloc(count + 1, sizeof *call->order);
-    call->columns = (const espalier_py_column **)calloc(count + 1, sizeof *call->columns);
-    if (call->order == NULL || call->columns == NULL) {
+    if (call->order == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    bool is_single = true;
     for (size_t i = 0; i < count; i++) {
         PyObject *const item = PySequence_GetItem(order, (Py_ssize_t)i);
-        const Py_ssize_t column = item == NULL ? -1 : PyLong_AsSsize_t(item);
+        const bool ok = item != NULL && take_column_number(call, item, &call->order[i]);
         Py_XDECREF(item);
-        if (column < 0 || (size_t)column >= call->table->column_count) {
-            if (PyErr_Occurred() == NULL) {
-                PyErr_SetString(PyExc_ValueError, "an order names a column that is not there");
-            }
+        if (!ok) {
             return false;
         }
-        call->order[i] = column;
-        const espalier_py_batch *const batches = call->table->batches;
-        for (size_t batch = 0; batch < call->table->batch_count; batch++) {
-            if (batches[batch].columns[column].type == 0) {
-                PyErr_Format(PyExc_TypeError, "column %zd holds no numbers", column);
-                return false;
-            }
-            is_single = is_single && batches[batch].columns[column].type == ESPALIER_PY_FLOAT32;
-        }
     }
-    call->rows = (espalier_rows){.dtype = is_single && count > 0 ? ESPALIER_DTYPE_FLOAT32
-                                                                 : ESPALIER_DTYPE_FLOAT64,
-                                 .row_count = call->table->row_count,
-                                 .feature_count = count,
-                                 .row_stride = (ptrdiff_t)count,
-                                 .feature_stride = 1};
+    call->rows = (espalier_rows){.row_count = call->table->row_count, .feature_count = count};
     return true;
 }
 
@@ -370,7 +375,7 @@ static bool run_call_on(run_call *call, PyObject *source, PyObject *order, const
     if (ok) {
         call->self->busy_count++;
         ok = call->table != NULL ? run_table(call, out->buf, row_bytes)
-                                 : run_batch(call, row_count, out->buf, 0);
+                                 : run_batch(call, NULL, row_count, out->buf, 0);
         call->self->busy_count--;
     }
     if (view.obj != NULL) {
@@ -398,7 +403,7 @@ PyObject *espalier_py_run(PyObject *object, PyObject *args)
     run_call call = {.self = self,
                      .output = espalier_py_output(self, kind),
                      .wanted = {NULL, flags, first, count},
-                     .thread_count = (uint32_t)thread_count};
+                     .thread_count = thread_count};
     Py_buffer out;
     if (call.output == NULL ||
         PyObject_GetBuffer(target, &out, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) {

@@ -45,7 +45,7 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
     self->batch_count = self->batches != NULL ? batch_count : 0;
     bool ok = self->batches != NULL;
     for (size_t i = 0; ok && i < batch_count; i++) {
-        self->batches[i].columns = calloc(column_count + 1, sizeof(espalier_py_column));
+        self->batches[i].columns = calloc(column_count + 1, sizeof(espalier_feature_column));
         ok = self->batches[i].columns != NULL;
     }
     if (!ok) {
@@ -58,38 +58,34 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
 
 /* ---- a buffer a column ---- */
 
-/* The type of a buffer's items; 0: none that is taken. */
-static espalier_py_type find_type(const Py_buffer *view)
+/* The dtype of a buffer's items; 0: none that is taken. */
+static uint32_t find_dtype(const Py_buffer *view)
 {
-    static const espalier_py_type whole[2][4] = {{ESPALIER_PY_INT8, ESPALIER_PY_INT16,
-                                                  ESPALIER_PY_INT32, ESPALIER_PY_INT64},
-                                                 {ESPALIER_PY_UINT8, ESPALIER_PY_UINT16,
-                                                  ESPALIER_PY_UINT32, ESPALIER_PY_UINT64}};
+    static const uint8_t whole[2][4] = {{ESPALIER_DTYPE_INT8, ESPALIER_DTYPE_INT16,
+                                         ESPALIER_DTYPE_INT32, ESPALIER_DTYPE_INT64},
+                                        {ESPALIER_DTYPE_UINT8, ESPALIER_DTYPE_UINT16,
+                                         ESPALIER_DTYPE_UINT32, ESPALIER_DTYPE_UINT64}};
     const uint32_t dtype = espalier_py_dtype(view);
-    if (dtype != 0) {
-        return dtype == ESPALIER_DTYPE_FLOAT32 ? ESPALIER_PY_FLOAT32 : ESPALIER_PY_FLOAT64;
-    }
     const char *format = view->format != NULL ? view->format : "B";
     if (*format == '@' || *format == '=' || *format == '<') {
         format++;
     }
     const char letter = *format;
-    if (letter == '\0' || format[1] != '\0') {
-        return (espalier_py_type)0;
+    if (dtype != 0 || letter == '\0' || format[1] != '\0') {
+        return dtype;
     }
     if (letter == '?' && view->itemsize == 1) {
-        return ESPALIER_PY_BOOL8;
+        return ESPALIER_DTYPE_BOOL;
     }
     const bool is_signed = strchr("bhilqn", letter) != NULL;
-    if (!is_signed && strchr("BHILQN", letter) == NULL) {
-        return (espalier_py_type)0;
-    }
     const size_t place = view->itemsize == 1   ? 0
                          : view->itemsize == 2 ? 1
                          : view->itemsize == 4 ? 2
                          : view->itemsize == 8 ? 3
                                                : 4;
-    return place < 4 ? whole[is_signed ? 0 : 1][place] : (espalier_py_type)0;
+    return place < 4 && (is_signed || strchr("BHILQN", letter) != NULL)
+               ? whole[is_signed ? 0 : 1][place]
+               : 0;
 }
 
 /* One column from a one-dimensional buffer; false with an exception. */
@@ -100,8 +96,8 @@ static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
         return false;
     }
     self->view_count = index + 1;
-    const espalier_py_type type = find_type(view);
-    if (type == 0 || view->ndim != 1) {
+    const uint32_t dtype = find_dtype(view);
+    if (dtype == 0 || view->ndim != 1 || view->strides[0] % view->itemsize != 0) {
         PyErr_Format(PyExc_TypeError, "column %zu has items of format '%s' in %d dimensions", index,
                      view->format != NULL ? view->format : "B", view->ndim);
         return false;
@@ -115,7 +111,9 @@ static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
     self->row_count = row_count;
     self->batches[0].row_count = row_count;
     self->batches[0].columns[index] =
-        (espalier_py_column){.data = view->buf, .stride_bytes = view->strides[0], .type = type};
+        (espalier_feature_column){.data = view->buf,
+                                  .stride = view->strides[0] / view->itemsize,
+                                  .dtype = dtype};
     return true;
 }
 
