@@ -44,7 +44,8 @@ def build_wheels(work, python):
     """The wheel of the tree, and of the archive made from it."""
     builder = make_environment(str(work / "builder"), python, BUILD_PINS)
     plain = ["wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    run_pip(builder, *plain, "-w", work / "wheels", "-C", "build-dir=%s" % (work / "build"), HERE)
+    run_pip(builder, *plain, "-w", work / "wheels", "-C", "build-dir=%s" % (work / "build"),
+            "-C", "cmake.define.ESPALIER_WERROR=ON", HERE)
     code = "import build_backend; print(build_backend.build_sdist(%r))" % str(work / "archive")
     run(builder, "-c", code, cwd=HERE)
     (archive,) = glob.glob(str(work / "archive" / "*.tar.gz"))

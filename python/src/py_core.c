@@ -19,6 +19,7 @@ static int fill_module(PyObject *module)
 {
     espalier_py_state *const state = PyModule_GetState(module);
     PyObject *const model_type = espalier_py_model_type(module);
+    espalier_py_one_prepare();
     state->table_type = espalier_py_table_type(module);
     const int code = model_type == NULL || state->table_type == NULL
                          ? -1

@@ -82,6 +82,9 @@ void espalier_py_describe(const espalier_py_model *self, espalier_status status,
 
 /* ---- single rows: py_one.c ---- */
 
+/* Called once, when the module is made: whether floats may be read where they lie. */
+void espalier_py_one_prepare(void);
+
 extern const char espalier_py_predict_one_doc[];
 PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                   PyObject *keywords);

@@ -4,6 +4,8 @@
  */
 #include "py_core.h"
 
+#include <string.h>
+
 static PyObject *none_or_number(bool is_there, uint64_t number)
 {
     if (!is_there) {

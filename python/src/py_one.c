@@ -6,6 +6,7 @@
 #include "py_core.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,69 @@ typedef struct one_row {
     Py_buffer view; /* view.obj is NULL unless the row is a buffer */
     espalier_rows rows;
 } one_row;
+
+/* ---- floats where they lie ---- */
+
+/*
+ * The limited API reads a tuple's item and a float's value by two calls, which is most of the time
+ * of a row of fifty features. In the versions that are listed below, and in no other, a float is an
+ * object's head and a double, and a tuple and a list are as is read here. What is found that way is
+ * compared with the API once, when the module is made. Other versions, and what is no float, go by
+ * the API.
+ */
+static bool is_layout_known;
+
+static PyObject *const *find_items(PyObject *source, bool is_tuple)
+{
+    const char *const after_head = (const char *)source + sizeof(PyVarObject);
+    PyObject *const *items = NULL;
+    if (is_tuple) {
+        return (PyObject *const *)(const void *)after_head;
+    }
+    memcpy(&items, after_head, sizeof items);
+    return items;
+}
+
+static double read_float(const PyObject *item)
+{
+    double value = 0;
+    memcpy(&value, (const char *)item + sizeof *item, sizeof value);
+    return value;
+}
+
+void espalier_py_one_prepare(void)
+{
+    const unsigned long version = Py_Version >> 16;
+    PyObject *const tuple = Py_BuildValue("(dd)", 1.5, -2.25e300);
+    PyObject *const list = Py_BuildValue("[dd]", 7.0, 1e-300);
+    bool is_known = tuple != NULL && list != NULL && version >= 0x030b && version <= 0x030d;
+    for (Py_ssize_t i = 0; is_known && i < 2; i++) {
+        PyObject *const one = PyTuple_GetItem(tuple, i);
+        PyObject *const other = PyList_GetItem(list, i);
+        is_known = find_items(tuple, true)[i] == one && find_items(list, false)[i] == other &&
+                   read_float(one) == PyFloat_AsDouble(one) &&
+                   read_float(other) == PyFloat_AsDouble(other);
+    }
+    Py_XDECREF(tuple);
+    Py_XDECREF(list);
+    PyErr_Clear();
+    is_layout_known = is_known;
+}
+
+/* The values of the leading floats, and how many they are. Runs no code of Python's. */
+static Py_ssize_t take_floats(PyObject *source, bool is_tuple, Py_ssize_t count, double *values)
+{
+    if (!is_layout_known) {
+        return 0;
+    }
+    PyObject *const *const items = find_items(source, is_tuple);
+    Py_ssize_t taken = 0;
+    while (taken < count && PyFloat_CheckExact(items[taken])) {
+        values[taken] = read_float(items[taken]);
+        taken++;
+    }
+    return taken;
+}
 
 /* ---- the row ---- */
 
@@ -67,7 +131,7 @@ static bool take_items(one_row *row, PyObject *source, bool is_tuple)
     if ((size_t)count != row->self->info.feature_count) {
         return fail_count(row->self, count);
     }
-    for (Py_ssize_t i = 0; i < count; i++) {
+    for (Py_ssize_t i = take_floats(source, is_tuple, count, row->values); i < count; i++) {
         /* A list may shrink while an item's own code runs; then this fails. */
         PyObject *const item = is_tuple ? PyTuple_GetItem(source, i) : PyList_GetItem(source, i);
         if (item == NULL) {
