@@ -49,7 +49,7 @@ static int clear_module(PyObject *module)
 }
 
 static PyModuleDef_Slot core_slots[] = {
-    {Py_mod_exec, (void *)fill_module},
+    {Py_mod_exec, ESPALIER_PY_SLOT(fill_module)},
     {0, NULL},
 };
 

@@ -23,6 +23,16 @@
 #define ESPALIER_PY_TABLE     "espalier._core.Table"
 #define ESPALIER_PY_NAME_TEXT 200u /* bytes of a name in a message */
 
+/* A type's and a module's slots hold functions as void *, which ISO C has no conversion to. */
+#define ESPALIER_PY_SLOT(function) ((void *)(uintptr_t)(function))
+
+/* Frees a heap type's object, and lets go of the type. */
+#define ESPALIER_PY_FREE(object, type)                                       \
+    do {                                                                     \
+        ((freefunc)(uintptr_t)PyType_GetSlot((type), Py_tp_free))((object)); \
+        Py_DECREF(type);                                                     \
+    } while (0)
+
 /* ---- errors: py_error.c ---- */
 
 /* Raises the exception of a failed call that reads files; always NULL. */

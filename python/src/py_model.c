@@ -99,8 +99,7 @@ static void free_model(PyObject *object)
     close_model(self);
     Py_CLEAR(self->labels);
     Py_CLEAR(self->names);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    ESPALIER_PY_FREE(object, type);
 }
 
 static PyObject *verify_model(PyObject *object, PyObject *unused)
@@ -403,7 +402,7 @@ static PyGetSetDef model_members[] = {
 };
 
 static PyType_Slot model_slots[] = {
-    {Py_tp_dealloc, (void *)free_model},
+    {Py_tp_dealloc, ESPALIER_PY_SLOT(free_model)},
     {Py_tp_methods, model_methods},
     {Py_tp_getset, model_members},
     {Py_tp_doc, (void *)"An open model; espalier.Model derives from it."},

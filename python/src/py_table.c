@@ -24,18 +24,18 @@ static void free_table(PyObject *object)
     free(self->views);
     Py_CLEAR(self->names);
     Py_CLEAR(self->formats);
-    ((freefunc)PyType_GetSlot(type, Py_tp_free))(object);
-    Py_DECREF(type);
+    ESPALIER_PY_FREE(object, type);
 }
 
 bool espalier_py_is_table(PyObject *object)
 {
-    return PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == (void *)free_table;
+    return PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == ESPALIER_PY_SLOT(free_table);
 }
 
 espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, size_t column_count)
 {
-    const allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    const allocfunc allocate =
+        (allocfunc)(uintptr_t)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
     espalier_py_table *const self = (espalier_py_table *)allocate((PyTypeObject *)type, 0);
     if (self == NULL) {
         return NULL;
@@ -187,7 +187,7 @@ static PyGetSetDef table_members[] = {
 };
 
 static PyType_Slot table_slots[] = {
-    {Py_tp_dealloc, (void *)free_table},
+    {Py_tp_dealloc, ESPALIER_PY_SLOT(free_table)},
     {Py_tp_getset, table_members},
     {Py_tp_doc, (void *)"Columns where they lie, for Model._run."},
     {0, NULL},
