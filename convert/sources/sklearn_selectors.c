@@ -3,6 +3,7 @@
  * Fitted selectors: which columns they keep. They compute nothing, so what they keep costs nothing;
  * what they drop may still refuse a row. See sklearn_prepare.h.
  */
+#include "convert/sources/decimal.h"
 #include "convert/sources/sklearn_prepare.h"
 
 #include <float.h>
@@ -368,31 +369,38 @@ static bool is_sparse_model(const espalier_sklearn_prepare *prepare,
     return espalier_sklearn_has_text(prepare, estimator, "penalty", "l1");
 }
 
-/* "mean", "median", or a number, "*", and one of them; false: none of these. */
+/* text without blanks at its ends */
+static espalier_pickle_slice trim(espalier_pickle_slice text)
+{
+    while (text.bytes > 0 && text.data[0] == ' ') {
+        text.data++;
+        text.bytes--;
+    }
+    while (text.bytes > 0 && text.data[text.bytes - 1] == ' ') {
+        text.bytes--;
+    }
+    return text;
+}
+
+/* "mean", "median", or a number, "*", and one of them; false: none of these, or no memory. */
 static bool parse_threshold(espalier_pickle_slice text, double *factor, bool *median)
 {
-    char own[64];
-    char *reference = own;
-    if (text.bytes >= sizeof own) {
-        return false;
-    }
-    memcpy(own, text.data, text.bytes);
-    own[text.bytes] = '\0';
+    espalier_pickle_slice reference = text;
+    const char *const star = text.bytes > 0 ? memchr(text.data, '*', text.bytes) : NULL;
+    bool good = true;
     *factor = 1.0;
-    char *const star = strchr(own, '*');
     if (star != NULL) {
-        char *end = NULL;
-        *factor = strtod(own, &end);
-        reference = star + 1;
-        end += strspn(end, " ");
-        if (end != star || end == own) {
-            return false;
-        }
+        espalier_decimal decimal = {0};
+        const size_t before = (size_t)(star - text.data);
+        const espalier_pickle_slice number = trim((espalier_pickle_slice){text.data, before});
+        reference = (espalier_pickle_slice){star + 1, text.bytes - before - 1};
+        good = espalier_decimal_open(&decimal) &&
+               espalier_decimal_to_float64(&decimal, number.data, number.bytes, factor);
+        espalier_decimal_close(&decimal);
     }
-    reference += strspn(reference, " ");
-    const size_t bytes = strcspn(reference, " ");
-    *median = bytes == 6 && memcmp(reference, "median", 6) == 0;
-    return *median || (bytes == 4 && memcmp(reference, "mean", 4) == 0);
+    reference = trim(reference);
+    *median = espalier_pickle_slice_equal(reference, "median");
+    return good && (*median || espalier_pickle_slice_equal(reference, "mean"));
 }
 
 static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
