@@ -11,7 +11,7 @@ import sys
 import time
 
 LOOP_SECONDS = 1.0
-LOOP_CALLS = 2000
+LOOP_CALLS = 100
 
 
 def open_espalier(model, row):
