@@ -114,10 +114,12 @@ typedef enum espalier_status {
     ESPALIER_ERROR_CHECKSUM = 45,
     ESPALIER_ERROR_SECTION = 46, /* a section's place, size, alignment or order is wrong */
     ESPALIER_ERROR_SECTION_MISSING = 47,
-    ESPALIER_ERROR_VALUE = 48,  /* a field of a table holds a value the format forbids */
-    ESPALIER_ERROR_INDEX = 49,  /* verify: a child, column or leaf index out of its range */
-    ESPALIER_ERROR_GOLDEN = 50, /* verify: a golden row is not reproduced */
-    ESPALIER_ERROR_DIGEST = 51, /* publish: a BLAKE2b digest differs */
+    ESPALIER_ERROR_VALUE = 48,     /* a field of a table holds a value the format forbids */
+    ESPALIER_ERROR_INDEX = 49,     /* verify: a child, column or leaf index out of its range */
+    ESPALIER_ERROR_GOLDEN = 50,    /* verify: a golden row is not reproduced */
+    ESPALIER_ERROR_DIGEST = 51,    /* publish: a BLAKE2b digest differs */
+    ESPALIER_ERROR_SIGNATURE = 52, /* publish: not signed by this key, or for another model */
+    ESPALIER_ERROR_KEY = 53,       /* publish: not a key, or a wrong password */
 
     /* Limits and memory. */
     ESPALIER_ERROR_LIMIT = 60,
@@ -134,7 +136,13 @@ typedef enum espalier_status {
     ESPALIER_ERROR_SOURCE_TREE = 87,        /* a tree that is not a tree, or its numbers lie */
     ESPALIER_ERROR_SOURCE_LIMIT = 88,       /* too deep, too large, or expands too much */
     ESPALIER_ERROR_PROOF = 89,              /* the written model does not reproduce its forest */
-    ESPALIER_ERROR_CHECK = 90               /* the trainer's own answers differ */
+    ESPALIER_ERROR_CHECK = 90,              /* the trainer's own answers differ */
+
+    /* Slots and stores. */
+    ESPALIER_ERROR_BUSY = 100,      /* another call of this kind runs, or readers are registered */
+    ESPALIER_ERROR_DIFFERENT = 101, /* other features, classes or outputs than the model served */
+    ESPALIER_ERROR_OLDER = 102,     /* a version below the one served, or below the least wanted */
+    ESPALIER_ERROR_STORE = 103      /* not a store, or it has no such version */
 } espalier_status;
 
 #define ESPALIER_OFFSET_NONE UINT64_MAX
@@ -226,6 +234,26 @@ ESPALIER_API espalier_status espalier_model_open_memory(const void *data, size_t
                                                         const espalier_open_options *options,
                                                         espalier_model **model_out,
                                                         espalier_error *error_out);
+
+/*
+ * The same for the current version of a store, the folder that `espalier store` publishes to
+ * (espalier_publish.h). *version_out (may be NULL) is its number. Looks again when the version is
+ * replaced and removed meanwhile. Status: as espalier_model_open, and STORE.
+ */
+ESPALIER_API espalier_status espalier_model_open_store(const char *folder,
+                                                       const espalier_open_options *options,
+                                                       espalier_model **model_out,
+                                                       uint64_t *version_out,
+                                                       espalier_error *error_out);
+
+/*
+ * Copies the file behind a descriptor to a new memory file that nobody can change, shorten or
+ * extend any more (a sealed memfd), to be verified and then opened with espalier_model_open_fd.
+ * The caller closes both. Linux only. O(file). Status: ARGUMENT, OPEN, READ, TRUNCATED, WRITE, MAP
+ * (the system has none).
+ */
+ESPALIER_API espalier_status espalier_seal_copy(int descriptor, int *sealed_out,
+                                                espalier_error *error_out);
 
 /* Unmaps and frees. NULL is allowed. Every predictor of the model must be destroyed before. */
 ESPALIER_API void espalier_model_close(espalier_model *model);
@@ -470,6 +498,33 @@ ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, ui
 ESPALIER_API int espalier_model_set_left(const espalier_model *model, const espalier_node *node,
                                          double value);
 
+/*
+ * Whether a value goes left (1) or right (0) at a node, missing ones and sets included: what a row
+ * does that has this value for node->feature. The value is converted as a row's is. 0 for leaves
+ * and for NULL. O(columns).
+ */
+ESPALIER_API int espalier_model_node_left(const espalier_model *model, const espalier_node *node,
+                                          double value);
+
+/*
+ * The numbers beside which a set may change sides, ascending: all values above cut i - 1 and up to
+ * cut i go the same way, and so do all above the last. Copies the first cut_count of them (cuts may
+ * be NULL when that is 0). Returns how many there are; 0 for nodes without is_set and for NULL.
+ */
+ESPALIER_API size_t espalier_model_set_cuts(const espalier_model *model, const espalier_node *node,
+                                            double *cuts, size_t cut_count);
+
+#define ESPALIER_NUMBER_NONE UINT32_MAX
+
+/*
+ * The trainer's numbers of the leaves of a tree, by position: numbers[number_count], number_count
+ * at least position_count. NUMBER_NONE for inner nodes and for positions that hold nothing. O(trees
+ * + positions), allocates. Status: ARGUMENT, OUTPUT_SIZE, MEMORY.
+ */
+ESPALIER_API espalier_status espalier_model_leaf_numbers(const espalier_model *model,
+                                                         uint32_t tree_index, uint32_t *numbers,
+                                                         size_t number_count);
+
 /* How the trees of a part lie in the file, docs/format.md. */
 typedef enum espalier_layout {
     ESPALIER_LAYOUT_ANY = 0, /* options: the converter chooses */
@@ -512,6 +567,44 @@ ESPALIER_API espalier_status espalier_model_part(const espalier_model *model, ui
 ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_index,
                                                  uint32_t leaf_index, double *values,
                                                  size_t value_count);
+
+/*
+ * What a node's `feature` may name: the features of a row, and behind them what a pipeline makes of
+ * them, each from one value with a smaller number (docs/format.md, 12.1).
+ */
+typedef struct espalier_value_info {
+    const char *operation; /* "subtract" and so on, a constant string; "" for a feature */
+    uint32_t input;        /* the value it is made of; of a feature its own number */
+    uint32_t place;        /* of operations that write several values: which of them */
+    uint32_t number_count;
+    uint32_t reserved;
+    const double *numbers; /* [number_count] for rows of float64, until the model is closed */
+} espalier_value_info;
+
+/* How many values there are: info.feature_count and more where rows are prepared; 0 for NULL. */
+ESPALIER_API uint32_t espalier_model_value_count(const espalier_model *model);
+
+/* Status: ARGUMENT when value_index is not below the number of values. O(operations). */
+ESPALIER_API espalier_status espalier_model_value(const espalier_model *model, uint32_t value_index,
+                                                  espalier_value_info *value_out);
+
+/* 1, and *number_out, when the model takes a number for missing beside NaN; else 0. */
+ESPALIER_API int espalier_model_missing_number(const espalier_model *model, double *number_out);
+
+/* A section of the file, docs/format.md, 3.2. */
+typedef struct espalier_section_info {
+    const char *name; /* "NODES"; "unknown" for types of newer versions; a constant string */
+    uint32_t type;
+    uint32_t is_required;
+    uint64_t offset; /* bytes from the file start */
+    uint64_t bytes;
+    uint64_t alignment;
+} espalier_section_info;
+
+/* Status: ARGUMENT past the last section. O(1). */
+ESPALIER_API espalier_status espalier_model_section(const espalier_model *model,
+                                                    uint32_t section_index,
+                                                    espalier_section_info *section_out);
 
 /* ---------------------------------------------------------------------------------------------
  * Predictor
@@ -763,6 +856,151 @@ ESPALIER_API espalier_status espalier_model_feature_order(const espalier_model *
                                                           const char *const *names,
                                                           size_t name_count, size_t *order_out,
                                                           uint32_t *missing_out);
+
+/* ---------------------------------------------------------------------------------------------
+ * Slot: the current model of a path or store, swapped while it serves
+ *
+ *     espalier_slot_open("models", NULL, &slot, &error);      a store's folder, or a model's path
+ *     espalier_slot_register(slot, &reader);                   each thread, once
+ *
+ *     espalier_slot_acquire(reader, &lease);                   each request
+ *     espalier_predict(lease.predictor, kind, &rows, &outputs);
+ *     espalier_slot_release(reader);
+ *
+ *     espalier_slot_refresh(slot, 0, &state, &error);          one thread, now and then
+ * ------------------------------------------------------------------------------------------- */
+
+typedef struct espalier_slot espalier_slot;
+typedef struct espalier_reader espalier_reader;
+
+/*
+ * Looks at a model file before it is mapped: its descriptor, and the path that it was opened by,
+ * beside which its signature lies. What it has read is what will be mapped. Returns ESPALIER_OK, or
+ * the status that the refresh then fails with. It may not use the slot. See
+ * espalier_signature_slot_check of espalier_publish.h.
+ */
+typedef espalier_status espalier_slot_check(void *context, int descriptor, const char *path,
+                                            espalier_error *error_out);
+
+/* Flags of espalier_slot_options. */
+enum {
+    /* Copy each model to a sealed memory file first, and check and map that: nobody can change it
+     * afterwards. Linux only. Status: MAP where there is none. */
+    ESPALIER_SLOT_SEALED = 1u << 0
+};
+
+typedef struct espalier_slot_options {
+    size_t struct_bytes;
+    uint64_t flags;
+    uint32_t reader_count_max; /* 0: 64; at most 4096 */
+    uint32_t reserved0;
+    uint64_t version_min;                        /* of a store: refuse versions below it */
+    const espalier_open_options *open;           /* NULL: ESPALIER_OPEN_PREFAULT; copied */
+    const espalier_predictor_options *predictor; /* NULL: defaults; copied */
+    espalier_slot_check *check;                  /* or NULL */
+    void *check_context;
+    uint64_t reserved[4];
+} espalier_slot_options;
+
+#define ESPALIER_SLOT_OPTIONS_INIT                                         \
+    {                                                                      \
+        sizeof(espalier_slot_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, \
+        {                                                                  \
+            0, 0, 0, 0                                                     \
+        }                                                                  \
+    }
+
+/*
+ * Opens the model of `path`, and keeps a copy of the path to look there again. A folder is a store
+ * (espalier_publish.h), whose current version is meant; anything else is a model file. options:
+ * NULL for defaults. Free with espalier_slot_close.
+ * Status: ARGUMENT, OPTIONS, ISA, STORE, OLDER, what `check` returns, and those of
+ * espalier_model_open.
+ */
+ESPALIER_API espalier_status espalier_slot_open(const char *path,
+                                                const espalier_slot_options *options,
+                                                espalier_slot **slot_out,
+                                                espalier_error *error_out);
+
+/*
+ * Closes the models and frees the slot. NULL is allowed. Status: BUSY while readers are registered
+ * or another call of refresh, collect, register or unregister runs; then nothing is freed.
+ */
+ESPALIER_API espalier_status espalier_slot_close(espalier_slot *slot);
+
+/*
+ * A reader with a predictor of its own. It belongs to one thread at a time and is registered once,
+ * not for each request; free it with espalier_slot_unregister. Allocates.
+ * Status: ARGUMENT, LIMIT (reader_count_max), MEMORY, BUSY (another such call, or a refresh, runs:
+ * try again).
+ */
+ESPALIER_API espalier_status espalier_slot_register(espalier_slot *slot,
+                                                    espalier_reader **reader_out);
+
+/* Gives a reader back. Status: ARGUMENT, BUSY (as above, or it has not released its model). */
+ESPALIER_API espalier_status espalier_slot_unregister(espalier_reader *reader);
+
+/* What a reader holds between acquire and release. */
+typedef struct espalier_lease {
+    const espalier_model *model;
+    espalier_predictor *predictor; /* the reader's own for this model */
+    uint64_t version;              /* of a store its number; of a path 1, 2, ... as it changed */
+} espalier_lease;
+
+/*
+ * The current model, held until espalier_slot_release: it is not unmapped, whatever is published.
+ * Waits for nobody, allocates nothing, makes no system call. Hold it for one request, not for ever:
+ * what is held cannot be given back. Status: ARGUMENT (also: it is held already).
+ */
+ESPALIER_API espalier_status espalier_slot_acquire(espalier_reader *reader,
+                                                   espalier_lease *lease_out);
+ESPALIER_API void espalier_slot_release(espalier_reader *reader);
+
+/* Flags of espalier_slot_refresh. */
+enum {
+    /* Accept a model whose features, classes or outputs are not those of the one that serves. */
+    ESPALIER_REFRESH_DIFFERENT = 1u << 0,
+    /* Open the file again although it is the one that serves. */
+    ESPALIER_REFRESH_ALWAYS = 1u << 1,
+    /* Accept a version of the store below the one that serves, but none below version_min. */
+    ESPALIER_REFRESH_OLDER = 1u << 2
+};
+
+/* How a slot stands after refresh or collect. */
+typedef struct espalier_slot_state {
+    uint64_t version;    /* that serves, as in espalier_lease */
+    uint32_t changed;    /* refresh: 1 when it published a model, 0 when the file was the same */
+    uint32_t held_count; /* old models that readers still hold */
+} espalier_slot_state;
+
+/*
+ * Looks at the path again. A new model is checked, opened, and given a predictor for each reader
+ * before it is published; from then on acquire returns it. On failure the old model goes on serving
+ * and state_out, which may be NULL, is untouched. Closes old models that no reader holds any more.
+ * Call it on a thread of the service's own; it waits for no reader. Cost: as espalier_model_open
+ * with the slot's options; a few system calls when nothing has changed.
+ * Status: ARGUMENT, BUSY (another call of refresh, collect, register or unregister runs),
+ * DIFFERENT, OLDER, and those of espalier_slot_open.
+ */
+ESPALIER_API espalier_status espalier_slot_refresh(espalier_slot *slot, uint64_t flags,
+                                                   espalier_slot_state *state_out,
+                                                   espalier_error *error_out);
+
+/* Closes the old models that no reader holds any more, as refresh does. Status: ARGUMENT, BUSY. */
+ESPALIER_API espalier_status espalier_slot_collect(espalier_slot *slot,
+                                                   espalier_slot_state *state_out);
+
+/*
+ * What nodes compare for the first row of `rows`: values[value_count], by node->feature, with a
+ * value_count of at least espalier_model_value_count. NaN is missing, or a value that no node asks
+ * for. With espalier_model_node and espalier_model_node_left the row's way through a tree can be
+ * followed.
+ * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
+ * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.
+ */
+ESPALIER_API espalier_status espalier_predictor_values(espalier_predictor *predictor,
+                                                       const espalier_rows *rows, double *values,
+                                                       size_t value_count);
 
 #ifdef __cplusplus
 }

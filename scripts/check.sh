@@ -14,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    fidelity fuzz)
+    python fidelity fuzz)
 
 passed=0
 failed=0
@@ -109,6 +109,11 @@ step_install() {
 
 step_compile() {
     tests/compile/run_compile.sh
+}
+
+# The wheel, the source archive, and the tests of the package with every Python that is here.
+step_python() {
+    python3 -B python/check_package.py --work "$BUILD_DIR/python"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.
