@@ -125,9 +125,9 @@ int espalier_command_keygen(int argc, char **argv)
         !espalier_take_password(arguments.password_path, password)) {
         return ESPALIER_EXIT_INPUT;
     }
-    const espalier_status status = espalier_key_generate(
-        arguments.operands[0], arguments.operands[1],
-        arguments.password_path != NULL ? password : NULL, &error);
+    const espalier_status status =
+        espalier_key_generate(arguments.operands[0], arguments.operands[1],
+                              arguments.password_path != NULL ? password : NULL, &error);
     explicit_bzero(password, sizeof password);
     if (status != ESPALIER_OK) {
         return espalier_fail_status(arguments.operands[1], status, &error);
@@ -147,8 +147,10 @@ static bool read_secret(const sign_arguments *arguments, espalier_secret_key *ke
         !espalier_take_password(arguments->password_path, password)) {
         return false;
     }
-    const espalier_status status = espalier_secret_key_read(
-        arguments->key_path, arguments->password_path != NULL ? password : NULL, key_out, &error);
+    const espalier_status status =
+        espalier_secret_key_read(arguments->key_path,
+                                 arguments->password_path != NULL ? password : NULL, key_out,
+                                 &error);
     explicit_bzero(password, sizeof password);
     if (status != ESPALIER_OK) {
         (void)espalier_fail_status(arguments->key_path, status, &error);

@@ -99,8 +99,8 @@ static int run_rollback(const store_arguments *arguments)
     if (arguments->operand != NULL && (!take_count(arguments->operand, &wanted) || wanted == 0)) {
         return espalier_usage_fail("store", "'%s' is no version's number", arguments->operand);
     }
-    const espalier_status status = espalier_store_rollback(arguments->folder, wanted,
-                                                           &arguments->options, &version, &error);
+    const espalier_status status =
+        espalier_store_rollback(arguments->folder, wanted, &arguments->options, &version, &error);
     return status == ESPALIER_OK ? print_version(arguments, version)
                                  : espalier_fail_status(arguments->folder, status, &error);
 }

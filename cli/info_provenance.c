@@ -80,7 +80,8 @@ void espalier_info_print_provenance(const json_t *metadata)
     const char *key = NULL;
     json_t *value = NULL;
     bool is_first = true;
-    json_object_foreach(json_object_get(object, "scores"), key, value) {
+    json_object_foreach(json_object_get(object, "scores"), key, value)
+    {
         if (json_string_value(value) != NULL) {
             espalier_info_label(is_first ? "scores" : "");
             espalier_print_text(stdout, key);

@@ -61,16 +61,15 @@ static int finish(void)
 int main(int argc, char **argv)
 {
     static const command commands[] = {
-        {"bench", espalier_command_bench},   {"convert", espalier_command_convert},
-        {"info", espalier_command_info},     {"keygen", espalier_command_keygen},
+        {"bench", espalier_command_bench},     {"convert", espalier_command_convert},
+        {"info", espalier_command_info},       {"keygen", espalier_command_keygen},
         {"predict", espalier_command_predict}, {"sign", espalier_command_sign},
-        {"store", espalier_command_store},   {"verify", espalier_command_verify},
+        {"store", espalier_command_store},     {"verify", espalier_command_verify},
     };
     open_standard_descriptors();
     if (argc < 2) {
-        return espalier_usage_fail("",
-                                   "a command is needed: convert, info, predict, verify, sign, "
-                                   "store or bench");
+        return espalier_usage_fail("", "a command is needed: convert, info, predict, verify, sign, "
+                                       "store or bench");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

@@ -19,13 +19,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CELL_BYTES           64 /* a cache line */
-#define READERS_DEFAULT      64u
-#define READERS_MAX          4096u
-#define SLOT_FLAGS_KNOWN     ((uint64_t)ESPALIER_SLOT_SEALED)
-#define REFRESH_FLAGS_KNOWN                                                  \
-    ((uint64_t)(ESPALIER_REFRESH_DIFFERENT | ESPALIER_REFRESH_ALWAYS |       \
-                ESPALIER_REFRESH_OLDER))
+#define CELL_BYTES       64 /* a cache line */
+#define READERS_DEFAULT  64u
+#define READERS_MAX      4096u
+#define SLOT_FLAGS_KNOWN ((uint64_t)ESPALIER_SLOT_SEALED)
+#define REFRESH_FLAGS_KNOWN \
+    ((uint64_t)(ESPALIER_REFRESH_DIFFERENT | ESPALIER_REFRESH_ALWAYS | ESPALIER_REFRESH_OLDER))
 
 /* A model and a predictor of it for each registered reader, by the reader's index. */
 typedef struct model_pair model_pair;
@@ -156,9 +155,9 @@ static espalier_status check_version(const espalier_slot *slot, const espalier_s
                                      espalier_error *error_out)
 {
     const bool may_go_back = (flags & ESPALIER_REFRESH_OLDER) != 0;
-    const uint64_t least =
-        serving != NULL && serving->version > slot->version_min && !may_go_back ? serving->version
-                                                                                : slot->version_min;
+    const uint64_t least = serving != NULL && serving->version > slot->version_min && !may_go_back
+                               ? serving->version
+                               : slot->version_min;
     if (find->version == 0 || find->version >= least) {
         return ESPALIER_OK;
     }
@@ -239,8 +238,7 @@ static espalier_status load_pair(const espalier_slot *slot, const espalier_slot_
 /* From here on acquire gives the new pair. */
 static void publish_pair(espalier_slot *slot, model_pair *pair)
 {
-    model_pair *const before =
-        atomic_exchange_explicit(&slot->current, pair, memory_order_seq_cst);
+    model_pair *const before = atomic_exchange_explicit(&slot->current, pair, memory_order_seq_cst);
     before->next_old = slot->old;
     slot->old = before;
 }

@@ -49,10 +49,10 @@ espalier_status espalier_slot_find_open(const char *path, espalier_slot_find *fi
     espalier_slot_find find = {.descriptor = -1};
     struct stat facts;
     const bool is_store = stat(path, &facts) == 0 && S_ISDIR(facts.st_mode);
-    espalier_status status =
-        is_store ? espalier_store_open_current(path, &find.path, &find.descriptor, &find.version,
-                                               error_out)
-                 : open_file(path, &find, error_out);
+    espalier_status status = is_store
+                                 ? espalier_store_open_current(path, &find.path, &find.descriptor,
+                                                               &find.version, error_out)
+                                 : open_file(path, &find, error_out);
     if (status == ESPALIER_OK && fstat(find.descriptor, &facts) != 0) {
         status = espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot stat",
                                        find.path);
@@ -164,9 +164,8 @@ static uint32_t find_other_output(const espalier_model *serving, const espalier_
             return kind;
         }
     }
-    return serving->head->default_output != next->head->default_output
-               ? next->head->default_output
-               : 0;
+    return serving->head->default_output != next->head->default_output ? next->head->default_output
+                                                                       : 0;
 }
 
 espalier_status espalier_slot_compare(const espalier_model *serving, const espalier_model *next,

@@ -28,8 +28,7 @@ static espalier_status write_all(int descriptor, const uint8_t *data, size_t byt
             continue;
         }
         if (written <= 0) {
-            return espalier_error_system(error_out, ESPALIER_ERROR_WRITE,
-                                         written < 0 ? errno : EIO,
+            return espalier_error_system(error_out, ESPALIER_ERROR_WRITE, written < 0 ? errno : EIO,
                                          "model: cannot fill its sealed copy");
         }
         done += (size_t)written;

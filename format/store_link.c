@@ -47,8 +47,7 @@ espalier_status espalier_store_read_current(const char *folder, uint64_t *versio
                                      folder);
     }
     char target[ESPALIER_STORE_DIGITS_MAX + 2];
-    const ssize_t bytes =
-        readlinkat(descriptor, ESPALIER_STORE_CURRENT, target, sizeof target - 1);
+    const ssize_t bytes = readlinkat(descriptor, ESPALIER_STORE_CURRENT, target, sizeof target - 1);
     const int cause = errno;
     (void)close(descriptor);
     if (bytes < 0 && cause != ENOENT && cause != EINVAL) {
@@ -95,8 +94,8 @@ espalier_status espalier_store_open_current(const char *folder, char **path_out,
         /* Pruned between the two looks: the link leads elsewhere by now. */
         const int cause = errno;
         if (cause != ENOENT || version == tried) {
-            const espalier_status failed = espalier_error_system(
-                error_out, ESPALIER_ERROR_OPEN, cause, "%s: cannot open", path);
+            const espalier_status failed = espalier_error_system(error_out, ESPALIER_ERROR_OPEN,
+                                                                 cause, "%s: cannot open", path);
             free(path);
             return failed;
         }

@@ -114,10 +114,10 @@ typedef enum espalier_status {
     ESPALIER_ERROR_CHECKSUM = 45,
     ESPALIER_ERROR_SECTION = 46, /* a section's place, size, alignment or order is wrong */
     ESPALIER_ERROR_SECTION_MISSING = 47,
-    ESPALIER_ERROR_VALUE = 48,  /* a field of a table holds a value the format forbids */
-    ESPALIER_ERROR_INDEX = 49,  /* verify: a child, column or leaf index out of its range */
-    ESPALIER_ERROR_GOLDEN = 50, /* verify: a golden row is not reproduced */
-    ESPALIER_ERROR_DIGEST = 51, /* publish: a BLAKE2b digest differs */
+    ESPALIER_ERROR_VALUE = 48,     /* a field of a table holds a value the format forbids */
+    ESPALIER_ERROR_INDEX = 49,     /* verify: a child, column or leaf index out of its range */
+    ESPALIER_ERROR_GOLDEN = 50,    /* verify: a golden row is not reproduced */
+    ESPALIER_ERROR_DIGEST = 51,    /* publish: a BLAKE2b digest differs */
     ESPALIER_ERROR_SIGNATURE = 52, /* publish: not signed by this key, or for another model */
     ESPALIER_ERROR_KEY = 53,       /* publish: not a key, or a wrong password */
 
@@ -726,19 +726,20 @@ typedef struct espalier_slot_options {
     uint64_t flags;
     uint32_t reader_count_max; /* 0: 64; at most 4096 */
     uint32_t reserved0;
-    uint64_t version_min;              /* of a store: refuse versions below it */
-    const espalier_open_options *open; /* NULL: ESPALIER_OPEN_PREFAULT; copied */
+    uint64_t version_min;                        /* of a store: refuse versions below it */
+    const espalier_open_options *open;           /* NULL: ESPALIER_OPEN_PREFAULT; copied */
     const espalier_predictor_options *predictor; /* NULL: defaults; copied */
     espalier_slot_check *check;                  /* or NULL */
     void *check_context;
     uint64_t reserved[4];
 } espalier_slot_options;
 
-#define ESPALIER_SLOT_OPTIONS_INIT                                          \
-    {                                                                       \
-        sizeof(espalier_slot_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, { \
-            0, 0, 0, 0                                                      \
-        }                                                                   \
+#define ESPALIER_SLOT_OPTIONS_INIT                                         \
+    {                                                                      \
+        sizeof(espalier_slot_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, \
+        {                                                                  \
+            0, 0, 0, 0                                                     \
+        }                                                                  \
     }
 
 /*

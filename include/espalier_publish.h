@@ -70,7 +70,8 @@ ESPALIER_API espalier_status espalier_public_key_parse(const char *text,
 /* What a signature says of a model. */
 typedef struct espalier_signed {
     uint8_t root_digest[32];
-    uint8_t verity_digest[32]; /* what fs-verity measures: SHA-256, blocks of 4,096 bytes, no salt */
+    uint8_t
+        verity_digest[32]; /* what fs-verity measures: SHA-256, blocks of 4,096 bytes, no salt */
     uint64_t file_bytes;
     char model_name[256]; /* as given to espalier_sign; "" */
     char model_version[256];
@@ -99,16 +100,17 @@ typedef struct espalier_signature_policy {
     size_t struct_bytes;
     uint64_t flags;
     const espalier_public_key *key;
-    const char *model_name;    /* NULL: any. Without it another model signed by the same key passes */
+    const char *model_name; /* NULL: any. Without it another model signed by the same key passes */
     const char *model_version; /* NULL: any */
     uint64_t reserved[4];
 } espalier_signature_policy;
 
-#define ESPALIER_SIGNATURE_POLICY_INIT                             \
-    {                                                              \
-        sizeof(espalier_signature_policy), 0, NULL, NULL, NULL, {  \
-            0, 0, 0, 0                                             \
-        }                                                          \
+#define ESPALIER_SIGNATURE_POLICY_INIT                          \
+    {                                                           \
+        sizeof(espalier_signature_policy), 0, NULL, NULL, NULL, \
+        {                                                       \
+            0, 0, 0, 0                                          \
+        }                                                       \
     }
 
 /*
@@ -153,16 +155,19 @@ enum {
 typedef struct espalier_store_options {
     size_t struct_bytes;
     uint64_t flags;
-    const char *signature_path; /* NULL: the model's path with ESPALIER_SIGNATURE_SUFFIX, if there */
-    const espalier_signature_policy *policy; /* publish nothing that it does not hold for; or NULL */
+    const char
+        *signature_path; /* NULL: the model's path with ESPALIER_SIGNATURE_SUFFIX, if there */
+    const espalier_signature_policy
+        *policy; /* publish nothing that it does not hold for; or NULL */
     uint64_t reserved[4];
 } espalier_store_options;
 
-#define ESPALIER_STORE_OPTIONS_INIT                         \
-    {                                                       \
-        sizeof(espalier_store_options), 0, NULL, NULL, {    \
-            0, 0, 0, 0                                      \
-        }                                                   \
+#define ESPALIER_STORE_OPTIONS_INIT                    \
+    {                                                  \
+        sizeof(espalier_store_options), 0, NULL, NULL, \
+        {                                              \
+            0, 0, 0, 0                                 \
+        }                                              \
     }
 
 /*

@@ -116,8 +116,8 @@ static espalier_status finish(int descriptor, const char *name, espalier_status 
         status = espalier_files_sync(descriptor, name, error_out);
     }
     if (close(descriptor) != 0 && errno != EINTR && status == ESPALIER_OK) {
-        status = espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno, "%s: cannot close",
-                                       name);
+        status =
+            espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno, "%s: cannot close", name);
     }
     return status;
 }
@@ -131,9 +131,9 @@ espalier_status espalier_files_create(const char *path, const char *text, unsign
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot create",
                                      path);
     }
-    const espalier_status status = finish(
-        descriptor, path, espalier_files_write(descriptor, path, text, strlen(text), error_out),
-        error_out);
+    const espalier_status status =
+        finish(descriptor, path,
+               espalier_files_write(descriptor, path, text, strlen(text), error_out), error_out);
     if (status != ESPALIER_OK) {
         (void)unlink(path);
     }

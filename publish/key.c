@@ -23,8 +23,8 @@
 
 /* What a secret key file's line holds; bytes only, so there is no padding. */
 typedef struct secret_record {
-    uint8_t algorithm[2]; /* "Ed" */
-    uint8_t kdf[2];       /* "Sc": scrypt; zeroes: not encrypted */
+    uint8_t algorithm[2];          /* "Ed" */
+    uint8_t kdf[2];                /* "Sc": scrypt; zeroes: not encrypted */
     uint8_t checksum_algorithm[2]; /* "B2" */
     uint8_t salt[32];
     uint8_t operations[8]; /* little-endian */
@@ -33,7 +33,7 @@ typedef struct secret_record {
         uint8_t id[8];
         uint8_t key[64];
         uint8_t checksum[32]; /* BLAKE2b-256 of algorithm, id, key */
-    } sealed; /* XOR what scrypt makes of the password */
+    } sealed;                 /* XOR what scrypt makes of the password */
 } secret_record;
 
 _Static_assert(sizeof(secret_record) == 158, "secret_record has no padding");

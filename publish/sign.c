@@ -32,8 +32,8 @@
 #define COMMENT_MARK    "trusted comment: "
 #define CONTEXT         "espalier-model-v1"
 /* The trusted comment: context, two digests, a size, and two texts with three bytes for each. */
-#define COMMENT_BYTES   1024u
-#define POLICY_FLAGS    ((uint64_t)ESPALIER_SIGNATURE_VERITY)
+#define COMMENT_BYTES 1024u
+#define POLICY_FLAGS  ((uint64_t)ESPALIER_SIGNATURE_VERITY)
 
 /* A signature file taken apart. */
 typedef struct signature_parts {
@@ -67,8 +67,8 @@ static bool unescape_label(const char *text, size_t bytes, char *label_out, size
     for (size_t i = 0; i < bytes; i++) {
         uint8_t byte = (uint8_t)text[i];
         if (byte == '%') {
-            if (bytes - i < 3 ||
-                sodium_hex2bin(&byte, 1, text + i + 1, 2, NULL, NULL, NULL) != 0 || byte == 0) {
+            if (bytes - i < 3 || sodium_hex2bin(&byte, 1, text + i + 1, 2, NULL, NULL, NULL) != 0 ||
+                byte == 0) {
                 return false;
             }
             i += 2;
@@ -295,11 +295,9 @@ static espalier_status read_signature(const char *path, const espalier_public_ke
     char text[ESPALIER_KEY_TEXT_BYTES];
     uint8_t record[RECORD_BYTES];
     uint8_t joined[crypto_sign_BYTES + COMMENT_BYTES];
-    const espalier_status status =
-        espalier_files_read_text(path, text, sizeof text, error_out);
+    const espalier_status status = espalier_files_read_text(path, text, sizeof text, error_out);
     if (status != ESPALIER_OK) {
-        return status != ESPALIER_ERROR_KEY ? status
-                                            : refuse(error_out, path, "not a signature");
+        return status != ESPALIER_ERROR_KEY ? status : refuse(error_out, path, "not a signature");
     }
     char *next = text;
     const char *const untrusted = espalier_key_take_line(&next);
@@ -319,8 +317,7 @@ static espalier_status read_signature(const char *path, const espalier_public_ke
     }
     memcpy(parts->id, record + 2, sizeof parts->id);
     memcpy(parts->signature, record + 10, sizeof parts->signature);
-    (void)snprintf(parts->comment, sizeof parts->comment, "%s",
-                   comment + sizeof COMMENT_MARK - 1);
+    (void)snprintf(parts->comment, sizeof parts->comment, "%s", comment + sizeof COMMENT_MARK - 1);
     if (memcmp(parts->id, key->id, sizeof parts->id) != 0) {
         char made[17];
         char wanted[17];
@@ -410,16 +407,14 @@ static espalier_status check_policy(const espalier_signature_policy *policy, con
 espalier_status espalier_signature_verify_fd(int descriptor, const char *path,
                                              const char *signature_path,
                                              const espalier_signature_policy *policy,
-                                             espalier_signed *signed_out,
-                                             espalier_error *error_out)
+                                             espalier_signed *signed_out, espalier_error *error_out)
 {
     espalier_status status = check_policy(policy, path, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    char *const own = signature_path != NULL
-                          ? strdup(signature_path)
-                          : espalier_files_join(path, ESPALIER_SIGNATURE_SUFFIX);
+    char *const own = signature_path != NULL ? strdup(signature_path)
+                                             : espalier_files_join(path, ESPALIER_SIGNATURE_SUFFIX);
     if (own == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", path);

@@ -62,8 +62,8 @@ static espalier_status verify_copy(const char *path, const store_source *source,
         return status;
     }
     if (source->policy != NULL) {
-        status = espalier_signature_verify_fd(descriptor, path, NULL, source->policy, NULL,
-                                              error_out);
+        status =
+            espalier_signature_verify_fd(descriptor, path, NULL, source->policy, NULL, error_out);
     }
     if (status == ESPALIER_OK) {
         status = espalier_digest_verify_fd(descriptor, path, NULL, error_out);
@@ -94,8 +94,8 @@ static espalier_status fill_building(const espalier_store_work *work, const char
         status = copy_file(source->model_path, building, ESPALIER_STORE_MODEL, work->error_out);
     }
     if (status == ESPALIER_OK && source->signature_path != NULL) {
-        status = copy_file(source->signature_path, building, ESPALIER_STORE_SIGNATURE,
-                           work->error_out);
+        status =
+            copy_file(source->signature_path, building, ESPALIER_STORE_SIGNATURE, work->error_out);
     }
     if (status == ESPALIER_OK) {
         (void)snprintf(about, sizeof about,
@@ -141,8 +141,7 @@ static espalier_status give_number(const espalier_store_work *work, const char *
                                    const char *name)
 {
 #ifdef RENAME_NOREPLACE
-    int result =
-        renameat2(AT_FDCWD, building, work->descriptor, name, RENAME_NOREPLACE);
+    int result = renameat2(AT_FDCWD, building, work->descriptor, name, RENAME_NOREPLACE);
     if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
         result = renameat(AT_FDCWD, building, work->descriptor, name);
     }
@@ -221,20 +220,33 @@ static espalier_status publish(espalier_store_work *work, const store_source *so
     return status;
 }
 
-/* The signature that lies beside a model, malloc'ed; NULL when there is none. */
-static char *find_signature(const char *model_path)
+/* The signature that lies beside a model, malloc'ed; NULL when there is none. Without memory it must
+ * not be taken for none. */
+static espalier_status find_signature(const char *model_path, char **path_out,
+                                      espalier_error *error_out)
 {
     char *const path = espalier_files_join(model_path, ESPALIER_SIGNATURE_SUFFIX);
-    if (path != NULL && access(path, F_OK) != 0) {
-        free(path);
-        return NULL;
+    if (path == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: out of memory", model_path);
     }
-    return path;
+    if (access(path, F_OK) == 0) {
+        *path_out = path;
+        return ESPALIER_OK;
+    }
+    const int cause = errno;
+    const espalier_status status =
+        cause == ENOENT ? ESPALIER_OK
+                        : espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
+                                                "%s: cannot look for it", path);
+    free(path);
+    *path_out = NULL;
+    return status;
 }
 
 espalier_status espalier_store_publish(const char *folder, const char *model_path,
-                                       const espalier_store_options *options,
-                                       uint64_t *version_out, espalier_error *error_out)
+                                       const espalier_store_options *options, uint64_t *version_out,
+                                       espalier_error *error_out)
 {
     if (folder == NULL || model_path == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
@@ -245,16 +257,20 @@ espalier_status espalier_store_publish(const char *folder, const char *model_pat
     if (status != ESPALIER_OK) {
         return status;
     }
-    char *const beside = find_signature(model_path);
-    store_source source = {.model_path = model_path, .signature_path = beside};
+    char *beside = NULL;
+    store_source source = {.model_path = model_path};
     if (options != NULL) {
         source.policy = options->policy;
         source.wants_verity = (options->flags & ESPALIER_STORE_VERITY) != 0;
-        if (options->signature_path != NULL) {
-            source.signature_path = options->signature_path;
-        }
+        source.signature_path = options->signature_path;
     }
-    status = publish(&work, &source, version_out);
+    if (source.signature_path == NULL) {
+        status = find_signature(model_path, &beside, error_out);
+        source.signature_path = beside;
+    }
+    if (status == ESPALIER_OK) {
+        status = publish(&work, &source, version_out);
+    }
     free(beside);
     espalier_store_end(&work);
     return status;
@@ -265,9 +281,13 @@ espalier_status espalier_store_publish(const char *folder, const char *model_pat
 static espalier_status find_old(const espalier_store_work *work, uint64_t version,
                                 uint64_t *found_out)
 {
-    const uint64_t wanted = version != 0
-                                ? version
-                                : espalier_store_read_about(work->folder, work->current).previous;
+    espalier_store_about about = {0, 0};
+    const espalier_status status =
+        espalier_store_read_about(work->folder, work->current, &about, work->error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const uint64_t wanted = version != 0 ? version : about.previous;
     if (wanted == 0) {
         return espalier_error_set(work->error_out, ESPALIER_ERROR_STORE, 0, ESPALIER_OFFSET_NONE,
                                   "%s: there is no version before the current one", work->folder);
@@ -299,7 +319,8 @@ static espalier_status roll_back(espalier_store_work *work, uint64_t version,
         return espalier_error_set(work->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", work->folder);
     }
-    char *const signature = find_signature(path);
+    char *signature = NULL;
+    status = find_signature(path, &signature, work->error_out);
     const store_source source = {
         .model_path = path,
         .signature_path = signature,
@@ -307,7 +328,9 @@ static espalier_status roll_back(espalier_store_work *work, uint64_t version,
         .policy = options != NULL ? options->policy : NULL,
         .wants_verity = options != NULL && (options->flags & ESPALIER_STORE_VERITY) != 0,
     };
-    status = publish(work, &source, version_out);
+    if (status == ESPALIER_OK) {
+        status = publish(work, &source, version_out);
+    }
     free(signature);
     free(path);
     return status;
@@ -349,18 +372,22 @@ static espalier_status remove_version(const espalier_store_work *work, const cha
 static espalier_status prune(const espalier_store_work *work, uint64_t keep_count,
                              uint64_t *removed_out)
 {
+    espalier_store_about about = {0, 0};
+    espalier_status status =
+        espalier_store_read_about(work->folder, work->current, &about, work->error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
     char *const pruning = espalier_store_name(work, ESPALIER_STORE_PRUNING);
     if (pruning == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
-    const uint64_t previous = espalier_store_read_about(work->folder, work->current).previous;
     const size_t count = work->numbers.count;
     const size_t old_count = keep_count < count ? count - (size_t)keep_count : 0;
     uint64_t removed = 0;
-    espalier_status status = ESPALIER_OK;
     for (size_t i = 0; i < old_count && status == ESPALIER_OK; i++) {
         const uint64_t version = work->numbers.numbers[i];
-        if (version == work->current || version == previous) {
+        if (version == work->current || version == about.previous) {
             continue;
         }
         status = remove_version(work, pruning, version);

@@ -34,13 +34,16 @@ typedef struct espalier_store_numbers {
 espalier_status espalier_store_read_numbers(const char *folder, espalier_store_numbers *numbers_out,
                                             espalier_error *error_out);
 
-/* What a version's note says; zeroes when it has none that can be read. */
+/* What a version's note says. */
 typedef struct espalier_store_about {
     uint64_t previous;
     uint64_t copied_from;
 } espalier_store_about;
 
-espalier_store_about espalier_store_read_about(const char *folder, uint64_t version);
+/* Zeroes when the version has no note. Status: OPEN, READ, MEMORY, KEY: not to be taken for none. */
+espalier_status espalier_store_read_about(const char *folder, uint64_t version,
+                                          espalier_store_about *about_out,
+                                          espalier_error *error_out);
 
 /* A store whose lock this call holds. */
 typedef struct espalier_store_work {

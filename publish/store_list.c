@@ -11,33 +11,49 @@
 #include <string.h>
 #include <unistd.h>
 
-/* False when the version is not there any more. */
-static bool describe(const char *folder, uint64_t number, espalier_store_version *version)
+/* What opening the model tells. */
+static espalier_status describe_model(const char *path, espalier_store_version *version,
+                                      espalier_error *error_out)
 {
-    char *const model_path = espalier_store_path(folder, number, ESPALIER_STORE_MODEL);
-    char *const signature_path = espalier_store_path(folder, number, ESPALIER_STORE_SIGNATURE);
-    char *const about_path = espalier_store_path(folder, number, ESPALIER_STORE_ABOUT);
-    const espalier_store_about about = espalier_store_read_about(folder, number);
     espalier_model *model = NULL;
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    memset(version, 0, sizeof *version);
-    version->version = number;
-    version->previous = about.previous;
-    version->copied_from = about.copied_from;
-    version->has_signature = signature_path != NULL && access(signature_path, F_OK) == 0;
-    if (model_path != NULL && espalier_model_open(model_path, NULL, &model, NULL) == ESPALIER_OK &&
-        espalier_model_info_get(model, &info) == ESPALIER_OK) {
+    const espalier_status status = espalier_model_open(path, NULL, &model, error_out);
+    if (status == ESPALIER_OK && espalier_model_info_get(model, &info) == ESPALIER_OK) {
         version->is_readable = 1;
         version->file_bytes = info.file_bytes;
         memcpy(version->root_digest, info.root_digest, sizeof version->root_digest);
     }
     espalier_model_close(model);
-    const bool is_there =
-        version->is_readable != 0 || (about_path != NULL && access(about_path, F_OK) == 0);
+    return status == ESPALIER_ERROR_MEMORY ? status : ESPALIER_OK;
+}
+
+/* version->version stays 0 when it is not there any more. */
+static espalier_status describe(const char *folder, uint64_t number,
+                                espalier_store_version *version, espalier_error *error_out)
+{
+    espalier_store_about about = {0, 0};
+    char *const model_path = espalier_store_path(folder, number, ESPALIER_STORE_MODEL);
+    char *const signature_path = espalier_store_path(folder, number, ESPALIER_STORE_SIGNATURE);
+    char *const about_path = espalier_store_path(folder, number, ESPALIER_STORE_ABOUT);
+    memset(version, 0, sizeof *version);
+    espalier_status status =
+        model_path != NULL && signature_path != NULL && about_path != NULL
+            ? espalier_store_read_about(folder, number, &about, error_out)
+            : espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                 "%s: out of memory", folder);
+    if (status == ESPALIER_OK) {
+        status = describe_model(model_path, version, error_out);
+    }
+    if (status == ESPALIER_OK && (version->is_readable != 0 || access(about_path, F_OK) == 0)) {
+        version->version = number;
+        version->previous = about.previous;
+        version->copied_from = about.copied_from;
+        version->has_signature = access(signature_path, F_OK) == 0;
+    }
     free(model_path);
     free(signature_path);
     free(about_path);
-    return is_there;
+    return status;
 }
 
 espalier_status espalier_store_list(const char *folder, espalier_store_version **versions_out,
@@ -62,17 +78,21 @@ espalier_status espalier_store_list(const char *folder, espalier_store_version *
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", folder);
     }
-    const uint64_t previous = espalier_store_read_about(folder, current).previous;
+    espalier_store_about about = {0, 0};
     size_t count = 0;
-    for (size_t i = 0; i < numbers.count; i++) {
+    status = espalier_store_read_about(folder, current, &about, error_out);
+    for (size_t i = 0; i < numbers.count && status == ESPALIER_OK; i++) {
         espalier_store_version *const version = &versions[count];
-        if (describe(folder, numbers.numbers[i], version)) {
-            version->is_current = version->version == current;
-            version->is_previous = version->version == previous;
-            count++;
-        }
+        status = describe(folder, numbers.numbers[i], version, error_out);
+        version->is_current = version->version == current;
+        version->is_previous = version->version == about.previous;
+        count += version->version != 0;
     }
     free(numbers.numbers);
+    if (status != ESPALIER_OK) {
+        free(versions);
+        return status;
+    }
     *versions_out = versions;
     *count_out = count;
     return ESPALIER_OK;

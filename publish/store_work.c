@@ -94,17 +94,31 @@ static uint64_t read_field(const char *text, const char *key)
     return at != NULL ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-espalier_store_about espalier_store_read_about(const char *folder, uint64_t version)
+espalier_status espalier_store_read_about(const char *folder, uint64_t version,
+                                          espalier_store_about *about_out,
+                                          espalier_error *error_out)
 {
-    espalier_store_about about = {0, 0};
+    espalier_error error;
     char text[ABOUT_BYTES];
     char *const path = espalier_store_path(folder, version, ESPALIER_STORE_ABOUT);
-    if (path != NULL && espalier_files_read_text(path, text, sizeof text, NULL) == ESPALIER_OK) {
-        about.previous = read_field(text, "\nprevious ");
-        about.copied_from = read_field(text, "\ncopied_from ");
+    *about_out = (espalier_store_about){0, 0};
+    if (path == NULL) {
+        return no_memory(folder, error_out);
     }
+    const espalier_status status = espalier_files_read_text(path, text, sizeof text, &error);
     free(path);
-    return about;
+    if (status == ESPALIER_OK) {
+        about_out->previous = read_field(text, "\nprevious ");
+        about_out->copied_from = read_field(text, "\ncopied_from ");
+        return ESPALIER_OK;
+    }
+    if (status == ESPALIER_ERROR_OPEN && error.system_errno == ENOENT) {
+        return ESPALIER_OK;
+    }
+    if (error_out != NULL) {
+        *error_out = error;
+    }
+    return status;
 }
 
 /* ---- the lock ---- */
@@ -200,8 +214,8 @@ static espalier_status open_folder(espalier_store_work *work, int create)
     }
     work->descriptor = open(work->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (work->descriptor < 0) {
-        return espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
-                                     "%s: cannot open", work->folder);
+        return espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
+                                     work->folder);
     }
     /* A folder with other things in it becomes no store by mistake. */
     espalier_status status = read_current(work);
@@ -243,7 +257,9 @@ espalier_status espalier_store_begin(const char *folder, const espalier_store_op
                                      int create, espalier_store_work *work_out,
                                      espalier_error *error_out)
 {
-    espalier_store_work work = {.folder = folder, .error_out = error_out, .lock = -1,
+    espalier_store_work work = {.folder = folder,
+                                .error_out = error_out,
+                                .lock = -1,
                                 .descriptor = -1};
     uint64_t flags = 0;
     espalier_status status = check_options(options, &flags, error_out);

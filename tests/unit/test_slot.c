@@ -158,8 +158,7 @@ static void test_a_new_file_is_served_and_the_old_one_goes(void **state)
     assert_int_equal(now.held_count, 0);
     assert_answers(first, 1, 2);
 
-    assert_int_equal(espalier_slot_refresh(slot, ESPALIER_REFRESH_ALWAYS, &now, NULL),
-                     ESPALIER_OK);
+    assert_int_equal(espalier_slot_refresh(slot, ESPALIER_REFRESH_ALWAYS, &now, NULL), ESPALIER_OK);
     assert_int_equal(now.changed, 1);
     assert_answers(first, 1, 3);
     assert_int_equal(espalier_slot_unregister(first), ESPALIER_OK);
@@ -501,9 +500,9 @@ static void *serve(void *argument)
         if (status == ESPALIER_OK) {
             status = predict_rows(lease.predictor, answers);
             /* Odd versions are model 0. */
-            w->wrong += memcmp(answers, models.answers[(lease.version + 1) % 2], sizeof answers) !=
-                            0 ||
-                        lease.version < last;
+            w->wrong +=
+                memcmp(answers, models.answers[(lease.version + 1) % 2], sizeof answers) != 0 ||
+                lease.version < last;
             w->versions += lease.version != last;
             last = lease.version;
             espalier_slot_release(reader);

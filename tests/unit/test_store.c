@@ -313,8 +313,7 @@ static void test_signed_versions_keep_their_signatures(void **state)
     assert_int_equal(now.version, 5);
     assert_int_equal(espalier_slot_close(slot), ESPALIER_OK);
     slot_options.version_min = 6;
-    assert_int_equal(espalier_slot_open(store, &slot_options, &slot, &error),
-                     ESPALIER_ERROR_OLDER);
+    assert_int_equal(espalier_slot_open(store, &slot_options, &slot, &error), ESPALIER_ERROR_OLDER);
     assert_int_equal(unlink(signature_path), 0);
 }
 
@@ -381,8 +380,7 @@ static void publish_for_ever(unsigned first)
 {
     for (unsigned i = first;; i++) {
         if (espalier_store_publish(store, paths[i % 2], NULL, NULL, NULL) != ESPALIER_OK ||
-            (i % 3 == 0 &&
-             espalier_store_rollback(store, 0, NULL, NULL, NULL) != ESPALIER_OK) ||
+            (i % 3 == 0 && espalier_store_rollback(store, 0, NULL, NULL, NULL) != ESPALIER_OK) ||
             (i % 5 == 0 && espalier_store_prune(store, 3, NULL, NULL, NULL) != ESPALIER_OK)) {
             _exit(1);
         }
