@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A small service: threads answer requests from the current model of a store, while the main thread
- * looks for a new version ten times a second. Nobody waits for the other. Includes the public header
- * and libc only.
+ * looks for a new version ten times a second. Nobody waits for the other. Includes the public
+ * header and libc only.
  *
  *     espalier store publish models forest.espalier
  *     hot_swap_service models 5 &

@@ -46,8 +46,8 @@ typedef struct espalier_secret_key {
 
 /*
  * Makes a key pair and writes it to two new files, the secret one readable by its owner alone;
- * files that exist are refused, not replaced. password: encrypts the secret key (scrypt, which takes
- * 128 MiB of memory and some tenths of a second), NULL or "": it is stored as it is.
+ * files that exist are refused, not replaced. password: encrypts the secret key (scrypt, which
+ * takes 128 MiB of memory and some tenths of a second), NULL or "": it is stored as it is.
  * Status: ARGUMENT, OPEN, WRITE, SYNC, MEMORY, KEY.
  */
 ESPALIER_API espalier_status espalier_key_generate(const char *public_path, const char *secret_path,
@@ -174,8 +174,8 @@ typedef struct espalier_store_options {
  * Copies the model, and its signature, into the store as its next version and makes that current.
  * The copy is verified (digests, every node, golden rows, the signature if a policy is given) and
  * synced before it has a number; then the link is replaced in one step. The folder is made if it is
- * missing. *version_out (may be NULL) is the number. On failure the store is as it was before; after
- * SYNC the version may be there. O(file).
+ * missing. *version_out (may be NULL) is the number. On failure the store is as it was before;
+ * after SYNC the version may be there. O(file).
  * Status: ARGUMENT, OPTIONS, BUSY, OPEN, READ, WRITE, SYNC, RENAME, MEMORY, STORE, and those of
  * espalier_digest_verify, espalier_model_verify and espalier_signature_verify.
  */
@@ -186,8 +186,8 @@ ESPALIER_API espalier_status espalier_store_publish(const char *folder, const ch
 
 /*
  * Publishes the bytes of an old version again, under a new number: numbers only grow, so a reader's
- * least version still holds. version: 0 for the one before the current. Status: as above; STORE when
- * there is no such version.
+ * least version still holds. version: 0 for the one before the current. Status: as above; STORE
+ * when there is no such version.
  */
 ESPALIER_API espalier_status espalier_store_rollback(const char *folder, uint64_t version,
                                                      const espalier_store_options *options,

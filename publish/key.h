@@ -12,8 +12,8 @@
 /* The longest key or signature file that is read, and the longest line of it. */
 #define ESPALIER_KEY_TEXT_BYTES 16384u
 
-/* Cuts the line at *text off: returns it, NUL-terminated in place without its end (LF or CR LF), and
- * moves *text behind it; NULL when there is none left. */
+/* Cuts the line at *text off: returns it, NUL-terminated in place without its end (LF or CR LF),
+ * and moves *text behind it; NULL when there is none left. */
 char *espalier_key_take_line(char **text);
 
 /* Decodes a line of base64 that holds exactly `bytes` bytes. */

@@ -220,8 +220,8 @@ static espalier_status publish(espalier_store_work *work, const store_source *so
     return status;
 }
 
-/* The signature that lies beside a model, malloc'ed; NULL when there is none. Without memory it must
- * not be taken for none. */
+/* The signature that lies beside a model, malloc'ed; NULL when there is none. Without memory it
+ * must not be taken for none. */
 static espalier_status find_signature(const char *model_path, char **path_out,
                                       espalier_error *error_out)
 {

@@ -40,7 +40,7 @@ typedef struct espalier_store_about {
     uint64_t copied_from;
 } espalier_store_about;
 
-/* Zeroes when the version has no note. Status: OPEN, READ, MEMORY, KEY: not to be taken for none. */
+/* Zeroes when the version has no note; a failure (OPEN, READ, MEMORY, KEY) is not the same. */
 espalier_status espalier_store_read_about(const char *folder, uint64_t version,
                                           espalier_store_about *about_out,
                                           espalier_error *error_out);
@@ -56,8 +56,8 @@ typedef struct espalier_store_work {
 } espalier_store_work;
 
 /*
- * Waits for the lock, which the system takes from a process that ends, clears away what a killed one
- * left, and reads what is there. create: makes the folder if it is missing.
+ * Waits for the lock, which the system takes from a process that ends, clears away what a killed
+ * one left, and reads what is there. create: makes the folder if it is missing.
  * Status: ARGUMENT, OPTIONS, BUSY, OPEN, READ, MEMORY, STORE.
  */
 espalier_status espalier_store_begin(const char *folder, const espalier_store_options *options,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * fs-verity: a file system that keeps a file as it is and checks every block it reads of it. Nothing
- * outside publish/ includes it.
+ * fs-verity: a file system that keeps a file as it is and checks every block it reads of it.
+ * Nothing outside publish/ includes it.
  */
 #ifndef ESPALIER_PUBLISH_VERITY_H
 #define ESPALIER_PUBLISH_VERITY_H

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A conversion in which the n-th allocation fails, for n from the first to the last: it says so,
- * frees all it had, leaves the old file whole and no temporary file. So do publishing, rolling back,
- * signing, and a slot that is opened and refreshed. The allocator is defined here,
+ * frees all it had, leaves the old file whole and no temporary file. So do publishing, rolling
+ * back, signing, and a slot that is opened and refreshed. The allocator is defined here,
  * so the calls of all libraries come through this program; with a sanitizer's own allocator it is
  * skipped.
  */
