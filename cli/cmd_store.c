@@ -295,7 +295,7 @@ int espalier_command_store(int argc, char **argv)
         return code;
     }
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-        if (strcmp(actions[i].name, arguments.action) == 0) {
+        if (arguments.action != NULL && strcmp(actions[i].name, arguments.action) == 0) {
             return actions[i].run(&arguments);
         }
     }

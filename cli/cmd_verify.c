@@ -20,7 +20,7 @@ static const char help_text[] =
     "checksums, the padding, every child, column and leaf index and every node number, and\n"
     "predicts the golden rows, whose answers the file holds. A failure names the section.\n"
     "\n"
-    "  --key KEY          and check the signature: the file of a public key, or its 56 characters\n"
+    "  --key KEY          and check the signature: a public key's file, or its 56 characters\n"
     "  --signature FILE   the signature, if it is not MODEL.minisig\n"
     "  --model-name NAME  refuse a model that was signed under another name\n"
     "  --model-version V  or as another version\n"
@@ -101,7 +101,8 @@ static bool check_descriptor(int descriptor, const verify_arguments *arguments,
 static bool check_model(const verify_arguments *arguments, verify_result *result,
                         espalier_error *error)
 {
-    const int descriptor = open(arguments->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int descriptor =
+        arguments->path != NULL ? open(arguments->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     if (descriptor < 0) {
         error->status = ESPALIER_ERROR_OPEN;
         error->system_errno = errno;

@@ -10,6 +10,7 @@
 #include "convert/golden.h"
 #include "espalier_convert.h"
 #include "espalier_publish.h"
+#include "tests/support/remove_tree.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -424,11 +425,20 @@ static void fail_each_of(const char *name, faulted_call *call)
     assert_true(n < 2000);
 }
 
+static void remove_published(void)
+{
+    assert_int_equal(remove_tree(STORE), 0);
+    (void)unlink(MODEL);
+    (void)unlink(MODEL ESPALIER_SIGNATURE_SUFFIX);
+    (void)unlink(MODEL ".pub");
+    (void)unlink(MODEL ".key");
+}
+
 static void test_every_allocation_of_publishing_and_swapping_fails(void **state)
 {
     (void)state;
     espalier_error error;
-    assert_int_equal(system("rm -rf " STORE " " MODEL "*"), 0);
+    remove_published();
     assert_int_equal(espalier_convert(SOURCE, MODEL, NULL, NULL, &error), ESPALIER_OK);
     assert_int_equal(espalier_key_generate(MODEL ".pub", MODEL ".key", NULL, &error), ESPALIER_OK);
     assert_int_equal(espalier_public_key_read(MODEL ".pub", &public_key, &error), ESPALIER_OK);
@@ -449,7 +459,7 @@ static void test_every_allocation_of_publishing_and_swapping_fails(void **state)
     }
     assert_int_equal(espalier_slot_unregister(kept_reader), ESPALIER_OK);
     assert_int_equal(espalier_slot_close(kept_slot), ESPALIER_OK);
-    assert_int_equal(system("rm -rf " STORE " " MODEL "*"), 0);
+    remove_published();
 }
 
 int main(void)

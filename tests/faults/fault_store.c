@@ -9,6 +9,7 @@
  */
 #include "espalier_publish.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/remove_tree.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -82,7 +83,7 @@ static const char *const paths[2] = {BASE "/first", BASE "/second"};
 static int make_models(void **state)
 {
     (void)state;
-    assert_int_equal(system("rm -rf " BASE), 0);
+    assert_int_equal(remove_tree(BASE), 0);
     assert_int_equal(mkdir(BASE, 0755), 0);
     for (unsigned i = 0; i < 2; i++) {
         const synthetic_options options = {.seed = 81 + i,
@@ -104,7 +105,7 @@ static int make_models(void **state)
 static int remove_all(void **state)
 {
     (void)state;
-    return system("rm -rf " BASE);
+    return remove_tree(BASE);
 }
 
 /* The version that readers get, which must be whole. */
@@ -189,7 +190,7 @@ static void test_a_first_version_that_fails(void **state)
     (void)state;
     for (unsigned n = 1; n < 100; n++) {
         espalier_error error;
-        assert_int_equal(system("rm -rf " STORE), 0);
+        assert_int_equal(remove_tree(STORE), 0);
         fault.calls = 0;
         fault.cause = ENOSPC;
         fault.failing = n;

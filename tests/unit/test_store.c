@@ -6,6 +6,7 @@
 #include "espalier_publish.h"
 #include "format/store_link.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/remove_tree.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -72,25 +73,25 @@ static int make_models(void **state)
     return 0;
 }
 
-static void run(const char *format, const char *argument)
+/* Turns the link by hand. */
+static void turn_link(const char *target)
 {
-    char command[256];
-    (void)snprintf(command, sizeof command, format, argument);
-    assert_int_equal(system(command), 0);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/current", store);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(target, path), 0);
 }
 
 static int remove_store(void **state)
 {
     (void)state;
-    run("rm -rf '%s'", store);
-    return 0;
+    return remove_tree(store);
 }
 
 static int remove_models(void **state)
 {
     (void)state;
-    run("rm -rf '%s'", base);
-    return 0;
+    return remove_tree(base);
 }
 
 static uint64_t publish(unsigned model)
@@ -191,7 +192,7 @@ static void test_prune_keeps_current_and_previous(void **state)
     assert_int_equal(espalier_store_rollback(store, 5, NULL, NULL, NULL), ESPALIER_OK);
     char folder[128];
     (void)snprintf(folder, sizeof folder, "%s/9", store);
-    run("mkdir '%s'", folder);
+    assert_int_equal(mkdir(folder, 0755), 0);
     publish(0);
     assert_current(0, 10);
     assert_int_equal(espalier_store_prune(store, 1, NULL, &removed, NULL), ESPALIER_OK);
@@ -330,16 +331,16 @@ static void test_a_slot_does_not_go_back(void **state)
     assert_int_equal(now.version, 2);
     assert_int_equal(now.changed, 0);
     /* Whoever turns the link back by hand is told. */
-    run("ln -sfn 1 '%s/current'", store);
+    turn_link("1");
     assert_int_equal(espalier_slot_refresh(slot, 0, &now, &error), ESPALIER_ERROR_OLDER);
     assert_non_null(strstr(error.message, "version 1 is current, at least 2 is wanted"));
     assert_int_equal(espalier_slot_refresh(slot, ESPALIER_REFRESH_OLDER, &now, NULL), ESPALIER_OK);
     assert_int_equal(now.version, 1);
     assert_int_equal(espalier_slot_close(slot), ESPALIER_OK);
     /* Links that lead nowhere. */
-    run("ln -sfn ../store '%s/current'", store);
+    turn_link("../store");
     assert_int_equal(espalier_slot_open(store, NULL, &slot, &error), ESPALIER_ERROR_STORE);
-    run("ln -sfn 8 '%s/current'", store);
+    turn_link("8");
     assert_int_equal(espalier_slot_open(store, NULL, &slot, &error), ESPALIER_ERROR_OPEN);
 }
 
