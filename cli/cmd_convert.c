@@ -26,7 +26,8 @@ static const char help_text[] =
     "                                or apply of these rows\n"
     "  --select PATH                 the model inside a dict, list or tuple: [\"model\"][0]\n"
     "                                (espalier info SOURCE lists the paths)\n"
-    "  --meta KEY=VALUE              note for the file's metadata; may be repeated\n"
+    "  --meta KEY=VALUE              note for the file's metadata; may be repeated. info knows\n"
+    "                                training_date, dataset_hash and score.NAME\n"
     "  --model-version V             version for the file's metadata\n"
     "  --layout LAYOUT               how trees lie in the file: walk, mask, heap, select\n"
     "                                or bits\n"
@@ -43,7 +44,7 @@ static const char help_text[] =
     "Examples:\n"
     "  espalier convert random_forest_model.pkl -o random_forest_model.espalier\n"
     "  espalier convert model.joblib -o model.espalier --check rows.npy proba.npy \\\n"
-    "      --meta data=2026-05 --model-version 7\n";
+    "      --meta training_date=2026-05-04 --meta score.auc=0.93 --model-version 7\n";
 
 enum {
     OPTION_CHECK = 256,

@@ -11,6 +11,10 @@
 int espalier_info_model(const char *path, bool is_json);
 int espalier_info_source(const char *path, bool is_json);
 
+/* The named keys of a model's metadata, null where it does not say; metadata may be NULL. */
+json_t *espalier_info_provenance(const json_t *metadata);
+void espalier_info_print_provenance(const json_t *metadata);
+
 /* Starts a line of the text form: two blanks, a name, and blanks up to the value's column. */
 void espalier_info_label(const char *name);
 

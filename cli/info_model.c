@@ -269,6 +269,7 @@ static void print_text(const char *path, const espalier_model *model,
     espalier_info_label("size");
     printf("%s bytes\n", espalier_format_count(info->file_bytes, text));
     print_trainer(metadata);
+    espalier_info_print_provenance(metadata);
     print_features(model, info);
     print_classes(model, info);
     print_outputs(model, info);
@@ -422,6 +423,7 @@ static int print_json(const char *path, const espalier_model *model,
     if (espalier_model_proof(model, &proof) == ESPALIER_OK) {
         json_object_set_new(object, "proof", espalier_json_proof(&proof));
     }
+    json_object_set_new(object, "provenance", espalier_info_provenance(metadata));
     json_object_set_new(object, "metadata", metadata != NULL ? metadata : json_null());
     return espalier_json_print(object);
 }

@@ -19,6 +19,8 @@ static const char help_text[] =
     "  info MODEL_OR_PICKLE      what is in a model, or in a pickle before trusting it\n"
     "  predict MODEL ROWS        predict for the rows of an .npy or .csv file\n"
     "  verify MODEL              check every byte of a model and its stored answers\n"
+    "  sign MODEL --key SECRET   sign a model; verify --key checks it (keygen makes keys)\n"
+    "  store ACTION DIR ...      publish numbered versions, list, roll back, prune\n"
     "  bench MODEL               time every kernel that can serve a model on this machine\n"
     "\n"
     "  espalier COMMAND --help   options and examples of a command\n"
@@ -59,14 +61,15 @@ static int finish(void)
 int main(int argc, char **argv)
 {
     static const command commands[] = {
-        {"bench", espalier_command_bench},   {"convert", espalier_command_convert},
-        {"info", espalier_command_info},     {"predict", espalier_command_predict},
-        {"verify", espalier_command_verify},
+        {"bench", espalier_command_bench},     {"convert", espalier_command_convert},
+        {"info", espalier_command_info},       {"keygen", espalier_command_keygen},
+        {"predict", espalier_command_predict}, {"sign", espalier_command_sign},
+        {"store", espalier_command_store},     {"verify", espalier_command_verify},
     };
     open_standard_descriptors();
     if (argc < 2) {
-        return espalier_usage_fail("",
-                                   "a command is needed: convert, info, predict, verify or bench");
+        return espalier_usage_fail("", "a command is needed: convert, info, predict, verify, sign, "
+                                       "store or bench");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

@@ -206,6 +206,38 @@ static espalier_status refuse_meta(espalier_error *error_out, const char *what, 
                               "metadata %s: %s", what, key);
 }
 
+/* What the user asked of the conversion; nothing where it was left to itself. */
+static bool add_options(json_t *root, const espalier_convert_options *options)
+{
+    static const struct {
+        uint32_t layout;
+        const char *name;
+    } layouts[] = {{ESPALIER_LAYOUT_WALK, "walk"},
+                   {ESPALIER_LAYOUT_MASK, "mask"},
+                   {ESPALIER_LAYOUT_HEAP, "heap"},
+                   {ESPALIER_LAYOUT_SELECT, "select"},
+                   {ESPALIER_LAYOUT_BITS, "bits"}};
+    const bool flagged = (options->flags & ESPALIER_CONVERT_ALLOW_FLAGGED) != 0;
+    if (options->select == NULL && options->layout == ESPALIER_LAYOUT_ANY &&
+        options->missing == NULL && !flagged) {
+        return true;
+    }
+    json_t *const object = add_object(root, "options");
+    bool good = object != NULL;
+    if (good && options->select != NULL) {
+        good = json_object_set_new(object, "select", make_text(options->select)) == 0;
+    }
+    for (size_t i = 0; good && i < sizeof layouts / sizeof layouts[0]; i++) {
+        good = layouts[i].layout != options->layout || add_text(object, "layout", layouts[i].name);
+    }
+    if (good && options->missing != NULL) {
+        char number[32];
+        (void)snprintf(number, sizeof number, "%.17g", *options->missing); /* NaN is no JSON */
+        good = add_text(object, "missing", number);
+    }
+    return good && (!flagged || json_object_set_new(object, "allow_flagged", json_true()) == 0);
+}
+
 /* What the user adds. */
 static espalier_status add_user(json_t *root, const espalier_convert_options *options,
                                 espalier_error *error_out)
@@ -217,7 +249,7 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "the model version is not UTF-8");
     }
-    if (!add_text(root, "model_version", options->model_version)) {
+    if (!add_options(root, options) || !add_text(root, "model_version", options->model_version)) {
         return fail_metadata(error_out);
     }
     json_t *const user = options->meta_count != 0 ? add_object(root, "user") : NULL;

@@ -7,6 +7,7 @@
 #include "format/error.h"
 #include "format/options.h"
 #include "format/rules.h"
+#include "format/store_link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -137,9 +138,9 @@ static espalier_status open_model(const espalier_input *input, const espalier_op
     return ESPALIER_OK;
 }
 
-static espalier_status open_descriptor(int descriptor, const char *name,
-                                       const espalier_open_options *options,
-                                       espalier_model **model_out, espalier_error *error_out)
+espalier_status espalier_model_open_named(int descriptor, const char *name,
+                                          const espalier_open_options *options,
+                                          espalier_model **model_out, espalier_error *error_out)
 {
     struct stat facts;
     if (fstat(descriptor, &facts) != 0) {
@@ -167,8 +168,34 @@ espalier_status espalier_model_open(const char *path, const espalier_open_option
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
                                      path);
     }
-    const espalier_status status = open_descriptor(descriptor, path, options, model_out, error_out);
+    const espalier_status status =
+        espalier_model_open_named(descriptor, path, options, model_out, error_out);
     (void)close(descriptor);
+    return status;
+}
+
+espalier_status espalier_model_open_store(const char *folder, const espalier_open_options *options,
+                                          espalier_model **model_out, uint64_t *version_out,
+                                          espalier_error *error_out)
+{
+    if (folder == NULL || model_out == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
+                                  "espalier_model_open_store: NULL argument");
+    }
+    char *path = NULL;
+    int descriptor = -1;
+    uint64_t version = 0;
+    espalier_status status =
+        espalier_store_open_current(folder, &path, &descriptor, &version, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    status = espalier_model_open_named(descriptor, path, options, model_out, error_out);
+    (void)close(descriptor);
+    free(path);
+    if (status == ESPALIER_OK && version_out != NULL) {
+        *version_out = version;
+    }
     return status;
 }
 
@@ -179,7 +206,7 @@ espalier_status espalier_model_open_fd(int descriptor, const espalier_open_optio
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "espalier_model_open_fd: bad argument");
     }
-    return open_descriptor(descriptor, "model", options, model_out, error_out);
+    return espalier_model_open_named(descriptor, "model", options, model_out, error_out);
 }
 
 espalier_status espalier_model_open_memory(const void *data, size_t data_bytes,

@@ -169,6 +169,11 @@ void espalier_model_count_preorder(const espalier_model *model, const espalier_f
                                    const espalier_file_tree *tree, uint32_t *numbers,
                                    uint32_t *stack);
 
+/* As espalier_model_open_fd, with the file's name for messages. */
+espalier_status espalier_model_open_named(int descriptor, const char *name,
+                                          const espalier_open_options *options,
+                                          espalier_model **model_out, espalier_error *error_out);
+
 /* Verify, for an open model, with the file's name for messages. */
 espalier_status espalier_model_verify_named(const espalier_model *model, const char *name,
                                             espalier_error *error_out);

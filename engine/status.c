@@ -55,6 +55,8 @@ static const status_text status_texts[] = {
     STATUS(ESPALIER_ERROR_INDEX, "a child, column or leaf index is out of its range"),
     STATUS(ESPALIER_ERROR_GOLDEN, "a golden row is not reproduced"),
     STATUS(ESPALIER_ERROR_DIGEST, "a BLAKE2b digest differs"),
+    STATUS(ESPALIER_ERROR_SIGNATURE, "not signed by this key, or for another model"),
+    STATUS(ESPALIER_ERROR_KEY, "not a key, or a wrong password"),
     STATUS(ESPALIER_ERROR_LIMIT, "a limit of the format or of the options is exceeded"),
     STATUS(ESPALIER_ERROR_MEMORY, "out of memory"),
     STATUS(ESPALIER_ERROR_SOURCE_FORMAT, "not a kind of file the converter reads"),
@@ -68,6 +70,10 @@ static const status_text status_texts[] = {
     STATUS(ESPALIER_ERROR_SOURCE_LIMIT, "the source is too deep, too large or expands too much"),
     STATUS(ESPALIER_ERROR_PROOF, "the written model does not reproduce its source"),
     STATUS(ESPALIER_ERROR_CHECK, "the trainer's own answers differ"),
+    STATUS(ESPALIER_ERROR_BUSY, "another call of this kind runs, or readers are registered"),
+    STATUS(ESPALIER_ERROR_DIFFERENT, "other features, classes or outputs than the model served"),
+    STATUS(ESPALIER_ERROR_OLDER, "an older version than the one served or wanted"),
+    STATUS(ESPALIER_ERROR_STORE, "not a store, or it has no such version"),
 };
 
 static const status_text *find_status_text(espalier_status status)

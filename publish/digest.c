@@ -8,14 +8,11 @@
 #include "format/error.h"
 #include "format/layout.h"
 #include "format/reader.h"
+#include "publish/files.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define DIGEST_BYTES 32u
@@ -29,25 +26,14 @@ typedef struct digesting {
     uint8_t *buffer; /* READ_BYTES */
 } digesting;
 
-static espalier_status open_input(digesting *work, const char *path)
+static espalier_status open_input(digesting *work)
 {
-    work->input.name = path;
-    work->input.descriptor =
-        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang */
-    if (work->input.descriptor < 0) {
-        return espalier_error_system(work->error, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
-                                     path);
+    const char *const path = work->input.name;
+    const espalier_status status =
+        espalier_files_size(work->input.descriptor, path, &work->input.bytes, work->error);
+    if (status != ESPALIER_OK) {
+        return status;
     }
-    struct stat status;
-    if (fstat(work->input.descriptor, &status) != 0) {
-        return espalier_error_system(work->error, ESPALIER_ERROR_OPEN, errno, "%s: cannot stat",
-                                     path);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        return espalier_error_set(work->error, ESPALIER_ERROR_OPEN, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: not a regular file", path);
-    }
-    work->input.bytes = (uint64_t)status.st_size;
     work->buffer = malloc(READ_BYTES);
     if (work->buffer == NULL) {
         return espalier_error_set(work->error, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
@@ -142,15 +128,15 @@ static espalier_status check_root(const digesting *work)
                               work->input.name);
 }
 
-espalier_status espalier_digest_verify(const char *path, uint8_t *digest_out,
-                                       espalier_error *error_out)
+espalier_status espalier_digest_verify_fd(int descriptor, const char *name, uint8_t *digest_out,
+                                          espalier_error *error_out)
 {
-    if (path == NULL) {
+    if (descriptor < 0 || name == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
-                                  "no path");
+                                  "espalier_digest_verify_fd: bad argument");
     }
-    digesting work = {.input = {.descriptor = -1}, .error = error_out};
-    espalier_status status = open_input(&work, path);
+    digesting work = {.input = {.name = name, .descriptor = descriptor}, .error = error_out};
+    espalier_status status = open_input(&work);
     /* Sections first: who repairs the checksums of a changed one changes the root as well. */
     if (status == ESPALIER_OK) {
         status = check_sections(&work);
@@ -163,8 +149,17 @@ espalier_status espalier_digest_verify(const char *path, uint8_t *digest_out,
     }
     espalier_file_free(&work.file);
     free(work.buffer);
-    if (work.input.descriptor >= 0) {
-        (void)close(work.input.descriptor);
+    return status;
+}
+
+espalier_status espalier_digest_verify(const char *path, uint8_t *digest_out,
+                                       espalier_error *error_out)
+{
+    int descriptor = -1;
+    espalier_status status = espalier_files_open(path, &descriptor, error_out);
+    if (status == ESPALIER_OK) {
+        status = espalier_digest_verify_fd(descriptor, path, digest_out, error_out);
+        (void)close(descriptor);
     }
     return status;
 }

@@ -17,7 +17,7 @@ pkg-config|finds libraries
 python3|reads expected answers in the demo, runs fixtures
 libxxhash-dev|checksums of the file format (a header, compiled in)
 libjansson-dev|JSON metadata
-libsodium-dev|digests of model files
+libsodium-dev|digests and signatures of model files
 zlib1g-dev|joblib files: zlib and gzip
 libbz2-dev|joblib files: bzip2
 liblzma-dev|joblib files: xz and lzma
@@ -33,6 +33,7 @@ clang-format|checks formatting
 clang-tidy|checks the code
 valgrind|memory checks
 python3-dev|headers for the Python package's extension modules
+minisign|verifies our signatures, and we its
 python3-venv|environments of the trainers that answers are compared with
 bochs|runs AVX-512 code on a CPU that has none
 bochs-term|the smallest display for bochs; nothing is shown

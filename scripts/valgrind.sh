@@ -14,6 +14,8 @@ command -v valgrind >/dev/null 2>&1 || { echo "valgrind: not installed"; exit 77
 # memcheck computes with 80-bit floats in 64 bits, so 64-bit integers become other float32 numbers.
 excluded='test_hostile_model|test_format_rules|test_predict_pure|test_huge_model'
 excluded+='|test_cli_npy|test_document'
+# Thousands of processes that are killed.
+excluded+='|test_store'
 # Half an hour of arithmetic on sound models; smaller tests go the same ways.
 excluded+='|test_golden|test_layouts|test_layouts_predict'
 

@@ -139,7 +139,7 @@ class Usage(Case):
     def test_help_and_version(self):
         self.assertIn(b"Usage: espalier COMMAND", self.ok("--help"))
         self.assertRegex(self.ok("--version").decode(), r"^espalier \d+\.\d+\.\d+ ")
-        for command in ("convert", "info", "predict", "verify", "bench"):
+        for command in ("convert", "info", "predict", "verify", "bench", "sign", "store"):
             out = self.ok(command, "--help")
             self.assertIn(f"Usage: espalier {command} ".encode(), out)
             self.assertIn(b"Examples:\n", out)

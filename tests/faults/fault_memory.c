@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A conversion in which the n-th allocation fails, for n from the first to the last: it says so,
- * frees all it had, leaves the old file whole and no temporary file. The allocator is defined here,
+ * frees all it had, leaves the old file whole and no temporary file. So do publishing, rolling
+ * back, signing, and a slot that is opened and refreshed. The allocator is defined here,
  * so the calls of all libraries come through this program; with a sanitizer's own allocator it is
  * skipped.
  */
 #include "convert/flatten.h"
 #include "convert/golden.h"
 #include "espalier_convert.h"
+#include "espalier_publish.h"
+#include "tests/support/remove_tree.h"
 #include "tests/support/synthetic.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -78,7 +82,11 @@ static bool fails(void)
         return false;
     }
     fault.calls++;
-    return fault.calls == fault.failing;
+    if (fault.calls != fault.failing) {
+        return false;
+    }
+    errno = ENOMEM;
+    return true;
 }
 
 static void *count_block(void *memory)
@@ -308,12 +316,159 @@ static void test_every_allocation_of_flattening_fails(void **state)
     espalier_forest_free(&forest);
 }
 
+/* ---- publishing and swapping ---- */
+
+#define STORE "fault_memory.store"
+#define MODEL "fault_memory.model"
+
+/* One call with the n-th allocation failing. */
+typedef espalier_status faulted_call(espalier_error *error);
+
+static espalier_slot *kept_slot;
+static espalier_reader *kept_reader;
+static espalier_public_key public_key;
+static espalier_secret_key secret_key;
+
+static espalier_status call_publish(espalier_error *error)
+{
+    espalier_signature_policy policy = ESPALIER_SIGNATURE_POLICY_INIT;
+    espalier_store_options options = ESPALIER_STORE_OPTIONS_INIT;
+    policy.key = &public_key;
+    options.policy = &policy;
+    return espalier_store_publish(STORE, MODEL, &options, NULL, error);
+}
+
+static espalier_status call_rollback(espalier_error *error)
+{
+    return espalier_store_rollback(STORE, 1, NULL, NULL, error);
+}
+
+static espalier_status call_prune(espalier_error *error)
+{
+    return espalier_store_prune(STORE, 100, NULL, NULL, error);
+}
+
+static espalier_status call_list(espalier_error *error)
+{
+    espalier_store_version *versions = NULL;
+    size_t count = 0;
+    const espalier_status status = espalier_store_list(STORE, &versions, &count, error);
+    espalier_store_free(versions);
+    return status;
+}
+
+static espalier_status call_sign(espalier_error *error)
+{
+    return espalier_sign(MODEL, &secret_key, "m", "1", NULL, error);
+}
+
+static espalier_status call_open(espalier_error *error)
+{
+    espalier_slot *slot = NULL;
+    espalier_slot_options options = ESPALIER_SLOT_OPTIONS_INIT;
+    options.flags = ESPALIER_SLOT_SEALED;
+    const espalier_status status = espalier_slot_open(STORE, &options, &slot, error);
+    espalier_reader *reader = NULL;
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const espalier_status registered = espalier_slot_register(slot, &reader);
+    if (registered == ESPALIER_OK) {
+        (void)espalier_slot_unregister(reader);
+    } else {
+        error->status = registered;
+        error->message[0] = '-';
+    }
+    (void)espalier_slot_close(slot);
+    return registered;
+}
+
+/* A refresh that succeeds frees the pair before: what lives stays the same. */
+static espalier_status call_refresh(espalier_error *error)
+{
+    return espalier_slot_refresh(kept_slot, ESPALIER_REFRESH_ALWAYS, NULL, error);
+}
+
+static void fail_each_of(const char *name, faulted_call *call)
+{
+    espalier_status status = ESPALIER_ERROR_MEMORY;
+    uint64_t n = 0;
+    uint64_t failed = 0;
+    do {
+        espalier_error error;
+        memset(&error, 0, sizeof error);
+        memset(&fault, 0, sizeof fault);
+        fault.failing = ++n;
+        fault.on = true;
+        status = call(&error);
+        fault.on = false;
+        const bool told = status == ESPALIER_OK ||
+                          (status == ESPALIER_ERROR_MEMORY && *error.message != '\0') ||
+                          error.system_errno == ENOMEM;
+        if (!told || fault.live != 0) {
+            fail_msg("%s, allocation %llu: %s, %lld blocks left: %s", name, (unsigned long long)n,
+                     espalier_status_name(status), (long long)fault.live, error.message);
+        }
+        failed += status != ESPALIER_OK;
+        /* The store and the slot go on: another version, another answer. */
+        uint64_t version = 0;
+        espalier_model *model = NULL;
+        espalier_lease lease;
+        assert_int_equal(espalier_model_open_store(STORE, NULL, &model, &version, NULL),
+                         ESPALIER_OK);
+        espalier_model_close(model);
+        assert_int_equal(espalier_slot_acquire(kept_reader, &lease), ESPALIER_OK);
+        assert_non_null(lease.predictor);
+        espalier_slot_release(kept_reader);
+    } while (fault.calls >= n && n < 2000);
+    assert_true(failed > 3);
+    assert_true(n < 2000);
+}
+
+static void remove_published(void)
+{
+    assert_int_equal(remove_tree(STORE), 0);
+    (void)unlink(MODEL);
+    (void)unlink(MODEL ESPALIER_SIGNATURE_SUFFIX);
+    (void)unlink(MODEL ".pub");
+    (void)unlink(MODEL ".key");
+}
+
+static void test_every_allocation_of_publishing_and_swapping_fails(void **state)
+{
+    (void)state;
+    espalier_error error;
+    remove_published();
+    assert_int_equal(espalier_convert(SOURCE, MODEL, NULL, NULL, &error), ESPALIER_OK);
+    assert_int_equal(espalier_key_generate(MODEL ".pub", MODEL ".key", NULL, &error), ESPALIER_OK);
+    assert_int_equal(espalier_public_key_read(MODEL ".pub", &public_key, &error), ESPALIER_OK);
+    assert_int_equal(espalier_secret_key_read(MODEL ".key", NULL, &secret_key, &error),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_sign(MODEL, &secret_key, "m", "1", NULL, &error), ESPALIER_OK);
+    assert_int_equal(espalier_store_publish(STORE, MODEL, NULL, NULL, &error), ESPALIER_OK);
+    assert_int_equal(espalier_slot_open(STORE, NULL, &kept_slot, &error), ESPALIER_OK);
+    assert_int_equal(espalier_slot_register(kept_slot, &kept_reader), ESPALIER_OK);
+    static const struct {
+        const char *name;
+        faulted_call *call;
+    } calls[] = {{"publish", call_publish}, {"rollback", call_rollback}, {"prune", call_prune},
+                 {"list", call_list},       {"sign", call_sign},         {"open", call_open},
+                 {"refresh", call_refresh}};
+    for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+        fail_each_of(calls[i].name, calls[i].call);
+    }
+    assert_int_equal(espalier_slot_unregister(kept_reader), ESPALIER_OK);
+    assert_int_equal(espalier_slot_close(kept_slot), ESPALIER_OK);
+    remove_published();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_allocation_of_flattening_fails),
         cmocka_unit_test(test_every_allocation_of_a_conversion_fails),
         cmocka_unit_test(test_every_allocation_of_other_sources_fails),
+        cmocka_unit_test(test_every_allocation_of_publishing_and_swapping_fails),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier_predict allocates nothing and enters the kernel never: proved by malloc made to fail the
- * test while it runs, and by a process that is killed at its first system call but read, write and
- * exit (seccomp strict mode).
+ * espalier_predict allocates nothing and enters the kernel never, nor do espalier_slot_acquire and
+ * espalier_slot_release: proved by malloc made to fail the test while they run, and by a process
+ * that is killed at its first system call but read, write and exit (seccomp strict mode).
  */
 // clang-format off
 #include <stdarg.h>
@@ -37,6 +37,7 @@
 #endif
 
 #define ROWS 700u
+#define PATH "test_predict_pure.espalier"
 
 #if !SANITIZED
 /* Counts what the C library is asked for while `counting`. */
@@ -92,7 +93,8 @@ typedef struct subject {
     espalier_forest forest;
     model_bytes bytes;
     espalier_model *model;
-    espalier_predictor *predictor;
+    espalier_slot *slot; /* of the same bytes in a file */
+    espalier_reader *reader;
     float *values;
     double *wide;
     void *out;
@@ -138,7 +140,13 @@ static void subject_make(subject *s, int which)
                      ESPALIER_OK);
     espalier_predictor_options predictor = ESPALIER_PREDICTOR_OPTIONS_INIT;
     predictor.flags = ESPALIER_PREDICTOR_LEAF;
-    assert_int_equal(espalier_predictor_create(s->model, &predictor, &s->predictor), ESPALIER_OK);
+    espalier_slot_options slot = ESPALIER_SLOT_OPTIONS_INIT;
+    slot.predictor = &predictor;
+    (void)unlink(PATH);
+    model_bytes_write(&s->bytes, PATH);
+    assert_int_equal(espalier_slot_open(PATH, &slot, &s->slot, NULL), ESPALIER_OK);
+    assert_int_equal(espalier_slot_register(s->slot, &s->reader), ESPALIER_OK);
+    (void)unlink(PATH);
     s->values = model_rows_make(&s->forest, 4, ROWS, 0);
     s->wide = malloc(ROWS * 11 * sizeof *s->wide);
     s->out_bytes = ROWS * 64 * sizeof(double);
@@ -154,7 +162,8 @@ static void subject_free(subject *s)
     free(s->values);
     free(s->wide);
     free(s->out);
-    espalier_predictor_destroy(s->predictor);
+    assert_int_equal(espalier_slot_unregister(s->reader), ESPALIER_OK);
+    assert_int_equal(espalier_slot_close(s->slot), ESPALIER_OK);
     espalier_model_close(s->model);
     model_bytes_free(&s->bytes);
     espalier_forest_free(&s->forest);
@@ -168,6 +177,10 @@ static bool predict_everything(const subject *s)
                                                  ESPALIER_OUTPUT_PROBABILITY, ESPALIER_OUTPUT_CLASS,
                                                  ESPALIER_OUTPUT_LEAF};
     bool good = true;
+    espalier_lease lease;
+    if (espalier_slot_acquire(s->reader, &lease) != ESPALIER_OK) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         espalier_output_info info;
         if (espalier_model_output(s->model, kinds[i], &info) != ESPALIER_OK) {
@@ -176,17 +189,18 @@ static bool predict_everything(const subject *s)
         for (size_t count = 1; count <= ROWS; count += 233) {
             espalier_rows rows = espalier_rows_float32(s->values, count, 11);
             espalier_outputs outputs = {.data = s->out, .data_bytes = s->out_bytes};
-            good &= espalier_predict(s->predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
+            good &= espalier_predict(lease.predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
             rows = espalier_rows_float64(s->wide, count, 11);
-            good &= espalier_predict(s->predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
+            good &= espalier_predict(lease.predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
             rows.row_stride = 1;
             rows.feature_stride = (ptrdiff_t)count;
-            good &= espalier_predict(s->predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
+            good &= espalier_predict(lease.predictor, kinds[i], &rows, &outputs) == ESPALIER_OK;
             rows.feature_count = 12;
-            good &= espalier_predict(s->predictor, kinds[i], &rows, &outputs) ==
+            good &= espalier_predict(lease.predictor, kinds[i], &rows, &outputs) ==
                     ESPALIER_ERROR_FEATURE_COUNT;
         }
     }
+    espalier_slot_release(s->reader);
     return good;
 }
 

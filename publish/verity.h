@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * fs-verity: a file system that keeps a file as it is and checks every block it reads of it.
+ * Nothing outside publish/ includes it.
+ */
+#ifndef ESPALIER_PUBLISH_VERITY_H
+#define ESPALIER_PUBLISH_VERITY_H
+
+#include "espalier.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define ESPALIER_VERITY_DIGEST_BYTES 32u
+
+/* What fs-verity measures of the file: SHA-256, blocks of 4,096 bytes, no salt. O(file).
+ * Status: OPEN, READ, TRUNCATED, MEMORY. */
+espalier_status espalier_verity_digest(int descriptor, const char *name, uint8_t *digest_out,
+                                       espalier_error *error_out);
+
+/* The measure of a file that fs-verity keeps; false when it does not. O(1). */
+bool espalier_verity_measure(int descriptor, uint8_t *digest_out);
+
+/* Asks fs-verity to keep a file from now on; false where the file system cannot. Nobody may have it
+ * open for writing. */
+bool espalier_verity_enable(int descriptor);
+
+#endif

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Publishing to a store, rolling back and pruning while each system call that changes something
+ * fails in turn, with a full disk or a broken one: the error says so, the store serves the version
+ * it served before, or the new one whole, nothing half-made is left, and the next call succeeds.
+ *
+ * write, fsync, mkdir, the renames, symlinkat and unlinkat are defined here, so the library's calls
+ * come through this program.
+ */
+#include "espalier_publish.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/remove_tree.h"
+#include "tests/support/synthetic.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct {
+    unsigned calls;
+    unsigned failing; /* the call that fails; 0: none */
+    int cause;
+} fault;
+
+static bool fails(void)
+{
+    fault.calls++;
+    if (fault.calls != fault.failing) {
+        return false;
+    }
+    errno = fault.cause;
+    return true;
+}
+
+ssize_t write(int descriptor, const void *data, size_t bytes)
+{
+    return fails() ? -1 : syscall(SYS_write, descriptor, data, bytes);
+}
+
+int fsync(int descriptor)
+{
+    return fails() ? -1 : (int)syscall(SYS_fsync, descriptor);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    return fails() ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int renameat(int old_folder, const char *from, int new_folder, const char *to)
+{
+    return fails() ? -1 : (int)syscall(SYS_renameat2, old_folder, from, new_folder, to, 0);
+}
+
+int renameat2(int old_folder, const char *from, int new_folder, const char *to, unsigned flags)
+{
+    return fails() ? -1 : (int)syscall(SYS_renameat2, old_folder, from, new_folder, to, flags);
+}
+
+int symlinkat(const char *target, int folder, const char *path)
+{
+    return fails() ? -1 : (int)syscall(SYS_symlinkat, target, folder, path);
+}
+
+/* ---- a store ---- */
+
+#define BASE  "fault_store.folder"
+#define STORE BASE "/store"
+
+static const char *const paths[2] = {BASE "/first", BASE "/second"};
+
+static int make_models(void **state)
+{
+    (void)state;
+    assert_int_equal(remove_tree(BASE), 0);
+    assert_int_equal(mkdir(BASE, 0755), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        const synthetic_options options = {.seed = 81 + i,
+                                           .tree_count = 2,
+                                           .feature_count = 3,
+                                           .decision_count_max = 9,
+                                           .group_count = 1,
+                                           .class_count = 2};
+        espalier_forest forest;
+        synthetic_forest_make(&options, &forest);
+        model_bytes bytes = model_bytes_of(&forest, 2);
+        espalier_forest_free(&forest);
+        model_bytes_write(&bytes, paths[i]);
+        model_bytes_free(&bytes);
+    }
+    return 0;
+}
+
+static int remove_all(void **state)
+{
+    (void)state;
+    return remove_tree(BASE);
+}
+
+/* The version that readers get, which must be whole. */
+static uint64_t current_version(void)
+{
+    espalier_model *model = NULL;
+    espalier_error error;
+    uint64_t version = 0;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.flags = ESPALIER_OPEN_VERIFY;
+    if (espalier_model_open_store(STORE, &options, &model, &version, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    espalier_model_close(model);
+    return version;
+}
+
+static espalier_status call_publish(espalier_error *error)
+{
+    return espalier_store_publish(STORE, paths[1], NULL, NULL, error);
+}
+
+static espalier_status call_rollback(espalier_error *error)
+{
+    return espalier_store_rollback(STORE, 0, NULL, NULL, error);
+}
+
+static espalier_status call_prune(espalier_error *error)
+{
+    return espalier_store_prune(STORE, 1, NULL, NULL, error);
+}
+
+/* Each call fails once, until a run is through without one that was left to fail. */
+static void fail_each(espalier_status (*call)(espalier_error *error), int cause)
+{
+    unsigned failed = 0;
+    for (unsigned n = 1;; n++) {
+        espalier_error error;
+        assert_int_equal(espalier_store_publish(STORE, paths[0], NULL, NULL, NULL), ESPALIER_OK);
+        assert_int_equal(espalier_store_publish(STORE, paths[1], NULL, NULL, NULL), ESPALIER_OK);
+        const uint64_t before = current_version();
+        memset(&error, 0, sizeof error);
+        fault.calls = 0;
+        fault.cause = cause;
+        fault.failing = n;
+        const espalier_status status = call(&error);
+        fault.failing = 0;
+        const bool is_through = fault.calls < n;
+        const uint64_t after = current_version();
+        assert_true(after == before || after == before + 1);
+        if (status != ESPALIER_OK) {
+            assert_int_equal(error.system_errno, cause);
+            assert_non_null(strstr(error.message, STORE));
+            /* Only the very last sync can fail with the new version in its place. */
+            assert_true(after == before || status == ESPALIER_ERROR_SYNC);
+            assert_int_equal(access(STORE "/.building", F_OK), -1);
+            failed++;
+        }
+        assert_int_equal(call_prune(&error), ESPALIER_OK); /* and clears away */
+        assert_int_equal(access(STORE "/.pruning", F_OK), -1);
+        if (is_through) {
+            break;
+        }
+    }
+    assert_true(failed >= 2);
+}
+
+static void test_each_call_fails_once(void **state)
+{
+    (void)state;
+    static const int causes[] = {ENOSPC, EIO, EDQUOT};
+    for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
+        fail_each(call_publish, causes[i]);
+        fail_each(call_rollback, causes[i]);
+        fail_each(call_prune, causes[i]);
+    }
+}
+
+/* The first version of a store that is not there yet. */
+static void test_a_first_version_that_fails(void **state)
+{
+    (void)state;
+    for (unsigned n = 1; n < 100; n++) {
+        espalier_error error;
+        assert_int_equal(remove_tree(STORE), 0);
+        fault.calls = 0;
+        fault.cause = ENOSPC;
+        fault.failing = n;
+        const espalier_status status = call_publish(&error);
+        fault.failing = 0;
+        if (fault.calls < n) {
+            assert_int_equal(status, ESPALIER_OK);
+            assert_true(n > 5);
+            return;
+        }
+        if (status != ESPALIER_OK) {
+            assert_int_equal(call_publish(&error), ESPALIER_OK);
+        }
+        (void)current_version();
+    }
+    fail_msg("it never came through");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_call_fails_once),
+        cmocka_unit_test(test_a_first_version_that_fails),
+    };
+    return cmocka_run_group_tests(tests, make_models, remove_all);
+}
