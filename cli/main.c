@@ -20,6 +20,10 @@ static const char help_text[] =
     "  predict MODEL ROWS        predict for the rows of an .npy or .csv file\n"
     "  verify MODEL              check every byte of a model and its stored answers\n"
     "  bench MODEL               time every kernel that can serve a model on this machine\n"
+    "  show MODEL                a tree of a model, in the terminal\n"
+    "  plot MODEL -o FILE        a tree of a model as SVG or for Graphviz\n"
+    "  inspect MODEL -o REPORT   everything about a model in one page for a browser\n"
+    "  embed MODEL -o OBJECT     a model as an object file or C source, to link with a program\n"
     "\n"
     "  espalier COMMAND --help   options and examples of a command\n"
     "  espalier --version        the version\n"
@@ -59,14 +63,16 @@ static int finish(void)
 int main(int argc, char **argv)
 {
     static const command commands[] = {
-        {"bench", espalier_command_bench},   {"convert", espalier_command_convert},
-        {"info", espalier_command_info},     {"predict", espalier_command_predict},
+        {"bench", espalier_command_bench},     {"convert", espalier_command_convert},
+        {"embed", espalier_command_embed},     {"info", espalier_command_info},
+        {"inspect", espalier_command_inspect}, {"plot", espalier_command_plot},
+        {"predict", espalier_command_predict}, {"show", espalier_command_show},
         {"verify", espalier_command_verify},
     };
     open_standard_descriptors();
     if (argc < 2) {
-        return espalier_usage_fail("",
-                                   "a command is needed: convert, info, predict, verify or bench");
+        return espalier_usage_fail("", "a command is needed: convert, info, predict, verify, "
+                                       "bench, show, plot, inspect or embed");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

@@ -42,7 +42,7 @@ static bool span_fits(size_t count, ptrdiff_t stride, size_t bytes, ptrdiff_t *s
     return true;
 }
 
-static espalier_status check_rows(const espalier_model *model, const espalier_rows *rows)
+espalier_status espalier_predict_check_rows(const espalier_model *model, const espalier_rows *rows)
 {
     if (rows->reserved != 0 || (rows->data == NULL && rows->row_count > 0)) {
         return ESPALIER_ERROR_ARGUMENT;
@@ -223,7 +223,7 @@ espalier_status espalier_predict(espalier_predictor *predictor, espalier_output_
         return ESPALIER_ERROR_ARGUMENT;
     }
     call c = {predictor, kind, rows, NULL, 0, 0, 0, false};
-    espalier_status status = check_rows(predictor->model, rows);
+    espalier_status status = espalier_predict_check_rows(predictor->model, rows);
     if (status == ESPALIER_OK) {
         status = check_outputs(&c, outputs);
     }

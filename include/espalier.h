@@ -459,6 +459,33 @@ ESPALIER_API espalier_status espalier_model_node(const espalier_model *model, ui
 ESPALIER_API int espalier_model_set_left(const espalier_model *model, const espalier_node *node,
                                          double value);
 
+/*
+ * Whether a value goes left (1) or right (0) at a node, missing ones and sets included: what a row
+ * does that has this value for node->feature. The value is converted as a row's is. 0 for leaves
+ * and for NULL. O(columns).
+ */
+ESPALIER_API int espalier_model_node_left(const espalier_model *model, const espalier_node *node,
+                                          double value);
+
+/*
+ * The numbers beside which a set may change sides, ascending: all values above cut i - 1 and up to
+ * cut i go the same way, and so do all above the last. Copies the first cut_count of them (cuts may
+ * be NULL when that is 0). Returns how many there are; 0 for nodes without is_set and for NULL.
+ */
+ESPALIER_API size_t espalier_model_set_cuts(const espalier_model *model, const espalier_node *node,
+                                            double *cuts, size_t cut_count);
+
+#define ESPALIER_NUMBER_NONE UINT32_MAX
+
+/*
+ * The trainer's numbers of the leaves of a tree, by position: numbers[number_count], number_count
+ * at least position_count. NUMBER_NONE for inner nodes and for positions that hold nothing. O(trees
+ * + positions), allocates. Status: ARGUMENT, OUTPUT_SIZE, MEMORY.
+ */
+ESPALIER_API espalier_status espalier_model_leaf_numbers(const espalier_model *model,
+                                                         uint32_t tree_index, uint32_t *numbers,
+                                                         size_t number_count);
+
 /* How the trees of a part lie in the file, docs/format.md. */
 typedef enum espalier_layout {
     ESPALIER_LAYOUT_ANY = 0, /* options: the converter chooses */
@@ -501,6 +528,41 @@ ESPALIER_API espalier_status espalier_model_part(const espalier_model *model, ui
 ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_index,
                                                  uint32_t leaf_index, double *values,
                                                  size_t value_count);
+
+/*
+ * What a node's `feature` may name: the features of a row, and behind them what a pipeline makes of
+ * them, each from one value with a smaller number (docs/format.md, 12.1).
+ */
+typedef struct espalier_value_info {
+    const char *operation; /* "subtract" and so on, a constant string; "" for a feature */
+    uint32_t input;        /* the value it is made of; of a feature its own number */
+    uint32_t place;        /* of operations that write several values: which of them */
+    uint32_t number_count;
+    uint32_t reserved;
+    const double *numbers; /* [number_count] for rows of float64, until the model is closed */
+} espalier_value_info;
+
+/* How many values there are: info.feature_count and more where rows are prepared; 0 for NULL. */
+ESPALIER_API uint32_t espalier_model_value_count(const espalier_model *model);
+
+/* Status: ARGUMENT when value_index is not below the number of values. O(operations). */
+ESPALIER_API espalier_status espalier_model_value(const espalier_model *model, uint32_t value_index,
+                                                  espalier_value_info *value_out);
+
+/* A section of the file, docs/format.md, 3.2. */
+typedef struct espalier_section_info {
+    const char *name; /* "NODES"; "unknown" for types of newer versions; a constant string */
+    uint32_t type;
+    uint32_t is_required;
+    uint64_t offset; /* bytes from the file start */
+    uint64_t bytes;
+    uint64_t alignment;
+} espalier_section_info;
+
+/* Status: ARGUMENT past the last section. O(1). */
+ESPALIER_API espalier_status espalier_model_section(const espalier_model *model,
+                                                    uint32_t section_index,
+                                                    espalier_section_info *section_out);
 
 /* ---------------------------------------------------------------------------------------------
  * Predictor
@@ -660,6 +722,17 @@ typedef struct espalier_outputs {
 ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
                                               espalier_output_kind kind, const espalier_rows *rows,
                                               espalier_outputs *outputs);
+
+/*
+ * What nodes compare for the first row of `rows`: values[value_count], by node->feature; value_count
+ * is at least espalier_model_value_count. NaN is missing, or a value that no node asks for. With
+ * espalier_model_node and espalier_model_node_left the row's way through a tree can be followed.
+ * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
+ * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.
+ */
+ESPALIER_API espalier_status espalier_predictor_values(espalier_predictor *predictor,
+                                                       const espalier_rows *rows, double *values,
+                                                       size_t value_count);
 
 #ifdef __cplusplus
 }
