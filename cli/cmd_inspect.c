@@ -198,6 +198,13 @@ static bool load_rows(const inspect_options *options, inspection *run, espalier_
                                    run, &taken, message);
 }
 
+/* A page that is passed on tells no folders. */
+static const char *base_name(const char *path)
+{
+    const char *const slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
 /* Numbers as text: JSON has no NaN. */
 static json_t *make_numbers(const inspection *run, const double *numbers, uint32_t count)
 {
@@ -228,8 +235,8 @@ static json_t *make_rows(const inspect_options *options, const inspection *run)
                                          rows->value_count));
         json_array_append_new(shown, row);
     }
-    json_object_set_new(object, "file",
-                        espalier_report_text(options->rows_path, strlen(options->rows_path)));
+    const char *const name = base_name(options->rows_path);
+    json_object_set_new(object, "file", espalier_report_text(name, strlen(name)));
     json_object_set_new(object, "count", espalier_json_count(rows->count));
     json_object_set_new(object, "is_cut", json_boolean(rows->is_cut));
     json_object_set_new(object, "rows", shown);
@@ -299,12 +306,11 @@ static bool fill_page(const inspect_options *options, inspection *run, espalier_
 {
     json_t *bench = NULL;
     const espalier_view *const view = &run->view;
-    const char *const slash = strrchr(options->model_path, '/');
-    const char *const base = slash != NULL ? slash + 1 : options->model_path;
     if (!load_bench(options, &bench, message)) {
         return false;
     }
-    json_t *const page = espalier_info_document(base, view->model, &view->info);
+    json_t *const page =
+        espalier_info_document(base_name(options->model_path), view->model, &view->info);
     run->page = page;
     json_object_set_new(page, "tool", json_string(espalier_version()));
     json_object_set_new(page, "bench", bounded_json(bench));
@@ -317,6 +323,10 @@ static bool fill_page(const inspect_options *options, inspection *run, espalier_
                                                 : ESPALIER_REPORT_PARTS));
     json_object_set_new(page, "named",
                         json_boolean(espalier_model_feature_name(view->model, 0) != NULL));
+    /* Whether such a model takes tiny numbers for 0, as a node would see it. */
+    const espalier_node zero = {.threshold = 0.0};
+    json_object_set_new(page, "flush_tiny",
+                        json_boolean(espalier_model_node_left(view->model, &zero, 1e-36)));
     json_object_set_new(page, "rows", make_rows(options, run));
     if (!espalier_report_file(view, &run->residency, page)) {
         return espalier_message_set(message, "not enough memory");

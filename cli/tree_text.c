@@ -62,19 +62,22 @@ static void put_feature(const espalier_view *view, FILE *stream, uint32_t featur
 static void operation_frame(const espalier_value_info *value, char before[48], char after[96])
 {
     static const struct {
-        const char *operation, *before, *after;
+        const char *operation, *before, *after, *turned; /* turned: with a number below 0 */
         bool has_number;
     } frames[] = {
-        {"copy", "", "", false},        {"nudge", "", "", false},    {"fill", "fill(", ")", false},
-        {"subtract", "(", " - ", true}, {"add", "(", " + ", true},   {"multiply", "(", " * ", true},
-        {"divide", "(", " / ", true},   {"above", "(", " > ", true},
+        {"copy", "", "", NULL, false},       {"nudge", "", "", NULL, false},
+        {"fill", "fill(", ")", NULL, false}, {"subtract", "(", " - ", " + ", true},
+        {"add", "(", " + ", " - ", true},    {"multiply", "(", " * ", NULL, true},
+        {"divide", "(", " / ", NULL, true},  {"above", "(", " > ", NULL, true},
     };
     const double number = value->number_count > 0 ? value->numbers[0] : 0.0;
     for (size_t i = 0; i < sizeof frames / sizeof frames[0]; i++) {
         if (strcmp(value->operation, frames[i].operation) == 0) {
             snprintf(before, 48, "%s", frames[i].before);
             snprintf(after, 96, "%s", frames[i].after);
-            if (frames[i].has_number) {
+            if (frames[i].has_number && signbit(number) && frames[i].turned != NULL) {
+                snprintf(after, 96, "%s%.6g)", frames[i].turned, -number);
+            } else if (frames[i].has_number) {
                 snprintf(after, 96, "%s%.6g)", frames[i].after, number);
             }
             return;
@@ -87,6 +90,48 @@ static void operation_frame(const espalier_value_info *value, char before[48], c
         snprintf(after, 96, " is category %" PRIu32 ")", value->place);
     } else if (strcmp(value->operation, "clip") == 0 && value->number_count == 2) {
         snprintf(after, 96, ", %.6g, %.6g)", value->numbers[0], value->numbers[1]);
+    }
+}
+
+/* The category of a one-hot value, where it is the number that an encoder in front of it knows. */
+static bool find_category(const espalier_value_info *one_hot, const espalier_value_info *index,
+                          char after[96])
+{
+    const uint32_t key_count = index->number_count / 2;
+    char text[32];
+    for (uint32_t i = 0; i < key_count; i++) {
+        if (index->numbers[key_count + i] == (double)one_hot->place) {
+            snprintf(after, 96, " is %s)", espalier_format_real(index->numbers[i], false, text));
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The frames of all operations, the outermost first, without parentheses around the whole. */
+static void put_frames(FILE *stream, const espalier_value_info *values, uint32_t count,
+                       bool is_before)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        const uint32_t i = is_before ? k : count - 1 - k;
+        char before[48];
+        char after[96];
+        if (i > 0 && strcmp(values[i - 1].operation, "one_hot") == 0 &&
+            strcmp(values[i].operation, "index") == 0 &&
+            find_category(&values[i - 1], &values[i], after)) {
+            continue; /* said by the operation around it */
+        }
+        operation_frame(&values[i], before, after);
+        if (i + 1 < count && strcmp(values[i].operation, "one_hot") == 0 &&
+            strcmp(values[i + 1].operation, "index") == 0) {
+            find_category(&values[i], &values[i + 1], after);
+        }
+        const size_t length = strlen(after);
+        if (i == 0 && strcmp(before, "(") == 0 && length > 0) {
+            before[0] = '\0';
+            after[length - 1] = '\0';
+        }
+        fputs(is_before ? before : after, stream);
     }
 }
 
@@ -103,21 +148,13 @@ char *espalier_view_value_name(const espalier_view *view, uint32_t value_index)
            espalier_model_value(view->model, at, &values[count]) == ESPALIER_OK) {
         at = values[count++].input;
     }
-    char before[48];
-    char after[96];
-    for (uint32_t i = 0; i < count; i++) {
-        operation_frame(&values[i], before, after);
-        fputs(before, b.stream);
-    }
+    put_frames(b.stream, values, count, true);
     if (at < view->info.feature_count) {
         put_feature(view, b.stream, at);
     } else {
         fputs("...", b.stream);
     }
-    for (uint32_t i = count; i-- > 0;) {
-        operation_frame(&values[i], before, after);
-        fputs(after, b.stream);
-    }
+    put_frames(b.stream, values, count, false);
     return end(&b);
 }
 

@@ -724,8 +724,8 @@ ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
                                               espalier_outputs *outputs);
 
 /*
- * What nodes compare for the first row of `rows`: values[value_count], by node->feature; value_count
- * is at least espalier_model_value_count. NaN is missing, or a value that no node asks for. With
+ * What nodes compare for the first row of `rows`: values[value_count], by node->feature, with a
+ * value_count of at least espalier_model_value_count. NaN is missing, or a value that no node asks for. With
  * espalier_model_node and espalier_model_node_left the row's way through a tree can be followed.
  * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
  * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.
