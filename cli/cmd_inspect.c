@@ -327,6 +327,10 @@ static bool fill_page(const inspect_options *options, inspection *run, espalier_
     const espalier_node zero = {.threshold = 0.0};
     json_object_set_new(page, "flush_tiny",
                         json_boolean(espalier_model_node_left(view->model, &zero, 1e-36)));
+    double missing = 0.0;
+    if (espalier_model_missing_number(view->model, &missing) != 0) {
+        json_object_set_new(page, "missing_number", json_real(missing));
+    }
     json_object_set_new(page, "rows", make_rows(options, run));
     if (!espalier_report_file(view, &run->residency, page)) {
         return espalier_message_set(message, "not enough memory");

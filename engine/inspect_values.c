@@ -169,6 +169,16 @@ espalier_status espalier_model_value(const espalier_model *model, uint32_t value
     return ESPALIER_ERROR_ARGUMENT;
 }
 
+int espalier_model_missing_number(const espalier_model *model, double *number_out)
+{
+    if (model == NULL || number_out == NULL ||
+        (model->head->input_rule & ESPALIER_INPUT_MISSING_NUMBER) == 0) {
+        return 0;
+    }
+    *number_out = model->head->missing_number;
+    return 1;
+}
+
 /* The caller's element, as float64. */
 static double load_cell(const espalier_rows *rows, uint32_t feature)
 {

@@ -549,6 +549,9 @@ ESPALIER_API uint32_t espalier_model_value_count(const espalier_model *model);
 ESPALIER_API espalier_status espalier_model_value(const espalier_model *model, uint32_t value_index,
                                                   espalier_value_info *value_out);
 
+/* 1, and *number_out, when the model takes a number for missing beside NaN; else 0. */
+ESPALIER_API int espalier_model_missing_number(const espalier_model *model, double *number_out);
+
 /* A section of the file, docs/format.md, 3.2. */
 typedef struct espalier_section_info {
     const char *name; /* "NODES"; "unknown" for types of newer versions; a constant string */
@@ -725,8 +728,9 @@ ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
 
 /*
  * What nodes compare for the first row of `rows`: values[value_count], by node->feature, with a
- * value_count of at least espalier_model_value_count. NaN is missing, or a value that no node asks for. With
- * espalier_model_node and espalier_model_node_left the row's way through a tree can be followed.
+ * value_count of at least espalier_model_value_count. NaN is missing, or a value that no node asks
+ * for. With espalier_model_node and espalier_model_node_left the row's way through a tree can be
+ * followed.
  * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
  * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.
  */

@@ -14,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    browser fidelity fuzz)
+    browser documents fidelity fuzz)
 
 passed=0
 failed=0
@@ -115,6 +115,12 @@ step_compile() {
 step_browser() {
     [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
     scripts/browser.sh "$BUILD_DIR" "$BUILD_DIR/release/bin/espalier"
+}
+
+# Every command and program in the documents for users; 77 without the trainers.
+step_documents() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    scripts/documents.sh "$BUILD_DIR"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.

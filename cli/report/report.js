@@ -415,7 +415,7 @@ function chooseRow() {
       ui.text.value = "";
     } else {
       const values = parseRow(ui.text.value);
-      const seen = values && values.map((x) => Math.abs(cast(x)) <= Math.fround(1e-35) && data.flush_tiny ? 0 : cast(x));
+      const seen = values && values.map((x) => cast(x) === data.missing_number ? NaN : Math.abs(cast(x)) <= Math.fround(1e-35) && data.flush_tiny ? 0 : cast(x));
       state.row = seen ? {values: seen} : null;
     }
   } catch (problem) {
