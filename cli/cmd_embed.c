@@ -356,7 +356,7 @@ static int open_source(const embed_options *options, embed_source *source)
 
 int espalier_command_embed(int argc, char **argv)
 {
-    embed_options options = {0};
+    embed_options options = {.model_path = ""};
     embed_source source = {.descriptor = -1};
     espalier_message message;
     int code = parse_options(argc, argv, &options);

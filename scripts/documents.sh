@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 build=$1
 shift
 venv=$build/documents/venv
-pins="scikit-learn==1.8.0 joblib==1.5.2 xgboost-cpu==3.1.2 lightgbm==4.6.0"
+pins="scikit-learn==1.9.1 joblib==1.6.0 xgboost-cpu==3.2.0 lightgbm==4.7.0"
 if ! [ "$(cat "$venv/pins" 2>/dev/null)" = "$pins" ]; then
     rm -rf "$venv"
     mkdir -p "$build/documents"

@@ -152,9 +152,9 @@ function features() {
 function chart(title, counts, name) {
   const most = Math.max(...counts, 1);
   const wide = Math.max(counts.length, 6);
-  const width = 560;
+  const width = 400;
   const step = (width - 20) / wide;
-  const every = Math.ceil(wide / 14);
+  const every = Math.ceil(wide / 10);
   return [el("h3", {}, title), svg("svg", {class: "chart", viewBox: `0 0 ${width} 170`, role: "img", "aria-label": `${title}: ${counts.map((n, i) => n ? `${name(i)}: ${count(n)}` : "").filter(Boolean).slice(0, 60).join("; ")}`},
     svg("line", {x1: 10, x2: width - 10, y1: 146.5, y2: 146.5}),
     counts.map((n, i) => n === 0 ? null : svg("rect", {x: 10 + i * step + step * 0.08, width: step * 0.84, y: 146 - Math.max(2, 122 * n / most), height: Math.max(2, 122 * n / most), rx: Math.min(4, step / 5)}, svg("title", {}, `${name(i)}: ${count(n)}`))),
@@ -494,7 +494,7 @@ function jsonView(key, value, depth) {
   const name = key === null ? "" : `${key}: `;
   if (value !== null && typeof value === "object" && depth < 40) {
     const entries = Array.isArray(value) ? value.map((v, i) => [i, v]) : Object.entries(value);
-    return el("details", {open: depth < 1 ? true : null}, el("summary", {}, el("span", {class: "key"}, name), Array.isArray(value) ? plural(entries.length, "item") : plural(entries.length, "field")),
+    return el("details", {open: depth < 2 ? true : null}, el("summary", {}, el("span", {class: "key"}, name), Array.isArray(value) ? plural(entries.length, "item") : plural(entries.length, "field")),
       el("div", {}, entries.slice(0, 500).map(([k, v]) => jsonView(k, v, depth + 1)), entries.length > 500 ? el("p", {}, `… ${count(entries.length - 500)} more`) : null));
   }
   return el("p", {}, el("span", {class: "key"}, name), el("span", {class: "mono"}, value === null ? "null" : typeof value === "object" ? JSON.stringify(value) : value));

@@ -220,8 +220,10 @@ static void test_refusals(void **state)
     assert_int_equal(espalier_model_value(model, 3, &info), ESPALIER_OK);
     assert_true(info.operation[0] == '\0' && info.input == 3);
     assert_int_equal(espalier_model_value(model, 4, &info), ESPALIER_ERROR_ARGUMENT);
-    assert_int_equal(espalier_model_missing_number(model, &value), 0);
+    assert_int_equal(espalier_model_missing_number(NULL, &value), 0);
     assert_true(value == 7.0);
+    assert_int_equal(espalier_model_missing_number(model, &value), forest.missing_marked);
+    assert_true(forest.missing_marked && value == forest.missing_number);
     espalier_rows rows = espalier_rows_float32(row, 1, 4);
     assert_int_equal(espalier_predictor_values(predictor, &rows, values, 3),
                      ESPALIER_ERROR_OUTPUT_SIZE);
