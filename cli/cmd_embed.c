@@ -113,7 +113,7 @@ static int find_machine(embed_options *options)
 
 static int check_options(embed_options *options, int operand_count, char **operands)
 {
-    if (operand_count != 1 || options->out_path == NULL) {
+    if (operand_count != 1 || options->out_path[0] == '\0') {
         return espalier_usage_fail("embed", operand_count != 1 ? "exactly one MODEL is needed"
                                                                : "-o FILE is needed");
     }
@@ -356,7 +356,7 @@ static int open_source(const embed_options *options, embed_source *source)
 
 int espalier_command_embed(int argc, char **argv)
 {
-    embed_options options = {.model_path = ""};
+    embed_options options = {.model_path = "", .out_path = ""};
     embed_source source = {.descriptor = -1};
     espalier_message message;
     int code = parse_options(argc, argv, &options);

@@ -142,7 +142,7 @@ static int parse_options(int argc, char **argv, inspect_options *options)
             return code;
         }
     }
-    if (argc - optind != 1 || options->out_path == NULL) {
+    if (argc - optind != 1 || options->out_path[0] == '\0') {
         return espalier_usage_fail("inspect", argc - optind != 1 ? "exactly one MODEL is needed"
                                                                  : "-o FILE is needed");
     }
@@ -388,7 +388,9 @@ static int inspect(const inspect_options *options, inspection *run)
 
 int espalier_command_inspect(int argc, char **argv)
 {
-    inspect_options options = {.report = {.node_max = ESPALIER_REPORT_NODES}};
+    inspect_options options = {.model_path = "",
+                               .out_path = "",
+                               .report = {.node_max = ESPALIER_REPORT_NODES}};
     inspection run = {0};
     int code = parse_options(argc, argv, &options);
     if (code != 0) {

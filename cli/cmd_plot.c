@@ -117,18 +117,18 @@ static int take_option(int option, char **argv, plot_options *options)
 
 static int check_options(plot_options *options, int operand_count)
 {
-    if (operand_count != 1 || options->out_path == NULL) {
+    if (operand_count != 1 || options->out_path[0] == '\0') {
         return espalier_usage_fail("plot", operand_count != 1 ? "exactly one MODEL is needed"
                                                               : "-o FILE is needed");
     }
     const char *const dot = strrchr(options->out_path, '.');
-    if (options->format == NULL && dot != NULL) {
+    if (options->format[0] == '\0' && dot != NULL) {
         options->format = dot + 1;
     }
-    if (options->format == NULL ||
-        (strcmp(options->format, "svg") != 0 && strcmp(options->format, "dot") != 0)) {
+    if (strcmp(options->format, "svg") != 0 && strcmp(options->format, "dot") != 0) {
         return espalier_usage_fail("plot", "'%s': say --format svg or --format dot",
-                                   options->format != NULL ? options->format : options->out_path);
+                                   options->format[0] != '\0' ? options->format
+                                                              : options->out_path);
     }
     return 0;
 }
@@ -447,7 +447,7 @@ static void free_plot(plot *p)
 
 int espalier_command_plot(int argc, char **argv)
 {
-    plot_options options = {.depth = DEPTH_DEFAULT};
+    plot_options options = {.model_path = "", .out_path = "", .format = "", .depth = DEPTH_DEFAULT};
     plot p = {0};
     espalier_message reason;
     espalier_message message;

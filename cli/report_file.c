@@ -79,7 +79,9 @@ static json_t *make_map(const espalier_residency *residency)
             here += residency->pages[k] & 1u;
         }
         resident += here;
-        json_array_append_new(buckets, json_integer((json_int_t)(here * 100 / (end - first))));
+        json_array_append_new(buckets,
+                              json_integer(
+                                  (json_int_t)(end > first ? here * 100 / (end - first) : 0)));
     }
     json_object_set_new(map, "resident", espalier_json_count(resident));
     json_object_set_new(map, "buckets", buckets);

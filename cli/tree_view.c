@@ -155,7 +155,7 @@ bool espalier_tree_view_load(const espalier_view *view, uint32_t tree_index,
     }
     const size_t room = (size_t)tree->info.position_count;
     pending *const stack = malloc((room + 1) * sizeof *stack);
-    tree->nodes = malloc(room * sizeof *tree->nodes);
+    tree->nodes = calloc(room, sizeof *tree->nodes);
     bool ok = stack != NULL && tree->nodes != NULL;
     if (!ok) {
         espalier_message_set(message, "not enough memory for tree %" PRIu32, tree_index);
