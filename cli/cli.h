@@ -25,9 +25,13 @@ enum {
 
 int espalier_command_bench(int argc, char **argv);
 int espalier_command_convert(int argc, char **argv);
+int espalier_command_embed(int argc, char **argv);
 int espalier_command_info(int argc, char **argv);
+int espalier_command_inspect(int argc, char **argv);
 int espalier_command_keygen(int argc, char **argv);
+int espalier_command_plot(int argc, char **argv);
 int espalier_command_predict(int argc, char **argv);
+int espalier_command_show(int argc, char **argv);
 int espalier_command_sign(int argc, char **argv);
 int espalier_command_store(int argc, char **argv);
 int espalier_command_verify(int argc, char **argv);

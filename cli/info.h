@@ -15,6 +15,19 @@ int espalier_info_source(const char *path, bool is_json);
 json_t *espalier_info_provenance(const json_t *metadata);
 void espalier_info_print_provenance(const json_t *metadata);
 
+/* What --json says of a model, but for what may be long: names, labels, parts and metadata. */
+json_t *espalier_info_document(const char *path, const espalier_model *model,
+                               const espalier_model_info *info);
+
+/* The first parts of a model. */
+json_t *espalier_info_parts(const espalier_model *model, uint32_t count_max);
+
+/* The metadata; NULL when it is no JSON object. */
+json_t *espalier_info_metadata(const espalier_model *model);
+
+/* A class label. */
+json_t *espalier_info_label_json(const espalier_label *label);
+
 /* Starts a line of the text form: two blanks, a name, and blanks up to the value's column. */
 void espalier_info_label(const char *name);
 

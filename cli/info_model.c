@@ -47,8 +47,7 @@ static const char *label_kind_name(uint32_t kind)
     return names[kind < sizeof names / sizeof names[0] ? kind : 0];
 }
 
-/* The metadata, NULL when it is no JSON object. */
-static json_t *load_metadata(const espalier_model *model)
+json_t *espalier_info_metadata(const espalier_model *model)
 {
     const char *text = NULL;
     size_t bytes = 0;
@@ -259,7 +258,7 @@ static void print_text(const char *path, const espalier_model *model,
                        const espalier_model_info *info)
 {
     char text[65];
-    json_t *metadata = load_metadata(model);
+    json_t *metadata = espalier_info_metadata(model);
     espalier_print_text(stdout, path);
     putchar('\n');
     espalier_info_label("format");
@@ -294,7 +293,7 @@ static json_t *make_features(const espalier_model *model, const espalier_model_i
     return names;
 }
 
-static json_t *make_label(const espalier_label *label)
+json_t *espalier_info_label_json(const espalier_label *label)
 {
     switch (label->kind) {
     case ESPALIER_LABEL_INT:
@@ -329,7 +328,7 @@ static json_t *make_classes(const espalier_model *model, const espalier_model_in
         for (uint32_t i = 0; i < label_info.count; i++) {
             espalier_label label;
             if (espalier_model_class_label(model, output, i, &label) == ESPALIER_OK) {
-                json_array_append_new(labels, make_label(&label));
+                json_array_append_new(labels, espalier_info_label_json(&label));
             }
         }
         json_t *object = json_object();
@@ -341,10 +340,10 @@ static json_t *make_classes(const espalier_model *model, const espalier_model_in
     return classes;
 }
 
-static json_t *make_parts(const espalier_model *model, const espalier_model_info *info)
+json_t *espalier_info_parts(const espalier_model *model, uint32_t count_max)
 {
     json_t *parts = json_array();
-    for (uint32_t p = 0; p < info->part_count; p++) {
+    for (uint32_t p = 0; p < count_max; p++) {
         espalier_part_info part = ESPALIER_PART_INFO_INIT;
         if (espalier_model_part(model, p, &part) != ESPALIER_OK) {
             continue;
@@ -402,13 +401,12 @@ static void add_numbers(json_t *object, const espalier_model_info *info)
                         json_string(espalier_kind_name(info->default_output)));
 }
 
-static int print_json(const char *path, const espalier_model *model,
-                      const espalier_model_info *info)
+json_t *espalier_info_document(const char *path, const espalier_model *model,
+                               const espalier_model_info *info)
 {
     char text[65];
     espalier_proof proof;
     json_t *object = json_object();
-    json_t *metadata = load_metadata(model);
     snprintf(text, sizeof text, "%" PRIu32 ".%" PRIu32, info->format_major, info->format_minor);
     json_object_set_new(object, "file", espalier_json_string(path));
     json_object_set_new(object, "kind", json_string("model"));
@@ -416,13 +414,21 @@ static int print_json(const char *path, const espalier_model *model,
     json_object_set_new(object, "digest",
                         json_string(espalier_format_digest(info->root_digest, text)));
     add_numbers(object, info);
-    json_object_set_new(object, "feature_names", make_features(model, info));
-    json_object_set_new(object, "classes", make_classes(model, info));
     json_object_set_new(object, "outputs", make_outputs(model));
-    json_object_set_new(object, "parts", make_parts(model, info));
     if (espalier_model_proof(model, &proof) == ESPALIER_OK) {
         json_object_set_new(object, "proof", espalier_json_proof(&proof));
     }
+    return object;
+}
+
+static int print_json(const char *path, const espalier_model *model,
+                      const espalier_model_info *info)
+{
+    json_t *object = espalier_info_document(path, model, info);
+    json_t *metadata = espalier_info_metadata(model);
+    json_object_set_new(object, "feature_names", make_features(model, info));
+    json_object_set_new(object, "classes", make_classes(model, info));
+    json_object_set_new(object, "parts", espalier_info_parts(model, info->part_count));
     json_object_set_new(object, "provenance", espalier_info_provenance(metadata));
     json_object_set_new(object, "metadata", metadata != NULL ? metadata : json_null());
     return espalier_json_print(object);

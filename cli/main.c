@@ -22,6 +22,10 @@ static const char help_text[] =
     "  sign MODEL --key SECRET   sign a model; verify --key checks it (keygen makes keys)\n"
     "  store ACTION DIR ...      publish numbered versions, list, roll back, prune\n"
     "  bench MODEL               time every kernel that can serve a model on this machine\n"
+    "  show MODEL                a tree of a model, in the terminal\n"
+    "  plot MODEL -o FILE        a tree of a model as SVG or for Graphviz\n"
+    "  inspect MODEL -o REPORT   everything about a model in one page for a browser\n"
+    "  embed MODEL -o OBJECT     a model as an object file or C source, to link with a program\n"
     "\n"
     "  espalier COMMAND --help   options and examples of a command\n"
     "  espalier --version        the version\n"
@@ -62,14 +66,16 @@ int main(int argc, char **argv)
 {
     static const command commands[] = {
         {"bench", espalier_command_bench},     {"convert", espalier_command_convert},
-        {"info", espalier_command_info},       {"keygen", espalier_command_keygen},
-        {"predict", espalier_command_predict}, {"sign", espalier_command_sign},
+        {"embed", espalier_command_embed},     {"info", espalier_command_info},
+        {"inspect", espalier_command_inspect}, {"keygen", espalier_command_keygen},
+        {"plot", espalier_command_plot},       {"predict", espalier_command_predict},
+        {"show", espalier_command_show},       {"sign", espalier_command_sign},
         {"store", espalier_command_store},     {"verify", espalier_command_verify},
     };
     open_standard_descriptors();
     if (argc < 2) {
         return espalier_usage_fail("", "a command is needed: convert, info, predict, verify, sign, "
-                                       "store or bench");
+                                       "store, bench, show, plot, inspect or embed");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {

@@ -1,145 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Predictions as .npy or CSV; see results.h. Includes results.h, npy.h and libc. An .npy header
- * tells the number of rows, which is known at the end only: where the output cannot be rewound the
- * array is collected in an unnamed temporary file first.
+ * Predictions as .npy or CSV; see results.h. Includes results.h, npy.h, output.h and libc. An .npy
+ * header tells the number of rows, which is known at the end only: where the output cannot be
+ * rewound the array is collected in an unnamed temporary file first.
  */
 #include "results.h"
 
 #include "npy.h"
+#include "output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct espalier_results {
     espalier_results_options options;
-    const char *name; /* for messages */
-    FILE *stream;     /* what is written to while rows come */
-    FILE *target;     /* of a collected array: where it goes in the end */
-    char *final_path; /* what the temporary file becomes; NULL when written directly */
-    char *temporary_path;
-    mode_t mode; /* of the file that is replaced; 0: there is none */
+    espalier_output output;
+    FILE *stream; /* what is written to while rows come: the output's, or a temporary file's */
     char descr[24];
     uint64_t row_count;
 };
 
-/* ---- the temporary file ---------------------------------------------------------------------- */
-
-/* What to remove when a signal ends the command; NULL when nothing is to be removed. */
-static char *volatile signal_path;
-
-static void remove_temporary(int signal_number)
-{
-    char *path = signal_path;
-    if (path != NULL) {
-        unlink(path);
-    }
-    /* SA_RESETHAND: the signal now ends the process as if it had never been caught. */
-    raise(signal_number);
-}
-
-/* Removes the temporary file on the signals that end a command; ignored ones stay ignored. */
-static void watch_signals(char *path)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
-    signal_path = path;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        struct sigaction action;
-        if (sigaction(numbers[i], NULL, &action) != 0 || action.sa_handler != SIG_DFL) {
-            continue;
-        }
-        memset(&action, 0, sizeof action);
-        action.sa_handler = remove_temporary;
-        action.sa_flags = (int)SA_RESETHAND;
-        sigemptyset(&action.sa_mask);
-        sigaction(numbers[i], &action, NULL);
-    }
-}
-
 static bool fail_errno(const espalier_results *results, espalier_message *message)
 {
-    return espalier_message_set(message, "%s: %s", results->name, strerror(errno));
-}
-
-/* A new file next to the final one, so that the rename stays within one file system. */
-static bool create_temporary(espalier_results *results, espalier_message *message)
-{
-    enum {
-        SUFFIX_BYTES = 40,
-        TRIES = 100
-    };
-    const char *final_path = results->final_path;
-    const char *slash = strrchr(final_path, '/');
-    const size_t folder_bytes = slash == NULL ? 0 : (size_t)(slash + 1 - final_path);
-    const size_t path_bytes = strlen(final_path) + SUFFIX_BYTES;
-    results->temporary_path = malloc(path_bytes);
-    if (results->temporary_path == NULL) {
-        return fail_errno(results, message);
-    }
-    int descriptor = -1;
-    for (unsigned i = 0; i < TRIES && descriptor < 0; i++) {
-        snprintf(results->temporary_path, path_bytes, "%.*s.%.180s.%ld-%u.tmp", (int)folder_bytes,
-                 final_path, final_path + folder_bytes, (long)getpid(), i);
-        descriptor = open(results->temporary_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (descriptor < 0 && errno != EEXIST) {
-            break;
-        }
-    }
-    if (descriptor < 0) {
-        fail_errno(results, message);
-        free(results->temporary_path);
-        results->temporary_path = NULL;
-        return false;
-    }
-    watch_signals(results->temporary_path);
-    if (results->mode != 0 && fchmod(descriptor, results->mode) != 0) {
-        fail_errno(results, message);
-        close(descriptor);
-        return false;
-    }
-    results->stream = fdopen(descriptor, "w+");
-    if (results->stream == NULL) {
-        fail_errno(results, message);
-        close(descriptor);
-        return false;
-    }
-    return true;
-}
-
-/* Decides between a file to rename and a stream (device, pipe, standard output) to write to. */
-static bool open_target(espalier_results *results, espalier_message *message)
-{
-    const char *path = results->options.path;
-    struct stat status;
-    if (strcmp(path, "-") == 0) {
-        results->name = "standard output";
-        results->target = stdout;
-        return true;
-    }
-    results->name = path;
-    const bool exists = stat(path, &status) == 0;
-    if (exists && !S_ISREG(status.st_mode)) {
-        if (S_ISDIR(status.st_mode)) {
-            errno = EISDIR;
-            return fail_errno(results, message);
-        }
-        results->target = fopen(path, "we");
-        return results->target != NULL || fail_errno(results, message);
-    }
-    /* Through a symbolic link, so that the link stays and its file is replaced. */
-    results->mode = exists ? status.st_mode & 0777 : 0;
-    results->final_path = exists ? realpath(path, NULL) : strdup(path);
-    if (results->final_path == NULL) {
-        return fail_errno(results, message);
-    }
-    return create_temporary(results, message);
+    return espalier_output_fail(&results->output, message);
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -227,14 +112,12 @@ bool espalier_results_open(const espalier_results_options *options, espalier_res
                                   "write CSV instead",
                                   options->path);
     }
-    ok = ok && open_target(results, message);
-    if (ok && results->stream == NULL && is_npy) {
+    ok = ok && espalier_output_open(&results->output, options->path, message);
+    results->stream = results->output.stream;
+    if (ok && is_npy && results->output.final_path == NULL) {
         results->stream = tmpfile();
         ok = results->stream != NULL ||
              espalier_message_set(message, "temporary file: %s", strerror(errno));
-    } else if (ok && results->stream == NULL) {
-        results->stream = results->target;
-        results->target = NULL;
     }
     /* NumPy leaves room for any number of rows, so the true header has the same length. */
     if (ok) {
@@ -359,33 +242,20 @@ static bool copy_collected(espalier_results *results, espalier_message *message)
         if (bytes == 0) {
             break;
         }
-        if (!write_bytes(results, results->target, buffer, bytes, message)) {
+        if (!write_bytes(results, results->output.stream, buffer, bytes, message)) {
             return false;
         }
     }
     if (ferror(results->stream)) {
         return espalier_message_set(message, "temporary file: %s", strerror(errno));
     }
-    return fflush(results->target) == 0 || fail_errno(results, message);
-}
-
-static bool publish(espalier_results *results, espalier_message *message)
-{
-    if (fsync(fileno(results->stream)) != 0) {
-        return fail_errno(results, message);
-    }
-    if (rename(results->temporary_path, results->final_path) != 0) {
-        return fail_errno(results, message);
-    }
-    signal_path = NULL;
-    free(results->temporary_path);
-    results->temporary_path = NULL;
     return true;
 }
 
-static bool close_stream(FILE *stream)
+/* The array was collected elsewhere. */
+static bool is_collected(const espalier_results *results)
 {
-    return stream == NULL || stream == stdout || fclose(stream) == 0;
+    return results->stream != results->output.stream;
 }
 
 bool espalier_results_commit(espalier_results *results, espalier_message *message)
@@ -397,21 +267,13 @@ bool espalier_results_commit(espalier_results *results, espalier_message *messag
     if (ok && (fflush(results->stream) != 0 || ferror(results->stream))) {
         ok = fail_errno(results, message);
     }
-    if (ok && results->target != NULL) {
+    if (ok && is_collected(results)) {
         ok = copy_collected(results, message);
     }
-    if (ok && results->final_path != NULL) {
-        ok = publish(results, message);
-    }
     if (ok) {
-        /* Written through; what closing still finds (a network file system) is an error too. */
-        ok = close_stream(results->stream);
-        results->stream = NULL;
-        ok = close_stream(results->target) && ok;
-        results->target = NULL;
-        if (!ok) {
-            fail_errno(results, message);
-        }
+        FILE *const collected = is_collected(results) ? results->stream : NULL;
+        ok = espalier_output_commit(&results->output, message);
+        results->stream = collected;
     }
     espalier_results_discard(results);
     return ok;
@@ -419,13 +281,9 @@ bool espalier_results_commit(espalier_results *results, espalier_message *messag
 
 void espalier_results_discard(espalier_results *results)
 {
-    close_stream(results->stream);
-    close_stream(results->target);
-    if (results->temporary_path != NULL) {
-        unlink(results->temporary_path);
-        signal_path = NULL;
+    if (results->stream != NULL && is_collected(results)) {
+        fclose(results->stream);
     }
-    free(results->temporary_path);
-    free(results->final_path);
+    espalier_output_discard(&results->output);
     free(results);
 }

@@ -67,6 +67,9 @@ struct espalier_predictor {
 /* Makes the kernels' arguments from the pointers above; to be called again when one is changed. */
 void espalier_predictor_bind(espalier_predictor *predictor);
 
+/* Whether the rows can be read and are as wide as the model's. Status: as espalier_predict. */
+espalier_status espalier_predict_check_rows(const espalier_model *model, const espalier_rows *rows);
+
 /* Fills the columns in `row` from one of the caller's, which is not checked; as
  * espalier_coder_fill_row, whether they are pairs. */
 bool espalier_predictor_fill_row(espalier_predictor *predictor, const espalier_rows *rows);

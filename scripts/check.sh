@@ -14,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    python fidelity fuzz)
+    browser documents python fidelity fuzz)
 
 passed=0
 failed=0
@@ -109,6 +109,18 @@ step_install() {
 
 step_compile() {
     tests/compile/run_compile.sh
+}
+
+# The page of espalier inspect in a browser; 77 without one.
+step_browser() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    scripts/browser.sh "$BUILD_DIR" "$BUILD_DIR/release/bin/espalier"
+}
+
+# Every command and program in the documents for users; 77 without the trainers.
+step_documents() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    scripts/documents.sh "$BUILD_DIR"
 }
 
 # The wheel, the source archive, and the tests of the package with every Python that is here.

@@ -17,6 +17,8 @@ export tool
 mapfile -t files < <(python3 -B - "$build/compile_commands.json" "$@" <<'PYTHON'
 import json, os, sys
 known = {os.path.relpath(entry["file"]) for entry in json.load(open(sys.argv[1]))}
+made = os.path.relpath(os.path.dirname(sys.argv[1])) + "/"  # by the build, from other files
+known = {name for name in known if not name.startswith(made)}
 names = sys.argv[2:] or sorted(known)
 print("\n".join(name for name in names if name.endswith(".c")))
 PYTHON

@@ -35,6 +35,9 @@ valgrind|memory checks
 python3-dev|headers for the Python package's extension modules
 minisign|verifies our signatures, and we its
 python3-venv|environments of the trainers that answers are compared with
+chromium|opens the page of espalier inspect
+chromium-driver|drives chromium from tests
+graphviz|reads the drawings of espalier plot
 bochs|runs AVX-512 code on a CPU that has none
 bochs-term|the smallest display for bochs; nothing is shown
 qemu-user-static|runs AArch64 programs, and programs as on older CPUs

@@ -167,6 +167,9 @@ static size_t inspect(const espalier_model *model)
         for (uint32_t p = 0; p < 256 && espalier_model_node(model, t, p, &node) == ESPALIER_OK;
              p++) {
             double leaf[4];
+            double cuts[4];
+            sum += (size_t)espalier_model_node_left(model, &node, (double)p);
+            sum += espalier_model_set_cuts(model, &node, cuts, 4);
             sum += (size_t)espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf, 4);
         }
     }

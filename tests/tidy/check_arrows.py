@@ -47,6 +47,7 @@ FOREIGN = (
     (r"(sanitizer|valgrind)/.*\.h", ("tests/", "bench/")),
     (r"espalier(_convert|_publish)?\.h", ("tests/install/", "examples/")),  # as installed
     (r"Python\.h", ("python/",)),
+    (r"forest\.h", ("examples/embed/",)),  # as espalier embed writes it
 )
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -126,6 +126,15 @@ static void inspect_all(const espalier_model *model)
         const char *const name = espalier_model_feature_name(model, i);
         sum += name != NULL ? strlen(name) : 0;
     }
+    espalier_section_info section;
+    for (uint32_t i = 0; espalier_model_section(model, i, &section) == ESPALIER_OK; i++) {
+        sum += strlen(section.name);
+    }
+    espalier_value_info value;
+    for (uint32_t i = 0; i < 256 && espalier_model_value(model, i, &value) == ESPALIER_OK; i++) {
+        assert_true(value.input <= i);
+        sum += value.number_count > 0 && value.numbers[value.number_count - 1] > 0.0;
+    }
     espalier_label_info labels;
     for (uint32_t i = 0; espalier_model_labels(model, i, &labels) == ESPALIER_OK; i++) {
         espalier_label label;
@@ -138,10 +147,19 @@ static void inspect_all(const espalier_model *model)
         espalier_tree_info tree;
         assert_int_equal(espalier_model_tree(model, t, &tree), ESPALIER_OK);
         double leaf[64];
+        double cuts[8];
+        uint32_t *const numbers = malloc(tree.position_count * sizeof *numbers);
+        assert_non_null(numbers);
+        assert_int_equal(espalier_model_leaf_numbers(model, t, numbers, tree.position_count),
+                         ESPALIER_OK);
+        sum += numbers[tree.position_count - 1];
+        free(numbers);
         for (uint32_t p = 0; p < tree.position_count && p < 256; p++) {
             espalier_node node;
             assert_int_equal(espalier_model_node(model, t, p, &node), ESPALIER_OK);
             sum += (size_t)espalier_model_set_left(model, &node, (double)p);
+            sum += (size_t)espalier_model_node_left(model, &node, (double)p);
+            sum += espalier_model_set_cuts(model, &node, cuts, 8);
             if (node.feature == ESPALIER_FEATURE_NONE && tree.leaf_width <= 64) {
                 assert_int_equal(espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf,
                                                      64),

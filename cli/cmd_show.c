@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier show: a tree in the terminal. Includes tree_view.h, view_rows.h and libc. Colours only
+ * where a terminal shows them; every text of the model is escaped.
+ */
+#include "tree_view.h"
+#include "view_rows.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help_text[] =
+    "Usage: espalier show MODEL [options]\n"
+    "\n"
+    "Prints a tree: what each node asks, where yes and no lead, what the leaves hold.\n"
+    "\n"
+    "  --tree N           which tree, counted from 0 (default: 0)\n"
+    "  --depth N          print N levels (default: 8; 0: all)\n"
+    "  --rows FILE        count the rows of an .npy or .csv file that come to each node\n"
+    "  --row N            of these rows follow only row N, counted from 0, and mark its way\n"
+    "  --ascii            draw with - | ` instead of lines\n"
+    "  --color WHEN       auto, always or never (default: auto, which is never when the\n"
+    "                     output is no terminal or NO_COLOR is set)\n"
+    "  -h, --help         print this\n"
+    "\n"
+    "A row goes to yes when its value is at or below the threshold. Numbers behind # are the\n"
+    "trainer's numbers of the leaves.\n"
+    "\n"
+    "Examples:\n"
+    "  espalier show forest.espalier --tree 3\n"
+    "  espalier show forest.espalier --tree 3 --rows rows.csv --row 0\n";
+
+enum {
+    OPTION_TREE = 256,
+    OPTION_DEPTH,
+    OPTION_ROWS,
+    OPTION_ROW,
+    OPTION_ASCII,
+    OPTION_COLOR,
+    OPTION_HELP,
+    DEPTH_DEFAULT = 8
+};
+
+typedef struct show_options {
+    const char *model_path;
+    const char *rows_path;
+    uint64_t tree;
+    uint64_t depth;
+    uint64_t row;
+    bool has_row;
+    bool is_ascii;
+    const char *color;
+    bool wants_help;
+} show_options;
+
+/* How things look; all empty without colours. */
+typedef struct show_style {
+    const char *test, *yes, *no, *leaf, *dim, *way, *end;
+    const char *bar, *branch, *last, *blank;
+} show_style;
+
+static const show_style lines = {"", "", "", "", "", "", "", "│  ", "├─ ", "└─ ", "   "};
+static const show_style ascii = {"", "", "", "", "", "", "", "|  ", "|- ", "`- ", "   "};
+
+static int take_count(const char *name, const char *value, uint64_t *count_out)
+{
+    const char *rest = NULL;
+    if (!espalier_parse_count(value, count_out, &rest) || *rest != '\0' ||
+        *count_out > UINT32_MAX) {
+        return espalier_usage_fail("show", "%s '%s' is not a number from 0 to 4294967295", name,
+                                   value);
+    }
+    return 0;
+}
+
+static int take_option(int option, char **argv, show_options *options)
+{
+    switch (option) {
+    case OPTION_TREE:
+        return take_count("--tree", optarg, &options->tree);
+    case OPTION_DEPTH:
+        return take_count("--depth", optarg, &options->depth);
+    case OPTION_ROWS:
+        options->rows_path = optarg;
+        return 0;
+    case OPTION_ROW:
+        options->has_row = true;
+        return take_count("--row", optarg, &options->row);
+    case OPTION_ASCII:
+        options->is_ascii = true;
+        return 0;
+    case OPTION_COLOR:
+        options->color = optarg;
+        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 &&
+            strcmp(optarg, "never") != 0) {
+            return espalier_usage_fail("show", "--color '%s' is none of auto, always, never",
+                                       optarg);
+        }
+        return 0;
+    case OPTION_HELP:
+    case 'h':
+        options->wants_help = true;
+        return 0;
+    default:
+        return espalier_option_fail("show", option, argv);
+    }
+}
+
+static int parse_options(int argc, char **argv, show_options *options)
+{
+    static const struct option known[] = {
+        {"tree", required_argument, NULL, OPTION_TREE},
+        {"depth", required_argument, NULL, OPTION_DEPTH},
+        {"rows", required_argument, NULL, OPTION_ROWS},
+        {"row", required_argument, NULL, OPTION_ROW},
+        {"ascii", no_argument, NULL, OPTION_ASCII},
+        {"color", required_argument, NULL, OPTION_COLOR},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {NULL, 0, NULL, 0},
+    };
+    opterr = 0;
+    for (;;) {
+        const int option = getopt_long(argc, argv, ":h", known, NULL);
+        if (option == -1) {
+            break;
+        }
+        const int code = take_option(option, argv, options);
+        if (code != 0 || options->wants_help) {
+            return code;
+        }
+    }
+    if (argc - optind != 1) {
+        return espalier_usage_fail("show", "exactly one MODEL is needed");
+    }
+    if (options->has_row && options->rows_path == NULL) {
+        return espalier_usage_fail("show", "--row needs --rows");
+    }
+    options->model_path = argv[optind];
+    return 0;
+}
+
+static show_style choose_style(const show_options *options)
+{
+    show_style style = options->is_ascii ? ascii : lines;
+    const char *const wish = getenv("NO_COLOR");
+    const bool automatic = isatty(STDOUT_FILENO) != 0 && (wish == NULL || wish[0] == '\0');
+    if (strcmp(options->color, "always") == 0 ||
+        (strcmp(options->color, "auto") == 0 && automatic)) {
+        style.test = "\033[36m";
+        style.yes = "\033[32m";
+        style.no = "\033[33m";
+        style.leaf = "\033[1m";
+        style.dim = "\033[2m";
+        style.way = "\033[1;35m";
+        style.end = "\033[0m";
+    }
+    return style;
+}
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+/* The lines down to a node from its ancestors. `follows` has a place for every level. */
+static void print_branches(const espalier_tree_view *tree, uint32_t index, const show_style *style,
+                           bool *follows)
+{
+    const espalier_view_node *const node = &tree->nodes[index];
+    uint32_t at = index;
+    for (uint32_t level = node->depth; level > 0; level--) {
+        const uint32_t parent = tree->nodes[at].parent;
+        follows[level] = tree->nodes[parent].right != at;
+        at = parent;
+    }
+    fputs(style->dim, stdout);
+    for (uint32_t level = 1; level < node->depth; level++) {
+        fputs(follows[level] ? style->bar : style->blank, stdout);
+    }
+    if (node->depth > 0) {
+        fputs(follows[node->depth] ? style->branch : style->last, stdout);
+    }
+    fputs(style->end, stdout);
+    if (node->depth > 0) {
+        const bool is_yes = follows[node->depth];
+        printf("%s%s%s", is_yes ? style->yes : style->no, is_yes ? "yes " : "no  ", style->end);
+    }
+}
+
+static bool print_node(const espalier_view *view, const espalier_tree_view *tree,
+                       const espalier_view_node *node, const show_style *style, bool counted)
+{
+    char text[32];
+    const bool is_leaf = node->node.feature == ESPALIER_FEATURE_NONE;
+    char *const words = is_leaf ? espalier_view_leaf(view, tree, &node->node)
+                                : espalier_view_test(view, &node->node);
+    if (words == NULL) {
+        return false;
+    }
+    fputs(is_leaf ? style->leaf : style->test, stdout);
+    espalier_print_text(stdout, words);
+    fputs(style->end, stdout);
+    free(words);
+    const char *const missing = espalier_view_missing(view, &node->node);
+    fputs(style->dim, stdout);
+    if (is_leaf && node->number != ESPALIER_NUMBER_NONE) {
+        printf("  #%" PRIu32, node->number);
+    }
+    if (missing[0] != '\0') {
+        printf("  [%s: %s]", missing, node->node.missing_left != 0 ? "yes" : "no");
+    }
+    fputs(style->end, stdout);
+    if (counted) {
+        printf("  %s%s row%s%s", node->cover > 0 ? style->way : style->dim,
+               espalier_format_count(node->cover, text), node->cover == 1 ? "" : "s", style->end);
+    }
+    putchar('\n');
+    return true;
+}
+
+static bool print_tree(const espalier_view *view, const espalier_tree_view *tree,
+                       const show_options *options, const show_style *style)
+{
+    char text[32];
+    bool *const follows = calloc((size_t)tree->info.position_count + 1, sizeof *follows);
+    bool ok = follows != NULL;
+    for (uint32_t i = 0; ok && i < tree->count; i++) {
+        const espalier_view_node *const node = &tree->nodes[i];
+        print_branches(tree, i, style, follows);
+        if (options->depth == 0 || node->depth < options->depth || node->node_count == 1) {
+            ok = print_node(view, tree, node, style, options->rows_path != NULL);
+            continue;
+        }
+        printf("%s... %s nodes", style->dim, espalier_format_count(node->node_count, text));
+        printf(", %s leaves (--depth 0: all)%s\n", espalier_format_count(node->leaf_count, text),
+               style->end);
+        i += node->node_count - 1;
+    }
+    free(follows);
+    return ok;
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+typedef struct show_run {
+    espalier_view view;
+    espalier_tree_view tree;
+} show_run;
+
+static bool take_row(void *context, uint64_t row, const double *features, const double *values,
+                     espalier_message *message)
+{
+    show_run *const run = context;
+    (void)row;
+    (void)features;
+    (void)message;
+    espalier_tree_view_follow(&run->view, &run->tree, values);
+    return true;
+}
+
+static bool count_rows(const show_options *options, show_run *run, espalier_message *message)
+{
+    uint64_t count = 0;
+    if (options->rows_path == NULL) {
+        return true;
+    }
+    if (!espalier_view_rows_read(&run->view, options->rows_path, options->row,
+                                 options->has_row ? 1 : UINT64_MAX, take_row, run, &count,
+                                 message)) {
+        return false;
+    }
+    if (options->has_row && count == 0) {
+        return espalier_message_set(message, "%s: there is no row %" PRIu64 ", counted from 0",
+                                    options->rows_path, options->row);
+    }
+    return true;
+}
+
+static int show(const show_options *options, show_run *run)
+{
+    espalier_message message;
+    char text[32];
+    int code = espalier_view_open(options->model_path, 0, &run->view);
+    if (code != 0) {
+        return code;
+    }
+    if (!espalier_tree_view_load(&run->view, (uint32_t)options->tree, &run->tree, &message) ||
+        !espalier_tree_view_number(&run->view, &run->tree, &message) ||
+        !count_rows(options, run, &message)) {
+        espalier_message reason;
+        espalier_message_set(&reason, "%s: %.900s", options->model_path, message.text);
+        return espalier_fail(reason.text);
+    }
+    const show_style style = choose_style(options);
+    const espalier_tree_view *const tree = &run->tree;
+    printf("tree %" PRIu32 " of %s: ", tree->tree_index,
+           espalier_format_count(run->view.info.tree_count, text));
+    printf("%s nodes, ", espalier_format_count(tree->count, text));
+    printf("%s leaves, ", espalier_format_count(tree->nodes[0].leaf_count, text));
+    printf("depth %" PRIu32 ", iteration %" PRIu32 "\n\n", tree->info.depth, tree->info.iteration);
+    if (!print_tree(&run->view, tree, options, &style)) {
+        return espalier_fail("not enough memory");
+    }
+    return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+}
+
+int espalier_command_show(int argc, char **argv)
+{
+    show_options options = {.depth = DEPTH_DEFAULT, .color = "auto"};
+    show_run run = {0};
+    int code = parse_options(argc, argv, &options);
+    if (code != 0) {
+        return code;
+    }
+    if (options.wants_help) {
+        fputs(help_text, stdout);
+        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+    }
+    code = show(&options, &run);
+    espalier_tree_view_free(&run.tree);
+    espalier_view_close(&run.view);
+    return code;
+}

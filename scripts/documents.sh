@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# scripts/documents.sh BUILD [DOCUMENT ...]: runs every command and program in the documents for
+# users against BUILD/release. The trainers come from PyPI; leaves with 77 without the network.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+build=$1
+shift
+venv=$build/documents/venv
+pins="scikit-learn==1.9.1 joblib==1.6.0 xgboost-cpu==3.2.0 lightgbm==4.7.0"
+if ! [ "$(cat "$venv/pins" 2>/dev/null)" = "$pins" ]; then
+    rm -rf "$venv"
+    mkdir -p "$build/documents"
+    # shellcheck disable=SC2086
+    if ! { python3 -m venv "$venv" && "$venv/bin/pip" -q install $pins; } \
+        >"$build/documents/venv.log" 2>&1; then
+        echo "documents: the trainers cannot be installed: $(tail -n 1 "$build/documents/venv.log")"
+        exit 77
+    fi
+    echo "$pins" >"$venv/pins"
+fi
+python3 -B tests/docs/run_documents.py --build "$build/release" --python "$venv/bin/python" "$@"

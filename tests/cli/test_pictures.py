@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking into models: show, plot, inspect and embed, against what predict answers.
+
+Python's standard library and a C compiler. The ways of rows through trees of every layout, trainer
+and kind of split end at the leaves that predict --output leaf gives, which other tests compare with
+the trainers.
+"""
+
+import json
+import os
+import pathlib
+import pty
+import re
+import shutil
+import subprocess
+import unittest
+import xml.etree.ElementTree
+
+import test_cli
+from test_cli import NEW, TESTS, Case, read_npy, run
+
+ROOT = TESTS.parent
+HOSTILE = ["</script><script>alert(1)</script>", "\u202eevil", "\"'><&", "a\nb\tc", "\x1b[31mred",
+           "\\\"]; x", "日本"]
+# Folder, source, rows: every layout and trainer, sets, missing values of every kind, pipelines.
+MODELS = [
+    ("sklearn-1.4.2", "random_forest_model.pkl", ()),
+    ("sklearn-1.4.2", "random_forest_model.pkl", ("--layout", "walk")),
+    ("sklearn-1.4.2", "random_forest_model.pkl", ("--layout", "heap")),
+    ("sklearn-1.4.2", "random_forest_model.pkl", ("--layout", "select")),
+    ("sklearn-1.4.2", "named_tree.pkl", ()),
+    ("lightgbm-4.7.0", "binary.txt", ()),
+    ("lightgbm-4.7.0", "binary.txt", ("--layout", "walk")),
+    ("lightgbm-4.7.0", "categorical.txt", ()),
+    ("lightgbm-4.7.0", "missing_off.txt", ()),
+    ("pipelines-1.9.1", "scaled.joblib", ()),
+    ("pipelines-1.9.1", "columns.joblib", ()),
+    ("pipelines-1.9.1", "rare.joblib", ()),
+]
+
+
+def page_data(path):
+    """The JSON inside a page of inspect."""
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', text,
+                                re.S)[1])
+
+
+class Pictures(Case):
+    def hostile(self):
+        """A model whose feature names are what names must not be."""
+        for source in sorted((TESTS / "fixtures" / "xgboost-3.0.5").glob("*.json")):
+            document = json.loads(source.read_text())
+            learner = document["learner"]
+            if learner["feature_names"] == [] and "tree_param" in source.read_text():
+                break
+        count = int(learner["learner_model_param"]["num_feature"])
+        learner["feature_names"] = [f"{HOSTILE[i % len(HOSTILE)]} {i}" for i in range(count)]
+        model = self.folder / "hostile.espalier"
+        self.ok("convert", self.write("hostile.json", json.dumps(document)), "-o", model)
+        return model
+
+
+class Show(Pictures):
+    def test_a_whole_tree(self):
+        text = self.ok("show", self.iris(), "--tree", 3).decode()
+        self.assertEqual(text.splitlines()[:6], [
+            "tree 3 of 200: 15 nodes, 8 leaves, depth 5, iteration 3", "",
+            "x[2] <= 2.35  [missing: no]",
+            "├─ yes 0 (1, 0, 0)  #1",
+            "└─ no  x[0] <= 6.25  [missing: no]",
+            "   ├─ yes x[2] <= 4.7999997  [missing: yes]"])
+        self.assertEqual(len(text.splitlines()), 2 + 15)
+        self.assertNotIn("\x1b", text)
+
+    def test_levels_and_ascii(self):
+        text = self.ok("show", self.iris(), "--tree", 3, "--depth", 2, "--ascii").decode()
+        self.assertTrue(text.isascii())
+        self.assertIn("`- no  ... 7 nodes, 4 leaves (--depth 0: all)", text.replace("   ", ""))
+
+    def test_rows_are_counted_and_followed(self):
+        rows = NEW / "random_forest_model.rows64.npy"
+        text = self.ok("show", self.iris(), "--tree", 3, "--rows", rows).decode()
+        count = read_npy(rows.read_bytes())[1][0]
+        counts = [int(n) for n in re.findall(r"(\d+) rows?$", text, re.M)]
+        leaves = [int(n) for n in re.findall(r"#\d+  (\d+) rows?$", text, re.M)]
+        self.assertEqual((counts[0], sum(leaves)), (count, count))
+        text = self.ok("show", self.iris(), "--tree", 3, "--rows", rows, "--row", 5).decode()
+        self.assertEqual(len(re.findall(r"#\d+  1 row$", text, re.M)), 1)
+
+    def test_colours_only_on_a_terminal(self):
+        self.assertIn(b"\x1b[", self.ok("show", self.iris(), "--color", "always"))
+        for no_color, expected in (("", True), ("1", False)):
+            shown, mine = pty.openpty()
+            environment = dict(os.environ, NO_COLOR=no_color)
+            with subprocess.Popen([test_cli.COMMAND, "show", str(self.iris())], stdout=mine,
+                                  env=environment) as process:
+                os.close(mine)
+                text = b""
+                try:
+                    while chunk := os.read(shown, 1 << 16):
+                        text += chunk
+                except OSError:
+                    pass  # how a terminal ends
+                process.wait(timeout=60)
+            os.close(shown)
+            self.assertEqual(b"\x1b[" in text, expected)
+
+    def test_names_cannot_command_the_terminal(self):
+        text = self.ok("show", self.hostile(), "--depth", 0).decode()
+        self.assertNotRegex(text, "[\x00-\x09\x0b-\x1f\x7f\u202e]")
+
+    def test_mistakes(self):
+        model = self.iris()
+        self.fails(["there is no tree 200", "has 200"], "show", model, "--tree", 200)
+        self.fails(["--tree", "x"], "show", model, "--tree", "x", code=2)
+        self.fails(["--row needs --rows"], "show", model, "--row", 1, code=2)
+        self.fails(["exactly one MODEL"], "show", code=2)
+        rows = NEW / "random_forest_model.rows64.npy"
+        self.fails(["there is no row 9999"], "show", model, "--rows", rows, "--row", 9999)
+        self.fails(["none of auto"], "show", model, "--color", "red", code=2)
+        self.fails(["not-there"], "show", self.folder / "not-there")
+
+
+class Plot(Pictures):
+    def test_svg(self):
+        picture = self.folder / "tree.svg"
+        self.ok("plot", self.hostile(), "-o", picture, "--depth", 0)
+        text = picture.read_text()
+        root = xml.etree.ElementTree.fromstring(text)
+        self.assertEqual(root.tag, "{http://www.w3.org/2000/svg}svg")
+        tags = {element.tag.split("}")[1] for element in root.iter()}
+        self.assertEqual(tags, {"svg", "title", "style", "text", "path", "g", "rect"})
+        self.assertNotIn("\u202e", text)
+        boxes = [e for e in root if e.tag.endswith("}g")]
+        paths = [e for e in root if e.tag.endswith("}path")]
+        self.assertEqual(len(paths), len(boxes) - 1)
+
+    def test_dot(self):
+        text = self.ok("plot", self.hostile(), "-o", "-", "--format", "dot").decode()
+        lines = text.splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("digraph tree {", "}"))
+        for line in lines[4:-1]:
+            self.assertRegex(line, r'^  n\d+( -> n\d+)? \[label="([^"\\]|\\.)*"'
+                                   r'(, [a-z]+=("[^"]*"|[a-z]+))*\];$')
+        if shutil.which("dot"):
+            subprocess.run(["dot", "-Tsvg", "-o", os.devnull], input=text.encode(), check=True)
+
+    def test_every_tree_has_one_box_a_node(self):
+        for tree in (0, 3, 199):
+            text = self.ok("plot", self.iris(), "-o", "-", "--format", "dot", "--tree", tree,
+                           "--depth", 0).decode()
+            shown = self.ok("show", self.iris(), "--tree", tree, "--depth", 0).decode()
+            self.assertEqual(text.count("[label=") - text.count("->"), len(shown.splitlines()) - 2)
+
+    def test_mistakes(self):
+        model = self.iris()
+        self.fails(["-o FILE is needed"], "plot", model, code=2)
+        self.fails(["--format svg or --format dot"], "plot", model, "-o", "x.png", code=2)
+        self.fails(["there is no tree"], "plot", model, "-o", self.folder / "t.svg", "--tree", 999)
+        self.fails(["both input and output"], "plot", model, "-o", model, "--format", "svg",
+                   code=2)
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+
+class Inspect(Pictures):
+    def test_ways_end_at_the_leaves_that_predict_gives(self):
+        for folder, name, options in MODELS:
+            with self.subTest(folder=folder, name=name, options=options):
+                fixtures = TESTS / "fixtures" / folder
+                stem = name.rsplit(".", 1)[0]
+                rows = fixtures / f"{stem}.rows64.npy"
+                model = self.folder / "model.espalier"
+                code, _, error = run("convert", fixtures / name, "-o", model, *options)
+                self.assertEqual(code, 0, error)
+                page = self.folder / "page.html"
+                self.ok("inspect", model, "-o", page, "--rows", rows)
+                found = page_data(page)["row_leaves"]
+                out = self.folder / "leaf.npy"
+                self.ok("predict", model, rows, "--output", "leaf", "-o", out)
+                _, shape, items = read_npy(out.read_bytes())
+                trees = len(items) // shape[0]
+                wanted = [[items[r * trees + t] for r in range(min(20, shape[0]))]
+                          for t in range(trees)]
+                self.assertEqual(found, wanted)
+
+    def test_counts_are_of_the_whole_model(self):
+        page = self.folder / "page.html"
+        self.ok("inspect", self.iris(), "-o", page, "--nodes", 300)
+        data = page_data(page)
+        info = json.loads(self.ok("info", self.iris(), "--json"))
+        self.assertEqual(data["node_count"], info["node_count"])
+        splits = sum(f["splits"] for f in data["features"])
+        self.assertEqual(splits + data["shape"]["leaf_total"], info["node_count"])
+        self.assertEqual(sum(data["shape"]["tree_depths"]), info["tree_count"])
+        self.assertEqual(sum(data["shape"]["leaf_depths"]), data["shape"]["leaf_total"])
+        shown = sum(len(tree["f"]) for tree in data["trees"])
+        self.assertLessEqual(shown, 300)
+        self.assertEqual(data["left_out"]["nodes_shown"], shown)
+        self.assertEqual(data["left_out"]["trees"] + len(data["trees"]), info["tree_count"])
+
+    def test_sections_tile_the_file(self):
+        page = self.folder / "page.html"
+        self.ok("inspect", self.iris(), "-o", page)
+        data = page_data(page)
+        ends = [s["offset"] + s["bytes"] for s in data["sections"]]
+        self.assertEqual(ends, sorted(ends))
+        self.assertLessEqual(ends[-1], data["bytes"])
+        self.assertGreater(ends[-1], data["bytes"] - 65536)
+        self.assertEqual(data["map"]["pages"],
+                         -(-data["bytes"] // data["map"]["page_bytes"]))
+
+    def test_what_the_model_says_is_text(self):
+        page = self.folder / "page.html"
+        self.ok("inspect", self.hostile(), "-o", page)
+        text = page.read_text(encoding="utf-8")
+        self.assertEqual(text.count("</script>"), 2)
+        self.assertRegex(text.split('id="data">')[1].split("</script>")[0], r"\A[ -~]*\Z")
+        self.assertNotRegex(text.split('id="data">')[1].split("</script>")[0], "[<>&]")
+        names = [f["name"] for f in page_data(page)["features"]]
+        self.assertTrue(set(names) <= {f"{h} {i}" for i in range(99) for h in HOSTILE})
+        self.assertNotRegex(text, r"(src|href)=.?(https?:|//)")
+
+    def test_mistakes(self):
+        model, page = self.iris(), self.folder / "page.html"
+        self.fails(["-o FILE is needed"], "inspect", model, code=2)
+        self.fails(["there is no tree 200"], "inspect", model, "-o", page, "--tree", 200)
+        bad = self.write("bench.json", "{}")
+        self.fails(["not what espalier bench --json prints"], "inspect", model, "-o", page,
+                   "--bench", bad)
+        data = bytearray(model.read_bytes())
+        data[len(data) // 2] ^= 1
+        broken = self.write("broken.espalier", bytes(data))
+        self.fails(["broken.espalier"], "inspect", broken, "-o", page)
+        self.assertFalse(page.exists())
+
+
+class Embed(Pictures):
+    def build(self, *sources):
+        """Compiles a program against this build's library, or skips."""
+        compiler = shutil.which(os.environ.get("CC", "cc"))
+        library = pathlib.Path(test_cli.COMMAND).resolve().parent.parent / "libespalier.a"
+        if compiler is None or not library.is_file():
+            self.skipTest("no C compiler, or no static library beside the command")
+        if b"__asan_init" in library.read_bytes():
+            self.skipTest("a library with sanitizers")
+        program = self.folder / "program"
+        done = subprocess.run([compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-I",
+                               str(ROOT / "include"), "-I", str(self.folder), *map(str, sources),
+                               str(library), "-lm", "-o", str(program)], capture_output=True,
+                              text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return program
+
+    def test_programs_answer_as_predict(self):
+        example = ROOT / "examples" / "embed" / "embedded.c"
+        expected = self.ok("predict", self.iris(), self.write("row.csv", "6.3,2.5,4.9,1.5\n"),
+                           "--output", "probability", "--no-header").decode().splitlines()[1]
+        for ending in ("o", "c"):
+            target = self.folder / f"forest.{ending}"
+            self.ok("embed", self.iris(), "-o", target)
+            out = subprocess.run([self.build(example, target), "6.3", "2.5", "4.9", "1.5"],
+                                 capture_output=True, text=True, check=True).stdout
+            self.assertEqual([float(x) for x in out.split()],
+                             [float(x) for x in expected.split(",")])
+
+    def test_the_data_is_aligned_and_not_copied(self):
+        self.ok("embed", self.iris(), "-o", self.folder / "my-model.o", "--name", "net")
+        main = self.write("main.c", '#include "my-model.h"\n#include <stdio.h>\n'
+                          "int main(void) { espalier_model *m; espalier_error e;\n"
+                          "espalier_model_info i = ESPALIER_MODEL_INFO_INIT;\n"
+                          "if (net_open(NULL, &m, &e) != ESPALIER_OK) return 1;\n"
+                          "espalier_model_info_get(m, &i); espalier_model_close(m);\n"
+                          'printf("%u %u", (unsigned)i.mapping,'
+                          " (unsigned)((uintptr_t)net_data % 4096)); return 0; }\n")
+        program = self.build(main, self.folder / "my-model.o")
+        out = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+        self.assertEqual(out, "4 0")  # ESPALIER_MAPPING_CALLER
+
+    def test_mistakes(self):
+        model = self.iris()
+        self.fails(["ends neither in .o nor in .c"], "embed", model, "-o", "x.bin", code=2)
+        self.fails(["is no name of C"], "embed", model, "-o", "x.o", "--name", "1a", code=2)
+        self.fails(["neither x86-64 nor aarch64"], "embed", model, "-o", "x.o", "--machine", "vax",
+                   code=2)
+        broken = self.write("broken.espalier", model.read_bytes()[:-1])
+        self.fails(["broken.espalier"], "embed", broken, "-o", self.folder / "x.o")
+        self.assertEqual([p.name for p in self.folder.iterdir()], ["broken.espalier"])
+
+
+if __name__ == "__main__":
+    test_cli.main()
