@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# scripts/check.sh [STEP ...]: everything CI runs, in named steps (default: all of them, in order).
+# scripts/check.sh [STEP ...]: everything CI runs, in named steps (default: all that CI runs, in order).
 # A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
 # steps and ctest results: "N passed, N failed, N skipped".
 #   BUILD_DIR               where to build (default build)
@@ -13,8 +13,9 @@ export BUILD_DIR=${BUILD_DIR:-build}
 mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
-steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    fidelity fuzz)
+# Not among them, hours or the better part of one each: exhaustive, coverage, mutation.
+steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts format clang-tidy analyse tidy install
+    compile fidelity fuzz)
 
 passed=0
 failed=0
@@ -93,6 +94,34 @@ step_format() {
 
 step_clang_tidy() {
     scripts/clang_tidy.sh "$BUILD_DIR/clang"
+}
+
+# cppcheck and gcc's -fanalyzer.
+step_analyse() {
+    scripts/analyse.sh
+}
+
+# A big-endian host refuses, a 32-bit one predicts alike and refuses what does not fit.
+step_hosts() {
+    [ -x "$BUILD_DIR/release/bin/predict_bytes" ] || scripts/build.sh release || return
+    python3 -B tests/emulate/run_hosts.py --build "$BUILD_DIR"
+}
+
+# Every change of every model of tests/exhaustive; the tests of a build take a sample of them.
+step_exhaustive() {
+    [ -x "$BUILD_DIR/release/bin/exhaust" ] || scripts/build.sh release || return
+    tests/exhaustive/run_exhaustive.sh "$BUILD_DIR/release"
+}
+
+# Branches of the read side that no test takes.
+step_coverage() {
+    python3 -B tests/coverage/branch_coverage.py --build "$BUILD_DIR"
+}
+
+# Changes of the verifier and the reader that no test notices.
+step_mutation() {
+    [ -x "$BUILD_DIR/release/bin/exhaust" ] || scripts/build.sh release || return
+    python3 -B tests/mutation/mutate.py --build "$BUILD_DIR"
 }
 
 step_tidy() {

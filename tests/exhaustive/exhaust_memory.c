@@ -30,47 +30,15 @@
 /* Blocks above this are given back to the system, so that they are zero when taken again. */
 #define LARGE ((size_t)1 << 20)
 
-static size_t page_bytes;
-
 static void fail(const char *what)
 {
     perror(what);
     exit(2);
 }
 
-static size_t whole_pages(size_t bytes)
-{
-    return (bytes + page_bytes - 1) / page_bytes * page_bytes;
-}
-
-static uint8_t *reserve(size_t bytes)
-{
-    uint8_t *const base =
-        mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) {
-        fail("reserving moats");
-    }
-    return base;
-}
-
-/* Makes exactly [data, data + bytes) accessible, of which `room` bytes are. Both whole pages. */
-static void resize(uint8_t *data, size_t room, size_t bytes)
-{
-    if (bytes > room && mprotect(data + room, bytes - room, PROT_READ | PROT_WRITE) != 0) {
-        fail("mprotect");
-    }
-    if (bytes < room && (madvise(data + bytes, room - bytes, MADV_DONTNEED) != 0 ||
-                         mprotect(data + bytes, room - bytes, PROT_NONE) != 0)) {
-        fail("mprotect");
-    }
-}
-
 #ifdef HAS_OTHER_ALLOCATOR
 
-void exhaust_memory_start(void)
-{
-    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-}
+void exhaust_memory_start(void) {}
 
 bool exhaust_memory_has_moats(void)
 {
@@ -119,6 +87,35 @@ void exhaust_range_protect(const exhaust_range *range, bool writable)
 }
 
 #else
+
+static size_t page_bytes;
+
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+static uint8_t *reserve(size_t bytes)
+{
+    uint8_t *const base =
+        mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        fail("reserving moats");
+    }
+    return base;
+}
+
+/* Makes exactly [data, data + bytes) accessible, of which `room` bytes are. Both whole pages. */
+static void resize(uint8_t *data, size_t room, size_t bytes)
+{
+    if (bytes > room && mprotect(data + room, bytes - room, PROT_READ | PROT_WRITE) != 0) {
+        fail("mprotect");
+    }
+    if (bytes < room && (madvise(data + bytes, room - bytes, MADV_DONTNEED) != 0 ||
+                         mprotect(data + bytes, room - bytes, PROT_NONE) != 0)) {
+        fail("mprotect");
+    }
+}
 
 void *__libc_malloc(size_t bytes);
 void *__libc_calloc(size_t count, size_t bytes);

@@ -224,6 +224,7 @@ static const stage_line stage_lines[] = {
 static void add_stages(espalier_forest *forest)
 {
     static const double constants[] = {0.0, 1.0, 2.0, 0.5, -1.0, 2.0};
+    static const double picked[] = {-1.0, 1.0, 2.0}; /* -1: no slot, zero */
     const bool narrow = forest->accumulator == ESPALIER_FOREST_SUM_FLOAT32;
     const uint32_t sums = forest->slot_count;
     uint32_t end = sums;
@@ -233,7 +234,9 @@ static void add_stages(espalier_forest *forest)
                                              .narrow = narrow,
                                              .pairwise = stage_lines[i].pairwise};
         if (stage_lines[i].narrow == narrow) {
-            const uint32_t slot = espalier_plan_add_stage(forest, &stage, constants);
+            const bool picks = stage.operation == ESPALIER_FOREST_PICK;
+            const uint32_t slot =
+                espalier_plan_add_stage(forest, &stage, picks ? picked : constants);
             assert_int_equal(slot, end);
             end += (uint32_t)espalier_plan_stage_outputs(&stage);
         }

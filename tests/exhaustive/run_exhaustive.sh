@@ -14,7 +14,7 @@ trap 'rm -rf "$logs"' EXIT
 start=$SECONDS
 pids=()
 for ((i = 0; i < jobs; i++)); do
-    nice -n 19 "$build/tests/exhaust" --share "$i/$jobs" "$@" >"$logs/$i" &
+    nice -n 19 "$build/bin/exhaust" --share "$i/$jobs" "$@" >"$logs/$i" &
     pids+=($!)
 done
 code=0
