@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Edges of the verifier that mutants of it walked over: which half of a checksum differs, every
- * value a proof may have, holes and padding of labels of just the size that counts, and the place
- * in the file that an error names.
+ * value a proof may have, holes and padding of labels of just the size that counts, each golden
+ * answer, and the place in the file that an error names.
  */
 // clang-format off
 #include <stdarg.h>
@@ -209,6 +209,25 @@ static void test_one_golden_row(void **state)
     espalier_forest_free(&forest);
 }
 
+/* Every golden answer counts, the first as well as the last. */
+static void test_every_golden_answer(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    const espalier_file_golden *const head = RECORD(&m, GOLDEN, espalier_file_golden);
+    uint8_t *const end = section_end(&m, ESPALIER_SECTION_GOLDEN);
+    const size_t leaves = (size_t)head->row_count * head->tree_count * 4;
+    const size_t slots = (size_t)head->row_count * head->slot_count * 8;
+    for (size_t back = 4; back <= leaves + slots; back += 4) {
+        espalier_error error;
+        end[-(ptrdiff_t)back] ^= 1;
+        model_bytes_seal(&m);
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_GOLDEN);
+        end[-(ptrdiff_t)back] ^= 1;
+    }
+    model_bytes_free(&m);
+}
+
 /* A cut that is out of order is named by its own place. */
 static void test_place_of_a_cut(void **state)
 {
@@ -243,7 +262,7 @@ int main(void)
         cmocka_unit_test(test_halves_of_checksums), cmocka_unit_test(test_place_of_padding),
         cmocka_unit_test(test_values_of_proofs),    cmocka_unit_test(test_hole_in_labels),
         cmocka_unit_test(test_padding_of_labels),   cmocka_unit_test(test_place_of_a_cut),
-        cmocka_unit_test(test_one_golden_row),
+        cmocka_unit_test(test_one_golden_row),      cmocka_unit_test(test_every_golden_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
