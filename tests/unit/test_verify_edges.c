@@ -228,6 +228,35 @@ static void test_every_golden_answer(void **state)
     model_bytes_free(&m);
 }
 
+/* The number of any leaf of a tree, the last one too, is its own. */
+static void test_every_number(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 53,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = 3,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    const uint32_t layouts[] = {ESPALIER_LAYOUT_BITS, ESPALIER_LAYOUT_SELECT};
+    for (size_t l = 0; l < sizeof layouts / sizeof layouts[0]; l++) {
+        model_bytes m = make_model(&options, layouts[l], NULL);
+        uint8_t *const numbers = RECORD(&m, NODE_NUMBERS, uint8_t);
+        const uint32_t leaf_count = RECORD(&m, TREES, espalier_file_tree)[0].leaf_count;
+        assert_true(leaf_count > 2);
+        for (uint32_t k = 1; k < leaf_count; k++) {
+            espalier_error error;
+            const uint8_t before = numbers[k];
+            numbers[k] = numbers[0];
+            model_bytes_seal(&m);
+            assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
+            numbers[k] = before;
+        }
+        model_bytes_free(&m);
+    }
+}
+
 /* A cut that is out of order is named by its own place. */
 static void test_place_of_a_cut(void **state)
 {
@@ -263,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_values_of_proofs),    cmocka_unit_test(test_hole_in_labels),
         cmocka_unit_test(test_padding_of_labels),   cmocka_unit_test(test_place_of_a_cut),
         cmocka_unit_test(test_one_golden_row),      cmocka_unit_test(test_every_golden_answer),
+        cmocka_unit_test(test_every_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
