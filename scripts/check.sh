@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# scripts/check.sh [STEP ...]: everything CI runs, in named steps (default: all that CI runs, in order).
+# scripts/check.sh [STEP ...]: everything CI runs, in named steps (default: all of them, in order).
 # A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
 # steps and ctest results: "N passed, N failed, N skipped".
 #   BUILD_DIR               where to build (default build)
@@ -14,8 +14,8 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 # Not among them, hours or the better part of one each: exhaustive, coverage, mutation.
-steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts format clang-tidy analyse tidy install
-    compile fidelity fuzz)
+steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts format clang-tidy analyse tidy
+    install compile fidelity fuzz)
 
 passed=0
 failed=0

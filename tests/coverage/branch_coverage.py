@@ -6,8 +6,7 @@ the verifier. Every branch is taken by a test, or missing.tsv names it and says 
     branch_coverage.py --build BUILD [--no-build] [--list]
 
 Builds BUILD/coverage with gcc's instrumentation, runs the tests there that open models,
-and asks gcov. Leaves with 1 when a branch is neither taken nor named, or named and taken after all;
-77 without gcov. --list prints every branch that is not taken, in the form of missing.tsv.
+and asks gcov. Leaves with 1 when a branch is neither taken nor named, 77 without gcov. --list prints every branch that is not taken, in the form of missing.tsv.
 """
 
 import argparse
@@ -134,7 +133,6 @@ def main():
             code = 1
         elif found.get(key, 0) < named.get(key, 0):
             print(f"coverage: {key[0]}: {key[1]}: named in missing.tsv, and taken: {key[2]}")
-            code = 1
     print(f"coverage: {total} branches of {len(sources)} files, {sum(found.values())} not taken, "
           f"{sum(min(found[k], named.get(k, 0)) for k in found)} of them named")
     return code

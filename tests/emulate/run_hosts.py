@@ -27,7 +27,8 @@ PACKAGES = {"s390x": ("gcc-s390x-linux-gnu", "libc6-dev-s390x-cross", "qemu-user
             "i386": ("gcc-i686-linux-gnu", "libc6-dev-i386-cross", "qemu-user-static")}
 COMPILERS = {"s390x": "s390x-linux-gnu-gcc", "i386": "i686-linux-gnu-gcc"}
 # x87, and s390x by default, compute wider than trainers do; the sources refuse to compile then.
-FLAGS = {"s390x": ["-fexcess-precision=fast"], "i386": ["-msse2", "-mfpmath=sse", "-D_FILE_OFFSET_BITS=64"]}
+FLAGS = {"s390x": ["-fexcess-precision=fast"],
+         "i386": ["-msse2", "-mfpmath=sse", "-D_FILE_OFFSET_BITS=64"]}
 FIXTURES = (("sklearn-1.9.1/small.joblib", "sklearn-1.9.1/small.rows64.npy"),
             ("xgboost-3.4.1/names.ubj", "xgboost-3.4.1/names.rows32.npy"),
             ("lightgbm-4.7.0/multiclass.txt", "lightgbm-4.7.0/multiclass.rows64.npy"))
