@@ -5,8 +5,9 @@ the verifier. Every branch is taken by a test, or missing.tsv names it and says 
 
     branch_coverage.py --build BUILD [--no-build] [--list]
 
-Builds BUILD/coverage with gcc's instrumentation, runs the tests there that open models,
-and asks gcov. Leaves with 1 when a branch is neither taken nor named, 77 without gcov. --list prints every branch that is not taken, in the form of missing.tsv.
+Builds BUILD/coverage with gcc's instrumentation, runs the tests there that open models, and asks
+gcov. Leaves with 1 when a branch is neither taken nor named, 77 without gcov. --list prints every
+branch that is not taken, in the form of missing.tsv.
 """
 
 import argparse
