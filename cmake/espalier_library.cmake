@@ -22,6 +22,9 @@ function(espalier_add_library name)
     ${name}_objects PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}")
   target_include_directories(${name}_objects SYSTEM PRIVATE ${arg_SYSTEM_INCLUDES})
   target_compile_definitions(${name}_objects PRIVATE _GNU_SOURCE)
+  if(CMAKE_SIZEOF_VOID_P EQUAL 4) # files beyond 2 GiB are judged, not just refused by the system
+    target_compile_definitions(${name}_objects PRIVATE _FILE_OFFSET_BITS=64)
+  endif()
   target_link_libraries(${name}_objects PRIVATE espalier_flags ${arg_BUILD_LIBRARIES})
   set_target_properties(${name}_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
 

@@ -13,8 +13,9 @@ export BUILD_DIR=${BUILD_DIR:-build}
 mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
-steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    browser documents python fidelity fuzz)
+# Not among them, hours or the better part of one each: exhaustive, coverage, mutation.
+steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts format clang-tidy analyse tidy
+    install compile browser documents python bindings fastapi fidelity fuzz)
 
 passed=0
 failed=0
@@ -95,6 +96,34 @@ step_clang_tidy() {
     scripts/clang_tidy.sh "$BUILD_DIR/clang"
 }
 
+# cppcheck and gcc's -fanalyzer.
+step_analyse() {
+    scripts/analyse.sh
+}
+
+# A big-endian host refuses, a 32-bit one predicts alike and refuses what does not fit.
+step_hosts() {
+    [ -x "$BUILD_DIR/release/bin/predict_bytes" ] || scripts/build.sh release || return
+    python3 -B tests/emulate/run_hosts.py --build "$BUILD_DIR"
+}
+
+# Every change of every model of tests/exhaustive; the tests of a build take a sample of them.
+step_exhaustive() {
+    [ -x "$BUILD_DIR/release/bin/exhaust" ] || scripts/build.sh release || return
+    tests/exhaustive/run_exhaustive.sh "$BUILD_DIR/release"
+}
+
+# Branches of the read side that no test takes.
+step_coverage() {
+    python3 -B tests/coverage/branch_coverage.py --build "$BUILD_DIR"
+}
+
+# Changes of the verifier and the reader that no test notices.
+step_mutation() {
+    [ -x "$BUILD_DIR/release/bin/exhaust" ] || scripts/build.sh release || return
+    python3 -B tests/mutation/mutate.py --build "$BUILD_DIR"
+}
+
 step_tidy() {
     local script code=0
     for script in tests/tidy/check_*.py; do
@@ -123,9 +152,21 @@ step_documents() {
     scripts/documents.sh "$BUILD_DIR"
 }
 
+# C++, Rust, Go and Java against the installed library; says which of them were skipped and why.
+step_bindings() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    tests/bindings/run_bindings.sh "$BUILD_DIR/release" "$BUILD_DIR/bindings"
+}
+
 # The wheel, the source archive, and the tests of the package with every Python that is here.
 step_python() {
     python3 -B python/check_package.py --work "$BUILD_DIR/python"
+}
+
+# A web service with several workers under load, with the package that step python built.
+step_fastapi() {
+    python3 -B examples/fastapi/check_app.py --work "$BUILD_DIR/fastapi" \
+        --wheels "$BUILD_DIR/python/wheels"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.

@@ -31,6 +31,7 @@ libclang-rt-14-dev|sanitizers and libFuzzer of clang
 llvm|readable sanitizer stack traces
 clang-format|checks formatting
 clang-tidy|checks the code
+cppcheck|checks the code
 valgrind|memory checks
 python3-dev|headers for the Python package's extension modules
 minisign|verifies our signatures, and we its
@@ -43,6 +44,10 @@ bochs-term|the smallest display for bochs; nothing is shown
 qemu-user-static|runs AArch64 programs, and programs as on older CPUs
 gcc-aarch64-linux-gnu|builds for AArch64
 libc6-dev-arm64-cross|C headers for AArch64
+gcc-s390x-linux-gnu|builds for a big-endian host, which must refuse models
+libc6-dev-s390x-cross|C headers for it
+gcc-i686-linux-gnu|builds for a 32-bit host
+libc6-dev-i386-cross|C headers for it
 '
 
 case "$what" in

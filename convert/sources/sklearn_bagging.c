@@ -160,7 +160,11 @@ static bool add_value(bagging *work, const espalier_sklearn_member *member)
 static espalier_status add_member(bagging *work, espalier_sklearn_member *member, uint32_t index)
 {
     uint32_t *const places = calloc(work->width, sizeof *places);
-    espalier_status status = places == NULL ? ESPALIER_ERROR_MEMORY : ESPALIER_OK;
+    espalier_status status = ESPALIER_OK;
+    if (places == NULL) {
+        status = espalier_sklearn_fail(work->import, NULL, ESPALIER_ERROR_MEMORY,
+                                       "no memory for a member's classes");
+    }
     if (status == ESPALIER_OK && work->import->class->classifier) {
         status = map_places(work, member, places);
     }

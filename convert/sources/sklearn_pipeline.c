@@ -5,6 +5,7 @@
 #include "convert/sources/sklearn_pipeline.h"
 
 #include "convert/sources/sklearn_compose.h"
+#include "format/error.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -398,7 +399,8 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
     if (prepare == NULL || preparation == NULL) {
         free(prepare);
         free(preparation);
-        return ESPALIER_ERROR_MEMORY;
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: no memory for the pipeline's operations", source);
     }
     /* A forest owns what it points to, also when reading fails. */
     forest->preparation = preparation;

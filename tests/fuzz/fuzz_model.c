@@ -2,17 +2,16 @@
 /*
  * Any bytes as a model file: made the right size and sealed, so that the checks behind the
  * checksums are reached; then open, predict without verify, verify, and look at everything. Seeds
- * are real models of every layout. A crash, a leak, a hang or a difference between one row and
- * many, or between plain C and the best level of this machine, is a finding.
+ * are real models of every layout; half of the changes are made to a word of a section, each
+ * section as often as another. A crash, a leak, a hang or a difference between one row and many, or
+ * between plain C and the best level of this machine, is a finding.
  */
 #include "espalier.h"
 #include "format/checksum.h"
 #include "format/layout.h"
+#include "tests/support/same_rows.h"
 
-#include <math.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define ROWS         11u
 #define FEATURES_MAX 512u
@@ -20,6 +19,8 @@
 #define VISITS_MAX   20000u
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t bytes_max, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t bytes, size_t bytes_max);
 
 /* Makes checksums right wherever their range lies inside the file. */
 static void seal(uint8_t *data, size_t bytes)
@@ -53,40 +54,12 @@ static void fill_rows(float *values, size_t count)
     }
 }
 
-/* The same bits, or both NaN: what arithmetic makes of two NaN is open. */
-static bool rows_agree(const uint8_t *one, const uint8_t *other, size_t bytes, uint32_t dtype)
-{
-    const size_t item = dtype == ESPALIER_DTYPE_FLOAT32 ? sizeof(float) : sizeof(double);
-    if (memcmp(one, other, bytes) == 0) {
-        return true;
-    }
-    for (size_t at = 0; at + item <= bytes; at += item) {
-        double a = 0.0, b = 0.0;
-        float c = 0.0f, d = 0.0f;
-        if (dtype == ESPALIER_DTYPE_FLOAT64) {
-            memcpy(&a, one + at, sizeof a);
-            memcpy(&b, other + at, sizeof b);
-        } else if (dtype == ESPALIER_DTYPE_FLOAT32) {
-            memcpy(&c, one + at, sizeof c);
-            memcpy(&d, other + at, sizeof d);
-            a = (double)c;
-            b = (double)d;
-        }
-        if (memcmp(one + at, other + at, item) != 0 && !(isnan(a) && isnan(b))) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* One kind for all rows at once with one predictor, and for each row alone with another. */
 static void predict_kind(espalier_predictor *const predictors[2],
                          const espalier_output_info *output, const float *values,
                          size_t feature_count)
 {
-    const bool small =
-        output->dtype == ESPALIER_DTYPE_INT32 || output->dtype == ESPALIER_DTYPE_FLOAT32;
-    const size_t row_bytes = output->width * (small ? 4 : 8);
+    const size_t row_bytes = output->width * dtype_bytes(output->dtype);
     uint8_t *const together = malloc(ROWS * row_bytes);
     uint8_t *const alone = malloc(row_bytes);
     if (together == NULL || alone == NULL) {
@@ -103,7 +76,7 @@ static void predict_kind(espalier_predictor *const predictors[2],
             rows = espalier_rows_float32(values + r * feature_count, 1, feature_count);
             outputs = (espalier_outputs){.data = alone, .data_bytes = row_bytes};
             if (espalier_predict(predictors[1 - which], kind, &rows, &outputs) != ESPALIER_OK ||
-                !rows_agree(alone, together + r * row_bytes, row_bytes, output->dtype)) {
+                !rows_are_same(alone, together + r * row_bytes, row_bytes, output->dtype)) {
                 abort();
             }
         }
@@ -196,4 +169,81 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     free(copy);
     return 0;
+}
+
+/* ---- changes ---- */
+
+static uint32_t draw(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)(*state >> 32);
+}
+
+/* A place in the header and table, or in a section that lies inside the file; false: none does. */
+static bool draw_range(const uint8_t *data, size_t bytes, uint64_t *state, size_t *first_out,
+                       size_t *bytes_out)
+{
+    const espalier_file_header *const header = (const void *)data;
+    if (bytes < sizeof *header || header->section_count == 0 ||
+        header->section_count > (bytes - sizeof *header) / sizeof(espalier_file_section)) {
+        return false;
+    }
+    espalier_file_section section;
+    const uint32_t index = draw(state) % (header->section_count + 1);
+    const size_t head = sizeof *header + header->section_count * sizeof section;
+    if (index == header->section_count) {
+        *first_out = 0;
+        *bytes_out = head;
+        return true;
+    }
+    memcpy(&section, data + sizeof *header + index * sizeof section, sizeof section);
+    *first_out = (size_t)section.offset;
+    *bytes_out = (size_t)section.bytes;
+    return section.offset < bytes && section.bytes <= bytes - section.offset && section.bytes >= 4;
+}
+
+/* A word becomes one that is hardly right, another of its section, or itself and a bit. */
+static void change_word(uint8_t *range, size_t bytes, uint64_t *state)
+{
+    static const uint32_t odd[] = {0,          1,          UINT32_MAX, 0x7FFFFFFFu, 0x80000000u,
+                                   0x7FC00000, 0x7F800000, 0xFF800000, 255,         256,
+                                   65535,      65536,      1u << 24,   1u << 30};
+    uint32_t word = 0, other = 0;
+    uint8_t *const place = range + draw(state) % (bytes / 4) * 4;
+    memcpy(&word, place, sizeof word);
+    memcpy(&other, range + draw(state) % (bytes / 4) * 4, sizeof other);
+    switch (draw(state) % 6) {
+    case 0:
+        word = odd[draw(state) % (sizeof odd / sizeof odd[0])];
+        break;
+    case 1:
+        word = other;
+        break;
+    case 2:
+        word += draw(state) % 2 == 0 ? 1u : UINT32_MAX;
+        break;
+    case 3:
+        word ^= 1u << draw(state) % 32;
+        break;
+    case 4:
+        word = draw(state) % 300;
+        break;
+    default:
+        word = draw(state);
+        break;
+    }
+    memcpy(place, &word, sizeof word);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t bytes_max, unsigned seed)
+{
+    uint64_t state = seed;
+    size_t first = 0, range = 0;
+    if (draw(&state) % 2 == 0 || !draw_range(data, bytes, &state, &first, &range)) {
+        return LLVMFuzzerMutate(data, bytes, bytes_max);
+    }
+    for (uint32_t i = draw(&state) % 3 + 1; i > 0; i--) {
+        change_word(data + first, range, &state);
+    }
+    return bytes;
 }

@@ -17,6 +17,7 @@
 #include "espalier.h"
 #include "tests/support/moat.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/same_rows.h"
 #include "tests/support/synthetic.h"
 
 #include <fcntl.h>
@@ -168,27 +169,6 @@ static moat predict_moated(espalier_predictor *predictor, espalier_output_kind k
     return memory;
 }
 
-/* The same bits, or both NaN: what arithmetic makes of two NaN is open. */
-static void check_same(const uint8_t *one, const uint8_t *other, size_t bytes, bool is_float32)
-{
-    if (memcmp(one, other, bytes) == 0) {
-        return;
-    }
-    const size_t item = is_float32 ? sizeof(float) : sizeof(double);
-    for (size_t at = 0; at < bytes; at += item) {
-        float a = 0.0f, b = 0.0f;
-        double c = 0.0, d = 0.0;
-        memcpy(&a, one + at, sizeof a);
-        memcpy(&b, other + at, sizeof b);
-        if (!is_float32) {
-            memcpy(&c, one + at, sizeof c);
-            memcpy(&d, other + at, sizeof d);
-        }
-        assert_true(memcmp(one + at, other + at, item) == 0 ||
-                    (is_float32 ? isnan(a) && isnan(b) : isnan(c) && isnan(d)));
-    }
-}
-
 /* All rows together, and each one by itself with another predictor: the same bytes. */
 static void check_rows_alone(const espalier_model *model, moated_predictor *together,
                              moated_predictor *alone, espalier_output_kind kind,
@@ -206,7 +186,7 @@ static void check_rows_alone(const espalier_model *model, moated_predictor *toge
         if (kind == ESPALIER_OUTPUT_LEAF) {
             assert_memory_equal(own, among, row_bytes);
         } else {
-            check_same(own, among, row_bytes, info.dtype == ESPALIER_DTYPE_FLOAT32);
+            assert_true(rows_are_same(own, among, row_bytes, info.dtype));
         }
         moat_free(&one);
     }

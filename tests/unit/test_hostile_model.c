@@ -13,6 +13,7 @@
 
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/model_look.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -110,66 +111,6 @@ static void predict_all(const espalier_model *model)
     espalier_predictor_destroy(predictor);
 }
 
-/* Looks at everything a model says about itself. */
-static void inspect_all(const espalier_model *model)
-{
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
-    const char *text = NULL;
-    size_t bytes = 0;
-    assert_int_equal(espalier_model_metadata(model, &text, &bytes), ESPALIER_OK);
-    size_t sum = 0;
-    for (size_t i = 0; i < bytes; i++) {
-        sum += (unsigned char)text[i];
-    }
-    for (uint32_t i = 0; i < info.feature_count && i < 64; i++) {
-        const char *const name = espalier_model_feature_name(model, i);
-        sum += name != NULL ? strlen(name) : 0;
-    }
-    espalier_section_info section;
-    for (uint32_t i = 0; espalier_model_section(model, i, &section) == ESPALIER_OK; i++) {
-        sum += strlen(section.name);
-    }
-    espalier_value_info value;
-    for (uint32_t i = 0; i < 256 && espalier_model_value(model, i, &value) == ESPALIER_OK; i++) {
-        assert_true(value.input <= i);
-        sum += value.number_count > 0 && value.numbers[value.number_count - 1] > 0.0;
-    }
-    espalier_label_info labels;
-    for (uint32_t i = 0; espalier_model_labels(model, i, &labels) == ESPALIER_OK; i++) {
-        espalier_label label;
-        for (uint32_t c = 0; c < labels.count && c < 64; c++) {
-            assert_int_equal(espalier_model_class_label(model, i, c, &label), ESPALIER_OK);
-            sum += label.text != NULL ? strlen(label.text) : 0;
-        }
-    }
-    for (uint32_t t = 0; t < info.tree_count && t < 64; t++) {
-        espalier_tree_info tree;
-        assert_int_equal(espalier_model_tree(model, t, &tree), ESPALIER_OK);
-        double leaf[64];
-        double cuts[8];
-        uint32_t *const numbers = malloc(tree.position_count * sizeof *numbers);
-        assert_non_null(numbers);
-        assert_int_equal(espalier_model_leaf_numbers(model, t, numbers, tree.position_count),
-                         ESPALIER_OK);
-        sum += numbers[tree.position_count - 1];
-        free(numbers);
-        for (uint32_t p = 0; p < tree.position_count && p < 256; p++) {
-            espalier_node node;
-            assert_int_equal(espalier_model_node(model, t, p, &node), ESPALIER_OK);
-            sum += (size_t)espalier_model_set_left(model, &node, (double)p);
-            sum += (size_t)espalier_model_node_left(model, &node, (double)p);
-            sum += espalier_model_set_cuts(model, &node, cuts, 8);
-            if (node.feature == ESPALIER_FEATURE_NONE && tree.leaf_width <= 64) {
-                assert_int_equal(espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf,
-                                                     64),
-                                 ESPALIER_OK);
-            }
-        }
-    }
-    assert_true(sum < SIZE_MAX);
-}
-
 static void try_model(const uint8_t *data, size_t bytes)
 {
     espalier_model *model = NULL;
@@ -191,7 +132,7 @@ static void try_model(const uint8_t *data, size_t bytes)
         assert_true(strlen(error.message) > 8);
         assert_int_not_equal(error.format_rule, 0);
     }
-    inspect_all(model);
+    model_look(model);
     predict_all(model);
     espalier_model_close(model);
 }

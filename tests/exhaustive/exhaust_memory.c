@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * See exhaust_memory.h. malloc, calloc, realloc and free are defined here, so the library's calls
+ * come through this program.
+ */
+#include "tests/exhaustive/exhaust_memory.h"
+
+#include "tests/support/moat.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
+    __has_feature(memory_sanitizer)
+#define HAS_OTHER_ALLOCATOR 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
+#define HAS_OTHER_ALLOCATOR 1
+#endif
+
+/* The largest block or range; more is refused, as a system does that has no more. */
+#define ROOM_MAX  ((size_t)256 << 20)
+#define SPAN      (MOAT_BYTES + ROOM_MAX)
+#define BLOCKS    96u
+#define ALIGNMENT 16u
+/* Blocks above this are given back to the system, so that they are zero when taken again. */
+#define LARGE ((size_t)1 << 20)
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(2);
+}
+
+#ifdef HAS_OTHER_ALLOCATOR
+
+void exhaust_memory_start(void) {}
+
+bool exhaust_memory_has_moats(void)
+{
+    return false;
+}
+
+void exhaust_heap_enter(void) {}
+
+uint32_t exhaust_heap_leave(void)
+{
+    return 0; /* the sanitizer counts */
+}
+
+exhaust_file exhaust_file_make(size_t bytes)
+{
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, bytes) != 0) {
+        fail("memory");
+    }
+    memset(memory, 0, bytes);
+    return (exhaust_file){memory, memory, bytes, -1};
+}
+
+void exhaust_file_free(exhaust_file *file)
+{
+    free(file->write);
+}
+
+uint8_t *exhaust_range_take(exhaust_range *range, size_t bytes)
+{
+    if (range->data == NULL || range->room != bytes) {
+        free(range->data);
+        range->data = calloc(bytes > 0 ? bytes : 1, 1);
+        range->room = bytes;
+    }
+    if (range->data == NULL) {
+        fail("memory");
+    }
+    return range->data;
+}
+
+void exhaust_range_protect(const exhaust_range *range, bool writable)
+{
+    (void)range;
+    (void)writable;
+}
+
+#else
+
+static size_t page_bytes;
+
+static size_t whole_pages(size_t bytes)
+{
+    return (bytes + page_bytes - 1) / page_bytes * page_bytes;
+}
+
+static uint8_t *reserve(size_t bytes)
+{
+    uint8_t *const base =
+        mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        fail("reserving moats");
+    }
+    return base;
+}
+
+/* Makes exactly [data, data + bytes) accessible, of which `room` bytes are. Both whole pages. */
+static void resize(uint8_t *data, size_t room, size_t bytes)
+{
+    if (bytes > room && mprotect(data + room, bytes - room, PROT_READ | PROT_WRITE) != 0) {
+        fail("mprotect");
+    }
+    if (bytes < room && (madvise(data + bytes, room - bytes, MADV_DONTNEED) != 0 ||
+                         mprotect(data + bytes, room - bytes, PROT_NONE) != 0)) {
+        fail("mprotect");
+    }
+}
+
+void *__libc_malloc(size_t bytes);
+void *__libc_calloc(size_t count, size_t bytes);
+void *__libc_realloc(void *memory, size_t bytes);
+void __libc_free(void *memory);
+
+/* Visible, so that shared libraries call these too. */
+#define REPLACED __attribute__((visibility("default")))
+
+static struct {
+    uint8_t *base;
+    bool on;
+    uint32_t next; /* block to give */
+    uint32_t live;
+    size_t room[BLOCKS];  /* accessible */
+    size_t bytes[BLOCKS]; /* given; 0: free */
+} heap;
+
+void exhaust_memory_start(void)
+{
+    page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    heap.base = reserve(BLOCKS * SPAN + MOAT_BYTES);
+}
+
+bool exhaust_memory_has_moats(void)
+{
+    return true;
+}
+
+void exhaust_heap_enter(void)
+{
+    heap.on = true;
+    heap.next = 0;
+    heap.live = 0;
+}
+
+uint32_t exhaust_heap_leave(void)
+{
+    heap.on = false;
+    return heap.live;
+}
+
+static uint8_t *block_data(uint32_t index)
+{
+    return heap.base + index * SPAN + MOAT_BYTES;
+}
+
+static bool is_block(const void *memory)
+{
+    const uintptr_t at = (uintptr_t)memory;
+    const uintptr_t base = (uintptr_t)heap.base;
+    return heap.base != NULL && at >= base && at < base + BLOCKS * SPAN;
+}
+
+static uint32_t block_of(const void *memory)
+{
+    return (uint32_t)(((uintptr_t)memory - (uintptr_t)heap.base) / SPAN);
+}
+
+/* Blocks are given in turn, so the same call of the next case gets the same one, of that size. */
+static void *take_block(size_t bytes, bool zeroed)
+{
+    uint32_t tries = 0;
+    while (heap.bytes[heap.next] != 0 && tries++ < BLOCKS) {
+        heap.next = (heap.next + 1) % BLOCKS;
+    }
+    const uint32_t index = heap.next;
+    const size_t room = whole_pages(bytes > 0 ? bytes : 1);
+    if (tries > BLOCKS || bytes > ROOM_MAX - page_bytes) {
+        return NULL;
+    }
+    heap.next = (heap.next + 1) % BLOCKS;
+    if (bytes > LARGE) {
+        resize(block_data(index), heap.room[index], 0);
+        heap.room[index] = 0;
+    }
+    resize(block_data(index), heap.room[index], room);
+    heap.room[index] = room;
+    heap.bytes[index] = bytes > 0 ? bytes : 1;
+    heap.live++;
+    uint8_t *const data = block_data(index) + (room - heap.bytes[index]) / ALIGNMENT * ALIGNMENT;
+    if (zeroed && bytes <= LARGE) {
+        memset(data, 0, bytes);
+    }
+    return data;
+}
+
+static void give_block(const void *memory)
+{
+    const uint32_t index = block_of(memory);
+    if (heap.bytes[index] > LARGE) {
+        resize(block_data(index), heap.room[index], 0);
+        heap.room[index] = 0;
+    }
+    heap.bytes[index] = 0;
+    heap.live--;
+}
+
+REPLACED void *malloc(size_t bytes)
+{
+    return heap.on ? take_block(bytes, false) : __libc_malloc(bytes);
+}
+
+REPLACED void *calloc(size_t count, size_t bytes)
+{
+    size_t all = 0;
+    if (!heap.on) {
+        return __libc_calloc(count, bytes);
+    }
+    return __builtin_mul_overflow(count, bytes, &all) ? NULL : take_block(all, true);
+}
+
+REPLACED void free(void *memory)
+{
+    if (is_block(memory)) {
+        give_block(memory);
+    } else {
+        __libc_free(memory);
+    }
+}
+
+REPLACED void *realloc(void *memory, size_t bytes)
+{
+    if (memory == NULL) {
+        return malloc(bytes);
+    }
+    if (!is_block(memory)) {
+        return __libc_realloc(memory, bytes);
+    }
+    void *const moved = take_block(bytes, false);
+    if (moved != NULL) {
+        const size_t had = heap.bytes[block_of(memory)];
+        memcpy(moved, memory, had < bytes ? had : bytes);
+        give_block(memory);
+    }
+    return moved;
+}
+
+exhaust_file exhaust_file_make(size_t bytes)
+{
+    const size_t room = whole_pages(bytes);
+    exhaust_file file = {NULL, NULL, room, memfd_create("exhaust", 0)};
+    if (file.descriptor < 0 || ftruncate(file.descriptor, (off_t)room) != 0) {
+        fail("memfd");
+    }
+    file.write = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_SHARED, file.descriptor, 0);
+    uint8_t *const data = reserve(room + 2 * MOAT_BYTES) + MOAT_BYTES;
+    if (file.write == MAP_FAILED ||
+        mmap(data, room, PROT_READ, MAP_SHARED | MAP_FIXED, file.descriptor, 0) == MAP_FAILED) {
+        fail("mmap");
+    }
+    file.read = data;
+    return file;
+}
+
+void exhaust_file_free(exhaust_file *file)
+{
+    (void)munmap((uint8_t *)(uintptr_t)file->read - MOAT_BYTES, file->bytes + 2 * MOAT_BYTES);
+    (void)munmap(file->write, file->bytes);
+    (void)close(file->descriptor);
+}
+
+uint8_t *exhaust_range_take(exhaust_range *range, size_t bytes)
+{
+    const size_t room = whole_pages(bytes);
+    if (range->base == NULL) {
+        range->base = reserve(SPAN + MOAT_BYTES);
+        range->data = range->base + MOAT_BYTES;
+    }
+    if (room > ROOM_MAX) {
+        (void)fprintf(stderr, "exhaust: a range of %zu bytes\n", bytes);
+        exit(2);
+    }
+    resize(range->data, range->room, room);
+    range->room = room;
+    return range->data + room - bytes;
+}
+
+void exhaust_range_protect(const exhaust_range *range, bool writable)
+{
+    if (mprotect(range->data, range->room, writable ? PROT_READ | PROT_WRITE : PROT_READ) != 0) {
+        fail("mprotect");
+    }
+}
+
+#endif

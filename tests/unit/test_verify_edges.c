@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Edges of the verifier that mutants of it walked over: which half of a checksum differs, every
+ * value a proof may have, holes and padding of labels of just the size that counts, each golden
+ * answer, and the place in the file that an error names.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "espalier.h"
+#include "format/checksum.h"
+#include "format/rules.h"
+#include "tests/support/damage.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const synthetic_options classifier = {.seed = 51,
+                                             .tree_count = 3,
+                                             .feature_count = 4,
+                                             .decision_count_max = 12,
+                                             .group_count = 2,
+                                             .class_count = 2,
+                                             .named = true,
+                                             .label_kind = ESPALIER_LABEL_STRING};
+
+static model_bytes make_model(const synthetic_options *options, uint32_t layout,
+                              void (*change)(espalier_flat *flat))
+{
+    espalier_forest forest;
+    synthetic_forest_make(options, &forest);
+    const model_bytes bytes = model_bytes_of_changed(&forest, 2, layout, change);
+    espalier_forest_free(&forest);
+    return bytes;
+}
+
+/* Opens, which must do, and verifies. */
+static espalier_status verify(const model_bytes *m, espalier_error *error)
+{
+    espalier_model *model = NULL;
+    memset(error, 0, sizeof *error);
+    assert_int_equal(espalier_model_open_memory(m->data, m->bytes, NULL, &model, error),
+                     ESPALIER_OK);
+    const espalier_status status = espalier_model_verify(model, error);
+    espalier_model_close(model);
+    return status;
+}
+
+static void seal_header(const model_bytes *m)
+{
+    espalier_file_header *const header = HEADER(m);
+    header->checksum = 0;
+    header->checksum =
+        espalier_checksum64(m->data,
+                            sizeof *header + header->section_count * sizeof(espalier_file_section));
+}
+
+/* A checksum differs when either half does. */
+static void test_halves_of_checksums(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    const uint32_t count = HEADER(&m)->section_count;
+    for (uint32_t i = 0; i < 2 * count; i++) {
+        espalier_file_section *const entry = ENTRY(&m, i / 2);
+        uint64_t *const half = i % 2 == 0 ? &entry->checksum_low : &entry->checksum_high;
+        *half ^= UINT64_C(1) << (i % 64);
+        seal_header(&m);
+        espalier_model *model = NULL;
+        espalier_error error;
+        const espalier_open_options options = {sizeof options, ESPALIER_OPEN_VERIFY, 0, {0}};
+        assert_int_equal(espalier_model_open_memory(m.data, m.bytes, &options, &model, &error),
+                         ESPALIER_ERROR_CHECKSUM);
+        assert_int_equal(error.format_rule, RULE_SECTION_CHECKSUM);
+        assert_int_equal(error.file_offset, entry->offset);
+        *half ^= UINT64_C(1) << (i % 64);
+    }
+    model_bytes_free(&m);
+}
+
+/* Padding is named by its own place: the byte before a section, and the last of the file. */
+static void test_place_of_padding(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    espalier_error error;
+    const uint64_t places[] = {SECTION(&m, NODES)->offset + SECTION(&m, NODES)->bytes,
+                               SECTION(&m, LEAVES)->offset - 1};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        m.data[places[i]] = 1;
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
+        assert_int_equal(error.format_rule, RULE_PADDING_ZERO);
+        assert_int_equal(error.file_offset, places[i]);
+        m.data[places[i]] = 0;
+    }
+    assert_int_equal(verify(&m, &error), ESPALIER_OK);
+    model_bytes_free(&m);
+}
+
+static espalier_status verify_proof(model_bytes *m, const espalier_file_proof *proof)
+{
+    espalier_error error;
+    memcpy(RECORD(m, PROOF, espalier_file_proof), proof, sizeof *proof);
+    model_bytes_seal(m);
+    return verify(m, &error);
+}
+
+/* What a proof may say, and the first thing beyond it. */
+static void test_values_of_proofs(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    for (uint32_t kind = 0; kind <= ESPALIER_OUTPUT_SCORE + 1; kind++) {
+        const espalier_file_proof proof = {.check_rows = 1, .check_values = 1, .check_kind = kind};
+        assert_int_equal(verify_proof(&m, &proof),
+                         kind <= ESPALIER_OUTPUT_SCORE ? ESPALIER_OK : ESPALIER_ERROR_VALUE);
+    }
+    for (uint32_t cause = 0; cause <= ESPALIER_CHECK_UNKNOWN + 1; cause++) {
+        const espalier_file_proof proof = {.check_rows = 1, .check_cause = cause};
+        assert_int_equal(verify_proof(&m, &proof),
+                         cause <= ESPALIER_CHECK_UNKNOWN ? ESPALIER_OK : ESPALIER_ERROR_VALUE);
+    }
+    for (uint32_t differing = 4; differing <= 6; differing++) {
+        const espalier_file_proof proof = {.check_rows = 1,
+                                           .check_values = 5,
+                                           .check_differing = differing};
+        assert_int_equal(verify_proof(&m, &proof),
+                         differing <= 5 ? ESPALIER_OK : ESPALIER_ERROR_VALUE);
+    }
+    /* Without rows nothing was compared, and nothing is said of it. */
+    static const espalier_file_proof empty[] = {
+        {.check_values = 1},  {.check_values = 1, .check_differing = 1},
+        {.check_ulp_max = 1}, {.check_kind = 1},
+        {.check_cause = 1},   {.check_differing = 1},
+    };
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++) {
+        assert_int_equal(verify_proof(&m, &empty[i]), ESPALIER_ERROR_VALUE);
+    }
+    model_bytes_free(&m);
+}
+
+/* Eight bytes before the first label's data: a whole item that belongs to nobody. */
+static void leave_a_hole(espalier_flat *flat)
+{
+    uint32_t group_count = 0;
+    memcpy(&group_count, flat->class_labels.data, sizeof group_count);
+    const size_t head = 8 + group_count * sizeof(espalier_file_labels);
+    const size_t bytes = (size_t)flat->class_labels.bytes;
+    uint8_t *const larger = calloc(bytes + 8, 1);
+    assert_non_null(larger);
+    memcpy(larger, flat->class_labels.data, head);
+    memcpy(larger + head + 8, (const uint8_t *)flat->class_labels.data + head, bytes - head);
+    espalier_file_labels *const labels = (espalier_file_labels *)(void *)(larger + 8);
+    for (uint32_t i = 0; i < group_count; i++) {
+        labels[i].offset += 8;
+    }
+    free(flat->class_labels.data);
+    flat->class_labels = (espalier_flat_bytes){larger, bytes + 8};
+}
+
+static void test_hole_in_labels(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, leave_a_hole);
+    espalier_error error;
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
+    assert_int_equal(error.format_rule, RULE_LABEL_END);
+    assert_int_equal(error.file_offset, SECTION(&m, CLASS_LABELS)->offset);
+    model_bytes_free(&m);
+}
+
+/* Behind the strings of the first group, up to where the second may begin. */
+static void test_padding_of_labels(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    const espalier_file_labels *const labels = labels_of(&m);
+    const uint64_t end = labels[0].offset + labels[0].bytes;
+    assert_true(labels[1].offset > end);
+    for (uint64_t at = end; at < labels[1].offset; at++) {
+        espalier_error error;
+        RECORD(&m, CLASS_LABELS, uint8_t)[at] = 1;
+        model_bytes_seal(&m);
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
+        assert_int_equal(error.format_rule, RULE_LABEL_END);
+        assert_int_equal(error.file_offset, SECTION(&m, CLASS_LABELS)->offset + at);
+        RECORD(&m, CLASS_LABELS, uint8_t)[at] = 0;
+    }
+    model_bytes_free(&m);
+}
+
+/* One golden row is enough. */
+static void test_one_golden_row(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    espalier_error error;
+    synthetic_forest_make(&classifier, &forest);
+    model_bytes m = model_bytes_of(&forest, 1);
+    assert_int_equal(verify(&m, &error), ESPALIER_OK);
+    model_bytes_free(&m);
+    espalier_forest_free(&forest);
+}
+
+/* Every golden answer counts, the first as well as the last. */
+static void test_every_golden_answer(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    const espalier_file_golden *const head = RECORD(&m, GOLDEN, espalier_file_golden);
+    uint8_t *const end = section_end(&m, ESPALIER_SECTION_GOLDEN);
+    const size_t leaves = (size_t)head->row_count * head->tree_count * 4;
+    const size_t slots = (size_t)head->row_count * head->slot_count * 8;
+    for (size_t back = 4; back <= leaves + slots; back += 4) {
+        espalier_error error;
+        end[-(ptrdiff_t)back] ^= 1;
+        model_bytes_seal(&m);
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_GOLDEN);
+        end[-(ptrdiff_t)back] ^= 1;
+    }
+    model_bytes_free(&m);
+}
+
+/* The number of any leaf of a tree, the last one too, is its own. */
+static void test_every_number(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 53,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = 3,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    const uint32_t layouts[] = {ESPALIER_LAYOUT_BITS, ESPALIER_LAYOUT_SELECT};
+    for (size_t l = 0; l < sizeof layouts / sizeof layouts[0]; l++) {
+        model_bytes m = make_model(&options, layouts[l], NULL);
+        uint8_t *const numbers = RECORD(&m, NODE_NUMBERS, uint8_t);
+        const uint32_t leaf_count = RECORD(&m, TREES, espalier_file_tree)[0].leaf_count;
+        assert_true(leaf_count > 2);
+        for (uint32_t k = 1; k < leaf_count; k++) {
+            espalier_error error;
+            const uint8_t before = numbers[k];
+            numbers[k] = numbers[0];
+            model_bytes_seal(&m);
+            assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
+            numbers[k] = before;
+        }
+        model_bytes_free(&m);
+    }
+}
+
+/* A cut that is out of order is named by its own place. */
+static void test_place_of_a_cut(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 52,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = 1,
+                                       .decision_count_max = 12,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    model_bytes m = make_model(&options, ESPALIER_LAYOUT_SELECT, NULL);
+    double *const cuts = RECORD(&m, CUTS, double);
+    const espalier_file_column *const column = RECORD(&m, COLUMNS, espalier_file_column);
+    assert_true(column->cut_count > 3 && column->cut_count <= ESPALIER_CUT_BLOCK);
+    for (uint32_t i = 1; i < 3; i++) {
+        espalier_error error;
+        const double before = cuts[i];
+        cuts[i] = (double)NAN;
+        model_bytes_seal(&m);
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_VALUE);
+        assert_int_equal(error.format_rule, RULE_CUTS_ORDER);
+        assert_int_equal(error.file_offset, SECTION(&m, CUTS)->offset + i * sizeof(double));
+        cuts[i] = before;
+    }
+    model_bytes_free(&m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_halves_of_checksums), cmocka_unit_test(test_place_of_padding),
+        cmocka_unit_test(test_values_of_proofs),    cmocka_unit_test(test_hole_in_labels),
+        cmocka_unit_test(test_padding_of_labels),   cmocka_unit_test(test_place_of_a_cut),
+        cmocka_unit_test(test_one_golden_row),      cmocka_unit_test(test_every_golden_answer),
+        cmocka_unit_test(test_every_number),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
