@@ -14,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    fidelity fuzz)
+    bindings fidelity fuzz)
 
 passed=0
 failed=0
@@ -109,6 +109,12 @@ step_install() {
 
 step_compile() {
     tests/compile/run_compile.sh
+}
+
+# C++, Rust, Go and Java against the installed library; says which of them were skipped and why.
+step_bindings() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    tests/bindings/run_bindings.sh "$BUILD_DIR/release" "$BUILD_DIR/bindings"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.

@@ -38,6 +38,9 @@ bochs-term|the smallest display for bochs; nothing is shown
 qemu-user-static|runs AArch64 programs, and programs as on older CPUs
 gcc-aarch64-linux-gnu|builds for AArch64
 libc6-dev-arm64-cross|C headers for AArch64
+cargo|the Rust crate
+golang-go|the Go package
+openjdk-17-jdk-headless|the Java package
 '
 
 case "$what" in
