@@ -71,6 +71,28 @@ PYTHON
     grep -q no_such_file "$work/said.txt" || fail "$language: the error names no file"
 }
 
+# The examples in C. Of XGBoost too, whose values are float32.
+build_c() {
+    local strict=(-std=c11 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror "${cflags[@]}")
+    local name boosted=$work/boosted.espalier fixtures=tests/fixtures
+    for name in one_row batch threads; do
+        cc "${strict[@]}" "examples/$name.c" -o "$work/$name" "$archive" -lm -pthread
+    done
+    one_row() { # MODEL VALUE...
+        local path=$1
+        shift
+        echo "$*" | "$work/one_row" "$path" | tr , '\n'
+        return "${PIPESTATUS[1]}"
+    }
+    expect C one_row
+    "$espalier" convert $fixtures/xgboost-3.4.1/absolute.ubj -o "$boosted" >/dev/null
+    python3 -B $here/check_examples.py --espalier "$espalier" --programs "$work" \
+        --case "$model" $fixtures/sklearn-1.4.2/random_forest_model.rows64.npy probability \
+        --case "$boosted" $fixtures/xgboost-3.4.1/absolute.rows64.npy value ||
+        fail "C: the examples differ from the command"
+    ran+=("C")
+}
+
 build_cxx() {
     local strict=(-std=c++17 -Wall -Wextra -Wconversion -Wshadow -Werror "${cflags[@]}")
     c++ "${strict[@]}" -O1 $here/jobs.cc -o "$work/jobs_cxx" "$archive" -lm &
@@ -172,6 +194,7 @@ build_java() {
     ran+=("Java $major")
 }
 
+build_c
 build_cxx
 build_rust
 build_go
