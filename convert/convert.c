@@ -28,7 +28,9 @@
 
 /* One conversion on its way. */
 typedef struct conversion {
-    const char *source_path;
+    const char *source_path; /* of bytes in memory: what messages call them */
+    const void *source_data; /* NULL: in the file */
+    size_t source_bytes;
     const char *model_path;
     const espalier_convert_options *options; /* never NULL */
     espalier_error *error;
@@ -73,10 +75,12 @@ static bool is_same_file(const char *a, const char *b)
            status_a.st_dev == status_b.st_dev && status_a.st_ino == status_b.st_ino;
 }
 
-static espalier_status check_call(const char *source_path, const char *model_path,
-                                  const espalier_convert_options *options,
-                                  espalier_error *error_out)
+static espalier_status check_call(const conversion *work)
 {
+    const char *const source_path = work->source_path;
+    const char *const model_path = work->model_path;
+    const espalier_convert_options *const options = work->options;
+    espalier_error *const error_out = work->error;
     if (source_path == NULL || model_path == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "a conversion needs the path of a source and of a model");
@@ -92,7 +96,7 @@ static espalier_status check_call(const char *source_path, const char *model_pat
                                   "metadata that is not there",
                                   source_path);
     }
-    if (is_same_file(source_path, model_path)) {
+    if (work->source_data == NULL && is_same_file(source_path, model_path)) {
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "%s: the model would replace its own source", model_path);
     }
@@ -121,8 +125,13 @@ static espalier_status mark_missing(conversion *work)
 static espalier_status load_and_flatten(conversion *work)
 {
     tell_progress(work, "reading", 0);
-    espalier_status status = espalier_source_load_forest(work->source_path, work->options,
-                                                         &work->forest, &work->facts, work->error);
+    espalier_status status =
+        work->source_data != NULL
+            ? espalier_source_load_forest_memory(work->source_data, work->source_bytes,
+                                                 work->source_path, work->options, &work->forest,
+                                                 &work->facts, work->error)
+            : espalier_source_load_forest(work->source_path, work->options, &work->forest,
+                                          &work->facts, work->error);
     if (status == ESPALIER_OK) {
         status = mark_missing(work);
     }
@@ -168,7 +177,11 @@ static espalier_status make_records(conversion *work)
     espalier_metadata_source source = {.format = work->facts.format,
                                        .place = work->facts.place,
                                        .bytes = work->facts.file_bytes};
-    status = espalier_metadata_digest(work->source_path, source.digest, work->error);
+    if (work->source_data != NULL) {
+        espalier_metadata_digest_memory(work->source_data, work->source_bytes, source.digest);
+    } else {
+        status = espalier_metadata_digest(work->source_path, source.digest, work->error);
+    }
     if (status == ESPALIER_OK) {
         status = espalier_metadata_make(&work->forest, &work->flat, &source, options,
                                         &work->metadata, work->error);
@@ -306,26 +319,56 @@ static void free_conversion(conversion *work)
     espalier_forest_free(&work->forest);
 }
 
+/* Everything but the source, the model's path and the options. */
+static espalier_status run_conversion(conversion *work, espalier_convert_report *report_out)
+{
+    static const espalier_convert_options defaults = ESPALIER_CONVERT_OPTIONS_INIT;
+    if (work->options == NULL) {
+        work->options = &defaults;
+    }
+    espalier_status (*const steps[])(conversion *) = {load_and_flatten, make_records, write_model,
+                                                      prove_model, publish_model};
+    espalier_status status = check_call(work);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == ESPALIER_OK; i++) {
+        status = steps[i](work);
+    }
+    if (status == ESPALIER_OK && report_out != NULL) {
+        fill_report(work, report_out);
+    }
+    free_conversion(work);
+    return status;
+}
+
 espalier_status espalier_convert(const char *source_path, const char *model_path,
                                  const espalier_convert_options *options,
                                  espalier_convert_report *report_out, espalier_error *error_out)
 {
-    const espalier_convert_options defaults = ESPALIER_CONVERT_OPTIONS_INIT;
     conversion work;
     memset(&work, 0, sizeof work);
     work.source_path = source_path;
     work.model_path = model_path;
-    work.options = options != NULL ? options : &defaults;
+    work.options = options;
     work.error = error_out;
-    espalier_status (*const steps[])(conversion *) = {load_and_flatten, make_records, write_model,
-                                                      prove_model, publish_model};
-    espalier_status status = check_call(source_path, model_path, work.options, error_out);
-    for (size_t i = 0; i < sizeof steps / sizeof steps[0] && status == ESPALIER_OK; i++) {
-        status = steps[i](&work);
+    return run_conversion(&work, report_out);
+}
+
+espalier_status espalier_convert_memory(const void *source, size_t source_bytes,
+                                        const char *source_name, const char *model_path,
+                                        const espalier_convert_options *options,
+                                        espalier_convert_report *report_out,
+                                        espalier_error *error_out)
+{
+    if (source == NULL || source_name == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
+                                  "a conversion from memory needs bytes and a name for them");
     }
-    if (status == ESPALIER_OK && report_out != NULL) {
-        fill_report(&work, report_out);
-    }
-    free_conversion(&work);
-    return status;
+    conversion work;
+    memset(&work, 0, sizeof work);
+    work.source_path = source_name;
+    work.source_data = source;
+    work.source_bytes = source_bytes;
+    work.model_path = model_path;
+    work.options = options;
+    work.error = error_out;
+    return run_conversion(&work, report_out);
 }

@@ -59,6 +59,11 @@ espalier_status espalier_metadata_digest(const char *path, uint8_t *digest_out,
     return status;
 }
 
+void espalier_metadata_digest_memory(const void *data, size_t data_bytes, uint8_t *digest_out)
+{
+    (void)crypto_generichash(digest_out, 32, data, data_bytes, NULL, 0);
+}
+
 /* Text of a file's name or a model's own strings: bytes that are no UTF-8 become \xNN. */
 static json_t *make_text(const char *text)
 {

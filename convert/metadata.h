@@ -24,6 +24,9 @@ typedef struct espalier_metadata_source {
 espalier_status espalier_metadata_digest(const char *path, uint8_t *digest_out,
                                          espalier_error *error_out);
 
+/* The same of bytes in memory. */
+void espalier_metadata_digest_memory(const void *data, size_t data_bytes, uint8_t *digest_out);
+
 /*
  * Makes the section's text; of *flat only the layout and the reason for it. Status: ARGUMENT for a
  * user key or value that is no UTF-8, a key given twice, or a SOURCE_DATE_EPOCH that is no time;

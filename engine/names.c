@@ -6,6 +6,7 @@
 #include "format/error.h"
 #include "format/rules.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static espalier_status refuse_section(const espalier_table_check *check,
@@ -207,6 +208,53 @@ const char *espalier_model_feature_name(const espalier_model *model, uint32_t fe
     }
     size_t bytes = 0;
     return espalier_strings_at(&model->feature_names, feature_index, &bytes);
+}
+
+static bool is_name(const espalier_model *model, uint32_t feature, const char *name)
+{
+    size_t bytes = 0;
+    const char *const own = espalier_strings_at(&model->feature_names, feature, &bytes);
+    return name != NULL && strcmp(own, name) == 0 && name[bytes] == '\0';
+}
+
+/* From the place behind the last one found on, and around: names mostly come in order. */
+static size_t find_name(const espalier_model *model, uint32_t feature, const char *const *names,
+                        size_t name_count, size_t start)
+{
+    for (size_t i = 0; i < name_count; i++) {
+        const size_t index = i < name_count - start ? start + i : i - (name_count - start);
+        if (is_name(model, feature, names[index])) {
+            return index;
+        }
+    }
+    return name_count;
+}
+
+espalier_status espalier_model_feature_order(const espalier_model *model, const char *const *names,
+                                             size_t name_count, size_t *order_out,
+                                             uint32_t *missing_out)
+{
+    if (model == NULL || names == NULL || order_out == NULL || model->feature_names.count == 0) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    /* Twice, so that a failure leaves the caller's array as it was. */
+    for (int writes = 0; writes < 2; writes++) {
+        size_t start = 0;
+        for (uint32_t f = 0; f < model->feature_names.count; f++) {
+            const size_t index = find_name(model, f, names, name_count, start);
+            if (index == name_count) {
+                if (missing_out != NULL) {
+                    *missing_out = f;
+                }
+                return ESPALIER_ERROR_FEATURE_COUNT;
+            }
+            if (writes != 0) {
+                order_out[f] = index;
+            }
+            start = (index + 1) % name_count;
+        }
+    }
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_model_labels(const espalier_model *model, uint32_t output_index,

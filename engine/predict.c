@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier_predict: check the call, then block by block: columns, plan, outputs. Nothing here
- * allocates, locks or enters the kernel.
+ * espalier_predict and espalier_predict_columns: check the call, then block by block: columns,
+ * plan, outputs. Nothing here allocates, locks or enters the kernel.
  */
 #include "engine/columns.h"
+#include "engine/feature_columns.h"
 #include "engine/predictor.h"
 #include "engine/stages.h"
 
@@ -13,7 +14,7 @@
 typedef struct call {
     espalier_predictor *predictor;
     espalier_output_kind kind;
-    const espalier_rows *rows;
+    size_t row_count;
     uint8_t *data;
     size_t item_bytes;
     size_t width;      /* elements of a row */
@@ -94,7 +95,7 @@ static espalier_status check_outputs(call *c, const espalier_outputs *outputs)
     if (c->row_stride < c->width) {
         return ESPALIER_ERROR_STRIDE;
     }
-    if (c->rows->row_count == 0) {
+    if (c->row_count == 0) {
         return ESPALIER_OK;
     }
     if (outputs->data == NULL || (uintptr_t)outputs->data % c->item_bytes != 0) {
@@ -102,7 +103,7 @@ static espalier_status check_outputs(call *c, const espalier_outputs *outputs)
     }
     size_t elements = 0;
     size_t bytes = 0;
-    if (__builtin_mul_overflow(c->rows->row_count - 1, c->row_stride, &elements) ||
+    if (__builtin_mul_overflow(c->row_count - 1, c->row_stride, &elements) ||
         __builtin_add_overflow(elements, c->width, &elements) ||
         __builtin_mul_overflow(elements, c->item_bytes, &bytes)) {
         return ESPALIER_ERROR_STRIDE;
@@ -188,30 +189,56 @@ static void predict_block(const call *c, const espalier_rows *rows, size_t from,
     }
 }
 
-/* All rows up to the first one that is refused. */
-static size_t predict_rows(const call *c, espalier_refusal *refusal)
+/* Predicts rows [from, from + count) of `rows`, count <= block_rows, up to the first that is
+ * refused; returns how many. The caller's number of the first is `first`. */
+static size_t predict_some(const call *c, const espalier_rows *rows, size_t from, size_t first,
+                           size_t count, espalier_refusal *refusal)
 {
     const espalier_predictor *const predictor = c->predictor;
     const bool unchecked = (predictor->flags & ESPALIER_PREDICTOR_UNCHECKED) != 0;
-    size_t done = 0;
-    while (done < c->rows->row_count && refusal->status == ESPALIER_OK) {
-        const size_t left = c->rows->row_count - done;
-        size_t count = left < predictor->block_rows ? left : predictor->block_rows;
-        if (predictor->preparer.model != NULL) {
-            const espalier_rows prepared =
-                espalier_preparer_run(&predictor->preparer, c->rows, done, count, !unchecked,
-                                      &count, refusal);
-            predict_block(c, &prepared, 0, done, (uint32_t)count);
-            done += count;
-            continue;
-        }
+    size_t good = count;
+    if (predictor->preparer.model != NULL) {
+        const espalier_rows prepared = espalier_preparer_run(&predictor->preparer, rows, from,
+                                                             count, !unchecked, &good, refusal);
+        predict_block(c, &prepared, 0, first, (uint32_t)good);
+    } else {
         if (!unchecked) {
-            count = espalier_coder_check(&predictor->coder, c->rows, done, count, refusal);
+            good = espalier_coder_check(&predictor->coder, rows, from, count, refusal);
         }
-        if (count > 0) {
-            predict_block(c, c->rows, done, done, (uint32_t)count);
+        if (good > 0) {
+            predict_block(c, rows, from, first, (uint32_t)good);
         }
-        done += count;
+    }
+    if (good < count) {
+        refusal->row += first - from;
+    }
+    return good;
+}
+
+/* All rows up to the first one that is refused. */
+static size_t predict_rows(const call *c, const espalier_rows *rows, espalier_refusal *refusal)
+{
+    size_t done = 0;
+    while (done < c->row_count && refusal->status == ESPALIER_OK) {
+        const size_t left = c->row_count - done;
+        const size_t block = c->predictor->block_rows;
+        done += predict_some(c, rows, done, done, left < block ? left : block, refusal);
+    }
+    return done;
+}
+
+/* The same for columns, by way of rows of `dtype`. */
+static size_t predict_columns(const call *c, const espalier_feature_columns *columns,
+                              uint32_t dtype, espalier_refusal *refusal)
+{
+    const espalier_predictor *const predictor = c->predictor;
+    size_t done = 0;
+    while (done < c->row_count && refusal->status == ESPALIER_OK) {
+        const size_t left = c->row_count - done;
+        const size_t count = left < predictor->number_rows ? left : predictor->number_rows;
+        const espalier_rows rows =
+            espalier_feature_columns_fill(columns, done, count, dtype, predictor->numbers);
+        done += predict_some(c, &rows, 0, done, count, refusal);
     }
     return done;
 }
@@ -222,7 +249,7 @@ espalier_status espalier_predict(espalier_predictor *predictor, espalier_output_
     if (predictor == NULL || rows == NULL || outputs == NULL) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    call c = {predictor, kind, rows, NULL, 0, 0, 0, false};
+    call c = {predictor, kind, rows->row_count, NULL, 0, 0, 0, false};
     espalier_status status = check_rows(predictor->model, rows);
     if (status == ESPALIER_OK) {
         status = check_outputs(&c, outputs);
@@ -231,7 +258,31 @@ espalier_status espalier_predict(espalier_predictor *predictor, espalier_output_
         return status;
     }
     espalier_refusal refusal = {ESPALIER_OK, 0, 0};
-    outputs->rows_written = predict_rows(&c, &refusal);
+    outputs->rows_written = predict_rows(&c, rows, &refusal);
+    outputs->refused_row = refusal.row;
+    outputs->refused_feature = refusal.feature;
+    return refusal.status;
+}
+
+espalier_status espalier_predict_columns(espalier_predictor *predictor, espalier_output_kind kind,
+                                         const espalier_feature_columns *columns,
+                                         espalier_outputs *outputs)
+{
+    if (predictor == NULL || columns == NULL || outputs == NULL) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    call c = {predictor, kind, columns->row_count, NULL, 0, 0, 0, false};
+    uint32_t dtype = 0;
+    espalier_status status = espalier_feature_columns_check(predictor->model, columns, &dtype,
+                                                            &outputs->refused_feature);
+    if (status == ESPALIER_OK) {
+        status = check_outputs(&c, outputs);
+    }
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    espalier_refusal refusal = {ESPALIER_OK, 0, 0};
+    outputs->rows_written = predict_columns(&c, columns, dtype, &refusal);
     outputs->refused_row = refusal.row;
     outputs->refused_feature = refusal.feature;
     return refusal.status;

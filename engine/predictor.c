@@ -347,6 +347,18 @@ static bool allocate_cells(espalier_predictor *predictor, uint32_t rows, bool in
     return allocated;
 }
 
+/* Room for rows that come as columns, in memory that others never touch. */
+static bool allocate_numbers(espalier_predictor *predictor)
+{
+    const size_t bytes = predictor->model->head->feature_count * sizeof(double);
+    const size_t rows = BLOCK_BYTES_MAX / bytes;
+    predictor->number_rows = rows == 0                      ? 1
+                             : rows < predictor->block_rows ? (uint32_t)rows
+                                                            : predictor->block_rows;
+    predictor->numbers = allocate_zeroed(predictor, predictor->number_rows, bytes);
+    return predictor->numbers != NULL;
+}
+
 static espalier_status prepare_scratch(espalier_predictor *predictor,
                                        const espalier_predictor_options *options)
 {
@@ -357,7 +369,7 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
         espalier_preparer_reserve(&predictor->preparer, rows) != ESPALIER_OK) {
         return ESPALIER_ERROR_MEMORY;
     }
-    if (!allocate_cells(predictor, 1, false, &predictor->row) ||
+    if (!allocate_numbers(predictor) || !allocate_cells(predictor, 1, false, &predictor->row) ||
         (rows > 1 && !allocate_cells(predictor, predictor->room_rows, true, &predictor->block))) {
         return ESPALIER_ERROR_MEMORY;
     }
@@ -524,6 +536,7 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
     espalier_preparer_free(&predictor->preparer);
     free(predictor->slots);
     free(predictor->sums);
+    free(predictor->numbers);
     free(predictor->parts);
     free(predictor->tree_pool);
     free(predictor->start_pool);

@@ -48,6 +48,8 @@ struct espalier_predictor {
     float *sums;          /* [room_rows][float32_slots]: sums of a float32 part; NULL without */
     size_t float32_slots; /* the most slots of a float32 part */
     void *places;         /* of SELECT kernels; NULL without */
+    void *numbers;        /* [number_rows][features] of the caller's columns, as float64 */
+    uint32_t number_rows; /* at most block_rows */
 
     espalier_predictor_part *parts;
     espalier_kernel_tree *tree_pool; /* what parts[].trees and all_trees point into */

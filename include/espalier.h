@@ -255,7 +255,18 @@ typedef enum espalier_dtype {
     ESPALIER_DTYPE_FLOAT32 = 1,
     ESPALIER_DTYPE_FLOAT64 = 2,
     ESPALIER_DTYPE_INT32 = 3,
-    ESPALIER_DTYPE_INT64 = 4
+    ESPALIER_DTYPE_INT64 = 4,
+    /* Only of what espalier_predict_columns reads. */
+    ESPALIER_DTYPE_INT8 = 5,
+    ESPALIER_DTYPE_INT16 = 6,
+    ESPALIER_DTYPE_UINT8 = 7,
+    ESPALIER_DTYPE_UINT16 = 8,
+    ESPALIER_DTYPE_UINT32 = 9,
+    ESPALIER_DTYPE_UINT64 = 10,
+    ESPALIER_DTYPE_BOOL = 11,     /* a byte each, false where it is 0 */
+    ESPALIER_DTYPE_BOOL_BIT = 12, /* a bit each, least significant first (Arrow's boolean) */
+    ESPALIER_DTYPE_STRING32 = 13, /* UTF-8, int32 offsets (Arrow's utf8) */
+    ESPALIER_DTYPE_STRING64 = 14  /* UTF-8, int64 offsets (Arrow's large_utf8) */
 } espalier_dtype;
 
 /* How the model's bytes are held. */
@@ -647,7 +658,7 @@ typedef struct espalier_outputs {
 
     size_t rows_written;    /* out, set on success and when a row is refused */
     size_t refused_row;     /* out, for MISSING, INFINITE and CATEGORY */
-    size_t refused_feature; /* out, for MISSING, INFINITE and CATEGORY */
+    size_t refused_feature; /* out, for MISSING, INFINITE and CATEGORY; of columns see below */
 } espalier_outputs;
 
 /*
@@ -660,6 +671,71 @@ typedef struct espalier_outputs {
 ESPALIER_API espalier_status espalier_predict(espalier_predictor *predictor,
                                               espalier_output_kind kind, const espalier_rows *rows,
                                               espalier_outputs *outputs);
+
+/*
+ * The values of one feature in all rows, as data frames keep them. Row r is element r * stride of
+ * data; of strings it is the bytes text[o[r * stride]] up to text[o[r * stride + 1]], o being data
+ * as offsets. Data need not be aligned.
+ *
+ * Missing, as NaN is: rows whose bit of validity is 0; with a dictionary also numbers outside
+ * [0, dictionary_count), such as the -1 of pandas, and entries that are missing there.
+ */
+typedef struct espalier_feature_column {
+    const void *data;        /* may be NULL when there are no rows */
+    const char *text;        /* of strings; may be NULL when text_bytes is 0 */
+    size_t text_bytes;       /* what offsets may reach */
+    const uint8_t *validity; /* bits, least significant first, or NULL: nothing is missing */
+    size_t bit_offset;       /* row r has bit bit_offset + r of validity, and of BOOL_BIT data */
+    ptrdiff_t stride;        /* elements of data between rows; BOOL_BIT: 1; 0 repeats the first */
+    uint32_t dtype;          /* espalier_dtype */
+    uint32_t reserved;
+    /* Strings or numbers that the data, integers, number from zero (Arrow's dictionary arrays, the
+     * categories of pandas); without a dictionary of its own; stride 1. NULL: data are values. */
+    const struct espalier_feature_column *dictionary;
+    size_t dictionary_count;
+} espalier_feature_column;
+
+#define ESPALIER_FEATURE_COLUMN_INIT             \
+    {                                            \
+        NULL, NULL, 0, NULL, 0, 1, 0, 0, NULL, 0 \
+    }
+
+/* Rows as columns, one for each feature, in the model's order: espalier_model_feature_order. */
+typedef struct espalier_feature_columns {
+    const espalier_feature_column *columns; /* [feature_count] */
+    size_t feature_count;
+    size_t row_count;
+    /* FLOAT32 or FLOAT64: of the rows that these stand for, as if the caller had made one array of
+     * them. 0: what NumPy makes of such columns: FLOAT32 where one is FLOAT32 and all others are,
+     * or strings, BOOL, or integers of up to 16 bits; else FLOAT64. */
+    uint32_t dtype;
+    uint32_t reserved;
+} espalier_feature_columns;
+
+/*
+ * As espalier_predict for the rows that the columns hold, with the same bits: integers become the
+ * nearest number of the rows' dtype, BOOL 0 or 1, and missing values NaN. Features without
+ * categories of text take no strings: DTYPE.
+ * Never allocates, locks or makes a system call. One thread at a time per predictor.
+ * Status: as espalier_predict; ARGUMENT also for offsets that descend or leave the text; where
+ * status is DTYPE or ARGUMENT, refused_feature says which feature is at fault, or feature_count.
+ */
+ESPALIER_API espalier_status espalier_predict_columns(espalier_predictor *predictor,
+                                                      espalier_output_kind kind,
+                                                      const espalier_feature_columns *columns,
+                                                      espalier_outputs *outputs);
+
+/*
+ * Binds a caller's columns by name: order_out[f], for each feature f of the model, becomes the
+ * index of one of the name_count names that is the feature's; other names are left over.
+ * When a feature has no column, it is *missing_out (unless NULL), and order_out is untouched.
+ * Any thread; fast where the order is nearly the model's, else O(features x names).
+ * Status: ARGUMENT (NULL, or the model has no names), FEATURE_COUNT (a feature has no column).
+ */
+ESPALIER_API espalier_status espalier_model_feature_order(const espalier_model *model,
+                                                          const char *const *names,
+                                                          size_t name_count, size_t *order_out,
+                                                          uint32_t *missing_out);
 
 #ifdef __cplusplus
 }

@@ -86,6 +86,19 @@ ESPALIER_API espalier_status espalier_convert(const char *source_path, const cha
                                               espalier_convert_report *report_out,
                                               espalier_error *error_out);
 
+/*
+ * The same for the bytes of such a file, source_bytes of them, for example a model that was
+ * pickled in memory. They stay the caller's, unchanged, and are read during the call only.
+ * source_name stands for the path in messages; the model is the same, byte for byte, as from a
+ * file of these bytes.
+ */
+ESPALIER_API espalier_status espalier_convert_memory(const void *source, size_t source_bytes,
+                                                     const char *source_name,
+                                                     const char *model_path,
+                                                     const espalier_convert_options *options,
+                                                     espalier_convert_report *report_out,
+                                                     espalier_error *error_out);
+
 /* ---------------------------------------------------------------------------------------------
  * Looking into a saved model
  * ------------------------------------------------------------------------------------------- */

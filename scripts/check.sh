@@ -14,7 +14,7 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 steps=(release clang asan-ubsan tsan valgrind avx512 neon format clang-tidy tidy install compile
-    bindings fidelity fuzz)
+    python bindings fastapi fidelity fuzz)
 
 passed=0
 failed=0
@@ -115,6 +115,17 @@ step_compile() {
 step_bindings() {
     [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
     tests/bindings/run_bindings.sh "$BUILD_DIR/release" "$BUILD_DIR/bindings"
+}
+
+# The wheel, the source archive, and the tests of the package with every Python that is here.
+step_python() {
+    python3 -B python/check_package.py --work "$BUILD_DIR/python"
+}
+
+# A web service with several workers under load, with the package that step python built.
+step_fastapi() {
+    python3 -B examples/fastapi/check_app.py --work "$BUILD_DIR/fastapi" \
+        --wheels "$BUILD_DIR/python/wheels"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.

@@ -32,6 +32,7 @@ llvm|readable sanitizer stack traces
 clang-format|checks formatting
 clang-tidy|checks the code
 valgrind|memory checks
+python3-dev|headers for the Python package's extension modules
 python3-venv|environments of the trainers that answers are compared with
 bochs|runs AVX-512 code on a CPU that has none
 bochs-term|the smallest display for bochs; nothing is shown

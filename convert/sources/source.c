@@ -202,6 +202,30 @@ out:
     return status;
 }
 
+/* Closes the container, whatever becomes of it. */
+static espalier_status load_container(espalier_container *container, const char *path,
+                                      const espalier_convert_options *options,
+                                      espalier_forest *forest, espalier_source_facts *facts_out,
+                                      espalier_error *error_out)
+{
+    const espalier_source_kind *const kind =
+        espalier_source_recognise(container->data, (size_t)container->bytes);
+    const espalier_status status =
+        kind != NULL ? load_kind(kind, container, path, options, forest, facts_out, error_out)
+                     : load_stream(container, path, options, forest, facts_out, error_out);
+    espalier_container_close(container);
+    if (status != ESPALIER_OK) {
+        espalier_forest_free(forest);
+    }
+    return status;
+}
+
+static espalier_container_limits find_limits(const espalier_convert_options *options)
+{
+    return (espalier_container_limits){.expanded_bytes_max =
+                                           options == NULL ? 0 : options->expanded_bytes_max};
+}
+
 espalier_status espalier_source_load_forest(const char *path,
                                             const espalier_convert_options *options,
                                             espalier_forest *forest_out,
@@ -213,23 +237,32 @@ espalier_status espalier_source_load_forest(const char *path,
                                   "a path and a forest are needed to load a source");
     }
     *forest_out = (espalier_forest){0};
-    const espalier_container_limits limits = {
-        .expanded_bytes_max = options == NULL ? 0 : options->expanded_bytes_max};
+    const espalier_container_limits limits = find_limits(options);
     espalier_container container;
-    espalier_status status = espalier_container_open(path, &limits, &container, error_out);
+    const espalier_status status = espalier_container_open(path, &limits, &container, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    const espalier_source_kind *const kind =
-        espalier_source_recognise(container.data, (size_t)container.bytes);
-    status = kind != NULL
-                 ? load_kind(kind, &container, path, options, forest_out, facts_out, error_out)
-                 : load_stream(&container, path, options, forest_out, facts_out, error_out);
-    espalier_container_close(&container);
-    if (status != ESPALIER_OK) {
-        espalier_forest_free(forest_out);
+    return load_container(&container, path, options, forest_out, facts_out, error_out);
+}
+
+espalier_status espalier_source_load_forest_memory(
+    const void *data, size_t data_bytes, const char *name, const espalier_convert_options *options,
+    espalier_forest *forest_out, espalier_source_facts *facts_out, espalier_error *error_out)
+{
+    if (forest_out == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
+                                  "a forest is needed to load a source");
     }
-    return status;
+    *forest_out = (espalier_forest){0};
+    const espalier_container_limits limits = find_limits(options);
+    espalier_container container;
+    const espalier_status status =
+        espalier_container_open_memory(data, data_bytes, name, &limits, &container, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    return load_container(&container, name, options, forest_out, facts_out, error_out);
 }
 
 /* ---- listing -------------------------------------------------------------------------------- */

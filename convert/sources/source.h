@@ -38,4 +38,9 @@ espalier_status espalier_source_load_forest(const char *path,
                                             espalier_source_facts *facts_out,
                                             espalier_error *error_out);
 
+/* The same for the bytes of such a file; `name` stands for the path in messages. */
+espalier_status espalier_source_load_forest_memory(
+    const void *data, size_t data_bytes, const char *name, const espalier_convert_options *options,
+    espalier_forest *forest_out, espalier_source_facts *facts_out, espalier_error *error_out);
+
 #endif

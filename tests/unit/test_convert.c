@@ -283,6 +283,40 @@ static void test_same_source_same_bytes(void **state)
     free(second);
 }
 
+/* A model that is pickled in memory: the file's bytes, without the file. */
+static void test_bytes_give_the_same_model(void **state)
+{
+    (void)state;
+    convert_to(path, NULL, NULL);
+    size_t source_bytes = 0;
+    uint8_t *const source = read_file(SOURCE, &source_bytes);
+    espalier_convert_report report;
+    espalier_error error;
+    assert_int_equal(espalier_convert_memory(source, source_bytes, "a live model", other_path, NULL,
+                                             &report, &error),
+                     ESPALIER_OK);
+    assert_int_equal(report.source_bytes, source_bytes);
+    size_t bytes[2];
+    uint8_t *const first = read_file(path, &bytes[0]);
+    uint8_t *const second = read_file(other_path, &bytes[1]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(first, second, bytes[0]);
+    free(first);
+    free(second);
+
+    assert_int_equal(espalier_convert_memory(source, source_bytes / 2, "a live model", other_path,
+                                             NULL, NULL, &error),
+                     ESPALIER_ERROR_SOURCE_TRUNCATED);
+    assert_non_null(strstr(error.message, "a live model"));
+    assert_int_equal(espalier_convert_memory(source, 0, "nothing", other_path, NULL, NULL, &error),
+                     ESPALIER_ERROR_SOURCE_FORMAT);
+    assert_int_equal(espalier_convert_memory(NULL, 1, "nothing", other_path, NULL, NULL, NULL),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_convert_memory(source, 1, NULL, other_path, NULL, NULL, NULL),
+                     ESPALIER_ERROR_ARGUMENT);
+    free(source);
+}
+
 /* Each must be refused, and leave the file that was there. */
 static void expect_failure(const char *source, const espalier_convert_options *options,
                            espalier_status expected, const char *part)
@@ -395,6 +429,7 @@ int main(void)
         cmocka_unit_test(test_metadata_says_where_it_came_from),
         cmocka_unit_test(test_the_user_adds_metadata),
         cmocka_unit_test(test_same_source_same_bytes),
+        cmocka_unit_test(test_bytes_give_the_same_model),
         cmocka_unit_test(test_failures_leave_the_old_model),
         cmocka_unit_test(test_the_trainers_answers_are_checked),
         cmocka_unit_test(test_progress_is_told),

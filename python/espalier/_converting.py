@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""convert and dump: from saved and live models to model files. Load the parsers when called."""
+from __future__ import annotations
+
+import os
+
+ALLOW_FLAGGED = 1
+LAYOUTS = {None: 0, "walk": 1, "heap": 2, "select": 3, "bits": 4, "mask": 255}
+PICKLE_PROTOCOL = 5
+
+
+class Report:
+    """What a conversion did; its text is one line for people.
+
+    Attributes:
+        path: of the model file.
+        source_bytes, model_bytes: sizes.
+        summary: the line.
+        proof: a dict: rows, values and leaves that were compared with a plain evaluation of the
+            source before the file was published, all equal bit for bit; and of `check` the rows,
+            values, values that differ, and the largest difference in units in the last place.
+    """
+
+    __slots__ = ("path", "source_bytes", "model_bytes", "summary", "proof")
+
+    def __init__(self, path, facts):
+        self.path = path
+        self.source_bytes = facts.pop("source_bytes")
+        self.model_bytes = facts.pop("model_bytes")
+        self.summary = facts.pop("summary")
+        self.proof = facts
+
+    def __repr__(self):
+        return "<espalier.Report %s>" % self.summary
+
+
+def convert(source, path: str | os.PathLike, *, select: str | None = None,
+            meta: dict | None = None, model_version: str | None = None, check=None,
+            missing: float | None = None, allow_flagged: bool = False, layout: str | None = None,
+            memory_bytes_max: int = 0, expanded_bytes_max: int = 0) -> Report:
+    """Convert a saved model to a model file. Nothing in the source is executed.
+
+    The file at `path` appears when it is complete, proved and synced; a failure leaves what was
+    there.
+
+    Parameters
+    ----------
+    source : str, os.PathLike, or bytes
+        A pickle or joblib file of scikit-learn, XGBoost or LightGBM (compressed or not), XGBoost's
+        JSON, UBJSON or binary file, LightGBM's text file; or the bytes of one.
+    path : str or os.PathLike
+        The model file to write.
+    select : str, optional
+        Where the model is inside the source, as `["model"][0]`, when it holds several.
+    meta : dict, optional
+        What the metadata shall say under "user"; values that are no text are written as JSON.
+    model_version : str, optional
+        The metadata's "model_version".
+    check : (X, expected), optional
+        Rows, and the trainer's own predict_proba, predict or apply of them, to compare with.
+    missing : float, optional
+        XGBoost: what else than NaN means missing.
+    allow_flagged : bool, default False
+        Go on when a pickle names something that would run code in Python. It never runs here.
+    layout : "walk", "heap", "select", "bits" or "mask", optional
+        How trees lie in the file; without it the converter chooses.
+    memory_bytes_max, expanded_bytes_max : int, optional
+        Limits of working memory and of the decompressed source.
+
+    Raises
+    ------
+    ConvertError
+        The source is no model that is supported, or the answers of `check` differ.
+
+    Examples
+    --------
+    >>> import espalier
+    >>> report = espalier.convert(SOURCE_PATH, "forest.espalier", meta={"auc": 0.93})
+    >>> espalier.load("forest.espalier").metadata["user"]
+    {'auc': '0.93'}
+    """
+    data = None
+    name = source
+    if not isinstance(source, (str, os.PathLike)):
+        data = memoryview(source).cast("B")
+        name = "<%s>" % type(source).__name__
+    return write_model(path, name, data, check, select=select, meta=meta,
+                       model_version=model_version, missing=missing, allow_flagged=allow_flagged,
+                       layout=layout, memory_bytes_max=memory_bytes_max,
+                       expanded_bytes_max=expanded_bytes_max)
+
+
+def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report:
+    """Write a fitted estimator to a model file, as joblib.dump would to a pickle.
+
+    Takes fitted estimators and pipelines of scikit-learn, estimators and Boosters of XGBoost and
+    LightGBM. The estimator is pickled in memory, and the pickle is read as data.
+
+    Parameters
+    ----------
+    estimator : object
+    path : str or os.PathLike
+    check : rows, optional
+        Let the estimator predict these (probabilities if it has them), and compare every bit.
+    options
+        As of `convert`: meta, model_version, select, missing, layout, and the limits.
+
+    Examples
+    --------
+    >>> import espalier
+    >>> from sklearn.ensemble import RandomForestRegressor
+    >>> forest = RandomForestRegressor(n_estimators=10, random_state=0)
+    >>> forest = forest.fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 4.0])
+    >>> report = espalier.dump(forest, "regressor.espalier", check=[[0.5], [1.5]])
+    >>> report.proof["check_differing"]
+    0
+    >>> espalier.load("regressor.espalier").predict([[1.5]]) == forest.predict([[1.5]])
+    array([ True])
+    """
+    import pickle
+
+    try:
+        data = pickle.dumps(estimator, protocol=PICKLE_PROTOCOL)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise TypeError("%s cannot be pickled: %s" % (type(estimator).__name__, error)) from error
+    answers = None if check is None else (check, ask_trainer(estimator, check))
+    return write_model(path, "<%s>" % type(estimator).__name__, data, answers, **options)
+
+
+# --- inside ---
+
+def write_model(path, name, data, check, *, select=None, meta=None, model_version=None,
+                missing=None, allow_flagged=False, layout=None, memory_bytes_max=0,
+                expanded_bytes_max=0):
+    """The file `name`, or the bytes `data` that messages call so, to a model file."""
+    from . import _convert
+
+    if layout not in LAYOUTS:
+        raise ValueError("layout is one of walk, heap, select, bits, mask, not %r" % (layout,))
+    return Report(os.fspath(path), _convert.convert(
+        path, name, data, select, make_meta(meta), model_version,
+        ALLOW_FLAGGED if allow_flagged else 0, memory_bytes_max, expanded_bytes_max,
+        LAYOUTS[layout], missing, make_check(check)))
+
+
+def make_meta(meta):
+    """Pairs of text; what is no text as JSON."""
+    import json
+
+    return tuple((key, value if isinstance(value, str) else json.dumps(value))
+                 for key, value in (meta or {}).items())
+
+
+def make_check(check):
+    """(rows, bytes of the answers, kind, item bytes, rows, columns), as _convert takes it."""
+    if check is None:
+        return None
+    import numpy
+
+    rows, expected = check
+    rows = numpy.asarray(rows)
+    if rows.dtype not in (numpy.float32, numpy.float64):
+        rows = rows.astype(numpy.float64)
+    if isinstance(expected, list) and expected and getattr(expected[0], "ndim", 0) == 2:
+        expected = numpy.concatenate(expected, axis=1)  # of several outputs, side by side
+    expected = numpy.asarray(expected)
+    if expected.dtype == object:
+        expected = expected.astype(str)
+    expected = numpy.ascontiguousarray(expected.reshape(len(expected), -1))
+    return (rows, expected.tobytes(), expected.dtype.kind, expected.dtype.itemsize,
+            expected.shape[0], expected.shape[1])
+
+
+def ask_trainer(estimator, rows):
+    """The estimator's own answers: probabilities if it has them."""
+    if type(estimator).__module__.startswith("xgboost") and not hasattr(estimator, "fit"):
+        from xgboost import DMatrix
+
+        return estimator.predict(DMatrix(rows))
+    ask = getattr(estimator, "predict_proba", None) or estimator.predict
+    return ask(rows)

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The type espalier._core.Model: an open model and what it says of itself. Python's Model derives
+ * from it. Everything here runs with the interpreter's lock but the body of verify.
+ */
+#include "py_core.h"
+
+#include <stdio.h>
+#include <string.h>
+
+bool espalier_py_is_open(const espalier_py_model *self)
+{
+    if (self->model == NULL) {
+        PyErr_SetString(PyExc_ValueError, "the model is closed");
+        return false;
+    }
+    return true;
+}
+
+/* ---- opening and closing ---- */
+
+static void close_model(espalier_py_model *self)
+{
+    for (uint32_t i = 0; i < self->idle_count; i++) {
+        espalier_predictor_destroy(self->idle[i].predictor);
+    }
+    self->idle_count = 0;
+    for (size_t i = 0; i < sizeof self->one / sizeof self->one[0]; i++) {
+        espalier_predictor_destroy(self->one[i]);
+        self->one[i] = NULL;
+    }
+    espalier_model_close(self->model);
+    self->model = NULL;
+}
+
+static void find_outputs(espalier_py_model *self)
+{
+    for (uint32_t kind = 1; kind < ESPALIER_PY_KINDS; kind++) {
+        espalier_output_info info;
+        if (espalier_model_output(self->model, (espalier_output_kind)kind, &info) == ESPALIER_OK) {
+            self->outputs[kind] = info;
+        }
+    }
+}
+
+static PyObject *open_model(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    PyObject *path = NULL;
+    unsigned long long flags = 0;
+    unsigned long long visits_per_row_max = 0;
+    unsigned long long predictor_flags = 0;
+    if (!PyArg_ParseTuple(args, "O&KKK:_open", PyUnicode_FSConverter, &path, &flags,
+                          &visits_per_row_max, &predictor_flags)) {
+        return NULL;
+    }
+    if (self->model != NULL) {
+        Py_DECREF(path);
+        PyErr_SetString(PyExc_ValueError, "the model is open");
+        return NULL;
+    }
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.flags = flags;
+    options.visits_per_row_max = visits_per_row_max;
+    espalier_model *model = NULL;
+    espalier_error error = {0};
+    espalier_status status = ESPALIER_OK;
+    const char *const name = PyBytes_AsString(path);
+    Py_BEGIN_ALLOW_THREADS status = espalier_model_open(name, &options, &model, &error);
+    Py_END_ALLOW_THREADS Py_DECREF(path);
+    if (status != ESPALIER_OK) {
+        return espalier_py_raise(status, &error);
+    }
+    const espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    self->model = model;
+    self->info = info;
+    self->flags = predictor_flags;
+    (void)espalier_model_info_get(model, &self->info);
+    find_outputs(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *close_call(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    if (self->busy_count > 0) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread is using the model");
+        return NULL;
+    }
+    close_model(self);
+    Py_RETURN_NONE;
+}
+
+static void free_model(PyObject *object)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    PyTypeObject *const type = Py_TYPE(object);
+    close_model(self);
+    Py_CLEAR(self->labels);
+    Py_CLEAR(self->names);
+    ESPALIER_PY_FREE(object, type);
+}
+
+static PyObject *verify_model(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    if (!espalier_py_is_open(self)) {
+        return NULL;
+    }
+    espalier_error error = {0};
+    espalier_status status = ESPALIER_OK;
+    self->busy_count++;
+    Py_BEGIN_ALLOW_THREADS status = espalier_model_verify(self->model, &error);
+    Py_END_ALLOW_THREADS self->busy_count--;
+    if (status != ESPALIER_OK) {
+        return espalier_py_raise(status, &error);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- what it says of itself ---- */
+
+/* Names and labels of a file that was not verified may be any bytes. */
+static PyObject *make_text(const char *text, size_t bytes)
+{
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)bytes, "replace");
+}
+
+static PyObject *make_label(const espalier_label *label)
+{
+    switch (label->kind) {
+    case ESPALIER_LABEL_INT:
+        return PyLong_FromLongLong(label->integer);
+    case ESPALIER_LABEL_UINT:
+        return PyLong_FromUnsignedLongLong((unsigned long long)label->integer);
+    case ESPALIER_LABEL_FLOAT:
+        return PyFloat_FromDouble(label->real);
+    case ESPALIER_LABEL_BOOL:
+        return PyBool_FromLong(label->integer != 0);
+    default:
+        return make_text(label->text, label->text_bytes);
+    }
+}
+
+/* The labels of one output as a tuple. */
+static PyObject *make_labels(const espalier_model *model, uint32_t output_index)
+{
+    espalier_label_info info;
+    if (espalier_model_labels(model, output_index, &info) != ESPALIER_OK) {
+        return PyTuple_New(0);
+    }
+    PyObject *const labels = PyTuple_New((Py_ssize_t)info.count);
+    for (uint32_t i = 0; labels != NULL && i < info.count; i++) {
+        espalier_label label;
+        const espalier_status status = espalier_model_class_label(model, output_index, i, &label);
+        PyObject *const item = status == ESPALIER_OK ? make_label(&label) : NULL;
+        if (item == NULL) {
+            Py_DECREF(labels);
+            return PyErr_Occurred() ? NULL : espalier_py_raise(status, NULL);
+        }
+        (void)PyTuple_SetItem(labels, (Py_ssize_t)i, item);
+    }
+    return labels;
+}
+
+PyObject *espalier_py_labels(espalier_py_model *self)
+{
+    if (self->labels != NULL) {
+        return self->labels;
+    }
+    const uint32_t count = self->info.output_count;
+    PyObject *const all = PyTuple_New((Py_ssize_t)count);
+    for (uint32_t i = 0; all != NULL && i < count; i++) {
+        PyObject *const labels = make_labels(self->model, i);
+        if (labels == NULL) {
+            Py_DECREF(all);
+            return NULL;
+        }
+        (void)PyTuple_SetItem(all, (Py_ssize_t)i, labels);
+    }
+    self->labels = all;
+    return all;
+}
+
+PyObject *espalier_py_names(espalier_py_model *self)
+{
+    if (self->names != NULL) {
+        return self->names;
+    }
+    if (self->info.feature_count == 0 || espalier_model_feature_name(self->model, 0) == NULL) {
+        Py_INCREF(Py_None);
+        self->names = Py_None;
+        return self->names;
+    }
+    PyObject *const names = PyTuple_New((Py_ssize_t)self->info.feature_count);
+    for (uint32_t i = 0; names != NULL && i < self->info.feature_count; i++) {
+        const char *const text = espalier_model_feature_name(self->model, i);
+        PyObject *name = make_text(text != NULL ? text : "", text != NULL ? strlen(text) : 0);
+        if (name == NULL) {
+            Py_DECREF(names);
+            return NULL;
+        }
+        PyUnicode_InternInPlace(&name); /* as the keys of the rows that come will be */
+        (void)PyTuple_SetItem(names, (Py_ssize_t)i, name);
+    }
+    self->names = names;
+    return names;
+}
+
+const espalier_output_info *espalier_py_output(const espalier_py_model *self, unsigned long kind)
+{
+    if (kind >= ESPALIER_PY_KINDS || self->outputs[kind].kind == 0) {
+        (void)espalier_py_raise(ESPALIER_ERROR_OUTPUT_KIND, NULL);
+        return NULL;
+    }
+    return &self->outputs[kind];
+}
+
+void espalier_py_describe(const espalier_py_model *self, espalier_status status, size_t row,
+                          size_t feature, char *text, size_t text_bytes)
+{
+    const char *const name = espalier_model_feature_name(self->model, (uint32_t)feature);
+    const char *const cause = status == ESPALIER_ERROR_MISSING
+                                  ? "a missing value (NaN), which the trainer refuses"
+                              : status == ESPALIER_ERROR_INFINITE
+                                  ? "infinity, or beyond float32, which the trainer refuses"
+                                  : espalier_status_message(status);
+    if (name != NULL) {
+        (void)snprintf(text, text_bytes, "row %zu, feature %zu \"%.*s\": %s", row, feature,
+                       (int)ESPALIER_PY_NAME_TEXT, name, cause);
+    } else {
+        (void)snprintf(text, text_bytes, "row %zu, feature %zu: %s", row, feature, cause);
+    }
+}
+
+static PyObject *get_names(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    PyObject *const names = espalier_py_is_open(self) ? espalier_py_names(self) : NULL;
+    Py_XINCREF(names);
+    return names;
+}
+
+/* _labels(output): (kind, item_bytes, labels), or None when there are none. */
+static PyObject *get_labels(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    unsigned int output_index = 0;
+    espalier_label_info info;
+    if (!PyArg_ParseTuple(args, "I:_labels", &output_index) || !espalier_py_is_open(self)) {
+        return NULL;
+    }
+    if (espalier_model_labels(self->model, output_index, &info) != ESPALIER_OK) {
+        Py_RETURN_NONE;
+    }
+    PyObject *const all = espalier_py_labels(self);
+    PyObject *const labels = all == NULL ? NULL : PyTuple_GetItem(all, (Py_ssize_t)output_index);
+    return labels == NULL ? NULL : Py_BuildValue("(IIO)", info.kind, info.item_bytes, labels);
+}
+
+/* _output(kind): (dtype, width, ((first, count), ...)), or None when there is no such output. */
+static PyObject *get_output(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    unsigned int kind = 0;
+    if (!PyArg_ParseTuple(args, "I:_output", &kind) || !espalier_py_is_open(self)) {
+        return NULL;
+    }
+    if (kind >= ESPALIER_PY_KINDS || self->outputs[kind].kind == 0) {
+        Py_RETURN_NONE;
+    }
+    const espalier_output_info *const info = &self->outputs[kind];
+    PyObject *const groups = PyTuple_New((Py_ssize_t)info->group_count);
+    for (uint32_t i = 0; groups != NULL && i < info->group_count; i++) {
+        size_t first = 0;
+        size_t count = info->width;
+        (void)espalier_model_output_group(self->model, (espalier_output_kind)kind, i, &first,
+                                          &count);
+        PyObject *const group = Py_BuildValue("(nn)", (Py_ssize_t)first, (Py_ssize_t)count);
+        if (group == NULL) {
+            Py_DECREF(groups);
+            return NULL;
+        }
+        (void)PyTuple_SetItem(groups, (Py_ssize_t)i, group);
+    }
+    return groups == NULL ? NULL
+                          : Py_BuildValue("(InN)", info->dtype, (Py_ssize_t)info->width, groups);
+}
+
+static PyObject *get_info(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    if (!espalier_py_is_open(self)) {
+        return NULL;
+    }
+    const espalier_model_info *const info = &self->info;
+    return Py_BuildValue("{sK sK sK sK sK s(II) sI sI sI sI sI sI sI sI sI sI sI sI sK sy#}",
+                         "file_bytes", (unsigned long long)info->file_bytes, "mapped_bytes",
+                         (unsigned long long)info->mapped_bytes, "node_count",
+                         (unsigned long long)info->node_count, "leaf_count",
+                         (unsigned long long)info->leaf_count, "visits_per_row",
+                         (unsigned long long)info->visits_per_row, "format", info->format_major,
+                         info->format_minor, "feature_count", info->feature_count, "column_count",
+                         info->column_count, "tree_count", info->tree_count, "part_count",
+                         info->part_count, "depth_max", info->depth_max, "output_count",
+                         info->output_count, "default_output", info->default_output,
+                         "missing_allowed", info->missing_allowed, "infinite_allowed",
+                         info->infinite_allowed, "mapping", info->mapping, "iteration_count",
+                         info->iteration_count, "input_dtype", info->input_dtype, "huge_bytes",
+                         (unsigned long long)info->huge_bytes, "root_digest",
+                         (const char *)info->root_digest, (Py_ssize_t)sizeof info->root_digest);
+}
+
+static PyObject *get_metadata(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    const char *text = NULL;
+    size_t bytes = 0;
+    if (!espalier_py_is_open(self)) {
+        return NULL;
+    }
+    const espalier_status status = espalier_model_metadata(self->model, &text, &bytes);
+    return status == ESPALIER_OK ? PyBytes_FromStringAndSize(text, (Py_ssize_t)bytes)
+                                 : espalier_py_raise(status, NULL);
+}
+
+static PyObject *get_proof(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    espalier_proof proof;
+    if (!espalier_py_is_open(self)) {
+        return NULL;
+    }
+    const espalier_status status = espalier_model_proof(self->model, &proof);
+    if (status != ESPALIER_OK) {
+        return espalier_py_raise(status, NULL);
+    }
+    return Py_BuildValue("{sK sK sK sK sK sK sK}", "rows_compared", proof.rows_compared,
+                         "values_compared", proof.values_compared, "leaves_compared",
+                         proof.leaves_compared, "check_rows", proof.check_rows, "check_values",
+                         proof.check_values, "check_differing", proof.check_differing,
+                         "check_ulp_max", proof.check_ulp_max);
+}
+
+static PyObject *get_kernel(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    if (!espalier_py_is_open(self)) {
+        return NULL;
+    }
+    espalier_predictor *predictor = NULL;
+    const espalier_status status = espalier_predictor_create(self->model, NULL, &predictor);
+    if (status != ESPALIER_OK) {
+        return espalier_py_raise(status, NULL);
+    }
+    PyObject *const name = PyUnicode_FromString(espalier_predictor_kernel(predictor));
+    espalier_predictor_destroy(predictor);
+    return name;
+}
+
+static PyObject *get_closed(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((espalier_py_model *)object)->model == NULL);
+}
+
+/* ---- the type ---- */
+
+static PyMethodDef model_methods[] = {
+    {"_open", open_model, METH_VARARGS,
+     "_open(path, open_flags, visits_per_row_max, predictor_flags)"},
+    {"_info", get_info, METH_NOARGS, "_info(): what the C interface's info says, as a dict"},
+    {"_output", get_output, METH_VARARGS, "_output(kind): (dtype, width, groups) or None"},
+    {"_labels", get_labels, METH_VARARGS, "_labels(output): (kind, item_bytes, labels) or None"},
+    {"_names", get_names, METH_NOARGS, "_names(): the features' names, a tuple or None"},
+    {"_metadata", get_metadata, METH_NOARGS, "_metadata(): the JSON text, as bytes"},
+    {"_proof", get_proof, METH_NOARGS, "_proof(): what was compared before the file was published"},
+    {"_kernel", get_kernel, METH_NOARGS, "_kernel(): what predicts on this machine"},
+    {"_run", espalier_py_run, METH_VARARGS, espalier_py_run_doc},
+    {"predict_one", (PyCFunction)(void (*)(void))espalier_py_predict_one,
+     METH_FASTCALL | METH_KEYWORDS, espalier_py_predict_one_doc},
+    {"verify", verify_model, METH_NOARGS,
+     "verify()\n--\n\n"
+     "Read the whole file and check that its bytes are the right ones: checksums, every index,\n"
+     "and that the rows with known answers are reproduced. Raises `FormatError` if not."},
+    {"close", close_call, METH_NOARGS,
+     "close()\n--\n\n"
+     "Unmap the file. Later calls raise ValueError; closing twice does nothing."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef model_members[] = {
+    {"closed", get_closed, NULL, "Whether the model is closed.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot model_slots[] = {
+    {Py_tp_dealloc, ESPALIER_PY_SLOT(free_model)},
+    {Py_tp_methods, model_methods},
+    {Py_tp_getset, model_members},
+    {Py_tp_doc, (void *)"An open model; espalier.Model derives from it."},
+    {0, NULL},
+};
+
+static PyType_Spec model_spec = {
+    .name = ESPALIER_PY_MODEL,
+    .basicsize = (int)sizeof(espalier_py_model),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .slots = model_slots,
+};
+
+PyObject *espalier_py_model_type(PyObject *module)
+{
+    return PyType_FromModuleAndSpec(module, &model_spec, NULL);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The type espalier._core.Table: columns of a data frame where they lie, and what keeps them there;
+ * and tables of one buffer a column.
+ */
+#include "py_core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void free_table(PyObject *object)
+{
+    espalier_py_table *const self = (espalier_py_table *)object;
+    PyTypeObject *const type = Py_TYPE(object);
+    espalier_py_arrays_release(self->arrays, self->batch_count);
+    for (size_t i = 0; i < self->view_count; i++) {
+        PyBuffer_Release(&self->views[i]);
+    }
+    for (size_t i = 0; self->batches != NULL && i < self->batch_count; i++) {
+        free(self->batches[i].columns);
+    }
+    free(self->batches);
+    free(self->arrays);
+    free(self->views);
+    Py_CLEAR(self->names);
+    Py_CLEAR(self->formats);
+    ESPALIER_PY_FREE(object, type);
+}
+
+bool espalier_py_is_table(PyObject *object)
+{
+    return PyType_GetSlot(Py_TYPE(object), Py_tp_dealloc) == ESPALIER_PY_SLOT(free_table);
+}
+
+espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, size_t column_count)
+{
+    const allocfunc allocate =
+        (allocfunc)(uintptr_t)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    espalier_py_table *const self = (espalier_py_table *)allocate((PyTypeObject *)type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->column_count = column_count;
+    self->batches = calloc(batch_count + 1, sizeof *self->batches);
+    self->batch_count = self->batches != NULL ? batch_count : 0;
+    bool ok = self->batches != NULL;
+    for (size_t i = 0; ok && i < batch_count; i++) {
+        self->batches[i].columns = calloc(column_count + 1, sizeof(espalier_feature_column));
+        ok = self->batches[i].columns != NULL;
+    }
+    if (!ok) {
+        PyErr_NoMemory();
+        Py_DECREF(self);
+        return NULL;
+    }
+    return self;
+}
+
+/* ---- a buffer a column ---- */
+
+/* The dtype of a buffer's items; 0: none that is taken. */
+static uint32_t find_dtype(const Py_buffer *view)
+{
+    static const uint8_t whole[2][4] = {{ESPALIER_DTYPE_INT8, ESPALIER_DTYPE_INT16,
+                                         ESPALIER_DTYPE_INT32, ESPALIER_DTYPE_INT64},
+                                        {ESPALIER_DTYPE_UINT8, ESPALIER_DTYPE_UINT16,
+                                         ESPALIER_DTYPE_UINT32, ESPALIER_DTYPE_UINT64}};
+    const uint32_t dtype = espalier_py_dtype(view);
+    const char *format = view->format != NULL ? view->format : "B";
+    if (*format == '@' || *format == '=' || *format == '<') {
+        format++;
+    }
+    const char letter = *format;
+    if (dtype != 0 || letter == '\0' || format[1] != '\0') {
+        return dtype;
+    }
+    if (letter == '?' && view->itemsize == 1) {
+        return ESPALIER_DTYPE_BOOL;
+    }
+    const bool is_signed = strchr("bhilqn", letter) != NULL;
+    const size_t place = view->itemsize == 1   ? 0
+                         : view->itemsize == 2 ? 1
+                         : view->itemsize == 4 ? 2
+                         : view->itemsize == 8 ? 3
+                                               : 4;
+    return place < 4 && (is_signed || strchr("BHILQN", letter) != NULL)
+               ? whole[is_signed ? 0 : 1][place]
+               : 0;
+}
+
+/* One column from a one-dimensional buffer; false with an exception. */
+static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
+{
+    Py_buffer *const view = &self->views[index];
+    if (PyObject_GetBuffer(source, view, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
+        return false;
+    }
+    self->view_count = index + 1;
+    const uint32_t dtype = find_dtype(view);
+    if (dtype == 0 || view->ndim != 1 || view->strides[0] % view->itemsize != 0) {
+        PyErr_Format(PyExc_TypeError, "column %zu has items of format '%s' in %d dimensions", index,
+                     view->format != NULL ? view->format : "B", view->ndim);
+        return false;
+    }
+    const size_t row_count = (size_t)view->shape[0];
+    if (index > 0 && row_count != self->row_count) {
+        PyErr_Format(PyExc_ValueError, "column %zu has %zu rows, the first one %zu", index,
+                     row_count, self->row_count);
+        return false;
+    }
+    self->row_count = row_count;
+    self->batches[0].row_count = row_count;
+    self->batches[0].columns[index] =
+        (espalier_feature_column){.data = view->buf,
+                                  .stride = view->strides[0] / view->itemsize,
+                                  .dtype = dtype};
+    return true;
+}
+
+PyObject *espalier_py_table_from_buffers(PyObject *module, PyObject *buffers)
+{
+    const espalier_py_state *const state = PyModule_GetState(module);
+    const Py_ssize_t count = PySequence_Size(buffers);
+    if (count < 0) {
+        return NULL;
+    }
+    espalier_py_table *const self = espalier_py_table_new(state->table_type, 1, (size_t)count);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->views = calloc((size_t)count + 1, sizeof *self->views);
+    bool ok = self->views != NULL;
+    if (!ok) {
+        PyErr_NoMemory();
+    }
+    for (Py_ssize_t i = 0; ok && i < count; i++) {
+        PyObject *const source = PySequence_GetItem(buffers, i);
+        ok = source != NULL && take_column(self, (size_t)i, source);
+        Py_XDECREF(source);
+    }
+    if (!ok) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+/* ---- the type ---- */
+
+static PyObject *give_object(PyObject *object)
+{
+    PyObject *const given = object != NULL ? object : Py_None;
+    Py_INCREF(given);
+    return given;
+}
+
+static PyObject *get_table_names(PyObject *object, void *unused)
+{
+    (void)unused;
+    return give_object(((espalier_py_table *)object)->names);
+}
+
+static PyObject *get_formats(PyObject *object, void *unused)
+{
+    (void)unused;
+    return give_object(((espalier_py_table *)object)->formats);
+}
+
+static PyObject *get_row_count(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(((espalier_py_table *)object)->row_count);
+}
+
+static PyObject *get_column_count(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(((espalier_py_table *)object)->column_count);
+}
+
+static PyGetSetDef table_members[] = {
+    {"names", get_table_names, NULL, "The columns' names, or None.", NULL},
+    {"formats", get_formats, NULL, "The columns' Arrow formats, or None.", NULL},
+    {"row_count", get_row_count, NULL, "Rows of all batches.", NULL},
+    {"column_count", get_column_count, NULL, "Columns.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot table_slots[] = {
+    {Py_tp_dealloc, ESPALIER_PY_SLOT(free_table)},
+    {Py_tp_getset, table_members},
+    {Py_tp_doc, (void *)"Columns where they lie, for Model._run."},
+    {0, NULL},
+};
+
+static PyType_Spec table_spec = {
+    .name = ESPALIER_PY_TABLE,
+    .basicsize = (int)sizeof(espalier_py_table),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = table_slots,
+};
+
+PyObject *espalier_py_table_type(PyObject *module)
+{
+    return PyType_FromModuleAndSpec(module, &table_spec, NULL);
+}

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The docstrings' examples, and every Python snippet of the documents, in their order."""
+import doctest
+import importlib
+import re
+
+import pytest
+
+pytest.importorskip("numpy")
+pytest.importorskip("sklearn")
+
+import espalier  # noqa: E402
+from conftest import FIXTURES, ROOT  # noqa: E402
+
+MODULES = ("espalier", "espalier._model", "espalier._converting", "espalier._errors",
+           "espalier._inputs", "espalier._scores")
+DOCUMENTS = ("README.md", "docs/python.md")
+
+
+def test_docstrings(iris, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = {"MODEL_PATH": iris.path, "model": iris,
+             "SOURCE_PATH": FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl"}
+    tried = 0
+    for name in MODULES:
+        result = doctest.testmod(importlib.import_module(name), extraglobs=known,
+                                 optionflags=doctest.NORMALIZE_WHITESPACE)
+        assert result.failed == 0, name
+        tried += result.attempted
+    assert tried > 15
+
+
+def test_everything_public_has_a_docstring():
+    for name in espalier.__all__:
+        assert getattr(espalier, name).__doc__, name
+    for name, member in vars(espalier.Model).items():
+        if not name.startswith("_"):
+            assert member.__doc__, name
+    for name in ("predict_one", "verify", "close", "closed"):
+        assert getattr(espalier.Model, name).__doc__, name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_snippets(document, tmp_path, monkeypatch):
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / document).read_text(encoding="utf-8")
+    snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert len(snippets) >= 2
+    names = {"__name__": "__main__"}
+    for snippet in snippets:
+        exec(compile(snippet, document, "exec"), names)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""dump: live estimators of the installed trainers, and their own answers, bit for bit."""
+import pickle
+
+import pytest
+
+numpy = pytest.importorskip("numpy")
+
+import espalier  # noqa: E402
+from conftest import FIXTURES  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def data():
+    random = numpy.random.default_rng(11)
+    rows = random.normal(size=(400, 5))
+    values = rows[:, 0] * 2 + rows[:, 1] * rows[:, 2] + random.normal(size=400) * 0.1
+    return rows, values, numpy.digitize(values, [-1.0, 1.0]), rows + 0.01
+
+
+def dumped(estimator, path, **options):
+    espalier.dump(estimator, path, **options)
+    return espalier.load(path)
+
+
+def test_forests_and_pipelines_of_sklearn(data, tmp_path):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    rows, values, labels, others = data
+    classifiers = (ensemble.RandomForestClassifier(15, random_state=1),
+                   ensemble.HistGradientBoostingClassifier(max_iter=5, random_state=1),
+                   pipeline.make_pipeline(preprocessing.StandardScaler(),
+                                          ensemble.ExtraTreesClassifier(9, random_state=1)))
+    for estimator in classifiers:
+        estimator.fit(rows, labels)
+        model = dumped(estimator, tmp_path / "classifier")
+        close = {"rtol": 1e-15, "atol": 4e-16}
+        numpy.testing.assert_allclose(model.predict_proba(others), estimator.predict_proba(others),
+                                      **close)
+        assert (model.predict(others) == estimator.predict(others)).all()
+    for estimator in (ensemble.RandomForestRegressor(15, random_state=1),
+                      ensemble.GradientBoostingRegressor(n_estimators=9, random_state=1)):
+        estimator.fit(rows, values)
+        found = dumped(estimator, tmp_path / "regressor").predict(others)
+        assert found.tobytes() == estimator.predict(others).tobytes()
+
+
+def test_estimators_and_boosters_of_xgboost(data, tmp_path):
+    xgboost = pytest.importorskip("xgboost")
+    rows, values, labels, others = data
+    classifier = xgboost.XGBClassifier(n_estimators=9, max_depth=3, n_jobs=1).fit(rows, labels)
+    model = dumped(classifier, tmp_path / "classifier")
+    assert (model.predict(others) == classifier.predict(others)).all()
+    assert model.predict_proba(others).dtype == numpy.float32
+    assert model.apply(others).tolist() == classifier.apply(others).tolist()
+    margins = classifier.predict(others, output_margin=True)
+    assert model.predict(others, output="margin").tobytes() == margins.tobytes()
+    assert not hasattr(model, "decision_function")
+    booster = xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(rows, values), 12)
+    report = espalier.dump(booster, tmp_path / "booster", check=others)
+    assert report.proof["check_rows"] == len(others) and report.proof["check_differing"] == 0
+    found = espalier.load(tmp_path / "booster").predict(others)
+    assert found.tobytes() == booster.predict(xgboost.DMatrix(others)).tobytes()
+
+
+def test_estimators_and_boosters_of_lightgbm(data, tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    rows, values, labels, others = data
+    silent = {"verbosity": -1, "num_threads": 1}
+    classifier = lightgbm.LGBMClassifier(n_estimators=9, verbosity=-1, n_jobs=1).fit(rows, labels)
+    model = dumped(classifier, tmp_path / "classifier")
+    assert (model.predict(others) == classifier.predict(others)).all()
+    booster = lightgbm.train({"objective": "regression", **silent},
+                             lightgbm.Dataset(rows, values), 12)
+    model = dumped(booster, tmp_path / "booster", check=others)
+    assert model.predict(others).tobytes() == booster.predict(others).tobytes()
+    assert model.predict(others, iterations=(0, 5)).tobytes() == booster.predict(
+        others, num_iteration=5).tobytes()
+    # Whole numbers beyond float32: LightGBM rounds arrays of them.
+    whole = (others * 2 ** 30).astype("i8")
+    big = lightgbm.train({"objective": "regression", **silent},
+                         lightgbm.Dataset(whole.astype("f4"), values), 12)
+    model = dumped(big, tmp_path / "big")
+    assert model.predict(whole).tobytes() == big.predict(whole).tobytes()
+
+
+def test_lightgbm_names_with_spaces(data, tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    pandas = pytest.importorskip("pandas")
+    rows, values, _, others = data
+    names = ["petal width", "petal length", "sepal width", "sepal length", "colour"]
+    frame = pandas.DataFrame(rows, columns=names)
+    model = dumped(lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1).fit(frame, values),
+                   tmp_path / "named")
+    expected = model.predict(others)
+    found = model.predict(pandas.DataFrame(others, columns=names)[names[::-1]])
+    assert found.tobytes() == expected.tobytes()
+    plain = dumped(lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1).fit(rows, values),
+                   tmp_path / "plain")
+    assert plain.predict(pandas.DataFrame(others, columns=names)).shape == (400,)
+
+
+def test_the_same_bytes_as_from_a_file(iris, tmp_path):
+    source = FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl"
+    from_file = espalier.convert(source, tmp_path / "file")
+    from_bytes = espalier.convert(source.read_bytes(), tmp_path / "bytes")
+    assert (tmp_path / "file").read_bytes() == (tmp_path / "bytes").read_bytes()
+    assert from_file.model_bytes == (tmp_path / "file").stat().st_size
+    assert from_file.source_bytes == from_bytes.source_bytes == source.stat().st_size
+    assert from_file.proof["rows_compared"] > 0 and "golden rows" in repr(from_file)
+
+
+def test_metadata_layout_and_version(tmp_path):
+    source = FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl"
+    espalier.convert(source, tmp_path / "m", meta={"auc": 0.93, "who": "me", "tags": [1, "a"]},
+                     model_version="7", layout="walk")
+    model = espalier.load(tmp_path / "m")
+    assert model.metadata["user"] == {"auc": "0.93", "who": "me", "tags": '[1, "a"]'}
+    assert model.metadata["model_version"] == "7"
+    assert model.metadata["trainer"]["class"].endswith("RandomForestClassifier")
+    assert model.info["kernel"].startswith("walk")
+
+
+def test_answers_that_differ_are_refused(tmp_path):
+    folder = FIXTURES / "sklearn-1.2.2"
+    rows = numpy.load(folder / "random_forest_model.rows64.npy")
+    expected = numpy.load(folder / "random_forest_model.probability.npy")
+    source = folder / "random_forest_model.pkl"
+    report = espalier.convert(source, tmp_path / "m", check=(rows, expected))
+    assert report.proof["check_values"] == expected.size
+    expected[3, 1] += 0.25
+    with pytest.raises(espalier.ConvertError, match="row 3, column 1") as caught:
+        espalier.convert(source, tmp_path / "other", check=(rows, expected))
+    assert caught.value.name == "ESPALIER_ERROR_CHECK"
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_converted(tmp_path):
+    linear = pytest.importorskip("sklearn.linear_model")
+    estimator = linear.LinearRegression().fit([[0.0], [1.0]], [0.0, 1.0])
+    with pytest.raises(espalier.ConvertError, match="<LinearRegression>"):
+        espalier.dump(estimator, tmp_path / "m")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        espalier.dump(lambda: 0, tmp_path / "m")
+    with pytest.raises(TypeError, match="unexpected"):
+        espalier.dump(estimator, tmp_path / "m", compress=3)
+    with pytest.raises(ValueError, match="layout is one of"):
+        espalier.dump(estimator, tmp_path / "m", layout="round")
+    with pytest.raises(espalier.ConvertError):
+        espalier.convert(b"no model", tmp_path / "m")
+    with pytest.raises(FileNotFoundError):
+        espalier.convert(tmp_path / "nothing", tmp_path / "m")
+    with pytest.raises(OSError):
+        espalier.convert(FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl",
+                         tmp_path / "no folder" / "m")
+
+    class Runs:
+        def __reduce__(self):
+            import os
+            return os.system, ("touch espalier-was-here",)
+
+    with pytest.raises(espalier.ConvertError, match="system") as caught:
+        espalier.convert(pickle.dumps([Runs()]), tmp_path / "m")
+    assert caught.value.name == "ESPALIER_ERROR_SOURCE_FLAGGED"
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows in every form that Python has them in give the same bits; columns are bound by name."""
+import array
+
+import pytest
+
+numpy = pytest.importorskip("numpy")
+
+import espalier  # noqa: E402
+from conftest import FIXTURES  # noqa: E402
+
+NAMES = ("red", "green", "blue", "tall")
+
+
+@pytest.fixture
+def rows():
+    return numpy.load(FIXTURES / "sklearn-1.2.2" / "random_forest_model.rows64.npy")
+
+
+@pytest.fixture
+def single():
+    return numpy.load(FIXTURES / "sklearn-1.2.2" / "random_forest_model.rows32.npy")
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory):
+    """A forest with feature names that takes missing values, its rows and its answers."""
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    random = numpy.random.default_rng(3)
+    data = random.normal(size=(300, 4))
+    data[random.random(data.shape) < 0.1] = numpy.nan
+    frame = pandas.DataFrame(data, columns=list(NAMES))
+    labels = numpy.where(numpy.nan_to_num(data[:, 0]) > 0, "yes", "no")
+    forest = ensemble.RandomForestClassifier(20, random_state=0).fit(frame, labels)
+    path = tmp_path_factory.mktemp("named") / "named.espalier"
+    espalier.dump(forest, path, check=frame)
+    return espalier.load(path), frame, forest.predict_proba(frame)
+
+
+def expect_equal(found, expected):
+    assert found.dtype == expected.dtype and found.tobytes() == expected.tobytes()
+
+
+# --- NumPy --------------------------------------------------------------------------------------
+
+def test_views_of_any_strides_are_read_in_place(iris, rows):
+    expected = iris.predict_proba(rows)
+    wide = numpy.zeros((2 * len(rows), 9))
+    wide[::2, 1::2] = rows
+    backwards = rows[::-1, ::-1].copy()[::-1, ::-1]
+    read_only = rows.copy()
+    read_only.flags.writeable = False
+    for view in (numpy.asfortranarray(rows), wide[::2, 1::2], backwards, read_only):
+        expect_equal(iris.predict_proba(view), expected)
+
+
+def test_float32_and_other_numbers(iris, single):
+    expected = iris.predict_proba(single.astype("f8"))
+    expect_equal(iris.predict_proba(single), expected)
+    expect_equal(iris.predict_proba(single.astype(">f8")), expected)
+    whole = numpy.arange(40).reshape(10, 4) % 8
+    for dtype in ("i1", "u2", "i4", "i8", "f2", "O", "b1"):
+        typed = whole.astype(dtype)
+        expect_equal(iris.predict_proba(typed), iris.predict_proba(typed.astype("f8")))
+    records = numpy.zeros(10, dtype=[("a", "u1"), ("x", "f8", 4)])
+    records["x"] = whole
+    expect_equal(iris.predict_proba(records["x"]), iris.predict_proba(whole))
+
+
+def test_lists_and_buffers(iris, rows):
+    expected = iris.predict_proba(rows)
+    expect_equal(iris.predict_proba(rows.tolist()), expected)
+    expect_equal(iris.predict_proba([tuple(row) for row in rows]), expected)
+    flat = array.array("d", rows.ravel())
+    view = memoryview(flat).cast("B").cast("d", rows.shape)
+    expect_equal(iris.predict_proba(view), expected)
+
+
+def test_no_rows(iris):
+    assert iris.predict(numpy.empty((0, 4))).shape == (0,)
+    assert iris.predict_proba(numpy.empty((0, 4))).shape == (0, 3)
+
+
+def test_threads_give_the_same_bits(iris, rows):
+    many = numpy.tile(rows, (40, 1))
+    expected = iris.predict_proba(many)
+    for threads in (2, 3, 7, -1):
+        expect_equal(iris.predict_proba(many, n_threads=threads), expected)
+    many[777, 2] = numpy.nan
+    many[1500, 1] = numpy.inf
+    for threads in (1, 3):
+        with pytest.raises(espalier.InputError, match="row 777, feature 2") as caught:
+            iris.predict(many, n_threads=threads)
+        assert (caught.value.row, caught.value.feature) == (777, 2)
+
+
+@pytest.mark.parametrize("bad, words", [
+    ([1.0, 2.0, 3.0, 4.0], "two dimensions"),
+    ([[1.0, 2.0, 3.0]], "3 features, but the model has 4"),
+    ([[1.0, 2.0, 3.0, 4.0], [1.0]], "different lengths"),
+    ([["a", "b", "c", "d"]], "no numbers"),
+    (7, "two dimensions|rows are"),
+    (object(), "rows are"),
+])
+def test_what_is_no_table_is_refused(iris, bad, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        iris.predict(bad)
+
+
+def test_sparse_matrices_are_refused(iris):
+    sparse = pytest.importorskip("scipy.sparse")
+    with pytest.raises(TypeError, match="sparse"):
+        iris.predict(sparse.csr_matrix(numpy.eye(4)))
+
+
+# --- data frames --------------------------------------------------------------------------------
+
+def test_pandas_by_name_in_any_order(named):
+    model, frame, expected = named
+    expect_equal(model.predict_proba(frame), expected)
+    expect_equal(model.predict_proba(frame[list(reversed(NAMES))]), expected)
+    expect_equal(model.predict_proba(frame.to_numpy()), expected)
+    assert model.predict(frame).tolist() == model.classes_[expected.argmax(axis=1)].tolist()
+    assert model.feature_names_in_.tolist() == list(NAMES)
+
+
+def test_pandas_dtypes(named):
+    pandas = pytest.importorskip("pandas")
+    model, frame, _ = named
+    mixed = pandas.DataFrame({
+        "red": pandas.array([1, None, 3], dtype="Int64"),
+        "green": numpy.array([1, 0, 1], dtype=bool),
+        "blue": pandas.array([0.5, None, 2.0], dtype="Float64"),
+        "tall": numpy.array([1, 2, 3], dtype="u1")})
+    plain = numpy.array([[1, 1, 0.5, 1], [numpy.nan, 0, numpy.nan, 2], [3, 1, 2, 3]])
+    expect_equal(model.predict_proba(mixed), model.predict_proba(plain))
+    mixed["tall"] = ["a", "b", "c"]
+    with pytest.raises(TypeError, match="tall"):
+        model.predict(mixed)
+    mixed["tall"] = pandas.Categorical([1, 2, 3])
+    with pytest.raises(TypeError, match="tall"):
+        model.predict(mixed)
+
+
+def test_wrong_names_are_named(named):
+    model, frame, _ = named
+    with pytest.raises(espalier.InputError, match="missing: 'tall'; unknown: 'large'"):
+        model.predict(frame.rename(columns={"tall": "large"}))
+    with pytest.raises(espalier.InputError, match="unknown: 'more'"):
+        model.predict(frame.assign(more=1.0))
+    with pytest.raises(espalier.InputError, match="missing: 'red'"):
+        model.predict(frame[["green", "blue", "tall"]])
+    doubled = frame[["red", "red", "green", "blue", "tall"]]
+    with pytest.raises(espalier.InputError, match="twice: 'red'"):
+        model.predict(doubled)
+
+
+def test_models_without_names_take_columns_as_they_come(iris, rows):
+    pandas = pytest.importorskip("pandas")
+    expected = iris.predict_proba(rows)
+    expect_equal(iris.predict_proba(pandas.DataFrame(rows, columns=list("wxyz"))), expected)
+    expect_equal(iris.predict_proba(pandas.DataFrame(rows)), expected)
+    with pytest.raises(espalier.InputError, match="3 columns"):
+        iris.predict(pandas.DataFrame(rows[:, :3]))
+
+
+# --- Arrow --------------------------------------------------------------------------------------
+
+def test_polars(named):
+    polars = pytest.importorskip("polars")
+    model, frame, expected = named
+    table = polars.DataFrame({name: frame[name].to_numpy() for name in reversed(NAMES)})
+    expect_equal(model.predict_proba(table), expected)
+    nulls = table.with_columns([polars.col(name).fill_nan(None) for name in NAMES])
+    assert nulls.null_count().sum_horizontal()[0] > 0
+    expect_equal(model.predict_proba(nulls), expected)
+    sliced = nulls[13:200]
+    expect_equal(model.predict_proba(sliced), expected[13:200])
+    with pytest.raises(TypeError, match="'red'.*no numbers"):
+        model.predict(table.with_columns(polars.lit("a").alias("red")))
+    with pytest.raises(espalier.InputError, match="missing: 'red'"):
+        model.predict(table.drop("red"))
+
+
+def test_pyarrow_tables_of_several_batches(named):
+    pyarrow = pytest.importorskip("pyarrow")
+    model, frame, expected = named
+    whole = pyarrow.Table.from_pandas(frame, preserve_index=False)
+    assert whole.column(0).null_count > 0
+    expect_equal(model.predict_proba(whole), expected)
+    expect_equal(model.predict_proba(whole.slice(7, 90)), expected[7:97])
+    pieces = pyarrow.concat_tables([whole.slice(0, 100), whole.slice(100, 1), whole.slice(101)])
+    expect_equal(model.predict_proba(pieces, n_threads=2), expected)
+    batch = whole.combine_chunks().to_batches()[0]
+    expect_equal(model.predict_proba(batch), expected)
+    expect_equal(model.predict_proba(batch.slice(5, 20)), expected[5:25])
+
+
+def test_arrow_types(named):
+    pyarrow = pytest.importorskip("pyarrow")
+    model, _, _ = named
+    bits = [bool(i % 3) if i % 5 else None for i in range(70)]
+    small = [i if i % 7 else None for i in range(70)]
+    plain = numpy.array([[numpy.nan if value is None else float(value) for value in row]
+                         for row in zip(bits, small, small, [None] * 70)])
+    for kind in ("int8", "uint16", "int32", "int64", "uint64", "float32"):
+        table = pyarrow.table({
+            "red": pyarrow.array(bits, pyarrow.bool_()), "green": pyarrow.array(small, kind),
+            "blue": pyarrow.array(small, kind), "tall": pyarrow.nulls(70)})
+        expect_equal(model.predict_proba(table), model.predict_proba(plain))
+        expect_equal(model.predict_proba(table.slice(11, 30)), model.predict_proba(plain[11:41]))
+
+
+def test_refused_rows_of_later_batches_are_numbered(iris, rows):
+    pyarrow = pytest.importorskip("pyarrow")
+    columns = {name: rows[:, i].astype("f8") for i, name in enumerate("abcd")}
+    whole = pyarrow.table(columns)
+    broken = pyarrow.concat_tables([whole, whole.slice(0, 3), pyarrow.table(
+        {name: pyarrow.array([1.0, None if name == "c" else 2.0]) for name in "abcd"})])
+    with pytest.raises(espalier.InputError) as caught:
+        iris.predict(broken)
+    assert (caught.value.row, caught.value.feature) == (len(rows) + 4, 2)
