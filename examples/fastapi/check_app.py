@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs load_test.py in short, with the package of this tree and the pins of requirements.txt.
+"""Runs load_test.py in short, with the package of this tree and the pins of fastapi_pins.txt.
 
     python3 examples/fastapi/check_app.py --work FOLDER --wheels FOLDER
 
@@ -23,7 +23,7 @@ SECONDS_MAX = 900
 
 
 def read_pins():
-    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = (HERE / "fastapi_pins.txt").read_text(encoding="utf-8").splitlines()
     return " ".join(line for line in lines if line and not line.startswith("#"))
 
 

@@ -8,7 +8,7 @@ serve_joblib.py. For both: every answer must be the forest's own, bit for bit; a
 one of other features are refused while the old model serves on; the second forest is published by
 renaming in the middle of the load, no request fails, and every worker comes to serve it. Bounded:
 every request, wait and process has a time limit. Prints requests a second, latencies, the time to
-the first answer and the workers' memory. Run it with the packages of requirements.txt.
+the first answer and the workers' memory. Run it with the packages of fastapi_pins.txt.
 """
 import argparse
 import asyncio

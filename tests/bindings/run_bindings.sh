@@ -124,8 +124,10 @@ build_rust() {
         fail "Rust: does not build by pkg-config"
     expect Rust "$work/rust/debug/examples/predict_row"
     snippet rust "$work/snippet-rs/src/main.rs"
-    printf '[package]\nname = "snippet"\nversion = "0.1.0"\n[dependencies]\n%s\n' \
-        "espalier = { path = \"$PWD/bindings/rust/espalier\" }" >"$work/snippet-rs/Cargo.toml"
+    printf '[package]\nname = "snippet"\nversion = "0.1.0"\nedition = "2021"\n\n' \
+        >"$work/snippet-rs/Cargo.toml"
+    printf '[dependencies]\n%s\n' \
+        "espalier = { path = \"$PWD/bindings/rust/espalier\" }" >>"$work/snippet-rs/Cargo.toml"
     cargo build --quiet --manifest-path "$work/snippet-rs/Cargo.toml" ||
         fail "Rust: docs/bindings.md's program does not build"
     expect_snippet Rust "$work/rust/debug/snippet"
