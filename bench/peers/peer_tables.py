@@ -11,7 +11,9 @@ NOT_PEERS = ("trainer", "empty call")
 COMPARED = (("one_row_p50_ns", "one row, p50"), ("one_row_p99_ns", "one row, p99"),
             ("batch_ns_per_row", "batch, per row"), ("load_first_ns", "load + first row"),
             ("file_bytes", "file"), ("pss_bytes", "memory"))
-# The issue's table of goals: model, figure, peer, times.
+# The least time of a figure, which neighbours on the machine disturb least.
+BEST = {"one_row_p50_ns": "one_row_best_ns", "batch_ns_per_row": "batch_best_ns_per_row"}
+# Goals: model, figure, peer, times.
 GOALS = (("rf200", "one_row_p50_ns", "naive", 18), ("rf200", "one_row_p50_ns", "scikit-learn", 700),
          ("rf200", "batch_ns_per_row", "scikit-learn", 13),
          ("rf200_d10", "one_row_p50_ns", "naive", 16),
@@ -143,15 +145,22 @@ def print_model(peers):
 
 
 def print_goals(results):
-    rows = [["goal", "measured", ""]]
+    """The goals are for a machine with AVX-512; a third of each is the goal on one without."""
+    rows = [["goal with AVX-512", "measured", "", "a third", "best passes"]]
     words = dict(COMPARED)
     for model, figure, peer, times in GOALS:
         peers = peers_of(results.get(model, {}))
-        ours = peers.get("espalier", {}).get(figure)
-        other = peers.get(peer, {}).get(figure)
-        if ours and other:
-            rows.append([f"{model}, {words[figure]}: {times} x {peer}", ratio_text(other, ours),
-                         "held" if other >= times * ours else "missed"])
+        ours, other = (peers.get(name, {}) for name in ("espalier", peer))
+        if not (ours.get(figure) and other.get(figure)):
+            continue
+        reached = other[figure] / ours[figure]
+        best = BEST[figure]
+        rows.append([f"{model}, {words[figure]}: {times} x {peer}",
+                     ratio_text(other[figure], ours[figure]),
+                     "held" if reached >= times else "missed",
+                     "held" if reached >= times / 3 else "missed",
+                     ratio_text(other[best], ours[best])
+                     if other.get(best) and ours.get(best) else ""])
     if len(rows) > 1:
         print("\n### Goals\n")
         print_table(rows)
