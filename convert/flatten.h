@@ -67,7 +67,7 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
 /* Frees everything in *flat and zeroes it. */
 void espalier_flat_free(espalier_flat *flat);
 
-#define ESPALIER_FLAT_SECTIONS_MAX 17u
+#define ESPALIER_FLAT_SECTIONS_MAX 18u
 
 /* Lists the sections for the writer: sections[ESPALIER_FLAT_SECTIONS_MAX]. Returns how many. */
 uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_section *sections);

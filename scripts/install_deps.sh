@@ -33,7 +33,7 @@ clang-format|checks formatting
 clang-tidy|checks the code
 cppcheck|checks the code
 valgrind|memory checks
-python3-dev|headers for the Python package's extension modules
+python3-dev|headers for the extension modules of the Python package
 minisign|verifies our signatures, and we its
 python3-venv|environments of the trainers that answers are compared with
 chromium|opens the page of espalier inspect
@@ -48,6 +48,9 @@ gcc-s390x-linux-gnu|builds for a big-endian host, which must refuse models
 libc6-dev-s390x-cross|C headers for it
 gcc-i686-linux-gnu|builds for a 32-bit host
 libc6-dev-i386-cross|C headers for it
+cargo|the Rust crate
+golang-go|the Go package
+openjdk-17-jdk-headless|the Java package
 '
 
 case "$what" in

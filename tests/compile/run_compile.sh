@@ -20,6 +20,17 @@ check() { # compiler, language, standard
     done
 }
 
+# The C++ header takes C++17.
+check_cxx() { # compiler, standard
+    printf '#include "espalier.hpp"\n#include "espalier.hpp"\n' |
+        "$1" -x c++ -std="$2" -pedantic -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
+            -fsyntax-only -Iinclude - || {
+        echo "compile: espalier.hpp does not compile with $1 as $2"
+        exit 1
+    }
+    count=$((count + 1))
+}
+
 refuse() { # compiler, flag, text
     local said
     said=$("$1" "$2" -std=c11 -D_GNU_SOURCE -fsyntax-only -Iinclude -I. engine/model.c 2>&1) && {
@@ -40,6 +51,8 @@ for compiler in gcc clang; do
     for standard in c++11 c++17 c++20; do
         check "$compiler" c++ "$standard"
     done
+    check_cxx "$compiler" c++17
+    check_cxx "$compiler" c++20
     refuse "$compiler" -ffast-math "-ffast-math breaks"
     case "$compiler $(uname -m)" in
     gcc\ x86_64 | gcc\ i?86) refuse gcc -mfpmath=387 "floats must not be computed wider" ;;

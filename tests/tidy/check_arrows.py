@@ -25,6 +25,8 @@ ARROWS = (
     ("bench/bench_kernel", ("bench/", "include/", "engine/kernels/")),
     ("bench/", ("bench/", "include/")),
     ("tests/install/", ("tests/install/", "include/")),
+    ("tests/bindings/", ("tests/bindings/",)),
+    ("bindings/", ("bindings/",)),
     ("tests/", ("",)),
 )
 # The write side is compiled into the converter alone.
@@ -45,7 +47,11 @@ FOREIGN = (
     (r"cmocka\.h", ("tests/",)),
     (r"benchmark/benchmark\.h", ("bench/",)),
     (r"(sanitizer|valgrind)/.*\.h", ("tests/", "bench/")),
-    (r"espalier(_convert|_publish)?\.h", ("tests/install/", "examples/")),  # as installed
+    # As installed.
+    (r"espalier(_convert|_publish)?\.hp?p?", ("tests/install/", "tests/bindings/", "bindings/",
+                                              "examples/")),
+    (r"jni\.h", ("bindings/java/",)),
+    (r"layout_list\.inc", ("bindings/rust/",)),  # written by the test that includes it
     (r"Python\.h", ("python/",)),
     (r"forest\.h", ("examples/embed/",)),  # as espalier embed writes it
 )
@@ -77,7 +83,8 @@ def check_quoted(findings, place, name, target):
 
 
 def check_angle(findings, place, name, target):
-    if name.startswith("include/"):
+    is_standard_cxx = "." not in target and name.endswith((".cc", ".hpp"))
+    if name.startswith("include/") and not is_standard_cxx:
         if target.removesuffix(".h") not in C_STANDARD:
             findings.add(place, f"public headers include C standard headers only, not <{target}>")
         return
@@ -89,7 +96,8 @@ def check_angle(findings, place, name, target):
     stem = target.removesuffix(".h")
     if stem in C_STANDARD or stem in POSIX or target.startswith(("sys/", "linux/", "asm/")):
         return
-    if "." not in target and name.startswith(("bench/", "tests/")) and not name.endswith(".c"):
+    if is_standard_cxx or ("." not in target and name.startswith(("bench/", "tests/"))
+                           and not name.endswith(".c")):
         return  # a C++ standard header
     findings.add(place, f"<{target}> is unknown here; add it to check_arrows.py with a reason")
 
@@ -97,7 +105,7 @@ def check_angle(findings, place, name, target):
 def main():
     parse_arguments(__doc__)
     findings = Findings("arrows")
-    names = [name for name in list_files() if name.endswith((".c", ".h", ".cc", ".inc"))]
+    names = [name for name in list_files() if name.endswith((".c", ".h", ".cc", ".hpp", ".inc"))]
     count = 0
     for name in names:
         for number, line in enumerate(read_lines(name), 1):

@@ -11,10 +11,11 @@ FILE_MAX = 1000
 FUNCTION_MAX = 70
 
 C_SUFFIXES = (".c", ".h", ".cc", ".hpp", ".inc")
-SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cmake", ".cmake.in")
+SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cmake", ".cmake.in", ".rs", ".go", ".java")
 SOURCE_NAMES = ("CMakeLists.txt", "Makefile", "run")
-TEXT_SUFFIXES = SOURCE_SUFFIXES + (".md", ".json", ".tsv", ".txt", ".1", ".in")
-REPEATED_NAMES = ("CMakeLists.txt", "README.md", "__init__.py", ".clang-tidy")
+TEXT_SUFFIXES = SOURCE_SUFFIXES + (".md", ".json", ".tsv", ".txt", ".1", ".in", ".toml")
+REPEATED_NAMES = ("CMakeLists.txt", "README.md", "__init__.py", ".clang-tidy", "Cargo.toml",
+                  "lib.rs", "main.go")
 
 # A promise to do it later, and paths of somebody's machine.
 UNWANTED = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b(?!_)|(?<![\w.$}/])/(?:work|root|home)/\w")

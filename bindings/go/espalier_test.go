@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The package's own promises: who owns what, goroutines, refusals. That the numbers are right is
+// what tests/bindings/run_bindings.py compares. ESPALIER_TEST_FOLDER holds the iris forest.
+
+package espalier_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"espalier"
+)
+
+var row = []float64{6.3, 2.5, 4.9, 1.5}
+
+func modelPath() string {
+	return filepath.Join(os.Getenv("ESPALIER_TEST_FOLDER"), "random_forest_model.espalier")
+}
+
+func open(t testing.TB) *espalier.Model {
+	t.Helper()
+	model, err := espalier.Open(modelPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return model
+}
+
+func newPredictor(t testing.TB, model *espalier.Model) *espalier.Predictor {
+	t.Helper()
+	predictor, err := model.NewPredictor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return predictor
+}
+
+func probabilities(t testing.TB, predictor *espalier.Predictor) []float64 {
+	t.Helper()
+	out, err := espalier.Predict[float64](predictor, espalier.Probability, espalier.Row(row))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func want(t *testing.T, err error, status error) {
+	t.Helper()
+	if !errors.Is(err, status) {
+		t.Fatalf("%v instead of %v", err, status)
+	}
+}
+
+func TestGoroutinesShareAModelAndPoolPredictors(t *testing.T) {
+	model := open(t)
+	expected := probabilities(t, newPredictor(t, model))
+	pool := sync.Pool{New: func() any { return newPredictor(t, model) }}
+	var group sync.WaitGroup
+	for i := 0; i < 8; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for j := 0; j < 500; j++ {
+				predictor := pool.Get().(*espalier.Predictor)
+				if got := probabilities(t, predictor); !reflect.DeepEqual(got, expected) {
+					t.Errorf("%v instead of %v", got, expected)
+				}
+				pool.Put(predictor)
+			}
+		}()
+	}
+	group.Wait()
+}
+
+func TestAPredictorOutlivesItsModel(t *testing.T) {
+	model := open(t)
+	predictor := newPredictor(t, model)
+	expected := probabilities(t, predictor)
+	if err := model.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := probabilities(t, predictor); !reflect.DeepEqual(got, expected) {
+		t.Fatal(got)
+	}
+	if _, err := model.Info(); err != espalier.ErrClosed {
+		t.Fatal(err)
+	}
+	_, err := model.NewPredictor()
+	want(t, err, espalier.ErrClosed)
+	want(t, model.Close(), espalier.ErrClosed)
+	if err := predictor.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, predictor.Close(), espalier.ErrClosed)
+	_, err = espalier.Predict[float64](predictor, espalier.Probability, espalier.Row(row))
+	want(t, err, espalier.ErrClosed)
+}
+
+func TestFinalizersFreeWhatIsLeft(t *testing.T) {
+	before := mappings(t)
+	for i := 0; i < 20; i++ {
+		probabilities(t, newPredictor(t, open(t)))
+	}
+	for i := 0; i < 100 && mappings(t) > before; i++ {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	if after := mappings(t); after > before {
+		t.Fatalf("%d mappings of the model, %d before", after, before)
+	}
+}
+
+// mappings counts the mappings of the model file in this process.
+func mappings(t *testing.T) int {
+	text, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		t.Skip(err)
+	}
+	return strings.Count(string(text), "random_forest_model.espalier")
+}
+
+func TestMemoryServesAsTheFileDoes(t *testing.T) {
+	data, err := os.ReadFile(modelPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := espalier.OpenBytes(data, espalier.OpenOptions{Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expected := probabilities(t, newPredictor(t, open(t)))
+	if got := probabilities(t, newPredictor(t, model)); !reflect.DeepEqual(got, expected) {
+		t.Fatal(got)
+	}
+	_, err = espalier.OpenBytes(nil, espalier.OpenOptions{})
+	want(t, err, espalier.ErrNotAModel)
+	_, err = espalier.OpenBytes(data[:len(data)/2], espalier.OpenOptions{})
+	want(t, err, espalier.ErrTruncated)
+	data[20] ^= 1
+	_, err = espalier.OpenBytes(data, espalier.OpenOptions{})
+	var failed *espalier.Error
+	if !errors.As(err, &failed) || failed.FormatRule == 0 {
+		t.Fatal(err)
+	}
+}
+
+func TestARefusedRowIsNamed(t *testing.T) {
+	predictor := newPredictor(t, open(t))
+	values := append(append(append([]float64{}, row...), row...), row...)
+	values[6] = math.Inf(1)
+	rows, err := espalier.RowMajor(values, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := []float64{7, 7, 7, 7, 7, 7, 7, 7, 7}
+	err = espalier.PredictInto(predictor, espalier.Probability, rows, out)
+	want(t, err, espalier.ErrInfinite)
+	var refused *espalier.PredictError
+	if !errors.As(err, &refused) || refused.Row != 1 || refused.Feature != 2 ||
+		refused.RowsWritten != 1 {
+		t.Fatalf("%+v", refused)
+	}
+	if !reflect.DeepEqual(out[:3], probabilities(t, predictor)) ||
+		!reflect.DeepEqual(out[3:], []float64{7, 7, 7, 7, 7, 7}) {
+		t.Fatal(out)
+	}
+}
+
+func TestWhatDoesNotFitIsRefused(t *testing.T) {
+	model := open(t)
+	predictor := newPredictor(t, model)
+	kind, one := espalier.Probability, espalier.Row(row)
+	want(t, espalier.PredictInto(predictor, kind, one, make([]float64, 2)), espalier.ErrOutputSize)
+	want(t, espalier.PredictInto(predictor, kind, one, make([]float32, 3)), espalier.ErrDtype)
+	three := make([]float64, 3)
+	want(t, espalier.PredictInto(predictor, kind, espalier.Row(row[:3]), three),
+		espalier.ErrFeatureCount)
+	_, err := espalier.Predict[float64](predictor, espalier.Value, one)
+	want(t, err, espalier.ErrOutputKind)
+	_, err = espalier.Predict[int64](predictor, espalier.Leaf, one)
+	want(t, err, espalier.ErrOutputKind)
+	_, err = espalier.RowMajor(row, 3)
+	want(t, err, espalier.ErrArgument)
+	_, err = espalier.ColumnMajor(row, -1)
+	want(t, err, espalier.ErrArgument)
+	_, err = model.NewPredictorWith(espalier.PredictorOptions{IterationFirst: -1})
+	want(t, err, espalier.ErrArgument)
+	_, err = espalier.Open("no such file")
+	want(t, err, espalier.ErrOpen)
+	_, err = espalier.Open("a\x00b")
+	want(t, err, espalier.ErrArgument)
+}
+
+func TestAModelSaysWhatItIs(t *testing.T) {
+	model := open(t)
+	info, err := model.Info()
+	if err != nil || info.FeatureCount != 4 || info.TreeCount != 200 ||
+		info.DefaultOutput != espalier.Class {
+		t.Fatal(info, err)
+	}
+	labels, err := model.Labels(0)
+	if err != nil || !reflect.DeepEqual(labels, []any{int64(0), int64(1), int64(2)}) {
+		t.Fatal(labels, err)
+	}
+	_, err = model.Labels(1)
+	want(t, err, espalier.ErrArgument)
+	_, err = model.Output(espalier.Value)
+	want(t, err, espalier.ErrOutputKind)
+	metadata, err := model.Metadata()
+	if err != nil || !strings.Contains(metadata, "RandomForestClassifier") {
+		t.Fatal(metadata, err)
+	}
+	if err := model.Verify(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPredictIntoAllocatesNothing(t *testing.T) {
+	predictor := newPredictor(t, open(t))
+	out := make([]float64, 3)
+	rows := espalier.Row(row)
+	count := testing.AllocsPerRun(100, func() {
+		if err := espalier.PredictInto(predictor, espalier.Probability, rows, out); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if count != 0 {
+		t.Fatalf("%v allocations", count)
+	}
+}
+
+func Example() {
+	model, err := espalier.Open(modelPath())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer model.Close()
+	predictor, err := model.NewPredictor()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer predictor.Close()
+	x := []float32{6.3, 2.5, 4.9, 1.5}
+	class, err := espalier.Predict[int32](predictor, espalier.Class, espalier.Row(x))
+	fmt.Println(class, err)
+	// Output: [1] <nil>
+}
+
+func BenchmarkPredictOneRow(b *testing.B) {
+	predictor := newPredictor(b, open(b))
+	out := make([]float64, 3)
+	rows := espalier.Row(row)
+	for i := 0; i < b.N; i++ {
+		_ = espalier.PredictInto(predictor, espalier.Probability, rows, out)
+	}
+}

@@ -1,0 +1,3 @@
+module espalier
+
+go 1.19

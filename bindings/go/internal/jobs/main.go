@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command jobs is the package at work for tests/bindings/run_bindings.py, which describes the jobs:
+// it reads the file named on the command line, does every job and says how it went.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"espalier"
+)
+
+type job struct {
+	model, rows, dtype, order, kind, iterations, out string
+	rowCount, featureCount                           int
+}
+
+var kinds = map[string]espalier.Output{
+	"margin": espalier.Margin, "probability": espalier.Probability, "class": espalier.Class,
+	"value": espalier.Value, "leaf": espalier.Leaf, "score": espalier.Score,
+}
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func readValues[T espalier.Real](path string) []T {
+	data := must(os.ReadFile(path))
+	var zero T
+	values := make([]T, len(data)/binary.Size(zero))
+	if err := binary.Read(bytes.NewReader(data), binary.LittleEndian, values); err != nil {
+		panic(err)
+	}
+	return values
+}
+
+func labelText(label any) string {
+	switch value := label.(type) {
+	case int64:
+		return fmt.Sprintf("i %d\n", value)
+	case uint64:
+		return fmt.Sprintf("u %d\n", value)
+	case float64:
+		return fmt.Sprintf("f %d\n", math.Float64bits(value))
+	case bool:
+		if value {
+			return "b 1\n"
+		}
+		return "b 0\n"
+	}
+	return fmt.Sprintf("s %s\n", label)
+}
+
+func save[T espalier.Element](model *espalier.Model, one job, out []T, width int) {
+	var buffer bytes.Buffer
+	if indices, isClass := any(out).([]int32); isClass {
+		labels := make([][]any, width)
+		for i := range labels {
+			labels[i] = must(model.Labels(i))
+		}
+		for i, index := range indices {
+			buffer.WriteString(labelText(labels[i%width][index]))
+		}
+	} else if err := binary.Write(&buffer, binary.LittleEndian, out); err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(one.out, buffer.Bytes(), 0o644); err != nil {
+		panic(err)
+	}
+}
+
+// predictValues predicts row after row, each by a call of its own, or all rows at once.
+func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Predictor, one job,
+	values []R, out []T) error {
+	kind := kinds[one.kind]
+	switch one.order {
+	case "F":
+		return espalier.PredictInto(predictor, kind,
+			must(espalier.ColumnMajor(values, one.rowCount)), out)
+	case "C":
+		return espalier.PredictInto(predictor, kind,
+			must(espalier.RowMajor(values, one.featureCount)), out)
+	}
+	width := predictor.Output(kind).Width
+	for row := 0; row < one.rowCount; row++ {
+		from := espalier.Row(values[row*one.featureCount : (row+1)*one.featureCount])
+		err := espalier.PredictInto(predictor, kind, from, out[row*width:(row+1)*width])
+		var refused *espalier.PredictError
+		if errors.As(err, &refused) {
+			refused.RowsWritten += row
+			refused.Row += row
+			return refused
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func predictAs[T espalier.Element](model *espalier.Model, predictor *espalier.Predictor,
+	one job) (string, error) {
+	info := predictor.Output(kinds[one.kind])
+	out := make([]T, one.rowCount*info.Width)
+	var err error
+	if one.dtype == "f4" {
+		err = predictValues(predictor, one, readValues[float32](one.rows), out)
+	} else {
+		err = predictValues(predictor, one, readValues[float64](one.rows), out)
+	}
+	rowsWritten := one.rowCount
+	var refused *espalier.PredictError
+	if errors.As(err, &refused) {
+		rowsWritten = refused.RowsWritten
+	}
+	save(model, one, out[:rowsWritten*info.Width], info.Width)
+	return fmt.Sprintf("ok\t%d\t%d", info.Dtype, info.Width), err
+}
+
+func predict(model *espalier.Model, one job) (string, error) {
+	options := espalier.PredictorOptions{Leaf: one.kind == "leaf"}
+	if first, end, isRange := strings.Cut(one.iterations, ":"); isRange {
+		options.IterationFirst = must(strconv.Atoi(first))
+		options.IterationCount = must(strconv.Atoi(end)) - options.IterationFirst
+	}
+	predictor, err := model.NewPredictorWith(options)
+	if err != nil {
+		return "", err
+	}
+	defer predictor.Close()
+	switch predictor.Output(kinds[one.kind]).Dtype {
+	case espalier.Float32:
+		return predictAs[float32](model, predictor, one)
+	case espalier.Int32:
+		return predictAs[int32](model, predictor, one)
+	case espalier.Int64:
+		return predictAs[int64](model, predictor, one)
+	}
+	return predictAs[float64](model, predictor, one)
+}
+
+func describe(model *espalier.Model, one job) (string, error) {
+	info := must(model.Info())
+	metadata := must(model.Metadata())
+	if err := os.WriteFile(one.out, []byte(metadata), 0o644); err != nil {
+		panic(err)
+	}
+	names := must(model.FeatureNames())
+	if names == nil {
+		names = make([]string, info.FeatureCount)
+	}
+	return fmt.Sprintf("info\t%d\t%d\t%d\t%s\t%s", info.FeatureCount, info.TreeCount,
+		info.DefaultOutput, hex.EncodeToString(info.RootDigest[:]),
+		strings.Join(names, "\t")), nil
+}
+
+func run(one job) (string, error) {
+	model, err := espalier.Open(one.model)
+	if err != nil {
+		return "", err
+	}
+	defer model.Close()
+	switch one.kind {
+	case "info":
+		return describe(model, one)
+	case "verify":
+		return "verified", model.Verify()
+	}
+	return predict(model, one)
+}
+
+func report(line string, err error) string {
+	var refused *espalier.PredictError
+	var failed *espalier.Error
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Sprintf("refused\t%s\t%d\t%d\t%d", refused.Status.Name(), refused.RowsWritten,
+			refused.Row, refused.Feature)
+	case errors.As(err, &failed):
+		return fmt.Sprintf("failed\t%s\t%d\t%d\t%d\t%s", failed.Status.Name(),
+			int(failed.SystemErrno), failed.FileOffset, failed.FormatRule, failed.Message)
+	case err != nil:
+		panic(err)
+	}
+	return line
+}
+
+func main() {
+	file := must(os.Open(os.Args[1]))
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		fields := strings.Split(lines.Text(), "\t")
+		one := job{
+			model: fields[0], rows: fields[1], dtype: fields[2],
+			rowCount: must(strconv.Atoi(fields[3])), featureCount: must(strconv.Atoi(fields[4])),
+			order: fields[5], kind: fields[6], iterations: fields[7], out: fields[8],
+		}
+		fmt.Println(report(run(one)))
+	}
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+package espalier;
+
+import java.lang.ref.Cleaner;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * An open model file. Any number of threads may use one. Close it when it is done with; its
+ * predictors go on working, and the last of them frees it. What is never closed is freed after the
+ * collector found it.
+ */
+public final class Model implements AutoCloseable {
+    static final Cleaner CLEANER = Cleaner.create();
+
+    /** The C model, and how many use it. */
+    static final class Owned {
+        final long address;
+        private final AtomicInteger users = new AtomicInteger(1);
+
+        Owned(long address) {
+            this.address = address;
+        }
+
+        void retain() {
+            users.incrementAndGet();
+        }
+
+        void release() {
+            if (users.decrementAndGet() == 0) {
+                Native.close(address);
+            }
+        }
+    }
+
+    private Owned owned;
+    private final Cleaner.Cleanable cleanable;
+
+    private Model(long address) {
+        Owned created = new Owned(address);
+        owned = created;
+        cleanable = CLEANER.register(this, created::release);
+    }
+
+    /** Maps the file: a few system calls, however large the model is. */
+    public static Model open(Path path) {
+        return open(path, OpenOptions.DEFAULT);
+    }
+
+    /** The same with options. */
+    public static Model open(Path path, OpenOptions options) {
+        byte[] name = (path + "\0").getBytes(StandardCharsets.UTF_8);
+        return new Model(Native.open(name, options.flags(), options.visitsPerRowMax()));
+    }
+
+    /** A model in memory, which is copied once. */
+    public static Model open(byte[] data, OpenOptions options) {
+        return new Model(Native.openMemory(data, options.flags(), options.visitsPerRowMax()));
+    }
+
+    private long address() {
+        if (owned == null) {
+            throw new IllegalStateException("the model is closed");
+        }
+        return owned.address;
+    }
+
+    /** Gives the model up; again, it does nothing. */
+    @Override
+    public synchronized void close() {
+        if (owned != null) {
+            owned = null;
+            cleanable.clean();
+        }
+    }
+
+    /** Reads and checks the whole file: sections, padding, every index, and the golden rows. */
+    public synchronized void verify() {
+        Native.verify(address());
+    }
+
+    /** Figures of the model. */
+    public synchronized Info info() {
+        long[] raw = Native.info(address());
+        return new Info(raw[0], (int) raw[1], (int) raw[2], raw[3], (int) raw[4],
+                Output.of((int) raw[5]), raw[6] != 0, raw[7] != 0, (int) raw[8],
+                HexFormat.of().formatHex(Native.digest(address())));
+    }
+
+    /** The shape of an output; empty when the model has no such output. */
+    public synchronized Optional<OutputInfo> output(Output kind) {
+        return outputOf(address(), kind);
+    }
+
+    static Optional<OutputInfo> outputOf(long address, Output kind) {
+        long[] raw = Native.output(address, kind.code);
+        if (raw == null) {
+            return Optional.empty();
+        }
+        return Optional.of(new OutputInfo(Dtype.of(raw[0]), Math.toIntExact(raw[1]), (int) raw[2]));
+    }
+
+    /** The name of a feature; empty when the model has no names or not as many features. */
+    public synchronized Optional<String> featureName(int feature) {
+        return Optional.ofNullable(Native.featureName(address(), feature)).map(Native::text);
+    }
+
+    /**
+     * The labels that {@link Output#CLASS} counts, of one of the trainer's outputs: Long (unsigned
+     * ones as their bits), Double, Boolean or String, as the trainer had them.
+     */
+    public synchronized List<Object> labels(int output) {
+        int count = Native.labelCount(address(), output);
+        List<Object> labels = new ArrayList<>(count);
+        for (int i = 0; i < count; i++) {
+            Object label = Native.label(address(), output, i);
+            labels.add(label instanceof byte[] utf8 ? Native.text(utf8) : label);
+        }
+        return labels;
+    }
+
+    /** The metadata, JSON text. */
+    public synchronized String metadata() {
+        return Native.text(Native.metadata(address()));
+    }
+
+    /** A predictor with the defaults. */
+    public Predictor predictor() {
+        return predictor(PredictorOptions.DEFAULT);
+    }
+
+    /** A predictor; it allocates all that predictions need. */
+    public synchronized Predictor predictor(PredictorOptions options) {
+        address();
+        return new Predictor(owned, options);
+    }
+
+    /** The version of the C library. */
+    public static String version() {
+        return Native.text(Native.version());
+    }
+}

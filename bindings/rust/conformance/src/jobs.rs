@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The crate at work for `tests/bindings/run_bindings.py`, which describes the jobs: reads the file
+//! named on the command line, does every job, says how it went on standard output.
+
+use espalier::*;
+use std::fs;
+
+struct Job<'a> {
+    model: &'a str,
+    rows: &'a str,
+    dtype: &'a str,
+    row_count: usize,
+    feature_count: usize,
+    order: &'a str,
+    kind: &'a str,
+    iterations: &'a str,
+    out: &'a str,
+}
+
+/// How a job failed.
+enum Failure {
+    Open(Error),
+    Predict(PredictError),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Open(error)
+    }
+}
+
+impl From<PredictError> for Failure {
+    fn from(error: PredictError) -> Failure {
+        Failure::Predict(error)
+    }
+}
+
+/// Elements as the file and the report want them.
+trait Stored: Element {
+    fn bytes(values: &[Self], labels: &[Vec<Label>]) -> Vec<u8>;
+}
+
+macro_rules! stored {
+    ($($type:ty)*) => {
+        $(impl Stored for $type {
+            fn bytes(values: &[Self], _: &[Vec<Label>]) -> Vec<u8> {
+                values.iter().flat_map(|value| value.to_le_bytes()).collect()
+            }
+        })*
+    };
+}
+
+stored! { f32 f64 i64 }
+
+impl Stored for i32 {
+    fn bytes(values: &[i32], labels: &[Vec<Label>]) -> Vec<u8> {
+        let text =
+            |(at, index): (usize, &i32)| label_text(&labels[at % labels.len()][*index as usize]);
+        values.iter().enumerate().flat_map(|one| text(one).into_bytes()).collect()
+    }
+}
+
+fn label_text(label: &Label) -> String {
+    match label {
+        Label::Int(value) => format!("i {value}\n"),
+        Label::Uint(value) => format!("u {value}\n"),
+        Label::Float(value) => format!("f {}\n", value.to_bits()),
+        Label::Bool(value) => format!("b {}\n", *value as u8),
+        Label::String(value) => format!("s {value}\n"),
+    }
+}
+
+fn to_kind(name: &str) -> Output {
+    let names = ["margin", "probability", "class", "value", "leaf", "score"];
+    Output::ALL[names.iter().position(|known| *known == name).expect("a kind of output")]
+}
+
+fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.chunks_exact(N).map(|chunk| chunk.try_into().unwrap())
+}
+
+/// Predicts row after row, each by a call of its own, or all rows at once.
+fn predict_values<T: Stored, R: Real>(
+    predictor: &mut Predictor,
+    job: &Job,
+    values: &[R],
+    out: &mut [T],
+) -> Result<(), PredictError> {
+    let kind = to_kind(job.kind);
+    match job.order {
+        "F" => predictor.predict_into(kind, Rows::column_major(values, job.row_count)?, out),
+        "C" => predictor.predict_into(kind, Rows::row_major(values, job.feature_count)?, out),
+        _ => {
+            let width = predictor.output(kind).map_or(0, |info| info.width);
+            for row in 0..job.row_count {
+                let from = &values[row * job.feature_count..][..job.feature_count];
+                let to = &mut out[row * width..][..width];
+                predictor.predict_into(kind, Rows::one(from), to).map_err(|error| {
+                    PredictError {
+                        rows_written: error.rows_written + row,
+                        refused: error.refused.map(|at| Refused { row: at.row + row, ..at }),
+                        ..error
+                    }
+                })?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn predict_as<T: Stored>(
+    model: &Model,
+    predictor: &mut Predictor,
+    job: &Job,
+) -> Result<String, Failure> {
+    let width = predictor.output(to_kind(job.kind)).map_or(0, |info| info.width);
+    let mut out = vec![T::default(); job.row_count * width];
+    let bytes = fs::read(job.rows).expect("rows");
+    let done = if job.dtype == "f4" {
+        let values: Vec<f32> = chunks(&bytes).map(f32::from_le_bytes).collect();
+        predict_values(predictor, job, &values, &mut out)
+    } else {
+        let values: Vec<f64> = chunks(&bytes).map(f64::from_le_bytes).collect();
+        predict_values(predictor, job, &values, &mut out)
+    };
+    let labels = match T::DTYPE {
+        Dtype::Int32 => {
+            (0..width).map(|i| model.labels(i as u32)).collect::<Result<Vec<_>, _>>()?
+        }
+        _ => Vec::new(),
+    };
+    let rows_written = done.map_or_else(|error| error.rows_written, |_| job.row_count);
+    fs::write(job.out, T::bytes(&out[..rows_written * width], &labels)).expect("output");
+    done?;
+    let dtype = match T::DTYPE {
+        Dtype::Float32 => 1,
+        Dtype::Float64 => 2,
+        Dtype::Int32 => 3,
+        Dtype::Int64 => 4,
+    };
+    Ok(format!("ok\t{dtype}\t{width}"))
+}
+
+fn predict(model: &Model, job: &Job) -> Result<String, Failure> {
+    let mut options = PredictorOptions::new().leaf(job.kind == "leaf");
+    if let Some((first, end)) = job.iterations.split_once(':') {
+        let (first, end): (u32, u32) = (first.parse().unwrap(), end.parse().unwrap());
+        options = options.iterations(first, end - first);
+    }
+    let mut predictor = model.predictor_with(&options)?;
+    match predictor.output(to_kind(job.kind)).map(|info| info.dtype) {
+        Some(Dtype::Float32) => predict_as::<f32>(model, &mut predictor, job),
+        Some(Dtype::Int32) => predict_as::<i32>(model, &mut predictor, job),
+        Some(Dtype::Int64) => predict_as::<i64>(model, &mut predictor, job),
+        Some(Dtype::Float64) | None => predict_as::<f64>(model, &mut predictor, job),
+    }
+}
+
+fn describe(model: &Model, job: &Job) -> String {
+    let info = model.info();
+    fs::write(job.out, model.metadata()).expect("output");
+    let digest: String = info.root_digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let default = info.default_output.map_or(0, |kind| kind as u32);
+    let mut line =
+        format!("info\t{}\t{}\t{default}\t{digest}", info.feature_count, info.tree_count);
+    for index in 0..info.feature_count {
+        line += "\t";
+        line += &model.feature_name(index).unwrap_or_default();
+    }
+    line
+}
+
+fn run(job: &Job) -> Result<String, Failure> {
+    let model = Model::open(job.model)?;
+    match job.kind {
+        "info" => Ok(describe(&model, job)),
+        "verify" => {
+            model.verify()?;
+            Ok("verified".to_string())
+        }
+        _ => predict(&model, job),
+    }
+}
+
+fn report(done: Result<String, Failure>) -> String {
+    match done {
+        Ok(line) => line,
+        Err(Failure::Predict(error)) => {
+            let at = error.refused.unwrap_or(Refused { row: 0, feature: 0 });
+            format!(
+                "refused\t{}\t{}\t{}\t{}",
+                error.status.name(),
+                error.rows_written,
+                at.row,
+                at.feature
+            )
+        }
+        Err(Failure::Open(error)) => format!(
+            "failed\t{}\t{}\t{}\t{}\t{}",
+            error.status.name(),
+            error.system_errno,
+            error.file_offset.unwrap_or(u64::MAX),
+            error.format_rule.unwrap_or(0),
+            error.message
+        ),
+    }
+}
+
+fn main() {
+    let path = std::env::args().nth(1).expect("usage: jobs FILE");
+    for line in fs::read_to_string(path).expect("jobs").lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let job = Job {
+            model: fields[0],
+            rows: fields[1],
+            dtype: fields[2],
+            row_count: fields[3].parse().unwrap(),
+            feature_count: fields[4].parse().unwrap(),
+            order: fields[5],
+            kind: fields[6],
+            iterations: fields[7],
+            out: fields[8],
+        };
+        println!("{}", report(run(&job)));
+    }
+}

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every binding on real fixtures and compares bit for bit with the command.
+
+    python3 tests/bindings/run_bindings.py --espalier PATH --work DIR --program NAME=COMMAND ...
+
+Each program is one binding's `jobs` (C++: jobs.cc here; the others beside their binding): it reads
+a file with one job a line, fields between tabs,
+
+    model  rows  f4|f8  row count  feature count  C|F|1  kind  A:B|-  out
+
+where `rows` are raw little-endian numbers, row after row (C), column after column (F), or row after
+row and each predicted by a call of its own (1). Kind is a kind of output, or `info` or `verify`.
+For each job it prints one line,
+
+    ok       dtype  width                        and writes raw outputs (of class: labels as text)
+    refused  status  rows written  row  feature  and writes the rows before
+    failed   status  errno  offset  rule  message
+    info     features  trees  default output  digest  feature names...   and writes the metadata
+    verified
+
+Expected answers come from the command; every program must give them, and all the same lines.
+Standard library only. Exit 1 if anything differs or nothing ran.
+"""
+import argparse
+import collections
+import concurrent.futures
+import errno
+import json
+import os
+import re
+import shlex
+import struct
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "interop"))
+import run_fixtures  # noqa: E402  (the manifest and .npy files)
+
+# Newest and old trainers; of each folder one model of every estimator and every few more.
+FOLDERS = ("sklearn-1.9.1", "sklearn-0.22.2.post1", "boosting-1.9.1", "boosting-0.24.2",
+           "ensembles-1.9.1", "lightgbm-4.7.0", "lightgbm-2.2.3", "xgboost-3.4.1", "xgboost-1.0.2",
+           "boosted-3.4.1-4.7.0", "pipelines-1.9.1")
+EVERY = 16
+ESTIMATOR_MAX = 2
+SECONDS_MAX = 120
+OFFSET_NONE = 2 ** 64 - 1
+
+Job = collections.namedtuple("Job", "model rows dtype row_count feature_count order kind "
+                                    "iterations out")
+# line: what the program prints, as a prefix; data: bytes of its output, or None
+Expected = collections.namedtuple("Expected", "line data")
+
+
+def choose(lines):
+    seen = collections.Counter()
+    chosen = []
+    for index, line in enumerate(lines):
+        folder = line.path.split("/")[0]
+        if folder not in FOLDERS or line.refused != "-":
+            continue
+        key = (folder, line.estimator)
+        seen[key] += 1
+        if seen[key] <= ESTIMATOR_MAX or index % EVERY == 0:
+            chosen.append(line)
+    return chosen
+
+
+class Maker:
+    """Makes jobs of one fixture, and the answers that the command gives."""
+
+    def __init__(self, espalier, work, line, number):
+        self.espalier = espalier
+        self.line = line
+        self.folder = os.path.join(work, "case-%03d" % number)
+        self.jobs = []
+        self.default = None  # the kind of the trainer's own predict
+        self.count = 0
+        os.makedirs(self.folder)
+
+    def run(self, *arguments):
+        done = subprocess.run([self.espalier, *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
+                              check=False)
+        return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def make(self):
+        source = os.path.join(os.path.dirname(run_fixtures.MANIFEST), *self.line.path.split("/"))
+        model = self.path("model.espalier")
+        select = [] if self.line.select == "-" else ["--select", self.line.select]
+        code, _, said = self.run("convert", source, "-o", model, *select)
+        if code != 0:
+            raise run_fixtures.Failure("%s: %s" % (self.line.path, said))
+        self.add_info(model)
+        for rows, wanted in run_fixtures.parse_cases(self.line.cases):
+            for name in rows:
+                path = os.path.join(os.path.dirname(source), name)
+                array = run_fixtures.read_npy(path)
+                if array.descr in ("<f4", "<f8") and len(array.shape) == 2:
+                    self.add_rows(model, path, array, wanted)
+        return self.jobs
+
+    def add(self, expected, **fields):
+        out = self.path("out-%d" % self.count)
+        self.count += 1
+        self.jobs.append((Job(out=out, **fields), expected))
+
+    def add_info(self, model):
+        code, said, error = self.run("info", model, "--json")
+        if code != 0:
+            raise run_fixtures.Failure(error)
+        info = json.loads(said)
+        # The number of the default output is all that the command does not say.
+        self.default = info["predict_output"]
+        names = info["feature_names"] or [""] * info["feature_count"]
+        pattern = r"info\t%d\t%d\t[0-9]+\t%s%s$" % (
+            info["feature_count"], info["tree_count"], info["digest"],
+            "".join(r"\t" + re.escape(name) for name in names))
+        empty = dict(rows="-", dtype="-", row_count=0, feature_count=0, order="-", iterations="-")
+        self.add(Expected(pattern, None), model=model, kind="info", **empty)
+        self.add(Expected("verified", None), model=model, kind="verify", **empty)
+
+    def add_rows(self, model, path, array, wanted):
+        narrow = array.descr == "<f4"
+        code = "f" if narrow else "d"
+        row_count, feature_count = array.shape
+        by_column = [array.items[i::feature_count] for i in range(feature_count)]
+        layouts = {"C": array.items, "F": [one for column in by_column for one in column]}
+        for order, items in layouts.items():
+            with open(self.path("rows-%d-%s" % (self.count, order)), "wb") as file:
+                file.write(struct.pack("<%d%s" % (len(items), code), *items))
+                layouts[order] = file.name
+        layouts["1"] = layouts["C"]
+        common = dict(model=model, dtype="f4" if narrow else "f8", row_count=row_count,
+                      feature_count=feature_count)
+        if isinstance(wanted, str):
+            self.add(self.refused(model, path, array), rows=layouts["C"], order="C",
+                     kind=self.default, iterations="-", **common)
+            return
+        for named in wanted:
+            kind, _, iterations = named.strip("~").partition("@")
+            expected = self.answer(model, path, kind, iterations)
+            for order in ("C", "F", "1")[:1 if iterations else 3]:
+                self.add(expected, rows=layouts[order], order=order, kind=kind,
+                         iterations=iterations or "-", **common)
+
+    def answer(self, model, path, kind, iterations=""):
+        out = self.path("answer.npy")
+        options = ["--iterations", iterations] if iterations else []
+        code, _, said = self.run("predict", model, path, "--output", kind, *options, "-o", out)
+        if code != 0:
+            raise run_fixtures.Failure("%s: %s" % (self.line.path, said))
+        return Expected("ok", to_data(kind, run_fixtures.read_npy(out)))
+
+    def refused(self, model, path, array):
+        """The command's refusal, and its answer for the rows before."""
+        kind = self.default
+        code, _, said = self.run("predict", model, path, "--output", kind, "-o",
+                                 self.path("refused.npy"))
+        place = re.search(r"row (\d+), feature (\d+)", said)
+        if code == 1 and place is None:
+            return Expected(r"refused\tESPALIER_ERROR_FEATURE_COUNT\t0\t", b"")
+        if code != 1:
+            raise run_fixtures.Failure("%s is not refused" % path)
+        row, feature = int(place.group(1)), int(place.group(2))
+        status = ("MISSING" if "missing" in said else
+                  "CATEGORY" if "categories" in said else "INFINITE")
+        data = b""
+        if row > 0:
+            before = self.path("before.npy")
+            write_npy(before, array, row)
+            data = self.answer(model, before, kind).data
+        return Expected(r"refused\tESPALIER_ERROR_%s\t%d\t%d\t%d$" % (status, row, row, feature),
+                        data)
+
+
+def write_npy(path, array, row_count):
+    width = array.shape[1]
+    text = "{'descr': '%s', 'fortran_order': False, 'shape': (%d, %d), }" % (array.descr, row_count,
+                                                                            width)
+    text += " " * (-(11 + len(text)) % 64) + "\n"
+    items = array.items[:row_count * width]
+    code = "f" if array.descr == "<f4" else "d"
+    with open(path, "wb") as file:
+        file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode())
+        file.write(struct.pack("<%d%s" % (len(items), code), *items))
+
+
+def to_data(kind, array):
+    """What a program writes for this answer."""
+    if kind == "class":
+        return "".join("%s\n" % label_text(array.descr, one) for one in array.items).encode()
+    if kind == "leaf":
+        return struct.pack("<%dq" % len(array.items), *array.items)
+    return struct.pack("<%d%s" % (len(array.items), "f" if array.descr == "<f4" else "d"),
+                       *array.items)
+
+
+def label_text(descr, value):
+    kind = descr[1]
+    if kind == "f":
+        return "f %d" % struct.unpack("<Q", struct.pack("<d", value))
+    if kind == "b":
+        return "b %d" % value
+    return "%s %s" % ({"i": "i", "u": "u", "U": "s"}[kind], value)
+
+
+def damaged_jobs(work, model):
+    """Files that are no models any more: (job, what every program must say)."""
+    with open(model, "rb") as file:
+        good = file.read()
+    hole = bytearray(good)
+    hole[len(good) // 2] ^= 0x10
+    header = bytearray(good)
+    header[24] ^= 1
+    files = {"text": b"forest\n", "empty": b"", "half": good[:len(good) // 2],
+             "header": bytes(header), "hole": bytes(hole), "longer": good + b"\0"}
+    for name, data in files.items():
+        with open(os.path.join(work, "damaged-" + name), "wb") as file:
+            file.write(data)
+    common = dict(rows="-", dtype="-", row_count=0, feature_count=0, order="-", iterations="-")
+    wanted = {"text": "NOT_A_MODEL", "empty": "NOT_A_MODEL", "half": "TRUNCATED",
+              "header": "[A-Z_]+", "longer": "[A-Z_]+", "none": "OPEN", "hole": "CHECKSUM"}
+    for name, status in wanted.items():
+        path = os.path.join(work, "damaged-" + name)
+        # What only a check of the whole file finds is said of the model; else the file is named.
+        pattern = r"failed\tESPALIER_ERROR_(%s)\t%d\t\d+\t\d+\t.*%s" % (
+            status, errno.ENOENT if name == "none" else 0,
+            "checksum" if name == "hole" else "damaged-" + name)
+        job = Job(model=path, kind="verify", out=os.path.join(work, "out-" + name), **common)
+        yield job, Expected(pattern, None)
+
+
+def check_said(espalier, job, line):
+    """A failure's message is the command's own."""
+    fields = line.split("\t")
+    if job.model.endswith("hole"):
+        return None  # the command looks at digests first
+    done = subprocess.run([espalier, "verify", job.model], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, check=False, timeout=SECONDS_MAX)
+    said = done.stderr.decode("utf-8", "replace").strip()
+    return None if len(fields) == 6 and fields[5] in said else "the command says: " + said
+
+
+def run_program(name, command, work, jobs):
+    """The lines that a program prints."""
+    listed = os.path.join(work, name + ".jobs")
+    with open(listed, "w", encoding="utf-8") as file:
+        for job, _ in jobs:
+            renamed = job._replace(out=job.out + "." + name)
+            file.write("\t".join(str(field) for field in renamed) + "\n")
+    done = subprocess.run([*shlex.split(command), listed], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
+                          check=False)
+    lines = done.stdout.decode("utf-8", "replace").splitlines()
+    if done.returncode != 0 or len(lines) != len(jobs):
+        error = done.stderr.decode("utf-8", "replace").strip()[-2000:]
+        raise run_fixtures.Failure("%s: exit code %d after %d of %d jobs: %s" % (
+            name, done.returncode, len(lines), len(jobs), error))
+    return lines
+
+
+def check_program(name, lines, first, jobs):
+    """Failures of one program, as texts."""
+    for line, one_of_first, (job, expected) in zip(lines, first, jobs):
+        where = "%s: %s of %s (%s, order %s)" % (name, job.kind, job.model,
+                                                 os.path.basename(job.rows), job.order)
+        if not re.match(expected.line, line):
+            yield "%s: %r, expected %r" % (where, line, expected.line)
+        elif line != one_of_first:
+            yield "%s: %r, the first program says %r" % (where, line, one_of_first)
+        elif expected.data is not None or job.kind == "info":
+            with open(job.out + "." + name, "rb") as file:
+                data = file.read()
+            wanted = expected.data
+            if job.kind == "info":
+                json.loads(data)
+                continue
+            if data != wanted:
+                at = next((i for i, (a, b) in enumerate(zip(data, wanted)) if a != b), "the end")
+                yield "%s: %d bytes, expected %d; they differ from %s on" % (
+                    where, len(data), len(wanted), at)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--espalier", required=True, metavar="PATH", help="the command")
+    parser.add_argument("--work", required=True, metavar="DIR", help="an empty or new folder")
+    parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
+    return parser.parse_args()
+
+
+def make_jobs(arguments):
+    chosen = choose(run_fixtures.read_manifest(run_fixtures.MANIFEST))
+    makers = [Maker(arguments.espalier, arguments.work, line, number)
+              for number, line in enumerate(chosen)]
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        jobs = [job for made in pool.map(Maker.make, makers) for job in made]
+    damaged = list(damaged_jobs(arguments.work, jobs[0][0].model))
+    return chosen, jobs + damaged, damaged
+
+
+def main():
+    arguments = parse_arguments()
+    arguments.espalier = os.path.abspath(arguments.espalier)
+    arguments.work = os.path.abspath(arguments.work)
+    failures = []
+    chosen, jobs, damaged = make_jobs(arguments)
+    first = None
+    for one in arguments.program:
+        name, _, command = one.partition("=")
+        lines = run_program(name, command, arguments.work, jobs)
+        first = first or lines
+        failures += check_program(name, lines, first, jobs)
+    for (job, _), line in zip(damaged, (first or [])[-len(damaged):]):
+        wrong = check_said(arguments.espalier, job, line)
+        failures += [wrong] if wrong else []
+    for one in failures[:40]:
+        print("FAIL " + one)
+    kinds = collections.Counter(job.kind for job, _ in jobs)
+    print("bindings: %d programs, %d models, %d jobs each (%s): %d failures" % (
+        len(arguments.program), len(chosen), len(jobs),
+        ", ".join("%s %d" % one for one in sorted(kinds.items())), len(failures)))
+    return 1 if failures or first is None or len(jobs) < 100 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

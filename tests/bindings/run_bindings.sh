@@ -1,0 +1,213 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# tests/bindings/run_bindings.sh BUILD WORK: installs BUILD, then builds and tests the bindings
+# against it as a user would: C++, and Rust, Go and Java where their tools are. Each runs its own
+# tests, its example, and the jobs of run_bindings.py, which compares bit for bit with the command.
+# WORK keeps what Rust and Go have compiled. The last line says what was skipped and why.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+build=$(cd "$1" && pwd)
+mkdir -p "$2"
+work=$(cd "$2" && pwd)
+here=tests/bindings
+jobs=$(nproc)
+
+programs=()
+ran=()
+skipped=()
+fail() {
+    echo "bindings: $*"
+    exit 1
+}
+
+# ---- the installed library, and the tutorial's forest ----------------------------------------
+rm -rf "$work/prefix" "$work/jobs"
+cmake --install "$build" --prefix "$work/prefix" >"$work/install.log"
+prefix=$work/prefix
+PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name espalier.pc)")
+export PKG_CONFIG_PATH
+libdir=$(pkg-config --variable=libdir espalier)
+archive=$libdir/libespalier.a
+read -ra cflags <<<"$(pkg-config --cflags espalier)"
+espalier=$prefix/bin/espalier
+export ESPALIER_TEST_FOLDER=$work/forest
+mkdir -p "$ESPALIER_TEST_FOLDER"
+model=$ESPALIER_TEST_FOLDER/random_forest_model.espalier
+"$espalier" convert tests/fixtures/sklearn-1.4.2/random_forest_model.pkl -o "$model" >/dev/null
+row=(6.3 2.5 4.9 1.5)
+(IFS=,; echo "${row[*]}") >"$work/row.csv"
+"$espalier" predict "$model" "$work/row.csv" --output probability -o "$work/row_out.csv"
+
+# snippet LANGUAGE FILE: the program of docs/bindings.md in that language.
+snippet() {
+    mkdir -p "$(dirname "$2")"
+    sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" docs/bindings.md | sed '/^```/d' >"$2"
+    [ -s "$2" ] || fail "docs/bindings.md has no program in $1"
+}
+
+# expect_snippet LANGUAGE COMMAND...: run beside the model, it prints the class 1.
+expect_snippet() {
+    local language=$1 said
+    shift
+    said=$(cd "$ESPALIER_TEST_FOLDER" && "$@") || fail "$language: docs/bindings.md's program fails"
+    [ "$said" = 1 ] || fail "$language: docs/bindings.md's program prints $said"
+}
+
+# expect LANGUAGE COMMAND...: the example prints the command's numbers, bit for bit.
+expect() {
+    local language=$1
+    shift
+    "$@" "$model" "${row[@]}" >"$work/got.txt" || fail "$language: the example fails"
+    python3 -B - "$work/row_out.csv" "$work/got.txt" <<'PYTHON' || fail "$language: other numbers"
+import sys
+wanted = [float(x) for x in open(sys.argv[1]).read().split()[-1].split(",")]
+got = [float(x) for x in open(sys.argv[2]).read().split()]
+assert len(got) == 3 and got == wanted, (got, wanted)
+PYTHON
+    if "$@" "$work/no_such_file" "${row[@]}" >"$work/got.txt" 2>"$work/said.txt"; then
+        fail "$language: the example predicts with a file that is not there"
+    fi
+    grep -q no_such_file "$work/said.txt" || fail "$language: the error names no file"
+}
+
+# The examples in C. Of XGBoost too, whose values are float32.
+build_c() {
+    local strict=(-std=c11 -O2 -Wall -Wextra -Wconversion -Wshadow -Werror "${cflags[@]}")
+    local name boosted=$work/boosted.espalier fixtures=tests/fixtures
+    for name in one_row batch threads; do
+        cc "${strict[@]}" "examples/$name.c" -o "$work/$name" "$archive" -lm -pthread
+    done
+    one_row() { # MODEL VALUE...
+        local path=$1
+        shift
+        echo "$*" | "$work/one_row" "$path" | tr , '\n'
+        return "${PIPESTATUS[1]}"
+    }
+    expect C one_row
+    "$espalier" convert $fixtures/xgboost-3.4.1/absolute.ubj -o "$boosted" >/dev/null
+    python3 -B $here/check_examples.py --espalier "$espalier" --programs "$work" \
+        --case "$model" $fixtures/sklearn-1.4.2/random_forest_model.rows64.npy probability \
+        --case "$boosted" $fixtures/xgboost-3.4.1/absolute.rows64.npy value ||
+        fail "C: the examples differ from the command"
+    ran+=("C")
+}
+
+build_cxx() {
+    local strict=(-std=c++17 -Wall -Wextra -Wconversion -Wshadow -Werror "${cflags[@]}")
+    c++ "${strict[@]}" -O1 $here/jobs.cc -o "$work/jobs_cxx" "$archive" -lm &
+    c++ "${strict[@]}" -O1 -g -fsanitize=address,undefined $here/use_header.cc \
+        -o "$work/use_header" "$archive" -lm -pthread
+    wait $! || fail "C++: jobs.cc does not compile"
+    c++ "${strict[@]}" -O1 examples/predict_row.cc -o "$work/predict_row_cxx" \
+        $(pkg-config --libs espalier) -Wl,-rpath,"$libdir"
+    "$work/use_header" "$model" || fail "C++: its own tests fail"
+    expect C++ "$work/predict_row_cxx"
+    snippet cpp "$work/snippet.cc"
+    c++ "${strict[@]}" "$work/snippet.cc" -o "$work/snippet_cxx" "$archive" -lm
+    expect_snippet C++ "$work/snippet_cxx"
+    programs+=("cxx=$work/jobs_cxx")
+    ran+=("C++")
+}
+
+build_rust() {
+    if ! cargo --version >/dev/null 2>&1; then
+        skipped+=("Rust (no cargo)")
+        return
+    fi
+    export CARGO_TARGET_DIR=$work/rust CARGO_NET_OFFLINE=true ESPALIER_DIR=$prefix
+    local manifest=bindings/rust/Cargo.toml
+    cargo test --locked --quiet --manifest-path $manifest >"$work/rust.log" 2>&1 ||
+        { cat "$work/rust.log"; fail "Rust: its own tests fail"; }
+    # By pkg-config too, without the library's folder in the environment.
+    env -u ESPALIER_DIR cargo build --locked --quiet --manifest-path $manifest --bins --examples ||
+        fail "Rust: does not build by pkg-config"
+    expect Rust "$work/rust/debug/examples/predict_row"
+    snippet rust "$work/snippet-rs/src/main.rs"
+    printf '[package]\nname = "snippet"\nversion = "0.1.0"\nedition = "2021"\n\n' \
+        >"$work/snippet-rs/Cargo.toml"
+    printf '[dependencies]\n%s\n' \
+        "espalier = { path = \"$PWD/bindings/rust/espalier\" }" >>"$work/snippet-rs/Cargo.toml"
+    cargo build --quiet --manifest-path "$work/snippet-rs/Cargo.toml" ||
+        fail "Rust: docs/bindings.md's program does not build"
+    expect_snippet Rust "$work/rust/debug/snippet"
+    programs+=("rust=$work/rust/debug/jobs")
+    ran+=("$(rustc --version | cut -d' ' -f1,2)")
+}
+
+build_go() {
+    if ! go version >/dev/null 2>&1; then
+        skipped+=("Go (no go)")
+        return
+    fi
+    export GOCACHE=$work/go-cache GOPATH=$work/go-path GOPROXY=off GOTOOLCHAIN=local GOFLAGS=
+    local unformatted
+    unformatted=$(gofmt -l bindings/go 2>/dev/null || true)
+    [ -z "$unformatted" ] || fail "Go: gofmt would change $unformatted"
+    # The shared library as pkg-config finds it, and the static one.
+    (cd bindings/go && go build -p "$jobs" -o "$work/predict_row_go" ./examples/predictrow) ||
+        fail "Go: does not build by pkg-config"
+    LD_LIBRARY_PATH=$libdir expect Go "$work/predict_row_go"
+    (
+        export CGO_CFLAGS=${cflags[*]} CGO_LDFLAGS="$archive -lm"
+        unset PKG_CONFIG_PATH
+        cd bindings/go
+        go vet -tags espalier_static ./... &&
+            go test -tags espalier_static -p "$jobs" ./... >"$work/go.log" 2>&1 &&
+            go build -tags espalier_static -o "$work/jobs_go" ./internal/jobs
+    ) || { cat "$work/go.log"; fail "Go: its own tests fail"; }
+    snippet go "$work/snippet-go/main.go"
+    printf 'module snippet\n\ngo 1.19\n\nrequire espalier v0.0.0\n\nreplace espalier => %s\n' \
+        "$PWD/bindings/go" >"$work/snippet-go/go.mod"
+    (cd "$work/snippet-go" && go build -o "$work/snippet_go" .) ||
+        fail "Go: docs/bindings.md's program does not build"
+    LD_LIBRARY_PATH=$libdir expect_snippet Go "$work/snippet_go"
+    programs+=("go=$work/jobs_go")
+    ran+=("$(go version | cut -d' ' -f3)")
+}
+
+build_java() {
+    local javac home major
+    javac=$(command -v javac) || true
+    home=$([ -z "$javac" ] || dirname "$(dirname "$(readlink -f "$javac")")")
+    major=$([ -z "$javac" ] || javac -version 2>&1 | grep -oE '[0-9]+' | head -n 1)
+    if [ -z "$javac" ] || [ ! -f "$home/include/jni.h" ] || [ "$major" -lt 17 ]; then
+        skipped+=("Java (no JDK of 17 or newer)")
+        return
+    fi
+    local classes=$work/java/classes tests=$work/java/tests library=$work/java/libespalier_jni.so
+    rm -rf "$work/java"
+    mkdir -p "$classes" "$tests"
+    cc -std=c11 -O2 -fPIC -shared -Wall -Wextra -Werror "${cflags[@]}" -I"$home/include" \
+        -I"$home/include/linux" bindings/java/src/espalier_jni.c -o "$library" "$archive" -lm \
+        -Wl,-z,defs -Wl,--exclude-libs,ALL
+    javac --release 17 -Xlint:all -Werror -d "$classes" bindings/java/src/espalier/*.java
+    javac --release 17 -Xlint:all -Werror -cp "$classes" -d "$tests" bindings/java/test/*.java \
+        bindings/java/example/*.java
+    local run=("$home/bin/java" -Xcheck:jni "-Despalier.library=$library" -cp "$classes:$tests")
+    "${run[@]}" UseIt "$model" >"$work/java.log" 2>&1 ||
+        { cat "$work/java.log"; fail "Java: its own tests fail"; }
+    ! grep -E 'WARNING in native|FATAL' "$work/java.log" || fail "Java: JNI is used wrongly"
+    expect Java "${run[@]}" PredictRow
+    snippet java "$work/java/Snippet.java"
+    javac --release 17 -cp "$classes" -d "$tests" "$work/java/Snippet.java"
+    expect_snippet Java "${run[@]}" Snippet
+    programs+=("java=${run[*]} Jobs")
+    ran+=("Java $major")
+}
+
+build_c
+build_cxx
+build_rust
+build_go
+build_java
+
+arguments=()
+for program in "${programs[@]}"; do
+    arguments+=(--program "$program")
+done
+python3 -B $here/run_bindings.py --espalier "$espalier" --work "$work/jobs" "${arguments[@]}"
+rm -rf "$work/jobs"
+note=
+[ ${#skipped[@]} -eq 0 ] || note="; skipped: ${skipped[*]}"
+(IFS=,; echo "bindings: ${ran[*]} agree with the command$note")

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * espalier.hpp's own promises: who owns what, what moves, what throws, what never allocates. That
+ * the numbers are right is what run_bindings.py compares. argv[1] is the iris forest. Built with
+ * sanitizers. Includes the installed header and the C++ library.
+ */
+#include <espalier.hpp>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <new>
+#include <thread>
+#include <unistd.h>
+
+namespace
+{
+std::atomic<long> allocation_count = 0;
+int failure_count = 0;
+} // namespace
+
+void *operator new(std::size_t bytes)
+{
+    allocation_count++;
+    if (void *memory = std::malloc(bytes > 0 ? bytes : 1))
+        return memory;
+    throw std::bad_alloc();
+}
+
+void operator delete(void *memory) noexcept
+{
+    std::free(memory);
+}
+
+void operator delete(void *memory, std::size_t) noexcept
+{
+    std::free(memory);
+}
+
+namespace
+{
+
+using espalier::model;
+using espalier::output;
+using espalier::predictor;
+using espalier::rows;
+
+#define CHECK(condition)                                                             \
+    do {                                                                             \
+        if (!(condition)) {                                                          \
+            std::fprintf(stderr, "use_header: line %d: %s\n", __LINE__, #condition); \
+            failure_count++;                                                         \
+        }                                                                            \
+    } while (false)
+
+static_assert(!std::is_copy_constructible_v<model> && std::is_nothrow_move_constructible_v<model>);
+static_assert(!std::is_copy_assignable_v<model> && std::is_nothrow_move_assignable_v<model>);
+static_assert(!std::is_copy_constructible_v<predictor>);
+static_assert(!std::is_copy_assignable_v<predictor>);
+static_assert(std::is_nothrow_move_constructible_v<predictor>);
+static_assert(std::is_nothrow_move_assignable_v<predictor>);
+
+const double row[4] = {6.3, 2.5, 4.9, 1.5};
+
+std::vector<double> probabilities(predictor &from)
+{
+    return from.predict<double>(output::probability, rows::one(row));
+}
+
+/* The status that a call throws; OK when it does not. */
+template <class Call> espalier_status thrown(Call call)
+{
+    try {
+        call();
+    } catch (const espalier::error &error) {
+        return error.status();
+    }
+    return ESPALIER_OK;
+}
+
+void check_ownership(const std::string &path)
+{
+    std::optional<model> opened(std::in_place, path);
+    predictor first(*opened);
+    const std::vector<double> expected = probabilities(first);
+    model moved = std::move(*opened);
+    CHECK(opened->native() == nullptr);
+    CHECK(thrown([&] { opened->info(); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { predictor nothing(*opened); }) == ESPALIER_ERROR_ARGUMENT);
+    opened.reset();
+    moved = model(path);
+    CHECK(probabilities(first) == expected); /* it keeps the first model open */
+    predictor second = std::move(first);
+    CHECK(probabilities(second) == expected);
+    double out[3];
+    CHECK(first.try_predict(output::probability, rows::one(row), out).status ==
+          ESPALIER_ERROR_ARGUMENT);
+    CHECK(std::strcmp(first.kernel(), "") == 0);
+    first = predictor(moved);
+    CHECK(probabilities(first) == expected);
+    second = std::move(first);
+    CHECK(probabilities(second) == expected);
+}
+
+void check_ways_to_open(const std::string &path)
+{
+    const int descriptor = open(path.c_str(), O_RDONLY);
+    const model by_descriptor = model::open_fd(descriptor, {ESPALIER_OPEN_VERIFY, 0});
+    close(descriptor);
+    std::ifstream file(path, std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(file), {});
+    struct alignas(64) block {
+        std::byte data[64];
+    };
+    std::vector<block> blocks(bytes.size() / 64 + 1);
+    std::memcpy(blocks.data(), bytes.data(), bytes.size());
+    const model in_memory =
+        model::open_memory(espalier::span(blocks.data()->data, bytes.size()), {});
+    predictor first(by_descriptor);
+    predictor second(in_memory);
+    CHECK(probabilities(first) == probabilities(second));
+    in_memory.verify();
+    CHECK(thrown([&] { model::open_memory(espalier::span(blocks.data()->data, 100)); }) ==
+          ESPALIER_ERROR_TRUNCATED);
+    try {
+        model("no such file");
+        CHECK(false);
+    } catch (const espalier::error &error) {
+        CHECK(error.status() == ESPALIER_ERROR_OPEN && error.system_errno() == ENOENT);
+        CHECK(std::strstr(error.what(), "no such file") != nullptr);
+        CHECK(!error.file_offset() && error.format_rule() == 0);
+    }
+    blocks[0].data[20] ^= std::byte(1);
+    try {
+        model::open_memory(espalier::span(blocks.data()->data, bytes.size()));
+        CHECK(false);
+    } catch (const espalier::error &error) {
+        CHECK(error.file_offset() && error.format_rule() != 0);
+    }
+}
+
+void check_refusals(const std::string &path)
+{
+    const model opened(path);
+    predictor from(opened);
+    std::vector<double> values;
+    for (int i = 0; i < 3; i++)
+        values.insert(values.end(), std::begin(row), std::end(row));
+    values[6] = std::numeric_limits<double>::infinity();
+    std::vector<double> out(9, 7.0);
+    const auto done = from.try_predict(output::probability, rows::row_major(values, 4), out);
+    CHECK(!done && done.is_refused() && done.status == ESPALIER_ERROR_INFINITE);
+    CHECK(done.rows_written == 1 && done.refused_row == 1 && done.refused_feature == 2);
+    CHECK(out[0] == probabilities(from)[0] && out[3] == 7.0);
+    try {
+        from.predict<double>(output::probability, rows::row_major(values, 4));
+        CHECK(false);
+    } catch (const espalier::predict_error &error) {
+        CHECK(error.result().refused_feature == 2);
+        CHECK(std::strncmp(error.what(), "row 1, feature 2: ", 18) == 0);
+    }
+    const rows one = rows::one(row);
+    CHECK(from.try_predict(output::probability, one, std::array<float, 3>()).status ==
+          ESPALIER_ERROR_DTYPE);
+    CHECK(from.try_predict(output::probability, one, std::array<double, 2>()).status ==
+          ESPALIER_ERROR_OUTPUT_SIZE);
+    CHECK(thrown([&] { from.predict<double>(output::value, one); }) == ESPALIER_ERROR_OUTPUT_KIND);
+    CHECK(thrown([&] { from.predict<std::int64_t>(output::leaf, one); }) ==
+          ESPALIER_ERROR_OUTPUT_KIND);
+    CHECK(thrown([&] { rows::row_major(values, 5); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { rows::row_major(values, 0); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { rows::column_major(values, 5); }) == ESPALIER_ERROR_ARGUMENT);
+    espalier::predictor_options leaves;
+    leaves.flags = ESPALIER_PREDICTOR_LEAF;
+    predictor with_leaves(opened, leaves);
+    CHECK(with_leaves.predict<std::int64_t>(output::leaf, one).size() == 200);
+}
+
+void check_hot_path(const std::string &path)
+{
+    const model opened(path);
+    predictor from(opened);
+    std::array<double, 3> out{};
+    static_assert(noexcept(from.try_predict(output::probability, rows::one(row), out)));
+    const long before = allocation_count;
+    for (int i = 0; i < 100; i++)
+        CHECK(from.try_predict(output::probability, rows::one(row), out));
+    CHECK(allocation_count == before);
+}
+
+void check_threads(const std::string &path)
+{
+    const model opened(path);
+    predictor own(opened);
+    const std::vector<double> expected = probabilities(own);
+    std::vector<std::thread> threads;
+    std::array<int, 4> wrong{};
+    for (std::size_t i = 0; i < wrong.size(); i++) {
+        threads.emplace_back([&, i] {
+            predictor mine(opened);
+            std::array<double, 3> out{};
+            for (int j = 0; j < 500; j++) {
+                wrong[i] += !mine.try_predict(output::probability, rows::one(row), out);
+                wrong[i] += !std::equal(out.begin(), out.end(), expected.begin());
+            }
+        });
+    }
+    for (std::thread &thread : threads)
+        thread.join();
+    CHECK((wrong == std::array<int, 4>{}));
+}
+
+void check_contents(const std::string &path)
+{
+    const model opened(path);
+    CHECK(opened.info().tree_count == 200 && opened.info().feature_count == 4);
+    CHECK(!opened.find_output(output::value));
+    CHECK(opened.find_output(output::probability)->width == 3);
+    CHECK(opened.labels().size() == 3);
+    CHECK(std::get<std::int64_t>(opened.labels()[2]) == 2);
+    CHECK(thrown([&] { opened.labels(1); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(opened.feature_name(1u << 20).empty());
+    CHECK(opened.metadata().find("RandomForestClassifier") != std::string_view::npos);
+    CHECK(opened.proof().rows_compared > 0);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        return 2;
+    check_ownership(argv[1]);
+    check_ways_to_open(argv[1]);
+    check_refusals(argv[1]);
+    check_hot_path(argv[1]);
+    check_threads(argv[1]);
+    check_contents(argv[1]);
+    std::printf("use_header: %d failures\n", failure_count);
+    return failure_count == 0 ? 0 : 1;
+}
