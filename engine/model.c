@@ -129,7 +129,12 @@ static espalier_status open_model(const espalier_input *input, const espalier_op
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", input->name);
     }
-    const espalier_status status = open_input(input, &known, model, error_out);
+    model->name = strdup(input->name);
+    const espalier_status status =
+        model->name != NULL
+            ? open_input(input, &known, model, error_out)
+            : espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                 "%s: out of memory", input->name);
     if (status != ESPALIER_OK) {
         espalier_model_close(model);
         return status;
@@ -228,6 +233,7 @@ void espalier_model_close(espalier_model *model)
     }
     espalier_map_close(&model->map);
     espalier_file_free(&model->file);
+    free(model->name);
     free(model);
 }
 

@@ -34,6 +34,7 @@ typedef struct espalier_bank {
 struct espalier_model {
     espalier_file file;
     espalier_map map;
+    char *name; /* the file's, for messages of verify */
 
     const espalier_file_model *head;
     const espalier_file_step *steps;

@@ -195,5 +195,5 @@ espalier_status espalier_model_verify(const espalier_model *model, espalier_erro
         return espalier_error_set(error_out, ESPALIER_ERROR_ARGUMENT, 0, ESPALIER_OFFSET_NONE,
                                   "espalier_model_verify: NULL model");
     }
-    return espalier_model_verify_named(model, "model", error_out);
+    return espalier_model_verify_named(model, model->name, error_out);
 }
