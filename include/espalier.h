@@ -8,13 +8,11 @@
  *     if (espalier_model_open("forest.espalier", NULL, &model, &error) != ESPALIER_OK)
  *         return fail(error.message);
  *     if (espalier_predictor_create(model, NULL, &predictor) != ESPALIER_OK) ...
- *
  *     float x[4] = {5.1f, 3.5f, 1.4f, 0.2f};
  *     double probability[3];
  *     espalier_rows rows = espalier_rows_float32(x, 1, 4);
  *     espalier_outputs outputs = {.data = probability, .data_bytes = sizeof probability};
  *     status = espalier_predict(predictor, ESPALIER_OUTPUT_PROBABILITY, &rows, &outputs);
- *
  *     espalier_predictor_destroy(predictor);
  *     espalier_model_close(model);
  *
@@ -30,8 +28,7 @@
  *    predictor that are touched for the first time are faulted in.
  *  - Option structs start with their own size: initialise them with the macros below, so that an
  *    older caller keeps working with a newer library. Reserved bytes must be zero.
- *  - Lengths: `_count` counts elements, `_bytes` bytes, `_index` starts at zero, `_stride` is in
- *    elements.
+ *  - `_count` counts elements, `_bytes` bytes, `_index` starts at zero, `_stride` is in elements.
  *
  * Caveats of a mapped file:
  *  - A process that truncates the file while it is mapped, or a disk or network file system that
@@ -820,17 +817,13 @@ ESPALIER_API espalier_status espalier_predict_columns(espalier_predictor *predic
                                                       const espalier_feature_columns *columns,
                                                       espalier_outputs *outputs);
 
-/*
- * How many categories of text a feature has; 0: it takes numbers only, or is not there. Any thread,
- * O(log features).
- */
+/* How many categories of text a feature has; 0: it takes numbers only, or is not there. Any thread,
+ * O(log features). */
 ESPALIER_API uint32_t espalier_model_category_count(const espalier_model *model,
                                                     uint32_t feature_index);
 
-/*
- * The category with a number: *bytes_out bytes of UTF-8 and a NUL, valid until the model is closed;
- * NULL when there is none. O(log features).
- */
+/* The category with a number: *bytes_out bytes of UTF-8 and a NUL, valid until the model is closed;
+ * NULL when there is none. O(log features). */
 ESPALIER_API const char *espalier_model_category(const espalier_model *model,
                                                  uint32_t feature_index, uint32_t category_index,
                                                  size_t *bytes_out);
@@ -859,15 +852,12 @@ ESPALIER_API espalier_status espalier_model_feature_order(const espalier_model *
 
 /* ---------------------------------------------------------------------------------------------
  * Slot: the current model of a path or store, swapped while it serves
- *
- *     espalier_slot_open("models", NULL, &slot, &error);      a store's folder, or a model's path
- *     espalier_slot_register(slot, &reader);                   each thread, once
- *
- *     espalier_slot_acquire(reader, &lease);                   each request
+ *     espalier_slot_open("models", NULL, &slot, &error);        a store's folder, or a model's path
+ *     espalier_slot_register(slot, &reader);                    each thread, once
+ *     espalier_slot_acquire(reader, &lease);                    each request
  *     espalier_predict(lease.predictor, kind, &rows, &outputs);
  *     espalier_slot_release(reader);
- *
- *     espalier_slot_refresh(slot, 0, &state, &error);          one thread, now and then
+ *     espalier_slot_refresh(slot, 0, &state, &error);           one thread, now and then
  * ------------------------------------------------------------------------------------------- */
 
 typedef struct espalier_slot espalier_slot;
@@ -922,10 +912,8 @@ ESPALIER_API espalier_status espalier_slot_open(const char *path,
                                                 espalier_slot **slot_out,
                                                 espalier_error *error_out);
 
-/*
- * Closes the models and frees the slot. NULL is allowed. Status: BUSY while readers are registered
- * or another call of refresh, collect, register or unregister runs; then nothing is freed.
- */
+/* Closes the models and frees the slot. NULL is allowed. Status: BUSY while readers are registered
+ * or another call of refresh, collect, register or unregister runs; then nothing is freed. */
 ESPALIER_API espalier_status espalier_slot_close(espalier_slot *slot);
 
 /*

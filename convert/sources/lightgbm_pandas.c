@@ -121,7 +121,14 @@ espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
     if (!found) {
         return ESPALIER_OK;
     }
-    json_t *const lists = json_loadb(line.text + start, line.bytes - start, JSON_DECODE_ANY, NULL);
+    json_error_t error;
+    json_t *const lists =
+        json_loadb(line.text + start, line.bytes - start, JSON_DECODE_ANY, &error);
+    /* Where jansson says nothing of a failure it had no memory. */
+    if (lists == NULL &&
+        (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)) {
+        return espalier_lightgbm_fail(import, &line, ESPALIER_ERROR_MEMORY, "out of memory");
+    }
     if (lists == NULL) {
         const bool ends = import->lines.at == import->lines.bytes;
         return espalier_lightgbm_fail(import, &line,

@@ -350,6 +350,8 @@ static const model_line lines[] = {
     {"median", .fixture = FIXTURES "ensembles-1.9.1/adaboost_values.joblib"},
     {"columns", .fixture = FIXTURES "pipelines-1.9.1/columns.joblib"},
     {"kept", .fixture = FIXTURES "pipelines-1.9.1/kept.joblib"},
+    {"text", .fixture = FIXTURES "pipelines-1.9.1/text.joblib"},
+    {"linear", .fixture = FIXTURES "lightgbm-4.7.0/linear.txt"},
     {"scaled", .fixture = FIXTURES "pipelines-1.9.1/scaled.joblib"},
     {"isolation", .fixture = FIXTURES "boosting-1.9.1/isolation.joblib"},
 };

@@ -61,33 +61,14 @@
     "internal_count=\n"    \
     "shrinkage=1.4e+219\n" \
     "\n\n"
-#define HEADER                    \
-    "tree\n"                      \
-    "version=v4\n"                \
-    "num_class=1\n"               \
-    "num_tree_per_iteration=1\n"  \
-    "label_index=0\n"             \
-    "max_feature_idx=1\n"         \
-    "objective=regression\n"      \
-    "feature_names=width na=me\n" \
-    "feature_infos=[-3:4] none\n" \
+#define HEADER                                                                                    \
+    "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=1\n" \
+    "objective=regression\nfeature_names=width na=me\nfeature_infos=[-3:4] none\n"                \
     "monotone_constraints=0 1\n"
-#define TAIL                 \
-    "end of trees\n"         \
-    "\n"                     \
-    "feature_importances:\n" \
-    "width=2\n"              \
-    "\n"                     \
-    "parameters:\n"          \
-    "[boosting: gbdt]\n"     \
-    "[learning_rate: 0.1]\n" \
-    "[num_leaves: 31]\n"     \
-    "[metric: l2,\"q\"]\n"   \
-    "[data: ]\n"             \
-    "not a parameter\n"      \
-    "end of parameters\n"    \
-    "\n"                     \
-    "pandas_categorical:null\n"
+#define TAIL                                                                                  \
+    "end of trees\n\nfeature_importances:\nwidth=2\n\nparameters:\n[boosting: gbdt]\n"        \
+    "[learning_rate: 0.1]\n[num_leaves: 31]\n[metric: l2,\"q\"]\n[data: ]\nnot a parameter\n" \
+    "end of parameters\n\npandas_categorical:null\n"
 
 #define LINEAR_LINES(counts, features, coefficients)                                    \
     "is_linear=1\nleaf_const=1 2 3 4\nnum_features=" counts "\nleaf_features=" features \
@@ -1001,9 +982,9 @@ int main(void)
         cmocka_unit_test(test_tree_sizes),        cmocka_unit_test(test_bad_header),
         cmocka_unit_test(test_bad_trees),         cmocka_unit_test(test_categories),
         cmocka_unit_test(test_pandas_categories), cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_truncations),
-        cmocka_unit_test(test_changed_bytes),     cmocka_unit_test(test_memory_limit),
-        cmocka_unit_test(test_long_lines),        cmocka_unit_test(test_recognise),
+        cmocka_unit_test(test_truncations),       cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_memory_limit),      cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
