@@ -28,7 +28,8 @@ TEST_PINS = ("pytest==9.2.0 pluggy==1.7.0 iniconfig==2.3.1 packaging==26.4 Pygme
              "polars==2.1.0 polars-runtime-32==2.1.0 pyarrow==26.0.1")
 NUMPY_PINS = ("pytest==9.2.0 pluggy==1.7.0 iniconfig==2.3.1 packaging==26.4 Pygments==2.21.0 "
               "numpy==2.4.6")
-PLAIN_TESTS = ("test_package.py", "test_one_row.py", "test_rows.py", "test_trainers.py")
+PLAIN_TESTS = ("test_package.py", "test_one_row.py", "test_rows.py", "test_text.py",
+               "test_trainers.py")
 SECONDS_MAX = 900
 
 

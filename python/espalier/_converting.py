@@ -101,7 +101,9 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
     estimator : object
     path : str or os.PathLike
     check : rows, optional
-        Let the estimator predict these (probabilities if it has them), and compare every bit.
+        Numbers. Let the estimator predict these (probabilities if it has them), and compare.
+        What differs by more than rounding fails; how many values differ at all, and by how many
+        units in the last place, is `check_differing` and `check_ulp_max` of the report's proof.
     options
         As of `convert`: meta, model_version, select, missing, layout, and the limits.
 

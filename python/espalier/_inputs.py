@@ -11,6 +11,10 @@ from . import _core
 from ._errors import refuse_features
 
 NAMES_SHOWN = 5  # of a list of names in a message
+# Formats of Arrow columns; of a dictionary that of its values follows.
+ARROW_NUMBERS = ("f", "g", "c", "s", "i", "l", "C", "S", "I", "L", "b", "n")
+ARROW_TEXTS = ("u", "U", "vu")
+ARROW_DICTIONARY = "dictionary:"
 
 
 def find_numpy():
@@ -38,10 +42,12 @@ class Rows:
 class Binder:
     """Column names to the model's features. The last order is kept: most callers have but one."""
 
-    def __init__(self, names, feature_count, is_lightgbm):
+    def __init__(self, names, feature_count, framework, has_text):
         self.names = names
         self.feature_count = feature_count
-        self.is_lightgbm = is_lightgbm
+        self.has_text = has_text  # of each feature: whether it has categories of text
+        self.framework = framework
+        self.is_lightgbm = is_lightgbm = framework == "LightGBM"
         # What LightGBM calls features that had no names.
         self.is_automatic = is_lightgbm and names == tuple(
             "Column_%d" % i for i in range(feature_count))
@@ -83,6 +89,24 @@ class Binder:
             said += ["unknown: " + show_names(unknown)] if unknown else []
             raise refuse_features("the columns are not the model's features; " + "; ".join(said))
         return tuple(places[name] for name in self.names)
+
+
+    def titles(self):
+        """What columns without names are called: the features' names, or numbers."""
+        return self.names or tuple(range(self.feature_count))
+
+    def expect_text(self, feature, name):
+        """Refuses a column of text for a feature without categories of text."""
+        if not self.has_text[feature]:
+            raise TypeError("column %r holds text, no numbers, but the model has no categories of "
+                            "text for it: encode it as the model was trained with" % (name,))
+
+    def expect_values(self, name):
+        """Refuses categories that are numbers where the trainer takes their places instead."""
+        if self.framework in ("LightGBM", "XGBoost"):
+            raise TypeError(
+                "column %r has categories that are numbers; %s goes by their places at training, "
+                "which models do not keep: give those places as numbers" % (name, self.framework))
 
 
 def show_names(names):
@@ -135,8 +159,12 @@ def take_array(numpy, data, binder):
     """float32 and float64 where they lie, whatever the strides; other numbers are converted."""
     check_shape(data.shape, binder)
     dtype = data.dtype
-    if dtype.kind not in "fiubO":
+    if dtype.kind in "UT":
+        data = data.astype(object)
+    elif dtype.kind not in "fiubO":
         raise TypeError("rows of dtype %s are no numbers" % dtype)
+    if data.dtype.kind == "O" and any(isinstance(one, str) for one in data.ravel().tolist()):
+        return take_objects(data.T, binder, lambda column: column.astype(numpy.float64))
     if dtype.kind == "f" and dtype.itemsize in (4, 8) and dtype.isnative:
         item = dtype.itemsize
         if data.strides[0] % item or data.strides[1] % item:
@@ -155,32 +183,58 @@ def take_list(data, binder):
     if numpy is not None:
         try:
             array = numpy.asarray(data)
+            if array.dtype.kind == "U":
+                array = numpy.array(data, dtype=object)  # numbers beside text stay numbers
         except ValueError as error:
             raise refuse_features("rows of different lengths: %s" % error) from None
         return take_array(numpy, array, binder)
-    from array import array as make_array
-
-    numbers = make_array("d")
     for index, row in enumerate(data):
         if len(row) != binder.feature_count:
             raise refuse_features("row %d has %d features, but the model has %d" % (
                 index, len(row), binder.feature_count))
-        numbers.extend(float("nan") if item is None else item for item in row)
-    if not data:
-        return Rows(_core.table_from_buffers([numbers] * binder.feature_count),
-                    tuple(range(binder.feature_count)), 0)
+    if not data or any(isinstance(item, str) for row in data for item in row):
+        columns = list(zip(*data)) if data else [()] * binder.feature_count
+        return take_objects(columns, binder, make_numbers)
+    numbers = make_numbers(item for row in data for item in row)
     shape = (len(data), binder.feature_count)
     return Rows(memoryview(numbers).cast("B").cast("d", shape), None, len(data))
+
+
+def make_numbers(items):
+    """Python's numbers as float64, None as NaN, without NumPy."""
+    from array import array as make_array
+
+    return make_array("d", (float("nan") if item is None else item for item in items))
+
+
+def take_objects(columns, binder, make_column):
+    """Columns of objects: those that hold text as text, the others by make_column."""
+    names = binder.titles()
+    sources = []
+    for feature, column in enumerate(columns):
+        if any(isinstance(one, str) for one in column):
+            binder.expect_text(feature, names[feature])
+            sources.append(list(column))
+        else:
+            sources.append(make_column(column))
+    table = _core.table_from_columns(sources, names)
+    return Rows(table, tuple(range(len(sources))), table.row_count)
 
 
 def take_table(table, binder):
     """Columns of an Arrow table."""
     order = binder.order(table.names)
-    for place in order:
-        kind = table.formats[place]
-        if kind not in ("f", "g", "c", "s", "i", "l", "C", "S", "I", "L", "b", "n"):
-            raise TypeError("column %r holds no numbers (Arrow format %r): encode it as the model "
-                            "was trained with" % (table.names[place], kind))
+    for feature, place in enumerate(order):
+        name, kind = table.names[place], table.formats[place]
+        is_dictionary = kind.startswith(ARROW_DICTIONARY)
+        values = kind.removeprefix(ARROW_DICTIONARY)
+        if values in ARROW_TEXTS:
+            binder.expect_text(feature, name)
+        elif values not in ARROW_NUMBERS or (is_dictionary and values == "n"):
+            raise TypeError("column %r holds no numbers and no text (Arrow format %r)" % (
+                name, kind))
+        elif is_dictionary:
+            binder.expect_values(name)
     return Rows(table, order, table.row_count)
 
 
@@ -193,23 +247,49 @@ def take_pandas(frame, binder):
         if getattr(kind, "char", "") in ("f", "d"):
             values = frame.to_numpy()
             return Rows(values, None, values.shape[0])
-    columns = [take_series(frame.iloc[:, place]) for place in order]
-    table = _core.table_from_buffers(columns)
+    columns = [take_series(frame.iloc[:, place], binder, feature)
+               for feature, place in enumerate(order)]
+    table = _core.table_from_columns(columns, [frame.columns[place] for place in order])
     return Rows(table, tuple(range(len(order))), len(frame))
 
 
-def take_series(series):
-    """One column as a buffer of numbers; nulls of pandas' own dtypes become NaN."""
+def take_series(series, binder, feature):
+    """One column as table_from_columns takes it; nulls of pandas' own dtypes are missing."""
     dtype = series.dtype
     kind = getattr(dtype, "char", "")
     if kind in "fd?bhilqBHILQ" and kind:
         return series.to_numpy()
     if kind == "e":
         return series.to_numpy(dtype="float32")
+    if getattr(dtype, "name", "") == "category":
+        return take_categories(series, binder, feature)
+    if getattr(dtype, "kind", "") in ("O", "U", "T"):
+        values = series.to_numpy(dtype=object, na_value=None).tolist()
+        if any(isinstance(one, str) for one in values):
+            binder.expect_text(feature, series.name)
+            return values
+    return make_floats(series, series)
+
+
+def take_categories(series, binder, feature):
+    """The places of categories, and the categories: all text, or all numbers."""
+    codes, known = series.cat.codes.to_numpy(), series.cat.categories
+    values = known.tolist()
+    if values and all(isinstance(one, str) for one in values):
+        binder.expect_text(feature, series.name)
+        return codes, values
+    if any(isinstance(one, str) for one in values):
+        raise TypeError("column %r has categories of text and others" % (series.name,))
+    if values:
+        binder.expect_values(series.name)
+    return codes, make_floats(known, series)
+
+
+def make_floats(values, series):
     try:
-        if getattr(dtype, "name", "") == "category":
-            raise ValueError("a category")
-        return series.to_numpy(dtype="float64", na_value=float("nan"))
+        if getattr(values.dtype, "kind", "") in ("m", "M"):
+            raise ValueError("times")
+        return values.to_numpy(dtype="float64", na_value=float("nan"))
     except (TypeError, ValueError):
-        raise TypeError("column %r of dtype %s holds no numbers: encode it as the model was "
-                        "trained with" % (series.name, dtype)) from None
+        raise TypeError("column %r of dtype %s holds no numbers and no text" % (
+            series.name, series.dtype)) from None

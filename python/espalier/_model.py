@@ -49,7 +49,8 @@ class Model(_core.Model):
     Rows (`X`) are NumPy arrays of numbers in two dimensions (float32 and float64 are read where
     they lie, whatever their strides), pandas or polars data frames, Arrow tables, anything with the
     Arrow PyCapsule interface, or lists of rows. Columns with names are bound by name, in any order.
-    Nulls and None are missing values. Results are NumPy arrays, or without NumPy memoryviews of the
+    Nulls and None are missing values. Features that have categories of text (`categories_`) take
+    text: str in arrays of objects and lists, columns of strings or of categories. Results are NumPy arrays, or without NumPy memoryviews of the
     same shape and lists of labels.
 
     Parameters
@@ -88,6 +89,7 @@ class Model(_core.Model):
         self._kinds = {kind: self._output(kind) for kind in KIND_NAMES}
         self._default = self._facts["default_output"]
         self._binder = None
+        self._categories_value = None
         self._metadata_value = None
         self._classes = None
 
@@ -157,6 +159,19 @@ class Model(_core.Model):
         numpy = find_numpy()
         names = self._names()
         return list(names) if numpy is None else numpy.array(names, dtype=object)
+
+    @property
+    def categories_(self) -> list:
+        """Of each feature its categories of text, or None where it takes numbers only.
+
+        Rows of numbers have the place of a category here where rows with text have the text.
+        """
+        if self._categories_value is None:
+            self._categories_value = [self._categories(i) for i in range(self.n_features_in_)]
+        numpy = find_numpy()
+        return [None if one is None else
+                list(one) if numpy is None else numpy.array(one, dtype=object)
+                for one in self._categories_value]
 
     @_available(lambda self: self._default == CLASS and not self._kinds[SCORE], is_property=True)
     def classes_(self):
@@ -311,8 +326,9 @@ class Model(_core.Model):
 
     def _bind(self):
         if self._binder is None:
-            is_lightgbm = self._trainer("framework") == "LightGBM"
-            self._binder = Binder(self._names(), self.n_features_in_, is_lightgbm)
+            has_text = [self._category_count(i) > 0 for i in range(self.n_features_in_)]
+            self._binder = Binder(self._names(), self.n_features_in_, self._trainer("framework"),
+                                  has_text)
         return self._binder
 
     def _predict_kind(self, X, kind, iterations, n_threads):

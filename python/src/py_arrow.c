@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES_FIRST 8u
+#define BATCHES_FIRST   8u
+#define FORMAT_VIEW     "vu" /* strings, each where it lies or in its view */
+#define VIEW_BYTES      16u  /* int32 length, then the text or where it is */
+#define VIEW_TEXT_BYTES 12   /* of text that fits into its view */
 
 /* Names and members as the Arrow C data interface has them. */
 struct ArrowSchema {
@@ -58,27 +61,27 @@ void espalier_py_arrays_release(void *arrays, size_t count)
 
 /* ---- schemas ---- */
 
-/* The dtype of a format and the bytes of its items (bits: 0); 0: none that is taken. */
-static uint32_t find_format(const struct ArrowSchema *schema, size_t *bytes_out)
+/* The dtype of a format and the bytes of its items (bits: 0); 0: none that is taken. Views of
+ * strings become offsets. */
+static uint32_t find_format(const char *format, size_t *bytes_out)
 {
     static const struct {
-        char letter;
+        char text[3];
         uint8_t bytes;
-        uint32_t dtype;
+        uint8_t dtype;
     } formats[] = {
-        {'f', 4, ESPALIER_DTYPE_FLOAT32},  {'g', 8, ESPALIER_DTYPE_FLOAT64},
-        {'c', 1, ESPALIER_DTYPE_INT8},     {'s', 2, ESPALIER_DTYPE_INT16},
-        {'i', 4, ESPALIER_DTYPE_INT32},    {'l', 8, ESPALIER_DTYPE_INT64},
-        {'C', 1, ESPALIER_DTYPE_UINT8},    {'S', 2, ESPALIER_DTYPE_UINT16},
-        {'I', 4, ESPALIER_DTYPE_UINT32},   {'L', 8, ESPALIER_DTYPE_UINT64},
-        {'b', 0, ESPALIER_DTYPE_BOOL_BIT},
+        {"f", 4, ESPALIER_DTYPE_FLOAT32},  {"g", 8, ESPALIER_DTYPE_FLOAT64},
+        {"c", 1, ESPALIER_DTYPE_INT8},     {"s", 2, ESPALIER_DTYPE_INT16},
+        {"i", 4, ESPALIER_DTYPE_INT32},    {"l", 8, ESPALIER_DTYPE_INT64},
+        {"C", 1, ESPALIER_DTYPE_UINT8},    {"S", 2, ESPALIER_DTYPE_UINT16},
+        {"I", 4, ESPALIER_DTYPE_UINT32},   {"L", 8, ESPALIER_DTYPE_UINT64},
+        {"b", 0, ESPALIER_DTYPE_BOOL_BIT}, {"u", 4, ESPALIER_DTYPE_STRING32},
+        {"U", 8, ESPALIER_DTYPE_STRING64}, {FORMAT_VIEW, VIEW_BYTES, ESPALIER_DTYPE_STRING64},
     };
-    if (schema->dictionary == NULL && strlen(schema->format) == 1) {
-        for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
-            if (schema->format[0] == formats[i].letter) {
-                *bytes_out = formats[i].bytes;
-                return formats[i].dtype;
-            }
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (strcmp(format, formats[i].text) == 0) {
+            *bytes_out = formats[i].bytes;
+            return formats[i].dtype;
         }
     }
     return 0;
@@ -95,17 +98,25 @@ static bool check_schema(const struct ArrowSchema *schema)
     return true;
 }
 
-/* A tuple of the columns' names, or of what they are. */
+/* A column's name, or its format: of a dictionary "dictionary:" and the format of its values. */
+static PyObject *make_text(const struct ArrowSchema *child, bool is_format)
+{
+    const char *const text = is_format ? child->format : child->name;
+    if (is_format && child->dictionary != NULL) {
+        return PyUnicode_FromFormat("dictionary:%s", child->dictionary->dictionary != NULL
+                                                         ? ""
+                                                         : child->dictionary->format);
+    }
+    return PyUnicode_DecodeUTF8(text != NULL ? text : "",
+                                text != NULL ? (Py_ssize_t)strlen(text) : 0, "replace");
+}
+
+/* A tuple of such. */
 static PyObject *make_texts(const struct ArrowSchema *schema, bool is_format)
 {
     PyObject *const texts = PyTuple_New((Py_ssize_t)schema->n_children);
     for (int64_t i = 0; texts != NULL && i < schema->n_children; i++) {
-        const struct ArrowSchema *const child = schema->children[i];
-        const char *const kind = child->dictionary != NULL ? "dictionary" : child->format;
-        const char *const text = is_format ? kind : child->name;
-        PyObject *const item =
-            PyUnicode_DecodeUTF8(text != NULL ? text : "",
-                                 text != NULL ? (Py_ssize_t)strlen(text) : 0, "replace");
+        PyObject *const item = make_text(schema->children[i], is_format);
         if (item == NULL) {
             Py_DECREF(texts);
             return NULL;
@@ -124,9 +135,142 @@ static bool fail_array(const struct ArrowSchema *schema, const char *cause)
     return false;
 }
 
+/* The text that offsets lead to; how long it is, the last offset says. */
+static bool find_text(const struct ArrowSchema *schema, const struct ArrowArray *array,
+                      size_t count, espalier_feature_column *column)
+{
+    const char *const offsets = column->data;
+    int64_t end = 0;
+    int32_t narrow = 0;
+    if (count > 0 && column->dtype == ESPALIER_DTYPE_STRING64) {
+        memcpy(&end, offsets + count * sizeof end, sizeof end);
+    } else if (count > 0) {
+        memcpy(&narrow, offsets + count * sizeof narrow, sizeof narrow);
+        end = narrow;
+    }
+    if (end < 0 || (end > 0 && array->buffers[2] == NULL)) {
+        return fail_array(schema, "offsets without a text");
+    }
+    column->text = array->buffers[2];
+    column->text_bytes = (size_t)end;
+    return true;
+}
+
+/* Where the text of a view is; NULL: nowhere. */
+static const char *find_view(const struct ArrowArray *array, const char *view, size_t *bytes_out)
+{
+    int32_t length = 0;
+    int32_t place[2] = {0, 0}; /* the buffer, and the offset there */
+    int64_t buffer_bytes = 0;
+    memcpy(&length, view, sizeof length);
+    if (length <= VIEW_TEXT_BYTES) {
+        *bytes_out = (size_t)length;
+        return length < 0 ? NULL : view + sizeof length;
+    }
+    const char *const lengths = array->buffers[array->n_buffers - 1];
+    memcpy(place, view + VIEW_BYTES - sizeof place, sizeof place);
+    if (place[0] < 0 || place[0] >= array->n_buffers - 3 || place[1] < 0 || lengths == NULL) {
+        return NULL;
+    }
+    memcpy(&buffer_bytes, lengths + (size_t)place[0] * sizeof buffer_bytes, sizeof buffer_bytes);
+    const char *const text = array->buffers[2 + place[0]];
+    *bytes_out = (size_t)length;
+    return text == NULL || (int64_t)place[1] + length > buffer_bytes ? NULL : text + place[1];
+}
+
+/* The text of row `row`, none where it is missing; NULL: a view that leads nowhere. */
+static const char *read_view(const struct ArrowArray *array, const espalier_feature_column *column,
+                             size_t row, size_t *bytes_out)
+{
+    const size_t bit = column->bit_offset + row;
+    if (column->validity != NULL && (column->validity[bit / 8] >> (bit % 8) & 1u) == 0) {
+        *bytes_out = 0;
+        return "";
+    }
+    return find_view(array, (const char *)column->data + row * VIEW_BYTES, bytes_out);
+}
+
+/* Views become offsets and a text of their own. */
+static bool copy_views(espalier_py_table *self, const struct ArrowSchema *schema,
+                       const struct ArrowArray *array, size_t count,
+                       espalier_feature_column *column)
+{
+    int64_t *const offsets = espalier_py_table_keep(self, (count + 1) * sizeof *offsets);
+    size_t bytes = 0;
+    if (offsets == NULL) {
+        return false;
+    }
+    for (size_t r = 0; r < count; r++) {
+        if (read_view(array, column, r, &bytes) == NULL) {
+            return fail_array(schema, "a view of text that is not there");
+        }
+        offsets[r + 1] = offsets[r] + (int64_t)bytes;
+    }
+    char *const text = espalier_py_table_keep(self, (size_t)offsets[count]);
+    for (size_t r = 0; text != NULL && r < count; r++) {
+        const char *const from = read_view(array, column, r, &bytes);
+        memcpy(text + offsets[r], from, bytes);
+    }
+    column->data = offsets;
+    column->text = text;
+    column->text_bytes = (size_t)offsets[count];
+    return text != NULL;
+}
+
+/* `count` values from an offset on, numbers or text; dtype 0 where the format is not taken. */
+static bool take_values(espalier_py_table *self, const struct ArrowSchema *schema,
+                        const struct ArrowArray *array, size_t offset, size_t count,
+                        espalier_feature_column *column)
+{
+    size_t item_bytes = 0;
+    const uint32_t dtype = find_format(schema->format, &item_bytes);
+    const bool is_view = item_bytes == VIEW_BYTES;
+    const bool is_text = dtype == ESPALIER_DTYPE_STRING32 || dtype == ESPALIER_DTYPE_STRING64;
+    if (dtype == 0) {
+        return true; /* refused when it is asked for */
+    }
+    if ((is_view ? array->n_buffers < 3 : array->n_buffers != (is_text ? 3 : 2)) ||
+        (array->buffers[1] == NULL && count > 0)) {
+        return fail_array(schema, "no values");
+    }
+    *column =
+        (espalier_feature_column){.data =
+                                      array->buffers[1] == NULL
+                                          ? NULL
+                                          : (const char *)array->buffers[1] + offset * item_bytes,
+                                  .validity = array->null_count != 0 ? array->buffers[0] : NULL,
+                                  .bit_offset = offset,
+                                  .stride = 1,
+                                  .dtype = dtype};
+    return is_view   ? copy_views(self, schema, array, count, column)
+           : is_text ? find_text(schema, array, count, column)
+                     : true;
+}
+
+/* What a column of integers numbers. */
+static bool take_dictionary(espalier_py_table *self, const struct ArrowSchema *schema,
+                            const struct ArrowArray *child, espalier_feature_column *column,
+                            espalier_feature_column *dictionary)
+{
+    const struct ArrowArray *const values = child->dictionary;
+    if (values == NULL || values->length < 0 || values->offset < 0) {
+        return fail_array(schema, "no dictionary");
+    }
+    if (schema->dictionary->dictionary == NULL &&
+        !take_values(self, schema->dictionary, values, (size_t)values->offset,
+                     (size_t)values->length, dictionary)) {
+        return false;
+    }
+    column->dtype = dictionary->dtype != 0 ? column->dtype : 0;
+    column->dictionary = dictionary;
+    column->dictionary_count = (size_t)values->length;
+    return true;
+}
+
 /* One child of one batch. The rows are those of the batch, which has an offset of its own. */
-static bool take_child(const struct ArrowSchema *schema, const struct ArrowArray *batch,
-                       const struct ArrowArray *child, espalier_feature_column *column)
+static bool take_child(espalier_py_table *self, const struct ArrowSchema *schema,
+                       const struct ArrowArray *batch, const struct ArrowArray *child,
+                       espalier_feature_column *column, espalier_feature_column *dictionary)
 {
     static const float missing_value = NAN;
     if (strcmp(schema->format, "n") == 0) {
@@ -134,28 +278,13 @@ static bool take_child(const struct ArrowSchema *schema, const struct ArrowArray
             (espalier_feature_column){.data = &missing_value, .dtype = ESPALIER_DTYPE_FLOAT32};
         return true; /* nothing but nulls, and no buffers */
     }
-    size_t item_bytes = 0;
-    const uint32_t dtype = find_format(schema, &item_bytes);
-    if (dtype == 0) {
-        return true; /* refused when it is asked for */
-    }
     if (child->offset < 0 || batch->offset < 0 || child->length < batch->length + batch->offset) {
         return fail_array(schema, "fewer values than rows");
     }
-    if (child->n_buffers != 2 || (child->buffers[1] == NULL && batch->length > 0)) {
-        return fail_array(schema, "no values");
-    }
-    const size_t offset = (size_t)(child->offset + batch->offset);
-    *column =
-        (espalier_feature_column){.data =
-                                      child->buffers[1] == NULL
-                                          ? NULL
-                                          : (const char *)child->buffers[1] + offset * item_bytes,
-                                  .validity = child->null_count != 0 ? child->buffers[0] : NULL,
-                                  .bit_offset = offset,
-                                  .stride = 1,
-                                  .dtype = dtype};
-    return true;
+    return take_values(self, schema, child, (size_t)(child->offset + batch->offset),
+                       (size_t)batch->length, column) &&
+           (schema->dictionary == NULL || column->dtype == 0 ||
+            take_dictionary(self, schema, child, column, dictionary));
 }
 
 static bool take_batches(espalier_py_table *self, const struct ArrowSchema *schema)
@@ -172,8 +301,9 @@ static bool take_batches(espalier_py_table *self, const struct ArrowSchema *sche
         self->batches[i].row_count = (size_t)array->length;
         self->row_count += (size_t)array->length;
         for (int64_t child = 0; child < schema->n_children; child++) {
-            if (!take_child(schema->children[child], array, array->children[child],
-                            &self->batches[i].columns[child])) {
+            if (!take_child(self, schema->children[child], array, array->children[child],
+                            &self->batches[i].columns[child],
+                            &self->batches[i].dictionaries[child])) {
                 return false;
             }
         }

@@ -10,8 +10,9 @@ static PyMethodDef core_functions[] = {
      "table_from_stream(capsule): a Table from what __arrow_c_stream__ gives"},
     {"table_from_array", espalier_py_table_from_array, METH_VARARGS,
      "table_from_array(schema, array): a Table from what __arrow_c_array__ gives"},
-    {"table_from_buffers", espalier_py_table_from_buffers, METH_O,
-     "table_from_buffers(buffers): a Table of one-dimensional buffers of numbers"},
+    {"table_from_columns", espalier_py_table_from_columns, METH_VARARGS,
+     "table_from_columns(columns, names=None): a Table of one-dimensional buffers of numbers, lists\n"
+     "of str and None, and pairs of integers and such a buffer or list that they number"},
     {NULL, NULL, 0, NULL},
 };
 

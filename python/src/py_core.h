@@ -86,7 +86,7 @@ PyObject *espalier_py_names(espalier_py_model *self);
 /* The output's place in self->outputs; NULL with an exception. */
 const espalier_output_info *espalier_py_output(const espalier_py_model *self, unsigned long kind);
 
-/* The text of a refusal: the feature's name where the model has names. */
+/* The text of a refusal: the feature's name where the model has names; row may be none. */
 void espalier_py_describe(const espalier_py_model *self, espalier_status status, size_t row,
                           size_t feature, char *text, size_t text_bytes);
 
@@ -104,12 +104,13 @@ PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssiz
 extern const char espalier_py_run_doc[];
 PyObject *espalier_py_run(PyObject *self, PyObject *args);
 
-/* ---- columns: py_table.c, py_arrow.c ---- */
+/* ---- columns: py_table.c, py_text.c, py_arrow.c ---- */
 
 /* The bytes of an Arrow batch or of a caller's buffer, and how to let go of them. */
 typedef struct espalier_py_batch {
     size_t row_count;
     espalier_feature_column *columns; /* [column_count]; dtype 0: of a type that is not taken */
+    espalier_feature_column *dictionaries; /* [column_count], to which columns point */
 } espalier_py_batch;
 
 typedef struct espalier_py_table {
@@ -122,6 +123,8 @@ typedef struct espalier_py_table {
     void *arrays;      /* struct ArrowArray[batch_count], or NULL */
     Py_buffer *views;  /* [view_count], or NULL */
     size_t view_count;
+    void **kept; /* [kept_count], what was copied */
+    size_t kept_count;
 } espalier_py_table;
 
 PyObject *espalier_py_table_type(PyObject *module);
@@ -132,10 +135,18 @@ bool espalier_py_is_table(PyObject *object);
 /* An empty table with room for batches; NULL with an exception. */
 espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, size_t column_count);
 
+/* Zeroed memory that the table frees; NULL with an exception. */
+void *espalier_py_table_keep(espalier_py_table *self, size_t bytes);
+
+/* A column of str and missing values (None, NaN), copied out of a list; false with an exception,
+ * which names column `index`. */
+bool espalier_py_take_text(espalier_py_table *self, size_t index, PyObject *list,
+                           espalier_feature_column *column, size_t *count_out);
+
 /* METH_O and METH_VARARGS functions of the module; the type is the module's state. */
 PyObject *espalier_py_table_from_stream(PyObject *module, PyObject *capsule);
 PyObject *espalier_py_table_from_array(PyObject *module, PyObject *args);
-PyObject *espalier_py_table_from_buffers(PyObject *module, PyObject *buffers);
+PyObject *espalier_py_table_from_columns(PyObject *module, PyObject *args);
 void espalier_py_arrays_release(void *arrays, size_t count);
 
 typedef struct espalier_py_state {

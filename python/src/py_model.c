@@ -218,20 +218,35 @@ const espalier_output_info *espalier_py_output(const espalier_py_model *self, un
     return &self->outputs[kind];
 }
 
+static const char *find_cause(espalier_status status)
+{
+    switch (status) {
+    case ESPALIER_ERROR_MISSING:
+        return "a missing value (NaN), which the trainer refuses";
+    case ESPALIER_ERROR_INFINITE:
+        return "infinity, or beyond float32, which the trainer refuses";
+    case ESPALIER_ERROR_DTYPE:
+        return "a column of a type that this feature does not take";
+    case ESPALIER_ERROR_ARGUMENT:
+        return "a column whose offsets descend or leave its text";
+    default:
+        return espalier_status_message(status);
+    }
+}
+
 void espalier_py_describe(const espalier_py_model *self, espalier_status status, size_t row,
                           size_t feature, char *text, size_t text_bytes)
 {
     const char *const name = espalier_model_feature_name(self->model, (uint32_t)feature);
-    const char *const cause = status == ESPALIER_ERROR_MISSING
-                                  ? "a missing value (NaN), which the trainer refuses"
-                              : status == ESPALIER_ERROR_INFINITE
-                                  ? "infinity, or beyond float32, which the trainer refuses"
-                                  : espalier_status_message(status);
+    char place[32] = "";
+    if (row != ESPALIER_PY_NO_ROW) {
+        (void)snprintf(place, sizeof place, "row %zu, ", row);
+    }
     if (name != NULL) {
-        (void)snprintf(text, text_bytes, "row %zu, feature %zu \"%.*s\": %s", row, feature,
-                       (int)ESPALIER_PY_NAME_TEXT, name, cause);
+        (void)snprintf(text, text_bytes, "%sfeature %zu \"%.*s\": %s", place, feature,
+                       (int)ESPALIER_PY_NAME_TEXT, name, find_cause(status));
     } else {
-        (void)snprintf(text, text_bytes, "row %zu, feature %zu: %s", row, feature, cause);
+        (void)snprintf(text, text_bytes, "%sfeature %zu: %s", place, feature, find_cause(status));
     }
 }
 
@@ -259,6 +274,43 @@ static PyObject *get_labels(PyObject *object, PyObject *args)
     PyObject *const all = espalier_py_labels(self);
     PyObject *const labels = all == NULL ? NULL : PyTuple_GetItem(all, (Py_ssize_t)output_index);
     return labels == NULL ? NULL : Py_BuildValue("(IIO)", info.kind, info.item_bytes, labels);
+}
+
+/* _category_count(feature) */
+static PyObject *get_category_count(PyObject *object, PyObject *args)
+{
+    const espalier_py_model *const self = (const espalier_py_model *)object;
+    unsigned int feature = 0;
+    if (!PyArg_ParseTuple(args, "I:_category_count", &feature) || !espalier_py_is_open(self)) {
+        return NULL;
+    }
+    return PyLong_FromUnsignedLong(espalier_model_category_count(self->model, feature));
+}
+
+/* _categories(feature): a tuple of its categories of text, or None when it takes numbers only. */
+static PyObject *get_categories(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    unsigned int feature = 0;
+    if (!PyArg_ParseTuple(args, "I:_categories", &feature) || !espalier_py_is_open(self)) {
+        return NULL;
+    }
+    const uint32_t count = espalier_model_category_count(self->model, feature);
+    if (count == 0) {
+        Py_RETURN_NONE;
+    }
+    PyObject *const categories = PyTuple_New((Py_ssize_t)count);
+    for (uint32_t i = 0; categories != NULL && i < count; i++) {
+        size_t bytes = 0;
+        const char *const text = espalier_model_category(self->model, feature, i, &bytes);
+        PyObject *const item = make_text(text != NULL ? text : "", text != NULL ? bytes : 0);
+        if (item == NULL) {
+            Py_DECREF(categories);
+            return NULL;
+        }
+        (void)PyTuple_SetItem(categories, (Py_ssize_t)i, item);
+    }
+    return categories;
 }
 
 /* _output(kind): (dtype, width, ((first, count), ...)), or None when there is no such output. */
@@ -380,6 +432,8 @@ static PyMethodDef model_methods[] = {
     {"_output", get_output, METH_VARARGS, "_output(kind): (dtype, width, groups) or None"},
     {"_labels", get_labels, METH_VARARGS, "_labels(output): (kind, item_bytes, labels) or None"},
     {"_names", get_names, METH_NOARGS, "_names(): the features' names, a tuple or None"},
+    {"_category_count", get_category_count, METH_VARARGS, "_category_count(feature)"},
+    {"_categories", get_categories, METH_VARARGS, "_categories(feature): a tuple of str, or None"},
     {"_metadata", get_metadata, METH_NOARGS, "_metadata(): the JSON text, as bytes"},
     {"_proof", get_proof, METH_NOARGS, "_proof(): what was compared before the file was published"},
     {"_kernel", get_kernel, METH_NOARGS, "_kernel(): what predicts on this machine"},

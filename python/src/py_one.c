@@ -18,7 +18,8 @@ const char espalier_py_predict_one_doc[] =
     "Predict for one row, with as little around the prediction as Python allows.\n\n"
     "row: a tuple or list of numbers in the features' order (None is missing), a dict from\n"
     "feature name to number that has every feature, or a buffer of float32 or float64, as\n"
-    "array.array or a NumPy array. Python's numbers are float64.\n"
+    "array.array or a NumPy array. Python's numbers are float64. Features that have categories\n"
+    "of text (`categories_`) take str.\n"
     "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without\n"
     "it, what the trainer's own predict gives.\n\n"
     "Returns a number or class label where predict would give one a row, else a tuple; the\n"
@@ -99,12 +100,38 @@ static Py_ssize_t take_floats(PyObject *source, bool is_tuple, Py_ssize_t count,
 
 /* ---- the row ---- */
 
-/* Everything but floats: integers, NumPy's scalars, None. */
-static bool take_slow(PyObject *item, size_t index, double *value_out)
+/* The number of a category, or what the trainer takes others for. */
+static bool take_category(const espalier_py_model *self, PyObject *item, size_t index,
+                          double *value_out)
+{
+    Py_ssize_t bytes = 0;
+    const char *const text = PyUnicode_AsUTF8AndSize(item, &bytes);
+    /* The row's own code may have closed the model. */
+    if (text == NULL || !espalier_py_is_open(self)) {
+        return false;
+    }
+    const espalier_status status = espalier_model_category_number(self->model, (uint32_t)index,
+                                                                  text, (size_t)bytes, value_out);
+    if (status == ESPALIER_ERROR_CATEGORY) {
+        char cause[512];
+        espalier_py_describe(self, status, 0, index, cause, sizeof cause);
+        (void)espalier_py_raise_rows(status, cause, 0, index);
+    } else if (status != ESPALIER_OK) {
+        PyErr_Format(PyExc_TypeError, "feature %zu is no number: %R", index, item);
+    }
+    return status == ESPALIER_OK;
+}
+
+/* Everything but floats: integers, NumPy's scalars, None, text. */
+static bool take_slow(const espalier_py_model *self, PyObject *item, size_t index,
+                      double *value_out)
 {
     if (item == Py_None) {
         *value_out = (double)NAN;
         return true;
+    }
+    if (PyUnicode_Check(item)) {
+        return take_category(self, item, index, value_out);
     }
     Py_INCREF(item); /* its own code may take it out of the row */
     *value_out = PyFloat_AsDouble(item);
@@ -139,7 +166,7 @@ static bool take_items(one_row *row, PyObject *source, bool is_tuple)
         }
         if (PyFloat_CheckExact(item)) {
             row->values[i] = PyFloat_AsDouble(item);
-        } else if (!take_slow(item, (size_t)i, &row->values[i])) {
+        } else if (!take_slow(row->self, item, (size_t)i, &row->values[i])) {
             return false;
         }
     }
@@ -186,7 +213,7 @@ static bool take_dict(one_row *row, PyObject *source)
             }
             return false;
         }
-        if (!take_slow(item, (size_t)i, &row->values[i])) {
+        if (!take_slow(row->self, item, (size_t)i, &row->values[i])) {
             return false;
         }
     }

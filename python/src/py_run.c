@@ -153,10 +153,11 @@ static void give_predictor(espalier_py_model *self, const espalier_py_idle *want
 static espalier_feature_column skip_rows(const espalier_feature_column *column, size_t first)
 {
     static const uint8_t item_bytes[] = {
-        [ESPALIER_DTYPE_FLOAT32] = 4, [ESPALIER_DTYPE_FLOAT64] = 8, [ESPALIER_DTYPE_INT32] = 4,
-        [ESPALIER_DTYPE_INT64] = 8,   [ESPALIER_DTYPE_INT8] = 1,    [ESPALIER_DTYPE_INT16] = 2,
-        [ESPALIER_DTYPE_UINT8] = 1,   [ESPALIER_DTYPE_UINT16] = 2,  [ESPALIER_DTYPE_UINT32] = 4,
-        [ESPALIER_DTYPE_UINT64] = 8,  [ESPALIER_DTYPE_BOOL] = 1,    [ESPALIER_DTYPE_BOOL_BIT] = 0};
+        [ESPALIER_DTYPE_FLOAT32] = 4,  [ESPALIER_DTYPE_FLOAT64] = 8, [ESPALIER_DTYPE_INT32] = 4,
+        [ESPALIER_DTYPE_INT64] = 8,    [ESPALIER_DTYPE_INT8] = 1,    [ESPALIER_DTYPE_INT16] = 2,
+        [ESPALIER_DTYPE_UINT8] = 1,    [ESPALIER_DTYPE_UINT16] = 2,  [ESPALIER_DTYPE_UINT32] = 4,
+        [ESPALIER_DTYPE_UINT64] = 8,   [ESPALIER_DTYPE_BOOL] = 1,    [ESPALIER_DTYPE_BOOL_BIT] = 0,
+        [ESPALIER_DTYPE_STRING32] = 4, [ESPALIER_DTYPE_STRING64] = 8};
     espalier_feature_column skipped = *column;
     if (column->data != NULL) {
         skipped.data = (const char *)column->data +
@@ -209,6 +210,13 @@ static PyObject *fail_job(const run_call *call, const run_job *job, size_t row)
         char text[512];
         espalier_py_describe(call->self, job->status, row, job->refused_feature, text, sizeof text);
         return espalier_py_raise_rows(job->status, text, row, job->refused_feature);
+    }
+    if (call->table != NULL && job->refused_feature < call->rows.feature_count &&
+        (job->status == ESPALIER_ERROR_DTYPE || job->status == ESPALIER_ERROR_ARGUMENT)) {
+        char text[512];
+        espalier_py_describe(call->self, job->status, ESPALIER_PY_NO_ROW, job->refused_feature,
+                             text, sizeof text);
+        return espalier_py_raise_rows(job->status, text, ESPALIER_PY_NO_ROW, 0);
     }
     return espalier_py_raise_rows(job->status, NULL, ESPALIER_PY_NO_ROW, 0);
 }
@@ -284,7 +292,7 @@ static void free_jobs(run_call *call)
     free(call->order);
 }
 
-/* A column of the table by its number; false with an exception, also when it holds no numbers. */
+/* A column of the table by its number; false with an exception, also when it is not taken. */
 static bool take_column_number(const run_call *call, PyObject *item, size_t *column_out)
 {
     const Py_ssize_t column = PyLong_AsSsize_t(item);
@@ -296,7 +304,7 @@ static bool take_column_number(const run_call *call, PyObject *item, size_t *col
     }
     for (size_t i = 0; i < call->table->batch_count; i++) {
         if (call->table->batches[i].columns[column].dtype == 0) {
-            PyErr_Format(PyExc_TypeError, "column %zd holds no numbers", column);
+            PyErr_Format(PyExc_TypeError, "column %zd holds no numbers and no text", column);
             return false;
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The type espalier._core.Table: columns of a data frame where they lie, and what keeps them there;
- * and tables of one buffer a column.
+ * and tables of a buffer, a list of text or a dictionary a column.
  */
 #include "py_core.h"
 
@@ -18,7 +18,12 @@ static void free_table(PyObject *object)
     }
     for (size_t i = 0; self->batches != NULL && i < self->batch_count; i++) {
         free(self->batches[i].columns);
+        free(self->batches[i].dictionaries);
     }
+    for (size_t i = 0; i < self->kept_count; i++) {
+        free(self->kept[i]);
+    }
+    free(self->kept);
     free(self->batches);
     free(self->arrays);
     free(self->views);
@@ -46,7 +51,8 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
     bool ok = self->batches != NULL;
     for (size_t i = 0; ok && i < batch_count; i++) {
         self->batches[i].columns = calloc(column_count + 1, sizeof(espalier_feature_column));
-        ok = self->batches[i].columns != NULL;
+        self->batches[i].dictionaries = calloc(column_count + 1, sizeof(espalier_feature_column));
+        ok = self->batches[i].columns != NULL && self->batches[i].dictionaries != NULL;
     }
     if (!ok) {
         PyErr_NoMemory();
@@ -56,7 +62,21 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
     return self;
 }
 
-/* ---- a buffer a column ---- */
+void *espalier_py_table_keep(espalier_py_table *self, size_t bytes)
+{
+    void **const more = realloc(self->kept, (self->kept_count + 1) * sizeof *more);
+    if (more != NULL) {
+        self->kept = more;
+        self->kept[self->kept_count] = calloc(1, bytes > 0 ? bytes : 1);
+        if (self->kept[self->kept_count] != NULL) {
+            return self->kept[self->kept_count++];
+        }
+    }
+    PyErr_NoMemory();
+    return NULL;
+}
+
+/* ---- a buffer, a list or a pair a column ---- */
 
 /* The dtype of a buffer's items; 0: none that is taken. */
 static uint32_t find_dtype(const Py_buffer *view)
@@ -88,21 +108,53 @@ static uint32_t find_dtype(const Py_buffer *view)
                : 0;
 }
 
-/* One column from a one-dimensional buffer; false with an exception. */
-static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
+/* The items of a one-dimensional buffer; false with an exception. */
+static bool take_buffer(espalier_py_table *self, size_t index, PyObject *source,
+                        espalier_feature_column *column, size_t *count_out)
 {
-    Py_buffer *const view = &self->views[index];
+    Py_buffer *const view = &self->views[self->view_count];
     if (PyObject_GetBuffer(source, view, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
         return false;
     }
-    self->view_count = index + 1;
+    self->view_count++;
     const uint32_t dtype = find_dtype(view);
     if (dtype == 0 || view->ndim != 1 || view->strides[0] % view->itemsize != 0) {
         PyErr_Format(PyExc_TypeError, "column %zu has items of format '%s' in %d dimensions", index,
                      view->format != NULL ? view->format : "B", view->ndim);
         return false;
     }
-    const size_t row_count = (size_t)view->shape[0];
+    *count_out = (size_t)view->shape[0];
+    *column = (espalier_feature_column){.data = view->buf,
+                                        .stride = view->strides[0] / view->itemsize,
+                                        .dtype = dtype};
+    return true;
+}
+
+static bool take_values(espalier_py_table *self, size_t index, PyObject *source,
+                        espalier_feature_column *column, size_t *count_out)
+{
+    return PyList_Check(source) ? espalier_py_take_text(self, index, source, column, count_out)
+                                : take_buffer(self, index, source, column, count_out);
+}
+
+/* One column; false with an exception. */
+static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
+{
+    const bool is_pair = PyTuple_Check(source) && PyTuple_Size(source) == 2;
+    espalier_feature_column *const column = &self->batches[0].columns[index];
+    espalier_feature_column *const dictionary = &self->batches[0].dictionaries[index];
+    size_t row_count = 0;
+    if (!take_values(self, index, is_pair ? PyTuple_GetItem(source, 0) : source, column,
+                     &row_count)) {
+        return false;
+    }
+    if (is_pair) {
+        if (!take_values(self, index, PyTuple_GetItem(source, 1), dictionary,
+                         &column->dictionary_count)) {
+            return false;
+        }
+        column->dictionary = dictionary;
+    }
     if (index > 0 && row_count != self->row_count) {
         PyErr_Format(PyExc_ValueError, "column %zu has %zu rows, the first one %zu", index,
                      row_count, self->row_count);
@@ -110,17 +162,18 @@ static bool take_column(espalier_py_table *self, size_t index, PyObject *source)
     }
     self->row_count = row_count;
     self->batches[0].row_count = row_count;
-    self->batches[0].columns[index] =
-        (espalier_feature_column){.data = view->buf,
-                                  .stride = view->strides[0] / view->itemsize,
-                                  .dtype = dtype};
     return true;
 }
 
-PyObject *espalier_py_table_from_buffers(PyObject *module, PyObject *buffers)
+PyObject *espalier_py_table_from_columns(PyObject *module, PyObject *args)
 {
     const espalier_py_state *const state = PyModule_GetState(module);
-    const Py_ssize_t count = PySequence_Size(buffers);
+    PyObject *columns = NULL;
+    PyObject *names = Py_None;
+    if (!PyArg_ParseTuple(args, "O|O:table_from_columns", &columns, &names)) {
+        return NULL;
+    }
+    const Py_ssize_t count = PySequence_Size(columns);
     if (count < 0) {
         return NULL;
     }
@@ -128,13 +181,14 @@ PyObject *espalier_py_table_from_buffers(PyObject *module, PyObject *buffers)
     if (self == NULL) {
         return NULL;
     }
-    self->views = calloc((size_t)count + 1, sizeof *self->views);
-    bool ok = self->views != NULL;
-    if (!ok) {
+    self->names = names != Py_None ? PySequence_Tuple(names) : NULL;
+    self->views = calloc(2 * (size_t)count + 1, sizeof *self->views); /* two of a pair */
+    bool ok = self->views != NULL && (names == Py_None || self->names != NULL);
+    if (self->views == NULL) {
         PyErr_NoMemory();
     }
     for (Py_ssize_t i = 0; ok && i < count; i++) {
-        PyObject *const source = PySequence_GetItem(buffers, i);
+        PyObject *const source = PySequence_GetItem(columns, i);
         ok = source != NULL && take_column(self, (size_t)i, source);
         Py_XDECREF(source);
     }

@@ -199,14 +199,21 @@ def test_misuse_of_the_extension_is_refused(iris):
                       (2, rows, None, out, 1, 1 << 60, 0, 0), (2, rows, None, out, 1, 0, 5000, 1)):
         with pytest.raises((ValueError, TypeError, BufferError, espalier.Error)):
             iris._run(*arguments)
-    table = espalier._core.table_from_buffers([bytearray(8)] * 4)
+    table = espalier._core.table_from_columns([bytearray(8)] * 4)
     for order in ((0, 1, 2), (0, 1, 2, 4), (0, 1, 2, -1), (0, 1, 2, "a"), 7):
         with pytest.raises((ValueError, TypeError)):
             iris._run(2, table, order, out, 1, 0, 0, 0)
     with pytest.raises(TypeError):
-        espalier._core.table_from_buffers([memoryview(bytearray(8)).cast("c")])
+        espalier._core.table_from_columns([memoryview(bytearray(8)).cast("c")])
     with pytest.raises(ValueError, match="rows, the first one"):
-        espalier._core.table_from_buffers([bytearray(8), bytearray(9)])
+        espalier._core.table_from_columns([bytearray(8), bytearray(9)])
+    with pytest.raises(IndexError):
+        espalier._core.table_from_columns([["a", 1]], ())
+    codes = memoryview(bytearray(8)).cast("d")
+    for column in ((codes, ["a"]), (codes, codes), (bytearray(1), ["a"]), ["a"]):
+        table = espalier._core.table_from_columns([column] * 4)
+        with pytest.raises(espalier.Error, match="feature 0: a column of a type"):
+            iris._run(2, table, (0, 1, 2, 3), out, 1, 0, 0, 0)
     with pytest.raises(TypeError):
         espalier._core.Table()
     with pytest.raises(ValueError):

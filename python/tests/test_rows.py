@@ -138,9 +138,12 @@ def test_pandas_dtypes(named):
     mixed["tall"] = ["a", "b", "c"]
     with pytest.raises(TypeError, match="tall"):
         model.predict(mixed)
-    mixed["tall"] = pandas.Categorical([1, 2, 3])
+    mixed["tall"] = pandas.to_datetime(["2024-01-01"] * 3)
     with pytest.raises(TypeError, match="tall"):
         model.predict(mixed)
+    mixed["tall"] = pandas.Categorical([3, None, 1.5], categories=[1.5, 2, 3])
+    plain[:, 3] = [3, numpy.nan, 1.5]
+    expect_equal(model.predict_proba(mixed), model.predict_proba(plain))
 
 
 def test_wrong_names_are_named(named):
