@@ -57,7 +57,8 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
     model_version : str, optional
         The metadata's "model_version".
     check : (X, expected), optional
-        Rows, and the trainer's own predict_proba, predict or apply of them, to compare with.
+        Rows, and the trainer's own predict_proba, predict or apply of them, to compare with. Where
+        the rows hold text, the model is converted twice, to learn the numbers of its categories.
     missing : float, optional
         XGBoost: what else than NaN means missing.
     allow_flagged : bool, default False
@@ -101,7 +102,7 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
     estimator : object
     path : str or os.PathLike
     check : rows, optional
-        Numbers. Let the estimator predict these (probabilities if it has them), and compare.
+        Let the estimator predict these (probabilities if it has them), and compare.
         What differs by more than rounding fails; how many values differ at all, and by how many
         units in the last place, is `check_differing` and `check_ulp_max` of the report's proof.
     options
@@ -139,10 +140,40 @@ def write_model(path, name, data, check, *, select=None, meta=None, model_versio
 
     if layout not in LAYOUTS:
         raise ValueError("layout is one of walk, heap, select, bits, mask, not %r" % (layout,))
-    return Report(os.fspath(path), _convert.convert(
-        path, name, data, select, make_meta(meta), model_version,
-        ALLOW_FLAGGED if allow_flagged else 0, memory_bytes_max, expanded_bytes_max,
-        LAYOUTS[layout], missing, make_check(check)))
+    flags = ALLOW_FLAGGED if allow_flagged else 0
+
+    def write(target, wanted):
+        return _convert.convert(target, name, data, select, make_meta(meta), model_version, flags,
+                                memory_bytes_max, expanded_bytes_max, LAYOUTS[layout], missing,
+                                make_check(wanted))
+
+    if check is not None and holds_text(check[0]):
+        check = number_text(check[0], write), check[1]
+    return Report(os.fspath(path), write(path, check))
+
+
+def holds_text(rows):
+    import numpy
+
+    rows = numpy.asarray(rows)
+    return rows.dtype.kind in "UT" or (
+        rows.dtype.kind == "O" and any(isinstance(one, str) for one in rows.ravel().tolist()))
+
+
+def number_text(rows, write):
+    """Rows with the numbers that the model has for their text: it is converted once for that."""
+    import tempfile
+
+    import numpy
+
+    from ._model import load
+
+    array = numpy.asarray(rows, dtype=object)
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        path = os.path.join(folder, "unchecked.espalier")
+        write(path, None)
+        with load(path) as model:
+            return model._number_text(rows, array)
 
 
 def make_meta(meta):

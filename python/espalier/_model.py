@@ -6,7 +6,7 @@ import os
 
 from . import _core
 from ._errors import build
-from ._inputs import Binder, find_numpy, take_rows
+from ._inputs import Binder, check_shape, find_numpy, take_rows
 
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = range(1, 7)
 KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": VALUE,
@@ -50,8 +50,8 @@ class Model(_core.Model):
     they lie, whatever their strides), pandas or polars data frames, Arrow tables, anything with the
     Arrow PyCapsule interface, or lists of rows. Columns with names are bound by name, in any order.
     Nulls and None are missing values. Features that have categories of text (`categories_`) take
-    text: str in arrays of objects and lists, columns of strings or of categories. Results are NumPy arrays, or without NumPy memoryviews of the
-    same shape and lists of labels.
+    text: str in arrays of objects and lists, columns of strings or of categories. Results are NumPy
+    arrays, or without NumPy memoryviews of the same shape and lists of labels.
 
     Parameters
     ----------
@@ -330,6 +330,22 @@ class Model(_core.Model):
             self._binder = Binder(self._names(), self.n_features_in_, self._trainer("framework"),
                                   has_text)
         return self._binder
+
+    def _number_text(self, rows, array):
+        """An array of objects as float64, in the features' order; rows: what it was made from."""
+        numpy = find_numpy()
+        columns = getattr(rows, "columns", None)
+        names = None if columns is None else tuple(columns)
+        if names is not None and all(isinstance(name, str) for name in names):
+            array = array[:, self._bind().order(names)]
+        check_shape(array.shape, self._bind())
+        numbers = numpy.empty(array.shape)
+        for feature, column in enumerate(array.T):
+            for row, one in enumerate(column):
+                is_text = isinstance(one, str)
+                numbers[row, feature] = (self._category_number(feature, one) if is_text else
+                                         numpy.nan if one is None else one)
+        return numbers
 
     def _predict_kind(self, X, kind, iterations, n_threads):
         output = self._kinds[kind]

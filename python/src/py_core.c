@@ -11,8 +11,8 @@ static PyMethodDef core_functions[] = {
     {"table_from_array", espalier_py_table_from_array, METH_VARARGS,
      "table_from_array(schema, array): a Table from what __arrow_c_array__ gives"},
     {"table_from_columns", espalier_py_table_from_columns, METH_VARARGS,
-     "table_from_columns(columns, names=None): a Table of one-dimensional buffers of numbers, lists\n"
-     "of str and None, and pairs of integers and such a buffer or list that they number"},
+     "table_from_columns(columns, names=None): a Table of one-dimensional buffers of numbers, of\n"
+     "lists of str and None, and of pairs of integers and such a buffer or list that they number"},
     {NULL, NULL, 0, NULL},
 };
 

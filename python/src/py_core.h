@@ -96,6 +96,8 @@ void espalier_py_describe(const espalier_py_model *self, espalier_status status,
 void espalier_py_one_prepare(void);
 
 extern const char espalier_py_predict_one_doc[];
+/* _category_number(feature, text): what predict_one takes the text for. */
+PyObject *espalier_py_category_number(PyObject *self, PyObject *args);
 PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssize_t count,
                                   PyObject *keywords);
 

@@ -434,6 +434,8 @@ static PyMethodDef model_methods[] = {
     {"_names", get_names, METH_NOARGS, "_names(): the features' names, a tuple or None"},
     {"_category_count", get_category_count, METH_VARARGS, "_category_count(feature)"},
     {"_categories", get_categories, METH_VARARGS, "_categories(feature): a tuple of str, or None"},
+    {"_category_number", espalier_py_category_number, METH_VARARGS,
+     "_category_number(feature, text): the number that stands for the text in rows"},
     {"_metadata", get_metadata, METH_NOARGS, "_metadata(): the JSON text, as bytes"},
     {"_proof", get_proof, METH_NOARGS, "_proof(): what was compared before the file was published"},
     {"_kernel", get_kernel, METH_NOARGS, "_kernel(): what predicts on this machine"},

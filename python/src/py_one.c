@@ -122,6 +122,18 @@ static bool take_category(const espalier_py_model *self, PyObject *item, size_t 
     return status == ESPALIER_OK;
 }
 
+PyObject *espalier_py_category_number(PyObject *self, PyObject *args)
+{
+    unsigned int feature = 0;
+    PyObject *text = NULL;
+    double number = 0.0;
+    if (!PyArg_ParseTuple(args, "IU:_category_number", &feature, &text) ||
+        !take_category((const espalier_py_model *)self, text, feature, &number)) {
+        return NULL;
+    }
+    return PyFloat_FromDouble(number);
+}
+
 /* Everything but floats: integers, NumPy's scalars, None, text. */
 static bool take_slow(const espalier_py_model *self, PyObject *item, size_t index,
                       double *value_out)

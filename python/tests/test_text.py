@@ -168,9 +168,10 @@ def pipeline(tmp_path_factory):
     trained = make_pipeline(columns, RandomForestClassifier(12, random_state=0))
     trained.fit(frame, labels)
     path = tmp_path_factory.mktemp("text") / "text.espalier"
-    espalier.dump(trained, path)
     asked = frame.copy()
     asked.loc[asked.index[::7], "city"] = "never seen"
+    report = espalier.dump(trained, path, check=asked)
+    assert report.proof["check_rows"] == 300 and report.proof["check_differing"] == 0
     return espalier.load(path), asked, trained.predict_proba(asked)
 
 
@@ -195,6 +196,20 @@ def test_pandas(pipeline):
     expect_equal(model.predict_proba(frame.to_numpy().tolist()), expected)
     expect_equal(model.predict_proba(frame.assign(city=None)),
                  model.predict_proba(frame.assign(city=numpy.nan)))
+
+
+def test_checks_of_text_can_fail(tmp_path):
+    source = FIXTURE / "text.joblib"
+    rows, wanted = read_fixture(), numpy.load(FIXTURE / "text.probability64.npy")
+    report = espalier.convert(source, tmp_path / "model", check=(rows, wanted))
+    assert report.proof["check_values"] == wanted.size and report.proof["check_differing"] == 0
+    other = [["Bern" if row[0] == "Oslo" else "Oslo", *row[1:]] for row in rows]
+    with pytest.raises(espalier.ConvertError, match="not the trainer's answers"):
+        espalier.convert(source, tmp_path / "other", check=(other, wanted))
+    with pytest.raises(espalier.Error, match="row 0, feature 1.*categor"):
+        espalier.convert(source, tmp_path / "other", check=([["Bern", "tiny", 1.0, 1.0]],
+                                                            wanted[:1]))
+    assert [one.name for one in tmp_path.iterdir()] == ["model"]
 
 
 def test_one_row_of_a_frame(pipeline):
@@ -343,9 +358,9 @@ def test_lightgbm_categories(tmp_path):
     frame, target = make_categories(pandas, False)
     trained = lightgbm.LGBMRegressor(n_estimators=12, min_child_samples=4, min_data_per_group=5,
                                      cat_smooth=1, n_jobs=1, verbose=-1).fit(frame, target)
-    espalier.dump(trained, tmp_path / "model.espalier")
-    model = espalier.load(tmp_path / "model.espalier")
     asked, _ = make_categories(pandas, True)
+    espalier.dump(trained, tmp_path / "model.espalier", check=asked[["city", "weight"]])
+    model = espalier.load(tmp_path / "model.espalier")
     check_booster(model, trained, asked, other_forms(asked))
     unknown = asked.assign(city=pandas.Categorical(["never seen"] * 400))
     expect_equal(model.predict(unknown), trained.predict(unknown))
