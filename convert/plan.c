@@ -79,7 +79,6 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
     switch (operation) {
     case ESPALIER_FOREST_EXPECTILES:
         return narrow;
-    case ESPALIER_FOREST_NORMALISE:
     case ESPALIER_FOREST_DIVIDE_ITERATIONS:
     case ESPALIER_FOREST_SOFTMAX_LOG:
     case ESPALIER_FOREST_LOG1P_EXP:
@@ -89,9 +88,9 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
     case ESPALIER_FOREST_PRODUCTS:
         return !narrow;
     default:
-        /* Of those for models of several forests two are there in float32. */
-        return !narrow || operation < ESPALIER_FOREST_PICK ||
-               operation <= ESPALIER_FOREST_ADD_SLOTS;
+        /* Of those for models of several forests three are there in float32. */
+        return !narrow || operation <= ESPALIER_FOREST_ADD_SLOTS ||
+               operation == ESPALIER_FOREST_WEIGHTED_MEDIAN;
     }
 }
 
@@ -277,7 +276,8 @@ static const char *find_stage_fault(const espalier_forest *forest,
         stage->part >= espalier_forest_part_count(forest)) {
         return "a stage of a part that there is not";
     }
-    for (uint32_t i = 0; stage->narrow && i < constants; i++) {
+    const bool is_median = stage->operation == ESPALIER_FOREST_WEIGHTED_MEDIAN;
+    for (uint32_t i = 0; stage->narrow && !is_median && i < constants; i++) {
         const double constant = forest->constants[stage->first_constant + i];
         if ((double)(float)constant != constant) {
             return "a float32 stage with a constant that is none";

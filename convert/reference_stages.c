@@ -171,9 +171,10 @@ static double find_maximum(const double *x, uint32_t count)
 static void normalise(const espalier_forest_stage *stage, const double *x, double *y)
 {
     const bool evenly = stage->operation == ESPALIER_FOREST_NORMALISE_EVEN;
-    const double sum = espalier_reference_sum(x, stage->count, stage->pairwise, false);
+    const double sum = espalier_reference_sum(x, stage->count, stage->pairwise, stage->narrow);
     for (uint32_t i = 0; i < stage->count; i++) {
-        y[i] = sum != 0.0 ? x[i] / sum : evenly ? 1.0 / (double)stage->count : x[i];
+        const double share = stage->narrow ? (double)((float)x[i] / (float)sum) : x[i] / sum;
+        y[i] = sum != 0.0 ? share : evenly ? 1.0 / (double)stage->count : x[i];
     }
 }
 

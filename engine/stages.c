@@ -34,7 +34,7 @@ typedef struct operation {
 } operation;
 
 static const operation operations[ESPALIER_STAGE_LAST + 1] = {
-    [ESPALIER_STAGE_NORMALISE] = {.reads = true, .writes = 1, .adds = true, .wide = true},
+    [ESPALIER_STAGE_NORMALISE] = {true, 1, false, true, true, true, false},
     [ESPALIER_STAGE_ADD] = {true, 1, true, false, true, true, false},
     [ESPALIER_STAGE_MULTIPLY] = {true, 1, true, false, true, true, false},
     [ESPALIER_STAGE_DIVIDE] = {true, 1, true, false, true, true, false},
@@ -60,10 +60,7 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_ISOTONIC] = {.reads = true, .constants = true, .wide = true},
     [ESPALIER_STAGE_NORMALISE_EVEN] = {.reads = true, .writes = 1, .adds = true, .wide = true},
     [ESPALIER_STAGE_CUT_ONE] = {.reads = true, .writes = 1, .wide = true},
-    [ESPALIER_STAGE_WEIGHTED_MEDIAN] = {.reads = true,
-                                        .writes = 1,
-                                        .constants = true,
-                                        .wide = true},
+    [ESPALIER_STAGE_WEIGHTED_MEDIAN] = {true, 1, true, false, true, true, false},
     [ESPALIER_STAGE_EXPM1] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_EXP2] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_SQUARE] = {.reads = true, .writes = 1, .wide = true},
@@ -206,7 +203,8 @@ static double sum_in_order(const espalier_file_stage *stage, const double *value
 
 static void run_normalise(const espalier_file_stage *stage, const double *x, double *y)
 {
-    double sum = sum_in_order(stage, x, false);
+    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    double sum = sum_in_order(stage, x, narrow);
     if (sum == 0.0 && stage->operation == ESPALIER_STAGE_NORMALISE_EVEN) {
         for (uint32_t i = 0; i < stage->slot_count; i++) {
             y[i] = 1.0 / (double)stage->slot_count;
@@ -215,7 +213,7 @@ static void run_normalise(const espalier_file_stage *stage, const double *x, dou
     }
     sum = sum == 0.0 ? 1.0 : sum;
     for (uint32_t i = 0; i < stage->slot_count; i++) {
-        y[i] = x[i] / sum;
+        y[i] = round_result(narrow, x[i] / sum);
     }
 }
 

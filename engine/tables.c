@@ -309,8 +309,10 @@ static const char *find_stage_form_fault(const espalier_model *model,
         if (!espalier_in_range(stage->table, shape->constant_count, model->constant_count)) {
             return "constants out of range";
         }
-        if (narrow && !espalier_constants_are_float32(model->constants + stage->table,
-                                                      (uint32_t)shape->constant_count)) {
+        /* A weighted median takes one of its values: the weights are float64 in both. */
+        if (narrow && stage->operation != ESPALIER_STAGE_WEIGHTED_MEDIAN &&
+            !espalier_constants_are_float32(model->constants + stage->table,
+                                            (uint32_t)shape->constant_count)) {
             return "float32 constants that are none";
         }
     } else if (stage->operation != ESPALIER_STAGE_ADD_SLOTS && /* of that: find_gathered_fault */

@@ -269,6 +269,8 @@ typedef struct espalier_pickle_array {
 
 /* NULL when the value is no decoded array. */
 const espalier_pickle_array *espalier_pickle_get_array(const espalier_pickle_value *value);
+/* The dtype of a NumPy scalar or a 0-d array, or NULL. */
+const espalier_pickle_dtype *espalier_pickle_scalar_dtype(const espalier_pickle_value *value);
 /* The dtype that a numpy.dtype object describes; NULL when it is none or not understood. */
 const espalier_pickle_dtype *espalier_pickle_get_dtype(const espalier_pickle_value *value);
 

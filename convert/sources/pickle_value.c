@@ -66,6 +66,13 @@ static bool find_scalar(const espalier_pickle_value *value, const espalier_pickl
     return true;
 }
 
+const espalier_pickle_dtype *espalier_pickle_scalar_dtype(const espalier_pickle_value *value)
+{
+    const espalier_pickle_dtype *dtype = NULL;
+    const uint8_t *data = NULL;
+    return find_scalar(value, &dtype, &data) ? dtype : NULL;
+}
+
 /* A NumPy scalar of text or of an object, and a 0-d array of an object, stand for their content. */
 static const espalier_pickle_value *look_through(const espalier_pickle_value *value)
 {

@@ -23,6 +23,7 @@ typedef struct boost {
     bool real;       /* SAMME.R */
     bool takes_off;  /* SAMME: from the classes that were not voted for */
     bool joint;      /* all are single trees */
+    bool narrow;     /* values of all members so far are float32 */
     double *weights; /* [count] estimator_weights_ of the members */
     double total;    /* of all of estimator_weights_ */
     double *values;  /* [count] the slot of each member's value: of a regressor */
@@ -169,6 +170,7 @@ static espalier_status add_regressor(boost *work, espalier_sklearn_member *membe
                                      "a member that does not give one value");
     }
     work->values[index] = output != NULL ? (double)output->first_slot : 0.0;
+    work->narrow = (index == 0 || work->narrow) && output != NULL && output->narrow;
     return status;
 }
 
@@ -324,11 +326,15 @@ static bool link_median(const boost *work)
     const espalier_sklearn_import *const import = work->import;
     const uint32_t values = work->joint
                                 ? import->forest->parts[0].first_slot
-                                : espalier_sklearn_pick_slots(import, work->values, work->count);
-    const uint32_t median = espalier_sklearn_add_stage(import, ESPALIER_FOREST_WEIGHTED_MEDIAN,
-                                                       values, work->count, work->weights);
-    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE, median, 1,
-                                       ESPALIER_FOREST_NO_DECISION);
+                                : espalier_sklearn_pick_slots(import, work->values, work->count,
+                                                              work->narrow);
+    const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_WEIGHTED_MEDIAN,
+                                         .input_slot = values,
+                                         .count = work->count,
+                                         .narrow = work->narrow};
+    const uint32_t median = espalier_sklearn_add_typed_stage(import, &stage, work->weights);
+    return espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_VALUE, median, 1,
+                                             work->narrow);
 }
 
 static bool add_outputs(const boost *work)

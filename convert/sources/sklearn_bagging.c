@@ -18,6 +18,7 @@ typedef struct bagging {
     uint32_t count;
     uint32_t width;  /* classes, or values of a row */
     bool joint;      /* all are single trees */
+    bool narrow;     /* the sum of values so far is float32, as all of its members are */
     uint32_t sum;    /* running, of probabilities or values */
     uint32_t margin; /* the same of decision functions; NO_SLOT: there are none */
     uint32_t margin_width;
@@ -102,7 +103,7 @@ static uint32_t spread_classes(const bagging *work, const espalier_sklearn_membe
     for (uint32_t i = 0; i < count; i++) {
         numbers[places[i]] = (double)slot + i;
     }
-    const uint32_t spread = espalier_sklearn_pick_slots(work->import, numbers, work->width);
+    const uint32_t spread = espalier_sklearn_pick_slots(work->import, numbers, work->width, false);
     free(numbers);
     return spread;
 }
@@ -143,18 +144,21 @@ static bool add_classes(bagging *work, const espalier_sklearn_member *member,
            add_margin(work, member, first);
 }
 
-/* The trainer's sum starts from 0, which makes 0 of -0. */
+/* The trainer's sum starts from the integer 0, which makes 0 of -0, and is float32 until a member
+ * is float64; probabilities are added to zeroes of float64. */
 static bool add_value(bagging *work, const espalier_sklearn_member *member)
 {
     const espalier_forest_output *const output =
         espalier_sklearn_find_output(member, ESPALIER_OUTPUT_VALUE, 0);
     uint32_t slot = output != NULL && output->slot_count == work->width ? output->first_slot
                                                                         : ESPALIER_PLAN_NO_SLOT;
-    if (work->sum == ESPALIER_PLAN_NO_SLOT && slot != ESPALIER_PLAN_NO_SLOT) {
+    const bool first = work->sum == ESPALIER_PLAN_NO_SLOT;
+    work->narrow = (first || work->narrow) && output != NULL && output->narrow;
+    if (first && slot != ESPALIER_PLAN_NO_SLOT) {
         slot = espalier_sklearn_add_uniform(work->import, ESPALIER_FOREST_ADD, slot, work->width,
-                                            0.0, false);
+                                            0.0, work->narrow);
     }
-    return espalier_sklearn_accumulate(work->import, &work->sum, slot, work->width, false);
+    return espalier_sklearn_accumulate(work->import, &work->sum, slot, work->width, work->narrow);
 }
 
 static espalier_status add_member(bagging *work, espalier_sklearn_member *member, uint32_t index)
@@ -248,11 +252,11 @@ static bool add_outputs(bagging *work)
     const double count = (double)work->count;
     if (!work->joint) {
         work->sum = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_DIVIDE, work->sum,
-                                                 work->width, count, false);
+                                                 work->width, count, work->narrow);
     }
     if (!import->class->classifier) {
-        return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE, work->sum, work->width,
-                                           ESPALIER_FOREST_NO_DECISION);
+        return espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_VALUE, work->sum,
+                                                 work->width, work->narrow);
     }
     bool good = true;
     if (work->margin != ESPALIER_PLAN_NO_SLOT) {
@@ -267,6 +271,20 @@ static bool add_outputs(bagging *work)
                                        ESPALIER_FOREST_NO_DECISION) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, work->sum, work->width,
                                        ESPALIER_FOREST_FIRST_MAXIMUM);
+}
+
+/* What float32 divided by an integer of NumPy is, depends on NumPy; by Python's it is float32. */
+static espalier_status check_divisor(const bagging *work)
+{
+    const espalier_pickle_value *value = NULL;
+    const espalier_status status = espalier_sklearn_attribute(work->import, work->import->estimator,
+                                                              "n_estimators", true, &value);
+    return status != ESPALIER_OK || !work->narrow ||
+                   espalier_pickle_kind_of(value) == ESPALIER_PICKLE_INTEGER
+               ? status
+               : espalier_sklearn_fail(work->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "n_estimators is no integer of Python: what a mean of "
+                                       "float32 members, as XGBoost's, is then depends on NumPy");
 }
 
 espalier_status espalier_sklearn_load_bagging(espalier_sklearn_import *import)
@@ -297,6 +315,9 @@ espalier_status espalier_sklearn_load_bagging(espalier_sklearn_import *import)
         status = read_member(&work, i);
     }
     espalier_combine_close(&import->combine);
+    if (status == ESPALIER_OK) {
+        status = check_divisor(&work);
+    }
     return status == ESPALIER_OK ? espalier_sklearn_finish_plan(import, add_outputs(&work))
                                  : status;
 }

@@ -210,7 +210,7 @@ static espalier_status add_each_class(const calibration *work, calibrated *one, 
                                                (uint32_t)one->slots[1], 1, NULL);
         return ESPALIER_OK;
     }
-    const uint32_t picked = espalier_sklearn_pick_slots(import, one->slots, work->classes);
+    const uint32_t picked = espalier_sklearn_pick_slots(import, one->slots, work->classes, false);
     *slot_out = espalier_sklearn_add_typed_stage(
         import,
         &(espalier_forest_stage){.operation = ESPALIER_FOREST_NORMALISE_EVEN,

@@ -308,9 +308,25 @@ const espalier_forest_output *espalier_sklearn_member_margin(const espalier_skle
 }
 
 uint32_t espalier_sklearn_pick_slots(const espalier_sklearn_import *import, const double *slots,
-                                     uint32_t count)
+                                     uint32_t count, bool narrow)
 {
-    return espalier_sklearn_add_stage(import, ESPALIER_FOREST_PICK, 0, count, slots);
+    return espalier_sklearn_add_typed_stage(import,
+                                            &(espalier_forest_stage){.operation =
+                                                                         ESPALIER_FOREST_PICK,
+                                                                     .count = count,
+                                                                     .narrow = narrow},
+                                            slots);
+}
+
+bool espalier_sklearn_add_typed_output(const espalier_sklearn_import *import,
+                                       espalier_output_kind kind, uint32_t slot, uint32_t count,
+                                       bool narrow)
+{
+    return slot != ESPALIER_PLAN_NO_SLOT &&
+           espalier_plan_add_output(import->forest, &(espalier_forest_output){.kind = kind,
+                                                                              .first_slot = slot,
+                                                                              .slot_count = count,
+                                                                              .narrow = narrow});
 }
 
 bool espalier_sklearn_accumulate(const espalier_sklearn_import *import, uint32_t *sum,

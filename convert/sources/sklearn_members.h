@@ -66,9 +66,15 @@ uint32_t espalier_sklearn_add_typed_stage(const espalier_sklearn_import *import,
                                           const espalier_forest_stage *stage,
                                           const double *constants);
 
-/* y = the slots numbered, -1 for 0. */
+/* y = the slots numbered, -1 for 0; of float32 if narrow, which all of them are then. */
 uint32_t espalier_sklearn_pick_slots(const espalier_sklearn_import *import, const double *slots,
-                                     uint32_t count);
+                                     uint32_t count, bool narrow);
+
+/* One more output that is no class, of float32 if narrow; false when its slot is not there or
+ * memory runs out. */
+bool espalier_sklearn_add_typed_output(const espalier_sklearn_import *import,
+                                       espalier_output_kind kind, uint32_t slot, uint32_t count,
+                                       bool narrow);
 
 /* Running sums of vectors of `count` slots: the first as it is. False: no slot. */
 bool espalier_sklearn_accumulate(const espalier_sklearn_import *import, uint32_t *sum,

@@ -17,7 +17,8 @@ typedef struct voting {
     uint32_t count;
     uint32_t width; /* classes, or 1 */
     bool hard;
-    bool narrow;     /* every member answers in float32, and there are no weights */
+    bool narrow;         /* every member answers in float32, and there are no weights */
+    bool narrow_weights; /* of a type that leaves float32 as it is */
     double *weights; /* [count] or NULL */
     double *slots;   /* [count] the first slot of each member's answer */
     uint32_t sum;
@@ -33,6 +34,30 @@ static bool is_dropped(const espalier_pickle_value *pair)
            espalier_pickle_text_equal(estimator, "drop");
 }
 
+/* Whether float32 times this type is float64 in NumPy: floats of 8 bytes, integers of 4 or 8. */
+static bool widens_float32(const espalier_pickle_dtype *dtype)
+{
+    return dtype != NULL &&
+           (dtype->item_bytes == 8 || (dtype->kind != 'f' && dtype->item_bytes == 4));
+}
+
+/* Of each weight; scikit-learn makes a list of them. Numbers of Python become float64 and int64. */
+static bool are_wide(const espalier_pickle_value *weights)
+{
+    const espalier_pickle_array *const array = espalier_pickle_get_array(weights);
+    if (array != NULL) {
+        return widens_float32(array->dtype);
+    }
+    bool wide = true;
+    for (size_t i = 0; i < espalier_pickle_item_count(weights); i++) {
+        const espalier_pickle_value *const item = espalier_pickle_item(weights, i);
+        const espalier_pickle_kind kind = espalier_pickle_kind_of(item);
+        wide = wide && (kind == ESPALIER_PICKLE_INTEGER || kind == ESPALIER_PICKLE_FLOAT ||
+                        widens_float32(espalier_pickle_scalar_dtype(item)));
+    }
+    return wide;
+}
+
 /* The weights of those that are not dropped. */
 static espalier_status read_weights(voting *work)
 {
@@ -45,6 +70,7 @@ static espalier_status read_weights(voting *work)
         espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE) {
         return status;
     }
+    work->narrow_weights = !are_wide(value);
     status = espalier_sklearn_attribute(import, import->estimator, "estimators", true, &pairs);
     const size_t all = espalier_pickle_item_count(pairs);
     void *weights = NULL;
@@ -205,6 +231,18 @@ static espalier_status read_voting(voting *work)
                                        "voting is neither hard nor soft");
 }
 
+/* numpy.average of float32 with such weights is float32, its sums by another rule. */
+static espalier_status check_weights(const voting *work)
+{
+    return !work->narrow || !work->narrow_weights
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(work->import, work->import->estimator,
+                                       ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "weights of a type of NumPy as narrow as float32, beside "
+                                       "members that all answer in float32, as XGBoost's, are not "
+                                       "converted; numbers of Python are");
+}
+
 espalier_status espalier_sklearn_load_voting(espalier_sklearn_import *import)
 {
     voting work = {.import = import, .narrow = true, .sum = ESPALIER_PLAN_NO_SLOT};
@@ -229,6 +267,9 @@ espalier_status espalier_sklearn_load_voting(espalier_sklearn_import *import)
     espalier_combine_close(&import->combine);
     if (status == ESPALIER_OK) {
         work.narrow = work.narrow && !work.hard;
+        status = check_weights(&work);
+    }
+    if (status == ESPALIER_OK) {
         status = espalier_sklearn_finish_plan(import, add_mean(&work) && add_outputs(&work));
     }
     free(work.weights);

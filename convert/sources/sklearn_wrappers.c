@@ -20,6 +20,7 @@ typedef struct wrapper {
     uint32_t count;
     double *values;  /* [count] slots of values, margins or probabilities of the second class */
     double *margins; /* [count] of margins; -1: there is none */
+    bool narrow;     /* values of all members so far are float32 */
     espalier_forest_output *outputs; /* [2][count] probabilities, then classes */
 } wrapper;
 
@@ -94,6 +95,7 @@ static espalier_status take_output(wrapper *work, espalier_sklearn_member *membe
                                          "a member that does not give one value");
         }
         work->values[index] = (double)value->first_slot;
+        work->narrow = (index == 0 || work->narrow) && value->narrow;
         return ESPALIER_OK;
     }
     const espalier_forest_output *const class =
@@ -135,9 +137,10 @@ static espalier_status finish_outputs(wrapper *work)
     espalier_sklearn_import *const import = work->import;
     bool good = true;
     if (!import->class->classifier) {
-        const uint32_t values = espalier_sklearn_pick_slots(import, work->values, work->count);
-        good = espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE, values, work->count,
-                                           ESPALIER_FOREST_NO_DECISION);
+        const uint32_t values =
+            espalier_sklearn_pick_slots(import, work->values, work->count, work->narrow);
+        good = espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_VALUE, values, work->count,
+                                                 work->narrow);
         return espalier_sklearn_finish_plan(import, good);
     }
     if (!are_types_alike(work)) {
@@ -213,24 +216,35 @@ static espalier_status take_score(wrapper *work, espalier_sklearn_member *member
     work->values[index] =
         (double)probability->first_slot + (probability->slot_count == 2 ? 1.0 : 0.0);
     work->margins[index] = margin != NULL ? (double)margin->first_slot : -1.0;
+    work->narrow = (index == 0 || work->narrow) && probability->narrow;
     return ESPALIER_OK;
+}
+
+/* A stage in the type of the members' probabilities. */
+static uint32_t add_stage(const wrapper *work, espalier_forest_operation operation, uint32_t slot,
+                          uint32_t count)
+{
+    return espalier_sklearn_add_typed_stage(work->import,
+                                            &(espalier_forest_stage){.operation = operation,
+                                                                     .input_slot = slot,
+                                                                     .count = count,
+                                                                     .narrow = work->narrow},
+                                            NULL);
 }
 
 /* One member: two classes. The sum of 1 - p and p may not be 1. */
 static bool add_two_classes(const wrapper *work)
 {
     const espalier_sklearn_import *const import = work->import;
-    const uint32_t second = espalier_sklearn_pick_slots(import, work->values, 1);
-    const uint32_t both =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_TWO_CLASSES, second, 1, NULL);
-    const uint32_t shares =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_NORMALISE, both, 2, NULL);
+    const uint32_t second = espalier_sklearn_pick_slots(import, work->values, 1, work->narrow);
+    const uint32_t both = add_stage(work, ESPALIER_FOREST_TWO_CLASSES, second, 1);
+    const uint32_t shares = add_stage(work, ESPALIER_FOREST_NORMALISE, both, 2);
     const bool scored = work->margins[0] >= 0;
     return (!scored ||
             espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, (uint32_t)work->margins[0],
                                         1, ESPALIER_FOREST_NO_DECISION)) &&
-           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, shares, 2,
-                                       ESPALIER_FOREST_NO_DECISION) &&
+           espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_PROBABILITY, shares, 2,
+                                             work->narrow) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS,
                                        scored ? (uint32_t)work->margins[0] : second, 1,
                                        scored ? ESPALIER_FOREST_ABOVE_ZERO
@@ -241,9 +255,9 @@ static bool add_two_classes(const wrapper *work)
 static bool add_scores(const wrapper *work)
 {
     const espalier_sklearn_import *const import = work->import;
-    const uint32_t second = espalier_sklearn_pick_slots(import, work->values, work->count);
-    const uint32_t shares =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_NORMALISE, second, work->count, NULL);
+    const uint32_t second =
+        espalier_sklearn_pick_slots(import, work->values, work->count, work->narrow);
+    const uint32_t shares = add_stage(work, ESPALIER_FOREST_NORMALISE, second, work->count);
     const espalier_forest_decision decision = espalier_sklearn_version_from(import->version, 1, 8)
                                                   ? ESPALIER_FOREST_FIRST_MAXIMUM
                                                   : ESPALIER_FOREST_LAST_MAXIMUM;
@@ -252,11 +266,11 @@ static bool add_scores(const wrapper *work)
         scored = scored && work->margins[i] >= 0;
     }
     const uint32_t scores =
-        scored ? espalier_sklearn_pick_slots(import, work->margins, work->count) : second;
+        scored ? espalier_sklearn_pick_slots(import, work->margins, work->count, false) : second;
     return (!scored || espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, scores,
                                                    work->count, ESPALIER_FOREST_NO_DECISION)) &&
-           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, shares, work->count,
-                                       ESPALIER_FOREST_NO_DECISION) &&
+           espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_PROBABILITY, shares,
+                                             work->count, work->narrow) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, scores, work->count,
                                        decision);
 }

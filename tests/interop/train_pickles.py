@@ -16,8 +16,10 @@ import lightgbm as lgb
 import numpy as np
 import sklearn
 import xgboost as xgb
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor, RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
 
 from prove_pickles import (fit_stopping, leaves_of, make_data, make_rows, margins_of,
                            thresholds_of, words_of)
@@ -180,6 +182,28 @@ def add_searches(out, data, target):
                  "the best estimator", cases=out.write_answers("search_" + name, rows, found))
 
 
+def add_members(out, data, target):
+    """Estimators of scikit-learn whose members answer in float32."""
+    plain = np.nan_to_num(data)
+    classes = np.digitize(target, [-0.7, 0.7])
+    options = dict(n_estimators=2, max_depth=2, random_state=1, n_jobs=1)
+    inside = {"estimator": xgb.XGBRegressor(**options), "n_estimators": 3, "random_state": 1}
+    models = [("bagging", BaggingRegressor(max_features=3, **inside), target, "a sum of float32"),
+              ("median", AdaBoostRegressor(**inside), target, "a median of float32"),
+              ("outputs", MultiOutputRegressor(xgb.XGBRegressor(**options)),
+               np.c_[target, -target], "two outputs of float32"),
+              ("rest", OneVsRestClassifier(xgb.XGBClassifier(**options)), classes,
+               "shares of float32")]
+    rows = plain[:24]
+    for name, model, wanted, purpose in models:
+        model.fit(plain, wanted)
+        out.dump("members_%s.joblib" % name, model, ("xz", 9))
+        found = ({"class": model.predict(rows), "probability" + LINKED: model.predict_proba(rows)}
+                 if name == "rest" else {"value": model.predict(rows)})
+        out.line("members_%s.joblib" % name, sklearn.__version__, type(model).__name__, purpose,
+                 cases=out.write_answers("members_" + name, rows, found))
+
+
 def add_refused(out, data, target):
     options = dict(n_estimators=2, max_depth=2)
     linear = xgb.XGBRegressor(booster="gblinear", n_estimators=2).fit(np.nan_to_num(data), target)
@@ -205,6 +229,8 @@ def main():
     add_missing(out, data, target)
     add_lightgbm(out, data, target, held)
     add_searches(out, data, target)
+    if XGBOOST >= (3, 4):
+        add_members(out, data, target)
     add_refused(out, data, target)
     with open(manifest, "w", encoding="utf-8") as file:
         file.write("".join(one + "\n" for one in out.lines))

@@ -25,8 +25,8 @@ from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC6
                            PARTS, PICK, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT,
                            SEQUENTIAL, SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, STEPS,
                            STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
-                           TWO_CLASSES, UINT, VALUE, VALUES_OF_ROW, WALK, WITH_CONSTANTS,
-                           WITH_ORDER, Column,
+                           TWO_CLASSES, UINT, VALUE, VALUES_OF_ROW, WALK, WEIGHTED_MEDIAN,
+                           WITH_CONSTANTS, WITH_ORDER, Column,
                            Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
                            Proof, Stage, Step, Tree, level_blocks, stage_constants,
                            stage_outputs, stage_reads, without)
@@ -506,7 +506,8 @@ class Composer:
             elif operation == ISOTONIC:
                 table = self.add_knots(found.slot_count)
             elif operation in WITH_CONSTANTS:
-                table = self.add_constants(stage_constants(found), narrow)
+                table = self.add_constants(stage_constants(found),
+                                           narrow and operation != WEIGHTED_MEDIAN)
             elif operation == DIVIDE_ITERATIONS:
                 table = chance.randrange(len(self.parts))
             return found._replace(arithmetic=ARITHMETIC32 if narrow else ARITHMETIC64,

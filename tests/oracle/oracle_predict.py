@@ -481,10 +481,11 @@ def run_vector(stage, values, constants, rounded):
     """The operations that are not made item by item."""
     operation = stage.operation
     if operation in (NORMALISE, NORMALISE_EVEN):
-        total = sum_sequential(values) if stage.order == SEQUENTIAL else sum_pairwise(values)
+        add = sum_sequential if stage.order == SEQUENTIAL else sum_pairwise
+        total = add(values, rounded)
         if total == 0 and operation == NORMALISE_EVEN:
             return [1.0 / len(values)] * len(values)
-        return [divide(value, 1.0 if total == 0 else total) for value in values]
+        return [rounded(divide(value, 1.0 if total == 0 else total)) for value in values]
     if operation in (SOFTMAX, SOFTMAX_LOG):
         return softmax(stage, values, rounded)
     if operation == TWO_CLASSES:

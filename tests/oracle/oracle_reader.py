@@ -69,8 +69,8 @@ OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR
 WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
                   WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM)
 WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN)
-IN_BOTH = (ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
-           STAGE_CONSTANTS, PICK, ADD_SLOTS)
+IN_BOTH = (NORMALISE, ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
+           STAGE_CONSTANTS, PICK, ADD_SLOTS, WEIGHTED_MEDIAN)
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
 STAGE_SLOTS_MAX = 2**22
 (COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, OF_LOG1P,
@@ -551,7 +551,8 @@ class Model:
             wanted = stage_constants(stage)
             constants = self.constants[stage.table:stage.table + wanted]
             require(len(constants) == wanted and (
-                stage.arithmetic == ARITHMETIC64 or all(map(is_float32, constants))), 104,
+                stage.arithmetic == ARITHMETIC64 or stage.operation == WEIGHTED_MEDIAN
+                or all(map(is_float32, constants))), 104,
                     f"{where}constants")
             require(stage.operation != PICK or all(
                 -1 <= slot < count and slot == math.floor(slot) for slot in constants), 340,

@@ -50,6 +50,8 @@ typedef struct stage_case {
 static const stage_case cases[] = {
     {ESPALIER_STAGE_NORMALISE, SEQUENTIAL, WIDE, 4, false, {6.0, -9.0, 2.0, 2.0}},
     {ESPALIER_STAGE_NORMALISE, PAIRWISE, WIDE, 4, false, {6.0, -9.0, 2.0, 2.0}},
+    {ESPALIER_STAGE_NORMALISE, SEQUENTIAL, NARROW, 4, false, {6.0, -9.0, 2.0, 2.0}},
+    {ESPALIER_STAGE_NORMALISE, PAIRWISE, NARROW, 4, false, {6.0, -9.0, 2.0, 2.0}},
     {ESPALIER_STAGE_ADD, 0, WIDE, 4, false, {0.5, -0.25, 0.75, 3.5}},
     {ESPALIER_STAGE_ADD, 0, NARROW, 4, false, {0.5, -0.25, 0.75, 3.5}},
     {ESPALIER_STAGE_MULTIPLY, 0, WIDE, 4, false, {-1.5, -4.5, 0.125, 1.5}},
@@ -151,6 +153,7 @@ static const stage_case cases[] = {
     {ESPALIER_STAGE_NORMALISE_EVEN, PAIRWISE, WIDE, 4, false, {6.0, -9.0, 2.0, 2.0}},
     {ESPALIER_STAGE_CUT_ONE, 0, WIDE, 4, false, {1.5, -2.25, 0.5, 0.5}},
     {ESPALIER_STAGE_WEIGHTED_MEDIAN, 0, WIDE, 4, false, {0.5, 0.0, 0.0, 0.0}},
+    {ESPALIER_STAGE_WEIGHTED_MEDIAN, 0, NARROW, 4, false, {0.5, 0.0, 0.0, 0.0}},
     {ESPALIER_STAGE_EXPM1,
      0,
      WIDE,
@@ -281,6 +284,7 @@ static void run_both(espalier_file_stage stage, const double *c, uint32_t consta
                                         .input_slot = stage.input_slot,
                                         .output_slot = stage.output_slot,
                                         .count = stage.slot_count,
+                                        .narrow = stage.arithmetic == NARROW,
                                         .pairwise = stage.order == PAIRWISE};
     espalier_reference_stage(&forest, &same, ITERATIONS, again);
     assert_memory_equal(row, again, slot_count * sizeof *row);
@@ -354,6 +358,40 @@ static void test_composing(void **state)
                                    .slot_count = 4},
              lost, 4, none, 8);
     assert_true(none[4] == 1.0);
+}
+
+/* F-248, F-345 in float32, where float64 would give something else: sums that drop what is below
+ * half a unit, quotients that are rounded, and weights that no float32 is. */
+static void test_composing_narrow(void **state)
+{
+    (void)state;
+    for (uint32_t order = SEQUENTIAL; order <= PAIRWISE; order++) {
+        double shares[8] = {1.0, 0x1p-25, 0x1p-25, 0x1.8p-1};
+        run_both((espalier_file_stage){.operation = ESPALIER_STAGE_NORMALISE,
+                                       .output_slot = 4,
+                                       .slot_count = 4,
+                                       .order = order,
+                                       .arithmetic = NARROW},
+                 shares, 0, shares, 8);
+        assert_true(shares[4] == (double)(1.0F / 1.75F) && shares[4] != 1.0 / 1.75);
+        double one[6] = {1.0, 0x1p-25, 0x1p-25};
+        run_both((espalier_file_stage){.operation = ESPALIER_STAGE_NORMALISE,
+                                       .output_slot = 3,
+                                       .slot_count = 3,
+                                       .order = order,
+                                       .arithmetic = NARROW},
+                 one, 0, one, 6);
+        assert_true(one[3] == 1.0 && one[4] == 0x1p-25);
+    }
+    /* Three do not reach half of the sum; with weights of float32 they would. */
+    const double weights[4] = {1.0, 1.0, 1.0, 3.0 + 0x1p-50};
+    double median[8] = {3.0, 2.0, 1.0, 4.0};
+    run_both((espalier_file_stage){.operation = ESPALIER_STAGE_WEIGHTED_MEDIAN,
+                                   .output_slot = 4,
+                                   .slot_count = 4,
+                                   .arithmetic = NARROW},
+             weights, 4, median, 8);
+    assert_true(median[4] == 4.0);
 }
 
 /* Engine and reference on odd numbers: the same bits, since both ask the same libm. */
@@ -853,6 +891,7 @@ int main(void)
         cmocka_unit_test(test_linked_model),     cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_composed_tolerance),
         cmocka_unit_test(test_stage_work),       cmocka_unit_test(test_plan_faults),
+        cmocka_unit_test(test_composing_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
