@@ -200,34 +200,22 @@ static espalier_status open_boost(boost *work, const espalier_sklearn_member *me
     return status;
 }
 
-static espalier_status read_member(boost *work, uint32_t index)
+static espalier_status use_member(void *user, espalier_sklearn_member *member, uint32_t index)
 {
+    boost *const work = user;
     espalier_sklearn_import *const import = work->import;
-    const size_t path_bytes = import->path.bytes;
-    espalier_sklearn_member member = {0};
     assert(work->weights != NULL && work->values != NULL);
-    espalier_source_path_attribute(&import->path, "estimators_");
-    espalier_source_path_item(&import->path, index);
-    espalier_status status =
-        espalier_sklearn_load_member(import, espalier_pickle_item(work->members, index), NULL,
-                                     &member);
-    if (status == ESPALIER_OK && index == 0) {
-        status = open_boost(work, &member);
-    }
-    if (status == ESPALIER_OK &&
-        (espalier_sklearn_is_single_tree(&member) != work->joint ||
-         member.forest.classifier != import->class->classifier || member.forest.group_count != 1)) {
-        status = espalier_sklearn_fail(import, member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+    espalier_status status = index == 0 ? open_boost(work, member) : ESPALIER_OK;
+    if (status == ESPALIER_OK && (espalier_sklearn_is_single_tree(member) != work->joint ||
+                                  member->forest.classifier != import->class->classifier ||
+                                  member->forest.group_count != 1)) {
+        status = espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "not of the sort of the other estimators of an %s",
                                        import->class->name);
     }
     if (status == ESPALIER_OK) {
-        status = import->class->classifier ? add_classifier(work, &member, index)
-                                           : add_regressor(work, &member, index);
-    }
-    espalier_sklearn_free_member(&member);
-    if (status == ESPALIER_OK) {
-        espalier_source_path_cut(&import->path, path_bytes);
+        status = import->class->classifier ? add_classifier(work, member, index)
+                                           : add_regressor(work, member, index);
     }
     return status;
 }
@@ -324,10 +312,9 @@ static bool link_several(const boost *work, uint32_t margins)
 static bool link_median(const boost *work)
 {
     const espalier_sklearn_import *const import = work->import;
-    const uint32_t values = work->joint
-                                ? import->forest->parts[0].first_slot
-                                : espalier_sklearn_pick_slots(import, work->values, work->count,
-                                                              work->narrow);
+    const uint32_t values =
+        work->joint ? import->forest->parts[0].first_slot
+                    : espalier_sklearn_pick_slots(import, work->values, work->count, work->narrow);
     const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_WEIGHTED_MEDIAN,
                                          .input_slot = values,
                                          .count = work->count,
@@ -367,7 +354,7 @@ espalier_status espalier_sklearn_load_adaboost(espalier_sklearn_import *import)
         status = read_weights(&work);
     }
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = read_member(&work, i);
+        status = espalier_sklearn_read_member(import, work.members, i, NULL, use_member, &work);
     }
     espalier_combine_close(&import->combine);
     if (status == ESPALIER_OK) {

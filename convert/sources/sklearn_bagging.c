@@ -218,30 +218,18 @@ static bool is_like_others(const bagging *work, const espalier_sklearn_member *m
                        : !work->joint || member->forest.leaf_width == work->width);
 }
 
-static espalier_status read_member(bagging *work, uint32_t index)
+static espalier_status use_member(void *user, espalier_sklearn_member *member, uint32_t index)
 {
+    bagging *const work = user;
     espalier_sklearn_import *const import = work->import;
-    const size_t path_bytes = import->path.bytes;
-    espalier_sklearn_member member = {0};
-    espalier_source_path_attribute(&import->path, "estimators_");
-    espalier_source_path_item(&import->path, index);
-    espalier_status status =
-        espalier_sklearn_load_member(import, espalier_pickle_item(work->members, index),
-                                     espalier_pickle_item(work->subsets, index), &member);
-    if (status == ESPALIER_OK && index == 0) {
-        status = open_bagging(work, &member);
-    }
-    if (status == ESPALIER_OK && !is_like_others(work, &member)) {
-        status = espalier_sklearn_fail(import, member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+    espalier_status status = index == 0 ? open_bagging(work, member) : ESPALIER_OK;
+    if (status == ESPALIER_OK && !is_like_others(work, member)) {
+        status = espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "not of the sort of the other estimators of a %s",
                                        import->class->name);
     }
     if (status == ESPALIER_OK) {
-        status = work->joint ? join_tree(work, &member, index) : add_member(work, &member, index);
-    }
-    espalier_sklearn_free_member(&member);
-    if (status == ESPALIER_OK) {
-        espalier_source_path_cut(&import->path, path_bytes);
+        status = work->joint ? join_tree(work, member, index) : add_member(work, member, index);
     }
     return status;
 }
@@ -312,7 +300,9 @@ espalier_status espalier_sklearn_load_bagging(espalier_sklearn_import *import)
                                        "of one number");
     }
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = read_member(&work, i);
+        status =
+            espalier_sklearn_read_member(import, work.members, i,
+                                         espalier_pickle_item(work.subsets, i), use_member, &work);
     }
     espalier_combine_close(&import->combine);
     if (status == ESPALIER_OK) {

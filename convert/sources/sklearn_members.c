@@ -22,7 +22,10 @@ static espalier_status load_object(const espalier_sklearn_import *import,
 {
     espalier_source_summary summary = {0};
     if (espalier_sklearn_boosted_classify(import->pickle, object->value) != ESPALIER_SOURCE_OTHER) {
+        /* LightGBM's classifiers have decision_function from 4.7 on, as this attribute. */
         member->boosted = true;
+        member->scoreless =
+            !espalier_sklearn_is_set(import, object->value, "_fitted_with_feature_names");
         return espalier_sklearn_boosted_load(object, &member->forest, &summary, import->error);
     }
     return espalier_sklearn_load(object, &member->forest, import->error);
@@ -158,6 +161,27 @@ void espalier_sklearn_free_member(espalier_sklearn_member *member)
     espalier_plan_free(&member->plan);
     free(member->numbers);
     *member = (espalier_sklearn_member){0};
+}
+
+espalier_status espalier_sklearn_read_member(espalier_sklearn_import *import,
+                                             const espalier_pickle_value *members, uint32_t index,
+                                             const espalier_pickle_value *subset,
+                                             espalier_sklearn_member_use *use, void *work)
+{
+    const size_t path_bytes = import->path.bytes;
+    espalier_sklearn_member member = {0};
+    espalier_source_path_attribute(&import->path, "estimators_");
+    espalier_source_path_item(&import->path, index);
+    espalier_status status =
+        espalier_sklearn_load_member(import, espalier_pickle_item(members, index), subset, &member);
+    if (status == ESPALIER_OK) {
+        status = use(work, &member, index);
+    }
+    espalier_sklearn_free_member(&member);
+    if (status == ESPALIER_OK) {
+        espalier_source_path_cut(&import->path, path_bytes);
+    }
+    return status;
 }
 
 /* ---- adding ---------------------------------------------------------------------------------- */
@@ -301,10 +325,9 @@ uint32_t espalier_sklearn_member_class(const espalier_sklearn_import *import,
     }
 }
 
-/* The estimators of XGBoost and LightGBM have no decision_function. */
 const espalier_forest_output *espalier_sklearn_member_margin(const espalier_sklearn_member *member)
 {
-    return member->boosted ? NULL : espalier_sklearn_find_output(member, ESPALIER_OUTPUT_MARGIN, 0);
+    return member->scoreless ? NULL : espalier_sklearn_find_output(member, ESPALIER_OUTPUT_MARGIN, 0);
 }
 
 uint32_t espalier_sklearn_pick_slots(const espalier_sklearn_import *import, const double *slots,

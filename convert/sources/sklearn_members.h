@@ -17,6 +17,7 @@ typedef struct espalier_sklearn_member {
     espalier_forest forest;
     espalier_plan plan; /* once it is added: its outputs, in slots of the whole */
     bool boosted;       /* of XGBoost or LightGBM */
+    bool scoreless;     /* and without decision_function */
     uint32_t *numbers;  /* of features, where it sees some */
     espalier_combine_features features;
 } espalier_sklearn_member;
@@ -31,6 +32,17 @@ espalier_status espalier_sklearn_load_member(espalier_sklearn_import *import,
                                              const espalier_pickle_value *subset,
                                              espalier_sklearn_member *member);
 void espalier_sklearn_free_member(espalier_sklearn_member *member);
+
+/* What an estimator does with a member that was loaded; it adds it if it can be one. */
+typedef espalier_status espalier_sklearn_member_use(void *work, espalier_sklearn_member *member,
+                                                    uint32_t index);
+
+/* Loads number `index` of estimators_, the list of members, and lets `use` have it. Where that
+ * fails *path stays at the member. `subset`: as above. */
+espalier_status espalier_sklearn_read_member(espalier_sklearn_import *import,
+                                             const espalier_pickle_value *members, uint32_t index,
+                                             const espalier_pickle_value *subset,
+                                             espalier_sklearn_member_use *use, void *work);
 
 /* Adds it to the whole as parts of its own. */
 espalier_status espalier_sklearn_add_member(espalier_sklearn_import *import,

@@ -19,8 +19,8 @@ typedef struct voting {
     bool hard;
     bool narrow;         /* every member answers in float32, and there are no weights */
     bool narrow_weights; /* of a type that leaves float32 as it is */
-    double *weights; /* [count] or NULL */
-    double *slots;   /* [count] the first slot of each member's answer */
+    double *weights;     /* [count] or NULL */
+    double *slots;       /* [count] the first slot of each member's answer */
     uint32_t sum;
 } voting;
 
@@ -137,38 +137,25 @@ static uint32_t find_answer(voting *work, const espalier_sklearn_member *member,
     return output != NULL && output->slot_count == 1 ? output->first_slot : ESPALIER_PLAN_NO_SLOT;
 }
 
-static espalier_status read_member(voting *work, uint32_t index)
+static espalier_status use_member(void *user, espalier_sklearn_member *member, uint32_t index)
 {
+    voting *const work = user;
     espalier_sklearn_import *const import = work->import;
-    const size_t path_bytes = import->path.bytes;
-    espalier_sklearn_member member = {0};
-    espalier_source_path_attribute(&import->path, "estimators_");
-    espalier_source_path_item(&import->path, index);
-    espalier_status status =
-        espalier_sklearn_load_member(import, espalier_pickle_item(work->members, index), NULL,
-                                     &member);
-    if (status == ESPALIER_OK && import->class->classifier) {
-        status = check_classes(work, &member);
-    }
+    espalier_status status = import->class->classifier ? check_classes(work, member) : ESPALIER_OK;
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_add_member(import, &member);
+        status = espalier_sklearn_add_member(import, member);
     }
-    if (status == ESPALIER_OK) {
-        const uint32_t slot = find_answer(work, &member, index);
-        work->slots[index] = (double)slot;
-        status =
-            slot != ESPALIER_PLAN_NO_SLOT
-                ? ESPALIER_OK
-                : espalier_sklearn_fail(import, member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                        "it has no %s to vote with",
-                                        import->class->classifier ? "probabilities or classes"
-                                                                  : "single value");
+    if (status != ESPALIER_OK) {
+        return status;
     }
-    espalier_sklearn_free_member(&member);
-    if (status == ESPALIER_OK) {
-        espalier_source_path_cut(&import->path, path_bytes);
-    }
-    return status;
+    const uint32_t slot = find_answer(work, member, index);
+    work->slots[index] = (double)slot;
+    return slot != ESPALIER_PLAN_NO_SLOT
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "it has no %s to vote with",
+                                       import->class->classifier ? "probabilities or classes"
+                                                                 : "single value");
 }
 
 /* ---- the mean -------------------------------------------------------------------------------- */
@@ -262,7 +249,7 @@ espalier_status espalier_sklearn_load_voting(espalier_sklearn_import *import)
         work.slots = slots;
     }
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = read_member(&work, i);
+        status = espalier_sklearn_read_member(import, work.members, i, NULL, use_member, &work);
     }
     espalier_combine_close(&import->combine);
     if (status == ESPALIER_OK) {

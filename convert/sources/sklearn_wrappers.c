@@ -24,35 +24,14 @@ typedef struct wrapper {
     espalier_forest_output *outputs; /* [2][count] probabilities, then classes */
 } wrapper;
 
-/* What is done with each member that was loaded and added. */
-typedef espalier_status wrapper_step(wrapper *work, espalier_sklearn_member *member,
-                                     uint32_t index);
-
-static espalier_status read_member(wrapper *work, uint32_t index, wrapper_step *step)
+/* Every member is added, if it has one output. */
+static espalier_status add_member(const wrapper *work, espalier_sklearn_member *member)
 {
-    espalier_sklearn_import *const import = work->import;
-    const size_t path_bytes = import->path.bytes;
-    espalier_sklearn_member member = {0};
-    espalier_source_path_attribute(&import->path, "estimators_");
-    espalier_source_path_item(&import->path, index);
-    espalier_status status =
-        espalier_sklearn_load_member(import, espalier_pickle_item(work->members, index), NULL,
-                                     &member);
-    if (status == ESPALIER_OK && member.forest.group_count != 1) {
-        status = espalier_sklearn_fail(import, member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+    return member->forest.group_count == 1
+               ? espalier_sklearn_add_member(work->import, member)
+               : espalier_sklearn_fail(work->import, member->value,
+                                       ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "a member of several outputs");
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_add_member(import, &member);
-    }
-    if (status == ESPALIER_OK) {
-        status = step(work, &member, index);
-    }
-    espalier_sklearn_free_member(&member);
-    if (status == ESPALIER_OK) {
-        espalier_source_path_cut(&import->path, path_bytes);
-    }
-    return status;
 }
 
 static espalier_status open_wrapper(wrapper *work)
@@ -83,10 +62,15 @@ static void close_wrapper(wrapper *work)
 /* ---- a member for each output ---------------------------------------------------------------- */
 
 /* The member's labels become those of its output. */
-static espalier_status take_output(wrapper *work, espalier_sklearn_member *member, uint32_t index)
+static espalier_status take_output(void *user, espalier_sklearn_member *member, uint32_t index)
 {
+    wrapper *const work = user;
     espalier_sklearn_import *const import = work->import;
     espalier_forest *const whole = import->forest;
+    const espalier_status status = add_member(work, member);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
     if (!import->class->classifier) {
         const espalier_forest_output *const value =
             espalier_sklearn_find_output(member, ESPALIER_OUTPUT_VALUE, 0);
@@ -186,7 +170,7 @@ espalier_status espalier_sklearn_load_multi_output(espalier_sklearn_import *impo
         status = open_groups(&work);
     }
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = read_member(&work, i, take_output);
+        status = espalier_sklearn_read_member(import, work.members, i, NULL, take_output, &work);
     }
     if (status == ESPALIER_OK) {
         status = finish_outputs(&work);
@@ -202,9 +186,14 @@ espalier_status espalier_sklearn_load_multi_output(espalier_sklearn_import *impo
 /* ---- a member for each class ----------------------------------------------------------------- */
 
 /* Its score is its decision function, or the probability of its second class. */
-static espalier_status take_score(wrapper *work, espalier_sklearn_member *member, uint32_t index)
+static espalier_status take_score(void *user, espalier_sklearn_member *member, uint32_t index)
 {
+    wrapper *const work = user;
     espalier_sklearn_import *const import = work->import;
+    const espalier_status status = add_member(work, member);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
     const espalier_forest_output *const margin = espalier_sklearn_member_margin(member);
     const espalier_forest_output *const probability =
         espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
@@ -320,7 +309,7 @@ espalier_status espalier_sklearn_load_one_vs_rest(espalier_sklearn_import *impor
         status = check_multiclass(&work);
     }
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = read_member(&work, i, take_score);
+        status = espalier_sklearn_read_member(import, work.members, i, NULL, take_score, &work);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_finish_plan(import, work.count == 1 ? add_two_classes(&work)

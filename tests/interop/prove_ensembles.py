@@ -254,7 +254,7 @@ def refusal(model, rows):
             name = "decision_function" if hasattr(member, "decision_function") else "predict_proba"
             found.append(getattr(member, name)(rows))
     elif kind == "TransformedTargetRegressor":
-        found = [model.regressor_.predict(rows)]
+        found, words = [model.regressor_.predict(rows)], "not float64"
     elif kind.startswith("Voting") and getattr(model.weights, "dtype", None) == np.float32:
         hard = getattr(model, "voting", "") == "hard"
         name = "predict_proba" if getattr(model, "voting", "") == "soft" else "predict"
