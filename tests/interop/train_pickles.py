@@ -16,10 +16,10 @@ import lightgbm as lgb
 import numpy as np
 import sklearn
 import xgboost as xgb
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor, RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.multioutput import MultiOutputRegressor
 
 from prove_pickles import (fit_stopping, leaves_of, make_data, make_rows, margins_of,
                            thresholds_of, words_of)
@@ -183,23 +183,24 @@ def add_searches(out, data, target):
 
 
 def add_members(out, data, target):
-    """Estimators of scikit-learn whose members answer in float32."""
+    """Estimators of scikit-learn: members that answer in float32, and one with margins."""
     plain = np.nan_to_num(data)
     classes = np.digitize(target, [-0.7, 0.7])
     options = dict(n_estimators=2, max_depth=2, random_state=1, n_jobs=1)
-    inside = {"estimator": xgb.XGBRegressor(**options), "n_estimators": 3, "random_state": 1}
+    inside = {"estimator": xgb.XGBRegressor(**options), "n_estimators": 2, "random_state": 1}
+    leaves = lgb.LGBMClassifier(n_estimators=1, num_leaves=3, n_jobs=1, verbose=-1)
     models = [("bagging", BaggingRegressor(max_features=3, **inside), target, "a sum of float32"),
               ("median", AdaBoostRegressor(**inside), target, "a median of float32"),
-              ("outputs", MultiOutputRegressor(xgb.XGBRegressor(**options)),
-               np.c_[target, -target], "two outputs of float32"),
               ("rest", OneVsRestClassifier(xgb.XGBClassifier(**options)), classes,
-               "shares of float32")]
-    rows = plain[:24]
+               "shares of float32"),
+              ("calibrated", CalibratedClassifierCV(leaves, ensemble=False, cv=2), target > 0,
+               "of LightGBM's decision_function")]
+    rows = plain[:12]
     for name, model, wanted, purpose in models:
         model.fit(plain, wanted)
         out.dump("members_%s.joblib" % name, model, ("xz", 9))
-        found = ({"class": model.predict(rows), "probability" + LINKED: model.predict_proba(rows)}
-                 if name == "rest" else {"value": model.predict(rows)})
+        found = ({"value": model.predict(rows)} if not hasattr(model, "predict_proba") else
+                 {"class": model.predict(rows), "probability" + LINKED: model.predict_proba(rows)})
         out.line("members_%s.joblib" % name, sklearn.__version__, type(model).__name__, purpose,
                  cases=out.write_answers("members_" + name, rows, found))
 
