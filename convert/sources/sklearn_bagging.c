@@ -164,14 +164,12 @@ static bool add_value(bagging *work, const espalier_sklearn_member *member)
 static espalier_status add_member(bagging *work, espalier_sklearn_member *member, uint32_t index)
 {
     uint32_t *const places = calloc(work->width, sizeof *places);
-    espalier_status status = ESPALIER_OK;
     if (places == NULL) {
-        status = espalier_sklearn_fail(work->import, NULL, ESPALIER_ERROR_MEMORY,
-                                       "no memory for a member's classes");
+        return espalier_sklearn_fail(work->import, NULL, ESPALIER_ERROR_MEMORY,
+                                     "no memory for a member's classes");
     }
-    if (status == ESPALIER_OK && work->import->class->classifier) {
-        status = map_places(work, member, places);
-    }
+    espalier_status status =
+        work->import->class->classifier ? map_places(work, member, places) : ESPALIER_OK;
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_add_member(work->import, member);
     }

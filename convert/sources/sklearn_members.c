@@ -327,7 +327,8 @@ uint32_t espalier_sklearn_member_class(const espalier_sklearn_import *import,
 
 const espalier_forest_output *espalier_sklearn_member_margin(const espalier_sklearn_member *member)
 {
-    return member->scoreless ? NULL : espalier_sklearn_find_output(member, ESPALIER_OUTPUT_MARGIN, 0);
+    return !member->scoreless ? espalier_sklearn_find_output(member, ESPALIER_OUTPUT_MARGIN, 0)
+                              : NULL;
 }
 
 uint32_t espalier_sklearn_pick_slots(const espalier_sklearn_import *import, const double *slots,
