@@ -74,8 +74,8 @@ bool espalier_elf_begin(FILE *stream, uint32_t machine, const char *name, uint64
     fwrite(ident, 1, sizeof ident, stream);
     put_number(stream, 1, 2); /* relocatable */
     put_number(stream, machine, 2);
-    put_number(stream, 1, 4);  /* version */
-    put_number(stream, 0, 16); /* no entry, no program headers */
+    put_number(stream, 1, 4); /* version */
+    put_zeros(stream, 16);    /* no entry, no program headers */
     put_number(stream, plan.sections, 8);
     put_number(stream, 0, 4); /* flags */
     put_number(stream, HEADER_BYTES, 2);
