@@ -353,6 +353,7 @@ static void fill_codes(espalier_forest *forest, uint32_t feature)
 {
     forest->codes = take_memory(forest->feature_count, sizeof *forest->codes);
     memset(forest->codes, 0, forest->feature_count * sizeof *forest->codes);
+    forest->code_count = forest->feature_count;
     espalier_forest_codes *const codes = &forest->codes[feature];
     codes->values = take_memory(CATEGORIES, sizeof *codes->values);
     codes->count = CATEGORIES;
