@@ -157,7 +157,7 @@ static espalier_status give_number(const espalier_store_work *work, const char *
 
 static espalier_status switch_link(const espalier_store_work *work, const char *name)
 {
-    const char *const temporary = ESPALIER_STORE_NEW_LINK + 1; /* in the folder */
+    const char *const temporary = &ESPALIER_STORE_NEW_LINK[1]; /* in the folder */
     if (unlinkat(work->descriptor, temporary, 0) != 0 && errno != ENOENT) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_WRITE, errno,
                                      "%s: cannot remove an old %s", work->folder, temporary);
