@@ -7,6 +7,7 @@
 
 #include "format/layout.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +115,7 @@ espalier_status espalier_categories_add(espalier_categories *categories, uint32_
     }
     const uint32_t place = find_string(list, text, bytes, &found);
     if (found) {
+        assert(list->order != NULL);
         *number_out = list->order[place];
         return ESPALIER_OK;
     }

@@ -191,8 +191,10 @@ static double evaluate_line(const espalier_forest *forest, uint64_t index, const
 static bool run_linear(const espalier_forest *forest, const espalier_forest_stage *stage,
                        const row_block *rows, size_t row, double *own)
 {
-    const double *const c =
-        forest->constants != NULL ? forest->constants + stage->first_constant : NULL;
+    if (forest->constants == NULL) {
+        return false; /* both have some */
+    }
+    const double *const c = forest->constants + stage->first_constant;
     double *const y = own + stage->output_slot;
     if (stage->operation == ESPALIER_FOREST_VALUES) {
         for (uint32_t i = 0; i < stage->count; i++) {

@@ -4,7 +4,7 @@
 # A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
 # steps and ctest results: "N passed, N failed, N skipped".
 #   BUILD_DIR               where to build (default build)
-#   ESPALIER_FIDELITY_SHARE part of the provers' models to take (default 0.35)
+#   ESPALIER_FIDELITY_SHARE part of the provers' models to take (default 0.5)
 #   ESPALIER_FUZZ_SECONDS   seconds for each fuzz target (default 45)
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -173,7 +173,7 @@ step_fastapi() {
 step_fidelity() {
     [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
     python3 -B tests/interop/fidelity.py --newest --espalier "$BUILD_DIR/release/bin/espalier" \
-        --work "$BUILD_DIR/fidelity" --share "${ESPALIER_FIDELITY_SHARE:-0.35}"
+        --work "$BUILD_DIR/fidelity" --share "${ESPALIER_FIDELITY_SHARE:-0.5}"
 }
 
 step_fuzz() {

@@ -7,6 +7,7 @@
 #include "convert/sources/sklearn_compose.h"
 #include "format/error.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -243,6 +244,7 @@ static espalier_status move_sets(espalier_sklearn_prepare *prepare,
     bool good = status == ESPALIER_OK;
     for (uint32_t i = 0; i < forest->set_count && good; i++) {
         const uint32_t column = forest->sets[i].feature; /* below table->count: a node's was */
+        assert(table->values != NULL);
         const uint32_t value = numbers[table->values[column]];
         forest->sets[i].feature = value;
         if (moved == NULL) {

@@ -50,7 +50,8 @@ static bool take_name(const names *own, uint64_t index, char *text, size_t *byte
     const int32_t *const values = own->values.items;
     const int32_t begin = offsets[index];
     const int32_t end = offsets[index + 1];
-    if (begin < 0 || end < begin || (uint64_t)end > own->values.count) {
+    if (begin < 0 || end < begin || (uint64_t)end > own->values.count ||
+        (text == NULL && end > begin)) {
         return false;
     }
     for (int32_t i = begin; i < end; i++) {

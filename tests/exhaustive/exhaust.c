@@ -49,14 +49,37 @@ static struct {
 static uint64_t seen_by_timer;
 static exhaust_counts totals;
 
+/* As a signal handler may: no stdio. */
+static void say_text(const char *text)
+{
+    if (text != NULL) {
+        (void)!write(STDERR_FILENO, text, strlen(text));
+    }
+}
+
+static void say_number(uint64_t number)
+{
+    char digits[24];
+    size_t at = sizeof digits - 1;
+    digits[at] = '\0';
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    say_text(&digits[at]);
+}
+
 static void say_case(void)
 {
-    char text[200];
-    const int bytes = snprintf(text, sizeof text, "exhaust: finding at %s:%zu:%u:%d (%s)\n",
-                               now.model, now.at, now.value, now.sealed, now.what);
-    if (bytes > 0) {
-        (void)!write(STDERR_FILENO, text, (size_t)bytes);
-    }
+    say_text("exhaust: finding at ");
+    say_text(now.model);
+    say_text(":");
+    say_number(now.at);
+    say_text(":");
+    say_number(now.value);
+    say_text(now.sealed ? ":1 (" : ":0 (");
+    say_text(now.what);
+    say_text(")\n");
 }
 
 static void at_exit(void)

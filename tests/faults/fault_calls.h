@@ -27,6 +27,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -204,7 +205,6 @@ REPLACED int fsync(int descriptor)
     return fails("fsync", EIO) ? -1 : (int)syscall(SYS_fsync, descriptor);
 }
 
-int rename(const char *from, const char *to); /* stdio.h may come later */
 REPLACED int rename(const char *from, const char *to)
 {
     return fails("rename", EACCES) ? -1 : (int)syscall(SYS_renameat, AT_FDCWD, from, AT_FDCWD, to);
