@@ -60,6 +60,10 @@ int espalier_usage_fail(const char *command, const char *format, ...)
 /* Reports what getopt_long (with opterr 0 and a leading ':') returned for a wrong option. */
 int espalier_option_fail(const char *command, int result, char **argv);
 
+/* A count below 2^32, the value of option `name`. Returns 0, or the exit code after a message. */
+int espalier_take_count(const char *command, const char *name, const char *value,
+                        uint64_t *count_out);
+
 /* Flushes standard output. False, and reported, when something could not be written. */
 bool espalier_flush_output(void);
 

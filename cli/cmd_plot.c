@@ -81,24 +81,13 @@ typedef struct plot {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static int take_count(const char *name, const char *value, uint64_t *count_out)
-{
-    const char *rest = NULL;
-    if (!espalier_parse_count(value, count_out, &rest) || *rest != '\0' ||
-        *count_out > UINT32_MAX) {
-        return espalier_usage_fail("plot", "%s '%s' is not a number from 0 to 4294967295", name,
-                                   value);
-    }
-    return 0;
-}
-
 static int take_option(int option, char **argv, plot_options *options)
 {
     switch (option) {
     case OPTION_TREE:
-        return take_count("--tree", optarg, &options->tree);
+        return espalier_take_count("plot", "--tree", optarg, &options->tree);
     case OPTION_DEPTH:
-        return take_count("--depth", optarg, &options->depth);
+        return espalier_take_count("plot", "--depth", optarg, &options->depth);
     case OPTION_FORMAT:
         options->format = optarg;
         return 0;

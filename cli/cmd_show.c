@@ -65,30 +65,19 @@ typedef struct show_style {
 static const show_style lines = {"", "", "", "", "", "", "", "│  ", "├─ ", "└─ ", "   "};
 static const show_style ascii = {"", "", "", "", "", "", "", "|  ", "|- ", "`- ", "   "};
 
-static int take_count(const char *name, const char *value, uint64_t *count_out)
-{
-    const char *rest = NULL;
-    if (!espalier_parse_count(value, count_out, &rest) || *rest != '\0' ||
-        *count_out > UINT32_MAX) {
-        return espalier_usage_fail("show", "%s '%s' is not a number from 0 to 4294967295", name,
-                                   value);
-    }
-    return 0;
-}
-
 static int take_option(int option, char **argv, show_options *options)
 {
     switch (option) {
     case OPTION_TREE:
-        return take_count("--tree", optarg, &options->tree);
+        return espalier_take_count("show", "--tree", optarg, &options->tree);
     case OPTION_DEPTH:
-        return take_count("--depth", optarg, &options->depth);
+        return espalier_take_count("show", "--depth", optarg, &options->depth);
     case OPTION_ROWS:
         options->rows_path = optarg;
         return 0;
     case OPTION_ROW:
         options->has_row = true;
-        return take_count("--row", optarg, &options->row);
+        return espalier_take_count("show", "--row", optarg, &options->row);
     case OPTION_ASCII:
         options->is_ascii = true;
         return 0;
