@@ -5,6 +5,7 @@
  * without swaps. Public headers only. A paced run takes twice a minute, five times over; --quick
  * takes twice four seconds once.
  */
+#include "espalier_slot.h"
 #include "harness.h"
 
 #include <atomic>

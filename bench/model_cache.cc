@@ -5,6 +5,7 @@
 #include "model_cache.h"
 
 #include "espalier_convert.h"
+#include "espalier_inspect.h"
 #include "grown_model.h"
 #include "joblib_file.h"
 #include "measure.h"

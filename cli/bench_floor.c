@@ -4,6 +4,7 @@
  * from its first cache. Includes bench.h and libc.
  */
 #include "bench.h"
+#include "espalier_inspect.h"
 
 #include <string.h>
 #include <time.h>

@@ -4,6 +4,7 @@
  * the model, so that rows take all kinds of paths. Includes bench.h and libc.
  */
 #include "bench.h"
+#include "espalier_inspect.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
  * decoder. Includes bench.h and libc.
  */
 #include "bench.h"
+#include "espalier_inspect.h"
 
 #include <math.h>
 #include <stdlib.h>

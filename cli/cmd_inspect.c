@@ -5,6 +5,7 @@
  * What comes from the model enters the page as JSON that no script element can end, and is shown as
  * text by cli/report/report.js.
  */
+#include "espalier_inspect.h"
 #include "info.h"
 #include "markup.h"
 #include "output.h"

@@ -2,6 +2,7 @@
 /*
  * espalier plot: a tree as SVG or for Graphviz. Includes tree_view.h, markup.h, output.h and libc.
  */
+#include "espalier_inspect.h"
 #include "markup.h"
 #include "output.h"
 #include "tree_view.h"

@@ -3,6 +3,7 @@
  * espalier show: a tree in the terminal. Includes tree_view.h, view_rows.h and libc. Colours only
  * where a terminal shows them; every text of the model is escaped.
  */
+#include "espalier_inspect.h"
 #include "tree_view.h"
 #include "view_rows.h"
 

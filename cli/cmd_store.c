@@ -3,6 +3,7 @@
  * espalier store: numbered versions of a model in a folder. Includes keys.h, espalier_publish.h and
  * libc.
  */
+#include "espalier_slot.h"
 #include "keys.h"
 
 #include <getopt.h>

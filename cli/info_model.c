@@ -3,6 +3,7 @@
  * What is in an Espalier file. Includes info.h, labels.h, espalier.h and libc. Names, labels and
  * metadata come from the file and are printed escaped; the text form shows the first few of each.
  */
+#include "espalier_inspect.h"
 #include "info.h"
 #include "labels.h"
 

@@ -3,6 +3,7 @@
  * The file map of the page: sections, and which of the file's pages are in memory. Includes
  * report.h and libc. Touches no page of the mapping it asks about.
  */
+#include "espalier_inspect.h"
 #include "report.h"
 
 #include <fcntl.h>

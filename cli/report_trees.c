@@ -4,6 +4,7 @@
  * tree is decoded once and forgotten; of each the page gets the levels that its share of the nodes
  * has room for.
  */
+#include "espalier_inspect.h"
 #include "report.h"
 
 #include <inttypes.h>

@@ -3,6 +3,7 @@
  * See tree_view.h: nodes, values and leaves in the user's words. Includes tree_view.h and libc.
  * What comes out is not escaped.
  */
+#include "espalier_inspect.h"
 #include "tree_view.h"
 
 #include <inttypes.h>

@@ -7,6 +7,7 @@
 #ifndef ESPALIER_CLI_TREE_VIEW_H
 #define ESPALIER_CLI_TREE_VIEW_H
 
+#include "espalier_inspect.h"
 #include "labels.h"
 
 #define ESPALIER_VIEW_NONE UINT32_MAX

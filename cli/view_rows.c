@@ -4,6 +4,7 @@
  */
 #include "view_rows.h"
 
+#include "espalier_inspect.h"
 #include "rows.h"
 
 #include <stdlib.h>

@@ -6,7 +6,8 @@ include(CMakePackageConfigHelpers)
 set(ESPALIER_PACKAGE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/espalier")
 
 set(ESPALIER_INSTALL_TARGETS espalier_static espalier_shared)
-set(ESPALIER_INSTALL_HEADERS include/espalier.h include/espalier.hpp)
+set(ESPALIER_INSTALL_HEADERS include/espalier.h include/espalier_inspect.h
+                             include/espalier_slot.h include/espalier.hpp)
 foreach(part convert publish)
   if(TARGET espalier_${part}_static)
     list(APPEND ESPALIER_INSTALL_TARGETS espalier_${part}_static espalier_${part}_shared)

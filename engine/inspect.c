@@ -6,6 +6,7 @@
 #include "engine/cuts.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/model.h"
+#include "espalier_inspect.h"
 #include "format/options.h"
 #include "format/word.h"
 

@@ -8,6 +8,7 @@
 #include "engine/cuts.h"
 #include "engine/model.h"
 #include "engine/predictor.h"
+#include "espalier_inspect.h"
 #include "format/reader.h"
 
 #include <math.h>

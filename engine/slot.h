@@ -6,6 +6,7 @@
 #define ESPALIER_ENGINE_SLOT_H
 
 #include "engine/model.h"
+#include "espalier_slot.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,6 +5,7 @@
  */
 #include "engine/slot.h"
 
+#include "espalier_slot.h"
 #include "format/error.h"
 #include "format/store_link.h"
 

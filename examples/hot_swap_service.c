@@ -11,6 +11,7 @@
  *     cc hot_swap_service.c -lespalier -pthread
  */
 #include <espalier.h>
+#include <espalier_slot.h>
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -2,6 +2,7 @@
 /*
  * Writes an Espalier model's trees as a naive stream, through the public interface. See naive.h.
  */
+#include "espalier_inspect.h"
 #include "naive.h"
 #include "naive_stream.h"
 

@@ -10,6 +10,7 @@
 #include "convert/golden.h"
 #include "espalier_convert.h"
 #include "espalier_publish.h"
+#include "espalier_slot.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/synthetic.h"
 

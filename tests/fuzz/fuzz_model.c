@@ -6,7 +6,7 @@
  * section as often as another. A crash, a leak, a hang or a difference between one row and many, or
  * between plain C and the best level of this machine, is a finding.
  */
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "format/checksum.h"
 #include "format/layout.h"
 #include "tests/support/same_rows.h"

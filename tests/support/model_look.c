@@ -11,6 +11,8 @@
 
 #include "tests/support/model_look.h"
 
+#include "espalier_inspect.h"
+
 #include <string.h>
 
 #define ITEMS_MAX     64u

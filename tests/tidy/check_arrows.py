@@ -16,7 +16,8 @@ FORMAT_WRITE = ("format/writer",)
 ARROWS = (
     ("include/", ("include/",)),
     ("format/", ("format/", "include/espalier.h")),
-    ("engine/", ("engine/", "include/espalier.h", "format/")),
+    ("engine/", ("engine/", "include/espalier.h", "include/espalier_inspect.h",
+                 "include/espalier_slot.h", "format/")),
     ("convert/", ("convert/", "include/", "format/")),
     ("publish/", ("publish/", "include/espalier.h", "include/espalier_publish.h", "format/")),
     ("cli/", ("cli/", "include/")),
@@ -48,7 +49,7 @@ FOREIGN = (
     (r"benchmark/benchmark\.h", ("bench/",)),
     (r"(sanitizer|valgrind)/.*\.h", ("tests/", "bench/")),
     # As installed.
-    (r"espalier(_convert|_publish)?\.hp?p?", ("tests/install/", "tests/bindings/", "bindings/",
+    (r"espalier(_convert|_inspect|_publish|_slot)?\.hp?p?", ("tests/install/", "tests/bindings/", "bindings/",
                                               "examples/")),
     (r"jni\.h", ("bindings/java/",)),
     (r"layout_list\.inc", ("bindings/rust/",)),  # written by the test that includes it

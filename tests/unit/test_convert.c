@@ -4,6 +4,7 @@
  * a failed conversion leaves behind.
  */
 #include "espalier_convert.h"
+#include "espalier_inspect.h"
 #include "espalier_publish.h"
 #include "format/layout.h"
 

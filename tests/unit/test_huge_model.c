@@ -11,7 +11,7 @@
 // clang-format on
 
 #include "convert/reference.h"
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "format/checksum.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"

@@ -13,7 +13,7 @@
 // clang-format on
 
 #include "convert/reference.h"
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "format/layout.h"
 #include "format/rules.h"
 #include "format/word.h"

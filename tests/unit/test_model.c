@@ -10,7 +10,7 @@
 // clang-format on
 
 #include "engine/text_check.h"
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "espalier.h"
+#include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 

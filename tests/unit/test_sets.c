@@ -14,7 +14,7 @@
 #include "convert/flatten_sets.h"
 #include "convert/reference.h"
 #include "convert/sets.h"
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 

@@ -3,7 +3,7 @@
  * engine/slot: the model of a path is replaced while readers hold it; what is refused, what stays,
  * when the old one goes, and what readers see while another thread swaps as fast as it can.
  */
-#include "espalier.h"
+#include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 

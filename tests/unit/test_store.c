@@ -4,6 +4,7 @@
  * publishers that are killed at any moment, thousands of them, while others read.
  */
 #include "espalier_publish.h"
+#include "espalier_slot.h"
 #include "format/store_link.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/remove_tree.h"

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "espalier.h"
+#include "espalier_inspect.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
