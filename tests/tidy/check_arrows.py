@@ -49,8 +49,8 @@ FOREIGN = (
     (r"benchmark/benchmark\.h", ("bench/",)),
     (r"(sanitizer|valgrind)/.*\.h", ("tests/", "bench/")),
     # As installed.
-    (r"espalier(_convert|_inspect|_publish|_slot)?\.hp?p?", ("tests/install/", "tests/bindings/", "bindings/",
-                                              "examples/")),
+    (r"espalier(_convert|_inspect|_publish|_slot)?\.hp?p?",
+     ("tests/install/", "tests/bindings/", "bindings/", "examples/")),
     (r"jni\.h", ("bindings/java/",)),
     (r"layout_list\.inc", ("bindings/rust/",)),  # written by the test that includes it
     (r"Python\.h", ("python/",)),
