@@ -112,12 +112,35 @@ static float find_maximum_narrow(const double *x, uint32_t count)
     return most;
 }
 
-/* XGBoost adds float32 exponentials in float64; NumPy in float32, pairwise. */
+/* exp of float32 by NumPy's SIMD loops, docs/format.md [F-259]: not the C library's. */
+static float exp_numpy(float x)
+{
+    static const float above[] = {5.082762527590693718096e-04F, 6.757896990527504603057e-03F,
+                                  5.114512081637298353406e-02F, 2.473615434895520810817e-01F,
+                                  7.257664613233124478488e-01F, 9.999999999980870924916e-01F};
+    static const float below[] = {2.159509375685829852307e-02F, -2.742335390411667452936e-01F,
+                                  1.0F};
+    if (isnan(x) || x < -103.97208404541015625F || x > 88.72283935546875F) {
+        return x < 0.0F ? 0.0F : x > 0.0F ? INFINITY : x;
+    }
+    const float scaled = x * 1.44269504088896340736F;
+    const float whole = rintf(scaled);
+    const float rest = fmaf(whole, -1.42860677e-6F, fmaf(whole, -6.93145752e-1F, x));
+    float p = above[0];
+    for (int i = 1; i < 6; i++) {
+        p = fmaf(p, rest, above[i]);
+    }
+    const float q = fmaf(fmaf(below[0], rest, below[1]), rest, below[2]);
+    return ldexpf(p / q, (int)whole);
+}
+
+/* XGBoost adds float32 exponentials in float64; NumPy, with its own exp, in float32, pairwise. */
 static void softmax_narrow(const espalier_forest_stage *stage, const double *x, double *y)
 {
     const float most = find_maximum_narrow(x, stage->count);
     for (uint32_t i = 0; i < stage->count; i++) {
-        y[i] = (double)expf((float)x[i] - most);
+        const float rest = (float)x[i] - most;
+        y[i] = (double)(stage->pairwise ? exp_numpy(rest) : expf(rest));
     }
     const float sum =
         (float)espalier_reference_sum(y, stage->count, stage->pairwise, stage->pairwise);

@@ -6,6 +6,8 @@
  */
 #include "engine/stages.h"
 
+#include "engine/numpy_exp.h"
+
 #include <assert.h>
 #include <float.h>
 #include <math.h>
@@ -231,16 +233,18 @@ static double find_maximum(const double *x, uint32_t count)
     return most;
 }
 
-/* In sequential order float32 exponentials are added up in float64, and the sum rounded. */
+/* In sequential order float32 exponentials are added up in float64, and the sum rounded; pairwise
+ * they are NumPy's. */
 static void run_softmax(const espalier_file_stage *stage, const double *x, double *y)
 {
     const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    const bool is_numpy = narrow && stage->order == ESPALIER_ORDER_PAIRWISE;
     const double most = find_maximum(x, stage->slot_count);
     for (uint32_t i = 0; i < stage->slot_count; i++) {
-        y[i] = exp_rounded(narrow, round_result(narrow, x[i] - most));
+        const double above = round_result(narrow, x[i] - most);
+        y[i] = is_numpy ? (double)espalier_numpy_exp((float)above) : exp_rounded(narrow, above);
     }
-    const bool adds_narrow = narrow && stage->order == ESPALIER_ORDER_PAIRWISE;
-    const double sum = round_result(narrow, sum_in_order(stage, y, adds_narrow));
+    const double sum = round_result(narrow, sum_in_order(stage, y, is_numpy));
     for (uint32_t i = 0; i < stage->slot_count; i++) {
         y[i] = round_result(narrow, y[i] / sum);
     }
