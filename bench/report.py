@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns the output of the benchmark programs (open.json, predict.json, options.json,
-threads.json, memory.json, convert.json in one folder) into one table for people, the project's
+threads.json, slot.json, memory.json, convert.json in one folder) into one table for people, the project's
 goals, and a CSV file with every figure. Standard library only; started by bench/run.sh.
 """
 
@@ -15,7 +15,7 @@ def read_figures(folder):
     """(figures, context): figures by benchmark name, as Google Benchmark gives them."""
     figures = {}
     context = {}
-    for name in ("open", "predict", "options", "threads"):
+    for name in ("open", "predict", "options", "threads", "slot"):
         data = json.loads((folder / f"{name}.json").read_text())
         context.update(data["context"])
         for entry in data["benchmarks"]:
@@ -146,9 +146,25 @@ class Report:
                 counts = sorted(int(name.split("/")[2]) for name in self.figures
                                 if name.startswith(f"{kind}/{model}/"))
                 if len(counts) > 1:
+                    # Best passes: a neighbour who takes half a core spoils all others.
                     yield (f"{model}, {text}", counts[-1],
-                           self.get(f"{kind}/{model}/1")
-                           / self.get(f"{kind}/{model}/{counts[-1]}"))
+                           self.get(f"{kind}/{model}/1", "best_ns")
+                           / self.get(f"{kind}/{model}/{counts[-1]}", "best_ns"))
+
+    def slot_goals(self):
+        for threads, most in ((1, 15), (2, 25)):
+            name = f"slot/acquire_release/real_time/threads:{threads}"
+            if name in self.figures:
+                # Google Benchmark divides the time by the threads.
+                each = self.get(name, "real_time") * threads
+                yield (f"acquire and release, {threads} reader{'s'[:threads - 1]}: {most} ns",
+                       f"{each:.1f} ns", each <= most)
+        for name, entry in self.figures.items():
+            if name.startswith("slot/paced/"):
+                yield ("p99 with swaps by without: 1.2", f"{entry['p99_ratio']:.2f}",
+                       entry["p99_ratio"] <= 1.2)
+                yield ("wrong answers while swapping: 0", f"{entry['wrong']:.0f}",
+                       entry["wrong"] == 0)
 
     def goals(self):
         """(what, figure, held or None) for the project's goals that were measured here."""
@@ -175,6 +191,7 @@ class Report:
         for what, threads, ratio in self.thread_ratios():
             if threads == 2:
                 yield (f"two threads, {what}: 1.9 x", f"{ratio:.2f} x", ratio >= 1.9)
+        yield from self.slot_goals()
         for entry in self.memory:
             yield (f"one more process, {entry['model']}: 1 MB",
                    f"{entry['extra_bytes'] / 1e6:.2f} MB", entry["extra_bytes"] < 1e6)
@@ -187,7 +204,9 @@ class Report:
 
     def csv_rows(self):
         keys = ("p50_ns", "p99_ns", "best_ns", "one_row_p50_ns", "one_row_p99_ns",
-                "first_100_rows_ns", "first_100_rows_faults", "huge_bytes")
+                "first_100_rows_ns", "first_100_rows_faults", "huge_bytes", "p99_ratio",
+                "plain_p99_ns", "plain_p999_ns", "swapped_p50_ns", "swapped_p99_ns",
+                "swapped_p999_ns", "grown_bytes", "wrong", "swaps")
         for name, entry in self.figures.items():
             for key in keys:
                 if key in entry:

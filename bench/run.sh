@@ -35,7 +35,7 @@ trap 'rm -rf "$work"' EXIT
 say() {
     echo "== $*" >&2
 }
-for name in open predict options threads; do
+for name in open predict options threads slot; do
     say "bench_$name"
     "$build/bin/bench_$name" "${options[@]}" "${models[@]}" --benchmark_out="$work/$name.json" \
         --benchmark_out_format=json >"$work/$name.log" \
