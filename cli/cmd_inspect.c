@@ -243,6 +243,33 @@ static json_t *make_classes(const inspection *run)
     return outputs;
 }
 
+/* By feature the categories that are text, by number; a name that is too long is null. */
+static json_t *make_categories(const inspection *run)
+{
+    const espalier_model *const model = run->view.model;
+    json_t *const features = json_object();
+    size_t left = ESPALIER_REPORT_CATEGORIES;
+    for (uint32_t f = 0; f < run->view.info.feature_count && left > 0; f++) {
+        const uint32_t count = espalier_model_category_count(model, f);
+        if (count == 0) {
+            continue;
+        }
+        char key[16];
+        json_t *const names = json_array();
+        for (uint32_t i = 0; i < count && left > 0; i++, left--) {
+            size_t bytes = 0;
+            const char *const name = espalier_model_category(model, f, i, &bytes);
+            json_array_append_new(names, name != NULL && bytes <= ESPALIER_REPORT_TEXT_BYTES
+                                             ? espalier_json_text(name, bytes)
+                                             : json_null());
+        }
+        (void)snprintf(key, sizeof key, "%" PRIu32, f);
+        json_object_set_new(features, key,
+                            json_pack("{s:I,s:o}", "count", (json_int_t)count, "names", names));
+    }
+    return features;
+}
+
 static bool load_bench(const inspect_options *options, json_t **bench_out,
                        espalier_message *message)
 {
@@ -276,6 +303,7 @@ static bool fill_page(const inspect_options *options, inspection *run, espalier_
     json_object_set_new(page, "bench", bounded_json(bench));
     json_object_set_new(page, "metadata", bounded_json(espalier_info_metadata(view->model)));
     json_object_set_new(page, "classes", make_classes(run));
+    json_object_set_new(page, "categories", make_categories(run));
     json_object_set_new(page, "parts",
                         espalier_info_parts(view->model,
                                             view->info.part_count < ESPALIER_REPORT_PARTS

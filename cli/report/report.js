@@ -141,7 +141,7 @@ function features() {
   }
   const unused = data.shape.value_total - data.shape.values_used;
   main.append(card("features", "Features",
-    el("p", {class: "note"}, counted ? `Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.` : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. Give rows (--rows) to have them counted.",
+    el("p", {class: "note"}, counted ? `Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.` : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. The file keeps no counts of the rows of training: give rows (--rows) to have them counted.",
       unused > 0 && data.shape.value_total === data.feature_count ? ` No tree asks for the other ${plural(unused, "feature")}.` : ""),
     el("div", {class: "tools"}, el("label", {class: "grow", for: "feature-search"}, "Search features", find)),
     el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Features"}, el("table", {}, el("caption", {class: "hidden"}, "Features by number of splits"), el("thead", {}, el("tr", {}, heads)), body)), more));
@@ -173,7 +173,13 @@ function shape() {
 // ---- trees -------------------------------------------------------------------------------------
 const state = {tree: null, at: 0, open: new Set(), focus: 0, row: null, way: null, found: new Set()};
 const single = data.input_dtype === "float32";
-const number = (text) => text === "inf" ? Infinity : text === "-inf" ? -Infinity : text === "nan" ? NaN : Number(text);
+// A threshold may have names of categories behind it.
+const number = (text) => text === "inf" ? Infinity : text === "-inf" ? -Infinity : text === "nan" ? NaN : Number(text.split(" ")[0]);
+const categories = (f) => Object.hasOwn(data.categories, f) ? data.categories[f].names : null;
+const valueText = (f, x) => {
+  const names = categories(f);
+  return Number.isNaN(x) ? "missing" : names && typeof names[x] === "string" ? names[x] : String(x);
+};
 const cast = (x) => single ? Math.fround(x) : x;
 
 function parents(tree) {
@@ -381,6 +387,11 @@ function parseRow(text) {
   return fields.map((field, i) => {
     const word = field.trim();
     if (word === "" || /^nan$/i.test(word)) return NaN;
+    const names = categories(i);
+    if (names) {
+      if (names.includes(word)) return names.indexOf(word);
+      throw new Error(`value ${i + 1} is none of the categories of ${valueName(i)}${names.length < data.categories[i].count ? " that this page holds" : ""}: ${word}`);
+    }
     const x = /^[+-]?inf(inity)?$/i.test(word) ? (word.startsWith("-") ? -Infinity : Infinity) : Number(word);
     if (Number.isNaN(x)) throw new Error(`value ${i + 1} is not a number: ${word}`);
     return x;
@@ -397,7 +408,7 @@ function follow() {
   const items = steps.filter((i) => tree.f[i] >= 0 && (i !== end)).map((i, k) => {
     const value = state.row.values[tree.f[i]];
     const yes = steps[k + 1] === i + 1;
-    return el("li", {}, el("span", {class: "mono"}, nodeText(tree, i)), " · it is ", el("span", {class: "mono"}, Number.isNaN(value) ? "missing" : String(value)), ": ", el("b", {}, yes ? "yes" : "no"));
+    return el("li", {}, el("span", {class: "mono"}, nodeText(tree, i)), " · it is ", el("span", {class: "mono"}, valueText(tree.f[i], value)), ": ", el("b", {}, yes ? "yes" : "no"));
   });
   const known = state.row.place !== undefined && data.row_leaves[state.at] ? data.row_leaves[state.at][state.row.place] : undefined;
   const answer = tree.f[end] === -1 ? `It ends at leaf${tree.x[end] >= 0 ? ` ${tree.x[end]}` : ""}: ${tree.t[end]}`
