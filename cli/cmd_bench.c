@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier bench: every kernel that can serve a model on this machine, side by side. Includes
- * bench.h, options.h, workers.h and libc.
+ * bench.h, command_line.h, workers.h and libc.
  */
 #include "bench.h"
-#include "options.h"
+#include "command_line.h"
 #include "workers.h"
 
 #include <inttypes.h>

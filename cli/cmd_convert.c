@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier convert: a saved model in, an Espalier file out. Includes options.h, rows.h,
+ * espalier convert: a saved model in, an Espalier file out. Includes command_line.h, rows.h,
  * espalier_convert.h and libc. The file is written by the library alone.
  */
+#include "command_line.h"
 #include "espalier_convert.h"
-#include "options.h"
 #include "rows.h"
 
 #include <inttypes.h>

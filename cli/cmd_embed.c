@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier embed: a model as an object file or C source, and a header with the one function that
- * opens it. Includes elf_object.h, options.h, output.h, espalier.h and libc. The model is verified first; what
- * was verified is what is copied.
+ * opens it. Includes elf_object.h, command_line.h, output.h, espalier.h and libc. The model is
+ * verified first; what was verified is what is copied.
  */
+#include "command_line.h"
 #include "elf_object.h"
-#include "options.h"
 #include "output.h"
 
 #include <errno.h>

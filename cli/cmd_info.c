@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier info: looks at the first bytes and hands over. Includes info.h,
- * input.h, options.h and libc.
+ * espalier info: looks at the first bytes and hands over. Includes info.h, input.h,
+ * command_line.h and libc.
  */
+#include "command_line.h"
 #include "info.h"
 #include "input.h"
-#include "options.h"
 
 #include <string.h>
 #include <sys/stat.h>

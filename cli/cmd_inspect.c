@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier inspect: everything about a model in one page for a browser, without the network.
- * Includes report.h, info.h, markup.h, options.h, output.h, view_rows.h and libc. The model is verified first.
- * What comes from the model enters the page as JSON that no script element can end, and is shown as
- * text by cli/report/report.js.
+ * Includes report.h, info.h, markup.h, command_line.h, output.h, view_rows.h and libc. The model
+ * is verified first. What comes from the model enters the page as JSON that no script element
+ * can end, and is shown as text by cli/report/report.js.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
 #include "info.h"
 #include "markup.h"
-#include "options.h"
 #include "output.h"
 #include "report.h"
 #include "view_rows.h"

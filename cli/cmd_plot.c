@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier plot: a tree as SVG or for Graphviz. Includes tree_view.h, markup.h, options.h, output.h
- * and libc.
+ * espalier plot: a tree as SVG or for Graphviz. Includes tree_view.h, markup.h, command_line.h,
+ * output.h and libc.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
 #include "markup.h"
-#include "options.h"
 #include "output.h"
 #include "tree_view.h"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier predict: rows in, predictions out. Includes options.h, rows.h, results.h, labels.h,
- * workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in memory.
+ * espalier predict: rows in, predictions out. Includes command_line.h, rows.h, results.h,
+ * labels.h, workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in
+ * memory.
  */
+#include "command_line.h"
 #include "labels.h"
-#include "options.h"
 #include "results.h"
 #include "rows.h"
 #include "workers.h"

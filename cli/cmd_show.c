@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier show: a tree in the terminal. Includes options.h, tree_view.h, view_rows.h and libc.
- * Colours only where a terminal shows them; every text of the model is escaped.
+ * espalier show: a tree in the terminal. Includes command_line.h, tree_view.h, view_rows.h and
+ * libc. Colours only where a terminal shows them; every text of the model is escaped.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
-#include "options.h"
 #include "tree_view.h"
 #include "view_rows.h"
 

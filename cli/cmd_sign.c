@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier keygen and espalier sign. Includes keys.h, options.h, espalier_publish.h and libc.
+ * espalier keygen and espalier sign. Includes keys.h, command_line.h, espalier_publish.h and
+ * libc.
  */
+#include "command_line.h"
 #include "keys.h"
-#include "options.h"
 
 #include <string.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier store: numbered versions of a model in a folder. Includes keys.h, options.h,
+ * espalier store: numbered versions of a model in a folder. Includes keys.h, command_line.h,
  * espalier_publish.h and libc.
  */
+#include "command_line.h"
 #include "espalier_slot.h"
 #include "keys.h"
-#include "options.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier verify: is this file, byte for byte, what the converter wrote, and does it still answer
- * as it did? And with a key: is it what the key's owner signed? The file is opened once. Includes
- * keys.h, options.h, espalier.h, espalier_publish.h and libc.
+ * espalier verify: is this file, byte for byte, what the converter wrote, and does it still
+ * answer as it did? And with a key: is it what the key's owner signed? The file is opened once.
+ * Includes keys.h, command_line.h, espalier.h, espalier_publish.h and libc.
  */
+#include "command_line.h"
 #include "keys.h"
-#include "options.h"
 
 #include <errno.h>
 #include <fcntl.h>

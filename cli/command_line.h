@@ -3,8 +3,8 @@
  * The options of a sub-command as one table, which its command line is read by and its --help is
  * printed from. Includes cli.h and libc. Every command has -h and --help besides.
  */
-#ifndef ESPALIER_CLI_OPTIONS_H
-#define ESPALIER_CLI_OPTIONS_H
+#ifndef ESPALIER_CLI_COMMAND_LINE_H
+#define ESPALIER_CLI_COMMAND_LINE_H
 
 #include "cli.h"
 

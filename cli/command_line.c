@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See options.h. Includes options.h and libc.
+ * See command_line.h. Includes command_line.h and libc.
  */
-#include "options.h"
+#include "command_line.h"
 
 #include <getopt.h>
 #include <inttypes.h>
