@@ -104,6 +104,24 @@ static int find_machine(embed_options *options)
     return 0;
 }
 
+/* Beside the object or source, with the ending .h; to be freed. NULL: no memory. */
+static char *header_path(const embed_options *options)
+{
+    char *const path = strdup(options->out_path);
+    if (path != NULL) {
+        path[strlen(path) - 1] = 'h';
+    }
+    return path;
+}
+
+/* A file that is written is not the model. */
+static int check_written(const embed_options *options, const char *path)
+{
+    return espalier_is_same_file(path, options->model_path)
+               ? espalier_usage_fail("embed", "'%s' is both input and output", path)
+               : 0;
+}
+
 static int check_options(void *arguments, const espalier_operands *operands)
 {
     embed_options *const options = arguments;
@@ -122,8 +140,18 @@ static int check_options(void *arguments, const espalier_operands *operands)
     if (options->name[0] == '\0') {
         derive_name(options);
     }
-    if (espalier_is_same_file(options->out_path, options->model_path)) {
-        return espalier_usage_fail("embed", "'%s' is both input and output", options->out_path);
+    const int code = check_written(options, options->out_path);
+    if (code != 0) {
+        return code;
+    }
+    char *const header = header_path(options);
+    if (header == NULL) {
+        return espalier_fail("not enough memory");
+    }
+    const int header_code = check_written(options, header);
+    free(header);
+    if (header_code != 0) {
+        return header_code;
     }
     return options->is_object ? find_machine(options) : 0;
 }
@@ -273,11 +301,10 @@ static bool write_file(const char *path, embed_writer write, const embed_options
 static bool write_all(const embed_options *options, const embed_source *source,
                       espalier_message *message)
 {
-    char *const header = strdup(options->out_path);
+    char *const header = header_path(options);
     if (header == NULL) {
         return espalier_message_set(message, "not enough memory");
     }
-    header[strlen(header) - 1] = 'h';
     const bool ok = write_file(header, header_writer, options, source, message) &&
                     write_file(options->out_path, options->is_object ? write_object : write_source,
                                options, source, message);

@@ -360,6 +360,11 @@ class Embed(Pictures):
         broken = self.write("broken.espalier", model.read_bytes()[:-1])
         self.fails(["broken.espalier"], "embed", broken, "-o", self.folder / "x.o")
         self.assertEqual([p.name for p in self.folder.iterdir()], ["broken.espalier"])
+        # The header beside the object would have replaced a model of that name.
+        named = self.write("model.h", model.read_bytes())
+        self.fails(["model.h", "both input and output"], "embed", named, "-o",
+                   self.folder / "model.o", code=2)
+        self.assertEqual(named.read_bytes(), model.read_bytes())
 
 
 if __name__ == "__main__":
