@@ -41,6 +41,9 @@ enum {
 /* Memory for rows that are counted. */
 #define ROW_BYTES_MAX (UINT64_C(64) << 20)
 
+/* Nodes that all rows meet together at most; above what one row may visit. */
+#define VISITS_MAX (UINT64_C(1) << 32)
+
 typedef struct inspect_options {
     const char *model_path;
     const char *out_path;
@@ -148,6 +151,9 @@ static bool load_rows(const inspect_options *options, inspection *run, espalier_
     run->row_max = ROW_BYTES_MAX / (rows->value_count * sizeof *rows->values);
     run->row_max = run->row_max < 1 ? 1 : run->row_max;
     run->row_max = run->row_max < ESPALIER_REPORT_ROWS ? run->row_max : ESPALIER_REPORT_ROWS;
+    if (run->view.info.visits_per_row > VISITS_MAX / run->row_max) {
+        run->row_max = VISITS_MAX / run->view.info.visits_per_row;
+    }
     rows->values = malloc(run->row_max * rows->value_count * sizeof *rows->values);
     rows->features = malloc((size_t)ESPALIER_REPORT_ROWS_SHOWN * run->view.info.feature_count *
                             sizeof *rows->features);
