@@ -169,7 +169,7 @@ build_go() {
     (cd "$work/snippet-go" && go build -o "$work/snippet_go" .) ||
         fail "Go: docs/bindings.md's program does not build"
     LD_LIBRARY_PATH=$libdir expect_snippet Go "$work/snippet_go"
-    narrow+=("go=$work/jobs_go")
+    programs+=("go=$work/jobs_go")
     ran+=("$(go version | cut -d' ' -f3)")
 }
 
