@@ -60,29 +60,11 @@ int espalier_usage_fail(const char *command, const char *format, ...)
 /* Reports what getopt_long (with opterr 0 and a leading ':') returned for a wrong option. */
 int espalier_option_fail(const char *command, int result, char **argv);
 
-/* A count below 2^32, the value of option `name`. Returns 0, or the exit code after a message. */
-int espalier_take_count(const char *command, const char *name, const char *value,
-                        uint64_t *count_out);
-
 /* Flushes standard output. False, and reported, when something could not be written. */
 bool espalier_flush_output(void);
 
 /* Whether both paths name the same existing file. */
 bool espalier_is_same_file(const char *left, const char *right);
-
-/* ---- one file and --json (operand.c) --------------------------------------------------------- */
-
-typedef struct espalier_operand {
-    const char *path;
-    bool is_json;
-} espalier_operand;
-
-/*
- * Reads a command line of one operand, --json and --help. False: help was printed or a mistake
- * reported, and *code_out is the command's exit code.
- */
-bool espalier_take_operand(int argc, char **argv, const char *operand_name, const char *help_text,
-                           espalier_operand *operand_out, int *code_out);
 
 /* ---- text (text.c) --------------------------------------------------------------------------- */
 

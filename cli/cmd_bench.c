@@ -1,30 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier bench: every kernel that can serve a model on this machine, side by side. Includes
- * bench.h, workers.h and libc.
+ * bench.h, command_line.h, workers.h and libc.
  */
 #include "bench.h"
+#include "command_line.h"
 #include "workers.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier bench MODEL [options]\n"
     "\n"
     "Runs every kernel that can serve MODEL on this machine, in turn, checks that all give the\n"
     "same bits for single rows, for the batch and with threads, and prints what a row costs.\n"
-    "\n"
-    "  --rows FILE        rows to predict, .npy or .csv (default: made from the model's\n"
-    "                     thresholds; your own rows tell more)\n"
-    "  --count N          rows at most (default 10000)\n"
-    "  --output KIND      what to predict (default: what the trainer's own predict gives)\n"
-    "  --threads N        threads of the last column (default: one a CPU)\n"
-    "  --seconds S        time for each kernel (default 2)\n"
-    "  --json             print the same, complete, as JSON\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "A row's visits, cache lines and pages are counted on the nodes it goes through. The floor\n"
     "is what the loads that cannot be avoided take at this machine's best rate; x floor says\n"
@@ -34,16 +28,6 @@ static const char help_text[] =
     "Examples:\n"
     "  espalier bench forest.espalier\n"
     "  espalier bench forest.espalier --rows rows.npy --seconds 5 --json\n";
-
-enum {
-    OPTION_ROWS = 256,
-    OPTION_COUNT,
-    OPTION_OUTPUT,
-    OPTION_THREADS,
-    OPTION_SECONDS,
-    OPTION_JSON,
-    OPTION_HELP
-};
 
 #define ROWS_DEFAULT   10000u
 #define ROWS_MAX       1000000u
@@ -55,9 +39,9 @@ typedef struct bench_arguments {
     const char *model_path;
     const char *rows_path;
     uint64_t row_count;
+    uint64_t thread_count;
     espalier_bench_options options;
     bool is_json;
-    bool wants_help;
 } bench_arguments;
 
 /* What one run found. */
@@ -74,86 +58,54 @@ typedef struct bench_results {
 
 /* ---- arguments ------------------------------------------------------------------------------- */
 
-static int take_option(int option, const char *value, char **argv, bench_arguments *arguments)
+static int take_output(const espalier_given *given, void *place)
 {
-    const char *end = NULL;
-    switch (option) {
-    case OPTION_ROWS:
-        arguments->rows_path = value;
-        return 0;
-    case OPTION_COUNT:
-        if (!espalier_parse_count(value, &arguments->row_count, &end) || *end != '\0' ||
-            arguments->row_count == 0 || arguments->row_count > ROWS_MAX) {
-            return espalier_usage_fail("bench", "--count '%s' is not a number from 1 to %u", value,
-                                       ROWS_MAX);
-        }
-        return 0;
-    case OPTION_OUTPUT:
-        arguments->options.kind = (espalier_output_kind)espalier_kind_from_name(value);
-        if (arguments->options.kind == 0 || arguments->options.kind == ESPALIER_OUTPUT_LEAF) {
-            return espalier_usage_fail("bench",
-                                       "--output '%s' is none of margin, probability, class, "
-                                       "value, score",
-                                       value);
-        }
-        return 0;
-    case OPTION_THREADS:
-        if (!espalier_workers_parse_count(value, &arguments->options.thread_count)) {
-            return espalier_usage_fail("bench", "--threads '%s' is not a number from 1 to 1024",
-                                       value);
-        }
-        return 0;
-    case OPTION_SECONDS: {
-        char *number_end = NULL;
-        arguments->options.seconds = strtod(value, &number_end);
-        if (number_end == value || *number_end != '\0' || !(arguments->options.seconds > 0.0) ||
-            arguments->options.seconds > SECONDS_MAX) {
-            return espalier_usage_fail("bench", "--seconds '%s' is not a time up to an hour",
-                                       value);
-        }
-        return 0;
+    const uint32_t kind = espalier_kind_from_name(given->value);
+    if (kind == 0 || kind == ESPALIER_OUTPUT_LEAF) {
+        return espalier_given_fail(given, "is none of margin, probability, class, value, score");
     }
-    case OPTION_JSON:
-        arguments->is_json = true;
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        arguments->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("bench", option, argv);
-    }
-}
-
-static int parse_arguments(int argc, char **argv, bench_arguments *arguments)
-{
-    static const struct option known[] = {
-        {"rows", required_argument, NULL, OPTION_ROWS},
-        {"count", required_argument, NULL, OPTION_COUNT},
-        {"output", required_argument, NULL, OPTION_OUTPUT},
-        {"threads", required_argument, NULL, OPTION_THREADS},
-        {"seconds", required_argument, NULL, OPTION_SECONDS},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, optarg, argv, arguments);
-        if (code != 0 || arguments->wants_help) {
-            return code;
-        }
-    }
-    if (argc - optind != 1) {
-        return espalier_usage_fail("bench", "exactly one MODEL is needed");
-    }
-    arguments->model_path = argv[optind];
+    *(espalier_output_kind *)place = (espalier_output_kind)kind;
     return 0;
 }
+
+static int take_seconds(const espalier_given *given, void *place)
+{
+    char *end = NULL;
+    const double seconds = strtod(given->value, &end);
+    if (end == given->value || *end != '\0' || !(seconds > 0.0) || seconds > SECONDS_MAX) {
+        return espalier_given_fail(given, "is not a time up to an hour");
+    }
+    *(double *)place = seconds;
+    return 0;
+}
+
+static const espalier_option known[] = {
+    {"rows", "FILE",
+     "rows to predict, .npy or .csv (default: made from the model's\n"
+     "thresholds; your own rows tell more)",
+     offsetof(bench_arguments, rows_path), .take = espalier_take_text},
+    {"count", "N", "rows at most (default 10000)", offsetof(bench_arguments, row_count), .low = 1,
+     .high = ROWS_MAX, .take = espalier_take_count},
+    {"output", "KIND", "what to predict (default: what the trainer's own predict gives)",
+     offsetof(bench_arguments, options.kind), .take = take_output},
+    {"threads", "N", "threads of the last column (default: one a CPU)",
+     offsetof(bench_arguments, thread_count), .low = 1, .high = ESPALIER_WORKERS_MAX,
+     .take = espalier_take_count},
+    {"seconds", "S", "time for each kernel (default 2)", offsetof(bench_arguments, options.seconds),
+     .take = take_seconds},
+    {"json", NULL, "print the same, complete, as JSON", offsetof(bench_arguments, is_json),
+     .take = espalier_take_true},
+};
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(bench_arguments, model_path),
+};
 
 /* ---- measuring ------------------------------------------------------------------------------- */
 
@@ -390,16 +342,13 @@ static int report(const bench_arguments *arguments, const bench_results *results
 int espalier_command_bench(int argc, char **argv)
 {
     bench_arguments arguments = {.row_count = ROWS_DEFAULT,
-                                 .options = {.seconds = 2.0,
-                                             .thread_count = espalier_workers_available()}};
-    int code = parse_arguments(argc, argv, &arguments);
-    if (code == 0 && arguments.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-    }
-    if (code != 0) {
+                                 .thread_count = espalier_workers_available(),
+                                 .options = {.seconds = 2.0}};
+    int code = espalier_options_read(&command_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
+    arguments.options.thread_count = (uint32_t)arguments.thread_count;
     bench_results results = {0};
     code = open_all(&arguments, &results);
     if (code == 0) {

@@ -1,64 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier convert: a saved model in, an Espalier file out. Includes cli.h, rows.h,
+ * espalier convert: a saved model in, an Espalier file out. Includes command_line.h, rows.h,
  * espalier_convert.h and libc. The file is written by the library alone.
  */
+#include "command_line.h"
 #include "espalier_convert.h"
 #include "rows.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier convert SOURCE -o MODEL [options]\n"
     "\n"
     "Reads a model as data: scikit-learn's in joblib and pickle files (compressed or not),\n"
     "XGBoost's in JSON and UBJSON, LightGBM's in text. No Python; nothing is imported or\n"
     "called. Before MODEL appears, the new file is opened and must give the same bits as a\n"
     "plain evaluation of the source.\n"
-    "\n"
-    "  -o, --out MODEL               where to write (needed)\n"
-    "  --check ROWS.npy EXPECTED.npy compare with the trainer's own predict_proba, predict\n"
-    "                                or apply of these rows\n"
-    "  --select PATH                 the model inside a dict, list or tuple: [\"model\"][0]\n"
-    "                                (espalier info SOURCE lists the paths)\n"
-    "  --meta KEY=VALUE              note for the file's metadata; may be repeated. info knows\n"
-    "                                training_date, dataset_hash and score.NAME\n"
-    "  --model-version V             version for the file's metadata\n"
-    "  --layout LAYOUT               how trees lie in the file: walk, mask, heap, select\n"
-    "                                or bits\n"
-    "                                (default: chosen from the model's shape)\n"
-    "  --missing VALUE               XGBoost: what else than NaN means missing, as in\n"
-    "                                DMatrix(missing=VALUE), which no file keeps\n"
-    "  --memory-max BYTES            working memory, and what a compressed source may expand\n"
-    "                                to, with K, M or G if you like\n"
-    "  --allow-flagged               go on although the source names something that would run\n"
-    "                                code in Python (it is never run here)\n"
-    "  --json                        print the result as JSON\n"
-    "  -h, --help                    print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "Examples:\n"
     "  espalier convert random_forest_model.pkl -o random_forest_model.espalier\n"
     "  espalier convert model.joblib -o model.espalier --check rows.npy proba.npy \\\n"
     "      --meta training_date=2026-05-04 --meta score.auc=0.93 --model-version 7\n";
-
-enum {
-    OPTION_CHECK = 256,
-    OPTION_SELECT,
-    OPTION_META,
-    OPTION_MISSING,
-    OPTION_MODEL_VERSION,
-    OPTION_LAYOUT,
-    OPTION_MEMORY_MAX,
-    OPTION_ALLOW_FLAGGED,
-    OPTION_JSON,
-    OPTION_OUT,
-    OPTION_HELP
-};
 
 typedef struct convert_arguments {
     const char *source_path;
@@ -69,7 +38,6 @@ typedef struct convert_arguments {
     espalier_convert_options options;
     double missing; /* where options.missing points */
     bool is_json;
-    bool wants_help;
 } convert_arguments;
 
 /* ---- arguments ------------------------------------------------------------------------------- */
@@ -89,19 +57,21 @@ static bool is_utf8(const char *text)
 }
 
 /* Cuts "KEY=VALUE" in two, in place; 0 or an exit code. */
-static int take_meta(char *text, convert_arguments *arguments)
+static int take_meta(const espalier_given *given, void *place)
 {
+    convert_arguments *const arguments = place;
+    char *const text = given->value;
     char *equals = strchr(text, '=');
     if (equals == NULL || equals == text) {
-        return espalier_usage_fail("convert", "--meta '%s' is not KEY=VALUE", text);
+        return espalier_given_fail(given, "is not KEY=VALUE");
     }
     if (!is_utf8(text)) {
-        return espalier_usage_fail("convert", "--meta '%s' is not UTF-8", text);
+        return espalier_given_fail(given, "is not UTF-8");
     }
     *equals = '\0';
     for (size_t i = 0; i < arguments->options.meta_count; i++) {
         if (strcmp(arguments->meta[i].key, text) == 0) {
-            return espalier_usage_fail("convert", "--meta '%s' is given twice", text);
+            return espalier_given_fail(given, "is given twice");
         }
     }
     arguments->meta[arguments->options.meta_count++] = (espalier_meta){text, equals + 1};
@@ -109,37 +79,41 @@ static int take_meta(char *text, convert_arguments *arguments)
 }
 
 /* "512", "64K", "2G": bytes in powers of 1,024. */
-static int take_memory(const char *text, uint64_t *bytes_out)
+static int take_memory(const espalier_given *given, void *place)
 {
+    espalier_convert_options *const options = place;
     static const char units[] = "KMGT";
     const char *end = NULL;
     uint64_t bytes = 0;
     unsigned shift = 0;
-    bool ok = espalier_parse_count(text, &bytes, &end);
+    bool ok = espalier_parse_count(given->value, &bytes, &end);
     if (ok && *end != '\0') {
         const char *unit = strchr(units, *end);
         ok = unit != NULL && end[1] == '\0';
         shift = ok ? 10 * (unsigned)(unit - units + 1) : 0;
     }
     if (!ok || bytes == 0 || bytes > UINT64_MAX >> shift) {
-        return espalier_usage_fail("convert", "--memory-max '%s' is not a number of bytes", text);
+        return espalier_given_fail(given, "is not a number of bytes");
     }
-    *bytes_out = bytes << shift;
+    options->memory_bytes_max = bytes << shift;
+    /* A compressed source is expanded into memory too. */
+    options->expanded_bytes_max = options->memory_bytes_max;
     return 0;
 }
 
-static int take_missing(const char *text, convert_arguments *arguments)
+static int take_missing(const espalier_given *given, void *place)
 {
+    convert_arguments *const arguments = place;
     char *end = NULL;
-    arguments->missing = strtod(text, &end);
-    if (end == text || *end != '\0') {
-        return espalier_usage_fail("convert", "--missing '%s' is not a number", text);
+    arguments->missing = strtod(given->value, &end);
+    if (end == given->value || *end != '\0') {
+        return espalier_given_fail(given, "is not a number");
     }
     arguments->options.missing = &arguments->missing;
     return 0;
 }
 
-static int take_layout(const char *text, uint32_t *layout_out)
+static int take_layout(const espalier_given *given, void *place)
 {
     static const struct {
         const char *name;
@@ -150,81 +124,82 @@ static int take_layout(const char *text, uint32_t *layout_out)
                    {"select", ESPALIER_LAYOUT_SELECT},
                    {"bits", ESPALIER_LAYOUT_BITS}};
     for (size_t i = 0; i < sizeof layouts / sizeof layouts[0]; i++) {
-        if (strcmp(layouts[i].name, text) == 0) {
-            *layout_out = layouts[i].layout;
+        if (strcmp(layouts[i].name, given->value) == 0) {
+            *(uint32_t *)place = layouts[i].layout;
             return 0;
         }
     }
-    return espalier_usage_fail("convert", "--layout '%s' is none of walk, mask, heap, select, bits",
-                               text);
+    return espalier_given_fail(given, "is none of walk, mask, heap, select, bits");
 }
 
-/* Takes one option; 0 or an exit code. */
-static int take_option(int option, int argc, char **argv, convert_arguments *arguments)
+static int take_model_version(const espalier_given *given, void *place)
 {
-    espalier_convert_options *options = &arguments->options;
-    switch (option) {
-    case OPTION_CHECK:
-        /* Two values: getopt took the first. */
-        if (optind >= argc || strncmp(argv[optind], "--", 2) == 0) {
-            return espalier_usage_fail("convert", "--check needs ROWS.npy and EXPECTED.npy");
-        }
-        arguments->check_rows_path = optarg;
-        arguments->check_expected_path = argv[optind++];
-        return 0;
-    case OPTION_SELECT:
-        options->select = optarg;
-        return 0;
-    case OPTION_META:
-        return take_meta(optarg, arguments);
-    case OPTION_MODEL_VERSION:
-        if (!is_utf8(optarg)) {
-            return espalier_usage_fail("convert", "--model-version '%s' is not UTF-8", optarg);
-        }
-        options->model_version = optarg;
-        return 0;
-    case OPTION_MISSING:
-        return take_missing(optarg, arguments);
-    case OPTION_MEMORY_MAX:
-        /* A compressed source is expanded into memory too. */
-        if (take_memory(optarg, &options->memory_bytes_max) != 0) {
-            return ESPALIER_EXIT_USAGE;
-        }
-        options->expanded_bytes_max = options->memory_bytes_max;
-        return 0;
-    case OPTION_LAYOUT:
-        return take_layout(optarg, &options->layout);
-    case OPTION_ALLOW_FLAGGED:
-        options->flags |= ESPALIER_CONVERT_ALLOW_FLAGGED;
-        return 0;
-    case OPTION_JSON:
-        arguments->is_json = true;
-        return 0;
-    case OPTION_OUT:
-    case 'o':
-        arguments->model_path = optarg;
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        arguments->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("convert", option, argv);
+    if (!is_utf8(given->value)) {
+        return espalier_given_fail(given, "is not UTF-8");
     }
+    return espalier_take_text(given, place);
 }
 
-static int check_arguments(convert_arguments *arguments, int operand_count, char **operands)
+static int take_check(const espalier_given *given, void *place)
 {
-    if (operand_count < 1) {
+    convert_arguments *const arguments = place;
+    arguments->check_rows_path = given->value;
+    arguments->check_expected_path = given->second;
+    return 0;
+}
+
+static const espalier_option known[] = {
+    {"out", "MODEL", "where to write (needed)", offsetof(convert_arguments, model_path),
+     .take = espalier_take_text, .letter = 'o'},
+    {"check", "ROWS.npy",
+     "compare with the trainer's own predict_proba, predict\n"
+     "or apply of these rows",
+     .second = "EXPECTED.npy", .take = take_check},
+    {"select", "PATH",
+     "the model inside a dict, list or tuple: [\"model\"][0]\n"
+     "(espalier info SOURCE lists the paths)",
+     offsetof(convert_arguments, options.select), .take = espalier_take_text},
+    {"meta", "KEY=VALUE",
+     "note for the file's metadata; may be repeated. info knows\n"
+     "training_date, dataset_hash and score.NAME",
+     .take = take_meta},
+    {"model-version", "V", "version for the file's metadata",
+     offsetof(convert_arguments, options.model_version), .take = take_model_version},
+    {"layout", "LAYOUT",
+     "how trees lie in the file: walk, mask, heap, select\n"
+     "or bits\n"
+     "(default: chosen from the model's shape)",
+     offsetof(convert_arguments, options.layout), .take = take_layout},
+    {"missing", "VALUE",
+     "XGBoost: what else than NaN means missing, as in\n"
+     "DMatrix(missing=VALUE), which no file keeps",
+     .take = take_missing},
+    {"memory-max", "BYTES",
+     "working memory, and what a compressed source may expand\n"
+     "to, with K, M or G if you like",
+     offsetof(convert_arguments, options), .take = take_memory},
+    {"allow-flagged", NULL,
+     "go on although the source names something that would run\n"
+     "code in Python (it is never run here)",
+     offsetof(convert_arguments, options.flags), .flag = ESPALIER_CONVERT_ALLOW_FLAGGED,
+     .take = espalier_take_flag},
+    {"json", NULL, "print the result as JSON", offsetof(convert_arguments, is_json),
+     .take = espalier_take_true},
+};
+
+static int check_arguments(void *place, const espalier_operands *operands)
+{
+    convert_arguments *const arguments = place;
+    if (operands->count < 1) {
         return espalier_usage_fail("convert", "a SOURCE is needed");
     }
-    if (operand_count > 1) {
-        return espalier_usage_fail("convert", "too many arguments: '%s'", operands[1]);
+    if (operands->count > 1) {
+        return espalier_usage_fail("convert", "too many arguments: '%s'", operands->texts[1]);
     }
     if (arguments->model_path == NULL) {
         return espalier_usage_fail("convert", "where to? -o MODEL is needed");
     }
-    arguments->source_path = operands[0];
+    arguments->source_path = operands->texts[0];
     if (strcmp(arguments->source_path, "-") == 0 || arguments->source_path[0] == '\0') {
         return espalier_usage_fail("convert", "SOURCE must be a file, not standard input");
     }
@@ -242,35 +217,14 @@ static int check_arguments(convert_arguments *arguments, int operand_count, char
     return 0;
 }
 
-static int parse_arguments(int argc, char **argv, convert_arguments *arguments)
-{
-    static const struct option known[] = {
-        {"check", required_argument, NULL, OPTION_CHECK},
-        {"select", required_argument, NULL, OPTION_SELECT},
-        {"meta", required_argument, NULL, OPTION_META},
-        {"model-version", required_argument, NULL, OPTION_MODEL_VERSION},
-        {"layout", required_argument, NULL, OPTION_LAYOUT},
-        {"missing", required_argument, NULL, OPTION_MISSING},
-        {"memory-max", required_argument, NULL, OPTION_MEMORY_MAX},
-        {"allow-flagged", no_argument, NULL, OPTION_ALLOW_FLAGGED},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argc, argv, arguments);
-        if (code != 0 || arguments->wants_help) {
-            return code;
-        }
-    }
-    return check_arguments(arguments, argc - optind, argv + optind);
-}
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 32,
+    .check = check_arguments,
+};
 
 /* ---- the trainer's answers ------------------------------------------------------------------- */
 
@@ -459,13 +413,8 @@ int espalier_command_convert(int argc, char **argv)
         return espalier_fail("not enough memory");
     }
     arguments.options.meta = arguments.meta;
-    int code = parse_arguments(argc, argv, &arguments);
-    if (code != 0) {
-        goto out;
-    }
-    if (arguments.wants_help) {
-        fputs(help_text, stdout);
-        code = espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
+    int code = espalier_options_read(&command_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         goto out;
     }
     if (arguments.check_rows_path != NULL) {

@@ -1,41 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier embed: a model as an object file or C source, and a header with the one function that
- * opens it. Includes elf_object.h, output.h, espalier.h and libc. The model is verified first; what
- * was verified is what is copied.
+ * opens it. Includes elf_object.h, command_line.h, output.h, espalier.h and libc. The model is
+ * verified first; what was verified is what is copied.
  */
+#include "command_line.h"
 #include "elf_object.h"
 #include "output.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier embed MODEL -o FILE [options]\n"
     "\n"
     "Turns a model into an object file (.o) or C source (.c) to link with a program, and writes\n"
     "a header of the same name beside it, with the function that opens the model: NAME_open.\n"
     "Nothing is copied when it is opened; the program's own pages are predicted from.\n"
-    "\n"
-    "  -o, --out FILE     where to write: .o is an ELF object, .c is C source\n"
-    "  --name NAME        what the function and the data are called (default: from FILE)\n"
-    "  --machine NAME     of .o: x86-64 or aarch64 (default: this machine)\n"
-    "  -h, --help         print this\n"
-    "\n"
-    "Examples:\n"
-    "  espalier embed forest.espalier -o forest.o\n"
-    "  cc main.c forest.o $(pkg-config --cflags --libs espalier)\n";
+    "\n";
+
+static const char help_tail[] = "\n"
+                                "Examples:\n"
+                                "  espalier embed forest.espalier -o forest.o\n"
+                                "  cc main.c forest.o $(pkg-config --cflags --libs espalier)\n";
 
 enum {
-    OPTION_OUT = 256,
-    OPTION_NAME,
-    OPTION_MACHINE,
-    OPTION_HELP,
     NAME_BYTES = 128,
     COPY_BYTES = 1 << 16
 };
@@ -50,7 +43,6 @@ typedef struct embed_options {
     char name[NAME_BYTES];
     uint32_t machine;
     bool is_object;
-    bool wants_help;
 } embed_options;
 
 /* ---- options --------------------------------------------------------------------------------- */
@@ -61,16 +53,17 @@ static bool is_name_letter(char letter, bool is_first)
            (!is_first && letter >= '0' && letter <= '9');
 }
 
-static int set_name(embed_options *options, const char *name)
+static int take_name(const espalier_given *given, void *place)
 {
+    const char *const name = given->value;
     size_t length = 0;
     while (is_name_letter(name[length], length == 0)) {
         length++;
     }
     if (length == 0 || name[length] != '\0' || length >= NAME_BYTES) {
-        return espalier_usage_fail("embed", "--name '%s' is no name of C", name);
+        return espalier_given_fail(given, "is no name of C");
     }
-    memcpy(options->name, name, length + 1);
+    memcpy(place, name, length + 1);
     return 0;
 }
 
@@ -111,13 +104,31 @@ static int find_machine(embed_options *options)
     return 0;
 }
 
-static int check_options(embed_options *options, int operand_count, char **operands)
+/* Beside the object or source, with the ending .h; to be freed. NULL: no memory. */
+static char *header_path(const embed_options *options)
 {
-    if (operand_count != 1 || options->out_path[0] == '\0') {
-        return espalier_usage_fail("embed", operand_count != 1 ? "exactly one MODEL is needed"
-                                                               : "-o FILE is needed");
+    char *const path = strdup(options->out_path);
+    if (path != NULL) {
+        path[strlen(path) - 1] = 'h';
     }
-    options->model_path = operands[0];
+    return path;
+}
+
+/* A file that is written is not the model. */
+static int check_written(const embed_options *options, const char *path)
+{
+    return espalier_is_same_file(path, options->model_path)
+               ? espalier_usage_fail("embed", "'%s' is both input and output", path)
+               : 0;
+}
+
+static int check_options(void *arguments, const espalier_operands *operands)
+{
+    embed_options *const options = arguments;
+    (void)operands;
+    if (options->out_path[0] == '\0') {
+        return espalier_usage_fail("embed", "-o FILE is needed");
+    }
     const char *const slash = strrchr(options->out_path, '/');
     const char *const base = slash != NULL ? slash + 1 : options->out_path;
     const size_t length = strlen(base);
@@ -129,55 +140,41 @@ static int check_options(embed_options *options, int operand_count, char **opera
     if (options->name[0] == '\0') {
         derive_name(options);
     }
-    if (espalier_is_same_file(options->out_path, options->model_path)) {
-        return espalier_usage_fail("embed", "'%s' is both input and output", options->out_path);
+    const int code = check_written(options, options->out_path);
+    if (code != 0) {
+        return code;
+    }
+    char *const header = header_path(options);
+    if (header == NULL) {
+        return espalier_fail("not enough memory");
+    }
+    const int header_code = check_written(options, header);
+    free(header);
+    if (header_code != 0) {
+        return header_code;
     }
     return options->is_object ? find_machine(options) : 0;
 }
 
-static int take_option(int option, char **argv, embed_options *options)
-{
-    switch (option) {
-    case OPTION_OUT:
-    case 'o':
-        options->out_path = optarg;
-        return 0;
-    case OPTION_NAME:
-        return set_name(options, optarg);
-    case OPTION_MACHINE:
-        options->machine_name = optarg;
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        options->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("embed", option, argv);
-    }
-}
+static const espalier_option known[] = {
+    {"out", "FILE", "where to write: .o is an ELF object, .c is C source",
+     offsetof(embed_options, out_path), .take = espalier_take_text, .letter = 'o'},
+    {"name", "NAME", "what the function and the data are called (default: from FILE)",
+     offsetof(embed_options, name), .take = take_name},
+    {"machine", "NAME", "of .o: x86-64 or aarch64 (default: this machine)",
+     offsetof(embed_options, machine_name), .take = espalier_take_text},
+};
 
-static int parse_options(int argc, char **argv, embed_options *options)
-{
-    static const struct option known[] = {
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"name", required_argument, NULL, OPTION_NAME},
-        {"machine", required_argument, NULL, OPTION_MACHINE},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, options);
-        if (code != 0 || options->wants_help) {
-            return code;
-        }
-    }
-    return check_options(options, argc - optind, argv + optind);
-}
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(embed_options, model_path),
+    .check = check_options,
+};
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -304,11 +301,10 @@ static bool write_file(const char *path, embed_writer write, const embed_options
 static bool write_all(const embed_options *options, const embed_source *source,
                       espalier_message *message)
 {
-    char *const header = strdup(options->out_path);
+    char *const header = header_path(options);
     if (header == NULL) {
         return espalier_message_set(message, "not enough memory");
     }
-    header[strlen(header) - 1] = 'h';
     const bool ok = write_file(header, header_writer, options, source, message) &&
                     write_file(options->out_path, options->is_object ? write_object : write_source,
                                options, source, message);
@@ -359,13 +355,9 @@ int espalier_command_embed(int argc, char **argv)
     embed_options options = {.model_path = "", .out_path = ""};
     embed_source source = {.descriptor = -1};
     espalier_message message;
-    int code = parse_options(argc, argv, &options);
-    if (code != 0) {
+    int code = espalier_options_read(&command_line, argc, argv, &options);
+    if (code != ESPALIER_GO_ON) {
         return code;
-    }
-    if (options.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
     }
     code = open_source(&options, &source);
     if (code == 0 && !write_all(&options, &source, &message)) {

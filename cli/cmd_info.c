@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier info: looks at the first bytes and hands over. Includes info.h, input.h and libc.
+ * espalier info: looks at the first bytes and hands over. Includes info.h, input.h,
+ * command_line.h and libc.
  */
+#include "command_line.h"
 #include "info.h"
 #include "input.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier info MODEL_OR_PICKLE [--json]\n"
     "\n"
     "For an Espalier file: digest, sizes, features, classes, outputs, trees, metadata and what\n"
@@ -18,14 +20,13 @@ static const char help_text[] =
     "convert --select takes, and every name that loading it in Python would import or call.\n"
     "Nothing is imported or called here. A * marks names that have no business in a model,\n"
     "with what would have run.\n"
-    "\n"
-    "  --json             print the same, complete, as JSON\n"
-    "  -h, --help         print this\n"
-    "\n"
-    "Examples:\n"
-    "  espalier info forest.espalier\n"
-    "  espalier info downloaded.pkl\n"
-    "  espalier info forest.espalier --json\n";
+    "\n";
+
+static const char help_tail[] = "\n"
+                                "Examples:\n"
+                                "  espalier info forest.espalier\n"
+                                "  espalier info downloaded.pkl\n"
+                                "  espalier info forest.espalier --json\n";
 
 void espalier_info_label(const char *name)
 {
@@ -61,12 +62,29 @@ static int show_info(const char *path, bool is_json)
     return is_model ? espalier_info_model(path, is_json) : espalier_info_source(path, is_json);
 }
 
+typedef struct info_arguments {
+    const char *path;
+    bool is_json;
+} info_arguments;
+
+static const espalier_option known[] = {
+    {"json", NULL, "print the same, complete, as JSON", offsetof(info_arguments, is_json),
+     .take = espalier_take_true},
+};
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL_OR_PICKLE",
+    .operand_place = offsetof(info_arguments, path),
+};
+
 int espalier_command_info(int argc, char **argv)
 {
-    espalier_operand operand;
-    int code = 0;
-    if (!espalier_take_operand(argc, argv, "MODEL_OR_PICKLE", help_text, &operand, &code)) {
-        return code;
-    }
-    return show_info(operand.path, operand.is_json);
+    info_arguments arguments = {0};
+    const int code = espalier_options_read(&command_line, argc, argv, &arguments);
+    return code == ESPALIER_GO_ON ? show_info(arguments.path, arguments.is_json) : code;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier inspect: everything about a model in one page for a browser, without the network.
- * Includes report.h, info.h, markup.h, output.h, view_rows.h and libc. The model is verified first.
- * What comes from the model enters the page as JSON that no script element can end, and is shown as
- * text by cli/report/report.js.
+ * Includes report.h, info.h, markup.h, command_line.h, output.h, view_rows.h and libc. The model
+ * is verified first. What comes from the model enters the page as JSON that no script element
+ * can end, and is shown as text by cli/report/report.js.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
 #include "info.h"
 #include "markup.h"
@@ -12,25 +13,19 @@
 #include "report.h"
 #include "view_rows.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier inspect MODEL -o REPORT.html [options]\n"
     "\n"
     "Verifies a model and writes one page about it: where it comes from and what was proved,\n"
     "metadata, features, trees to unfold, the way of a row, and how the file is laid out. The\n"
     "page needs no network and no server.\n"
-    "\n"
-    "  -o, --out FILE     where to write, or - for standard output\n"
-    "  --rows FILE        rows of an .npy or .csv file: count how many come to each node, and\n"
-    "                     put the first 20 into the page (10,000 are counted)\n"
-    "  --tree N           put the whole of tree N into the page; up to 16 times\n"
-    "  --nodes N          nodes of all other trees together (default: 40,000)\n"
-    "  --bench FILE       what espalier bench --json printed\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "Of large models the page holds the upper levels of each tree, and says what is left out.\n"
     "\n"
@@ -40,17 +35,14 @@ static const char help_text[] =
     "  espalier inspect forest.espalier -o report.html --rows rows.csv --bench bench.json\n";
 
 enum {
-    OPTION_OUT = 256,
-    OPTION_ROWS,
-    OPTION_TREE,
-    OPTION_NODES,
-    OPTION_BENCH,
-    OPTION_HELP,
     NODES_MAX = 10000000
 };
 
 /* Memory for rows that are counted. */
 #define ROW_BYTES_MAX (UINT64_C(64) << 20)
+
+/* Nodes that all rows meet together at most; above what one row may visit. */
+#define VISITS_MAX (UINT64_C(1) << 32)
 
 typedef struct inspect_options {
     const char *model_path;
@@ -58,7 +50,6 @@ typedef struct inspect_options {
     const char *rows_path;
     const char *bench_path;
     espalier_report_options report;
-    bool wants_help;
 } inspect_options;
 
 typedef struct inspection {
@@ -71,20 +62,11 @@ typedef struct inspection {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static int take_count(const char *name, const char *value, uint64_t most, uint64_t *count_out)
+static int take_tree(const espalier_given *given, void *place)
 {
-    const char *rest = NULL;
-    if (!espalier_parse_count(value, count_out, &rest) || *rest != '\0' || *count_out > most) {
-        return espalier_usage_fail("inspect", "%s '%s' is not a number from 0 to %" PRIu64, name,
-                                   value, most);
-    }
-    return 0;
-}
-
-static int take_tree(const char *value, espalier_report_options *report)
-{
+    espalier_report_options *const report = place;
     uint64_t tree = 0;
-    const int code = take_count("--tree", value, UINT32_MAX, &tree);
+    const int code = espalier_take_count(given, &tree);
     if (code == 0 && report->whole_count == ESPALIER_REPORT_WHOLE_TREES) {
         return espalier_usage_fail("inspect", "--tree stands more than %d times",
                                    (int)ESPALIER_REPORT_WHOLE_TREES);
@@ -95,64 +77,44 @@ static int take_tree(const char *value, espalier_report_options *report)
     return code;
 }
 
-static int take_option(int option, char **argv, inspect_options *options)
-{
-    switch (option) {
-    case OPTION_OUT:
-    case 'o':
-        options->out_path = optarg;
-        return 0;
-    case OPTION_ROWS:
-        options->rows_path = optarg;
-        return 0;
-    case OPTION_BENCH:
-        options->bench_path = optarg;
-        return 0;
-    case OPTION_TREE:
-        return take_tree(optarg, &options->report);
-    case OPTION_NODES:
-        return take_count("--nodes", optarg, NODES_MAX, &options->report.node_max);
-    case OPTION_HELP:
-    case 'h':
-        options->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("inspect", option, argv);
-    }
-}
+static const espalier_option known[] = {
+    {"out", "FILE", "where to write, or - for standard output", offsetof(inspect_options, out_path),
+     .take = espalier_take_text, .letter = 'o'},
+    {"rows", "FILE",
+     "rows of an .npy or .csv file: count how many come to each node, and\n"
+     "put the first 20 into the page (10,000 are counted)",
+     offsetof(inspect_options, rows_path), .take = espalier_take_text},
+    {"tree", "N", "put the whole of tree N into the page; up to 16 times",
+     offsetof(inspect_options, report), .high = UINT32_MAX, .take = take_tree},
+    {"nodes", "N", "nodes of all other trees together (default: 40,000)",
+     offsetof(inspect_options, report.node_max), .high = NODES_MAX, .take = espalier_take_count},
+    {"bench", "FILE", "what espalier bench --json printed", offsetof(inspect_options, bench_path),
+     .take = espalier_take_text},
+};
 
-static int parse_options(int argc, char **argv, inspect_options *options)
+static int check_options(void *arguments, const espalier_operands *operands)
 {
-    static const struct option known[] = {
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"rows", required_argument, NULL, OPTION_ROWS},
-        {"tree", required_argument, NULL, OPTION_TREE},
-        {"nodes", required_argument, NULL, OPTION_NODES},
-        {"bench", required_argument, NULL, OPTION_BENCH},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, options);
-        if (code != 0 || options->wants_help) {
-            return code;
-        }
+    const inspect_options *const options = arguments;
+    (void)operands;
+    if (options->out_path[0] == '\0') {
+        return espalier_usage_fail("inspect", "-o FILE is needed");
     }
-    if (argc - optind != 1 || options->out_path[0] == '\0') {
-        return espalier_usage_fail("inspect", argc - optind != 1 ? "exactly one MODEL is needed"
-                                                                 : "-o FILE is needed");
-    }
-    options->model_path = argv[optind];
     if (espalier_is_same_file(options->out_path, options->model_path)) {
         return espalier_usage_fail("inspect", "'%s' is both input and output", options->out_path);
     }
     return 0;
 }
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(inspect_options, model_path),
+    .check = check_options,
+};
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
@@ -189,6 +151,9 @@ static bool load_rows(const inspect_options *options, inspection *run, espalier_
     run->row_max = ROW_BYTES_MAX / (rows->value_count * sizeof *rows->values);
     run->row_max = run->row_max < 1 ? 1 : run->row_max;
     run->row_max = run->row_max < ESPALIER_REPORT_ROWS ? run->row_max : ESPALIER_REPORT_ROWS;
+    if (run->view.info.visits_per_row > VISITS_MAX / run->row_max) {
+        run->row_max = VISITS_MAX / run->view.info.visits_per_row;
+    }
     rows->values = malloc(run->row_max * rows->value_count * sizeof *rows->values);
     rows->features = malloc((size_t)ESPALIER_REPORT_ROWS_SHOWN * run->view.info.feature_count *
                             sizeof *rows->features);
@@ -284,6 +249,33 @@ static json_t *make_classes(const inspection *run)
     return outputs;
 }
 
+/* By feature the categories that are text, by number; a name that is too long is null. */
+static json_t *make_categories(const inspection *run)
+{
+    const espalier_model *const model = run->view.model;
+    json_t *const features = json_object();
+    size_t left = ESPALIER_REPORT_CATEGORIES;
+    for (uint32_t f = 0; f < run->view.info.feature_count && left > 0; f++) {
+        const uint32_t count = espalier_model_category_count(model, f);
+        if (count == 0) {
+            continue;
+        }
+        char key[16];
+        json_t *const names = json_array();
+        for (uint32_t i = 0; i < count && left > 0; i++, left--) {
+            size_t bytes = 0;
+            const char *const name = espalier_model_category(model, f, i, &bytes);
+            json_array_append_new(names, name != NULL && bytes <= ESPALIER_REPORT_TEXT_BYTES
+                                             ? espalier_json_text(name, bytes)
+                                             : json_null());
+        }
+        (void)snprintf(key, sizeof key, "%" PRIu32, f);
+        json_object_set_new(features, key,
+                            json_pack("{s:I,s:o}", "count", (json_int_t)count, "names", names));
+    }
+    return features;
+}
+
 static bool load_bench(const inspect_options *options, json_t **bench_out,
                        espalier_message *message)
 {
@@ -317,6 +309,7 @@ static bool fill_page(const inspect_options *options, inspection *run, espalier_
     json_object_set_new(page, "bench", bounded_json(bench));
     json_object_set_new(page, "metadata", bounded_json(espalier_info_metadata(view->model)));
     json_object_set_new(page, "classes", make_classes(run));
+    json_object_set_new(page, "categories", make_categories(run));
     json_object_set_new(page, "parts",
                         espalier_info_parts(view->model,
                                             view->info.part_count < ESPALIER_REPORT_PARTS
@@ -393,13 +386,9 @@ int espalier_command_inspect(int argc, char **argv)
                                .out_path = "",
                                .report = {.node_max = ESPALIER_REPORT_NODES}};
     inspection run = {0};
-    int code = parse_options(argc, argv, &options);
-    if (code != 0) {
+    int code = espalier_options_read(&command_line, argc, argv, &options);
+    if (code != ESPALIER_GO_ON) {
         return code;
-    }
-    if (options.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
     }
     code = inspect(&options, &run);
     json_decref(run.page);

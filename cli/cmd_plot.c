@@ -1,27 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier plot: a tree as SVG or for Graphviz. Includes tree_view.h, markup.h, output.h and libc.
+ * espalier plot: a tree as SVG or for Graphviz. Includes tree_view.h, markup.h, command_line.h,
+ * output.h and libc.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
 #include "markup.h"
 #include "output.h"
 #include "tree_view.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier plot MODEL -o FILE [options]\n"
     "\n"
     "Draws a tree, from the root on the left to the leaves on the right. Up is yes.\n"
-    "\n"
-    "  -o, --out FILE     write to FILE, .svg (a picture) or .dot (for Graphviz), or -\n"
-    "  --format FORMAT    svg or dot, whatever FILE is called\n"
-    "  --tree N           which tree, counted from 0 (default: 0)\n"
-    "  --depth N          draw N levels (default: 6; 0: all)\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "A drawing holds up to 20,000 nodes; a larger tree needs --depth.\n"
     "\n"
@@ -30,11 +28,6 @@ static const char help_text[] =
     "  espalier plot forest.espalier --tree 3 -o tree.dot && dot -Tpdf tree.dot -o tree.pdf\n";
 
 enum {
-    OPTION_TREE = 256,
-    OPTION_DEPTH,
-    OPTION_FORMAT,
-    OPTION_OUT,
-    OPTION_HELP,
     DEPTH_DEFAULT = 6,
     DRAWN_MAX = 20000,
     COLUMNS_MAX = 46 /* of a label; the whole text is in its tooltip */
@@ -55,7 +48,6 @@ typedef struct plot_options {
     uint64_t tree;
     uint64_t depth;
     const char *format;
-    bool wants_help;
 } plot_options;
 
 /* A node that is drawn. */
@@ -82,34 +74,23 @@ typedef struct plot {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-static int take_option(int option, char **argv, plot_options *options)
-{
-    switch (option) {
-    case OPTION_TREE:
-        return espalier_take_count("plot", "--tree", optarg, &options->tree);
-    case OPTION_DEPTH:
-        return espalier_take_count("plot", "--depth", optarg, &options->depth);
-    case OPTION_FORMAT:
-        options->format = optarg;
-        return 0;
-    case OPTION_OUT:
-    case 'o':
-        options->out_path = optarg;
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        options->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("plot", option, argv);
-    }
-}
+static const espalier_option known[] = {
+    {"out", "FILE", "write to FILE, .svg (a picture) or .dot (for Graphviz), or -",
+     offsetof(plot_options, out_path), .take = espalier_take_text, .letter = 'o'},
+    {"format", "FORMAT", "svg or dot, whatever FILE is called", offsetof(plot_options, format),
+     .take = espalier_take_text},
+    {"tree", "N", "which tree, counted from 0 (default: 0)", offsetof(plot_options, tree),
+     .high = UINT32_MAX, .take = espalier_take_count},
+    {"depth", "N", "draw N levels (default: 6; 0: all)", offsetof(plot_options, depth),
+     .high = UINT32_MAX, .take = espalier_take_count},
+};
 
-static int check_options(plot_options *options, int operand_count)
+static int check_options(void *arguments, const espalier_operands *operands)
 {
-    if (operand_count != 1 || options->out_path[0] == '\0') {
-        return espalier_usage_fail("plot", operand_count != 1 ? "exactly one MODEL is needed"
-                                                              : "-o FILE is needed");
+    plot_options *const options = arguments;
+    (void)operands;
+    if (options->out_path[0] == '\0') {
+        return espalier_usage_fail("plot", "-o FILE is needed");
     }
     const char *const dot = strrchr(options->out_path, '.');
     if (options->format[0] == '\0' && dot != NULL) {
@@ -120,37 +101,22 @@ static int check_options(plot_options *options, int operand_count)
                                    options->format[0] != '\0' ? options->format
                                                               : options->out_path);
     }
+    if (espalier_is_same_file(options->out_path, options->model_path)) {
+        return espalier_usage_fail("plot", "'%s' is both input and output", options->out_path);
+    }
     return 0;
 }
 
-static int parse_options(int argc, char **argv, plot_options *options)
-{
-    static const struct option known[] = {
-        {"tree", required_argument, NULL, OPTION_TREE},
-        {"depth", required_argument, NULL, OPTION_DEPTH},
-        {"format", required_argument, NULL, OPTION_FORMAT},
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, options);
-        if (code != 0 || options->wants_help) {
-            return code;
-        }
-    }
-    const int code = check_options(options, argc - optind);
-    options->model_path = argv[optind];
-    if (code == 0 && espalier_is_same_file(options->out_path, options->model_path)) {
-        return espalier_usage_fail("plot", "'%s' is both input and output", options->out_path);
-    }
-    return code;
-}
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(plot_options, model_path),
+    .check = check_options,
+};
 
 /* ---- boxes ----------------------------------------------------------------------------------- */
 
@@ -441,13 +407,9 @@ int espalier_command_plot(int argc, char **argv)
     plot p = {0};
     espalier_message reason;
     espalier_message message;
-    int code = parse_options(argc, argv, &options);
-    if (code != 0) {
+    int code = espalier_options_read(&command_line, argc, argv, &options);
+    if (code != ESPALIER_GO_ON) {
         return code;
-    }
-    if (options.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
     }
     code = espalier_view_open(options.model_path, 0, &p.view);
     if (code == 0 && !lay_out(&p, &options, &reason)) {

@@ -1,34 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier predict: rows in, predictions out. Includes cli.h, rows.h, results.h, labels.h,
- * workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in memory.
+ * espalier predict: rows in, predictions out. Includes command_line.h, rows.h, results.h,
+ * labels.h, workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in
+ * memory.
  */
+#include "command_line.h"
 #include "labels.h"
 #include "results.h"
 #include "rows.h"
 #include "workers.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier predict MODEL ROWS [options]\n"
     "\n"
     "Predicts for every row of ROWS, an .npy or .csv file, or - for standard input.\n"
-    "\n"
-    "  --output KIND      margin, probability, class, value, leaf or score;\n"
-    "                     without it: what the trainer's own predict gives\n"
-    "  -o, --out FILE     write to FILE (.npy or .csv) or - (default: CSV on standard\n"
-    "                     output); a file appears only when it is complete\n"
-    "  --format FORMAT    npy or csv, whatever FILE is called\n"
-    "  --iterations A:B   only the trees of iterations A to B - 1, counted from 0\n"
-    "  --threads N        predict with N threads (default: one a CPU)\n"
-    "  --unchecked        do not refuse missing values and infinities\n"
-    "  --header           the first CSV line is a header\n"
-    "  --no-header        the first CSV line is a row (default: found out)\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "Where the model has feature names, a CSV header must hold just these, in any order.\n"
     "Empty CSV fields are missing values. Features whose categories are text have them as text\n"
@@ -39,18 +31,6 @@ static const char help_text[] =
     "  espalier predict forest.espalier rows.npy --output probability -o out.npy\n"
     "  head -n 3 rows.csv | espalier predict forest.espalier -\n";
 
-enum {
-    OPTION_OUTPUT = 256,
-    OPTION_FORMAT,
-    OPTION_ITERATIONS,
-    OPTION_THREADS,
-    OPTION_UNCHECKED,
-    OPTION_HEADER,
-    OPTION_NO_HEADER,
-    OPTION_OUT,
-    OPTION_HELP
-};
-
 typedef struct predict_options {
     const char *model_path;
     const char *rows_path;
@@ -60,8 +40,7 @@ typedef struct predict_options {
     espalier_header_mode header;
     bool is_unchecked;
     const char *iterations;
-    uint32_t thread_count; /* 0: one a CPU */
-    bool wants_help;
+    uint64_t thread_count; /* 0: one a CPU */
 } predict_options;
 
 /* What one prediction run holds; everything is freed by close_run. */
@@ -88,17 +67,17 @@ static bool has_suffix(const char *text, const char *suffix)
     return text_length >= length && strcmp(text + text_length - length, suffix) == 0;
 }
 
-/* Checks what belongs together; 0 or an exit code. */
-static int check_options(predict_options *options, int operand_count, char **operands)
+static int check_options(void *arguments, const espalier_operands *operands)
 {
-    if (operand_count != 2) {
+    predict_options *const options = arguments;
+    if (operands->count != 2) {
         return espalier_usage_fail("predict",
-                                   operand_count < 2 ? "a MODEL and ROWS are needed"
-                                                     : "too many arguments: '%s'",
-                                   operand_count > 2 ? operands[2] : "");
+                                   operands->count < 2 ? "a MODEL and ROWS are needed"
+                                                       : "too many arguments: '%s'",
+                                   operands->count > 2 ? operands->texts[2] : "");
     }
-    options->model_path = operands[0];
-    options->rows_path = operands[1];
+    options->model_path = operands->texts[0];
+    options->rows_path = operands->texts[1];
     if (options->out_path == NULL) {
         options->out_path = "-";
     }
@@ -121,83 +100,64 @@ static int check_options(predict_options *options, int operand_count, char **ope
     return 0;
 }
 
-/* Takes one option; 0 or an exit code. */
-static int take_option(int option, const char *value, char **argv, predict_options *options)
+static int take_output(const espalier_given *given, void *place)
 {
-    switch (option) {
-    case OPTION_OUTPUT:
-        options->kind = espalier_kind_from_name(value);
-        if (options->kind == 0) {
-            return espalier_usage_fail("predict",
-                                       "--output '%s' is none of margin, probability, "
-                                       "class, value, leaf, score",
-                                       value);
-        }
-        return 0;
-    case OPTION_FORMAT:
-        if (strcmp(value, "npy") != 0 && strcmp(value, "csv") != 0) {
-            return espalier_usage_fail("predict", "--format '%s' is neither npy nor csv", value);
-        }
-        options->format = value[0] == 'n' ? ESPALIER_RESULTS_NPY : ESPALIER_RESULTS_CSV;
-        return 0;
-    case OPTION_ITERATIONS:
-        options->iterations = value;
-        return 0;
-    case OPTION_THREADS:
-        if (!espalier_workers_parse_count(value, &options->thread_count)) {
-            return espalier_usage_fail("predict", "--threads '%s' is not a number from 1 to 1024",
-                                       value);
-        }
-        return 0;
-    case OPTION_UNCHECKED:
-        options->is_unchecked = true;
-        return 0;
-    case OPTION_HEADER:
-        options->header = ESPALIER_HEADER_YES;
-        return 0;
-    case OPTION_NO_HEADER:
-        options->header = ESPALIER_HEADER_NO;
-        return 0;
-    case OPTION_OUT:
-    case 'o':
-        options->out_path = value;
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        options->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("predict", option, argv);
-    }
+    *(uint32_t *)place = espalier_kind_from_name(given->value);
+    return *(uint32_t *)place != 0
+               ? 0
+               : espalier_given_fail(given,
+                                     "is none of margin, probability, class, value, leaf, score");
 }
 
-static int parse_options(int argc, char **argv, predict_options *options)
+static int take_format(const espalier_given *given, void *place)
 {
-    static const struct option known[] = {
-        {"output", required_argument, NULL, OPTION_OUTPUT},
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"format", required_argument, NULL, OPTION_FORMAT},
-        {"iterations", required_argument, NULL, OPTION_ITERATIONS},
-        {"threads", required_argument, NULL, OPTION_THREADS},
-        {"unchecked", no_argument, NULL, OPTION_UNCHECKED},
-        {"header", no_argument, NULL, OPTION_HEADER},
-        {"no-header", no_argument, NULL, OPTION_NO_HEADER},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":ho:", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, optarg, argv, options);
-        if (code != 0 || options->wants_help) {
-            return code;
-        }
+    if (strcmp(given->value, "npy") != 0 && strcmp(given->value, "csv") != 0) {
+        return espalier_given_fail(given, "is neither npy nor csv");
     }
-    return check_options(options, argc - optind, argv + optind);
+    *(espalier_results_format *)place =
+        given->value[0] == 'n' ? ESPALIER_RESULTS_NPY : ESPALIER_RESULTS_CSV;
+    return 0;
 }
+
+static int take_header(const espalier_given *given, void *place)
+{
+    *(espalier_header_mode *)place =
+        given->option->name[0] == 'h' ? ESPALIER_HEADER_YES : ESPALIER_HEADER_NO;
+    return 0;
+}
+
+static const espalier_option known[] = {
+    {"output", "KIND",
+     "margin, probability, class, value, leaf or score;\n"
+     "without it: what the trainer's own predict gives",
+     offsetof(predict_options, kind), .take = take_output},
+    {"out", "FILE",
+     "write to FILE (.npy or .csv) or - (default: CSV on standard\n"
+     "output); a file appears only when it is complete",
+     offsetof(predict_options, out_path), .take = espalier_take_text, .letter = 'o'},
+    {"format", "FORMAT", "npy or csv, whatever FILE is called", offsetof(predict_options, format),
+     .take = take_format},
+    {"iterations", "A:B", "only the trees of iterations A to B - 1, counted from 0",
+     offsetof(predict_options, iterations), .take = espalier_take_text},
+    {"threads", "N", "predict with N threads (default: one a CPU)",
+     offsetof(predict_options, thread_count), .low = 1, .high = ESPALIER_WORKERS_MAX,
+     .take = espalier_take_count},
+    {"unchecked", NULL, "do not refuse missing values and infinities",
+     offsetof(predict_options, is_unchecked), .take = espalier_take_true},
+    {"header", NULL, "the first CSV line is a header", offsetof(predict_options, header),
+     .take = take_header},
+    {"no-header", NULL, "the first CSV line is a row (default: found out)",
+     offsetof(predict_options, header), .take = take_header},
+};
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .check = check_options,
+};
 
 /* "A:B" with either side empty, within the model's iterations; 0 or an exit code. */
 static int parse_iterations(const char *text, uint32_t iteration_count,
@@ -278,7 +238,7 @@ static int make_workers(predict_run *run, const predict_options *options)
     espalier_message reason;
     espalier_message message;
     const uint32_t thread_count =
-        options->thread_count != 0 ? options->thread_count : espalier_workers_available();
+        options->thread_count != 0 ? (uint32_t)options->thread_count : espalier_workers_available();
     if (espalier_workers_open(run->model, &predictor_options, thread_count, &run->workers,
                               &reason)) {
         return 0;
@@ -507,12 +467,8 @@ static void close_run(predict_run *run)
 int espalier_command_predict(int argc, char **argv)
 {
     predict_options options = {0};
-    int code = parse_options(argc, argv, &options);
-    if (code == 0 && options.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-    }
-    if (code != 0) {
+    int code = espalier_options_read(&command_line, argc, argv, &options);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
     predict_run run = {0};

@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier show: a tree in the terminal. Includes tree_view.h, view_rows.h and libc. Colours only
- * where a terminal shows them; every text of the model is escaped.
+ * espalier show: a tree in the terminal. Includes command_line.h, tree_view.h, view_rows.h and
+ * libc. Colours only where a terminal shows them; every text of the model is escaped.
  */
+#include "command_line.h"
 #include "espalier_inspect.h"
 #include "tree_view.h"
 #include "view_rows.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier show MODEL [options]\n"
     "\n"
     "Prints a tree: what each node asks, where yes and no lead, what the leaves hold.\n"
-    "\n"
-    "  --tree N           which tree, counted from 0 (default: 0)\n"
-    "  --depth N          print N levels (default: 8; 0: all)\n"
-    "  --rows FILE        count the rows of an .npy or .csv file that come to each node\n"
-    "  --row N            of these rows follow only row N, counted from 0, and mark its way\n"
-    "  --ascii            draw with - | ` instead of lines\n"
-    "  --color WHEN       auto, always or never (default: auto, which is never when the\n"
-    "                     output is no terminal or NO_COLOR is set)\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "A row goes to yes when its value is at or below the threshold. Numbers behind # are the\n"
     "trainer's numbers of the leaves.\n"
@@ -35,13 +29,6 @@ static const char help_text[] =
     "  espalier show forest.espalier --tree 3 --rows rows.csv --row 0\n";
 
 enum {
-    OPTION_TREE = 256,
-    OPTION_DEPTH,
-    OPTION_ROWS,
-    OPTION_ROW,
-    OPTION_ASCII,
-    OPTION_COLOR,
-    OPTION_HELP,
     DEPTH_DEFAULT = 8
 };
 
@@ -54,7 +41,6 @@ typedef struct show_options {
     bool has_row;
     bool is_ascii;
     const char *color;
-    bool wants_help;
 } show_options;
 
 /* How things look; all empty without colours. */
@@ -66,71 +52,58 @@ typedef struct show_style {
 static const show_style lines = {"", "", "", "", "", "", "", "│  ", "├─ ", "└─ ", "   "};
 static const show_style ascii = {"", "", "", "", "", "", "", "|  ", "|- ", "`- ", "   "};
 
-static int take_option(int option, char **argv, show_options *options)
+static int take_row_number(const espalier_given *given, void *place)
 {
-    switch (option) {
-    case OPTION_TREE:
-        return espalier_take_count("show", "--tree", optarg, &options->tree);
-    case OPTION_DEPTH:
-        return espalier_take_count("show", "--depth", optarg, &options->depth);
-    case OPTION_ROWS:
-        options->rows_path = optarg;
-        return 0;
-    case OPTION_ROW:
-        options->has_row = true;
-        return espalier_take_count("show", "--row", optarg, &options->row);
-    case OPTION_ASCII:
-        options->is_ascii = true;
-        return 0;
-    case OPTION_COLOR:
-        options->color = optarg;
-        if (strcmp(optarg, "auto") != 0 && strcmp(optarg, "always") != 0 &&
-            strcmp(optarg, "never") != 0) {
-            return espalier_usage_fail("show", "--color '%s' is none of auto, always, never",
-                                       optarg);
-        }
-        return 0;
-    case OPTION_HELP:
-    case 'h':
-        options->wants_help = true;
-        return 0;
-    default:
-        return espalier_option_fail("show", option, argv);
-    }
+    show_options *const options = place;
+    options->has_row = true;
+    return espalier_take_count(given, &options->row);
 }
 
-static int parse_options(int argc, char **argv, show_options *options)
+static int take_color(const espalier_given *given, void *place)
 {
-    static const struct option known[] = {
-        {"tree", required_argument, NULL, OPTION_TREE},
-        {"depth", required_argument, NULL, OPTION_DEPTH},
-        {"rows", required_argument, NULL, OPTION_ROWS},
-        {"row", required_argument, NULL, OPTION_ROW},
-        {"ascii", no_argument, NULL, OPTION_ASCII},
-        {"color", required_argument, NULL, OPTION_COLOR},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, options);
-        if (code != 0 || options->wants_help) {
-            return code;
-        }
+    if (strcmp(given->value, "auto") != 0 && strcmp(given->value, "always") != 0 &&
+        strcmp(given->value, "never") != 0) {
+        return espalier_given_fail(given, "is none of auto, always, never");
     }
-    if (argc - optind != 1) {
-        return espalier_usage_fail("show", "exactly one MODEL is needed");
-    }
-    if (options->has_row && options->rows_path == NULL) {
-        return espalier_usage_fail("show", "--row needs --rows");
-    }
-    options->model_path = argv[optind];
-    return 0;
+    return espalier_take_text(given, place);
 }
+
+static const espalier_option known[] = {
+    {"tree", "N", "which tree, counted from 0 (default: 0)", offsetof(show_options, tree),
+     .high = UINT32_MAX, .take = espalier_take_count},
+    {"depth", "N", "print N levels (default: 8; 0: all)", offsetof(show_options, depth),
+     .high = UINT32_MAX, .take = espalier_take_count},
+    {"rows", "FILE", "count the rows of an .npy or .csv file that come to each node",
+     offsetof(show_options, rows_path), .take = espalier_take_text},
+    {"row", "N", "of these rows follow only row N, counted from 0, and mark its way",
+     .high = UINT32_MAX, .take = take_row_number},
+    {"ascii", NULL, "draw with - | ` instead of lines", offsetof(show_options, is_ascii),
+     .take = espalier_take_true},
+    {"color", "WHEN",
+     "auto, always or never (default: auto, which is never when the\n"
+     "output is no terminal or NO_COLOR is set)",
+     offsetof(show_options, color), .take = take_color},
+};
+
+static int check_options(void *arguments, const espalier_operands *operands)
+{
+    const show_options *const options = arguments;
+    (void)operands;
+    return options->has_row && options->rows_path == NULL
+               ? espalier_usage_fail("show", "--row needs --rows")
+               : 0;
+}
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(show_options, model_path),
+    .check = check_options,
+};
 
 static show_style choose_style(const show_options *options)
 {
@@ -298,13 +271,9 @@ int espalier_command_show(int argc, char **argv)
 {
     show_options options = {.depth = DEPTH_DEFAULT, .color = "auto"};
     show_run run = {0};
-    int code = parse_options(argc, argv, &options);
-    if (code != 0) {
+    int code = espalier_options_read(&command_line, argc, argv, &options);
+    if (code != ESPALIER_GO_ON) {
         return code;
-    }
-    if (options.wants_help) {
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
     }
     code = show(&options, &run);
     espalier_tree_view_free(&run.tree);

@@ -1,51 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier keygen and espalier sign. Includes keys.h, espalier_publish.h and libc.
+ * espalier keygen and espalier sign. Includes keys.h, command_line.h, espalier_publish.h and
+ * libc.
  */
+#include "command_line.h"
 #include "keys.h"
 
-#include <getopt.h>
 #include <string.h>
 
-static const char keygen_help[] =
+static const char keygen_head[] =
     "Usage: espalier keygen PUBLIC SECRET [--password-file FILE]\n"
     "\n"
     "Makes a key pair for espalier sign, in minisign's format: PUBLIC is for everybody, SECRET\n"
     "for who signs. Files that exist are not replaced.\n"
-    "\n"
-    "  --password-file FILE  encrypt SECRET by the password in the first line of FILE, or of\n"
-    "                        standard input for -; without it SECRET is stored as it is\n"
-    "  -h, --help            print this\n"
-    "\n"
-    "Example:\n"
-    "  espalier keygen models.pub models.key\n";
+    "\n";
 
-static const char sign_help[] =
+static const char keygen_tail[] = "\n"
+                                  "Example:\n"
+                                  "  espalier keygen models.pub models.key\n";
+
+static const char sign_head[] =
     "Usage: espalier sign MODEL --key SECRET [options]\n"
     "\n"
     "Checks the digests of MODEL and writes a signature of all its bytes, and of its digest,\n"
     "size, name and version, to MODEL.minisig. espalier verify --key checks it, and so does\n"
     "minisign -V.\n"
-    "\n"
-    "  --key SECRET           the secret key's file (needed)\n"
-    "  --password-file FILE   its password, as for espalier keygen\n"
-    "  --model-name NAME      what the model is for; verify --model-name asks for it\n"
-    "  --model-version V      without it, the version in the model's metadata\n"
-    "  -o, --out SIGNATURE    where to write\n"
-    "  -h, --help             print this\n"
+    "\n";
+
+static const char sign_tail[] =
     "\n"
     "Examples:\n"
     "  espalier sign forest.espalier --key models.key --model-name fraud\n"
     "  espalier verify forest.espalier --key models.pub --model-name fraud\n";
-
-enum {
-    OPTION_PASSWORD = 256,
-    OPTION_KEY,
-    OPTION_NAME,
-    OPTION_VERSION,
-    OPTION_OUT,
-    OPTION_HELP
-};
 
 /* What both commands take. */
 typedef struct sign_arguments {
@@ -54,71 +40,76 @@ typedef struct sign_arguments {
     const char *model_name;
     const char *model_version;
     const char *signature_path;
-    const char *operands[2];
+    const char *model_path;  /* of sign */
+    const char *public_path; /* of keygen */
+    const char *secret_path;
 } sign_arguments;
 
-/* Takes the command line with that many operands; false when `code_out` is the end of it. */
-static bool take_arguments(int argc, char **argv, const struct option *known, int operand_count,
-                           const char *help_text, sign_arguments *arguments, int *code_out)
+static const espalier_option keygen_options[] = {
+    {"password-file", "FILE",
+     "encrypt SECRET by the password in the first line of FILE, or of\n"
+     "standard input for -; without it SECRET is stored as it is",
+     offsetof(sign_arguments, password_path), .take = espalier_take_text},
+};
+
+static int check_keygen(void *place, const espalier_operands *operands)
 {
-    opterr = 0;
-    for (;;) {
-        const int option =
-            getopt_long(argc, argv, known[0].val == OPTION_KEY ? ":ho:" : ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        switch (option) {
-        case OPTION_PASSWORD:
-            arguments->password_path = optarg;
-            break;
-        case OPTION_KEY:
-            arguments->key_path = optarg;
-            break;
-        case OPTION_NAME:
-            arguments->model_name = optarg;
-            break;
-        case OPTION_VERSION:
-            arguments->model_version = optarg;
-            break;
-        case 'o':
-        case OPTION_OUT:
-            arguments->signature_path = optarg;
-            break;
-        case 'h':
-        case OPTION_HELP:
-            fputs(help_text, stdout);
-            *code_out = espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-            return false;
-        default:
-            *code_out = espalier_option_fail(argv[0], option, argv);
-            return false;
-        }
+    sign_arguments *const arguments = place;
+    if (operands->count != 2) {
+        return espalier_usage_fail("keygen", "a PUBLIC and a SECRET file are needed");
     }
-    if (argc - optind != operand_count) {
-        *code_out = espalier_usage_fail(argv[0], operand_count == 1
-                                                     ? "exactly one MODEL is needed"
-                                                     : "a PUBLIC and a SECRET file are needed");
-        return false;
-    }
-    for (int i = 0; i < operand_count; i++) {
-        arguments->operands[i] = argv[optind + i];
-    }
-    return true;
+    arguments->public_path = operands->texts[0];
+    arguments->secret_path = operands->texts[1];
+    return 0;
 }
+
+static const espalier_command_line keygen_line = {
+    .head = keygen_head,
+    .tail = keygen_tail,
+    .options = keygen_options,
+    .option_count = sizeof keygen_options / sizeof keygen_options[0],
+    .column = 24,
+    .check = check_keygen,
+};
+
+static const espalier_option sign_options[] = {
+    {"key", "SECRET", "the secret key's file (needed)", offsetof(sign_arguments, key_path),
+     .take = espalier_take_text},
+    {"password-file", "FILE", "its password, as for espalier keygen",
+     offsetof(sign_arguments, password_path), .take = espalier_take_text},
+    {"model-name", "NAME", "what the model is for; verify --model-name asks for it",
+     offsetof(sign_arguments, model_name), .take = espalier_take_text},
+    {"model-version", "V", "without it, the version in the model's metadata",
+     offsetof(sign_arguments, model_version), .take = espalier_take_text},
+    {"out", "SIGNATURE", "where to write", offsetof(sign_arguments, signature_path),
+     .take = espalier_take_text, .letter = 'o'},
+};
+
+static int check_sign(void *place, const espalier_operands *operands)
+{
+    const sign_arguments *const arguments = place;
+    (void)operands;
+    return arguments->key_path == NULL ? espalier_usage_fail("sign", "--key SECRET is needed") : 0;
+}
+
+static const espalier_command_line sign_line = {
+    .head = sign_head,
+    .tail = sign_tail,
+    .options = sign_options,
+    .option_count = sizeof sign_options / sizeof sign_options[0],
+    .column = 25,
+    .operand = "MODEL",
+    .operand_place = offsetof(sign_arguments, model_path),
+    .check = check_sign,
+};
 
 int espalier_command_keygen(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"password-file", required_argument, NULL, OPTION_PASSWORD},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
     sign_arguments arguments = {0};
     char password[ESPALIER_PASSWORD_BYTES] = "";
     espalier_error error = {.file_offset = ESPALIER_OFFSET_NONE};
-    int code = ESPALIER_EXIT_DONE;
-    if (!take_arguments(argc, argv, known, 2, keygen_help, &arguments, &code)) {
+    const int code = espalier_options_read(&keygen_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
     if (arguments.password_path != NULL &&
@@ -126,15 +117,15 @@ int espalier_command_keygen(int argc, char **argv)
         return ESPALIER_EXIT_INPUT;
     }
     const espalier_status status =
-        espalier_key_generate(arguments.operands[0], arguments.operands[1],
+        espalier_key_generate(arguments.public_path, arguments.secret_path,
                               arguments.password_path != NULL ? password : NULL, &error);
     explicit_bzero(password, sizeof password);
     if (status != ESPALIER_OK) {
-        return espalier_fail_status(arguments.operands[1], status, &error);
+        return espalier_fail_status(arguments.secret_path, status, &error);
     }
-    espalier_print_text(stdout, arguments.operands[0]);
+    espalier_print_text(stdout, arguments.public_path);
     fputs(": the public key; give it away\n", stdout);
-    espalier_print_text(stdout, arguments.operands[1]);
+    espalier_print_text(stdout, arguments.secret_path);
     fputs(": the secret key; keep it\n", stdout);
     return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
 }
@@ -161,27 +152,15 @@ static bool read_secret(const sign_arguments *arguments, espalier_secret_key *ke
 
 int espalier_command_sign(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"key", required_argument, NULL, OPTION_KEY},
-        {"password-file", required_argument, NULL, OPTION_PASSWORD},
-        {"model-name", required_argument, NULL, OPTION_NAME},
-        {"model-version", required_argument, NULL, OPTION_VERSION},
-        {"out", required_argument, NULL, OPTION_OUT},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
     sign_arguments arguments = {0};
     char version[256] = "";
     espalier_secret_key key;
     espalier_error error = {.file_offset = ESPALIER_OFFSET_NONE};
-    int code = ESPALIER_EXIT_DONE;
-    if (!take_arguments(argc, argv, known, 1, sign_help, &arguments, &code)) {
+    const int code = espalier_options_read(&sign_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
-    if (arguments.key_path == NULL) {
-        return espalier_usage_fail("sign", "--key SECRET is needed");
-    }
-    const char *const model_path = arguments.operands[0];
+    const char *const model_path = arguments.model_path;
     if (arguments.model_version == NULL) {
         if (!espalier_read_model_version(model_path, version, sizeof version)) {
             return ESPALIER_EXIT_INPUT;

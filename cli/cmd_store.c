@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier store: numbered versions of a model in a folder. Includes keys.h, espalier_publish.h and
- * libc.
+ * espalier store: numbered versions of a model in a folder. Includes keys.h, command_line.h,
+ * espalier_publish.h and libc.
  */
+#include "command_line.h"
 #include "espalier_slot.h"
 #include "keys.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier store publish DIR MODEL [options]\n"
     "       espalier store list DIR [--json]\n"
     "       espalier store rollback DIR [N] [options]\n"
@@ -23,30 +23,12 @@ static const char help_text[] =
     "  list      the versions; * is current, - the one before\n"
     "  rollback  publish version N, or the one before the current, again under a new number\n"
     "  prune     remove old versions but the newest N; never the current and the one before\n"
-    "\n"
-    "  --key KEY            publish only what this public key's owner signed\n"
-    "  --model-name NAME    and under this name\n"
-    "  --signature FILE     the signature, if it is not MODEL.minisig\n"
-    "  --fs-verity          let the file system keep the copy as it is, where it can\n"
-    "  --no-wait            fail when somebody else publishes, instead of waiting\n"
-    "  --keep N             for prune: how many of the newest to keep\n"
-    "  --json               print the result as JSON\n"
-    "  -h, --help           print this\n"
-    "\n"
-    "Examples:\n"
-    "  espalier store publish models forest.espalier\n"
-    "  espalier store rollback models\n";
+    "\n";
 
-enum {
-    OPTION_KEY = 256,
-    OPTION_NAME,
-    OPTION_SIGNATURE,
-    OPTION_VERITY,
-    OPTION_NO_WAIT,
-    OPTION_KEEP,
-    OPTION_JSON,
-    OPTION_HELP
-};
+static const char help_tail[] = "\n"
+                                "Examples:\n"
+                                "  espalier store publish models forest.espalier\n"
+                                "  espalier store rollback models\n";
 
 typedef struct store_arguments {
     const char *action;
@@ -198,85 +180,52 @@ static int run_list(const store_arguments *arguments)
     return code;
 }
 
-/* Takes one option; -1, or the exit code. */
-static int take_option(int option, char **argv, store_arguments *arguments)
-{
-    switch (option) {
-    case OPTION_KEY:
-        arguments->key = optarg;
-        return -1;
-    case OPTION_NAME:
-        arguments->policy.model_name = optarg;
-        return -1;
-    case OPTION_SIGNATURE:
-        arguments->options.signature_path = optarg;
-        return -1;
-    case OPTION_VERITY:
-        arguments->options.flags |= ESPALIER_STORE_VERITY;
-        return -1;
-    case OPTION_NO_WAIT:
-        arguments->options.flags |= ESPALIER_STORE_NO_WAIT;
-        return -1;
-    case OPTION_KEEP:
-        arguments->keep = optarg;
-        return -1;
-    case OPTION_JSON:
-        arguments->is_json = true;
-        return -1;
-    case 'h':
-    case OPTION_HELP:
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-    default:
-        return espalier_option_fail("store", option, argv);
-    }
-}
+static const espalier_option known[] = {
+    {"key", "KEY", "publish only what this public key's owner signed",
+     offsetof(store_arguments, key), .take = espalier_take_text},
+    {"model-name", "NAME", "and under this name", offsetof(store_arguments, policy.model_name),
+     .take = espalier_take_text},
+    {"signature", "FILE", "the signature, if it is not MODEL.minisig",
+     offsetof(store_arguments, options.signature_path), .take = espalier_take_text},
+    {"fs-verity", NULL, "let the file system keep the copy as it is, where it can",
+     offsetof(store_arguments, options.flags), .flag = ESPALIER_STORE_VERITY,
+     .take = espalier_take_flag},
+    {"no-wait", NULL, "fail when somebody else publishes, instead of waiting",
+     offsetof(store_arguments, options.flags), .flag = ESPALIER_STORE_NO_WAIT,
+     .take = espalier_take_flag},
+    {"keep", "N", "for prune: how many of the newest to keep", offsetof(store_arguments, keep),
+     .take = espalier_take_text},
+    {"json", NULL, "print the result as JSON", offsetof(store_arguments, is_json),
+     .take = espalier_take_true},
+};
 
-/* The command line; -1, or the exit code. */
-static int take_arguments(int argc, char **argv, store_arguments *arguments)
+static int check_arguments(void *place, const espalier_operands *operands)
 {
-    static const struct option known[] = {
-        {"key", required_argument, NULL, OPTION_KEY},
-        {"model-name", required_argument, NULL, OPTION_NAME},
-        {"signature", required_argument, NULL, OPTION_SIGNATURE},
-        {"fs-verity", no_argument, NULL, OPTION_VERITY},
-        {"no-wait", no_argument, NULL, OPTION_NO_WAIT},
-        {"keep", required_argument, NULL, OPTION_KEEP},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, arguments);
-        if (code != -1) {
-            return code;
-        }
-    }
-    const int count = argc - optind;
-    if (count < 2 || count > 3) {
+    store_arguments *const arguments = place;
+    if (operands->count < 2 || operands->count > 3) {
         return espalier_usage_fail("store", "an action (publish, list, rollback, prune) and DIR "
                                             "are needed");
     }
-    arguments->action = argv[optind];
-    arguments->folder = argv[optind + 1];
-    arguments->operand = count == 3 ? argv[optind + 2] : NULL;
+    arguments->action = operands->texts[0];
+    arguments->folder = operands->texts[1];
+    arguments->operand = operands->count == 3 ? operands->texts[2] : NULL;
     if (arguments->key == NULL && arguments->policy.model_name != NULL) {
         return espalier_usage_fail("store", "--model-name is checked with --key only");
     }
     if (arguments->key != NULL) {
-        if (!espalier_take_public_key(arguments->key, &arguments->public_key)) {
-            return ESPALIER_EXIT_INPUT;
-        }
-        arguments->policy.key = &arguments->public_key;
         arguments->options.policy = &arguments->policy;
     }
-    return -1;
+    return espalier_take_policy_key(arguments->key, &arguments->public_key, &arguments->policy);
 }
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 23,
+    .check = check_arguments,
+};
 
 int espalier_command_store(int argc, char **argv)
 {
@@ -291,8 +240,8 @@ int espalier_command_store(int argc, char **argv)
     };
     store_arguments arguments = {.policy = ESPALIER_SIGNATURE_POLICY_INIT,
                                  .options = ESPALIER_STORE_OPTIONS_INIT};
-    const int code = take_arguments(argc, argv, &arguments);
-    if (code != -1) {
+    const int code = espalier_options_read(&command_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {

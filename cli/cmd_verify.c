@@ -1,44 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * espalier verify: is this file, byte for byte, what the converter wrote, and does it still answer
- * as it did? And with a key: is it what the key's owner signed? The file is opened once. Includes
- * keys.h, espalier.h, espalier_publish.h and libc.
+ * espalier verify: is this file, byte for byte, what the converter wrote, and does it still
+ * answer as it did? And with a key: is it what the key's owner signed? The file is opened once.
+ * Includes keys.h, command_line.h, espalier.h, espalier_publish.h and libc.
  */
+#include "command_line.h"
 #include "keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
-static const char help_text[] =
+static const char help_head[] =
     "Usage: espalier verify MODEL [options]\n"
     "\n"
     "Reads the whole file and checks the BLAKE2b digests of all sections and of the file, the\n"
     "checksums, the padding, every child, column and leaf index and every node number, and\n"
     "predicts the golden rows, whose answers the file holds. A failure names the section.\n"
-    "\n"
-    "  --key KEY          and check the signature: a public key's file, or its 56 characters\n"
-    "  --signature FILE   the signature, if it is not MODEL.minisig\n"
-    "  --model-name NAME  refuse a model that was signed under another name\n"
-    "  --model-version V  or as another version\n"
-    "  --json             print the result as JSON, a failure too\n"
-    "  -h, --help         print this\n"
+    "\n";
+
+static const char help_tail[] =
     "\n"
     "Examples:\n"
     "  espalier verify forest.espalier\n"
     "  espalier verify forest.espalier --key models.pub --model-name fraud\n";
-
-enum {
-    OPTION_KEY = 256,
-    OPTION_SIGNATURE,
-    OPTION_NAME,
-    OPTION_VERSION,
-    OPTION_JSON,
-    OPTION_HELP
-};
 
 typedef struct verify_arguments {
     const char *path;
@@ -175,80 +162,47 @@ static int print_text(const verify_arguments *arguments, const verify_result *re
     return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
 }
 
-/* Takes one option; -1, or the exit code. */
-static int take_option(int option, char **argv, verify_arguments *arguments)
-{
-    switch (option) {
-    case OPTION_KEY:
-        arguments->key = optarg;
-        return -1;
-    case OPTION_SIGNATURE:
-        arguments->signature_path = optarg;
-        return -1;
-    case OPTION_NAME:
-        arguments->policy.model_name = optarg;
-        return -1;
-    case OPTION_VERSION:
-        arguments->policy.model_version = optarg;
-        return -1;
-    case OPTION_JSON:
-        arguments->is_json = true;
-        return -1;
-    case 'h':
-    case OPTION_HELP:
-        fputs(help_text, stdout);
-        return espalier_flush_output() ? ESPALIER_EXIT_DONE : ESPALIER_EXIT_INPUT;
-    default:
-        return espalier_option_fail("verify", option, argv);
-    }
-}
+static const espalier_option known[] = {
+    {"key", "KEY", "and check the signature: a public key's file, or its 56 characters",
+     offsetof(verify_arguments, key), .take = espalier_take_text},
+    {"signature", "FILE", "the signature, if it is not MODEL.minisig",
+     offsetof(verify_arguments, signature_path), .take = espalier_take_text},
+    {"model-name", "NAME", "refuse a model that was signed under another name",
+     offsetof(verify_arguments, policy.model_name), .take = espalier_take_text},
+    {"model-version", "V", "or as another version",
+     offsetof(verify_arguments, policy.model_version), .take = espalier_take_text},
+    {"json", NULL, "print the result as JSON, a failure too", offsetof(verify_arguments, is_json),
+     .take = espalier_take_true},
+};
 
-/* The command line; -1, or the exit code. */
-static int take_arguments(int argc, char **argv, verify_arguments *arguments)
+static int check_arguments(void *place, const espalier_operands *operands)
 {
-    static const struct option known[] = {
-        {"key", required_argument, NULL, OPTION_KEY},
-        {"signature", required_argument, NULL, OPTION_SIGNATURE},
-        {"model-name", required_argument, NULL, OPTION_NAME},
-        {"model-version", required_argument, NULL, OPTION_VERSION},
-        {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, OPTION_HELP},
-        {NULL, 0, NULL, 0},
-    };
-    opterr = 0;
-    for (;;) {
-        const int option = getopt_long(argc, argv, ":h", known, NULL);
-        if (option == -1) {
-            break;
-        }
-        const int code = take_option(option, argv, arguments);
-        if (code != -1) {
-            return code;
-        }
-    }
-    if (argc - optind != 1) {
-        return espalier_usage_fail("verify", "exactly one MODEL is needed");
-    }
-    arguments->path = argv[optind];
+    verify_arguments *const arguments = place;
+    (void)operands;
     if (arguments->key == NULL &&
         (arguments->signature_path != NULL || arguments->policy.model_name != NULL ||
          arguments->policy.model_version != NULL)) {
         return espalier_usage_fail("verify", "signatures are checked with --key only");
     }
-    if (arguments->key != NULL) {
-        if (!espalier_take_public_key(arguments->key, &arguments->public_key)) {
-            return ESPALIER_EXIT_INPUT;
-        }
-        arguments->policy.key = &arguments->public_key;
-    }
-    return -1;
+    return espalier_take_policy_key(arguments->key, &arguments->public_key, &arguments->policy);
 }
+
+static const espalier_command_line command_line = {
+    .head = help_head,
+    .tail = help_tail,
+    .options = known,
+    .option_count = sizeof known / sizeof known[0],
+    .column = 21,
+    .operand = "MODEL",
+    .operand_place = offsetof(verify_arguments, path),
+    .check = check_arguments,
+};
 
 int espalier_command_verify(int argc, char **argv)
 {
     verify_arguments arguments = {.policy = ESPALIER_SIGNATURE_POLICY_INIT};
-    int code = take_arguments(argc, argv, &arguments);
-    if (code != -1) {
+    int code = espalier_options_read(&command_line, argc, argv, &arguments);
+    if (code != ESPALIER_GO_ON) {
         return code;
     }
     code = ESPALIER_EXIT_DONE;

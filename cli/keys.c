@@ -26,6 +26,16 @@ bool espalier_take_public_key(const char *text, espalier_public_key *key_out)
     return true;
 }
 
+int espalier_take_policy_key(const char *text, espalier_public_key *key,
+                             espalier_signature_policy *policy)
+{
+    if (text == NULL) {
+        return 0;
+    }
+    policy->key = key;
+    return espalier_take_public_key(text, key) ? 0 : ESPALIER_EXIT_INPUT;
+}
+
 bool espalier_take_password(const char *path, char password[ESPALIER_PASSWORD_BYTES])
 {
     espalier_input input;

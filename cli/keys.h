@@ -11,6 +11,11 @@
 /* A public key: its 56 characters, or the file that holds it. False, and reported, when neither. */
 bool espalier_take_public_key(const char *text, espalier_public_key *key_out);
 
+/* The same for the policy that signatures are checked by; text NULL: there is none. 0, or an exit
+ * code. */
+int espalier_take_policy_key(const char *text, espalier_public_key *key,
+                             espalier_signature_policy *policy);
+
 enum {
     ESPALIER_PASSWORD_BYTES = 1024
 };

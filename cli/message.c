@@ -96,15 +96,3 @@ bool espalier_is_same_file(const char *left, const char *right)
     return stat(left, &left_status) == 0 && stat(right, &right_status) == 0 &&
            left_status.st_dev == right_status.st_dev && left_status.st_ino == right_status.st_ino;
 }
-
-int espalier_take_count(const char *command, const char *name, const char *value,
-                        uint64_t *count_out)
-{
-    const char *rest = NULL;
-    if (!espalier_parse_count(value, count_out, &rest) || *rest != '\0' ||
-        *count_out > UINT32_MAX) {
-        return espalier_usage_fail(command, "%s '%s' is not a number from 0 to 4294967295", name,
-                                   value);
-    }
-    return 0;
-}

@@ -17,6 +17,7 @@ enum {
     ESPALIER_REPORT_WHOLE_NODES = 20000, /* of each of these */
     ESPALIER_REPORT_FEATURES = 1000,
     ESPALIER_REPORT_CLASSES = 200,
+    ESPALIER_REPORT_CATEGORIES = 5000, /* names of all features together */
     ESPALIER_REPORT_SET_CUTS = 100000,
     ESPALIER_REPORT_PARTS = 200,
     ESPALIER_REPORT_TEXT_BYTES = 240,     /* of a name or label */

@@ -14,7 +14,9 @@
 enum {
     NESTED_MAX = 8, /* operations of a value's name; what is inside more is "..." */
     ITEMS_MAX = 12, /* categories of a set */
-    LEAF_VALUES_MAX = 6
+    LEAF_VALUES_MAX = 6,
+    TERMS_MAX = 6,      /* of a leaf that is a line */
+    CATEGORY_BYTES = 60 /* of a category's name */
 };
 
 /* A text that is being built; the stream is NULL when there was no memory. */
@@ -45,6 +47,69 @@ static void put_real(const espalier_view *view, FILE *stream, double value)
 {
     char text[32];
     fputs(espalier_format_real(value, view->is_float32, text), stream);
+}
+
+/* ---- categories that are text ---------------------------------------------------------------- */
+
+/* The name of a category: cut when it is long, in quotes where a list of it could be misread. */
+static void put_category(const espalier_view *view, FILE *stream, uint32_t feature,
+                         uint32_t category)
+{
+    size_t bytes = 0;
+    const char *const name = espalier_model_category(view->model, feature, category, &bytes);
+    if (name == NULL) {
+        fprintf(stream, "%" PRIu32, category);
+        return;
+    }
+    const char *const quote = bytes == 0 || strcspn(name, " ,{}()\"") < bytes ? "\"" : "";
+    size_t kept = bytes;
+    if (bytes > CATEGORY_BYTES) {
+        kept = CATEGORY_BYTES;
+        while (kept > 0 && ((unsigned char)name[kept] & 0xC0u) == 0x80u) {
+            kept--;
+        }
+    }
+    fputs(quote, stream);
+    fwrite(name, 1, kept, stream);
+    fputs(kept < bytes ? "..." : "", stream);
+    fputs(quote, stream);
+}
+
+/* A list of up to ITEMS_MAX things, and how many there were. */
+typedef struct item_list {
+    FILE *stream;
+    uint64_t count;
+} item_list;
+
+/* Counts an item in; whether it is to be printed, behind a comma if it is not the first. */
+static bool next_item(item_list *list)
+{
+    const bool is_shown = list->count < ITEMS_MAX;
+    if (is_shown && list->count > 0) {
+        fputs(", ", list->stream);
+    }
+    list->count++;
+    return is_shown;
+}
+
+static void end_list(const item_list *list)
+{
+    if (list->count > ITEMS_MAX) {
+        fprintf(list->stream, ", ... %" PRIu64 " more", list->count - ITEMS_MAX);
+    }
+    fputc('}', list->stream);
+}
+
+/* The category that a number stands for; false: there is none, or the feature takes numbers. */
+static bool find_number_category(const espalier_view *view, uint32_t feature, double number,
+                                 uint32_t *category_out)
+{
+    const uint32_t count = espalier_model_category_count(view->model, feature);
+    if (!(number >= 0.0 && number < (double)count) || number != floor(number)) {
+        return false;
+    }
+    *category_out = (uint32_t)number;
+    return true;
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */
@@ -94,24 +159,41 @@ static void operation_frame(const espalier_value_info *value, char before[48], c
     }
 }
 
+/* " is Oslo)": the category of a feature that a number stands for. */
+static void name_category(const espalier_view *view, uint32_t feature, double number,
+                          char after[96])
+{
+    builder b;
+    char text[32];
+    char *name = NULL;
+    uint32_t category = 0;
+    if (find_number_category(view, feature, number, &category) && start(&b)) {
+        put_category(view, b.stream, feature, category);
+        name = end(&b);
+    }
+    snprintf(after, 96, " is %s)", name != NULL ? name : espalier_format_real(number, false, text));
+    free(name);
+}
+
 /* The category of a one-hot value, where it is the number that an encoder in front of it knows. */
-static bool find_category(const espalier_value_info *one_hot, const espalier_value_info *index,
+static bool find_category(const espalier_view *view, uint32_t feature,
+                          const espalier_value_info *one_hot, const espalier_value_info *index,
                           char after[96])
 {
     const uint32_t key_count = index->number_count / 2;
-    char text[32];
     for (uint32_t i = 0; i < key_count; i++) {
         if (index->numbers[key_count + i] == (double)one_hot->place) {
-            snprintf(after, 96, " is %s)", espalier_format_real(index->numbers[i], false, text));
+            name_category(view, feature, index->numbers[i], after);
             return true;
         }
     }
     return false;
 }
 
-/* The frames of all operations, the outermost first, without parentheses around the whole. */
-static void put_frames(FILE *stream, const espalier_value_info *values, uint32_t count,
-                       bool is_before)
+/* The frames of all operations, the outermost first, without parentheses around the whole; feature:
+ * what they begin with. */
+static void put_frames(const espalier_view *view, FILE *stream, uint32_t feature,
+                       const espalier_value_info *values, uint32_t count, bool is_before)
 {
     for (uint32_t k = 0; k < count; k++) {
         const uint32_t i = is_before ? k : count - 1 - k;
@@ -119,13 +201,16 @@ static void put_frames(FILE *stream, const espalier_value_info *values, uint32_t
         char after[96];
         if (i > 0 && strcmp(values[i - 1].operation, "one_hot") == 0 &&
             strcmp(values[i].operation, "index") == 0 &&
-            find_category(&values[i - 1], &values[i], after)) {
+            find_category(view, feature, &values[i - 1], &values[i], after)) {
             continue; /* said by the operation around it */
         }
         operation_frame(&values[i], before, after);
-        if (i + 1 < count && strcmp(values[i].operation, "one_hot") == 0 &&
-            strcmp(values[i + 1].operation, "index") == 0) {
-            find_category(&values[i], &values[i + 1], after);
+        const bool is_one_hot = strcmp(values[i].operation, "one_hot") == 0;
+        if (is_one_hot && i + 1 < count && strcmp(values[i + 1].operation, "index") == 0) {
+            find_category(view, feature, &values[i], &values[i + 1], after);
+        } else if (is_one_hot && i + 1 == count &&
+                   espalier_model_category_count(view->model, feature) > 0) {
+            name_category(view, feature, (double)values[i].place, after);
         }
         const size_t length = strlen(after);
         if (i == 0 && strcmp(before, "(") == 0 && length > 0) {
@@ -149,13 +234,13 @@ char *espalier_view_value_name(const espalier_view *view, uint32_t value_index)
            espalier_model_value(view->model, at, &values[count]) == ESPALIER_OK) {
         at = values[count++].input;
     }
-    put_frames(b.stream, values, count, true);
+    put_frames(view, b.stream, at, values, count, true);
     if (at < view->info.feature_count) {
         put_feature(view, b.stream, at);
     } else {
         fputs("...", b.stream);
     }
-    put_frames(b.stream, values, count, false);
+    put_frames(view, b.stream, at, values, count, false);
     return end(&b);
 }
 
@@ -189,13 +274,34 @@ static void put_interval(const espalier_view *view, FILE *stream, interval range
     }
 }
 
+/* The categories of an interval, by name. */
+static void put_categories(const espalier_view *view, item_list *list, uint32_t feature,
+                           interval range)
+{
+    const uint32_t count = espalier_model_category_count(view->model, feature);
+    const double low = floor(range.low) + 1;
+    const double high = floor(range.high);
+    const uint32_t first = low > 0.0 ? low < (double)count ? (uint32_t)low : count : 0;
+    const uint32_t end = high < (double)count ? high >= 0.0 ? (uint32_t)high + 1 : 0 : count;
+    for (uint32_t i = first; i < end && i - first <= ITEMS_MAX; i++) {
+        if (next_item(list)) {
+            put_category(view, list->stream, feature, i);
+        }
+    }
+    list->count += end > first && end - first > ITEMS_MAX + 1 ? end - first - ITEMS_MAX - 1 : 0;
+    if (isinf(range.high) && range.high > 0 && next_item(list)) {
+        fputs("others", list->stream);
+    }
+}
+
 /* The intervals of values that go to one side. */
 static void put_side(const espalier_view *view, const espalier_node *node, const double *cuts,
                      size_t count, int side, FILE *stream)
 {
-    size_t items = 0;
+    item_list list = {stream, 0};
     size_t first = 0;
     bool is_inside = false;
+    const bool is_named = espalier_model_category_count(view->model, node->feature) > 0;
     fputc('{', stream);
     for (size_t i = 0; i <= count + 1; i++) {
         const double value = i < count ? cuts[i] : (double)INFINITY;
@@ -206,18 +312,45 @@ static void put_side(const espalier_view *view, const espalier_node *node, const
         if (!here && is_inside) {
             const interval range = {first == 0 ? -(double)INFINITY : cuts[first - 1],
                                     i <= count ? cuts[i - 1] : (double)INFINITY};
-            if (items < ITEMS_MAX) {
-                fputs(items == 0 ? "" : ", ", stream);
+            if (is_named) {
+                put_categories(view, &list, node->feature, range);
+            } else if (next_item(&list)) {
                 put_interval(view, stream, range);
             }
-            items++;
         }
         is_inside = here;
     }
-    if (items > ITEMS_MAX) {
-        fprintf(stream, ", ... %zu more", items - ITEMS_MAX);
+    end_list(&list);
+}
+
+/* Behind the threshold of a feature whose categories are text, or of an encoder's numbers of them:
+ * the names of what goes to yes. */
+static void put_names_below(const espalier_view *view, const espalier_node *node, FILE *stream)
+{
+    item_list list = {stream, 0};
+    espalier_value_info value;
+    if (node->threshold < 0.0 ||
+        espalier_model_value(view->model, node->feature, &value) != ESPALIER_OK ||
+        espalier_model_category_count(view->model, value.input) == 0) {
+        return;
     }
-    fputc('}', stream);
+    const uint32_t key_count = value.number_count / 2;
+    if (strcmp(value.operation, "") == 0) {
+        fputs(" {", stream);
+        put_categories(view, &list, node->feature, (interval){-1.0, node->threshold});
+        end_list(&list);
+    } else if (strcmp(value.operation, "index") == 0) {
+        fputs(" {", stream);
+        for (uint32_t i = 0; i < key_count; i++) {
+            uint32_t category = 0;
+            if (value.numbers[key_count + i] <= node->threshold &&
+                find_number_category(view, value.input, value.numbers[i], &category) &&
+                next_item(&list)) {
+                put_category(view, stream, value.input, category);
+            }
+        }
+        end_list(&list);
+    }
 }
 
 static void put_set(const espalier_view *view, const espalier_node *node, bool *is_not,
@@ -250,6 +383,7 @@ char *espalier_view_bound(const espalier_view *view, const espalier_node *node, 
         put_set(view, node, is_not, b.stream);
     } else if (node->feature != ESPALIER_FEATURE_NONE) {
         put_real(view, b.stream, node->threshold);
+        put_names_below(view, node, b.stream);
     }
     return end(&b);
 }
@@ -286,6 +420,36 @@ const char *espalier_view_missing(const espalier_view *view, const espalier_node
     return node->missing == ESPALIER_MISSING_ZERO ? "missing or zero" : "missing";
 }
 
+/* A leaf that is a line: "0.52 + 0.0123 * age - 3.4 * height". False: it is none. */
+static bool put_line(const espalier_view *view, const espalier_tree_view *tree,
+                     const espalier_node *node, FILE *stream)
+{
+    espalier_linear_leaf line;
+    espalier_linear_term terms[TERMS_MAX];
+    if (espalier_model_linear_leaf(view->model, tree->tree_index, node->leaf_index, &line, terms,
+                                   TERMS_MAX) == 0) {
+        return false;
+    }
+    fprintf(stream, "%.6g", line.constant);
+    for (uint32_t i = 0; i < line.term_count && i < TERMS_MAX; i++) {
+        char *const name = terms[i].feature != ESPALIER_FEATURE_NONE
+                               ? espalier_view_value_name(view, terms[i].feature)
+                               : NULL;
+        const bool is_plain = name == NULL || strchr(name, ' ') == NULL;
+        fprintf(stream, " %c %.6g * %s%s%s", signbit(terms[i].coefficient) ? '-' : '+',
+                fabs(terms[i].coefficient), is_plain ? "" : "(", name != NULL ? name : "?",
+                is_plain ? "" : ")");
+        free(name);
+    }
+    if (line.term_count > TERMS_MAX) {
+        fprintf(stream, " + ... %" PRIu32 " more", line.term_count - TERMS_MAX);
+    }
+    if (line.term_count > 0 && view->info.missing_allowed != 0) {
+        fprintf(stream, " (%.6g where one is missing)", line.missing_value);
+    }
+    return true;
+}
+
 char *espalier_view_leaf(const espalier_view *view, const espalier_tree_view *tree,
                          const espalier_node *node)
 {
@@ -295,6 +459,10 @@ char *espalier_view_leaf(const espalier_view *view, const espalier_tree_view *tr
     if (values == NULL || !start(&b)) {
         free(values);
         return NULL;
+    }
+    if (put_line(view, tree, node, b.stream)) {
+        free(values);
+        return end(&b);
     }
     const bool known = espalier_model_leaf(view->model, tree->info.part_index, node->leaf_index,
                                            values, width) == ESPALIER_OK;

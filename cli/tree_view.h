@@ -63,16 +63,19 @@ uint32_t espalier_tree_view_follow(const espalier_view *view, espalier_tree_view
 /* "age", "x[3]", and of a pipeline's values "(age - 38.5) / 13.6". NULL: no memory. To be freed. */
 char *espalier_view_value_name(const espalier_view *view, uint32_t value_index);
 
-/* What a node asks: "age <= 31.5", "city in {1, 4, 7-9}"; a leaf: "". NULL: no memory. */
+/* What a node asks: "age <= 31.5", "city in {1, 4, 7-9}", "city in {Oslo, Rome}", and of numbers of
+ * an encoder "index(city) <= 1.5 {Oslo, Rome}"; a leaf: "". NULL: no memory. */
 char *espalier_view_test(const espalier_view *view, const espalier_node *node);
 
-/* The threshold or the set alone: "31.5", "{1, 4, 7-9}"; *is_not: what is in the set goes right. */
+/* What stands behind <= or in, alone: "31.5", "{1, 4, 7-9}"; *is_not: what is in the set goes
+ * right. */
 char *espalier_view_bound(const espalier_view *view, const espalier_node *node, bool *is_not);
 
 /* "missing", "missing or zero", or "" when nothing is missing at this node or in this model. */
 const char *espalier_view_missing(const espalier_view *view, const espalier_node *node);
 
-/* What a leaf holds: "setosa (1, 0, 0)", "0.25". NULL: no memory. */
+/* What a leaf holds: "setosa (1, 0, 0)", "0.25", and of linear trees, rounded, "0.52 + 0.01 * age".
+ * NULL: no memory. */
 char *espalier_view_leaf(const espalier_view *view, const espalier_tree_view *tree,
                          const espalier_node *node);
 

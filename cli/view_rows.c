@@ -36,7 +36,9 @@ static bool open_reading(const espalier_view *view, const char *path, row_readin
                          espalier_message *message)
 {
     const uint32_t feature_count = view->info.feature_count;
-    espalier_rows_options options = {.feature_count = feature_count, .chunk_rows = CHUNK_ROWS};
+    espalier_rows_options options = {.feature_count = feature_count,
+                                     .model = view->model,
+                                     .chunk_rows = CHUNK_ROWS};
     r->value_count = espalier_model_value_count(view->model);
     r->features = malloc((size_t)feature_count * sizeof *r->features);
     r->values = malloc((size_t)r->value_count * sizeof *r->values);

@@ -12,8 +12,6 @@
 /* Runs begin at multiples of this, so that blocks of rows stay whole. */
 #define RUN_ROWS 64u
 
-#define THREADS_MAX 1024u
-
 typedef struct worker {
     espalier_workers *workers;
     espalier_predictor *predictor;
@@ -46,18 +44,6 @@ uint32_t espalier_workers_available(void)
     }
     const int count = CPU_COUNT(&set);
     return count < 1 ? 1 : (uint32_t)count;
-}
-
-bool espalier_workers_parse_count(const char *text, uint32_t *count_out)
-{
-    uint64_t count = 0;
-    const char *end = NULL;
-    if (!espalier_parse_count(text, &count, &end) || *end != '\0' || count == 0 ||
-        count > THREADS_MAX) {
-        return false;
-    }
-    *count_out = (uint32_t)count;
-    return true;
 }
 
 static void run_worker(worker *own)

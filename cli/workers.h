@@ -10,11 +10,11 @@
 
 typedef struct espalier_workers espalier_workers;
 
+/* Threads at most. */
+#define ESPALIER_WORKERS_MAX 1024u
+
 /* Threads this process may run on at once, at least 1. */
 uint32_t espalier_workers_available(void);
-
-/* A count of threads in text, 1 to 1,024; false when it is none. */
-bool espalier_workers_parse_count(const char *text, uint32_t *count_out);
 
 /*
  * Makes thread_count predictors, each on a thread of its own but the first, which runs on the

@@ -47,18 +47,26 @@ espalier_file_term espalier_linear_load_term(const espalier_model *model, uint32
     return term;
 }
 
+espalier_file_linear_leaf espalier_linear_bound_leaf(const espalier_model *model, uint64_t index,
+                                                     uint32_t count)
+{
+    espalier_file_linear_leaf leaf = espalier_linear_load_leaf(model, index);
+    const uint32_t all = model->linear_term_count;
+    leaf.first_term = leaf.first_term < all ? leaf.first_term : all;
+    leaf.term_count = leaf.term_count < count ? leaf.term_count : count;
+    leaf.term_count =
+        leaf.term_count < all - leaf.first_term ? leaf.term_count : all - leaf.first_term;
+    return leaf;
+}
+
 /* What a leaf answers, of x[count]. */
 static double evaluate_leaf(const espalier_model *model, uint64_t index, const double *x,
                             uint32_t count)
 {
-    const espalier_file_linear_leaf leaf = espalier_linear_load_leaf(model, index);
-    const uint32_t all = model->linear_term_count;
-    const uint32_t first = leaf.first_term < all ? leaf.first_term : all;
-    uint32_t terms = leaf.term_count < count ? leaf.term_count : count;
-    terms = terms < all - first ? terms : all - first;
+    const espalier_file_linear_leaf leaf = espalier_linear_bound_leaf(model, index, count);
     double sum = leaf.constant;
-    for (uint32_t i = 0; i < terms; i++) {
-        const espalier_file_term term = espalier_linear_load_term(model, first + i);
+    for (uint32_t i = 0; i < leaf.term_count; i++) {
+        const espalier_file_term term = espalier_linear_load_term(model, leaf.first_term + i);
         const double value = x[term.place < count ? term.place : count - 1];
         if (value != value) {
             return leaf.missing_value;
@@ -69,8 +77,7 @@ static double evaluate_leaf(const espalier_model *model, uint64_t index, const d
     return sum;
 }
 
-/* A leaf number that a tree wrote; what lies in a hostile file counts as 0. */
-static uint64_t bound_number(double number, uint64_t leaf_count)
+uint64_t espalier_linear_bound_number(double number, uint64_t leaf_count)
 {
     return number >= 0.0 && number < (double)leaf_count ? (uint64_t)number : 0;
 }
@@ -96,7 +103,8 @@ void espalier_linear_run(const espalier_linear_call *call, double *slots, size_t
         }
         for (size_t r = 0; r < row_count; r++) {
             const double *const row = slots + r * slot_stride;
-            const uint64_t number = bound_number(row[part->first_slot + i], leaf_count);
+            const uint64_t number =
+                espalier_linear_bound_number(row[part->first_slot + i], leaf_count);
             sums[r * slot_stride] +=
                 evaluate_leaf(model, first + number, row + stage->input_slot, stage->slot_count);
         }

@@ -37,4 +37,11 @@ void espalier_linear_count_firsts(const espalier_model *model, const uint8_t *ma
 espalier_file_linear_leaf espalier_linear_load_leaf(const espalier_model *model, uint64_t index);
 espalier_file_term espalier_linear_load_term(const espalier_model *model, uint32_t index);
 
+/* The same record with its terms bounded: at most `count`, all of them in the section. */
+espalier_file_linear_leaf espalier_linear_bound_leaf(const espalier_model *model, uint64_t index,
+                                                     uint32_t count);
+
+/* A leaf number that a tree wrote; what lies in a hostile file counts as 0. */
+uint64_t espalier_linear_bound_number(double number, uint64_t leaf_count);
+
 #endif

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Espalier for C++17: RAII over espalier.h, header only. May include espalier.h and the C++
- * standard library; must never print, and never allocate in the noexcept calls.
+ * Espalier for C++17: RAII over espalier.h, espalier_inspect.h and espalier_slot.h, header only.
+ * May include these and the C++ standard library; must never print, and never allocate in the
+ * noexcept calls.
  *
  *     espalier::model model("forest.espalier");
  *     espalier::predictor predictor(model);
@@ -26,6 +27,8 @@
 #define ESPALIER_HPP
 
 #include "espalier.h"
+#include "espalier_inspect.h"
+#include "espalier_slot.h"
 
 #include <array>
 #include <cstddef>
@@ -33,6 +36,7 @@
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -277,6 +281,79 @@ public:
         detail::check(espalier_model_proof(native(), &found), "proof");
         return found;
     }
+    /* How many categories of text a feature has; 0: it takes numbers only. */
+    std::uint32_t category_count(std::uint32_t feature_index) const noexcept
+    {
+        return espalier_model_category_count(native(), feature_index);
+    }
+    /* The category with a number, UTF-8; nothing when there is none. */
+    std::optional<std::string_view> category(std::uint32_t feature_index,
+                                             std::uint32_t category_index) const noexcept
+    {
+        std::size_t bytes = 0;
+        const char *text = espalier_model_category(native(), feature_index, category_index, &bytes);
+        if (text == nullptr)
+            return std::nullopt;
+        return std::string_view(text, bytes);
+    }
+    /* The number that rows have for a string, see espalier_model_category_number. */
+    double category_number(std::uint32_t feature_index, std::string_view text) const
+    {
+        double number = 0.0;
+        detail::check(espalier_model_category_number(native(), feature_index, text.data(),
+                                                     text.size(), &number),
+                      "category");
+        return number;
+    }
+
+    /* Looking into it, as espalier_inspect.h says. A tree below info().tree_count. */
+    espalier_tree_info tree(std::uint32_t tree_index) const
+    {
+        espalier_tree_info found;
+        detail::check(espalier_model_tree(native(), tree_index, &found), "tree");
+        return found;
+    }
+    /* The node at a position of a tree; the root is at 0. */
+    espalier_node node(std::uint32_t tree_index, std::uint32_t position) const
+    {
+        espalier_node found;
+        detail::check(espalier_model_node(native(), tree_index, position, &found), "node");
+        return found;
+    }
+    /* Whether a value of node.feature goes left, missing ones and sets included. */
+    bool goes_left(const espalier_node &at, double value) const noexcept
+    {
+        return espalier_model_node_left(native(), &at, value) != 0;
+    }
+    /* The trainer's numbers of the leaves, by position; ESPALIER_NUMBER_NONE elsewhere. */
+    std::vector<std::uint32_t> leaf_numbers(std::uint32_t tree_index) const
+    {
+        std::vector<std::uint32_t> numbers(tree(tree_index).position_count);
+        detail::check(espalier_model_leaf_numbers(native(), tree_index, numbers.data(),
+                                                  numbers.size()),
+                      "leaf numbers");
+        return numbers;
+    }
+    /* The leaf_width values of a leaf of a tree's part. */
+    std::vector<double> leaf_values(const espalier_tree_info &of, const espalier_node &leaf) const
+    {
+        std::vector<double> values(of.leaf_width);
+        detail::check(espalier_model_leaf(native(), of.part_index, leaf.leaf_index, values.data(),
+                                          values.size()),
+                      "leaf values");
+        return values;
+    }
+    espalier_part_info part(std::uint32_t part_index) const
+    {
+        espalier_part_info found = ESPALIER_PART_INFO_INIT;
+        detail::check(espalier_model_part(native(), part_index, &found), "part");
+        return found;
+    }
+    /* How many values node.feature may name; see espalier_model_value_count. */
+    std::uint32_t value_count() const noexcept
+    {
+        return espalier_model_value_count(native());
+    }
     /* For calls that this header does not wrap; NULL after a move. */
     const espalier_model *native() const noexcept
     {
@@ -378,6 +455,146 @@ private:
 };
 
 /* ---------------------------------------------------------------------------------------------
+ * Columns
+ * ------------------------------------------------------------------------------------------- */
+
+/* The espalier_dtype of what a column may hold. */
+template <class T> constexpr espalier_dtype column_dtype() noexcept
+{
+    static_assert(std::is_arithmetic_v<T> && sizeof(T) <= 8, "columns hold numbers, or texts");
+    if constexpr (std::is_floating_point_v<T>)
+        return sizeof(T) == 4 ? ESPALIER_DTYPE_FLOAT32 : ESPALIER_DTYPE_FLOAT64;
+    else if constexpr (std::is_same_v<T, bool>)
+        return ESPALIER_DTYPE_BOOL;
+    else if constexpr (std::is_signed_v<T>)
+        return sizeof(T) == 1   ? ESPALIER_DTYPE_INT8
+               : sizeof(T) == 2 ? ESPALIER_DTYPE_INT16
+               : sizeof(T) == 4 ? ESPALIER_DTYPE_INT32
+                                : ESPALIER_DTYPE_INT64;
+    else
+        return sizeof(T) == 1   ? ESPALIER_DTYPE_UINT8
+               : sizeof(T) == 2 ? ESPALIER_DTYPE_UINT16
+               : sizeof(T) == 4 ? ESPALIER_DTYPE_UINT32
+                                : ESPALIER_DTYPE_UINT64;
+}
+
+/* A copy of strings as columns read them: one block of UTF-8, and where each begins and ends. */
+class texts
+{
+public:
+    texts() = default;
+    /* Of anything that string_views can be made of, in order. */
+    template <class Container> explicit texts(const Container &from)
+    {
+        for (const auto &one : from)
+            add(one);
+    }
+    void add(std::string_view text)
+    {
+        text_.append(text);
+        ends_.push_back(static_cast<std::int64_t>(text_.size()));
+    }
+    std::size_t size() const noexcept
+    {
+        return ends_.size() - 1;
+    }
+
+private:
+    friend class column;
+    std::string text_;
+    std::vector<std::int64_t> ends_{0};
+};
+
+/* The values of one feature in all rows: a view, whose values stay the caller's. */
+class column
+{
+public:
+    /* Numbers or bools, one a row: a vector (not of bool), array or span. */
+    template <class Container> static column of(const Container &values) noexcept
+    {
+        const auto view = span(values);
+        using element = std::remove_const_t<std::remove_pointer_t<decltype(view.data())>>;
+        return column(view.data(), column_dtype<element>(), view.size());
+    }
+    static column of(const texts &values) noexcept
+    {
+        column made(values.ends_.data(), ESPALIER_DTYPE_STRING64, values.size());
+        made.raw_.text = values.text_.data();
+        made.raw_.text_bytes = values.text_.size();
+        return made;
+    }
+    /* Integers that number the entries of a dictionary from 0, one a row; others are missing. Both
+     * must outlive the prediction, the dictionary as the object it is. */
+    template <class Container>
+    static column coded(const Container &codes, const column &dictionary) noexcept
+    {
+        column made = of(codes);
+        made.raw_.dictionary = &dictionary.raw_;
+        made.raw_.dictionary_count = dictionary.size_;
+        return made;
+    }
+    /* Rows whose bit of `bits` is 0 are missing, the least significant bit of a byte first.
+     * Throws ARGUMENT when there are fewer bits than rows. */
+    column valid_where(span<const std::uint8_t> bits) const
+    {
+        if (bits.size() < (size_ + 7) / 8)
+            throw error(ESPALIER_ERROR_ARGUMENT, "valid_where");
+        column made = *this;
+        made.raw_.validity = bits.data();
+        return made;
+    }
+    std::size_t size() const noexcept
+    {
+        return size_;
+    }
+    const espalier_feature_column &native() const noexcept
+    {
+        return raw_;
+    }
+
+private:
+    column(const void *data, espalier_dtype dtype, std::size_t size) noexcept : size_(size)
+    {
+        raw_.data = data;
+        raw_.dtype = dtype;
+    }
+
+    espalier_feature_column raw_ = ESPALIER_FEATURE_COLUMN_INIT;
+    std::size_t size_ = 0;
+};
+
+/* Rows as columns, one for each feature, in the model's order. The values stay the caller's. */
+class columns
+{
+public:
+    /* Throws ARGUMENT unless all columns have as many values. dtype: of the rows that they stand
+     * for, ESPALIER_DTYPE_FLOAT32 or FLOAT64; 0: what NumPy makes of them. */
+    template <class Container> explicit columns(const Container &all, std::uint32_t dtype = 0)
+    {
+        for (const column &one : all) {
+            if (!raw_.empty() && one.size() != row_count_)
+                throw error(ESPALIER_ERROR_ARGUMENT, "columns of different lengths");
+            row_count_ = one.size();
+            raw_.push_back(one.native());
+        }
+        dtype_ = dtype;
+    }
+    std::size_t row_count() const noexcept
+    {
+        return row_count_;
+    }
+    espalier_feature_columns native() const noexcept
+    {
+        return {raw_.data(), raw_.size(), row_count_, dtype_, 0};
+    }
+
+private:
+    std::vector<espalier_feature_column> raw_;
+    std::size_t row_count_ = 0;
+    std::uint32_t dtype_ = 0;
+};
+
+/* ---------------------------------------------------------------------------------------------
  * Predictor
  * ------------------------------------------------------------------------------------------- */
 
@@ -389,8 +606,23 @@ struct predictor_options {
     std::uint32_t iteration_count = 0; /* 0: the model's default range */
 };
 
+namespace detail
+{
+inline espalier_predictor_options to_native(const predictor_options &wanted) noexcept
+{
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = wanted.flags;
+    options.isa = wanted.isa;
+    options.block_rows_max = wanted.block_rows_max;
+    options.iteration_first = wanted.iteration_first;
+    options.iteration_count = wanted.iteration_count;
+    return options;
+}
+} // namespace detail
+
 /* How a prediction went. The refused row and feature mean something for MISSING, INFINITE and
- * CATEGORY alone; the rows before it are written. */
+ * CATEGORY alone, of columns the feature for DTYPE and ARGUMENT too; the rows before it are
+ * written. */
 struct [[nodiscard]] result {
     espalier_status status = ESPALIER_OK;
     std::size_t rows_written = 0;
@@ -430,18 +662,60 @@ private:
     espalier::result result_;
 };
 
+namespace detail
+{
+inline espalier_status call(espalier_predictor *with, output kind, const rows &from,
+                            espalier_outputs *to) noexcept
+{
+    return espalier_predict(with, static_cast<espalier_output_kind>(kind), &from.native(), to);
+}
+
+inline espalier_status call(espalier_predictor *with, output kind, const columns &from,
+                            espalier_outputs *to) noexcept
+{
+    const espalier_feature_columns all = from.native();
+    return espalier_predict_columns(with, static_cast<espalier_output_kind>(kind), &all, to);
+}
+
+/* Predicts into `out`, whose elements must be of the output's dtype; 0: none of the kind. */
+template <class Rows, class Out>
+result predict(espalier_predictor *with, std::uint32_t dtype, output kind, const Rows &from,
+               Out &&out, std::size_t row_stride) noexcept
+{
+    const auto view = span(out);
+    using element = std::remove_pointer_t<decltype(view.data())>;
+    static_assert(!std::is_const_v<element>, "outputs are written");
+    if (dtype != 0 && dtype != dtype_of<element>::value)
+        return {ESPALIER_ERROR_DTYPE, 0, 0, 0};
+    espalier_outputs to{view.data(), view.size() * sizeof(element), row_stride, 0, 0, 0};
+    const espalier_status status = call(with, kind, from, &to);
+    return {status, to.rows_written, to.refused_row, to.refused_feature};
+}
+
+/* The same into a new vector; throws predict_error. */
+template <class T, class Rows>
+std::vector<T> predict_new(espalier_predictor *with, std::uint32_t dtype, std::size_t width,
+                           output kind, const Rows &from)
+{
+    if (dtype == 0)
+        throw predict_error({ESPALIER_ERROR_OUTPUT_KIND, 0, 0, 0});
+    if (from.row_count() > std::numeric_limits<std::size_t>::max() / width / sizeof(T))
+        throw predict_error({ESPALIER_ERROR_STRIDE, 0, 0, 0});
+    std::vector<T> out(from.row_count() * width);
+    const result done = predict(with, dtype, kind, from, out, 0);
+    if (!done)
+        throw predict_error(done);
+    return out;
+}
+} // namespace detail
+
 class predictor
 {
 public:
     explicit predictor(const model &from, const predictor_options &wanted = {})
         : model_(from.owned_), owned_(nullptr, espalier_predictor_destroy)
     {
-        espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
-        options.flags = wanted.flags;
-        options.isa = wanted.isa;
-        options.block_rows_max = wanted.block_rows_max;
-        options.iteration_first = wanted.iteration_first;
-        options.iteration_count = wanted.iteration_count;
+        const espalier_predictor_options options = detail::to_native(wanted);
         espalier_predictor *created = nullptr;
         detail::check(espalier_predictor_create(model_.get(), &options, &created), "predictor");
         owned_.reset(created);
@@ -473,42 +747,39 @@ public:
     }
     /*
      * Writes [row_count][width] elements to `out`: a vector, array or span of the output's type;
-     * row_stride elements apart, 0: width. Never allocates, locks, throws or makes a system call.
-     * Status: as espalier_predict; DTYPE also when the elements of `out` are of another type.
+     * row_stride elements apart, 0: width. `from`: rows, or columns. Never allocates, locks, throws
+     * or makes a system call.
+     * Status: as espalier_predict and espalier_predict_columns; DTYPE also when the elements of
+     * `out` are of another type.
      */
-    template <class Out>
-    result try_predict(output kind, const rows &from, Out &&out,
+    template <class Rows, class Out>
+    result try_predict(output kind, const Rows &from, Out &&out,
                        std::size_t row_stride = 0) noexcept
     {
-        const auto view = span(out);
-        using element = std::remove_pointer_t<decltype(view.data())>;
-        static_assert(!std::is_const_v<element>, "outputs are written");
-        if (dtype(kind) != 0 && dtype(kind) != dtype_of<element>::value)
-            return {ESPALIER_ERROR_DTYPE, 0, 0, 0};
-        espalier_outputs to{view.data(), view.size() * sizeof(element), row_stride, 0, 0, 0};
-        const espalier_status status =
-            espalier_predict(owned_.get(), static_cast<espalier_output_kind>(kind), &from.native(),
-                             &to);
-        return {status, to.rows_written, to.refused_row, to.refused_feature};
+        return detail::predict(owned_.get(), dtype(kind), kind, from, std::forward<Out>(out),
+                               row_stride);
     }
     /* The same, and throws predict_error. */
-    template <class Out>
-    void predict_into(output kind, const rows &from, Out &&out, std::size_t row_stride = 0)
+    template <class Rows, class Out>
+    void predict_into(output kind, const Rows &from, Out &&out, std::size_t row_stride = 0)
     {
         const result done = try_predict(kind, from, std::forward<Out>(out), row_stride);
         if (!done)
             throw predict_error(done);
     }
     /* [row_count][width] elements in a new vector; throws predict_error. */
-    template <class T> std::vector<T> predict(output kind, const rows &from)
+    template <class T, class Rows> std::vector<T> predict(output kind, const Rows &from)
     {
-        if (dtype(kind) == 0)
-            throw predict_error({ESPALIER_ERROR_OUTPUT_KIND, 0, 0, 0});
-        if (from.row_count() > std::numeric_limits<std::size_t>::max() / width(kind) / sizeof(T))
-            throw predict_error({ESPALIER_ERROR_STRIDE, 0, 0, 0});
-        std::vector<T> out(from.row_count() * width(kind));
-        predict_into(kind, from, out);
-        return out;
+        return detail::predict_new<T>(owned_.get(), dtype(kind), width(kind), kind, from);
+    }
+    /* What nodes compare for the first row, by node.feature: see espalier_predictor_values. */
+    std::vector<double> values(const rows &from)
+    {
+        std::vector<double> found(espalier_model_value_count(model_.get()));
+        detail::check(espalier_predictor_values(owned_.get(), &from.native(), found.data(),
+                                                found.size()),
+                      "values");
+        return found;
     }
     /* The kernel of the first part, a constant string. */
     const char *kernel() const noexcept
@@ -524,6 +795,194 @@ private:
     std::shared_ptr<espalier_model> model_; /* destroyed after owned_ */
     std::unique_ptr<espalier_predictor, void (*)(espalier_predictor *)> owned_;
     std::array<espalier_output_info, 7> outputs_{}; /* by kind; width 0: none */
+};
+
+/* ---------------------------------------------------------------------------------------------
+ * Slot
+ * ------------------------------------------------------------------------------------------- */
+
+/* As espalier_slot_options. */
+struct slot_options {
+    std::uint64_t flags = 0; /* ESPALIER_SLOT_SEALED */
+    std::uint32_t reader_count_max = 0;
+    std::uint64_t version_min = 0;
+    open_options open{ESPALIER_OPEN_PREFAULT, 0};
+    predictor_options predictor{};
+    espalier_slot_check *check = nullptr;
+    void *check_context = nullptr;
+};
+
+/*
+ * The current model of a path or store, swapped while it serves: see espalier_slot.h. Any thread
+ * may call it; calls that change something wait for each other. Its readers keep it open, so they
+ * may be destroyed in any order.
+ */
+class slot
+{
+public:
+    explicit slot(const std::string &path, const slot_options &wanted = {})
+        : owned_(std::make_shared<owner>())
+    {
+        espalier_slot_options options = ESPALIER_SLOT_OPTIONS_INIT;
+        espalier_open_options opened = ESPALIER_OPEN_OPTIONS_INIT;
+        const espalier_predictor_options predicted = detail::to_native(wanted.predictor);
+        opened.flags = wanted.open.flags;
+        opened.visits_per_row_max = wanted.open.visits_per_row_max;
+        options.flags = wanted.flags;
+        options.reader_count_max = wanted.reader_count_max;
+        options.version_min = wanted.version_min;
+        options.open = &opened;
+        options.predictor = &predicted;
+        options.check = wanted.check;
+        options.check_context = wanted.check_context;
+        espalier_error failure = detail::no_error();
+        failure.status = espalier_slot_open(path.c_str(), &options, &owned_->raw, &failure);
+        if (failure.status != ESPALIER_OK)
+            throw error(failure);
+    }
+    /* Looks at the path again and publishes what is new there. flags: ESPALIER_REFRESH_... On
+     * failure it throws, and the old model goes on serving. */
+    espalier_slot_state refresh(std::uint64_t flags = 0)
+    {
+        espalier_slot_state state{};
+        espalier_error failure = detail::no_error();
+        const std::lock_guard<std::mutex> lock(alive().mutex);
+        failure.status = espalier_slot_refresh(owned_->raw, flags, &state, &failure);
+        if (failure.status != ESPALIER_OK)
+            throw error(failure);
+        return state;
+    }
+    /* Closes old models that nobody holds any more. */
+    espalier_slot_state collect()
+    {
+        espalier_slot_state state{};
+        const std::lock_guard<std::mutex> lock(alive().mutex);
+        detail::check(espalier_slot_collect(owned_->raw, &state), "collect");
+        return state;
+    }
+
+private:
+    friend class reader;
+    struct owner {
+        owner() = default;
+        owner(const owner &) = delete;
+        owner &operator=(const owner &) = delete;
+        ~owner()
+        {
+            espalier_slot_close(raw); /* its last user: nobody calls it, nobody is registered */
+        }
+        std::mutex mutex; /* one of refresh, collect, register and unregister at a time */
+        espalier_slot *raw = nullptr;
+    };
+    owner &alive() const
+    {
+        if (owned_ == nullptr)
+            throw error(ESPALIER_ERROR_ARGUMENT, "slot");
+        return *owned_;
+    }
+
+    std::shared_ptr<owner> owned_;
+};
+
+/* The model that a reader holds, and its predictor for it: for one request, not for ever. It must
+ * be gone before its reader. */
+class lease
+{
+public:
+    lease(lease &&other) noexcept
+        : held_(std::exchange(other.held_, nullptr)), raw_(std::exchange(other.raw_, {}))
+    {
+    }
+    lease &operator=(lease &&) = delete;
+    lease(const lease &) = delete;
+    lease &operator=(const lease &) = delete;
+    ~lease()
+    {
+        espalier_slot_release(held_);
+    }
+
+    /* Of a store its number; of a path 1, 2, ... as it changed. */
+    std::uint64_t version() const noexcept
+    {
+        return raw_.version;
+    }
+    /* Elements per row of an output, and their espalier_dtype; 0: the model has none. */
+    std::size_t width(output kind) const noexcept
+    {
+        return find(kind).width;
+    }
+    std::uint32_t dtype(output kind) const noexcept
+    {
+        return find(kind).dtype;
+    }
+    /* As those of predictor. */
+    template <class Rows, class Out>
+    result try_predict(output kind, const Rows &from, Out &&out,
+                       std::size_t row_stride = 0) noexcept
+    {
+        return detail::predict(raw_.predictor, dtype(kind), kind, from, std::forward<Out>(out),
+                               row_stride);
+    }
+    template <class T, class Rows> std::vector<T> predict(output kind, const Rows &from)
+    {
+        return detail::predict_new<T>(raw_.predictor, dtype(kind), width(kind), kind, from);
+    }
+    /* For calls of espalier.h on the model; valid as long as the lease. */
+    const espalier_lease &native() const noexcept
+    {
+        return raw_;
+    }
+
+private:
+    friend class reader;
+    lease(espalier_reader *held, const espalier_lease &raw) noexcept : held_(held), raw_(raw) {}
+    espalier_output_info find(output kind) const noexcept
+    {
+        espalier_output_info found{};
+        espalier_model_output(raw_.model, static_cast<espalier_output_kind>(kind), &found);
+        return found;
+    }
+
+    espalier_reader *held_;
+    espalier_lease raw_{};
+};
+
+/* A reader of a slot, with predictors of its own: for one thread at a time, registered once. */
+class reader
+{
+public:
+    explicit reader(const slot &from) : owned_(from.owned_)
+    {
+        const std::lock_guard<std::mutex> lock(from.alive().mutex);
+        detail::check(espalier_slot_register(owned_->raw, &raw_), "reader");
+    }
+    reader(reader &&other) noexcept
+        : owned_(std::move(other.owned_)), raw_(std::exchange(other.raw_, nullptr))
+    {
+    }
+    reader &operator=(reader &&) = delete;
+    reader(const reader &) = delete;
+    reader &operator=(const reader &) = delete;
+    ~reader()
+    {
+        if (raw_ == nullptr)
+            return;
+        const std::lock_guard<std::mutex> lock(owned_->mutex);
+        espalier_slot_unregister(raw_);
+    }
+
+    /* The current model. Waits for nobody, allocates nothing. Throws ARGUMENT while a lease of this
+     * reader lives. */
+    lease acquire()
+    {
+        espalier_lease found{};
+        detail::check(espalier_slot_acquire(raw_, &found), "lease");
+        return lease(raw_, found);
+    }
+
+private:
+    std::shared_ptr<slot::owner> owned_;
+    espalier_reader *raw_ = nullptr;
 };
 
 } // namespace espalier

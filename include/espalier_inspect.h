@@ -131,6 +131,31 @@ ESPALIER_API espalier_status espalier_model_leaf(const espalier_model *model, ui
                                                  uint32_t leaf_index, double *values,
                                                  size_t value_count);
 
+/* A leaf that is a line: the constant, and each term's coefficient times its value. */
+typedef struct espalier_linear_leaf {
+    double constant;
+    double missing_value; /* instead of all, where the value of a term is missing */
+    uint32_t term_count;
+    uint32_t reserved;
+} espalier_linear_leaf;
+
+typedef struct espalier_linear_term {
+    double coefficient;
+    uint32_t feature; /* the value it takes, as espalier_node.feature; FEATURE_NONE: not told */
+    uint32_t reserved;
+} espalier_linear_term;
+
+/*
+ * The line that a leaf of a linear tree (LightGBM's linear_tree) stands for; its leaf value is then
+ * no number of the model's. leaf_index: a node's. Copies the first term_room terms, in the order in
+ * which they are added; terms may be NULL when that is 0. Returns 1, or 0 and changes nothing when
+ * the tree's leaves are plain numbers, an index is out of range or an argument NULL.
+ * O(stages x parts + trees). Allocates nothing.
+ */
+ESPALIER_API int espalier_model_linear_leaf(const espalier_model *model, uint32_t tree_index,
+                                            uint32_t leaf_index, espalier_linear_leaf *leaf_out,
+                                            espalier_linear_term *terms, size_t term_room);
+
 /*
  * What a node's `feature` may name: the features of a row, and behind them what a pipeline makes of
  * them, each from one value with a smaller number (docs/format.md, 12.1).

@@ -45,14 +45,17 @@ const (
 	ErrGolden          Status = C.ESPALIER_ERROR_GOLDEN
 	ErrLimit           Status = C.ESPALIER_ERROR_LIMIT
 	ErrMemory          Status = C.ESPALIER_ERROR_MEMORY
+	ErrDifferent       Status = C.ESPALIER_ERROR_DIFFERENT
+	ErrOlder           Status = C.ESPALIER_ERROR_OLDER
+	ErrStore           Status = C.ESPALIER_ERROR_STORE
 )
 
 // Misuse that C could not survive.
 var (
-	// ErrClosed says that the Model or Predictor was closed before.
+	// ErrClosed says that what was called was closed before.
 	ErrClosed = errors.New("espalier: closed")
-	// ErrBusy says that another goroutine is predicting with this Predictor.
-	ErrBusy = errors.New("espalier: the predictor is in use by another goroutine")
+	// ErrBusy says that another goroutine is using this Predictor or Reader.
+	ErrBusy = errors.New("espalier: in use by another goroutine")
 )
 
 // Name is the status as espalier.h names it, such as "ESPALIER_ERROR_TRUNCATED".

@@ -265,3 +265,109 @@ func BenchmarkPredictOneRow(b *testing.B) {
 		_ = espalier.PredictInto(predictor, espalier.Probability, rows, out)
 	}
 }
+
+func TestColumnsOfManyTypesAreRows(t *testing.T) {
+	predictor := newPredictor(t, open(t))
+	nan := math.NaN()
+	same := []float64{6.0, 3.5, 4.0, 0, 5.0, 2.5, 1.0, nan, 7.0, 3.0, 2.0, 1}
+	rows, err := espalier.RowMajor(same, 4)
+	want(t, err, nil)
+	expected, err := espalier.Predict[float64](predictor, espalier.Probability, rows)
+	want(t, err, nil)
+	all := []espalier.Column{espalier.Numbers([]float64{6, 5, 7}),
+		espalier.Numbers([]float32{3.5, 2.5, 3}), espalier.Numbers([]int8{4, 1, 2}),
+		espalier.Numbers([]bool{false, true, true}).ValidWhere([]bool{true, false, true})}
+	columns, err := espalier.NewColumns(all...)
+	want(t, err, nil)
+	got, err := espalier.PredictColumns[float64](predictor, espalier.Probability, columns)
+	want(t, err, nil)
+	if !reflect.DeepEqual(got, expected) || columns.RowCount() != 3 {
+		t.Fatalf("%v instead of %v", got, expected)
+	}
+	want(t, columns.Close(), nil)
+	want(t, columns.Close(), espalier.ErrClosed)
+	_, err = espalier.PredictColumns[float64](predictor, espalier.Probability, columns)
+	want(t, err, espalier.ErrClosed)
+	all[1] = espalier.Texts([]string{"a", "", "b"})
+	columns, err = espalier.NewColumns(all...)
+	want(t, err, nil)
+	_, err = espalier.PredictColumns[float64](predictor, espalier.Probability, columns)
+	want(t, err, espalier.ErrDtype)
+	var wrong *espalier.PredictError
+	if !errors.As(err, &wrong) || wrong.Feature != 1 {
+		t.Fatal(err)
+	}
+	_, err = espalier.NewColumns(all[0], espalier.Numbers([]int64{1}))
+	want(t, err, espalier.ErrArgument)
+	_, err = espalier.NewColumns(all[0].ValidWhere(nil))
+	want(t, err, espalier.ErrArgument)
+}
+
+func TestASlotServesWhileItIsRefreshed(t *testing.T) {
+	expected := probabilities(t, newPredictor(t, open(t)))
+	slot, err := espalier.OpenSlot(modelPath(), espalier.SlotOptions{ReaderCountMax: 5})
+	want(t, err, nil)
+	reader, err := slot.NewReader()
+	want(t, err, nil)
+	var kept *espalier.Predictor
+	want(t, reader.Use(func(lent *espalier.Predictor, version uint64) error {
+		if version != 1 || !reflect.DeepEqual(probabilities(t, lent), expected) {
+			t.Fatalf("version %d", version)
+		}
+		want(t, reader.Use(nil), espalier.ErrBusy)
+		want(t, reader.Close(), espalier.ErrBusy)
+		want(t, lent.Close(), espalier.ErrArgument)
+		state, err := slot.Refresh(espalier.RefreshOptions{Always: true})
+		want(t, err, nil)
+		if (state != espalier.SlotState{Version: 2, Changed: true, HeldCount: 1}) {
+			t.Fatalf("%+v", state)
+		}
+		kept = lent
+		return nil
+	}), nil)
+	_, err = espalier.Predict[float64](kept, espalier.Probability, espalier.Row(row))
+	want(t, err, espalier.ErrClosed)
+	state, err := slot.Collect()
+	want(t, err, nil)
+	if (state != espalier.SlotState{Version: 2}) {
+		t.Fatalf("%+v", state)
+	}
+	var group sync.WaitGroup
+	for i := 0; i < 3; i++ {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			mine, err := slot.NewReader()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer mine.Close()
+			for j := 0; j < 300; j++ {
+				_ = mine.Use(func(lent *espalier.Predictor, _ uint64) error {
+					if got := probabilities(t, lent); !reflect.DeepEqual(got, expected) {
+						t.Errorf("%v instead of %v", got, expected)
+					}
+					return nil
+				})
+			}
+		}()
+	}
+	for i := 0; i < 20; i++ {
+		_, err = slot.Refresh(espalier.RefreshOptions{Always: true})
+		want(t, err, nil)
+	}
+	group.Wait()
+	want(t, slot.Close(), nil)
+	want(t, slot.Close(), espalier.ErrClosed)
+	_, err = slot.NewReader()
+	want(t, err, espalier.ErrClosed)
+	want(t, reader.Use(func(lent *espalier.Predictor, _ uint64) error {
+		_, err := espalier.Predict[float64](lent, espalier.Probability, espalier.Row(row))
+		return err
+	}), nil)
+	want(t, reader.Close(), nil)
+	want(t, reader.Use(nil), espalier.ErrClosed)
+	_, err = espalier.OpenSlot("no such file", espalier.SlotOptions{})
+	want(t, err, espalier.ErrOpen)
+}

@@ -91,10 +91,12 @@ type PredictorOptions struct {
 // gets ErrBusy. It is bound to no thread, so goroutines may hand it on, and a sync.Pool may keep
 // some.
 type Predictor struct {
-	raw     *C.espalier_predictor // nil once it is closed
-	owned   *owned
-	isBusy  atomic.Bool
-	outputs [len(outputsAll) + 1]OutputInfo // by kind; Width 0: none
+	raw      *C.espalier_predictor // nil once it is closed
+	owned    *owned
+	isBusy   atomic.Bool
+	isLeased bool                            // a slot's reader owns it
+	version  uint64                          // then of its model
+	outputs  [len(outputsAll) + 1]OutputInfo // by kind; Width 0: none
 }
 
 // NewPredictor makes a predictor with the defaults. It allocates all that predictions need.
@@ -102,9 +104,7 @@ func (m *Model) NewPredictor() (*Predictor, error) {
 	return m.NewPredictorWith(PredictorOptions{})
 }
 
-// NewPredictorWith makes a predictor with options.
-func (m *Model) NewPredictorWith(options PredictorOptions) (*Predictor, error) {
-	var raw C.espalier_predictor_options
+func (options PredictorOptions) raw() (raw C.espalier_predictor_options, err error) {
 	raw.struct_bytes = C.size_t(unsafe.Sizeof(raw))
 	if options.Leaf {
 		raw.flags |= C.ESPALIER_PREDICTOR_LEAF
@@ -121,12 +121,21 @@ func (m *Model) NewPredictorWith(options PredictorOptions) (*Predictor, error) {
 		{options.IterationCount, &raw.iteration_count},
 	} {
 		if one.value < 0 || int64(one.value) > int64(^uint32(0)) {
-			return nil, check(C.ESPALIER_ERROR_ARGUMENT, "predictor")
+			return raw, check(C.ESPALIER_ERROR_ARGUMENT, "predictor")
 		}
 		*one.to = C.uint32_t(one.value)
 	}
+	return raw, nil
+}
+
+// NewPredictorWith makes a predictor with options.
+func (m *Model) NewPredictorWith(options PredictorOptions) (*Predictor, error) {
+	raw, err := options.raw()
+	if err != nil {
+		return nil, err
+	}
 	predictor := &Predictor{}
-	err := m.use(func(model *C.espalier_model) error {
+	err = m.use(func(model *C.espalier_model) error {
 		status := C.espalier_predictor_create(model, &raw, &predictor.raw)
 		if err := check(status, "predictor"); err != nil {
 			return err
@@ -145,9 +154,13 @@ func (m *Model) NewPredictorWith(options PredictorOptions) (*Predictor, error) {
 	return predictor, nil
 }
 
-// Close frees the predictor. ErrBusy while a prediction runs; a second Close returns ErrClosed. A
-// Predictor that is never closed is freed after the collector found it.
+// Close frees the predictor. ErrBusy while a prediction runs; a second Close returns ErrClosed; one
+// that a Reader lends is the reader's, ErrArgument. A Predictor that is never closed is freed after
+// the collector found it.
 func (p *Predictor) Close() error {
+	if p.isLeased {
+		return check(C.ESPALIER_ERROR_ARGUMENT, "a reader's predictor")
+	}
 	if !p.isBusy.CompareAndSwap(false, true) {
 		return ErrBusy
 	}
@@ -196,22 +209,37 @@ func PredictInto[T Element](p *Predictor, kind Output, rows Rows, out []T) error
 
 func (p *Predictor) predict(kind Output, rows Rows, dtype Dtype, out unsafe.Pointer,
 	bytes uintptr) error {
-	if !p.isBusy.CompareAndSwap(false, true) {
-		return ErrBusy
+	if err := p.begin(kind, dtype); err != nil {
+		return err
 	}
 	defer p.isBusy.Store(false)
-	if p.raw == nil {
-		return ErrClosed
-	}
-	if info := p.Output(kind); info.Width != 0 && info.Dtype != dtype {
-		return &PredictError{Status: ErrDtype}
-	}
 	// Pointers to C's opaque structs would be boxed for cgo's checks: 8 bytes a call.
 	// The two Go pointers lead to plain numbers, and C keeps neither: the rules of cgo are met.
 	done := C.shim_predict(unsafe.Pointer(p.raw), C.uint32_t(kind), rows.data,
 		C.uint32_t(rows.dtype), C.size_t(rows.rowCount), C.size_t(rows.featureCount),
 		C.ptrdiff_t(rows.rowStride), C.ptrdiff_t(rows.featureStride), out, C.size_t(bytes))
 	runtime.KeepAlive(p)
+	return toError(done)
+}
+
+// begin makes the predictor busy, for the caller to end, unless it fails.
+func (p *Predictor) begin(kind Output, dtype Dtype) error {
+	if !p.isBusy.CompareAndSwap(false, true) {
+		return ErrBusy
+	}
+	err := error(nil)
+	if p.raw == nil {
+		err = ErrClosed
+	} else if info := p.Output(kind); info.Width != 0 && info.Dtype != dtype {
+		err = &PredictError{Status: ErrDtype}
+	}
+	if err != nil {
+		p.isBusy.Store(false)
+	}
+	return err
+}
+
+func toError(done C.shim_result) error {
 	if done.status == C.ESPALIER_OK {
 		return nil
 	}
@@ -225,17 +253,24 @@ func (p *Predictor) predict(kind Output, rows Rows, dtype Dtype, out unsafe.Poin
 
 // Predict is PredictInto with a new slice.
 func Predict[T Element](p *Predictor, kind Output, rows Rows) ([]T, error) {
+	out, err := newOutput[T](p, kind, rows.rowCount)
+	if err == nil {
+		err = PredictInto(p, kind, rows, out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func newOutput[T Element](p *Predictor, kind Output, rowCount int) ([]T, error) {
 	width := p.Output(kind).Width
 	if width == 0 {
 		return nil, &PredictError{Status: ErrOutputKind}
 	}
 	const most = 1 << 40 // elements
-	if rows.rowCount > most/width {
+	if rowCount > most/width {
 		return nil, &PredictError{Status: ErrStride}
 	}
-	out := make([]T, rows.rowCount*width)
-	if err := PredictInto(p, kind, rows, out); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return make([]T, rowCount*width), nil
 }

@@ -8,6 +8,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const main = document.getElementById("content");
 const SVG = "http://www.w3.org/2000/svg";
 const DRAWN_MAX = 3000; // boxes at a time
+const NARROW = 560; // a drawing this wide or less has short labels, so that children are in sight
 const ROW_TEXT_MAX = 1e6;
 const HIDDEN = /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb]|\udb40[\udc00-\udfff]/g;
 
@@ -141,7 +142,7 @@ function features() {
   }
   const unused = data.shape.value_total - data.shape.values_used;
   main.append(card("features", "Features",
-    el("p", {class: "note"}, counted ? `Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.` : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. Give rows (--rows) to have them counted.",
+    el("p", {class: "note"}, counted ? `Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.` : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. The file keeps no counts of the rows of training: give rows (--rows) to have them counted.",
       unused > 0 && data.shape.value_total === data.feature_count ? ` No tree asks for the other ${plural(unused, "feature")}.` : ""),
     el("div", {class: "tools"}, el("label", {class: "grow", for: "feature-search"}, "Search features", find)),
     el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Features"}, el("table", {}, el("caption", {class: "hidden"}, "Features by number of splits"), el("thead", {}, el("tr", {}, heads)), body)), more));
@@ -173,7 +174,13 @@ function shape() {
 // ---- trees -------------------------------------------------------------------------------------
 const state = {tree: null, at: 0, open: new Set(), focus: 0, row: null, way: null, found: new Set()};
 const single = data.input_dtype === "float32";
-const number = (text) => text === "inf" ? Infinity : text === "-inf" ? -Infinity : text === "nan" ? NaN : Number(text);
+// A threshold may have names of categories behind it.
+const number = (text) => text === "inf" ? Infinity : text === "-inf" ? -Infinity : text === "nan" ? NaN : Number(text.split(" ")[0]);
+const categories = (f) => Object.hasOwn(data.categories, f) ? data.categories[f].names : null;
+const valueText = (f, x) => {
+  const names = categories(f);
+  return Number.isNaN(x) ? "missing" : names && typeof names[x] === "string" ? names[x] : String(x);
+};
 const cast = (x) => single ? Math.fround(x) : x;
 
 function parents(tree) {
@@ -224,13 +231,15 @@ const columns = (text) => [...text].reduce((sum, c) => sum + (c.codePointAt(0) >
 
 function layout(tree) {
   const boxes = [];
+  const narrow = ui.drawing.clientWidth <= NARROW;
+  const gap = narrow ? 76 : 92;
   let line = 0;
   const stack = [[0, 0, -1]];
   while (stack.length) {
     const [i, level, parent] = stack.pop();
     const isOpen = tree.f[i] >= 0 && state.open.has(i);
     const text = visible(nodeText(tree, i));
-    const box = {i, level, parent, isOpen, text, label: clip(text, 44)};
+    const box = {i, level, parent, isOpen, text, label: clip(text, narrow ? 18 : 44)};
     box.width = columns(box.label) * 7.25 + (tree.f[i] >= 0 ? 40 : 24);
     boxes.push(box);
     if (isOpen && boxes.length + stack.length < DRAWN_MAX) {
@@ -246,10 +255,10 @@ function layout(tree) {
   const widths = [];
   for (const box of boxes) widths[box.level] = Math.max(widths[box.level] || 0, box.width);
   const xs = [16];
-  widths.forEach((w, level) => { xs[level + 1] = xs[level] + w + 92; });
+  widths.forEach((w, level) => { xs[level + 1] = xs[level] + w + gap; });
   const high = tree.c.length ? 50 : 38;
   for (const box of boxes) { box.x = xs[box.level]; box.y = 14 + box.y * high; }
-  return {boxes, width: xs[widths.length] - 92 + 16, height: 24 + line * high};
+  return {boxes, gap, width: xs[widths.length] - gap + 16, height: 24 + line * high};
 }
 
 let ui = {};
@@ -276,7 +285,8 @@ function drawTree() {
     const from = plan.boxes[box.parent];
     const yes = from.i + 1 === box.i;
     const x0 = from.x + from.width;
-    picture.append(svg("path", {class: `edge${yes ? "" : " no"}${way.has(box.i) ? " way" : ""}`, d: `M${x0} ${from.y + 14}C${box.x - 46} ${from.y + 14} ${box.x - 46} ${box.y + 14} ${box.x} ${box.y + 14}`}));
+    const turn = box.x - plan.gap / 2;
+    picture.append(svg("path", {class: `edge${yes ? "" : " no"}${way.has(box.i) ? " way" : ""}`, d: `M${x0} ${from.y + 14}C${turn} ${from.y + 14} ${turn} ${box.y + 14} ${box.x} ${box.y + 14}`}));
     words.append(svg("text", {class: "word", x: box.x - 8, y: box.y + (yes ? 9 : 26), "text-anchor": "end"}, edgeWord(tree, from.i, yes)));
   }
   picture.append(words);
@@ -293,6 +303,8 @@ function drawTree() {
   }
   ui.boxes = plan.boxes;
   ui.drawing.replaceChildren(picture);
+  const box = plan.boxes.find((b) => b.i === state.focus);
+  ui.nodeText.textContent = box.label === box.text ? "" : describe(tree, box);
 }
 function focusNode() {
   const node = ui.drawing.querySelector(`[data-node="${state.focus}"]`);
@@ -381,6 +393,11 @@ function parseRow(text) {
   return fields.map((field, i) => {
     const word = field.trim();
     if (word === "" || /^nan$/i.test(word)) return NaN;
+    const names = categories(i);
+    if (names) {
+      if (names.includes(word)) return names.indexOf(word);
+      throw new Error(`value ${i + 1} is none of the categories of ${valueName(i)}${names.length < data.categories[i].count ? " that this page holds" : ""}: ${word}`);
+    }
     const x = /^[+-]?inf(inity)?$/i.test(word) ? (word.startsWith("-") ? -Infinity : Infinity) : Number(word);
     if (Number.isNaN(x)) throw new Error(`value ${i + 1} is not a number: ${word}`);
     return x;
@@ -397,7 +414,7 @@ function follow() {
   const items = steps.filter((i) => tree.f[i] >= 0 && (i !== end)).map((i, k) => {
     const value = state.row.values[tree.f[i]];
     const yes = steps[k + 1] === i + 1;
-    return el("li", {}, el("span", {class: "mono"}, nodeText(tree, i)), " · it is ", el("span", {class: "mono"}, Number.isNaN(value) ? "missing" : String(value)), ": ", el("b", {}, yes ? "yes" : "no"));
+    return el("li", {}, el("span", {class: "mono"}, nodeText(tree, i)), " · it is ", el("span", {class: "mono"}, valueText(tree.f[i], value)), ": ", el("b", {}, yes ? "yes" : "no"));
   });
   const known = state.row.place !== undefined && data.row_leaves[state.at] ? data.row_leaves[state.at][state.row.place] : undefined;
   const answer = tree.f[end] === -1 ? `It ends at leaf${tree.x[end] >= 0 ? ` ${tree.x[end]}` : ""}: ${tree.t[end]}`
@@ -434,6 +451,7 @@ function trees() {
       if (place >= 0) showTree(place); else { say(`tree ${ui.number.value} is not in this page`); ui.number.value = state.tree.i; }
     }}),
     search: el("input", {type: "search", id: "node-search", autocomplete: "off", spellcheck: "false", oninput: search, onkeydown: (e) => { if (e.key === "Enter") nextFound(); }}),
+    nodeText: el("p", {class: "note mono", id: "node-text", "aria-hidden": "true"}), // a node's own label says it all
     foundText: el("span", {class: "note", id: "found-text"}), way: el("div", {id: "way"}), error: el("p", {class: "error", role: "alert", id: "row-error"}),
     text: el("input", {type: "text", id: "row-text", autocomplete: "off", spellcheck: "false", placeholder: "5.1, 3.5, 1.4, 0.2", onkeydown: (e) => { if (e.key === "Enter") chooseRow(); }, oninput: () => { if (ui.rows) ui.rows.value = ""; }}),
   };
@@ -449,7 +467,7 @@ function trees() {
     el("div", {class: "tools"}, el("label", {for: "tree-number"}, "Tree", ui.number), ui.back, ui.next,
       button("Unfold all", () => { openLevels(Infinity); drawTree(); }), button("Fold all", () => { state.open = new Set(); state.focus = 0; drawTree(); }),
       el("label", {class: "grow", for: "node-search"}, "Search nodes and leaves", ui.search)),
-    ui.title, ui.foundText, ui.drawing,
+    ui.title, ui.foundText, ui.drawing, ui.nodeText,
     el("p", {class: "note keys"}, "Up is yes. Click a node to fold or unfold it; with the keyboard: arrows to move, Enter to fold, Home and End."),
     el("h3", {id: "row-title"}, "Follow a row"),
     el("div", {class: "tools"}, ui.rows ? el("label", {for: "row-choice"}, "Row", ui.rows) : null,
@@ -457,6 +475,11 @@ function trees() {
       typed ? el("button", {class: "button main", type: "button", id: "follow", onclick: () => { if (ui.rows) ui.rows.value = ""; chooseRow(); }}, "Follow") : null),
     typed ? null : el("p", {class: "note"}, prepared ? "This model prepares its rows, which this page does not compute: rows given with --rows can be followed." : "This model has too many features to type a row."),
     ui.error, ui.way));
+  addEventListener("resize", () => {
+    const inside = ui.drawing.contains(document.activeElement);
+    if (state.tree) drawTree();
+    if (state.tree && inside) focusNode();
+  });
   if (data.trees.length) showTree(0); else ui.title.textContent = "This page holds no tree.";
 }
 

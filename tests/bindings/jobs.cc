@@ -93,6 +93,16 @@ void save(const espalier::model &model, const job &one, const std::vector<Out> &
     }
 }
 
+/* Every feature a column of its own, which lie one behind the other. */
+template <class In> espalier::columns to_columns(const job &one, const std::vector<In> &values)
+{
+    std::vector<espalier::column> all;
+    for (std::size_t f = 0; f < one.feature_count; f++)
+        all.push_back(espalier::column::of(
+            espalier::span<const In>(values.data() + f * one.row_count, one.row_count)));
+    return espalier::columns(all);
+}
+
 /* Predicts row after row, each by a call of its own, or all rows at once. */
 template <class Out, class In>
 espalier::result predict_values(espalier::predictor &predictor, const job &one,
@@ -105,6 +115,15 @@ espalier::result predict_values(espalier::predictor &predictor, const job &one,
     if (one.order == "C")
         return predictor.try_predict(kind, espalier::rows::row_major(values, one.feature_count),
                                      out);
+    if (one.order == "T")
+        return predictor.try_predict(kind, to_columns(one, values), out);
+    if (one.order == "S") {
+        espalier::slot served(one.model);
+        espalier::reader reader(served);
+        return reader.acquire().try_predict(kind,
+                                            espalier::rows::row_major(values, one.feature_count),
+                                            out);
+    }
     espalier::result done;
     const std::size_t width = predictor.width(kind);
     for (std::size_t i = 0; i < one.row_count; i++) {
@@ -120,14 +139,58 @@ espalier::result predict_values(espalier::predictor &predictor, const job &one,
     return done;
 }
 
+/* The fields of a file of text, by feature. */
+std::vector<std::vector<std::string>> read_fields(const job &one)
+{
+    std::vector<std::vector<std::string>> fields(one.feature_count);
+    std::istringstream file(read_bytes(one.rows));
+    for (std::string line; std::getline(file, line);) {
+        std::istringstream cells(line + ",");
+        for (std::vector<std::string> &feature : fields) {
+            std::string cell;
+            std::getline(cells, cell, ',');
+            feature.push_back(cell);
+        }
+    }
+    return fields;
+}
+
+/* Features with categories as strings, the others as numbers; an empty field is missing. */
+template <class Out>
+espalier::result predict_texts(const espalier::model &model, espalier::predictor &predictor,
+                               const job &one, std::vector<Out> &out)
+{
+    const auto fields = read_fields(one);
+    std::vector<espalier::texts> texts(one.feature_count);
+    std::vector<std::vector<double>> numbers(one.feature_count);
+    std::vector<std::vector<std::uint8_t>> bits(one.feature_count);
+    std::vector<espalier::column> all;
+    for (std::uint32_t f = 0; f < one.feature_count; f++) {
+        bits[f].resize((one.row_count + 7) / 8);
+        for (std::size_t r = 0; r < one.row_count; r++)
+            if (!fields[f][r].empty())
+                bits[f][r / 8] |= std::uint8_t(1u << r % 8);
+        if (model.category_count(f) > 0) {
+            texts[f] = espalier::texts(fields[f]);
+            all.push_back(espalier::column::of(texts[f]).valid_where(bits[f]));
+            continue;
+        }
+        for (const std::string &cell : fields[f])
+            numbers[f].push_back(cell.empty() ? 0.0 : std::stod(cell));
+        all.push_back(espalier::column::of(numbers[f]).valid_where(bits[f]));
+    }
+    return predictor.try_predict(to_kind(one.kind), espalier::columns(all), out);
+}
+
 template <class Out>
 void predict_as(const espalier::model &model, espalier::predictor &predictor, const job &one)
 {
     const std::size_t width = predictor.width(to_kind(one.kind));
     std::vector<Out> out(one.row_count * width);
     const espalier::result done =
-        one.dtype == "f4" ? predict_values(predictor, one, read_values<float>(one), out)
-                          : predict_values(predictor, one, read_values<double>(one), out);
+        one.dtype == "text" ? predict_texts(model, predictor, one, out)
+        : one.dtype == "f4" ? predict_values(predictor, one, read_values<float>(one), out)
+                            : predict_values(predictor, one, read_values<double>(one), out);
     save(model, one, out, width, done.rows_written);
     if (!done)
         throw espalier::predict_error(done);

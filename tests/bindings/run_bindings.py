@@ -2,14 +2,18 @@
 """Runs every binding on real fixtures and compares bit for bit with the command.
 
     python3 tests/bindings/run_bindings.py --espalier PATH --work DIR --program NAME=COMMAND ...
+        [--narrow NAME=COMMAND ...]
 
 Each program is one binding's `jobs` (C++: jobs.cc here; the others beside their binding): it reads
 a file with one job a line, fields between tabs,
 
-    model  rows  f4|f8  row count  feature count  C|F|1  kind  A:B|-  out
+    model  rows  f4|f8|text  row count  feature count  C|F|1|T|S  kind  A:B|-  out
 
 where `rows` are raw little-endian numbers, row after row (C), column after column (F), or row after
-row and each predicted by a call of its own (1). Kind is a kind of output, or `info` or `verify`.
+row and each predicted by a call of its own (1). Of T they lie as of F, and every feature is a
+column of its own; of text they are lines with commas between, features with categories are columns
+of strings and an empty field is missing. S: a reader of a slot of the model predicts rows as of C.
+Programs named with --narrow know neither T nor S. Kind is a kind of output, or `info` or `verify`.
 For each job it prints one line,
 
     ok       dtype  width                        and writes raw outputs (of class: labels as text)
@@ -37,7 +41,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "interop"))
 import run_fixtures  # noqa: E402  (the manifest and .npy files)
 
-# Newest and old trainers; of each folder one model of every estimator and every few more.
+# Newest and old trainers; of each folder one model of every estimator and every few more, and what
+# takes text.
 FOLDERS = ("sklearn-1.9.1", "sklearn-0.22.2.post1", "boosting-1.9.1", "boosting-0.24.2",
            "ensembles-1.9.1", "lightgbm-4.7.0", "lightgbm-2.2.3", "xgboost-3.4.1", "xgboost-1.0.2",
            "boosted-3.4.1-4.7.0", "pipelines-1.9.1")
@@ -61,7 +66,7 @@ def choose(lines):
             continue
         key = (folder, line.estimator)
         seen[key] += 1
-        if seen[key] <= ESTIMATOR_MAX or index % EVERY == 0:
+        if seen[key] <= ESTIMATOR_MAX or index % EVERY == 0 or ".csv" in line.cases:
             chosen.append(line)
     return chosen
 
@@ -98,6 +103,9 @@ class Maker:
         for rows, wanted in run_fixtures.parse_cases(self.line.cases):
             for name in rows:
                 path = os.path.join(os.path.dirname(source), name)
+                if name.endswith(".csv"):
+                    self.add_texts(model, path, wanted)
+                    continue
                 array = run_fixtures.read_npy(path)
                 if array.descr in ("<f4", "<f8") and len(array.shape) == 2:
                     self.add_rows(model, path, array, wanted)
@@ -133,7 +141,7 @@ class Maker:
             with open(self.path("rows-%d-%s" % (self.count, order)), "wb") as file:
                 file.write(struct.pack("<%d%s" % (len(items), code), *items))
                 layouts[order] = file.name
-        layouts["1"] = layouts["C"]
+        layouts.update({"1": layouts["C"], "T": layouts["F"], "S": layouts["C"]})
         common = dict(model=model, dtype="f4" if narrow else "f8", row_count=row_count,
                       feature_count=feature_count)
         if isinstance(wanted, str):
@@ -143,9 +151,22 @@ class Maker:
         for named in wanted:
             kind, _, iterations = named.strip("~").partition("@")
             expected = self.answer(model, path, kind, iterations)
-            for order in ("C", "F", "1")[:1 if iterations else 3]:
+            orders = "C" if iterations else "CF1TS" if kind == self.default else "CF1T"
+            for order in orders:
                 self.add(expected, rows=layouts[order], order=order, kind=kind,
                          iterations=iterations or "-", **common)
+
+    def add_texts(self, model, path, wanted):
+        """Rows with text in them, and no quotes."""
+        with open(path, encoding="utf-8") as file:
+            rows = [line.split(",") for line in file.read().splitlines()]
+        common = dict(model=model, rows=path, dtype="text", row_count=len(rows),
+                      feature_count=len(rows[0]), order="T", iterations="-")
+        if isinstance(wanted, str):
+            self.add(self.refused(model, path, None), kind=self.default, **common)
+            return
+        for kind in wanted:
+            self.add(self.answer(model, path, kind), kind=kind, **common)
 
     def answer(self, model, path, kind, iterations=""):
         out = self.path("answer.npy")
@@ -160,7 +181,7 @@ class Maker:
         kind = self.default
         code, _, said = self.run("predict", model, path, "--output", kind, "-o",
                                  self.path("refused.npy"))
-        place = re.search(r"row (\d+), feature (\d+)", said)
+        place = re.search(r"row (\d+)\)?, feature (\d+)", said)
         if code == 1 and place is None:
             return Expected(r"refused\tESPALIER_ERROR_FEATURE_COUNT\t0\t", b"")
         if code != 1:
@@ -170,11 +191,19 @@ class Maker:
                   "CATEGORY" if "categories" in said else "INFINITE")
         data = b""
         if row > 0:
-            before = self.path("before.npy")
-            write_npy(before, array, row)
+            before = self.path("before.csv" if array is None else "before.npy")
+            if array is None:
+                write_lines(before, path, row)
+            else:
+                write_npy(before, array, row)
             data = self.answer(model, before, kind).data
         return Expected(r"refused\tESPALIER_ERROR_%s\t%d\t%d\t%d$" % (status, row, row, feature),
                         data)
+
+
+def write_lines(path, source, count):
+    with open(source, encoding="utf-8") as file, open(path, "w", encoding="utf-8") as out:
+        out.writelines(line for _, line in zip(range(count), file))
 
 
 def write_npy(path, array, row_count):
@@ -290,6 +319,8 @@ def parse_arguments():
     parser.add_argument("--espalier", required=True, metavar="PATH", help="the command")
     parser.add_argument("--work", required=True, metavar="DIR", help="an empty or new folder")
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--narrow", action="append", default=[], metavar="NAME=COMMAND",
+                        help="a program that knows neither columns nor slots")
     return parser.parse_args()
 
 
@@ -310,11 +341,14 @@ def main():
     failures = []
     chosen, jobs, damaged = make_jobs(arguments)
     first = None
-    for one in arguments.program:
+    for one in arguments.program + arguments.narrow:
         name, _, command = one.partition("=")
-        lines = run_program(name, command, arguments.work, jobs)
+        known = [i for i, (job, _) in enumerate(jobs)
+                 if one in arguments.program or job.order not in "TS"]
+        asked = [jobs[i] for i in known]
+        lines = run_program(name, command, arguments.work, asked)
         first = first or lines
-        failures += check_program(name, lines, first, jobs)
+        failures += check_program(name, lines, [first[i] for i in known], asked)
     for (job, _), line in zip(damaged, (first or [])[-len(damaged):]):
         wrong = check_said(arguments.espalier, job, line)
         failures += [wrong] if wrong else []
@@ -322,7 +356,7 @@ def main():
         print("FAIL " + one)
     kinds = collections.Counter(job.kind for job, _ in jobs)
     print("bindings: %d programs, %d models, %d jobs each (%s): %d failures" % (
-        len(arguments.program), len(chosen), len(jobs),
+        len(arguments.program) + len(arguments.narrow), len(chosen), len(jobs),
         ", ".join("%s %d" % one for one in sorted(kinds.items())), len(failures)))
     return 1 if failures or first is None or len(jobs) < 100 else 0
 

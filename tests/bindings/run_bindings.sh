@@ -14,6 +14,7 @@ here=tests/bindings
 jobs=$(nproc)
 
 programs=()
+narrow=()
 ran=()
 skipped=()
 fail() {
@@ -39,10 +40,11 @@ row=(6.3 2.5 4.9 1.5)
 (IFS=,; echo "${row[*]}") >"$work/row.csv"
 "$espalier" predict "$model" "$work/row.csv" --output probability -o "$work/row_out.csv"
 
-# snippet LANGUAGE FILE: the program of docs/bindings.md in that language.
+# snippet LANGUAGE FILE [N]: the first, or Nth, program of docs/bindings.md in that language.
 snippet() {
     mkdir -p "$(dirname "$2")"
-    sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" docs/bindings.md | sed '/^```/d' >"$2"
+    awk -v start="\`\`\`$1" -v wanted="${3:-1}" '$0 == start { n++; inside = 1; next }
+        $0 == "```" { inside = 0 } inside && n == wanted' docs/bindings.md >"$2"
     [ -s "$2" ] || fail "docs/bindings.md has no program in $1"
 }
 
@@ -103,9 +105,12 @@ build_cxx() {
         $(pkg-config --libs espalier) -Wl,-rpath,"$libdir"
     "$work/use_header" "$model" || fail "C++: its own tests fail"
     expect C++ "$work/predict_row_cxx"
-    snippet cpp "$work/snippet.cc"
-    c++ "${strict[@]}" "$work/snippet.cc" -o "$work/snippet_cxx" "$archive" -lm
-    expect_snippet C++ "$work/snippet_cxx"
+    local number
+    for number in 1 2; do
+        snippet cpp "$work/snippet.cc" $number
+        c++ "${strict[@]}" "$work/snippet.cc" -o "$work/snippet_cxx" "$archive" -lm
+        expect_snippet C++ "$work/snippet_cxx"
+    done
     programs+=("cxx=$work/jobs_cxx")
     ran+=("C++")
 }
@@ -124,6 +129,7 @@ build_rust() {
         fail "Rust: does not build by pkg-config"
     expect Rust "$work/rust/debug/examples/predict_row"
     snippet rust "$work/snippet-rs/src/main.rs"
+    snippet rust "$work/snippet-rs/src/bin/second.rs" 2
     printf '[package]\nname = "snippet"\nversion = "0.1.0"\nedition = "2021"\n\n' \
         >"$work/snippet-rs/Cargo.toml"
     printf '[dependencies]\n%s\n' \
@@ -131,6 +137,7 @@ build_rust() {
     cargo build --quiet --manifest-path "$work/snippet-rs/Cargo.toml" ||
         fail "Rust: docs/bindings.md's program does not build"
     expect_snippet Rust "$work/rust/debug/snippet"
+    expect_snippet Rust "$work/rust/debug/second"
     programs+=("rust=$work/rust/debug/jobs")
     ran+=("$(rustc --version | cut -d' ' -f1,2)")
 }
@@ -192,7 +199,7 @@ build_java() {
     snippet java "$work/java/Snippet.java"
     javac --release 17 -cp "$classes" -d "$tests" "$work/java/Snippet.java"
     expect_snippet Java "${run[@]}" Snippet
-    programs+=("java=${run[*]} Jobs")
+    narrow+=("java=${run[*]} Jobs")
     ran+=("Java $major")
 }
 
@@ -205,6 +212,9 @@ build_java
 arguments=()
 for program in "${programs[@]}"; do
     arguments+=(--program "$program")
+done
+for program in "${narrow[@]}"; do
+    arguments+=(--narrow "$program")
 done
 python3 -B $here/run_bindings.py --espalier "$espalier" --work "$work/jobs" "${arguments[@]}"
 rm -rf "$work/jobs"

@@ -229,6 +229,132 @@ void check_contents(const std::string &path)
     CHECK(opened.proof().rows_compared > 0);
 }
 
+/* Walks every tree for a row: its leaf's number is what the leaf output says. */
+void check_looking_in(const std::string &path)
+{
+    const model opened(path);
+    espalier::predictor_options options;
+    options.flags = ESPALIER_PREDICTOR_LEAF;
+    predictor from(opened, options);
+    const auto leaves = from.predict<std::int64_t>(output::leaf, rows::one(row));
+    const std::vector<double> values = from.values(rows::one(row));
+    CHECK(values.size() == opened.value_count() && opened.value_count() == 4);
+    std::vector<double> sums(3);
+    for (std::uint32_t t = 0; t < leaves.size(); t++) {
+        const espalier_tree_info tree = opened.tree(t);
+        std::uint32_t at = 0;
+        espalier_node node = opened.node(t, at);
+        for (std::uint32_t level = 0; level < tree.depth && node.feature != ESPALIER_FEATURE_NONE;
+             level++) {
+            at = opened.goes_left(node, values[node.feature]) ? node.left : node.right;
+            node = opened.node(t, at);
+        }
+        CHECK(node.feature == ESPALIER_FEATURE_NONE);
+        CHECK(opened.leaf_numbers(t).at(at) == leaves[t]);
+        const std::vector<double> leaf = opened.leaf_values(tree, node);
+        for (std::size_t i = 0; i < sums.size(); i++)
+            sums[i] += leaf.at(i);
+    }
+    for (double &sum : sums)
+        sum /= 200.0;
+    CHECK(sums == probabilities(from));
+    CHECK(opened.part(0).tree_count == 200);
+    CHECK(thrown([&] { opened.tree(200); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { opened.node(0, 1u << 30); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(opened.category_count(0) == 0 && !opened.category(0, 0));
+    CHECK(thrown([&] { opened.category_number(0, "x"); }) == ESPALIER_ERROR_ARGUMENT);
+}
+
+void check_columns(const std::string &path)
+{
+    using espalier::column;
+    using espalier::columns;
+    const model opened(path);
+    predictor from(opened);
+    const std::array<double, 3> first{6.0, 5.0, 7.0};
+    const std::array<float, 3> second{3.5f, 2.5f, 3.0f};
+    const std::array<std::int8_t, 3> codes{1, 0, -1};
+    const std::array<double, 2> entries{1.5, 4.5};
+    const std::array<std::uint64_t, 3> last{0, 1, 2};
+    const std::array<std::uint8_t, 1> bits{5};
+    const column dictionary = column::of(entries);
+    const std::vector<column> all = {column::of(first), column::of(second),
+                                     column::coded(codes, dictionary),
+                                     column::of(last).valid_where(bits)};
+    const double nan = std::numeric_limits<double>::quiet_NaN();
+    const std::array<double, 12> same{6.0, 3.5, 4.5, 0.0, 5.0, 2.5, 1.5, nan, 7.0, 3.0, nan, 2.0};
+    const auto expected = from.predict<double>(output::probability, rows::row_major(same, 4));
+    const columns mixed(all);
+    CHECK(mixed.row_count() == 3);
+    CHECK(from.predict<double>(output::probability, mixed) == expected);
+    CHECK(from.predict<double>(output::probability, columns(all, ESPALIER_DTYPE_FLOAT64)) ==
+          expected);
+    std::array<double, 9> out{};
+    const long before = allocation_count;
+    CHECK(from.try_predict(output::probability, mixed, out));
+    CHECK(allocation_count == before && std::equal(out.begin(), out.end(), expected.begin()));
+    const espalier::texts words(std::vector<std::string>{"a", "", "b"});
+    std::vector<column> wrong = all;
+    wrong[1] = column::of(words);
+    const auto done = from.try_predict(output::probability, columns(wrong), out);
+    CHECK(done.status == ESPALIER_ERROR_DTYPE && done.refused_feature == 1);
+    wrong[1] = column::of(entries);
+    CHECK(thrown([&] { columns mixed_up(wrong); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { column::of(first).valid_where({}); }) == ESPALIER_ERROR_ARGUMENT);
+    wrong.pop_back();
+    wrong[1] = all[1];
+    CHECK(from.try_predict(output::probability, columns(wrong), out).status ==
+          ESPALIER_ERROR_FEATURE_COUNT);
+}
+
+/* Readers on threads of their own, while the file is replaced by itself and refreshed. */
+void check_slot(const std::string &path)
+{
+    espalier::slot served(path);
+    predictor alone{model(path)};
+    const std::vector<double> expected = probabilities(alone);
+    {
+        espalier::reader reader(served);
+        espalier::lease lease = reader.acquire();
+        CHECK(lease.version() == 1 && lease.width(output::probability) == 3);
+        CHECK(lease.predict<double>(output::probability, rows::one(row)) == expected);
+        CHECK(thrown([&] { reader.acquire(); }) == ESPALIER_ERROR_ARGUMENT);
+        CHECK(served.refresh().changed == 0);
+        const espalier_slot_state state = served.refresh(ESPALIER_REFRESH_ALWAYS);
+        CHECK(state.changed == 1 && state.version == 2 && state.held_count == 1);
+        CHECK(lease.predict<double>(output::probability, rows::one(row)) == expected);
+    }
+    CHECK(served.collect().held_count == 0);
+    std::atomic<int> wrong = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; i++) {
+        threads.emplace_back([&] {
+            espalier::reader mine(served);
+            std::array<double, 3> out{};
+            for (int j = 0; j < 300; j++) {
+                espalier::lease lease = mine.acquire();
+                wrong += !lease.try_predict(output::probability, rows::one(row), out);
+                wrong += !std::equal(out.begin(), out.end(), expected.begin());
+            }
+        });
+    }
+    for (int i = 0; i < 20; i++)
+        served.refresh(ESPALIER_REFRESH_ALWAYS);
+    for (std::thread &thread : threads)
+        thread.join();
+    CHECK(wrong == 0);
+    std::optional<espalier::slot> gone(std::in_place, path);
+    espalier::reader last(*gone);
+    gone.reset(); /* the reader keeps it open */
+    CHECK(last.acquire().predict<double>(output::probability, rows::one(row)) == expected);
+    CHECK(thrown([] { espalier::slot none("no such file"); }) == ESPALIER_ERROR_OPEN);
+    espalier::slot_options newest;
+    newest.reader_count_max = 1;
+    espalier::slot small(path, newest);
+    espalier::reader only(small);
+    CHECK(thrown([&] { espalier::reader more(small); }) == ESPALIER_ERROR_LIMIT);
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -241,6 +367,9 @@ int main(int argc, char **argv)
     check_hot_path(argv[1]);
     check_threads(argv[1]);
     check_contents(argv[1]);
+    check_looking_in(argv[1]);
+    check_columns(argv[1]);
+    check_slot(argv[1]);
     std::printf("use_header: %d failures\n", failure_count);
     return failure_count == 0 ? 0 : 1;
 }

@@ -266,6 +266,38 @@ class Report(Page):
         page = self.open(model, "--nodes", 0)
         self.assertIn("This page holds no tree.", self.texts("#tree-title"))
 
+    def test_categories_are_typed_and_shown_by_name(self):
+        folder = FIXTURES / "lightgbm-4.7.0"
+        lists = [[f"town {k}" if k % 2 else f"City{k}" for k in range(299)],
+                 ["north", "east", "south", "<b>west"]]
+        path = self.folder / "named.txt"
+        path.write_text((folder / "categorical.txt").read_text().replace(
+            "pandas_categorical:null", "pandas_categorical:" + json.dumps(lists)))
+        rows = read_npy(folder / "categorical.rows64.npy")
+        leaves = read_npy(folder / "categorical.leaf64.npy")
+        self.open(self.convert(path))
+        followed = 0
+        for row, wanted in zip(rows, leaves):
+            if not (row[0] in range(299) and row[1] in range(4)):
+                continue
+            text = ",".join([lists[0][int(row[0])], lists[1][int(row[1])],
+                             *("" if x != x else repr(x) for x in row[2:])])
+            self.js("document.getElementById('row-text').value = arguments[0];"
+                    "document.getElementById('follow').click();", text)
+            self.assertRegex(self.texts(".answer")[0], rf"^It ends at leaf {wanted[0]}: ")
+            self.assertIn(f"it is {lists[0][int(row[0])]}:", self.texts(".steps li")[0])
+            followed += 1
+        self.assertGreater(followed, 3)
+        self.shoot("categories")
+        self.js("document.getElementById('row-text').value = 'Nowhere,east,1,1,1,1';"
+                "document.getElementById('follow').click();")
+        self.assertEqual(self.texts("#row-error"),
+                         ["value 1 is none of the categories of Column_0: Nowhere"])
+        self.open(self.convert(folder / "linear.txt"))
+        self.find("[aria-label='Next tree']").click()
+        self.assertIn(" * Column_0", " ".join(self.texts("[role=treeitem]")))
+        self.shoot("linear")
+
     def test_pipelines_and_benchmarks(self):
         folder = FIXTURES / "pipelines-1.9.1"
         source = folder / "scaled.joblib"

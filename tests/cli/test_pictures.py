@@ -33,6 +33,9 @@ MODELS = [
     ("lightgbm-4.7.0", "binary.txt", ("--layout", "walk")),
     ("lightgbm-4.7.0", "categorical.txt", ()),
     ("lightgbm-4.7.0", "missing_off.txt", ()),
+    ("lightgbm-4.7.0", "linear.txt", ()),
+    ("lightgbm-4.7.0", "linear_classes.txt", ()),
+    ("pipelines-1.9.1", "text.joblib", ()),
     ("pipelines-1.9.1", "scaled.joblib", ()),
     ("pipelines-1.9.1", "columns.joblib", ()),
     ("pipelines-1.9.1", "rare.joblib", ()),
@@ -61,7 +64,78 @@ class Pictures(Case):
         return model
 
 
+def line_texts(source):
+    """By tree and leaf of LightGBM's linear trees, what a leaf says: from the text of the model."""
+    for block in source.split("\nTree=")[1:]:
+        fields = dict(re.findall(r"^(\w+)=(.*?)$", block, re.M))
+        names, numbers = fields["leaf_features"].split(), fields["leaf_coeff"].split()
+        at = 0
+        texts = []
+        for constant, count, plain in zip(fields["leaf_const"].split(),
+                                          fields["num_features"].split(),
+                                          fields["leaf_value"].split()):
+            text = "%.6g" % float(constant)
+            for k in range(at, at + int(count)):
+                value = float(numbers[k])
+                text += " %s %.6g * Column_%s" % ("-+"[value >= 0], abs(value), names[k])
+            at += int(count)
+            missing = " (%.6g where one is missing)" % float(plain)
+            texts.append(text + (missing if int(count) else ""))
+        yield texts
+
+
 class Show(Pictures):
+    def test_lines_of_linear_trees(self):
+        for name in ("linear.txt", "linear_classes.txt"):
+            source = TESTS / "fixtures" / "lightgbm-4.7.0" / name
+            model = self.folder / "linear.espalier"
+            self.ok("convert", source, "-o", model)
+            terms = 0
+            for tree, texts in enumerate(line_texts(source.read_text(encoding="utf-8"))):
+                shown = self.ok("show", model, "--tree", tree, "--depth", 0).decode()
+                found = re.findall(r"(?:yes|no ) (-?\d.*?)  #(\d+)", shown)
+                self.assertEqual({int(k): text for text, k in found}, dict(enumerate(texts)))
+                terms += sum(" * " in text for text in texts)
+            self.assertGreater(terms, 5)
+
+    def test_categories_by_name(self):
+        source = TESTS / "fixtures" / "lightgbm-4.7.0" / "categorical.txt"
+        text = source.read_text(encoding="utf-8")
+        lists = [[f"town {k}" if k % 2 else f"City{k}" for k in range(299)],
+                 ["a,b", "", "\x1b[31m", "n" * 99]]
+        named, plain = self.folder / "named.espalier", self.folder / "plain.espalier"
+        self.ok("convert", source, "-o", plain)
+        self.ok("convert", self.write("named.txt", text.replace(
+            "pandas_categorical:null", "pandas_categorical:" + json.dumps(lists))), "-o", named)
+        short = 0
+        for tree in range(4):
+            names = self.ok("show", named, "--tree", tree, "--depth", 0).decode().splitlines()
+            numbers = self.ok("show", plain, "--tree", tree, "--depth", 0).decode().splitlines()
+            for line, by_number in zip(names, numbers, strict=True):
+                wanted = re.search(r"(Column_\d) (?:not )?in {(.*?)}", by_number)
+                if wanted is None:
+                    self.assertEqual(line, by_number)
+                    continue
+                ranges = [item.split("-") for item in wanted[2].split(", ") if "..." not in item]
+                keys = [k for ends in ranges for k in range(int(ends[0]), int(ends[-1]) + 1)][:12]
+                known = lists[0] if wanted[1] == "Column_0" else lists[1]
+                items = [f'"{known[k]}"' if not known[k] or re.search("[ ,]", known[k])
+                         else known[k] if len(known[k]) < 61 else "n" * 60 + "..." for k in keys]
+                start = f"{wanted[1]} in {{" + ", ".join(items).replace("\x1b", "\\x1b")
+                self.assertIn(start.replace(" in {", " not in {") if "not in" in by_number
+                              else start, line)
+                short += "more" not in line
+        self.assertGreater(short, 4)
+
+    def test_rows_with_text(self):
+        model, fixtures = self.folder / "text.espalier", TESTS / "fixtures" / "pipelines-1.9.1"
+        self.ok("convert", fixtures / "text.joblib", "-o", model)
+        by_text = self.ok("show", model, "--depth", 0, "--rows", fixtures / "text.rows.csv")
+        by_number = self.ok("show", model, "--depth", 0, "--rows", fixtures / "text.rows64.npy")
+        self.assertEqual(by_text, by_number)
+        self.assertIn("fill(x[0]) is Oslo <= 0.5", by_text.decode())
+        self.assertIn("index(x[1]) <= 1.5 {small, large}", by_text.decode())
+
     def test_a_whole_tree(self):
         text = self.ok("show", self.iris(), "--tree", 3).decode()
         self.assertEqual(text.splitlines()[:6], [
@@ -286,6 +360,11 @@ class Embed(Pictures):
         broken = self.write("broken.espalier", model.read_bytes()[:-1])
         self.fails(["broken.espalier"], "embed", broken, "-o", self.folder / "x.o")
         self.assertEqual([p.name for p in self.folder.iterdir()], ["broken.espalier"])
+        # The header beside the object would have replaced a model of that name.
+        named = self.write("model.h", model.read_bytes())
+        self.fails(["model.h", "both input and output"], "embed", named, "-o",
+                   self.folder / "model.o", code=2)
+        self.assertEqual(named.read_bytes(), model.read_bytes())
 
 
 if __name__ == "__main__":

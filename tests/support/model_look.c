@@ -42,6 +42,21 @@ static size_t look_at_texts(const espalier_model *model, uint32_t feature_count)
     return sum;
 }
 
+static size_t look_at_line(const espalier_model *model, uint32_t index, const espalier_node *node)
+{
+    espalier_linear_leaf line;
+    espalier_linear_term terms[ITEMS_MAX];
+    size_t sum = 0;
+    if (espalier_model_linear_leaf(model, index, node->leaf_index, &line, terms, ITEMS_MAX) != 0) {
+        for (uint32_t i = 0; i < line.term_count && i < ITEMS_MAX; i++) {
+            assert_true(terms[i].feature == ESPALIER_FEATURE_NONE ||
+                        terms[i].feature < espalier_model_value_count(model));
+            sum += terms[i].coefficient > 0.0;
+        }
+    }
+    return sum;
+}
+
 static size_t look_at_tree(const espalier_model *model, uint32_t index)
 {
     size_t sum = 0;
@@ -56,6 +71,7 @@ static size_t look_at_tree(const espalier_model *model, uint32_t index)
             assert_int_equal(espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf,
                                                  ITEMS_MAX),
                              ESPALIER_OK);
+            sum += look_at_line(model, index, &node);
         }
     }
     return sum;

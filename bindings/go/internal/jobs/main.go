@@ -81,6 +81,47 @@ func save[T espalier.Element](model *espalier.Model, one job, out []T, width int
 	}
 }
 
+// toColumns makes every feature a column of its own, which lie one behind the other.
+func toColumns[R espalier.Real](one job, values []R) (*espalier.Columns, error) {
+	var all []espalier.Column
+	for f := 0; f < one.featureCount; f++ {
+		part := values[f*one.rowCount : (f+1)*one.rowCount]
+		switch part := any(part).(type) {
+		case []float32:
+			all = append(all, espalier.Numbers(part))
+		case []float64:
+			all = append(all, espalier.Numbers(part))
+		}
+	}
+	return espalier.NewColumns(all...)
+}
+
+// predictTexts takes features with categories as strings, the others as numbers; an empty field is
+// missing.
+func predictTexts[T espalier.Element](model *espalier.Model, predictor *espalier.Predictor,
+	one job, out []T) error {
+	lines := strings.Split(strings.TrimSuffix(string(must(os.ReadFile(one.rows))), "\n"), "\n")
+	var all []espalier.Column
+	for f := 0; f < one.featureCount; f++ {
+		texts := make([]string, len(lines))
+		numbers := make([]float64, len(lines))
+		valid := make([]bool, len(lines))
+		for r, line := range lines {
+			texts[r] = strings.Split(line, ",")[f]
+			numbers[r], _ = strconv.ParseFloat(texts[r], 64)
+			valid[r] = texts[r] != ""
+		}
+		column := espalier.Numbers(numbers)
+		if must(model.Categories(f)) != nil {
+			column = espalier.Texts(texts)
+		}
+		all = append(all, column.ValidWhere(valid))
+	}
+	columns := must(espalier.NewColumns(all...))
+	defer columns.Close()
+	return espalier.PredictColumnsInto(predictor, kinds[one.kind], columns, out)
+}
+
 // predictValues predicts row after row, each by a call of its own, or all rows at once.
 func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Predictor, one job,
 	values []R, out []T) error {
@@ -92,6 +133,21 @@ func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Pred
 	case "C":
 		return espalier.PredictInto(predictor, kind,
 			must(espalier.RowMajor(values, one.featureCount)), out)
+	}
+	if one.order == "T" {
+		columns := must(toColumns(one, values))
+		defer columns.Close()
+		return espalier.PredictColumnsInto(predictor, kind, columns, out)
+	}
+	if one.order == "S" {
+		slot := must(espalier.OpenSlot(one.model, espalier.SlotOptions{}))
+		defer slot.Close()
+		reader := must(slot.NewReader())
+		defer reader.Close()
+		return reader.Use(func(lent *espalier.Predictor, _ uint64) error {
+			rows := must(espalier.RowMajor(values, one.featureCount))
+			return espalier.PredictInto(lent, kind, rows, out)
+		})
 	}
 	width := predictor.Output(kind).Width
 	for row := 0; row < one.rowCount; row++ {
@@ -115,7 +171,9 @@ func predictAs[T espalier.Element](model *espalier.Model, predictor *espalier.Pr
 	info := predictor.Output(kinds[one.kind])
 	out := make([]T, one.rowCount*info.Width)
 	var err error
-	if one.dtype == "f4" {
+	if one.dtype == "text" {
+		err = predictTexts(model, predictor, one, out)
+	} else if one.dtype == "f4" {
 		err = predictValues(predictor, one, readValues[float32](one.rows), out)
 	} else {
 		err = predictValues(predictor, one, readValues[float64](one.rows), out)

@@ -80,7 +80,7 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
 }
 
 /// Predicts row after row, each by a call of its own, or all rows at once.
-fn predict_values<T: Stored, R: Real>(
+fn predict_values<T: Stored, R: Real + ColumnValue>(
     predictor: &mut Predictor,
     job: &Job,
     values: &[R],
@@ -90,6 +90,15 @@ fn predict_values<T: Stored, R: Real>(
     match job.order {
         "F" => predictor.predict_into(kind, Rows::column_major(values, job.row_count)?, out),
         "C" => predictor.predict_into(kind, Rows::row_major(values, job.feature_count)?, out),
+        "T" => {
+            let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
+            predictor.predict_into(kind, &Columns::new(&all)?, out)
+        }
+        "S" => {
+            let mut reader = Slot::open(job.model).and_then(|slot| slot.reader()).expect("a slot");
+            let mut lease = reader.acquire().expect("a lease");
+            lease.predict_into(kind, Rows::row_major(values, job.feature_count)?, out)
+        }
         _ => {
             let width = predictor.output(kind).map_or(0, |info| info.width);
             for row in 0..job.row_count {
@@ -108,6 +117,41 @@ fn predict_values<T: Stored, R: Real>(
     }
 }
 
+/// Features with categories as strings, the others as numbers; an empty field is missing.
+fn predict_texts<T: Stored>(
+    model: &Model,
+    predictor: &mut Predictor,
+    job: &Job,
+    out: &mut [T],
+) -> Result<(), PredictError> {
+    let text = fs::read_to_string(job.rows).expect("rows");
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let cells = |f: usize| rows.iter().map(move |row| row[f]);
+    let features = 0..job.feature_count;
+    let bits: Vec<Vec<u8>> = features
+        .clone()
+        .map(|f| {
+            let mut bits = vec![0u8; (rows.len() + 7) / 8];
+            for (r, cell) in cells(f).enumerate() {
+                bits[r / 8] |= u8::from(!cell.is_empty()) << (r % 8);
+            }
+            bits
+        })
+        .collect();
+    let texts: Vec<Texts> = features.clone().map(|f| cells(f).collect()).collect();
+    let numbers: Vec<Vec<f64>> = features
+        .clone()
+        .map(|f| cells(f).map(|cell| cell.parse().unwrap_or(0.0)).collect())
+        .collect();
+    let all: Result<Vec<_>, _> = features
+        .map(|f| match model.category_count(f as u32) {
+            0 => Column::of(&numbers[f]).valid_where(&bits[f]),
+            _ => Column::texts(&texts[f]).valid_where(&bits[f]),
+        })
+        .collect();
+    predictor.predict_into(to_kind(job.kind), &Columns::new(&all?)?, out)
+}
+
 fn predict_as<T: Stored>(
     model: &Model,
     predictor: &mut Predictor,
@@ -116,7 +160,9 @@ fn predict_as<T: Stored>(
     let width = predictor.output(to_kind(job.kind)).map_or(0, |info| info.width);
     let mut out = vec![T::default(); job.row_count * width];
     let bytes = fs::read(job.rows).expect("rows");
-    let done = if job.dtype == "f4" {
+    let done = if job.dtype == "text" {
+        predict_texts(model, predictor, job, &mut out)
+    } else if job.dtype == "f4" {
         let values: Vec<f32> = chunks(&bytes).map(f32::from_le_bytes).collect();
         predict_values(predictor, job, &values, &mut out)
     } else {

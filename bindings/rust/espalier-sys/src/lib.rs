@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The declarations of `espalier.h`, by hand: no generator is needed to build. What each one means,
-//! who owns what, and which thread may call it, is said in that header; the crate `espalier` wraps
-//! them safely. `tests/layout.rs` compares every struct, field and constant with the header.
+//! The declarations of `espalier.h`, `espalier_inspect.h` and `espalier_slot.h`, by hand: no
+//! generator is needed to build. What each one means, who owns what, and which thread may call it,
+//! is said in those headers; the crate `espalier` wraps them safely. `tests/layout.rs` compares
+//! every struct, field and constant with the headers.
 
 #![allow(non_camel_case_types)]
 
@@ -53,6 +54,20 @@ pub mod status {
         ESPALIER_ERROR_GOLDEN = 50,
         ESPALIER_ERROR_LIMIT = 60,
         ESPALIER_ERROR_MEMORY = 70,
+        ESPALIER_ERROR_BUSY = 100,
+        ESPALIER_ERROR_DIFFERENT = 101,
+        ESPALIER_ERROR_OLDER = 102,
+        ESPALIER_ERROR_STORE = 103,
+    }
+}
+
+/// Flags of `espalier_slot_options` and of `espalier_slot_refresh`.
+pub mod slot {
+    constants! { u64:
+        ESPALIER_SLOT_SEALED = 1 << 0,
+        ESPALIER_REFRESH_DIFFERENT = 1 << 0,
+        ESPALIER_REFRESH_ALWAYS = 1 << 1,
+        ESPALIER_REFRESH_OLDER = 1 << 2,
     }
 }
 
@@ -81,6 +96,16 @@ pub mod kind {
         ESPALIER_DTYPE_FLOAT64 = 2,
         ESPALIER_DTYPE_INT32 = 3,
         ESPALIER_DTYPE_INT64 = 4,
+        ESPALIER_DTYPE_INT8 = 5,
+        ESPALIER_DTYPE_INT16 = 6,
+        ESPALIER_DTYPE_UINT8 = 7,
+        ESPALIER_DTYPE_UINT16 = 8,
+        ESPALIER_DTYPE_UINT32 = 9,
+        ESPALIER_DTYPE_UINT64 = 10,
+        ESPALIER_DTYPE_BOOL = 11,
+        ESPALIER_DTYPE_BOOL_BIT = 12,
+        ESPALIER_DTYPE_STRING32 = 13,
+        ESPALIER_DTYPE_STRING64 = 14,
         ESPALIER_LABEL_INT = 1,
         ESPALIER_LABEL_UINT = 2,
         ESPALIER_LABEL_FLOAT = 3,
@@ -94,6 +119,15 @@ pub mod kind {
         ESPALIER_ISA_NEON = 5,
         ESPALIER_PREDICTOR_UNCHECKED = 1 << 0,
         ESPALIER_PREDICTOR_LEAF = 1 << 1,
+        ESPALIER_FEATURE_NONE = u32::MAX,
+        ESPALIER_NUMBER_NONE = u32::MAX,
+        ESPALIER_MISSING_NAN = 0,
+        ESPALIER_MISSING_NEVER = 1,
+        ESPALIER_MISSING_ZERO = 2,
+        ESPALIER_LAYOUT_WALK = 1,
+        ESPALIER_LAYOUT_HEAP = 2,
+        ESPALIER_LAYOUT_SELECT = 3,
+        ESPALIER_LAYOUT_BITS = 4,
     }
 }
 
@@ -228,6 +262,113 @@ pub struct espalier_rows {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
+pub struct espalier_feature_column {
+    pub data: *const c_void,
+    pub text: *const c_char,
+    pub text_bytes: usize,
+    pub validity: *const u8,
+    pub bit_offset: usize,
+    pub stride: isize,
+    pub dtype: u32,
+    pub reserved: u32,
+    pub dictionary: *const espalier_feature_column,
+    pub dictionary_count: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct espalier_feature_columns {
+    pub columns: *const espalier_feature_column,
+    pub feature_count: usize,
+    pub row_count: usize,
+    pub dtype: u32,
+    pub reserved: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct espalier_tree_info {
+    pub node_count: u32,
+    pub position_count: u32,
+    pub depth: u32,
+    pub number: u32,
+    pub iteration: u32,
+    pub part_index: u32,
+    pub leaf_width: u32,
+    pub reserved: u32,
+    pub nodes_offset: u64,
+    pub nodes_bytes: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct espalier_node {
+    pub threshold: f64,
+    pub feature: u32,
+    pub missing: u32,
+    pub missing_left: u32,
+    pub left: u32,
+    pub right: u32,
+    pub leaf_index: u32,
+    pub is_set: u32,
+    pub set_column: u32,
+    pub set_bit: u32,
+    pub reserved: u32,
+}
+
+/// A slot; only ever behind a pointer.
+#[repr(C)]
+pub struct espalier_slot {
+    opaque: [u8; 0],
+}
+
+/// A reader of a slot; only ever behind a pointer.
+#[repr(C)]
+pub struct espalier_reader {
+    opaque: [u8; 0],
+}
+
+/// Looks at a model's file before it is mapped.
+pub type espalier_slot_check = unsafe extern "C" fn(
+    context: *mut c_void,
+    descriptor: c_int,
+    path: *const c_char,
+    error_out: *mut espalier_error,
+) -> espalier_status;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct espalier_slot_options {
+    pub struct_bytes: usize,
+    pub flags: u64,
+    pub reader_count_max: u32,
+    pub reserved0: u32,
+    pub version_min: u64,
+    pub open: *const espalier_open_options,
+    pub predictor: *const espalier_predictor_options,
+    pub check: Option<espalier_slot_check>,
+    pub check_context: *mut c_void,
+    pub reserved: [u64; 4],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct espalier_lease {
+    pub model: *const espalier_model,
+    pub predictor: *mut espalier_predictor,
+    pub version: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct espalier_slot_state {
+    pub version: u64,
+    pub changed: u32,
+    pub held_count: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
 pub struct espalier_outputs {
     pub data: *mut c_void,
     pub data_bytes: usize,
@@ -319,5 +460,91 @@ extern "C" {
         kind: u32,
         rows: *const espalier_rows,
         outputs: *mut espalier_outputs,
+    ) -> espalier_status;
+    pub fn espalier_predict_columns(
+        predictor: *mut espalier_predictor,
+        kind: u32,
+        columns: *const espalier_feature_columns,
+        outputs: *mut espalier_outputs,
+    ) -> espalier_status;
+    pub fn espalier_predictor_values(
+        predictor: *mut espalier_predictor,
+        rows: *const espalier_rows,
+        values: *mut f64,
+        value_count: usize,
+    ) -> espalier_status;
+
+    pub fn espalier_model_category_count(model: *const espalier_model, feature_index: u32) -> u32;
+    pub fn espalier_model_category(
+        model: *const espalier_model,
+        feature_index: u32,
+        category_index: u32,
+        bytes_out: *mut usize,
+    ) -> *const c_char;
+    pub fn espalier_model_category_number(
+        model: *const espalier_model,
+        feature_index: u32,
+        text: *const c_char,
+        text_bytes: usize,
+        number_out: *mut f64,
+    ) -> espalier_status;
+
+    pub fn espalier_model_tree(
+        model: *const espalier_model,
+        tree_index: u32,
+        tree_out: *mut espalier_tree_info,
+    ) -> espalier_status;
+    pub fn espalier_model_node(
+        model: *const espalier_model,
+        tree_index: u32,
+        position: u32,
+        node_out: *mut espalier_node,
+    ) -> espalier_status;
+    pub fn espalier_model_node_left(
+        model: *const espalier_model,
+        node: *const espalier_node,
+        value: f64,
+    ) -> c_int;
+    pub fn espalier_model_leaf_numbers(
+        model: *const espalier_model,
+        tree_index: u32,
+        numbers: *mut u32,
+        number_count: usize,
+    ) -> espalier_status;
+    pub fn espalier_model_leaf(
+        model: *const espalier_model,
+        part_index: u32,
+        leaf_index: u32,
+        values: *mut f64,
+        value_count: usize,
+    ) -> espalier_status;
+    pub fn espalier_model_value_count(model: *const espalier_model) -> u32;
+
+    pub fn espalier_slot_open(
+        path: *const c_char,
+        options: *const espalier_slot_options,
+        slot_out: *mut *mut espalier_slot,
+        error_out: *mut espalier_error,
+    ) -> espalier_status;
+    pub fn espalier_slot_close(slot: *mut espalier_slot) -> espalier_status;
+    pub fn espalier_slot_register(
+        slot: *mut espalier_slot,
+        reader_out: *mut *mut espalier_reader,
+    ) -> espalier_status;
+    pub fn espalier_slot_unregister(reader: *mut espalier_reader) -> espalier_status;
+    pub fn espalier_slot_acquire(
+        reader: *mut espalier_reader,
+        lease_out: *mut espalier_lease,
+    ) -> espalier_status;
+    pub fn espalier_slot_release(reader: *mut espalier_reader);
+    pub fn espalier_slot_refresh(
+        slot: *mut espalier_slot,
+        flags: u64,
+        state_out: *mut espalier_slot_state,
+        error_out: *mut espalier_error,
+    ) -> espalier_status;
+    pub fn espalier_slot_collect(
+        slot: *mut espalier_slot,
+        state_out: *mut espalier_slot_state,
     ) -> espalier_status;
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the C compiler makes of espalier.h: one line for each struct and field that layout.rs asks
+ * What the C compiler makes of the headers: one line for each struct and field that layout.rs asks
  * for, and for each constant. Compiled by that test, which writes the two lists.
  */
 #include <espalier.h>
+#include <espalier_inspect.h>
+#include <espalier_slot.h>
 
 #include <stdio.h>
 

@@ -75,6 +75,14 @@ statuses! {
     LIMIT = ESPALIER_ERROR_LIMIT,
     /// Not enough memory.
     MEMORY = ESPALIER_ERROR_MEMORY,
+    /// Another call of this kind runs.
+    BUSY = ESPALIER_ERROR_BUSY,
+    /// Other features, classes or outputs than the model served.
+    DIFFERENT = ESPALIER_ERROR_DIFFERENT,
+    /// A version below the one served, or below the least wanted.
+    OLDER = ESPALIER_ERROR_OLDER,
+    /// Not a store, or it has no such version.
+    STORE = ESPALIER_ERROR_STORE,
 }
 
 impl Status {
@@ -98,13 +106,7 @@ impl Status {
             return Ok(());
         }
         let status = Status(status);
-        Err(Error {
-            status,
-            system_errno: 0,
-            file_offset: None,
-            format_rule: None,
-            message: format!("{what}: {}", status.message()),
-        })
+        Err(Error::of(status, format!("{what}: {}", status.message())))
     }
 }
 
@@ -135,6 +137,10 @@ pub struct Error {
 }
 
 impl Error {
+    pub(crate) fn of(status: Status, message: String) -> Error {
+        Error { status, system_errno: 0, file_offset: None, format_rule: None, message }
+    }
+
     pub(crate) fn from_raw(status: sys::espalier_status, raw: &sys::espalier_error) -> Error {
         let status = Status(status);
         let text = unsafe { CStr::from_ptr(raw.message.as_ptr()) }.to_string_lossy();

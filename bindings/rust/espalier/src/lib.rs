@@ -34,18 +34,27 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Columns of different types, text among them: [`Columns`]. A model that is replaced while it
+//! serves: [`Slot`]. Trees and nodes: [`Model::tree`].
+//!
 //! Building needs the installed static library: set `ESPALIER_DIR` to its prefix, or
 //! `PKG_CONFIG_PATH` to its `lib/pkgconfig`. Rust 1.63 or newer, no other crate.
 
 #![warn(missing_docs)]
 
+mod columns;
 mod error;
+mod inspect;
 mod model;
 mod predictor;
+mod slot;
 
+pub use columns::{Column, ColumnValue, Columns, Texts};
 pub use error::{Error, PredictError, Refused, Status};
+pub use inspect::{Missing, Node, Split, Tree};
 pub use model::{Dtype, Info, Label, Model, OpenOptions, Output, OutputInfo};
-pub use predictor::{Element, Predictor, PredictorOptions, Real, Rows};
+pub use predictor::{Element, Input, Predictor, PredictorOptions, Real, Rows};
+pub use slot::{Lease, Reader, Refresh, Slot, SlotOptions, SlotState};
 
 /// The version of the linked C library.
 pub fn version() -> &'static str {

@@ -56,6 +56,15 @@ pub enum Dtype {
 }
 
 impl Dtype {
+    pub(crate) fn to_raw(self) -> u32 {
+        match self {
+            Dtype::Float32 => sys::kind::ESPALIER_DTYPE_FLOAT32,
+            Dtype::Float64 => sys::kind::ESPALIER_DTYPE_FLOAT64,
+            Dtype::Int32 => sys::kind::ESPALIER_DTYPE_INT32,
+            Dtype::Int64 => sys::kind::ESPALIER_DTYPE_INT64,
+        }
+    }
+
     fn from_raw(raw: u32) -> Option<Dtype> {
         match raw {
             sys::kind::ESPALIER_DTYPE_FLOAT32 => Some(Dtype::Float32),
@@ -154,7 +163,7 @@ impl OpenOptions {
         self
     }
 
-    fn raw(&self) -> sys::espalier_open_options {
+    pub(crate) fn raw(&self) -> sys::espalier_open_options {
         sys::espalier_open_options {
             struct_bytes: mem::size_of::<sys::espalier_open_options>(),
             flags: self.flags,
@@ -227,7 +236,7 @@ where
     Ok(Model { owned: Arc::new(Owned { raw, _memory: memory }) })
 }
 
-fn no_error() -> sys::espalier_error {
+pub(crate) fn no_error() -> sys::espalier_error {
     sys::espalier_error {
         status: 0,
         system_errno: 0,
@@ -239,9 +248,24 @@ fn no_error() -> sys::espalier_error {
 }
 
 #[cfg(unix)]
-fn path_text(path: &Path) -> Option<CString> {
+pub(crate) fn path_text(path: &Path) -> Result<CString, Error> {
     use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes()).ok()
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::of(Status::ARGUMENT, format!("{}: a NUL in the name", path.display())))
+}
+
+/// The shape of an output of a model that lives as long as the call.
+pub(crate) fn output_of(model: *const sys::espalier_model, kind: Output) -> Option<OutputInfo> {
+    let mut raw = sys::espalier_output_info::default();
+    let status = unsafe { sys::espalier_model_output(model, kind as u32, &mut raw) };
+    if status != sys::status::ESPALIER_OK {
+        return None;
+    }
+    Dtype::from_raw(raw.dtype).map(|dtype| OutputInfo {
+        dtype,
+        width: raw.width,
+        group_count: raw.group_count,
+    })
 }
 
 impl Model {
@@ -254,14 +278,7 @@ impl Model {
 
     /// The same with options.
     pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Model, Error> {
-        let path = match path_text(path.as_ref()) {
-            Some(path) => path,
-            None => {
-                let what = format!("{}: a NUL in the name", path.as_ref().display());
-                Status::check(Status::ARGUMENT.0, &what)?;
-                unreachable!("ARGUMENT is a failure")
-            }
-        };
+        let path = path_text(path.as_ref())?;
         opened(options, Vec::new(), |options, model, error| unsafe {
             sys::espalier_model_open(path.as_ptr(), options, model, error)
         })
@@ -311,16 +328,7 @@ impl Model {
 
     /// The shape of an output, or `None` when the model has no such output.
     pub fn output(&self, kind: Output) -> Option<OutputInfo> {
-        let mut raw = sys::espalier_output_info::default();
-        let status = unsafe { sys::espalier_model_output(self.owned.raw, kind as u32, &mut raw) };
-        if status != sys::status::ESPALIER_OK {
-            return None;
-        }
-        Dtype::from_raw(raw.dtype).map(|dtype| OutputInfo {
-            dtype,
-            width: raw.width,
-            group_count: raw.group_count,
-        })
+        output_of(self.owned.raw, kind)
     }
 
     /// The name of a feature, or `None` when the model has no names or not as many features.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rows in, predictions out.
 
+use crate::columns::Columns;
 use crate::error::{constant_text, Error, PredictError, Refused, Status};
 use crate::model::{Dtype, Model, Output, OutputInfo};
 use espalier_sys as sys;
@@ -9,12 +10,59 @@ use std::mem;
 use std::os::raw::c_void;
 use std::ptr;
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
     impl Sealed for i32 {}
     impl Sealed for i64 {}
+    impl Sealed for super::Rows<'_> {}
+    impl Sealed for &super::Columns<'_> {}
+}
+
+/// What is predicted for: [`Rows`], or a reference to [`Columns`].
+pub trait Input: sealed::Sealed {
+    #[doc(hidden)]
+    fn rows(&self) -> usize;
+    /// # Safety
+    /// The predictor is alive and used by nobody else, and outputs are a live slice.
+    #[doc(hidden)]
+    unsafe fn call(
+        &self,
+        predictor: *mut sys::espalier_predictor,
+        kind: u32,
+        outputs: *mut sys::espalier_outputs,
+    ) -> sys::espalier_status;
+}
+
+impl Input for Rows<'_> {
+    fn rows(&self) -> usize {
+        self.row_count()
+    }
+
+    unsafe fn call(
+        &self,
+        predictor: *mut sys::espalier_predictor,
+        kind: u32,
+        outputs: *mut sys::espalier_outputs,
+    ) -> sys::espalier_status {
+        sys::espalier_predict(predictor, kind, &self.raw, outputs)
+    }
+}
+
+impl Input for &Columns<'_> {
+    fn rows(&self) -> usize {
+        self.row_count()
+    }
+
+    unsafe fn call(
+        &self,
+        predictor: *mut sys::espalier_predictor,
+        kind: u32,
+        outputs: *mut sys::espalier_outputs,
+    ) -> sys::espalier_status {
+        sys::espalier_predict_columns(predictor, kind, &self.raw(), outputs)
+    }
 }
 
 /// A type that rows may have: `f32` and `f64`.
@@ -181,6 +229,18 @@ impl PredictorOptions {
         self
     }
 
+    pub(crate) fn raw(&self) -> sys::espalier_predictor_options {
+        sys::espalier_predictor_options {
+            struct_bytes: mem::size_of::<sys::espalier_predictor_options>(),
+            flags: self.flags,
+            isa: sys::kind::ESPALIER_ISA_AUTO,
+            block_rows_max: self.block_rows_max,
+            iteration_first: self.iteration_first,
+            iteration_count: self.iteration_count,
+            reserved: [0; 4],
+        }
+    }
+
     fn set(&mut self, flag: u32, yes: bool) {
         self.flags = if yes { self.flags | flag as u64 } else { self.flags & !(flag as u64) };
     }
@@ -212,15 +272,7 @@ impl std::fmt::Debug for Predictor {
 
 impl Predictor {
     pub(crate) fn new(model: &Model, options: &PredictorOptions) -> Result<Predictor, Error> {
-        let raw_options = sys::espalier_predictor_options {
-            struct_bytes: mem::size_of::<sys::espalier_predictor_options>(),
-            flags: options.flags,
-            isa: sys::kind::ESPALIER_ISA_AUTO,
-            block_rows_max: options.block_rows_max,
-            iteration_first: options.iteration_first,
-            iteration_count: options.iteration_count,
-            reserved: [0; 4],
-        };
+        let raw_options = options.raw();
         let mut raw = ptr::null_mut();
         let status =
             unsafe { sys::espalier_predictor_create(model.owned.raw, &raw_options, &mut raw) };
@@ -237,61 +289,100 @@ impl Predictor {
         self.outputs[kind as usize - 1]
     }
 
-    /// Writes `rows.row_count()` times `width` elements to `out`, row after row, and leaves the
-    /// rest of it alone. Never allocates, locks or makes a system call. When a row is refused, the
-    /// rows before it are written.
+    /// Writes a row's `width` elements to `out`, row after row, and leaves the rest of it alone.
+    /// `from`: [`Rows`], or a reference to [`Columns`]. Never allocates, locks or makes a system
+    /// call. When a row is refused, the rows before it are written.
     pub fn predict_into<T: Element>(
         &mut self,
         kind: Output,
-        rows: Rows<'_>,
+        from: impl Input,
         out: &mut [T],
     ) -> Result<(), PredictError> {
-        match self.output(kind) {
-            Some(info) if info.dtype != T::DTYPE => return Err(PredictError::of(Status::DTYPE)),
-            _ => {}
-        }
-        let mut outputs = sys::espalier_outputs {
-            data: out.as_mut_ptr() as *mut c_void,
-            data_bytes: mem::size_of_val(out),
-            row_stride: 0,
-            rows_written: 0,
-            refused_row: 0,
-            refused_feature: 0,
-        };
-        // `&mut self` is the one thread; rows and out are live slices that cannot overlap.
-        let status =
-            unsafe { sys::espalier_predict(self.raw, kind as u32, &rows.raw, &mut outputs) };
-        if status == sys::status::ESPALIER_OK {
-            return Ok(());
-        }
-        let status = Status(status);
-        let by_row = [Status::MISSING, Status::INFINITE, Status::CATEGORY].contains(&status);
-        Err(PredictError {
-            status,
-            rows_written: outputs.rows_written,
-            refused: by_row
-                .then_some(Refused { row: outputs.refused_row, feature: outputs.refused_feature }),
-        })
+        // `&mut self` is the one thread.
+        unsafe { predict_raw(self.raw, self.output(kind), kind, &from, out) }
     }
 
     /// The same into a new vector.
     pub fn predict<T: Element>(
         &mut self,
         kind: Output,
-        rows: Rows<'_>,
+        from: impl Input,
     ) -> Result<Vec<T>, PredictError> {
-        let info = self.output(kind).ok_or(PredictError::of(Status::OUTPUT_KIND))?;
-        let count = rows.row_count().checked_mul(info.width);
-        let count = count.ok_or(PredictError::of(Status::STRIDE))?;
-        let mut out = Vec::new();
-        out.try_reserve_exact(count).map_err(|_| PredictError::of(Status::MEMORY))?;
-        out.resize(count, T::default());
-        self.predict_into(kind, rows, &mut out)?;
-        Ok(out)
+        unsafe { predict_new(self.raw, self.output(kind), kind, &from) }
+    }
+
+    /// What nodes compare for the first of the rows, by [`Split::feature`](crate::Split). NaN is
+    /// missing, or a value that no node asks for.
+    pub fn values(&mut self, rows: Rows<'_>) -> Result<Vec<f64>, PredictError> {
+        let mut values = vec![0.0; self._model.value_count() as usize];
+        let status = unsafe {
+            sys::espalier_predictor_values(self.raw, &rows.raw, values.as_mut_ptr(), values.len())
+        };
+        match status {
+            sys::status::ESPALIER_OK => Ok(values),
+            status => Err(PredictError::of(Status(status))),
+        }
     }
 
     /// What computes the first part, for example `"walk, 8-byte nodes, avx2"`.
     pub fn kernel(&self) -> &'static str {
         constant_text(unsafe { sys::espalier_predictor_kernel(self.raw) })
     }
+}
+
+/// Predicts into a slice, for predictors and leases.
+///
+/// # Safety
+/// As [`Input::call`].
+pub(crate) unsafe fn predict_raw<T: Element>(
+    predictor: *mut sys::espalier_predictor,
+    info: Option<OutputInfo>,
+    kind: Output,
+    from: &impl Input,
+    out: &mut [T],
+) -> Result<(), PredictError> {
+    match info {
+        Some(info) if info.dtype != T::DTYPE => return Err(PredictError::of(Status::DTYPE)),
+        _ => {}
+    }
+    let mut outputs = sys::espalier_outputs {
+        data: out.as_mut_ptr() as *mut c_void,
+        data_bytes: mem::size_of_val(out),
+        row_stride: 0,
+        rows_written: 0,
+        refused_row: 0,
+        refused_feature: 0,
+    };
+    // What is read and `out` are live slices that cannot overlap.
+    let status = from.call(predictor, kind as u32, &mut outputs);
+    if status == sys::status::ESPALIER_OK {
+        return Ok(());
+    }
+    let status = Status(status);
+    let by_row = [Status::MISSING, Status::INFINITE, Status::CATEGORY].contains(&status);
+    Err(PredictError {
+        status,
+        rows_written: outputs.rows_written,
+        refused: by_row
+            .then_some(Refused { row: outputs.refused_row, feature: outputs.refused_feature }),
+    })
+}
+
+/// The same into a new vector.
+///
+/// # Safety
+/// As [`Input::call`].
+pub(crate) unsafe fn predict_new<T: Element>(
+    predictor: *mut sys::espalier_predictor,
+    info: Option<OutputInfo>,
+    kind: Output,
+    from: &impl Input,
+) -> Result<Vec<T>, PredictError> {
+    let width = info.ok_or(PredictError::of(Status::OUTPUT_KIND))?.width;
+    let count = from.rows().checked_mul(width).ok_or(PredictError::of(Status::STRIDE))?;
+    let mut out = Vec::new();
+    out.try_reserve_exact(count).map_err(|_| PredictError::of(Status::MEMORY))?;
+    out.resize(count, T::default());
+    predict_raw(predictor, info, kind, from, &mut out)?;
+    Ok(out)
 }

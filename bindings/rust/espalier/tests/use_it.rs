@@ -128,6 +128,110 @@ fn errors_carry_status_place_and_rule() {
 }
 
 #[test]
+fn a_walk_ends_at_the_leaf_of_the_leaf_output() {
+    let model = Model::open(path()).unwrap();
+    let mut predictor = model.predictor_with(&PredictorOptions::new().leaf(true)).unwrap();
+    let leaves = predictor.predict::<i64>(Output::Leaf, Rows::one(&ROW)).unwrap();
+    let values = predictor.values(Rows::one(&ROW)).unwrap();
+    assert_eq!(values.len(), model.value_count() as usize);
+    let mut sums = vec![0.0; 3];
+    for (index, wanted) in (0..).zip(&leaves) {
+        let tree = model.tree(index).unwrap();
+        let mut at = 0;
+        let mut leaf = None;
+        for _ in 0..=tree.depth {
+            match model.node(index, at).unwrap() {
+                Node::Split(split) if model.goes_left(&split, values[split.feature as usize]) => {
+                    at = split.left
+                }
+                Node::Split(split) => at = split.right,
+                Node::Leaf(row) => leaf = Some(row),
+            }
+        }
+        assert_eq!(model.leaf_numbers(index).unwrap()[at as usize], Some(*wanted as u32));
+        let held = model.leaf_values(&tree, leaf.expect("a leaf")).unwrap();
+        sums.iter_mut().zip(held).for_each(|(sum, one)| *sum += one);
+    }
+    sums.iter_mut().for_each(|sum| *sum /= 200.0);
+    assert_eq!(sums, probabilities(&mut predictor));
+    assert_eq!(model.tree(200).unwrap_err().status, Status::ARGUMENT);
+    assert_eq!((model.category_count(0), model.category(0, 0)), (0, None));
+    assert_eq!(model.category_number(0, "x").unwrap_err().status, Status::ARGUMENT);
+}
+
+#[test]
+fn columns_of_many_types_are_rows() {
+    let mut predictor = Model::open(path()).unwrap().predictor().unwrap();
+    let (first, second, last) = ([6.0f64, 5.0, 7.0], [3.5f32, 2.5, 3.0], [0u64, 1, 2]);
+    let entries = [1.5f64, 4.5];
+    let dictionary = Column::of(&entries);
+    let coded = Column::coded(&[1i8, 0, -1], &dictionary).unwrap();
+    let valid = Column::of(&last).valid_where(&[5]).unwrap();
+    let columns = [Column::of(&first), Column::of(&second), coded, valid];
+    let nan = f64::NAN;
+    let same = [6.0, 3.5, 4.5, 0.0, 5.0, 2.5, 1.5, nan, 7.0, 3.0, nan, 2.0];
+    let rows = Rows::row_major(&same, 4).unwrap();
+    let expected = predictor.predict::<f64>(Output::Probability, rows).unwrap();
+    let mixed = Columns::new(&columns).unwrap();
+    assert_eq!(mixed.row_count(), 3);
+    assert_eq!(predictor.predict::<f64>(Output::Probability, &mixed).unwrap(), expected);
+    let wide = Columns::new(&columns).unwrap().of_dtype(Dtype::Float64);
+    assert_eq!(predictor.predict::<f64>(Output::Probability, &wide).unwrap(), expected);
+    let words: Texts = ["a", "", "b"].iter().collect();
+    let wrong = [columns[0], Column::texts(&words), columns[2], columns[3]];
+    let error = predictor.predict::<f64>(Output::Probability, &Columns::new(&wrong).unwrap());
+    assert_eq!(error.unwrap_err().status, Status::DTYPE);
+    let uneven = [columns[0], Column::of(&entries)];
+    assert_eq!(Columns::new(&uneven).err().unwrap().status, Status::ARGUMENT);
+    assert_eq!(Column::of(&first).valid_where(&[]).err().unwrap().status, Status::ARGUMENT);
+    assert_eq!(Column::coded(&[0u8], &coded).err().unwrap().status, Status::ARGUMENT);
+}
+
+#[test]
+fn a_slot_serves_while_it_is_refreshed() {
+    is_send::<Slot>();
+    is_sync::<Slot>();
+    is_send::<Reader>();
+    let expected = probabilities(&mut Model::open(path()).unwrap().predictor().unwrap());
+    let slot = Slot::open(path()).unwrap();
+    let mut reader = slot.reader().unwrap();
+    let mut lease = reader.acquire().unwrap();
+    assert_eq!((lease.version(), lease.output(Output::Probability).unwrap().width), (1, 3));
+    assert!(!slot.refresh(Refresh::default()).unwrap().changed);
+    let always = Refresh { always: true, ..Refresh::default() };
+    let state = slot.refresh(always).unwrap();
+    assert_eq!(state, SlotState { version: 2, changed: true, held_count: 1 });
+    let found: Vec<f64> = lease.predict(Output::Probability, Rows::one(&ROW)).unwrap();
+    assert_eq!(found, expected);
+    drop(lease);
+    assert_eq!(slot.collect().unwrap().held_count, 0);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut mine = slot.reader().unwrap();
+                for _ in 0..300 {
+                    let mut out = [0.0; 3];
+                    let mut lease = mine.acquire().unwrap();
+                    lease.predict_into(Output::Probability, Rows::one(&ROW), &mut out).unwrap();
+                    assert_eq!(out, expected[..]);
+                }
+            });
+        }
+        for _ in 0..20 {
+            slot.refresh(always).unwrap();
+        }
+    });
+    std::mem::forget(reader.acquire().unwrap());
+    drop(slot);
+    assert_eq!(reader.acquire().err().unwrap().status, Status::ARGUMENT);
+    drop(reader);
+    assert_eq!(Slot::open("no such file").err().unwrap().status, Status::OPEN);
+    let small = Slot::open_with(path(), &SlotOptions::new().reader_count_max(1)).unwrap();
+    let _only = small.reader().unwrap();
+    assert_eq!(small.reader().err().unwrap().status, Status::LIMIT);
+}
+
+#[test]
 fn a_model_says_what_it_is() {
     let model = Model::open(path()).unwrap();
     let info = model.info();
