@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns the output of the benchmark programs (open.json, predict.json, options.json,
-threads.json, slot.json, memory.json, convert.json in one folder) into one table for people, the project's
-goals, and a CSV file with every figure. Standard library only; started by bench/run.sh.
+"""Turns the output of the benchmark programs (open.json, predict.json, options.json, threads.json,
+slot.json, memory.json, convert.json in one folder) into one table for people, the project's goals,
+and a CSV file with every figure. Standard library only; started by bench/run.sh.
 """
 
 import argparse
