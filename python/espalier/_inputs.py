@@ -51,18 +51,18 @@ class Binder:
         # What LightGBM calls features that had no names.
         self.is_automatic = is_lightgbm and names == tuple(
             "Column_%d" % i for i in range(feature_count))
-        self.last = None
-        self.last_order = None
+        self.last = None, None  # one object, so that threads cannot mix names with others' order
 
     def order(self, names):
         """order[i] is the column of feature i. Names must be the model's, each of them once."""
-        if names == self.last:
-            return self.last_order
+        last, order = self.last
+        if names == last:
+            return order
         if self.names is None or not all(isinstance(name, str) for name in names):
             order = self.by_position(names)
         else:
             order = self.by_name(names)
-        self.last, self.last_order = names, order
+        self.last = names, order
         return order
 
     def by_position(self, names):
