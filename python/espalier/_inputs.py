@@ -146,12 +146,12 @@ def take_rows(data, binder) -> Rows:
 
 
 def check_shape(shape, binder):
+    """In scikit-learn's words, which its users and checks know."""
     if len(shape) != 2:
-        raise refuse_features(
-            "rows have two dimensions, not %d: one row is [[...]], or predict_one([...])"
-            % len(shape))
+        raise refuse_features("rows have two dimensions, not %d. Reshape your data: one row is "
+                              "[[...]], or predict_one([...])" % len(shape))
     if shape[1] != binder.feature_count:
-        raise refuse_features("rows of %d features, but the model has %d" % (
+        raise refuse_features("X has %d features, but Model is expecting %d features as input" % (
             shape[1], binder.feature_count))
 
 

@@ -97,7 +97,7 @@ def test_threads_give_the_same_bits(iris, rows):
 
 @pytest.mark.parametrize("bad, words", [
     ([1.0, 2.0, 3.0, 4.0], "two dimensions"),
-    ([[1.0, 2.0, 3.0]], "3 features, but the model has 4"),
+    ([[1.0, 2.0, 3.0]], "X has 3 features, but Model is expecting 4 features"),
     ([[1.0, 2.0, 3.0, 4.0], [1.0]], "different lengths"),
     ([["a", "b", "c", "d"]], "no numbers"),
     (7, "two dimensions|rows are"),
