@@ -107,13 +107,13 @@ void espalier_py_one_prepare(void);
 extern const char espalier_py_predict_one_doc[];
 /* _category_number(feature, text): what predict_one takes the text for. */
 PyObject *espalier_py_category_number(PyObject *self, PyObject *args);
-PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssize_t count,
+PyObject *espalier_py_predict_one(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                   PyObject *keywords);
 
 /* ---- batches: py_run.c ---- */
 
 extern const char espalier_py_run_doc[];
-PyObject *espalier_py_run(PyObject *self, PyObject *args);
+PyObject *espalier_py_run(PyObject *object, PyObject *args);
 
 /* ---- columns: py_table.c, py_text.c, py_arrow.c ---- */
 
