@@ -142,7 +142,7 @@ def take_rows(data, binder) -> Rows:
         raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, not %s"
                         % type(data).__name__) from None
     check_shape(view.shape, binder)
-    return Rows(view, None, view.shape[0])
+    return Rows(view, None, len(view))
 
 
 def check_shape(shape, binder):

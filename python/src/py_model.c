@@ -508,11 +508,11 @@ static PyMethodDef model_methods[] = {
     {"predict_one", (PyCFunction)(void (*)(void))espalier_py_predict_one,
      METH_FASTCALL | METH_KEYWORDS, espalier_py_predict_one_doc},
     {"verify", verify_model, METH_NOARGS,
-     "verify()\n--\n\n"
+     "verify($self, /)\n--\n\n"
      "Read the whole file and check that its bytes are the right ones: checksums, every index,\n"
      "and that the rows with known answers are reproduced. Raises `FormatError` if not."},
     {"close", close_call, METH_NOARGS,
-     "close()\n--\n\n"
+     "close($self, /)\n--\n\n"
      "Unmap the file. Later calls raise ValueError; closing twice does nothing."},
     {NULL, NULL, 0, NULL},
 };

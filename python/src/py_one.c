@@ -14,12 +14,12 @@
 #define RESULTS_ON_STACK 64u
 
 const char espalier_py_predict_one_doc[] =
-    "predict_one(row, output=None)\n--\n\n"
+    "predict_one($self, row, output=None)\n--\n\n"
     "Predict for one row, with as little around the prediction as Python allows.\n\n"
     "row: a tuple or list of numbers in the features' order (None is missing), a dict from\n"
     "feature name to number that has every feature, or a buffer of float32 or float64, as\n"
     "array.array or a NumPy array. Python's numbers are float64. Features that have categories\n"
-    "of text (`categories_`) take str.\n"
+    "of text (`categories_`) take str.\n\n"
     "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without\n"
     "it, what the trainer's own predict gives.\n\n"
     "Returns a number or class label where predict would give one a row, else a tuple; the\n"

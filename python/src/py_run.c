@@ -14,7 +14,7 @@
 #define RUN_ROWS_MIN 64u /* fewer rows are not worth a thread */
 
 const char espalier_py_run_doc[] =
-    "_run(kind, source, order, out, n_threads, flags, first, count)\n--\n\n"
+    "_run($self, kind, source, order, out, n_threads, flags, first, count, /)\n--\n\n"
     "Fill `out`, a writable buffer of the output's dtype, with the predictions for `source`: a\n"
     "buffer of float rows, or a Table whose column order[i] is feature i.";
 
