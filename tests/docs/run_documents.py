@@ -13,6 +13,7 @@ are run, and a document with blocks that is neither there nor in ELSEWHERE is an
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -137,6 +138,18 @@ class Document:
         return self.count
 
 
+def run_document(path, arguments, environment):
+    """What there is to say of a document; "FAILED" and why."""
+    name = path.relative_to(ROOT)
+    try:
+        document = Document(name, arguments, environment)
+        count = document.all()
+    except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
+        return f"FAILED {problem}"
+    left = "; not here: " + ", ".join(document.left) if document.left else ""
+    return f"{name}: {count} blocks{left}"
+
+
 def find_forgotten(paths):
     """Documents with blocks that nobody has been told to run."""
     names = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, text=True,
@@ -176,16 +189,11 @@ def main():
         print(f"FAILED {name}: has blocks and is neither in DOCUMENTS nor in ELSEWHERE")
     with tempfile.TemporaryDirectory(prefix="espalier-docs-") as work:
         environment = install(arguments, pathlib.Path(work))
-        for path in paths:
-            name = path.relative_to(ROOT)
-            try:
-                document = Document(name, arguments, environment)
-                count = document.all()
-                left = "; not here: " + ", ".join(document.left) if document.left else ""
-                print(f"{name}: {count} blocks{left}")
-            except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
-                failed += 1
-                print(f"FAILED {problem}")
+        # Each has a folder of its own: as many at once as there are CPUs.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for line in pool.map(lambda path: run_document(path, arguments, environment), paths):
+                failed += line.startswith("FAILED")
+                print(line, flush=True)
     print(f"documents: {len(paths)}, {failed} failed")
     sys.exit(1 if failed else 0)
 
