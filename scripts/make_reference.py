@@ -256,10 +256,12 @@ def is_plain(body):
     return "(" not in re.sub(r"/\*.*?\*/", "", body, flags=re.DOTALL)
 
 
+CLASS = re.compile(r"(?:template <[^>]*>\s+)?(?:class|struct)\s+(?:\[\[\w+\]\]\s+)?(\w+)")
+
+
 def show_class(comment, head, body):
     """A class: its comment, and its members with theirs."""
-    name = re.search(r"^(?:template <[^>]*> )?(?:class|struct)\s+(?:\[\[\w+\]\]\s+)?(\w+)",
-                     head)[1]
+    name = CLASS.match(head)[1]
     parts = ["### `%s`" % name, "```cpp\n%s;\n```" % " ".join(head.split())]
     parts += [show_prose(comment)] if comment else []
     plain = []  # members without a comment stand together
@@ -291,14 +293,19 @@ def show_cpp():
     for comment, head, body in read_members(inside):
         if head is None:
             parts.append("## " + comment)
+        elif comment and re.match(r"using (\w+) =", head):
+            parts += ["### `%s`" % head.split()[1], "```cpp\n%s;\n```" % head, show_prose(comment)]
         elif body is None or head.startswith("template <>"):
             continue  # what a template is specialised for
         elif re.match(r"(?:enum|struct)\b", head) and is_plain(body):
             name = re.search(r"(\w+)(?: :.*)?$", head)[1]
             parts += ["### `%s`" % name, "```cpp\n%s {%s};\n```" % (head, body)]
             parts += [show_prose(comment)] if comment else []
-        elif re.search(r"\b(?:class|struct)\b", head.split("(")[0]):
+        elif CLASS.match(head):
             parts.append(show_class(comment, head, body))
+        elif comment:
+            name = re.search(r"(\w+)\(", head)[1]
+            parts += ["### `%s`" % name, "```cpp\n%s;\n```" % head, show_prose(comment)]
     return "\n\n".join(parts) + "\n"
 
 
