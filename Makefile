@@ -2,7 +2,7 @@
 # Shortcuts for people; the build itself is CMake (see CMakePresets.json and CONTRIBUTING.md).
 # demo and check install what is missing with apt-get, after saying what and why.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test bench peers fidelity check format clean
+.PHONY: help demo build test bench peers fidelity check format reference clean
 
 BUILD_DIR ?= build
 
@@ -15,6 +15,7 @@ help:
 	@echo 'make fidelity  compare with every version of every trainer, as docs/fidelity.md (long)'
 	@echo 'make check   everything CI runs: two compilers, sanitizers, linters, fuzzing (long)'
 	@echo 'make format  format all C and C++ files in place'
+	@echo 'make reference  write docs/reference from the headers and docstrings'
 	@echo 'make clean   remove $(BUILD_DIR)'
 
 demo:
@@ -48,6 +49,9 @@ check:
 
 format:
 	@scripts/format.sh
+
+reference:
+	@python3 -B scripts/make_reference.py
 
 clean:
 	rm -rf "$(BUILD_DIR)"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # scripts/documents.sh BUILD [DOCUMENT ...]: runs every command and program in the documents for
-# users against BUILD/release. The trainers come from PyPI; leaves with 77 without the network.
+# users against BUILD/release and the Python package, whose wheel in BUILD/python it brings up to
+# date. The trainers come from PyPI; leaves with 77 without the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,4 +21,6 @@ if ! [ "$(cat "$venv/pins" 2>/dev/null)" = "$pins" ]; then
     fi
     echo "$pins" >"$venv/pins"
 fi
+python3 -B python/check_package.py --work "$build/python" --only wheel
+"$venv/bin/pip" -q install --no-deps --force-reinstall "$build"/python/wheels/espalier-*.whl
 python3 -B tests/docs/run_documents.py --build "$build/release" --python "$venv/bin/python" "$@"

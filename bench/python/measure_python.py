@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
 """Espalier's Python package against the trainers and ONNX Runtime, as Markdown on standard output.
 
-    python measure_python.py --peers FOLDER [--repeats N] [--only first|loop]
+    python measure_python.py --peers FOLDER [--repeats N] [--only first|loop|workers]
+        [--models NAME,...] [--workers N] [--write DOCUMENT]
 
-Run by run_python.sh, which makes the environment; the models are those of bench/peers. Two tables:
-from import to the first answer in a new process; one row, again and again. Tools take turns, each
-in a process of its own.
+Run by run_python.sh, which makes the environment; the models are those of bench/peers. Three
+tables: from import to the first answer in a new process; one row, again and again; memory of a
+service's workers. Tools take turns, each in a process of its own. --write puts the tables into a
+document too, between the lines BEGIN and END below.
 """
 import argparse
+import datetime
+import importlib.metadata
 import os
+import platform
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+from measure_workers import measure_workers
+
 HERE = Path(__file__).resolve().parent
-START_SECONDS_MAX = 60
+START_SECONDS_MAX = 300
+WORKERS_MODEL = "rf200"
+BEGIN = "<!-- bench/python/run_python.sh --write: from here -->"
+END = "<!-- bench/python/run_python.sh --write: to here -->"
+PACKAGES = ("numpy", "scikit-learn", "joblib", "xgboost-cpu", "lightgbm", "onnxruntime", "fastapi",
+            "gunicorn", "uvicorn")
 
 # Model of bench/peers: its file, by tool.
 TOOLS = {
@@ -48,12 +60,12 @@ def run_child(what, tool, model):
     return [int(number) for number in done.stdout.split()]
 
 
-def measure(what, peers, repeats):
+def measure(what, arguments, repeats):
     """{(model, tool): the runs' numbers}; tools take turns."""
-    found = {}
+    found, peers = {}, arguments.peers
     for _ in range(repeats):
-        for model, tools in TOOLS.items():
-            for tool, file in tools.items():
+        for model in arguments.models:
+            for tool, file in TOOLS[model].items():
                 path = find_folder(peers, model) / file
                 found.setdefault((model, tool), []).append(run_child(what, tool, path))
     return found
@@ -69,44 +81,99 @@ def show_time(nanoseconds):
     return "%.3g µs" % (nanoseconds / 1e3)
 
 
-def print_table(head, lines):
-    print("| " + " | ".join(head) + " |")
-    print("|---|---|" + "---:|" * (len(head) - 2))
-    for line in lines:
-        print("| " + " | ".join(line) + " |")
-    print(flush=True)
+def make_table(head, lines, text_columns=2):
+    marks = "|" + "---|" * text_columns + "---:|" * (len(head) - text_columns)
+    return "\n".join(["| " + " | ".join(head) + " |", marks] +
+                     ["| " + " | ".join(line) + " |" for line in lines])
 
 
 def median(runs, place):
     return statistics.median(run[place] for run in runs)
 
 
-def print_first(peers, repeats):
-    found = measure("first", peers, repeats)
-    print_table(("model", "", "import to first answer", "of it the import"),
-                [(model, NAMES[tool], show_time(median(runs, 0)), show_time(median(runs, 1)))
-                 for (model, tool), runs in found.items()])
+def show_first(arguments):
+    found = measure("first", arguments, arguments.repeats)
+    return make_table(("model", "", "import to first answer", "of it the import"),
+                      [(model, NAMES[tool], show_time(median(runs, 0)), show_time(median(runs, 1)))
+                       for (model, tool), runs in found.items()])
 
 
-def print_one_row(peers, repeats):
-    found = measure("loop", peers, max(1, repeats // 2))
-    print_table(("model", "", "one row, median", "99th percentile"),
-                [(model, NAMES[tool], show_time(median(runs, 0)), show_time(median(runs, 1)))
-                 for (model, tool), runs in found.items()])
+def show_one_row(arguments):
+    found = measure("loop", arguments, max(1, arguments.repeats // 2))
+    return make_table(("model", "", "one row, median", "99th percentile"),
+                      [(model, NAMES[tool], show_time(median(runs, 0)), show_time(median(runs, 1)))
+                       for (model, tool), runs in found.items()])
 
 
-TABLES = {"first": print_first, "loop": print_one_row}
+def show_workers(arguments):
+    found = measure_workers(find_folder(arguments.peers, WORKERS_MODEL), arguments.workers)
+    head = ("%s, %d gunicorn workers" % (WORKERS_MODEL, arguments.workers), "the file",
+            "start to first answer", "workers together", "for each")
+    return make_table(head, [(name, "%.3g MB" % (size / 1e6), "%.3g s" % first,
+                              "%.0f MiB" % memory, "%.0f MiB" % (memory / arguments.workers))
+                             for name, size, first, memory in found], 1)
 
 
-def main():
+TABLES = {"first": show_first, "loop": show_one_row, "workers": show_workers}
+
+
+# --- the document -------------------------------------------------------------------------------
+
+def show_machine():
+    """When, where and with what, in a line."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
+    cpu = names[0] if names else platform.machine()
+    versions = []
+    for name in PACKAGES:
+        try:
+            versions.append("%s %s" % (name, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "%s, %s, %d CPUs, Linux %s, Python %s; %s." % (
+        datetime.date.today(), cpu, len(os.sched_getaffinity(0)), platform.release(),
+        platform.python_version(), ", ".join(versions))
+
+
+def write_between(document, text):
+    """Replaces what stands between the two marks, which must be there."""
+    whole = document.read_text(encoding="utf-8")
+    before, begin, rest = whole.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit("measure_python.py: %s has no place for the figures" % document)
+    document.write_text("%s%s\n\n%s\n\n%s%s" % (before, begin, text, end, after),
+                        encoding="utf-8")
+
+
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peers", type=Path, required=True, help="the cache of bench/peers")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", choices=TABLES)
+    parser.add_argument("--models", type=lambda text: text.split(","), default=list(TOOLS))
+    parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--write", type=Path, metavar="DOCUMENT")
     arguments = parser.parse_args()
-    for name, table in TABLES.items():
+    arguments.peers = arguments.peers.resolve()
+    unknown = [name for name in arguments.models if name not in TOOLS]
+    if unknown:
+        parser.error("models are %s, not %s" % (", ".join(TOOLS), ", ".join(unknown)))
+    if arguments.write is not None and BEGIN not in arguments.write.read_text(encoding="utf-8"):
+        parser.error("%s has no place for the figures" % arguments.write)
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    parts = [show_machine()]
+    print(parts[0], flush=True)
+    for name, show in TABLES.items():
         if arguments.only in (None, name):
-            table(arguments.peers.resolve(), arguments.repeats)
+            parts.append(show(arguments))
+            print("\n" + parts[-1], flush=True)
+    if arguments.write is not None:
+        write_between(arguments.write, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

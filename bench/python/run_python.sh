@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bench/python/run_python.sh [--repeats N] [--only first|loop]: figures of the Python
-# package beside the trainers and ONNX Runtime, as Markdown. Needs what `bench/peers/peers.sh
-# --prepare` leaves in $BUILD_DIR (default build): models, and an environment with the peers.
-# Nothing else should run meanwhile.
+# bench/python/run_python.sh [--write DOCUMENT] [--repeats N] [--only first|loop|workers]
+#                            [--models NAME,...] [--workers N]
+# Figures of the Python package beside the trainers and ONNX Runtime, as Markdown: from import to
+# the first answer, one row, memory of 8 gunicorn workers. --write docs/benchmarks.md puts them in.
+# Needs what `bench/peers/peers.sh --prepare` leaves in $BUILD_DIR (default build): models, and an
+# environment with the peers. Nothing else should run meanwhile. About five minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,5 +22,10 @@ fi
 site=$("$venv/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 "$peers_venv/bin/python" -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
     >"$site/peers.pth"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check ./python >&2
+pip=("$venv/bin/python" -m pip --disable-pip-version-check install -q)
+python3 -B python/check_package.py --work "$build_dir/python" --only wheel >&2
+"${pip[@]}" --no-deps --force-reinstall "$build_dir"/python/wheels/espalier-*.whl >&2
+# The web service; what the peers bring already (scikit-learn, NumPy, joblib) stays theirs.
+grep -vE '^(#|joblib|numpy|scikit-learn)' examples/fastapi/fastapi_pins.txt >"$venv/service.txt"
+"${pip[@]}" -r "$venv/service.txt" >&2
 exec "$venv/bin/python" -B bench/python/measure_python.py --peers "$build_dir/peers" "$@"

@@ -12,11 +12,13 @@ Importing needs neither NumPy nor a trainer; the parsers are loaded by `convert`
 """
 from __future__ import annotations
 
-from ._core import version as __version__
+from . import _core
 from ._errors import (ConvertError, Error, FileError, FormatError, InputError, LimitError,
                       MissingFileError, OutOfMemoryError)
 from ._converting import Report, convert, dump
 from ._model import Model, load
+
+__version__: str = _core.version
 
 __all__ = ["ConvertError", "Error", "FileError", "FormatError", "InputError", "LimitError",
            "MissingFileError", "Model", "OutOfMemoryError", "Report", "convert", "dump", "load"]

@@ -84,6 +84,8 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
     name = source
     if not isinstance(source, (str, os.PathLike)):
         data = memoryview(source).cast("B")
+        if not data.readonly:
+            data = memoryview(bytes(data))  # read without the interpreter's lock: a copy stays
         name = "<%s>" % type(source).__name__
     return write_model(path, name, data, check, select=select, meta=meta,
                        model_version=model_version, missing=missing, allow_flagged=allow_flagged,
@@ -140,6 +142,11 @@ def write_model(path, name, data, check, *, select=None, meta=None, model_versio
 
     if layout not in LAYOUTS:
         raise ValueError("layout is one of walk, heap, select, bits, mask, not %r" % (layout,))
+    for option, limit in (("memory_bytes_max", memory_bytes_max),
+                          ("expanded_bytes_max", expanded_bytes_max)):
+        if not 0 <= limit < 1 << 64:
+            raise ValueError("%s is a number of bytes, 0 for the default, not %r" % (
+                option, limit))
     flags = ALLOW_FLAGGED if allow_flagged else 0
 
     def write(target, wanted):

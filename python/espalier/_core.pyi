@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, SupportsFloat, final
 
+from typing_extensions import disjoint_base
+
 version: str
 
+@disjoint_base
 class Model:
     @property
     def closed(self) -> bool: ...

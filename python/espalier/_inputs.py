@@ -51,18 +51,18 @@ class Binder:
         # What LightGBM calls features that had no names.
         self.is_automatic = is_lightgbm and names == tuple(
             "Column_%d" % i for i in range(feature_count))
-        self.last = None
-        self.last_order = None
+        self.last = None, None  # one object, so that threads cannot mix names with others' order
 
     def order(self, names):
         """order[i] is the column of feature i. Names must be the model's, each of them once."""
-        if names == self.last:
-            return self.last_order
+        last, order = self.last
+        if names == last:
+            return order
         if self.names is None or not all(isinstance(name, str) for name in names):
             order = self.by_position(names)
         else:
             order = self.by_name(names)
-        self.last, self.last_order = names, order
+        self.last = names, order
         return order
 
     def by_position(self, names):
@@ -142,16 +142,16 @@ def take_rows(data, binder) -> Rows:
         raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, not %s"
                         % type(data).__name__) from None
     check_shape(view.shape, binder)
-    return Rows(view, None, view.shape[0])
+    return Rows(view, None, len(view))
 
 
 def check_shape(shape, binder):
+    """In scikit-learn's words, which its users and checks know."""
     if len(shape) != 2:
-        raise refuse_features(
-            "rows have two dimensions, not %d: one row is [[...]], or predict_one([...])"
-            % len(shape))
+        raise refuse_features("rows have two dimensions, not %d. Reshape your data: one row is "
+                              "[[...]], or predict_one([...])" % len(shape))
     if shape[1] != binder.feature_count:
-        raise refuse_features("rows of %d features, but the model has %d" % (
+        raise refuse_features("X has %d features, but Model is expecting %d features as input" % (
             shape[1], binder.feature_count))
 
 

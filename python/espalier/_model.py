@@ -86,11 +86,11 @@ class Model(_core.Model):
         self._predictor_flags = 0 if check_input else PREDICTOR_UNCHECKED
         self._open(absolute, open_flags, 0, self._predictor_flags)
         self._facts = self._info()
-        self._kinds = {kind: self._output(kind) for kind in KIND_NAMES}
+        self._kinds: dict = {kind: self._output(kind) for kind in KIND_NAMES}
         self._default = self._facts["default_output"]
         self._binder = None
-        self._categories_value = None
-        self._metadata_value = None
+        self._categories_value: list | None = None
+        self._metadata_value: dict | None = None
         self._classes = None
 
     # --- what it is ---

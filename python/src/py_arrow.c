@@ -87,13 +87,26 @@ static uint32_t find_format(const char *format, size_t *bytes_out)
     return 0;
 }
 
+static bool has_format(const struct ArrowSchema *child)
+{
+    return child != NULL && child->format != NULL &&
+           (child->dictionary == NULL || child->dictionary->format != NULL);
+}
+
 /* Of a table: a struct with a child a column. */
 static bool check_schema(const struct ArrowSchema *schema)
 {
-    if (schema->format == NULL || strcmp(schema->format, "+s") != 0 || schema->n_children < 0) {
+    if (schema->format == NULL || strcmp(schema->format, "+s") != 0 || schema->n_children < 0 ||
+        (schema->n_children > 0 && schema->children == NULL)) {
         PyErr_Format(PyExc_TypeError, "Arrow data of format '%s' are no table of columns",
                      schema->format != NULL ? schema->format : "");
         return false;
+    }
+    for (int64_t i = 0; i < schema->n_children; i++) {
+        if (!has_format(schema->children[i])) {
+            PyErr_Format(PyExc_ValueError, "Arrow column %lld has no format", (long long)i);
+            return false;
+        }
     }
     return true;
 }
@@ -209,6 +222,9 @@ static bool copy_views(espalier_py_table *self, const struct ArrowSchema *schema
     char *const text = espalier_py_table_keep(self, (size_t)offsets[count]);
     for (size_t r = 0; text != NULL && r < count; r++) {
         const char *const from = read_view(array, column, r, &bytes);
+        if (from == NULL || (int64_t)bytes != offsets[r + 1] - offsets[r]) {
+            return fail_array(schema, "views that change while they are read");
+        }
         memcpy(text + offsets[r], from, bytes);
     }
     column->data = offsets;
@@ -278,7 +294,8 @@ static bool take_child(espalier_py_table *self, const struct ArrowSchema *schema
             (espalier_feature_column){.data = &missing_value, .dtype = ESPALIER_DTYPE_FLOAT32};
         return true; /* nothing but nulls, and no buffers */
     }
-    if (child->offset < 0 || batch->offset < 0 || child->length < batch->length + batch->offset) {
+    if (child->offset < 0 || batch->offset < 0 || child->length < batch->offset ||
+        child->length - batch->offset < batch->length) {
         return fail_array(schema, "fewer values than rows");
     }
     return take_values(self, schema, child, (size_t)(child->offset + batch->offset),
@@ -287,15 +304,28 @@ static bool take_child(espalier_py_table *self, const struct ArrowSchema *schema
             take_dictionary(self, schema, child, column, dictionary));
 }
 
+/* Whether a batch lacks whole rows. Its producer need not have counted them (null_count -1). */
+static bool lacks_rows(const struct ArrowArray *array)
+{
+    const uint8_t *const validity =
+        array->null_count != 0 && array->n_buffers > 0 ? array->buffers[0] : NULL;
+    bool lacks = array->null_count > 0;
+    for (int64_t r = 0; validity != NULL && r < array->length && !lacks; r++) {
+        const size_t bit = (size_t)(array->offset + r);
+        lacks = (validity[bit / 8] >> (bit % 8) & 1u) == 0;
+    }
+    return lacks;
+}
+
 static bool take_batches(espalier_py_table *self, const struct ArrowSchema *schema)
 {
     const struct ArrowArray *const arrays = self->arrays;
     for (size_t i = 0; i < self->batch_count; i++) {
         const struct ArrowArray *const array = &arrays[i];
-        if (array->length < 0 || array->n_children != schema->n_children) {
+        if (array->length < 0 || array->offset < 0 || array->n_children != schema->n_children) {
             return fail_array(schema, "a batch of another shape than its schema");
         }
-        if (array->null_count > 0) {
+        if (lacks_rows(array)) {
             return fail_array(schema, "whole rows are missing");
         }
         self->batches[i].row_count = (size_t)array->length;

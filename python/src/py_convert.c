@@ -9,6 +9,7 @@
 #include "espalier_convert.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The arguments of one conversion, and what they hold on to. */
 typedef struct convert_call {
@@ -37,6 +38,18 @@ static void free_call(convert_call *call)
     Py_XDECREF(call->source);
 }
 
+/* A str as C has it, which the caller keeps alive; NULL with an exception. */
+static const char *take_text(PyObject *item)
+{
+    Py_ssize_t bytes = 0;
+    const char *const text = PyUnicode_AsUTF8AndSize(item, &bytes);
+    if (text != NULL && strlen(text) != (size_t)bytes) {
+        PyErr_Format(PyExc_ValueError, "metadata with a NUL character: %R", item);
+        return NULL;
+    }
+    return text;
+}
+
 /* A tuple of (key, value), which the caller keeps alive. */
 static bool take_meta(convert_call *call, PyObject *meta)
 {
@@ -53,9 +66,8 @@ static bool take_meta(convert_call *call, PyObject *meta)
         PyObject *const pair = PyTuple_GetItem(meta, i);
         PyObject *const key = pair == NULL ? NULL : PyTuple_GetItem(pair, 0);
         PyObject *const value = key == NULL ? NULL : PyTuple_GetItem(pair, 1);
-        call->meta[i].key = value == NULL ? NULL : PyUnicode_AsUTF8AndSize(key, NULL);
-        call->meta[i].value =
-            call->meta[i].key == NULL ? NULL : PyUnicode_AsUTF8AndSize(value, NULL);
+        call->meta[i].key = value == NULL ? NULL : take_text(key);
+        call->meta[i].value = call->meta[i].key == NULL ? NULL : take_text(value);
         if (call->meta[i].value == NULL) {
             return false;
         }

@@ -22,13 +22,12 @@ static int fill_module(PyObject *module)
     PyObject *const model_type = espalier_py_model_type(module);
     espalier_py_one_prepare();
     state->table_type = espalier_py_table_type(module);
-    const int code = model_type == NULL || state->table_type == NULL
-                         ? -1
-                         : PyModule_AddObjectRef(module, "Model", model_type) |
-                               PyModule_AddObjectRef(module, "Table", state->table_type) |
-                               PyModule_AddStringConstant(module, "version", espalier_version());
+    const bool ok = model_type != NULL && state->table_type != NULL &&
+                    PyModule_AddObjectRef(module, "Model", model_type) == 0 &&
+                    PyModule_AddObjectRef(module, "Table", state->table_type) == 0 &&
+                    PyModule_AddStringConstant(module, "version", espalier_version()) == 0;
     Py_XDECREF(model_type);
-    return code;
+    return ok ? 0 : -1;
 }
 
 static int visit_module(PyObject *module, visitproc visit, void *arg)
@@ -49,6 +48,11 @@ static int clear_module(PyObject *module)
     return 0;
 }
 
+static void free_module(void *module)
+{
+    (void)clear_module(module);
+}
+
 static PyModuleDef_Slot core_slots[] = {
     {Py_mod_exec, ESPALIER_PY_SLOT(fill_module)},
     {0, NULL},
@@ -63,6 +67,7 @@ static PyModuleDef core_definition = {
     .m_slots = core_slots,
     .m_traverse = visit_module,
     .m_clear = clear_module,
+    .m_free = free_module,
 };
 
 PyMODINIT_FUNC PyInit__core(void);

@@ -63,9 +63,10 @@ typedef struct espalier_py_idle {
 
 typedef struct espalier_py_model {
     PyObject_HEAD espalier_model *model; /* NULL before _open and once closed */
+    bool was_opened;                     /* or is being opened */
     espalier_model_info info;
     uint64_t flags;      /* espalier_predictor_options.flags of every prediction */
-    uint32_t busy_count; /* calls that use the model without the interpreter's lock */
+    uint32_t busy_count; /* calls that hold the model: meanwhile it is not closed */
     uint32_t idle_count;
     espalier_py_idle idle[ESPALIER_PY_IDLE];
     espalier_predictor *one[2];                      /* of single rows; [1] gives leaves */
@@ -78,6 +79,14 @@ PyObject *espalier_py_model_type(PyObject *module);
 
 /* False, with an exception, when the model is closed. */
 bool espalier_py_is_open(const espalier_py_model *self);
+
+/*
+ * Whatever Python runs between hold and release (another thread while the interpreter's lock is
+ * let go of, a finalizer, a buffer's own code), the model stays open. False, with an exception and
+ * nothing held, when it is closed.
+ */
+bool espalier_py_hold(espalier_py_model *self);
+void espalier_py_release(espalier_py_model *self);
 
 /* Tuples as in the struct, borrowed; NULL with an exception. */
 PyObject *espalier_py_labels(espalier_py_model *self);
@@ -98,13 +107,13 @@ void espalier_py_one_prepare(void);
 extern const char espalier_py_predict_one_doc[];
 /* _category_number(feature, text): what predict_one takes the text for. */
 PyObject *espalier_py_category_number(PyObject *self, PyObject *args);
-PyObject *espalier_py_predict_one(PyObject *self, PyObject *const *args, Py_ssize_t count,
+PyObject *espalier_py_predict_one(PyObject *object, PyObject *const *args, Py_ssize_t count,
                                   PyObject *keywords);
 
 /* ---- batches: py_run.c ---- */
 
 extern const char espalier_py_run_doc[];
-PyObject *espalier_py_run(PyObject *self, PyObject *args);
+PyObject *espalier_py_run(PyObject *object, PyObject *args);
 
 /* ---- columns: py_table.c, py_text.c, py_arrow.c ---- */
 

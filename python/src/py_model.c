@@ -17,6 +17,18 @@ bool espalier_py_is_open(const espalier_py_model *self)
     return true;
 }
 
+bool espalier_py_hold(espalier_py_model *self)
+{
+    const bool is_open = espalier_py_is_open(self);
+    self->busy_count += is_open ? 1 : 0;
+    return is_open;
+}
+
+void espalier_py_release(espalier_py_model *self)
+{
+    self->busy_count--;
+}
+
 /* ---- opening and closing ---- */
 
 static void close_model(espalier_py_model *self)
@@ -54,11 +66,13 @@ static PyObject *open_model(PyObject *object, PyObject *args)
                           &visits_per_row_max, &predictor_flags)) {
         return NULL;
     }
-    if (self->model != NULL) {
+    /* What is kept of a model (names, labels, predictors) is kept of one. */
+    if (self->was_opened) {
         Py_DECREF(path);
-        PyErr_SetString(PyExc_ValueError, "the model is open");
+        PyErr_SetString(PyExc_ValueError, "the model is open, or was");
         return NULL;
     }
+    self->was_opened = true; /* at once: another thread may come here while the file is opened */
     espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
     options.flags = flags;
     options.visits_per_row_max = visits_per_row_max;
@@ -69,6 +83,7 @@ static PyObject *open_model(PyObject *object, PyObject *args)
     Py_BEGIN_ALLOW_THREADS status = espalier_model_open(name, &options, &model, &error);
     Py_END_ALLOW_THREADS Py_DECREF(path);
     if (status != ESPALIER_OK) {
+        self->was_opened = false;
         return espalier_py_raise(status, &error);
     }
     const espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
@@ -85,7 +100,7 @@ static PyObject *close_call(PyObject *object, PyObject *unused)
     espalier_py_model *const self = (espalier_py_model *)object;
     (void)unused;
     if (self->busy_count > 0) {
-        PyErr_SetString(PyExc_RuntimeError, "another thread is using the model");
+        PyErr_SetString(PyExc_RuntimeError, "the model is in use: another call has not returned");
         return NULL;
     }
     close_model(self);
@@ -106,14 +121,13 @@ static PyObject *verify_model(PyObject *object, PyObject *unused)
 {
     espalier_py_model *const self = (espalier_py_model *)object;
     (void)unused;
-    if (!espalier_py_is_open(self)) {
+    if (!espalier_py_hold(self)) {
         return NULL;
     }
     espalier_error error = {0};
     espalier_status status = ESPALIER_OK;
-    self->busy_count++;
     Py_BEGIN_ALLOW_THREADS status = espalier_model_verify(self->model, &error);
-    Py_END_ALLOW_THREADS self->busy_count--;
+    Py_END_ALLOW_THREADS espalier_py_release(self);
     if (status != ESPALIER_OK) {
         return espalier_py_raise(status, &error);
     }
@@ -165,11 +179,9 @@ static PyObject *make_labels(const espalier_model *model, uint32_t output_index)
     return labels;
 }
 
-PyObject *espalier_py_labels(espalier_py_model *self)
+/* Of all outputs: a tuple of tuples. */
+static PyObject *make_all_labels(espalier_py_model *self)
 {
-    if (self->labels != NULL) {
-        return self->labels;
-    }
     const uint32_t count = self->info.output_count;
     PyObject *const all = PyTuple_New((Py_ssize_t)count);
     for (uint32_t i = 0; all != NULL && i < count; i++) {
@@ -180,19 +192,14 @@ PyObject *espalier_py_labels(espalier_py_model *self)
         }
         (void)PyTuple_SetItem(all, (Py_ssize_t)i, labels);
     }
-    self->labels = all;
     return all;
 }
 
-PyObject *espalier_py_names(espalier_py_model *self)
+static PyObject *make_names(espalier_py_model *self)
 {
-    if (self->names != NULL) {
-        return self->names;
-    }
     if (self->info.feature_count == 0 || espalier_model_feature_name(self->model, 0) == NULL) {
         Py_INCREF(Py_None);
-        self->names = Py_None;
-        return self->names;
+        return Py_None;
     }
     PyObject *const names = PyTuple_New((Py_ssize_t)self->info.feature_count);
     for (uint32_t i = 0; names != NULL && i < self->info.feature_count; i++) {
@@ -205,8 +212,34 @@ PyObject *espalier_py_names(espalier_py_model *self)
         PyUnicode_InternInPlace(&name); /* as the keys of the rows that come will be */
         (void)PyTuple_SetItem(names, (Py_ssize_t)i, name);
     }
-    self->names = names;
     return names;
+}
+
+/* What `make` gives is kept at *place. Making objects may run finalizers, which may close the model
+ * or come here themselves; what was kept first stays. */
+static PyObject *keep(espalier_py_model *self, PyObject **place,
+                      PyObject *(*make)(espalier_py_model *))
+{
+    if (*place == NULL && espalier_py_hold(self)) {
+        PyObject *const made = make(self);
+        espalier_py_release(self);
+        if (made == NULL || *place != NULL) {
+            Py_XDECREF(made);
+            return made == NULL ? NULL : *place;
+        }
+        *place = made;
+    }
+    return *place;
+}
+
+PyObject *espalier_py_labels(espalier_py_model *self)
+{
+    return keep(self, &self->labels, make_all_labels);
+}
+
+PyObject *espalier_py_names(espalier_py_model *self)
+{
+    return keep(self, &self->names, make_names);
 }
 
 const espalier_output_info *espalier_py_output(const espalier_py_model *self, unsigned long kind)
@@ -234,17 +267,35 @@ static const char *find_cause(espalier_status status)
     }
 }
 
+/* A name for a message of one line: no control characters, and cut between characters of UTF-8. */
+static void copy_name(const char *name, char shown[ESPALIER_PY_NAME_TEXT + 1])
+{
+    size_t bytes = strnlen(name, ESPALIER_PY_NAME_TEXT + 1);
+    if (bytes > ESPALIER_PY_NAME_TEXT) {
+        bytes = ESPALIER_PY_NAME_TEXT;
+        while (bytes > 0 && ((unsigned char)name[bytes] & 0xC0u) == 0x80u) {
+            bytes--;
+        }
+    }
+    for (size_t i = 0; i < bytes; i++) {
+        shown[i] = (unsigned char)name[i] < ' ' || name[i] == '\x7f' ? '?' : name[i];
+    }
+    shown[bytes] = '\0';
+}
+
 void espalier_py_describe(const espalier_py_model *self, espalier_status status, size_t row,
                           size_t feature, char *text, size_t text_bytes)
 {
     const char *const name = espalier_model_feature_name(self->model, (uint32_t)feature);
     char place[32] = "";
+    char shown[ESPALIER_PY_NAME_TEXT + 1];
     if (row != ESPALIER_PY_NO_ROW) {
         (void)snprintf(place, sizeof place, "row %zu, ", row);
     }
     if (name != NULL) {
-        (void)snprintf(text, text_bytes, "%sfeature %zu \"%.*s\": %s", place, feature,
-                       (int)ESPALIER_PY_NAME_TEXT, name, find_cause(status));
+        copy_name(name, shown);
+        (void)snprintf(text, text_bytes, "%sfeature %zu \"%s\": %s", place, feature, shown,
+                       find_cause(status));
     } else {
         (void)snprintf(text, text_bytes, "%sfeature %zu: %s", place, feature, find_cause(status));
     }
@@ -287,14 +338,8 @@ static PyObject *get_category_count(PyObject *object, PyObject *args)
     return PyLong_FromUnsignedLong(espalier_model_category_count(self->model, feature));
 }
 
-/* _categories(feature): a tuple of its categories of text, or None when it takes numbers only. */
-static PyObject *get_categories(PyObject *object, PyObject *args)
+static PyObject *make_categories(espalier_py_model *self, uint32_t feature)
 {
-    espalier_py_model *const self = (espalier_py_model *)object;
-    unsigned int feature = 0;
-    if (!PyArg_ParseTuple(args, "I:_categories", &feature) || !espalier_py_is_open(self)) {
-        return NULL;
-    }
     const uint32_t count = espalier_model_category_count(self->model, feature);
     if (count == 0) {
         Py_RETURN_NONE;
@@ -313,14 +358,21 @@ static PyObject *get_categories(PyObject *object, PyObject *args)
     return categories;
 }
 
-/* _output(kind): (dtype, width, ((first, count), ...)), or None when there is no such output. */
-static PyObject *get_output(PyObject *object, PyObject *args)
+/* _categories(feature): a tuple of its categories of text, or None when it takes numbers only. */
+static PyObject *get_categories(PyObject *object, PyObject *args)
 {
     espalier_py_model *const self = (espalier_py_model *)object;
-    unsigned int kind = 0;
-    if (!PyArg_ParseTuple(args, "I:_output", &kind) || !espalier_py_is_open(self)) {
+    unsigned int feature = 0;
+    if (!PyArg_ParseTuple(args, "I:_categories", &feature) || !espalier_py_hold(self)) {
         return NULL;
     }
+    PyObject *const categories = make_categories(self, feature);
+    espalier_py_release(self);
+    return categories;
+}
+
+static PyObject *make_output(espalier_py_model *self, unsigned int kind)
+{
     if (kind >= ESPALIER_PY_KINDS || self->outputs[kind].kind == 0) {
         Py_RETURN_NONE;
     }
@@ -340,6 +392,19 @@ static PyObject *get_output(PyObject *object, PyObject *args)
     }
     return groups == NULL ? NULL
                           : Py_BuildValue("(InN)", info->dtype, (Py_ssize_t)info->width, groups);
+}
+
+/* _output(kind): (dtype, width, ((first, count), ...)), or None when there is no such output. */
+static PyObject *get_output(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    unsigned int kind = 0;
+    if (!PyArg_ParseTuple(args, "I:_output", &kind) || !espalier_py_hold(self)) {
+        return NULL;
+    }
+    PyObject *const output = make_output(self, kind);
+    espalier_py_release(self);
+    return output;
 }
 
 static PyObject *get_info(PyObject *object, PyObject *unused)
@@ -443,11 +508,11 @@ static PyMethodDef model_methods[] = {
     {"predict_one", (PyCFunction)(void (*)(void))espalier_py_predict_one,
      METH_FASTCALL | METH_KEYWORDS, espalier_py_predict_one_doc},
     {"verify", verify_model, METH_NOARGS,
-     "verify()\n--\n\n"
+     "verify($self, /)\n--\n\n"
      "Read the whole file and check that its bytes are the right ones: checksums, every index,\n"
      "and that the rows with known answers are reproduced. Raises `FormatError` if not."},
     {"close", close_call, METH_NOARGS,
-     "close()\n--\n\n"
+     "close($self, /)\n--\n\n"
      "Unmap the file. Later calls raise ValueError; closing twice does nothing."},
     {NULL, NULL, 0, NULL},
 };

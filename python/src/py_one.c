@@ -14,12 +14,12 @@
 #define RESULTS_ON_STACK 64u
 
 const char espalier_py_predict_one_doc[] =
-    "predict_one(row, output=None)\n--\n\n"
+    "predict_one($self, row, output=None)\n--\n\n"
     "Predict for one row, with as little around the prediction as Python allows.\n\n"
     "row: a tuple or list of numbers in the features' order (None is missing), a dict from\n"
     "feature name to number that has every feature, or a buffer of float32 or float64, as\n"
     "array.array or a NumPy array. Python's numbers are float64. Features that have categories\n"
-    "of text (`categories_`) take str.\n"
+    "of text (`categories_`) take str.\n\n"
     "output: \"class\", \"value\", \"probability\", \"margin\", \"leaf\" or \"score\"; without\n"
     "it, what the trainer's own predict gives.\n\n"
     "Returns a number or class label where predict would give one a row, else a tuple; the\n"
@@ -192,12 +192,13 @@ static bool fail_unknown(PyObject *source, PyObject *names)
     PyObject *value = NULL;
     Py_ssize_t at = 0;
     while (PyDict_Next(source, &at, &key, &value)) {
+        Py_INCREF(key); /* its own comparison may take it out of the dict */
         const int is_known = PySequence_Contains(names, key);
-        if (is_known < 0) {
-            return false;
-        }
         if (is_known == 0) {
             PyErr_Format(PyExc_KeyError, "the model has no feature %R", key);
+        }
+        Py_DECREF(key);
+        if (is_known <= 0) {
             return false;
         }
     }
@@ -225,7 +226,10 @@ static bool take_dict(one_row *row, PyObject *source)
             }
             return false;
         }
-        if (!take_slow(row->self, item, (size_t)i, &row->values[i])) {
+        Py_INCREF(item);
+        const bool ok = take_slow(row->self, item, (size_t)i, &row->values[i]);
+        Py_DECREF(item);
+        if (!ok) {
             return false;
         }
     }
@@ -414,15 +418,14 @@ static espalier_predictor *find_predictor(espalier_py_model *self, uint32_t kind
     return self->one[place];
 }
 
+/* The model is held. */
 static PyObject *predict_row(espalier_py_model *self, const espalier_output_info *output,
                              const espalier_rows *rows)
 {
     double stack[RESULTS_ON_STACK];
     void *results = stack;
     PyObject *result = NULL;
-    /* The row's own code may have closed the model. */
-    espalier_predictor *const predictor =
-        espalier_py_is_open(self) ? find_predictor(self, output->kind) : NULL;
+    espalier_predictor *const predictor = find_predictor(self, output->kind);
     if (predictor == NULL) {
         return NULL;
     }
@@ -505,7 +508,12 @@ PyObject *espalier_py_predict_one(PyObject *object, PyObject *const *args, Py_ss
     one_row row;
     row.self = self;
     row.view.obj = NULL;
-    PyObject *const result = take_row(&row, source) ? predict_row(self, output, &row.rows) : NULL;
+    PyObject *result = NULL;
+    /* The row's own code may have closed the model; from here on it cannot. */
+    if (take_row(&row, source) && espalier_py_hold(self)) {
+        result = predict_row(self, output, &row.rows);
+        espalier_py_release(self);
+    }
     free_row(&row);
     return result;
 }

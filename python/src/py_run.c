@@ -14,7 +14,7 @@
 #define RUN_ROWS_MIN 64u /* fewer rows are not worth a thread */
 
 const char espalier_py_run_doc[] =
-    "_run(kind, source, order, out, n_threads, flags, first, count)\n--\n\n"
+    "_run($self, kind, source, order, out, n_threads, flags, first, count, /)\n--\n\n"
     "Fill `out`, a writable buffer of the output's dtype, with the predictions for `source`: a\n"
     "buffer of float rows, or a Table whose column order[i] is feature i.";
 
@@ -381,10 +381,8 @@ static bool run_call_on(run_call *call, PyObject *source, PyObject *order, const
     }
     ok = ok && make_jobs(call, row_count, row_bytes);
     if (ok) {
-        call->self->busy_count++;
         ok = call->table != NULL ? run_table(call, out->buf, row_bytes)
                                  : run_batch(call, NULL, row_count, out->buf, 0);
-        call->self->busy_count--;
     }
     if (view.obj != NULL) {
         PyBuffer_Release(&view);
@@ -405,7 +403,7 @@ PyObject *espalier_py_run(PyObject *object, PyObject *args)
     unsigned int count = 0;
     if (!PyArg_ParseTuple(args, "IOOOiKII:_run", &kind, &source, &order, &target, &thread_count,
                           &flags, &first, &count) ||
-        !espalier_py_is_open(self)) {
+        !espalier_py_hold(self)) {
         return NULL;
     }
     run_call call = {.self = self,
@@ -413,13 +411,14 @@ PyObject *espalier_py_run(PyObject *object, PyObject *args)
                      .wanted = {NULL, flags, first, count},
                      .thread_count = thread_count};
     Py_buffer out;
-    if (call.output == NULL ||
-        PyObject_GetBuffer(target, &out, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) != 0) {
-        return NULL;
+    bool ok = false;
+    if (call.output != NULL &&
+        PyObject_GetBuffer(target, &out, PyBUF_WRITABLE | PyBUF_C_CONTIGUOUS) == 0) {
+        ok = run_call_on(&call, source, order, &out);
+        free_jobs(&call); /* predictors go back before the model may be closed */
+        PyBuffer_Release(&out);
     }
-    const bool ok = run_call_on(&call, source, order, &out);
-    free_jobs(&call);
-    PyBuffer_Release(&out);
+    espalier_py_release(self);
     if (!ok) {
         return NULL;
     }

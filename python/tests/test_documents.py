@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The docstrings' examples, and every Python snippet of the documents, in their order."""
+"""The docstrings' examples, and every Python snippet of the package's documents, in their order.
+
+Those of other documents are run by tests/docs/run_documents.py."""
 import doctest
 import importlib
 import re
@@ -11,10 +13,12 @@ pytest.importorskip("sklearn")
 
 import espalier  # noqa: E402
 from conftest import FIXTURES, ROOT  # noqa: E402
+from sklearn.datasets import load_iris  # noqa: E402
+from sklearn.ensemble import RandomForestClassifier  # noqa: E402
 
 MODULES = ("espalier", "espalier._model", "espalier._converting", "espalier._errors",
            "espalier._inputs", "espalier._scores")
-DOCUMENTS = ("README.md", "docs/python.md")
+DOCUMENTS = ("python/README.md", "docs/python.md")
 
 
 def test_docstrings(iris, tmp_path, monkeypatch):
@@ -46,7 +50,10 @@ def test_snippets(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = (ROOT / document).read_text(encoding="utf-8")
     snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    assert len(snippets) >= 2
+    assert snippets
+    rows, labels = load_iris(return_X_y=True)
     names = {"__name__": "__main__"}
+    if document == "python/README.md":
+        names.update(X=rows, forest=RandomForestClassifier(5).fit(rows, labels))
     for snippet in snippets:
         exec(compile(snippet, document, "exec"), names)

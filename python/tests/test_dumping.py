@@ -164,3 +164,20 @@ def test_what_cannot_be_converted(tmp_path):
         espalier.convert(pickle.dumps([Runs()]), tmp_path / "m")
     assert caught.value.name == "ESPALIER_ERROR_SOURCE_FLAGGED"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_sources_that_may_change_and_options_that_make_no_sense(data, tmp_path):
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rows, values, _, others = data
+    forest = ensemble.RandomForestRegressor(3, random_state=1).fit(rows, values)
+    source = bytearray(pickle.dumps(forest))
+    espalier.convert(source, tmp_path / "m")
+    assert (espalier.load(tmp_path / "m").predict(others) == forest.predict(others)).all()
+    for meta in ({"a\0b": "c"}, {"a": "b\0c"}):
+        with pytest.raises(ValueError, match="NUL"):
+            espalier.convert(source, tmp_path / "n", meta=meta)
+    for limit in ("memory_bytes_max", "expanded_bytes_max"):
+        for wrong in (-1, 1 << 64):
+            with pytest.raises(ValueError, match=limit):
+                espalier.convert(source, tmp_path / "n", **{limit: wrong})
+    assert not (tmp_path / "n").exists()

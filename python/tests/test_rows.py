@@ -97,7 +97,7 @@ def test_threads_give_the_same_bits(iris, rows):
 
 @pytest.mark.parametrize("bad, words", [
     ([1.0, 2.0, 3.0, 4.0], "two dimensions"),
-    ([[1.0, 2.0, 3.0]], "3 features, but the model has 4"),
+    ([[1.0, 2.0, 3.0]], "X has 3 features, but Model is expecting 4 features"),
     ([[1.0, 2.0, 3.0, 4.0], [1.0]], "different lengths"),
     ([["a", "b", "c", "d"]], "no numbers"),
     (7, "two dimensions|rows are"),
@@ -224,3 +224,80 @@ def test_refused_rows_of_later_batches_are_numbered(iris, rows):
     with pytest.raises(espalier.InputError) as caught:
         iris.predict(broken)
     assert (caught.value.row, caught.value.feature) == (len(rows) + 4, 2)
+
+
+def test_batches_that_lack_whole_rows(named):
+    """A producer that has not counted its missing rows says -1; they were taken for values."""
+    pyarrow = pytest.importorskip("pyarrow")
+    model, frame, _ = named
+    columns = [pyarrow.array(frame[name].to_numpy()[:20]) for name in NAMES]
+    for lost in (None, 0, 7, 11, 19):
+        mask = pyarrow.array([row == lost for row in range(20)])
+        struct = pyarrow.StructArray.from_arrays(columns, NAMES, mask=mask)
+        for part, first in ((struct, 0), (struct.slice(8, 5), 8)):
+            if lost is not None and first <= lost < first + len(part):
+                with pytest.raises(ValueError, match="whole rows are missing"):
+                    model.predict(part)
+            else:
+                expected = model.predict(frame.iloc[first:first + len(part)])
+                assert model.predict(part).tolist() == expected.tolist()
+
+
+# --- names --------------------------------------------------------------------------------------
+
+def test_orders_of_other_columns_do_not_mix(named):
+    """A thread that asks for another order while names are compared must not change the answer."""
+    model, frame, expected = named
+    other = frame[list(NAMES[::-1])]
+
+    class Names(tuple):
+        def __eq__(self, names):
+            same = tuple.__eq__(self, names)
+            binder.order(tuple(other.columns))
+            return same
+
+        __hash__ = tuple.__hash__
+
+    expect_equal(model.predict_proba(frame), expected)
+    binder = model._bind()
+    assert binder.order(Names(NAMES)) == (0, 1, 2, 3)
+    expect_equal(model.predict_proba(other), expected)
+
+
+def test_keys_that_change_the_dict_they_are_in(named):
+    model = named[0]
+
+    class Key:
+        def __hash__(self):
+            return 1
+
+        def __eq__(self, name):
+            row.clear()
+            return False
+
+        def __repr__(self):
+            return "<a key that was freed>"
+
+    row = dict.fromkeys(NAMES, 1.0)
+    row[Key()] = 2.0
+    with pytest.raises(KeyError, match="no feature <a key that was freed>"):
+        model.predict_one(row)
+    assert not row
+
+
+def test_names_in_messages_are_one_line_of_text(tmp_path):
+    """Names are a stranger's: no control characters, and no half of a character where they end."""
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    names = ["a\nb\x1b[31m", "x" + "\u00fc" * 150, "\u20ac" * 80]
+    frame = pandas.DataFrame([[0.0, 1.0, 2.0], [1.0, 0.0, 0.5]], columns=names)
+    espalier.dump(ensemble.ExtraTreesClassifier(3).fit(frame, [0, 1]), tmp_path / "m",
+                  layout="walk")
+    with espalier.load(tmp_path / "m") as model:
+        for feature, shown in enumerate(("a?b?[31m", "x" + "\u00fc" * 99, "\u20ac" * 66)):
+            row = [float("inf") if i == feature else 0.0 for i in range(3)]
+            for ask in (lambda: model.predict_one(row), lambda: model.predict([row])):
+                with pytest.raises(espalier.InputError) as caught:
+                    ask()
+                assert 'feature %d "%s": ' % (feature, shown) in str(caught.value)
+                assert str(caught.value).encode() and caught.value.feature == feature

@@ -4,12 +4,16 @@
     python   a program, by the interpreter of --python, which has the trainers
     sh       commands; the first that fails ends the document
     console  lines after "$ " are commands, the others their output, where "..." is anything
-    c        with file=NAME behind the language: written to that file
+    c        with file=NAME behind the language: written to that file; with append=NAME: to its end
 
-Blocks of other languages are for reading. The command and an installed library come from --build.
+Blocks of other languages are for reading. What a document needs around its blocks stands in
+comments that begin with "<!-- python", "<!-- sh", "<!-- console" or "<!-- c" and end with "-->".
+The command and an installed library come from --build. Without names of documents all of DOCUMENTS
+are run, and a document with blocks that is neither there nor in ELSEWHERE is an error.
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -19,18 +23,33 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = ["docs/tutorial.md", "docs/how-to"]
+DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/how-to", "docs/serving.md"]
+# Documents whose blocks others run, or that hold none to run; a folder ends in "/".
+ELSEWHERE = {
+    "docs/python.md": "step python",
+    "python/README.md": "step python",
+    "docs/reference/": "declarations; the examples: step python",
+    "docs/bindings.md": "step bindings",
+    "bindings/": "step bindings",
+    "examples/fastapi/README.md": "step fastapi",
+    "docs/architecture.md": "pictures",
+    "docs/format.md": "bytes; tests/oracle",
+}
+# Commands that are not run here: what installs on the machine, or is what runs this.
+NOT_HERE = ("make demo", "make check", "pip install ./python")
 FENCE = re.compile(r"^```(.*)$")
+HIDDEN = re.compile(r"^<!-- ((?:python|sh|console|c)(?: \w+=\S+)*)$")
 
 
 def read_blocks(path):
     """(line, language, options, text) of each fenced block."""
-    blocks, lines, start, info = [], [], 0, None
+    blocks, lines, start, info, end = [], [], 0, None, ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        fence = FENCE.match(line)
-        if fence and info is None:
-            info, start, lines = fence[1].split(), number, []
-        elif fence:
+        begin = (FENCE.match(line) or HIDDEN.match(line)) if info is None else None
+        if begin:
+            info, start, lines = begin[1].split(), number, []
+            end = "```" if line.startswith("```") else "-->"
+        elif info is not None and line == end:
             options = dict(word.split("=", 1) for word in info[1:] if "=" in word)
             blocks.append((start, info[0] if info else "", options, "\n".join(lines) + "\n"))
             info = None
@@ -61,6 +80,7 @@ class Document:
         self.environment = environment
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="espalier-docs-"))
         self.count = 0
+        self.left = []  # commands that are not run here
 
     def run(self, command, line):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, text=True,
@@ -87,6 +107,10 @@ class Document:
                                    f"instead of:\n" + "\n".join(expected))
 
     def block(self, line, language, options, text):
+        left = next((one for one in NOT_HERE if text.startswith(one)), None)
+        if left is not None:
+            self.left.append(left)
+            return
         if language == "python":
             self.run([self.arguments.python, "-c", text], line)
         elif language == "sh":
@@ -95,6 +119,9 @@ class Document:
             self.console(line, text)
         elif language == "c" and "file" in options:
             (self.folder / options["file"]).write_text(text, encoding="utf-8")
+        elif language == "c" and "append" in options:
+            with open(self.folder / options["append"], "a", encoding="utf-8") as file:
+                file.write(text)
         elif language in ("c", "python3", "bash", "shell", ""):
             raise RuntimeError(f"{self.path}:{line}: a block that is not run: use python, sh, "
                                "console, c file=NAME, or text for what is only read")
@@ -109,6 +136,27 @@ class Document:
         finally:
             shutil.rmtree(self.folder)
         return self.count
+
+
+def run_document(path, arguments, environment):
+    """What there is to say of a document; "FAILED" and why."""
+    name = path.relative_to(ROOT)
+    try:
+        document = Document(name, arguments, environment)
+        count = document.all()
+    except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
+        return f"FAILED {problem}"
+    left = "; not here: " + ", ".join(document.left) if document.left else ""
+    return f"{name}: {count} blocks{left}"
+
+
+def find_forgotten(paths):
+    """Documents with blocks that nobody has been told to run."""
+    names = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.split()
+    known = {str(path.relative_to(ROOT)) for path in paths}
+    return [name for name in names if name not in known and read_blocks(ROOT / name) and not any(
+        name == one or (one.endswith("/") and name.startswith(one)) for one in ELSEWHERE)]
 
 
 def install(arguments, work):
@@ -129,23 +177,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", required=True, help="a built and complete build folder")
     parser.add_argument("--python", required=True, help="an interpreter with the trainers")
-    parser.add_argument("documents", nargs="*", default=DOCUMENTS)
+    parser.add_argument("documents", nargs="*")
     arguments = parser.parse_args()
     paths = []
-    for name in arguments.documents:
+    for name in arguments.documents or DOCUMENTS:
         path = ROOT / name
         paths += sorted(path.glob("*.md")) if path.is_dir() else [path]
     failed = 0
+    for name in [] if arguments.documents else find_forgotten(paths):
+        failed += 1
+        print(f"FAILED {name}: has blocks and is neither in DOCUMENTS nor in ELSEWHERE")
     with tempfile.TemporaryDirectory(prefix="espalier-docs-") as work:
         environment = install(arguments, pathlib.Path(work))
-        for path in paths:
-            name = path.relative_to(ROOT)
-            try:
-                count = Document(name, arguments, environment).all()
-                print(f"{name}: {count} blocks")
-            except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
-                failed += 1
-                print(f"FAILED {problem}")
+        # Each has a folder of its own: as many at once as there are CPUs.
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for line in pool.map(lambda path: run_document(path, arguments, environment), paths):
+                failed += line.startswith("FAILED")
+                print(line, flush=True)
     print(f"documents: {len(paths)}, {failed} failed")
     sys.exit(1 if failed else 0)
 
