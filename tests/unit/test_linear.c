@@ -111,9 +111,10 @@ static void predict(const espalier_model *model)
     espalier_predictor_destroy(predictor);
 }
 
+typedef void (*change_of_file)(model_bytes *m, const parts_of_file *p);
+
 /* Opens a copy after a change; refused at open by the rule, or when `verify` then. */
-static void expect(void (*change)(model_bytes *m, const parts_of_file *p), espalier_status status,
-                   uint32_t rule, bool verify)
+static void expect(change_of_file change, espalier_status status, uint32_t rule, bool verify)
 {
     model_bytes m = model_bytes_copy(&sound);
     const parts_of_file p = take_apart(&m);
@@ -156,10 +157,32 @@ CHANGE(move_later_term)
     p->leaves[leaf_count - 1].first_term--;
 }
 
+/* All terms in their order, `first` of them for leaf 0, `last` for the last, and the others full as
+ * far as terms are left: nothing but those two counts can be wrong. */
+static void deal_terms(const parts_of_file *p, uint32_t first, uint32_t last)
+{
+    uint32_t next = 0;
+    for (uint64_t i = 0; i < leaf_count; i++) {
+        const uint32_t left = term_count - next - (i + 1 < leaf_count ? last : 0);
+        const uint32_t full = left < p->stage->slot_count ? left : p->stage->slot_count;
+        p->leaves[i].first_term = next;
+        p->leaves[i].term_count = i == 0 ? first : full;
+        next += p->leaves[i].term_count;
+    }
+    assert_int_equal(next, term_count);
+}
+
 CHANGE(more_terms_than_slots)
 {
     UNUSED;
-    p->leaves[0].term_count = p->stage->slot_count + 1;
+    deal_terms(p, p->stage->slot_count + 1, 0);
+}
+
+CHANGE(more_terms_than_there_are)
+{
+    UNUSED;
+    deal_terms(p, p->stage->slot_count, 0);
+    p->leaves[leaf_count - 1].term_count = 1;
 }
 
 CHANGE(terms_behind_the_last)
@@ -206,6 +229,13 @@ CHANGE(wild_place)
     }
 }
 
+/* The verifier knows the part by the stage LINEAR, not by another stage's constants. */
+CHANGE(wild_place_of_other_features)
+{
+    p->numbers[0] = 1.0;
+    wild_place(m, p);
+}
+
 CHANGE(reserved_of_a_term)
 {
     UNUSED;
@@ -234,17 +264,20 @@ CHANGE(number_behind_the_last_leaf)
 static void test_terms(void **state)
 {
     (void)state;
-    static void (*const changes[])(model_bytes * m,
-                                   const parts_of_file *p) = {move_first_term,
-                                                              move_later_term,
-                                                              more_terms_than_slots,
-                                                              terms_behind_the_last,
-                                                              a_term_of_no_leaf,
-                                                              all_terms_of_no_leaf,
-                                                              wild_terms,
-                                                              place_behind_the_slots,
-                                                              wild_place,
-                                                              reserved_of_a_term};
+    static const change_of_file changes[] = {
+        move_first_term,
+        move_later_term,
+        more_terms_than_slots,
+        more_terms_than_there_are,
+        terms_behind_the_last,
+        a_term_of_no_leaf,
+        all_terms_of_no_leaf,
+        wild_terms,
+        place_behind_the_slots,
+        wild_place,
+        wild_place_of_other_features,
+        reserved_of_a_term,
+    };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         expect(changes[i], ESPALIER_ERROR_VALUE, RULE_LINEAR_TERMS, true);
     }
