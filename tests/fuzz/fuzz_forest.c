@@ -52,7 +52,7 @@ static synthetic_options read_options(const uint8_t *head)
                                  .set_features = head[12] % 4 == 0 ? head[12] / 4 % 3 : 0};
     const uint32_t more = head[13];
     options.averaged = options.trainer == SYNTHETIC_LIGHTGBM && more % 2 != 0;
-    options.default_iterations = options.trainer != SYNTHETIC_FOREST ? more / 2 % 3 : 0;
+    options.default_iterations = options.trainer != SYNTHETIC_FOREST ? more / 2 % 2 : 0;
     options.normalise = options.trainer == SYNTHETIC_FOREST && options.tree_count == 1 &&
                         options.class_count > 0 && more / 8 % 2 != 0;
     if (options.set_features > options.feature_count) {
