@@ -13,6 +13,7 @@
 
 #include "engine/linear.h"
 #include "engine/tables.h"
+#include "engine/verify.h"
 #include "espalier.h"
 #include "format/rules.h"
 #include "tests/support/damage.h"
@@ -503,13 +504,131 @@ static void test_parts_in_files(void **state)
     expect(trees_of_one_slot, ESPALIER_ERROR_VALUE, RULE_STAGE_LINEAR, false);
 }
 
+/* ---- verify by itself, of tables with more around them than a small file has ---- */
+
+/* A part that is not linear, one that is, and behind each table a record that is none of its: the
+ * linear part has trees of three and two leaves, two stages read two and one of its slots. */
+typedef struct verify_case {
+    espalier_file_part parts[2];
+    espalier_file_tree trees[5];
+    espalier_file_stage stages[4];
+    double constants[9];
+    double leaves[10];
+    struct {
+        espalier_file_linear_leaf leaves[5];
+        espalier_file_term terms[4];
+    } linear;
+} verify_case;
+
+static void make_tables(verify_case *c)
+{
+    static const espalier_file_linear_leaf lines[5] = {
+        {1.0, 2.0, 0, 1}, {1.0, 2.0, 1, 0}, {1.0, 2.0, 1, 1}, {1.0, 2.0, 2, 1}, {1.0, 2.0, 3, 0}};
+    static const double leaves[10] = {7.5, NAN, 0.0, 1.0, 2.0, 1.0, 0.0, -1.0, -1.0, -1.0};
+    memset(c, 0, sizeof *c);
+    c->parts[0].tree_count = 2;
+    c->parts[0].leaf_count = 2;
+    c->parts[1].first_tree = 2;
+    c->parts[1].tree_count = 2;
+    c->parts[1].leaf_offset = 2 * sizeof(double);
+    c->parts[1].leaf_count = 5;
+    c->trees[0].source_node_count = 9;
+    c->trees[1].source_node_count = 9;
+    c->trees[2].source_node_count = 5;
+    c->trees[3].source_node_count = 3;
+    c->trees[4].source_node_count = 99;
+    /* The first stage's constant is 0, as if it named the first part; the last is none. */
+    c->stages[0] = (espalier_file_stage){.operation = ESPALIER_STAGE_VALUES, .slot_count = 2};
+    c->stages[1] =
+        (espalier_file_stage){.operation = ESPALIER_STAGE_LINEAR, .slot_count = 2, .table = 2};
+    c->stages[2] =
+        (espalier_file_stage){.operation = ESPALIER_STAGE_LINEAR, .slot_count = 1, .table = 5};
+    c->stages[3] = (espalier_file_stage){.operation = ESPALIER_STAGE_LINEAR, .slot_count = 9};
+    c->constants[2] = 1.0;
+    c->constants[5] = 1.0;
+    memcpy(c->leaves, leaves, sizeof leaves);
+    memcpy(c->linear.leaves, lines, sizeof lines);
+}
+
+/* The rule that verify says is broken, or 0. */
+static uint32_t verify_tables(const verify_case *c)
+{
+    espalier_model *model = NULL;
+    espalier_error error;
+    memset(&error, 0, sizeof error);
+    assert_int_equal(espalier_model_open_memory(sound.data, sound.bytes, NULL, &model, NULL),
+                     ESPALIER_OK);
+    model->parts = c->parts;
+    model->part_count = 2;
+    model->trees = c->trees;
+    model->stages = c->stages;
+    model->stage_count = 3;
+    model->constants = c->constants;
+    model->leaves = (const uint8_t *)c->leaves;
+    model->linear = (const uint8_t *)&c->linear;
+    model->linear_leaf_count = 5;
+    model->linear_term_count = 3;
+    const espalier_verify v = {.model = model, .name = "tables", .error_out = &error};
+    const espalier_status status = espalier_verify_linear(&v);
+    espalier_model_close(model);
+    return status == ESPALIER_OK ? 0 : error.format_rule;
+}
+
+static void test_verify_among_other_tables(void **state)
+{
+    (void)state;
+    verify_case c;
+    make_tables(&c);
+    assert_int_equal(verify_tables(&c), 0);
+    /* The number that the largest tree's last leaf has is the last; trees in either order. */
+    c.leaves[6] = 3.0;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_NUMBERS);
+    make_tables(&c);
+    c.trees[2].source_node_count = 3;
+    c.trees[3].source_node_count = 5;
+    assert_int_equal(verify_tables(&c), 0);
+    /* Each number is looked at: the first, the last. */
+    for (size_t i = 2; i < 7; i++) {
+        make_tables(&c);
+        c.leaves[i] = -1.0;
+        assert_int_equal(verify_tables(&c), RULE_LINEAR_NUMBERS);
+    }
+    /* The stage that reads fewest decides what a term may name, and how many there may be. */
+    make_tables(&c);
+    c.linear.terms[1].place = 1;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    c.stages[2].slot_count = 2;
+    assert_int_equal(verify_tables(&c), 0);
+    c.stages[1].slot_count = 1;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    make_tables(&c);
+    c.linear.leaves[0].term_count = 2;
+    c.linear.leaves[1].first_term = 2;
+    c.linear.leaves[2].first_term = 2;
+    c.linear.leaves[2].term_count = 0;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    c.stages[2].slot_count = 2;
+    assert_int_equal(verify_tables(&c), 0); /* as many as the stage reads */
+    /* Every leaf of every tree. */
+    for (size_t i = 0; i < 5; i++) {
+        make_tables(&c);
+        c.linear.leaves[i].first_term++;
+        assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        make_tables(&c);
+        c.linear.terms[i].reserved = 1;
+        assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_terms),          cmocka_unit_test(test_numbers_of_leaves),
         cmocka_unit_test(test_constants),      cmocka_unit_test(test_section_bytes),
         cmocka_unit_test(test_work),           cmocka_unit_test(test_which_parts_are_linear),
-        cmocka_unit_test(test_parts_in_files),
+        cmocka_unit_test(test_parts_in_files), cmocka_unit_test(test_verify_among_other_tables),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }
