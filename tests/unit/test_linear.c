@@ -550,12 +550,13 @@ static void make_tables(verify_case *c)
     memcpy(c->linear.leaves, lines, sizeof lines);
 }
 
+static espalier_error table_error;
+
 /* The rule that verify says is broken, or 0. */
 static uint32_t verify_tables(const verify_case *c)
 {
     espalier_model *model = NULL;
-    espalier_error error;
-    memset(&error, 0, sizeof error);
+    memset(&table_error, 0, sizeof table_error);
     assert_int_equal(espalier_model_open_memory(sound.data, sound.bytes, NULL, &model, NULL),
                      ESPALIER_OK);
     model->parts = c->parts;
@@ -568,10 +569,10 @@ static uint32_t verify_tables(const verify_case *c)
     model->linear = (const uint8_t *)&c->linear;
     model->linear_leaf_count = 5;
     model->linear_term_count = 3;
-    const espalier_verify v = {.model = model, .name = "tables", .error_out = &error};
+    const espalier_verify v = {.model = model, .name = "tables", .error_out = &table_error};
     const espalier_status status = espalier_verify_linear(&v);
     espalier_model_close(model);
-    return status == ESPALIER_OK ? 0 : error.format_rule;
+    return status == ESPALIER_OK ? 0 : table_error.format_rule;
 }
 
 static void test_verify_among_other_tables(void **state)
@@ -609,6 +610,11 @@ static void test_verify_among_other_tables(void **state)
     assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
     c.stages[2].slot_count = 2;
     assert_int_equal(verify_tables(&c), 0); /* as many as the stage reads */
+    /* Found before a term behind the last is read. */
+    make_tables(&c);
+    c.linear.leaves[4].term_count = 1;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
+    assert_non_null(strstr(table_error.message, "leaf 4: its terms"));
     /* Every leaf of every tree. */
     for (size_t i = 0; i < 5; i++) {
         make_tables(&c);
