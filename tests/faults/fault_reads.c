@@ -72,9 +72,9 @@ static int make_model(void **state)
 {
     (void)state;
     const synthetic_options options = {.seed = 14,
-                                       .tree_count = 40,
+                                       .tree_count = 450, /* tables of more than the first read */
                                        .feature_count = 5,
-                                       .decision_count_max = 100,
+                                       .decision_count_max = 20,
                                        .group_count = 1,
                                        .shape = SYNTHETIC_BEST_FIRST,
                                        .depth_max = 8};
@@ -178,6 +178,32 @@ static void test_systems_without_populating(void **state)
     }
 }
 
+/* What is locked is there, and need not be populated. */
+static void test_prefault_and_lock(void **state)
+{
+    (void)state;
+    espalier_error error;
+    calls.advice = EFAULT;
+    calls.advice_left = 1000;
+    const espalier_status status =
+        open_with(ESPALIER_OPEN_PREFAULT | ESPALIER_OPEN_LOCK, false, &error);
+    assert_int_equal(calls.advised, 0);
+    assert_true(status == ESPALIER_OK ||
+                (status == ESPALIER_ERROR_MAP && strstr(error.message, "lock") != NULL));
+}
+
+/* A file must end where its model does. */
+static void test_bytes_behind_a_model_in_a_file(void **state)
+{
+    (void)state;
+    espalier_error error;
+    assert_int_equal(truncate(PATH, (off_t)bytes.bytes + 1), 0);
+    assert_int_equal(open_with(0, false, &error), ESPALIER_ERROR_VALUE);
+    assert_non_null(strstr(error.message, "1 bytes follow the end"));
+    assert_int_equal(truncate(PATH, (off_t)bytes.bytes), 0);
+    assert_int_equal(open_with(0, false, &error), ESPALIER_OK);
+}
+
 static void test_populating_is_interrupted(void **state)
 {
     (void)state;
@@ -206,6 +232,8 @@ int main(void)
         cmocka_unit_test_setup(test_each_read_fails, calm),
         cmocka_unit_test_setup(test_systems_without_populating, calm),
         cmocka_unit_test_setup(test_populating_is_interrupted, calm),
+        cmocka_unit_test_setup(test_prefault_and_lock, calm),
+        cmocka_unit_test_setup(test_bytes_behind_a_model_in_a_file, calm),
     };
     return cmocka_run_group_tests(tests, make_model, drop_model);
 }

@@ -610,6 +610,9 @@ static void test_verify_among_other_tables(void **state)
     assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
     c.stages[2].slot_count = 2;
     assert_int_equal(verify_tables(&c), 0); /* as many as the stage reads */
+    make_tables(&c);
+    c.constants[2] = 0.0; /* the first part is linear too, and has no such numbers */
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_NUMBERS);
     /* Found before a term behind the last is read. */
     make_tables(&c);
     c.linear.leaves[4].term_count = 1;

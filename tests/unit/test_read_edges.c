@@ -207,7 +207,7 @@ static void test_heads_of_labels(void **state)
 {
     (void)state;
     espalier_status status = ESPALIER_OK;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 4; i++) {
         model_bytes m = model_bytes_copy(&sound);
         uint32_t *const head = RECORD(&m, CLASS_LABELS, uint32_t);
         espalier_file_section *const section = SECTION(&m, CLASS_LABELS);
@@ -216,13 +216,27 @@ static void test_heads_of_labels(void **state)
         } else if (i == 1) {
             head[0]++; /* one group more than outputs */
         } else {
-            /* Cut inside the head; it is the last private section, so the private end moves. */
-            section->bytes = 4;
-            HEADER(&m)->private_end = section->offset + 4;
+            /* Cut short; it is the last private section, so the private end moves. */
+            section->bytes = i == 2 ? 4 : 16; /* inside the head, inside a record */
+            HEADER(&m)->private_end = section->offset + section->bytes;
         }
         assert_int_equal(rule_of(&m, &status), RULE_LABEL_GROUPS);
         assert_int_equal(status, ESPALIER_ERROR_VALUE);
     }
+}
+
+/* The last name ends before the text does. */
+static void test_text_behind_the_last_name(void **state)
+{
+    (void)state;
+    espalier_status status = ESPALIER_OK;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_strings *const head = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    uint32_t *const ends = (uint32_t *)(void *)(head + 1);
+    char *const text = (char *)(ends + head->count);
+    text[ends[head->count - 1] - 2] = '\0';
+    ends[head->count - 1]--;
+    assert_int_equal(rule_of(&m, &status), RULE_STRINGS_ENDS);
 }
 
 static void test_names_without_an_answer(void **state)
@@ -259,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_sections_that_are_missing),
         cmocka_unit_test(test_widths_of_labels),
         cmocka_unit_test(test_heads_of_labels),
+        cmocka_unit_test(test_text_behind_the_last_name),
         cmocka_unit_test(test_names_without_an_answer),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
