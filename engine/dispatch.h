@@ -19,9 +19,9 @@ typedef struct espalier_dispatch {
 } espalier_dispatch;
 
 /*
- * The level to use on a machine that can run `cpu`: `asked` itself, or for AUTO what ESPALIER_ISA in
- * the environment names, else the best. Status: ISA for an unknown level or name, or one that the
- * machine lacks.
+ * The level to use on a machine that can run `cpu`: `asked` itself, or for AUTO what ESPALIER_ISA
+ * in the environment names, else the best. Status: ISA for an unknown level or name, or one that
+ * the machine lacks.
  */
 espalier_status espalier_dispatch_choose(const espalier_cpu *cpu, uint32_t asked,
                                          espalier_dispatch *dispatch_out);

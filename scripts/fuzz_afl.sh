@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # scripts/fuzz_afl.sh BUILD SECONDS [TARGET]: AFL++ (package afl++) on a target of tests/fuzz,
 # fuzz_model unless told, for SECONDS, from its kept corpus; prints executions, corpus and findings.
-# 77 without AFL++. What it finds stays in BUILD/afl-work/TARGET; docs/security.md has a run's figures.
+# 77 without AFL++. What it finds stays in BUILD/afl-work/TARGET; docs/security.md has the figures
+# of a run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

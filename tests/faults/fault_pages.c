@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * A system of 64 KiB pages, as arm64 may have, played by this program: mappings begin at multiples of
- * 64 KiB, what follows a file in its last page reads as zero, and a call with another address or
+ * A system of 64 KiB pages, as arm64 may have, played by this program: mappings begin at multiples
+ * of 64 KiB, what follows a file in its last page reads as zero, and a call with another address or
  * offset fails. Sections lie at multiples of 4 KiB. Models open in every way, and answer alike.
  *
  * sysconf, mmap, mprotect, madvise and mlock are defined here, so the library's calls come through
