@@ -351,7 +351,8 @@ static void test_constants(void **state)
     static const double bad[] = {-1.0, 0.5, NAN, INFINITY, -INFINITY, 1e300};
     model_bytes m = model_bytes_copy(&sound);
     const parts_of_file p = take_apart(&m);
-    const double parts = (double)(SECTION(&m, PARTS)->bytes / sizeof(espalier_file_part));
+    const uint64_t part_count = SECTION(&m, PARTS)->bytes / sizeof(espalier_file_part);
+    const double parts = (double)part_count;
     const uint32_t slots = p.values->slot_count;
     model_bytes_free(&m);
     for (size_t i = 0; i <= sizeof bad / sizeof bad[0]; i++) {
@@ -372,9 +373,17 @@ static void test_constants(void **state)
     expect(trees_from_behind_the_step, ESPALIER_ERROR_VALUE, RULE_STAGE_LINEAR, false);
 }
 
+CHANGE(section_without_terms)
+{
+    UNUSED;
+    shorten(m, term_count * sizeof(espalier_file_term));
+}
+
 static void test_section_bytes(void **state)
 {
     (void)state;
+    /* No leaf needs to have a term. */
+    expect(section_without_terms, ESPALIER_ERROR_VALUE, RULE_LINEAR_TERMS, true);
     expect(section_of_part_of_a_term, ESPALIER_ERROR_SECTION, RULE_LINEAR_BYTES, false);
     expect(section_shorter_than_its_leaves, ESPALIER_ERROR_SECTION, RULE_LINEAR_BYTES, false);
 }
@@ -444,11 +453,13 @@ static void test_work(void **state)
     one->constants[2] = 2.0;
     assert_int_equal(fault_of(one, 7, &left), 0);
     assert_int_equal(left, 0);
-    one = make_case();
-    one->constants[1] = 9.0;
-    one->constants[2] = 8.0; /* behind all trees: counted as one */
-    assert_int_equal(fault_of(one, 7, &left), 0);
-    assert_int_equal(left, 0);
+    for (unsigned start = 4; start < 9; start++) { /* the last tree; behind all: as one */
+        one = make_case();
+        one->constants[1] = 9.0;
+        one->constants[2] = (double)start;
+        assert_int_equal(fault_of(one, 7, &left), 0);
+        assert_int_equal(left, 0);
+    }
     one = make_case();
     one->constants[1] = 1.0;
     one->constants[2] = 0.0;
@@ -610,6 +621,11 @@ static void test_verify_among_other_tables(void **state)
     assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
     c.stages[2].slot_count = 2;
     assert_int_equal(verify_tables(&c), 0); /* as many as the stage reads */
+    make_tables(&c);
+    c.stages[0] = c.stages[2]; /* the first stage counts as well */
+    c.stages[2] = c.stages[1];
+    c.linear.terms[1].place = 1;
+    assert_int_equal(verify_tables(&c), RULE_LINEAR_TERMS);
     make_tables(&c);
     c.constants[2] = 0.0; /* the first part is linear too, and has no such numbers */
     assert_int_equal(verify_tables(&c), RULE_LINEAR_NUMBERS);
