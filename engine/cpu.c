@@ -25,13 +25,27 @@ typedef struct cpuid_leaf {
     uint32_t eax, ebx, ecx, edx;
 } cpuid_leaf;
 
-static cpuid_leaf ask(uint32_t leaf, uint32_t subleaf)
+/* What the CPU says of itself: three times the instruction, which a hypervisor traps. */
+typedef struct cpuid_answers {
+    cpuid_leaf leaf0, leaf1, leaf7;
+} cpuid_answers;
+
+static cpuid_answers ask(void)
 {
-    cpuid_leaf answer = {0, 0, 0, 0};
-    if (__get_cpuid_count(leaf, subleaf, &answer.eax, &answer.ebx, &answer.ecx, &answer.edx) == 0) {
-        answer = (cpuid_leaf){0, 0, 0, 0};
+    cpuid_answers answers;
+    memset(&answers, 0, sizeof answers);
+    cpuid_leaf *leaf = &answers.leaf0;
+    __cpuid(0, leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
+    const uint32_t highest = leaf->eax;
+    if (highest >= 1) {
+        leaf = &answers.leaf1;
+        __cpuid(1, leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
     }
-    return answer;
+    if (highest >= 7) {
+        leaf = &answers.leaf7;
+        __cpuid_count(7, 0, leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
+    }
+    return answers;
 }
 
 /* Which registers the system saves; only with OSXSAVE. */
@@ -61,11 +75,11 @@ static bool has_all(uint32_t word, uint32_t bits)
     return (word & bits) == bits;
 }
 
-static uint32_t find_levels(void)
+static uint32_t find_levels(const cpuid_answers *answers)
 {
     uint32_t levels = 1u << ESPALIER_ISA_SCALAR;
-    const cpuid_leaf leaf1 = ask(1, 0);
-    const cpuid_leaf leaf7 = ask(7, 0);
+    const cpuid_leaf leaf1 = answers->leaf1;
+    const cpuid_leaf leaf7 = answers->leaf7;
     const uint32_t saved = (leaf1.ecx & LEAF1_ECX_OSXSAVE) != 0 ? saved_registers() : 0;
     if (!has_all(leaf1.ecx, LEAF1_ECX_AVX | LEAF1_ECX_POPCNT) || !has_all(saved, XCR0_AVX) ||
         !has_all(leaf7.ebx, LEAF7_EBX_AVX2 | LEAF7_EBX_BMI1 | LEAF7_EBX_BMI2)) {
@@ -103,10 +117,10 @@ static bool amd_gathers_are_slow(uint32_t family, uint32_t model)
     return family < 0x19 || (family == 0x19 && !is_zen4);
 }
 
-static bool gathers_are_slow(void)
+static bool gathers_are_slow(const cpuid_answers *answers)
 {
-    const cpuid_leaf leaf0 = ask(0, 0);
-    const uint32_t version = ask(1, 0).eax;
+    const cpuid_leaf leaf0 = answers->leaf0;
+    const uint32_t version = answers->leaf1.eax;
     uint32_t family = version >> 8 & 0xF;
     uint32_t model = version >> 4 & 0xF;
     if (family == 0x6 || family == 0xF) {
@@ -128,7 +142,8 @@ static bool gathers_are_slow(void)
 
 espalier_cpu espalier_cpu_detect(void)
 {
-    return (espalier_cpu){find_levels(), gathers_are_slow()};
+    const cpuid_answers answers = ask();
+    return (espalier_cpu){find_levels(&answers), gathers_are_slow(&answers)};
 }
 
 #elif defined(__aarch64__)

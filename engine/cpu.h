@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What this machine can run: ISA levels that its CPU has and its system lets programs use, and
- * quirks. A pure function of the machine, asked anew each time: there is no global to keep it in.
+ * quirks. A pure function of the machine. There is no global to keep the answer in, and asking is
+ * dear where CPUID traps into a hypervisor, so each model keeps it for all its predictors.
  */
 #ifndef ESPALIER_ENGINE_CPU_H
 #define ESPALIER_ENGINE_CPU_H

@@ -4,8 +4,6 @@
  */
 #include "engine/dispatch.h"
 
-#include "engine/cpu.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,7 +95,8 @@ static uint32_t best_level(const espalier_cpu *cpu)
     return order[i];
 }
 
-espalier_status espalier_dispatch_choose(uint32_t asked, espalier_dispatch *dispatch_out)
+espalier_status espalier_dispatch_choose(const espalier_cpu *cpu, uint32_t asked,
+                                         espalier_dispatch *dispatch_out)
 {
     const char *const name = asked == ESPALIER_ISA_AUTO ? getenv("ESPALIER_ISA") : NULL;
     espalier_isa level = ESPALIER_ISA_AUTO;
@@ -105,13 +104,12 @@ espalier_status espalier_dispatch_choose(uint32_t asked, espalier_dispatch *disp
         (name != NULL && espalier_isa_from_name(name, &level) != ESPALIER_OK)) {
         return ESPALIER_ERROR_ISA;
     }
-    const espalier_cpu cpu = espalier_cpu_detect();
     const uint32_t wanted = asked != ESPALIER_ISA_AUTO ? asked : (uint32_t)level;
     if (wanted == ESPALIER_ISA_AUTO) {
-        *dispatch_out = (espalier_dispatch){best_level(&cpu), cpu.slow_gathers};
+        *dispatch_out = (espalier_dispatch){best_level(cpu), cpu->slow_gathers};
         return ESPALIER_OK;
     }
-    if (!is_supported(&cpu, wanted)) {
+    if (!is_supported(cpu, wanted)) {
         return ESPALIER_ERROR_ISA;
     }
     *dispatch_out = (espalier_dispatch){wanted, false};

@@ -6,6 +6,7 @@
 #ifndef ESPALIER_ENGINE_DISPATCH_H
 #define ESPALIER_ENGINE_DISPATCH_H
 
+#include "engine/cpu.h"
 #include "engine/kernels/kernel.h"
 #include "engine/model.h"
 #include "espalier.h"
@@ -18,10 +19,12 @@ typedef struct espalier_dispatch {
 } espalier_dispatch;
 
 /*
- * The level to use: `asked` itself, or for AUTO what ESPALIER_ISA in the environment names, else
- * the best of this machine. Status: ISA for an unknown level or name, or one this machine lacks.
+ * The level to use on a machine that can run `cpu`: `asked` itself, or for AUTO what ESPALIER_ISA
+ * in the environment names, else the best. Status: ISA for an unknown level or name, or one that
+ * the machine lacks.
  */
-espalier_status espalier_dispatch_choose(uint32_t asked, espalier_dispatch *dispatch_out);
+espalier_status espalier_dispatch_choose(const espalier_cpu *cpu, uint32_t asked,
+                                         espalier_dispatch *dispatch_out);
 
 /* The best kernel at or below a level for a part of a mapped model; NULL if not even scalar serves,
  * which no checked part brings about. */

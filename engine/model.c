@@ -129,6 +129,7 @@ static espalier_status open_model(const espalier_input *input, const espalier_op
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", input->name);
     }
+    model->cpu = espalier_cpu_detect();
     model->name = strdup(input->name);
     const espalier_status status =
         model->name != NULL

@@ -6,6 +6,7 @@
 #ifndef ESPALIER_ENGINE_MODEL_H
 #define ESPALIER_ENGINE_MODEL_H
 
+#include "engine/cpu.h"
 #include "espalier.h"
 #include "format/layout.h"
 #include "format/map.h"
@@ -34,7 +35,8 @@ typedef struct espalier_bank {
 struct espalier_model {
     espalier_file file;
     espalier_map map;
-    char *name; /* the file's, for messages of verify */
+    char *name;       /* the file's, for messages of verify */
+    espalier_cpu cpu; /* of this machine, asked once for all predictors */
 
     const espalier_file_model *head;
     const espalier_file_step *steps;

@@ -483,7 +483,8 @@ static espalier_status prepare(espalier_predictor *predictor,
                                const espalier_predictor_options *options)
 {
     const espalier_model *const model = predictor->model;
-    espalier_status status = espalier_dispatch_choose(options->isa, &predictor->dispatch);
+    espalier_status status =
+        espalier_dispatch_choose(&model->cpu, options->isa, &predictor->dispatch);
     if (status != ESPALIER_OK) {
         return status;
     }

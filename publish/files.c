@@ -108,6 +108,32 @@ espalier_status espalier_files_sync(int descriptor, const char *name, espalier_e
     return ESPALIER_OK;
 }
 
+espalier_status espalier_files_sync_parent(const char *path, espalier_error *error_out)
+{
+    size_t bytes = strlen(path);
+    while (bytes > 1 && path[bytes - 1] == '/') { /* "models/" lies where "models" does */
+        bytes--;
+    }
+    while (bytes > 0 && path[bytes - 1] != '/') {
+        bytes--;
+    }
+    char *const folder = bytes == 0 ? strdup(".") : strndup(path, bytes);
+    if (folder == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: out of memory", path);
+    }
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int cause = errno;
+    free(folder);
+    if (descriptor < 0) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
+                                     "%s: cannot open its folder", path);
+    }
+    const espalier_status status = espalier_files_sync(descriptor, path, error_out);
+    (void)close(descriptor);
+    return status;
+}
+
 /* Syncs and closes what was written. */
 static espalier_status finish(int descriptor, const char *name, espalier_status status,
                               espalier_error *error_out)
@@ -175,6 +201,8 @@ espalier_status espalier_files_replace(const char *path, const char *text,
         }
         if (status != ESPALIER_OK) {
             (void)unlink(temporary);
+        } else {
+            status = espalier_files_sync_parent(path, error_out);
         }
     }
     free(temporary);

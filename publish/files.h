@@ -31,11 +31,15 @@ espalier_status espalier_files_write(int descriptor, const char *name, const voi
 /* fsync; a folder that its file system cannot sync counts as synced. Status: SYNC. */
 espalier_status espalier_files_sync(int descriptor, const char *name, espalier_error *error_out);
 
+/* Syncs the folder that a path lies in, so that its name lasts. Status: OPEN, SYNC, MEMORY. */
+espalier_status espalier_files_sync_parent(const char *path, espalier_error *error_out);
+
 /* Writes a new file of the text, synced; EEXIST is an error. Status: OPEN, WRITE, SYNC. */
 espalier_status espalier_files_create(const char *path, const char *text, unsigned mode,
                                       espalier_error *error_out);
 
-/* The same under a temporary name that is then renamed to path. Status: and RENAME, MEMORY. */
+/* The same under a temporary name that is then renamed to path; its folder is synced too.
+ * Status: and RENAME, MEMORY. */
 espalier_status espalier_files_replace(const char *path, const char *text,
                                        espalier_error *error_out);
 

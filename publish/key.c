@@ -67,14 +67,17 @@ char *espalier_key_take_line(char **text)
 /* libsodium takes some bytes beyond ASCII for letters, so what was decoded is encoded again. */
 bool espalier_key_decode(const char *line, uint8_t *data_out, size_t bytes)
 {
-    char again[256];
+    char again[256]; /* of a secret key, perhaps */
     size_t decoded = 0;
-    return sodium_base64_ENCODED_LEN(bytes, sodium_base64_VARIANT_ORIGINAL) <= sizeof again &&
-           sodium_base642bin(data_out, bytes, line, strlen(line), NULL, &decoded, NULL,
-                             sodium_base64_VARIANT_ORIGINAL) == 0 &&
-           decoded == bytes &&
-           strcmp(line, sodium_bin2base64(again, sizeof again, data_out, bytes,
-                                          sodium_base64_VARIANT_ORIGINAL)) == 0;
+    const bool is_fit =
+        sodium_base64_ENCODED_LEN(bytes, sodium_base64_VARIANT_ORIGINAL) <= sizeof again &&
+        sodium_base642bin(data_out, bytes, line, strlen(line), NULL, &decoded, NULL,
+                          sodium_base64_VARIANT_ORIGINAL) == 0 &&
+        decoded == bytes &&
+        strcmp(line, sodium_bin2base64(again, sizeof again, data_out, bytes,
+                                       sodium_base64_VARIANT_ORIGINAL)) == 0;
+    sodium_memzero(again, sizeof again);
+    return is_fit;
 }
 
 void espalier_key_id_text(const uint8_t id[8], char text_out[17])
@@ -198,8 +201,10 @@ espalier_status espalier_key_generate(const char *public_path, const char *secre
     status = write_public(public_path, &public_key, error_out);
     if (status != ESPALIER_OK) {
         (void)unlink(secret_path); /* this call made it: half a pair is of no use */
+        return status;
     }
-    return status;
+    status = espalier_files_sync_parent(secret_path, error_out);
+    return status == ESPALIER_OK ? espalier_files_sync_parent(public_path, error_out) : status;
 }
 
 /* ---- reading ---- */

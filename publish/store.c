@@ -396,7 +396,7 @@ static espalier_status prune(const espalier_store_work *work, uint64_t keep_coun
     if (status == ESPALIER_OK && removed > 0) {
         status = espalier_files_sync(work->descriptor, work->folder, work->error_out);
     }
-    if (removed_out != NULL) {
+    if (status == ESPALIER_OK && removed_out != NULL) {
         *removed_out = removed;
     }
     free(pruning);

@@ -68,7 +68,9 @@ void espalier_store_end(espalier_store_work *work);
 /* The path of one of the names above, malloc'ed; NULL, and the error set, without memory. */
 char *espalier_store_name(const espalier_store_work *work, const char *name);
 
-/* Removes a folder of files; what is not there is no error. Status: WRITE, MEMORY. */
+/* Removes a folder of files, or a file or link that has its name, never what a link leads to: who
+ * may write to the store must not make others remove files elsewhere. What is not there is no
+ * error. Status: WRITE. */
 espalier_status espalier_store_remove_folder(const char *path, espalier_error *error_out);
 
 #endif

@@ -134,14 +134,23 @@ char *espalier_store_name(const espalier_store_work *work, const char *name)
 
 espalier_status espalier_store_remove_folder(const char *path, espalier_error *error_out)
 {
-    DIR *const stream = opendir(path);
+    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0) {
+        const bool is_other = errno == ENOTDIR || errno == ELOOP;
+        return errno == ENOENT || (is_other && unlink(path) == 0)
+                   ? ESPALIER_OK
+                   : espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno,
+                                           "%s: cannot remove", path);
+    }
+    DIR *const stream = fdopendir(descriptor);
     if (stream == NULL) {
-        return errno == ENOENT ? ESPALIER_OK
-                               : espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno,
-                                                       "%s: cannot remove", path);
+        const int cause = errno;
+        (void)close(descriptor);
+        return espalier_error_system(error_out, ESPALIER_ERROR_WRITE, cause, "%s: cannot remove",
+                                     path);
     }
     for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
-        (void)unlinkat(dirfd(stream), entry->d_name, 0); /* "." and ".." refuse */
+        (void)unlinkat(descriptor, entry->d_name, 0); /* "." and ".." refuse */
     }
     (void)closedir(stream);
     if (rmdir(path) != 0 && errno != ENOENT) {
@@ -208,7 +217,12 @@ static espalier_status read_current(espalier_store_work *work)
 
 static espalier_status open_folder(espalier_store_work *work, int create)
 {
-    if (create && mkdir(work->folder, 0755) != 0 && errno != EEXIST) {
+    if (create && mkdir(work->folder, 0755) == 0) {
+        const espalier_status made = espalier_files_sync_parent(work->folder, work->error_out);
+        if (made != ESPALIER_OK) {
+            return made;
+        }
+    } else if (create && errno != EEXIST) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
                                      "%s: cannot make the folder", work->folder);
     }

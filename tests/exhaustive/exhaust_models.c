@@ -13,7 +13,6 @@
 
 #include "convert/plan.h"
 #include "convert/preparation.h"
-#include "espalier_convert.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -368,35 +367,11 @@ const char *exhaust_model_name(uint32_t index)
     return lines[index].name;
 }
 
-static model_bytes convert_fixture(const char *source)
-{
-    char path[] = "/tmp/espalier-test-XXXXXX";
-    const int descriptor = mkstemp(path);
-    assert_true(descriptor >= 0);
-    assert_int_equal(close(descriptor), 0);
-    espalier_error error;
-    if (espalier_convert(source, path, NULL, NULL, &error) != ESPALIER_OK) {
-        fail_msg("%s", error.message);
-    }
-    FILE *const file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    const long bytes = ftell(file);
-    assert_true(bytes > 0);
-    rewind(file);
-    model_bytes model = {aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64), (size_t)bytes};
-    assert_non_null(model.data);
-    assert_int_equal(fread(model.data, 1, model.bytes, file), model.bytes);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(unlink(path), 0);
-    return model;
-}
-
 model_bytes exhaust_model_make(uint32_t index)
 {
     const model_line *const line = &lines[index];
     if (line->fixture != NULL) {
-        return convert_fixture(line->fixture);
+        return model_bytes_convert(line->fixture);
     }
     espalier_forest forest;
     synthetic_forest_make(&line->options, &forest);

@@ -3,8 +3,9 @@
  * Any bytes as a model file: made the right size and sealed, so that the checks behind the
  * checksums are reached; then open, predict without verify, verify, and look at everything. Seeds
  * are real models of every layout; half of the changes are made to a word of a section, each
- * section as often as another. A crash, a leak, a hang or a difference between one row and many, or
- * between plain C and the best level of this machine, is a finding.
+ * section as often as another, or to a record of CATEGORIES or LINEAR. A crash, a leak, a hang or a
+ * difference between one row and many, between plain C and the best level of this machine, or
+ * between strings and the numbers that stand for them, is a finding.
  */
 #include "espalier_inspect.h"
 #include "format/checksum.h"
@@ -85,6 +86,71 @@ static void predict_kind(espalier_predictor *const predictors[2],
     free(alone);
 }
 
+/* Every category, and strings that are none: what is found is a category's own number. */
+static size_t look_up(const espalier_model *model, uint32_t feature)
+{
+    static const char *const others[] = {"", "a", "zz", "\xFF\xFF", "\x01"};
+    const uint32_t count = espalier_model_category_count(model, feature);
+    double number = 0.0;
+    size_t sum = 0;
+    for (uint32_t i = 0; i < count && i < 64; i++) {
+        size_t bytes = 0;
+        const char *const text = espalier_model_category(model, feature, i, &bytes);
+        if (text == NULL || text[bytes] != '\0' ||
+            espalier_model_category_number(model, feature, text, bytes, &number) != ESPALIER_OK ||
+            number != (double)i) {
+            abort();
+        }
+        sum += strlen(text);
+    }
+    for (size_t i = 0; count > 0 && i < sizeof others / sizeof others[0]; i++) {
+        sum += espalier_model_category_number(model, feature, others[i], strlen(others[i]),
+                                              &number) == ESPALIER_OK;
+    }
+    return sum;
+}
+
+/* One row of strings where the model has categories, and the same row as numbers. */
+static void predict_strings(const espalier_model *model, espalier_predictor *predictor,
+                            const espalier_output_info *output, uint32_t feature_count)
+{
+    static espalier_feature_column columns[FEATURES_MAX];
+    static int64_t offsets[FEATURES_MAX][2];
+    static double numbers[FEATURES_MAX];
+    const espalier_feature_column init = ESPALIER_FEATURE_COLUMN_INIT;
+    const size_t bytes = output->width * dtype_bytes(output->dtype);
+    uint8_t *const found = malloc(2 * bytes);
+    if (found == NULL) {
+        abort();
+    }
+    for (uint32_t f = 0; f < feature_count; f++) {
+        const uint32_t count = espalier_model_category_count(model, f);
+        size_t text_bytes = 0;
+        numbers[f] = count > 0 ? (double)(f % count) : 0.5;
+        columns[f] = init;
+        columns[f].data = &numbers[f];
+        columns[f].dtype = ESPALIER_DTYPE_FLOAT64;
+        if (count > 0) {
+            columns[f].text = espalier_model_category(model, f, f % count, &text_bytes);
+            offsets[f][1] = (int64_t)text_bytes;
+            columns[f].data = offsets[f];
+            columns[f].text_bytes = text_bytes;
+            columns[f].dtype = ESPALIER_DTYPE_STRING64;
+        }
+    }
+    const espalier_feature_columns all = {columns, feature_count, 1, 0, 0};
+    const espalier_rows rows = espalier_rows_float64(numbers, 1, feature_count);
+    espalier_outputs outputs = {.data = found, .data_bytes = bytes};
+    const espalier_output_kind kind = (espalier_output_kind)output->kind;
+    const espalier_status status = espalier_predict_columns(predictor, kind, &all, &outputs);
+    outputs.data = found + bytes;
+    if (status != espalier_predict(predictor, kind, &rows, &outputs) ||
+        (status == ESPALIER_OK && !rows_are_same(found, found + bytes, bytes, output->dtype))) {
+        abort();
+    }
+    free(found);
+}
+
 static void predict_all(const espalier_model *model)
 {
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
@@ -108,6 +174,7 @@ static void predict_all(const espalier_model *model)
         if (espalier_model_output(model, (espalier_output_kind)kind, &output) == ESPALIER_OK &&
             output.width <= WIDTH_MAX) {
             predict_kind(predictors, &output, values, info.feature_count);
+            predict_strings(model, predictors[0], &output, info.feature_count);
         }
     }
     espalier_predictor_destroy(predictors[0]);
@@ -126,6 +193,9 @@ static size_t inspect(const espalier_model *model)
     }
     for (uint32_t i = 0; espalier_model_feature_name(model, i) != NULL; i++) {
         sum += strlen(espalier_model_feature_name(model, i));
+    }
+    for (uint32_t i = 0; i < FEATURES_MAX; i++) {
+        sum += look_up(model, i);
     }
     espalier_label label;
     for (uint32_t group = 0; group < 8; group++) {
@@ -235,10 +305,135 @@ static void change_word(uint8_t *range, size_t bytes, uint64_t *state)
     memcpy(place, &word, sizeof word);
 }
 
+/* A section of a type, inside the file; false: there is none. */
+static bool find_range(const uint8_t *data, size_t bytes, uint32_t type, size_t *first_out,
+                       size_t *bytes_out)
+{
+    const espalier_file_header *const header = (const void *)data;
+    if (bytes < sizeof *header ||
+        header->section_count > (bytes - sizeof *header) / sizeof(espalier_file_section)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        espalier_file_section section;
+        memcpy(&section, data + sizeof *header + i * sizeof section, sizeof section);
+        if (section.type == type && section.offset < bytes &&
+            section.bytes <= bytes - section.offset && section.bytes >= 64) {
+            *first_out = (size_t)section.offset;
+            *bytes_out = (size_t)section.bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A number of a record: a little more or less, of another record, at a border, or any. */
+static void change_field(uint8_t *field, const uint8_t *other, uint64_t *state)
+{
+    static const uint32_t borders[] = {0, 1, UINT32_MAX, UINT32_MAX - 1, 0x80000000u};
+    uint32_t number = 0;
+    memcpy(&number, field, sizeof number);
+    switch (draw(state) % 4) {
+    case 0:
+        number += draw(state) % 2 == 0 ? 1u : UINT32_MAX;
+        break;
+    case 1:
+        memcpy(&number, other, sizeof number);
+        break;
+    case 2:
+        number = borders[draw(state) % (sizeof borders / sizeof borders[0])];
+        break;
+    default:
+        number = draw(state) % 64;
+        break;
+    }
+    memcpy(field, &number, sizeof number);
+}
+
+/* Where a leaf's terms are, or which slot a term reads: leaves count from the front, terms from the
+ * end. */
+static void change_linear(uint8_t *range, size_t bytes, uint64_t *state)
+{
+    const size_t leaf = sizeof(espalier_file_linear_leaf);
+    const size_t term = sizeof(espalier_file_term);
+    if (draw(state) % 2 == 0) {
+        const size_t field = offsetof(espalier_file_linear_leaf, first_term) + draw(state) % 2 * 4;
+        change_field(range + draw(state) % (bytes / leaf) * leaf + field,
+                     range + draw(state) % (bytes / leaf) * leaf + field, state);
+    } else {
+        uint8_t *const end = range + bytes;
+        const size_t field = offsetof(espalier_file_term, place);
+        change_field(end - (1 + draw(state) % (bytes / term)) * term + field,
+                     end - (1 + draw(state) % (bytes / term)) * term + field, state);
+    }
+}
+
+/* A list, the order of its strings, where a string ends, or a byte of one. */
+static void change_categories(uint8_t *range, size_t bytes, uint64_t *state)
+{
+    espalier_file_categories head;
+    memcpy(&head, range, sizeof head);
+    const size_t lists = sizeof head;
+    const size_t record = sizeof(espalier_file_category_list);
+    if (head.list_count == 0 || head.string_count == 0 ||
+        head.list_count > (bytes - lists) / record ||
+        head.string_count > (bytes - lists - head.list_count * record) / 12) {
+        change_word(range, bytes, state);
+        return;
+    }
+    const size_t order = lists + head.list_count * record;
+    const size_t ends = order + head.string_count * sizeof(uint32_t) + 8;
+    const size_t text = ends + head.string_count * sizeof(uint32_t);
+    uint8_t *const one = range + draw(state) % head.string_count * sizeof(uint32_t);
+    uint8_t *const other = range + draw(state) % head.string_count * sizeof(uint32_t);
+    switch (draw(state) % 4) {
+    case 0: {
+        const size_t field = draw(state) % 4 * 4;
+        change_field(range + lists + draw(state) % head.list_count * record + field,
+                     range + lists + draw(state) % head.list_count * record + field, state);
+        break;
+    }
+    case 1: {
+        uint8_t kept[sizeof(uint32_t)];
+        memcpy(kept, one + order, sizeof kept);
+        memmove(one + order, other + order, sizeof kept);
+        memcpy(other + order, kept, sizeof kept);
+        break;
+    }
+    case 2:
+        change_field(one + ends, other + ends, state);
+        break;
+    default:
+        if (text < bytes) {
+            range[text + draw(state) % (bytes - text)] = (uint8_t)(draw(state) % 3 * 97);
+        }
+        break;
+    }
+}
+
+/* False: the file has no section whose records hang together. */
+static bool change_record(uint8_t *data, size_t bytes, uint64_t *state)
+{
+    size_t first = 0, range = 0;
+    const bool linear = find_range(data, bytes, ESPALIER_SECTION_LINEAR, &first, &range);
+    if (linear && draw(state) % 2 == 0) {
+        change_linear(data + first, range, state);
+        return true;
+    }
+    if (find_range(data, bytes, ESPALIER_SECTION_CATEGORIES, &first, &range)) {
+        change_categories(data + first, range, state);
+        return true;
+    }
+    return false;
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t bytes_max, unsigned seed)
 {
     uint64_t state = seed;
     size_t first = 0, range = 0;
+    if (draw(&state) % 4 == 0 && change_record(data, bytes, &state)) {
+        return bytes;
+    }
     if (draw(&state) % 2 == 0 || !draw_range(data, bytes, &state, &first, &range)) {
         return LLVMFuzzerMutate(data, bytes, bytes_max);
     }

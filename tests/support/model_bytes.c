@@ -12,6 +12,7 @@
 #include "tests/support/model_bytes.h"
 
 #include "convert/reference.h"
+#include "espalier_convert.h"
 #include "format/checksum.h"
 #include "tests/support/synthetic.h"
 
@@ -253,4 +254,28 @@ void model_bytes_write(const model_bytes *model, const char *path)
     assert_non_null(file);
     assert_int_equal(fwrite(model->data, 1, model->bytes, file), model->bytes);
     assert_int_equal(fclose(file), 0);
+}
+
+model_bytes model_bytes_convert(const char *source)
+{
+    char path[] = "/tmp/espalier-test-XXXXXX";
+    const int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    assert_int_equal(close(descriptor), 0);
+    espalier_error error;
+    if (espalier_convert(source, path, NULL, NULL, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    FILE *const file = fopen(path, "rb");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 0, SEEK_END), 0);
+    const long bytes = ftell(file);
+    assert_true(bytes > 0);
+    rewind(file);
+    model_bytes model = {aligned_alloc(64, ((size_t)bytes + 63) / 64 * 64), (size_t)bytes};
+    assert_non_null(model.data);
+    assert_int_equal(fread(model.data, 1, model.bytes, file), model.bytes);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(unlink(path), 0);
+    return model;
 }

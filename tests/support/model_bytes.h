@@ -54,6 +54,9 @@ void model_bytes_seal(model_bytes *model);
  */
 void model_bytes_widen_children(model_bytes *model, uint32_t child_bits);
 
+/* The file that the converter makes of a trainer's file. */
+model_bytes model_bytes_convert(const char *source);
+
 /* Writes the bytes to a new file named by the caller. */
 void model_bytes_write(const model_bytes *model, const char *path);
 

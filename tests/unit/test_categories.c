@@ -235,6 +235,8 @@ static void test_names(void **state)
         assert_true(number == (double)i);
     }
     assert_null(espalier_model_category(model, 1, TEXTS, &bytes));
+    assert_null(espalier_model_category(model, 1, TEXTS + 1, &bytes));
+    assert_null(espalier_model_category(model, 1, UINT32_MAX, &bytes));
     assert_null(espalier_model_category(model, 1, 0, NULL));
     assert_null(espalier_model_category(model, 2, 0, &bytes));
     assert_int_equal(espalier_model_category_number(model, 1, "zz", 2, &number), ESPALIER_OK);
@@ -331,24 +333,27 @@ typedef struct broken {
 #define TABLE    ORDER(TEXTS + 3)
 
 static const broken cases[] = {
-    {440, 0, 0},                         /* F-440 */
-    {440, 0, UINT32_MAX},                /* F-440 */
-    {440, 4, UINT32_MAX},                /* F-440 */
-    {440, TABLE, TEXTS},                 /* F-440 */
-    {140, TABLE + 4, 3},                 /* F-140 */
-    {141, TABLE + 8, 0},                 /* F-141 */
-    {441, LIST(0, feature), 3},          /* F-441 */
-    {441, LIST(1, feature), 1},          /* F-441 */
-    {441, LIST(1, feature), FEATURES},   /* F-441 */
-    {442, LIST(0, first), 1},            /* F-442 */
-    {442, LIST(0, count), 0},            /* F-442 */
-    {442, LIST(1, count), 2},            /* F-442 */
-    {442, LIST(1, count), 4},            /* F-442 */
-    {442, LIST(1, count), UINT32_MAX},   /* F-442 */
-    {443, LIST(0, flags), 2},            /* F-443 */
-    {444, ORDER(0), TEXTS},              /* F-444 */
-    {444, ORDER(TEXTS), 1},              /* F-444 */
-    {444, ORDER(TEXTS + 2), UINT32_MAX}, /* F-444 */
+    {440, 0, 0},                           /* F-440 */
+    {440, 0, UINT32_MAX},                  /* F-440 */
+    {440, 4, UINT32_MAX},                  /* F-440 */
+    {440, TABLE, TEXTS},                   /* F-440 */
+    {140, TABLE + 4, 3},                   /* F-140 */
+    {141, TABLE + 8, 0},                   /* F-141 */
+    {441, LIST(0, feature), 3},            /* F-441 */
+    {441, LIST(1, feature), 1},            /* F-441 */
+    {441, LIST(1, feature), FEATURES},     /* F-441 */
+    {441, LIST(1, feature), 0},            /* F-441 */
+    {441, LIST(1, feature), FEATURES + 1}, /* F-441 */
+    {442, LIST(0, first), 1},              /* F-442 */
+    {442, LIST(0, count), 0},              /* F-442 */
+    {442, LIST(1, count), 2},              /* F-442 */
+    {442, LIST(1, count), 4},              /* F-442 */
+    {442, LIST(1, count), UINT32_MAX},     /* F-442 */
+    {443, LIST(0, flags), 2},              /* F-443 */
+    {444, ORDER(0), TEXTS},                /* F-444 */
+    {444, ORDER(TEXTS), 2},                /* F-444: descending */
+    {444, ORDER(TEXTS), 1},                /* F-444 */
+    {444, ORDER(TEXTS + 2), UINT32_MAX},   /* F-444 */
 };
 
 static espalier_status open_bytes(const model_bytes *m, espalier_model **model_out,

@@ -171,12 +171,40 @@ static void test_gathers(void **state)
     model_bytes bytes;
     espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
     espalier_dispatch dispatch;
-    assert_int_equal(espalier_dispatch_choose(ESPALIER_ISA_AUTO, &dispatch), ESPALIER_OK);
-    assert_int_equal(dispatch.avoids_gathers, espalier_cpu_detect().slow_gathers);
+    const espalier_cpu cpu = espalier_cpu_detect();
+    assert_int_equal(espalier_dispatch_choose(&cpu, ESPALIER_ISA_AUTO, &dispatch), ESPALIER_OK);
+    assert_int_equal(dispatch.avoids_gathers, cpu.slow_gathers);
     dispatch.avoids_gathers = true;
     assert_int_equal(espalier_dispatch_kernel(&dispatch, model, &model->parts[0])->gathers, 0);
-    assert_int_equal(espalier_dispatch_choose(dispatch.level, &dispatch), ESPALIER_OK);
+    assert_int_equal(espalier_dispatch_choose(&cpu, dispatch.level, &dispatch), ESPALIER_OK);
     assert_false(dispatch.avoids_gathers);
+    espalier_model_close(model);
+    model_bytes_free(&bytes);
+}
+
+/* The model was asked about when it was opened; its predictors believe it and ask no more. */
+static void test_predictors_share_the_answer(void **state)
+{
+    (void)state;
+    model_bytes bytes;
+    espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
+    const espalier_cpu cpu = espalier_cpu_detect();
+    assert_int_equal(model->cpu.levels, cpu.levels);
+    assert_int_equal(model->cpu.slow_gathers, cpu.slow_gathers);
+    model->cpu = (espalier_cpu){1u << ESPALIER_ISA_SCALAR, false};
+    for (uint32_t isa = 0; isa < ESPALIER_ISA_COUNT; isa++) {
+        espalier_predictor *predictor = NULL;
+        espalier_predictor_info info = ESPALIER_PREDICTOR_INFO_INIT;
+        const espalier_status status = create(model, isa, &predictor);
+        if (isa != ESPALIER_ISA_AUTO && isa != ESPALIER_ISA_SCALAR) {
+            assert_int_equal(status, ESPALIER_ERROR_ISA);
+            continue;
+        }
+        assert_int_equal(status, ESPALIER_OK);
+        assert_int_equal(espalier_predictor_info_get(predictor, &info), ESPALIER_OK);
+        assert_int_equal(info.isa, ESPALIER_ISA_SCALAR);
+        espalier_predictor_destroy(predictor);
+    }
     espalier_model_close(model);
     model_bytes_free(&bytes);
 }
@@ -190,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_every_level_or_an_error),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_gathers),
+        cmocka_unit_test(test_predictors_share_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -250,6 +250,57 @@ static void test_keys(void **state)
     assert_int_equal(espalier_public_key_parse(NULL, &key), ESPALIER_ERROR_ARGUMENT);
 }
 
+/* A file with the key's record where two numbers say what its password costs. */
+static void write_costs(const char *text, uint64_t operations, uint64_t memory)
+{
+    uint8_t record[158];
+    char line[256];
+    size_t bytes = 0;
+    const char *const second = strchr(text, '\n') + 1;
+    assert_int_equal(sodium_base642bin(record, sizeof record, second, strcspn(second, "\n"), NULL,
+                                       &bytes, NULL, sodium_base64_VARIANT_ORIGINAL),
+                     0);
+    assert_int_equal(bytes, sizeof record);
+    for (unsigned i = 0; i < 8; i++) {
+        record[38 + i] = (uint8_t)(operations >> (8 * i));
+        record[46 + i] = (uint8_t)(memory >> (8 * i));
+    }
+    (void)sodium_bin2base64(line, sizeof line, record, sizeof record,
+                            sodium_base64_VARIANT_ORIGINAL);
+    FILE *const stream = fopen(OTHER, "wb");
+    assert_non_null(stream);
+    assert_true(fprintf(stream, "untrusted comment: key\n%s\n", line) > 0);
+    assert_int_equal(fclose(stream), 0);
+}
+
+/* Whoever wrote the file decides what trying a password costs; up to what minisign itself asks. */
+static void test_a_key_that_asks_for_too_much(void **state)
+{
+    (void)state;
+    static const uint64_t costs[][2] = {{(UINT64_C(1) << 25) + 1, 1 << 24},
+                                        {UINT64_MAX, 1 << 24},
+                                        {1 << 15, (UINT64_C(1) << 30) + 1},
+                                        {1 << 15, UINT64_MAX}};
+    char text[1024] = {0};
+    espalier_error error;
+    espalier_secret_key secret;
+    assert_int_equal(unlink(SECRET), 0);
+    assert_int_equal(unlink(PUBLIC), 0);
+    assert_int_equal(espalier_key_generate(PUBLIC, SECRET, "open sesame", &error), ESPALIER_OK);
+    read_text(SECRET, text);
+    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++) {
+        write_costs(text, costs[i][0], costs[i][1]);
+        assert_int_equal(espalier_secret_key_read(OTHER, "open sesame", &secret, &error),
+                         ESPALIER_ERROR_KEY);
+        assert_non_null(strstr(error.message, "more time or memory"));
+    }
+    write_costs(text, 1 << 15, 1 << 24); /* little is allowed; it is another key then */
+    assert_int_equal(espalier_secret_key_read(OTHER, "open sesame", &secret, &error),
+                     ESPALIER_ERROR_KEY);
+    assert_non_null(strstr(error.message, "wrong password"));
+    assert_int_equal(unlink(OTHER), 0);
+}
+
 /* A key that minisign 0.11 made, of the text on its page. */
 static void test_a_key_of_minisign(void **state)
 {
@@ -318,6 +369,7 @@ int main(void)
         cmocka_unit_test(test_a_key_of_minisign),
         cmocka_unit_test(test_measures_of_fs_verity),
         cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_a_key_that_asks_for_too_much),
     };
     return cmocka_run_group_tests(tests, make_all, free_all);
 }

@@ -375,6 +375,44 @@ static void test_who_will_not_wait_is_told(void **state)
     assert_int_equal(espalier_store_publish(store, paths[1], &options, NULL, &error), ESPALIER_OK);
 }
 
+/*
+ * Links in the names that are cleared away led to folders elsewhere, whose files were then removed
+ * with the rights of whoever published; and a file with a version's name stopped every publisher.
+ */
+static void test_links_are_removed_and_not_followed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {".building", ".pruning", "1", "2"};
+    char outside[128];
+    char kept[160];
+    char path[128];
+    uint64_t removed = 0;
+    (void)snprintf(outside, sizeof outside, "%s/outside", base);
+    (void)snprintf(kept, sizeof kept, "%s/kept", outside);
+    assert_int_equal(mkdir(outside, 0755), 0);
+    const int file = open(kept, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    assert_true(file >= 0);
+    assert_int_equal(close(file), 0);
+    assert_int_equal(mkdir(store, 0755), 0);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", store, names[i]);
+        assert_int_equal(symlink(outside, path), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/3", store);
+    assert_int_equal(close(open(path, O_WRONLY | O_CREAT | O_EXCL, 0644)), 0);
+    assert_int_equal(publish(0), 4);
+    assert_int_equal(publish(0), 5);
+    assert_int_equal(espalier_store_prune(store, 1, NULL, &removed, NULL), ESPALIER_OK);
+    assert_int_equal(removed, 3);
+    assert_numbers((const uint64_t[]){4, 5}, 2);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", store, names[i]);
+        assert_int_equal(access(path, F_OK), -1);
+    }
+    assert_int_equal(access(kept, F_OK), 0);
+    assert_int_equal(remove_tree(outside), 0);
+}
+
 /* ---- processes ---- */
 
 /* Publishes, rolls back and prunes without end; leaves with 1 when something fails. */
@@ -508,6 +546,7 @@ int main(void)
         cmocka_unit_test_teardown(test_signed_versions_keep_their_signatures, remove_store),
         cmocka_unit_test_teardown(test_a_slot_does_not_go_back, remove_store),
         cmocka_unit_test_teardown(test_who_will_not_wait_is_told, remove_store),
+        cmocka_unit_test_teardown(test_links_are_removed_and_not_followed, remove_store),
         cmocka_unit_test_teardown(test_two_publishers_lose_nothing, remove_store),
         cmocka_unit_test_teardown(test_publishers_are_killed_at_any_moment, remove_store),
         cmocka_unit_test(test_names_of_versions),

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Edges of reading a model that no other test comes to: limits of header and tables that no small
+ * file has, the widths of labels, the questions about names with nothing to answer them, and bytes
+ * behind a model in memory.
+ */
+// clang-format off
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "espalier.h"
+#include "format/checksum.h"
+#include "format/map.h"
+#include "format/reader.h"
+#include "format/rules.h"
+#include "tests/support/damage.h"
+#include "tests/support/model_bytes.h"
+#include "tests/support/synthetic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static model_bytes sound;
+
+static int make_model(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 33,
+                                       .tree_count = 3,
+                                       .feature_count = 4,
+                                       .decision_count_max = 12,
+                                       .group_count = 2,
+                                       .class_count = 2,
+                                       .named = true};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    sound = model_bytes_of(&forest, 2);
+    espalier_forest_free(&forest);
+    return 0;
+}
+
+static int free_model(void **state)
+{
+    (void)state;
+    model_bytes_free(&sound);
+    return 0;
+}
+
+/* The rule that a sealed copy breaks at open; 0: it opens. Frees the copy. */
+static uint32_t rule_of(model_bytes *m, espalier_status *status_out)
+{
+    espalier_model *model = NULL;
+    espalier_error error;
+    memset(&error, 0, sizeof error);
+    model_bytes_seal(m);
+    *status_out = espalier_model_open_memory(m->data, m->bytes, NULL, &model, &error);
+    espalier_model_close(model);
+    model_bytes_free(m);
+    return *status_out == ESPALIER_OK ? 0 : error.format_rule;
+}
+
+/* ---- header ---- */
+
+/* What the header says of a file of so many bytes, of which only the first are there. */
+static uint32_t header_rule(void (*change)(espalier_file_header *header), uint64_t file_bytes)
+{
+    const size_t bytes = (size_t)1 << 16; /* more than the first read */
+    uint8_t *const data = aligned_alloc(64, bytes);
+    espalier_file_header *const header = (espalier_file_header *)(void *)data;
+    espalier_file file;
+    espalier_error error;
+    assert_non_null(data);
+    memset(data, 0, bytes);
+    memcpy(data, sound.data, sound.bytes < bytes ? sound.bytes : bytes);
+    memset(&error, 0, sizeof error);
+    header->file_bytes = file_bytes;
+    change(header);
+    const espalier_input input = {"large", -1, data, file_bytes};
+    assert_int_not_equal(espalier_file_read(&input, &file, &error), ESPALIER_OK);
+    free(data);
+    return error.format_rule;
+}
+
+static void change_nothing(espalier_file_header *header)
+{
+    (void)header;
+}
+
+static void end_private_late(espalier_file_header *header)
+{
+    header->private_end = ESPALIER_LIMIT_PRIVATE_BYTES + 1;
+}
+
+static void test_limits_of_the_header(void **state)
+{
+    (void)state;
+    assert_int_equal(header_rule(change_nothing, ESPALIER_LIMIT_FILE_BYTES + 1), RULE_LIMITS);
+    assert_int_equal(header_rule(end_private_late, ESPALIER_LIMIT_FILE_BYTES), RULE_PRIVATE_END);
+}
+
+/* In memory a model may be followed by anything; a file may not. */
+static void test_bytes_behind_a_model_in_memory(void **state)
+{
+    (void)state;
+    const size_t bytes = sound.bytes + 128;
+    uint8_t *const more = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    assert_non_null(more);
+    memset(more, 0xA5, bytes);
+    memcpy(more, sound.data, sound.bytes);
+    espalier_model *model = NULL;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.flags = ESPALIER_OPEN_VERIFY;
+    assert_int_equal(espalier_model_open_memory(more, bytes, &options, &model, NULL), ESPALIER_OK);
+    espalier_model_close(model);
+    free(more);
+}
+
+static void test_reads_beyond_the_end(void **state)
+{
+    (void)state;
+    uint8_t byte = 7;
+    espalier_error error;
+    const espalier_input input = {"short", -1, sound.data, 10};
+    assert_int_equal(espalier_input_fetch(&input, 9, &byte, 1, &error), ESPALIER_OK);
+    assert_int_equal(byte, sound.data[9]);
+    assert_int_equal(espalier_input_fetch(&input, 10, &byte, 0, &error), ESPALIER_OK);
+    assert_int_equal(espalier_input_fetch(&input, 10, &byte, 1, &error), ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(espalier_input_fetch(&input, 11, &byte, 0, &error), ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(espalier_input_fetch(&input, UINT64_MAX, &byte, 1, &error),
+                     ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(espalier_input_fetch(&input, 5, &byte, SIZE_MAX, &error),
+                     ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(error.format_rule, RULE_FILE_BYTES);
+    assert_int_equal(error.file_offset, 10);
+}
+
+static void test_more_than_the_address_space(void **state)
+{
+    (void)state;
+    espalier_map map;
+    espalier_error error;
+    const espalier_input input = {"large", -1, sound.data, sound.bytes};
+    const espalier_map_request request = {.file_bytes = sound.bytes,
+                                          .readable_bytes = (uint64_t)PTRDIFF_MAX,
+                                          .readable_bytes_least = sound.bytes};
+    assert_int_equal(espalier_map_open(&input, &request, &map, &error), ESPALIER_ERROR_LIMIT);
+    assert_non_null(strstr(error.message, "address space"));
+}
+
+/* ---- tables ---- */
+
+static void test_sections_that_are_missing(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {ESPALIER_SECTION_MODEL, ESPALIER_SECTION_STEPS,
+                                     ESPALIER_SECTION_PARTS, ESPALIER_SECTION_OUTPUTS,
+                                     ESPALIER_SECTION_TREES, ESPALIER_SECTION_COLUMNS};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        /* A section that no reader knows; only where the order allows it: as another encoding. */
+        espalier_file_section *const section = model_bytes_section(&m, types[i]);
+        assert_non_null(section);
+        section->encoding = 2;
+        section->flags = 0;
+        espalier_status status = ESPALIER_OK;
+        assert_int_equal(rule_of(&m, &status), RULE_SECTIONS_NEEDED);
+        assert_int_equal(status, ESPALIER_ERROR_SECTION_MISSING);
+    }
+    for (uint32_t type = ESPALIER_SECTION_NODES; type <= ESPALIER_SECTION_LEAVES; type++) {
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_file_section *const section = model_bytes_section(&m, type);
+        section->encoding = 2;
+        section->flags = 0;
+        espalier_status status = ESPALIER_OK;
+        assert_int_equal(rule_of(&m, &status), RULE_SECTIONS_NEEDED);
+        assert_int_equal(status, ESPALIER_ERROR_SECTION_MISSING);
+    }
+}
+
+/* ---- labels ---- */
+
+static void test_widths_of_labels(void **state)
+{
+    (void)state;
+    static const uint32_t kinds[] = {ESPALIER_LABEL_INT, ESPALIER_LABEL_UINT, ESPALIER_LABEL_FLOAT,
+                                     ESPALIER_LABEL_BOOL};
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        for (uint32_t bytes = 0; bytes <= 16; bytes++) {
+            model_bytes m = model_bytes_copy(&sound);
+            const bool is_power = bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
+            const bool allowed = kinds[k] == ESPALIER_LABEL_BOOL    ? bytes == 1
+                                 : kinds[k] == ESPALIER_LABEL_FLOAT ? is_power && bytes != 1
+                                                                    : is_power;
+            espalier_file_labels *const labels = labels_of(&m);
+            labels->kind = kinds[k];
+            labels->item_bytes = bytes;
+            espalier_status status = ESPALIER_OK;
+            assert_int_equal(rule_of(&m, &status) != RULE_LABEL_ITEM_BYTES, allowed);
+        }
+    }
+}
+
+static void test_heads_of_labels(void **state)
+{
+    (void)state;
+    espalier_status status = ESPALIER_OK;
+    for (int i = 0; i < 4; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        uint32_t *const head = RECORD(&m, CLASS_LABELS, uint32_t);
+        espalier_file_section *const section = SECTION(&m, CLASS_LABELS);
+        if (i == 0) {
+            head[1] = 1; /* reserved */
+        } else if (i == 1) {
+            head[0]++; /* one group more than outputs */
+        } else {
+            /* Cut short; it is the last private section, so the private end moves. */
+            section->bytes = i == 2 ? 4 : 16; /* inside the head, inside a record */
+            HEADER(&m)->private_end = section->offset + section->bytes;
+        }
+        assert_int_equal(rule_of(&m, &status), RULE_LABEL_GROUPS);
+        assert_int_equal(status, ESPALIER_ERROR_VALUE);
+    }
+}
+
+/* The last name ends before the text does. */
+static void test_text_behind_the_last_name(void **state)
+{
+    (void)state;
+    espalier_status status = ESPALIER_OK;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_strings *const head = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    uint32_t *const ends = (uint32_t *)(void *)(head + 1);
+    char *const text = (char *)(ends + head->count);
+    text[ends[head->count - 1] - 2] = '\0';
+    ends[head->count - 1]--;
+    assert_int_equal(rule_of(&m, &status), RULE_STRINGS_ENDS);
+}
+
+static void test_names_without_an_answer(void **state)
+{
+    (void)state;
+    espalier_model *model = NULL;
+    espalier_label_info info;
+    espalier_label label;
+    assert_int_equal(espalier_model_open_memory(sound.data, sound.bytes, NULL, &model, NULL),
+                     ESPALIER_OK);
+    assert_null(espalier_model_feature_name(NULL, 0));
+    assert_null(espalier_model_feature_name(model, 4));
+    assert_non_null(espalier_model_feature_name(model, 3));
+    assert_int_equal(espalier_model_labels(NULL, 0, &info), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_labels(model, 0, NULL), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_labels(model, 2, &info), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_labels(model, 1, &info), ESPALIER_OK);
+    assert_int_equal(info.count, 3);
+    assert_int_equal(espalier_model_class_label(NULL, 0, 0, &label), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, 0, 0, NULL), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, 2, 0, &label), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, 1, 3, &label), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, 1, 2, &label), ESPALIER_OK);
+    espalier_model_close(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limits_of_the_header),
+        cmocka_unit_test(test_bytes_behind_a_model_in_memory),
+        cmocka_unit_test(test_reads_beyond_the_end),
+        cmocka_unit_test(test_more_than_the_address_space),
+        cmocka_unit_test(test_sections_that_are_missing),
+        cmocka_unit_test(test_widths_of_labels),
+        cmocka_unit_test(test_heads_of_labels),
+        cmocka_unit_test(test_text_behind_the_last_name),
+        cmocka_unit_test(test_names_without_an_answer),
+    };
+    return cmocka_run_group_tests(tests, make_model, free_model);
+}
