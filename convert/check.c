@@ -376,11 +376,13 @@ static void pack_answers(check_block *block, const candidate *as)
 {
     const espalier_forest *const forest = block->check->forest;
     const size_t slots = espalier_reference_slot_count(forest);
+    const uint32_t first_tree = espalier_forest_part_at(forest, forest->leaf_part).first_tree;
     for (size_t row = 0; row < block->row_count; row++) {
         for (size_t column = 0; column < as->column_count; column++) {
             const size_t index = row * as->column_count + column;
             if (as->kind == ESPALIER_OUTPUT_LEAF) {
-                ((int64_t *)block->answers)[index] = block->leaves[index];
+                ((int64_t *)block->answers)[index] =
+                    block->leaves[row * forest->tree_count + first_tree + column];
             } else if (as->kind == ESPALIER_OUTPUT_CLASS) {
                 ((int32_t *)block->answers)[index] = block->classes[index];
             } else {

@@ -91,7 +91,12 @@ static espalier_status copy_nodes(espalier_combine *combine, const espalier_fore
     memcpy(whole->feature + first, forest->feature, count * sizeof *whole->feature);
     memcpy(whole->threshold + first, forest->threshold, count * sizeof *whole->threshold);
     memcpy(whole->cover + first, forest->cover, count * sizeof *whole->cover);
-    memcpy(whole->missing_left + first, forest->missing_left, count * sizeof *whole->missing_left);
+    /* Where missing values are refused, the whole may take them behind a preparation. */
+    memset(whole->missing_left + first, 0, count * sizeof *whole->missing_left);
+    if (forest->missing_allowed) {
+        memcpy(whole->missing_left + first, forest->missing_left,
+               count * sizeof *whole->missing_left);
+    }
     if (forest->missing_rule != NULL) {
         memcpy(whole->missing_rule + first, forest->missing_rule,
                count * sizeof *whole->missing_rule);
@@ -213,7 +218,14 @@ espalier_status espalier_combine_join(espalier_combine *combine, const espalier_
     espalier_forest *const whole = combine->whole;
     espalier_forest_part *const part = &whole->parts[whole->part_count - 1];
     const uint32_t first = whole->tree_count;
-    espalier_status status = copy_trees(combine, forest, features, part->leaf_count);
+    uint32_t *values = NULL;
+    espalier_status status = espalier_combine_prepare(combine, forest, features, &values);
+    const espalier_combine_features prepared = {values, espalier_forest_tested_count(forest)};
+    if (status == ESPALIER_OK) {
+        status =
+            copy_trees(combine, forest, values != NULL ? &prepared : features, part->leaf_count);
+    }
+    free(values);
     if (status == ESPALIER_OK) {
         status = copy_values(combine, leaf_rows, forest->leaf_count * part->leaf_width);
     }
@@ -232,8 +244,37 @@ espalier_status espalier_combine_join(espalier_combine *combine, const espalier_
 
 /* ---- forests --------------------------------------------------------------------------------- */
 
+/* Constants that number slots, or features, as these are numbered in the whole. */
+static espalier_status move_constants(const espalier_forest_stage *stage, const double *constants,
+                                      const espalier_combine_features *features, uint32_t offset,
+                                      double **moved_out)
+{
+    const bool picks = stage->operation == ESPALIER_FOREST_PICK;
+    const bool takes = stage->operation == ESPALIER_FOREST_VALUES && features != NULL;
+    const uint64_t count = espalier_plan_stage_constants(stage);
+    *moved_out = NULL;
+    if (!picks && !takes) {
+        return ESPALIER_OK;
+    }
+    double *const moved = malloc(count * sizeof *moved);
+    if (moved == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        moved[i] = constants[i] < 0 ? constants[i] : constants[i] + (double)offset;
+        if (takes && !(constants[i] >= 0 && constants[i] < (double)features->count)) {
+            free(moved);
+            return ESPALIER_ERROR_SOURCE_TREE;
+        }
+        moved[i] = takes ? (double)features->numbers[(uint32_t)constants[i]] : moved[i];
+    }
+    *moved_out = moved;
+    return ESPALIER_OK;
+}
+
 /* Stages, moved to where their slots, constants and parts are now. */
 static espalier_status copy_stage(espalier_combine *combine, const espalier_forest *forest,
+                                  const espalier_combine_features *features,
                                   const espalier_forest_stage *source, uint32_t offset,
                                   uint32_t first_part)
 {
@@ -242,23 +283,17 @@ static espalier_status copy_stage(espalier_combine *combine, const espalier_fore
     stage.input_slot += offset;
     stage.other_slot += offset;
     stage.part += first_part;
-    const espalier_status status =
+    espalier_status status =
         espalier_combine_charge(combine, sizeof stage + count * sizeof(double));
+    const double *constants = count > 0 ? forest->constants + source->first_constant : NULL;
+    double *moved = NULL;
+    if (status == ESPALIER_OK) {
+        status = move_constants(source, constants, features, offset, &moved);
+    }
     if (status != ESPALIER_OK) {
         return status;
     }
-    const double *constants = count > 0 ? forest->constants + source->first_constant : NULL;
-    double *moved = NULL;
-    if (stage.operation == ESPALIER_FOREST_PICK) {
-        moved = malloc(count * sizeof *moved);
-        if (moved == NULL) {
-            return ESPALIER_ERROR_MEMORY;
-        }
-        for (uint64_t i = 0; i < count; i++) {
-            moved[i] = constants[i] < 0 ? constants[i] : constants[i] + (double)offset;
-        }
-        constants = moved;
-    }
+    constants = moved != NULL ? moved : constants;
     const uint32_t slot = espalier_plan_add_stage(combine->whole, &stage, constants);
     free(moved);
     return slot != ESPALIER_PLAN_NO_SLOT ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
@@ -266,6 +301,7 @@ static espalier_status copy_stage(espalier_combine *combine, const espalier_fore
 
 /* The stages of `plan`, and where the forest has several parts these, in the order of slots. */
 static espalier_status copy_plan(espalier_combine *combine, const espalier_forest *forest,
+                                 const espalier_combine_features *features,
                                  const espalier_plan *plan, uint32_t offset)
 {
     const uint32_t first_part = combine->whole->part_count;
@@ -286,13 +322,15 @@ static espalier_status copy_plan(espalier_combine *combine, const espalier_fores
             }
             espalier_forest_part *const own = &combine->whole->parts[first_part + part];
             combine->inputs[first_part + part].flush_tiny = forest->flush_tiny;
+            own->start_slot += own->from_slots ? offset : 0;
             own->first_tree = first_tree + next.first_tree;
             own->tree_count = next.tree_count;
             own->first_value = first_value + next.first_value;
             own->leaf_count = next.leaf_count;
             part++;
         } else {
-            status = copy_stage(combine, forest, &plan->stages[stage++], offset, first_part);
+            status =
+                copy_stage(combine, forest, features, &plan->stages[stage++], offset, first_part);
         }
     }
     return status;
@@ -315,6 +353,8 @@ espalier_status espalier_combine_add(espalier_combine *combine, const espalier_f
 {
     espalier_forest *const whole = combine->whole;
     const uint64_t offset = espalier_forest_all_slots(whole);
+    uint32_t *values = NULL;
+    espalier_combine_features prepared = {NULL, espalier_forest_tested_count(forest)};
     espalier_plan plan;
     espalier_status status = espalier_plan_make(forest, &plan, NULL);
     if (status != ESPALIER_OK) {
@@ -324,9 +364,14 @@ espalier_status espalier_combine_add(espalier_combine *combine, const espalier_f
         status = ESPALIER_ERROR_SOURCE_LIMIT;
         goto out;
     }
-    status = copy_trees(combine, forest, features, 0);
+    status = espalier_combine_prepare(combine, forest, features, &values);
+    prepared.numbers = values;
+    features = values != NULL ? &prepared : features;
     if (status == ESPALIER_OK) {
-        status = copy_plan(combine, forest, &plan, (uint32_t)offset);
+        status = copy_trees(combine, forest, features, 0);
+    }
+    if (status == ESPALIER_OK) {
+        status = copy_plan(combine, forest, features, &plan, (uint32_t)offset);
     }
     if (status == ESPALIER_OK) {
         status = copy_values(combine, forest->leaf_values, count_values(forest));
@@ -335,6 +380,7 @@ espalier_status espalier_combine_add(espalier_combine *combine, const espalier_f
     *slot_offset_out = (uint32_t)offset;
 out:
     espalier_plan_free(&plan);
+    free(values);
     return status;
 }
 
@@ -368,17 +414,18 @@ static double unflush(double threshold)
     return threshold >= 0 && threshold < TINY ? TINY : threshold;
 }
 
+/* To what the whole compares. */
 static void translate_part(espalier_forest *whole, const espalier_forest_part *part,
                            const espalier_combine_input *input)
 {
+    const bool widens = input->input != whole->input;
+    const bool unflushes = input->flush_tiny && !whole->flush_tiny;
     for (uint32_t i = part->first_tree; i < part->first_tree + part->tree_count; i++) {
         const espalier_forest_tree *const tree = &whole->trees[i];
         double *const thresholds = whole->threshold + tree->first_node;
         for (uint32_t node = 0; node < tree->node_count; node++) {
-            thresholds[node] = input->flush_tiny ? unflush(thresholds[node]) : thresholds[node];
-            thresholds[node] = input->input == ESPALIER_FOREST_INPUT_FLOAT32
-                                   ? espalier_combine_widen(thresholds[node])
-                                   : thresholds[node];
+            thresholds[node] = unflushes ? unflush(thresholds[node]) : thresholds[node];
+            thresholds[node] = widens ? espalier_combine_widen(thresholds[node]) : thresholds[node];
         }
     }
 }
@@ -387,13 +434,14 @@ static void settle_inputs(espalier_combine *combine)
 {
     espalier_forest *const whole = combine->whole;
     bool alike = true;
+    bool flush_alike = true;
     for (uint32_t i = 1; i < whole->part_count; i++) {
-        alike = alike && combine->inputs[i].input == combine->inputs[0].input &&
-                combine->inputs[i].flush_tiny == combine->inputs[0].flush_tiny;
+        alike = alike && combine->inputs[i].input == combine->inputs[0].input;
+        flush_alike = flush_alike && combine->inputs[i].flush_tiny == combine->inputs[0].flush_tiny;
     }
     whole->input = alike ? combine->inputs[0].input : ESPALIER_FOREST_INPUT_FLOAT64;
-    whole->flush_tiny = alike && combine->inputs[0].flush_tiny;
-    for (uint32_t i = 0; !alike && i < whole->part_count; i++) {
+    whole->flush_tiny = flush_alike && combine->inputs[0].flush_tiny;
+    for (uint32_t i = 0; !(alike && flush_alike) && i < whole->part_count; i++) {
         translate_part(whole, &whole->parts[i], &combine->inputs[i]);
     }
 }
@@ -410,12 +458,13 @@ static bool has_rules(const espalier_forest *whole)
     return false;
 }
 
-void espalier_combine_close(espalier_combine *combine)
+espalier_status espalier_combine_close(espalier_combine *combine)
 {
     espalier_forest *const whole = combine->whole;
     if (whole == NULL) {
-        return; /* nothing was added */
+        return ESPALIER_OK; /* nothing was added */
     }
+    const espalier_status status = espalier_combine_close_preparation(combine);
     if (whole->part_count > 0) {
         settle_inputs(combine);
     }
@@ -433,4 +482,5 @@ void espalier_combine_close(espalier_combine *combine)
     }
     free(combine->inputs);
     *combine = (espalier_combine){.whole = whole};
+    return status;
 }

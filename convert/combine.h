@@ -3,7 +3,8 @@
  * One forest of several: each that is added becomes a part, with its stages behind it, and what it
  * wrote to slot s then is in slot s + offset. Or its trees join the part before, with leaf rows of
  * the caller's. Forests may compare float32 and float64 features: thresholds are translated, which
- * is exact. May include public headers and forest.h only.
+ * is exact. What forests prepare becomes one preparation, and the strings of a feature one list.
+ * May include public headers and forest.h only.
  */
 #ifndef ESPALIER_CONVERT_COMBINE_H
 #define ESPALIER_CONVERT_COMBINE_H
@@ -26,6 +27,11 @@ typedef struct espalier_combine {
     uint64_t value_count; /* of leaf_values */
     uint64_t part_room;
     espalier_combine_input *inputs; /* [part_count] what each part compares */
+    uint32_t refuses;               /* ESPALIER_PREPARE_REFUSE_..: what forests without a
+                                       preparation, or the whole itself, refuse in a row */
+    bool rounds;                    /* after rounding it to float32 */
+    bool takes_missing;             /* some forest does */
+    bool plain_strings;             /* some forest without a preparation has categories of text */
 } espalier_combine;
 
 /* The features of a forest that sees some of the whole's: [count] their numbers there. */
@@ -69,9 +75,22 @@ espalier_status espalier_combine_copy_sets(espalier_combine *combine, const espa
                                            const espalier_combine_features *features,
                                            uint64_t first_node);
 
-/* Settles what the whole compares. Call it once, at the end; then, or after a failure, nothing of
- * *combine but `whole` is left. */
-void espalier_combine_close(espalier_combine *combine);
+/*
+ * Adds what the forest prepares, its features those of the whole that `features` say; part of add
+ * and join, in a file of its own. *values_out: malloc'ed, for each number that its nodes may name
+ * the whole's; NULL: it prepares nothing. Status: as add.
+ */
+espalier_status espalier_combine_prepare(espalier_combine *combine, const espalier_forest *forest,
+                                         const espalier_combine_features *features,
+                                         uint32_t **values_out);
+
+/* Which rows the whole refuses, if it prepares any; part of close. */
+espalier_status espalier_combine_close_preparation(espalier_combine *combine);
+
+/* Settles what the whole compares and refuses. Call it once, at the end; then, or after a failure,
+ * nothing of *combine but `whole` is left. Status: SOURCE_UNSUPPORTED (strings of a forest that
+ * prepares nothing beside those of one that does), SOURCE_LIMIT, MEMORY. */
+espalier_status espalier_combine_close(espalier_combine *combine);
 
 /* The float64 threshold that decides for every float64 x as `threshold` does for x as float32. */
 double espalier_combine_widen(double threshold);

@@ -95,6 +95,23 @@ static espalier_status join_codes(espalier_combine *combine, const espalier_fore
     return ESPALIER_OK;
 }
 
+/* Room for the codes of all that nodes of the whole may test by now. */
+static bool reserve_codes(espalier_forest *whole)
+{
+    const uint32_t count = espalier_forest_tested_count(whole);
+    if (whole->codes != NULL && whole->code_count >= count) {
+        return true;
+    }
+    espalier_forest_codes *const codes = realloc(whole->codes, count * sizeof *codes);
+    if (codes == NULL) {
+        return false;
+    }
+    memset(codes + whole->code_count, 0, (count - whole->code_count) * sizeof *codes);
+    whole->codes = codes;
+    whole->code_count = count;
+    return true;
+}
+
 /* Where each code of each feature of the forest is among the whole's: places[] behind each other,
  * that of feature f from firsts[f] on. */
 static espalier_status copy_codes(espalier_combine *combine, const espalier_forest *forest,
@@ -104,12 +121,8 @@ static espalier_status copy_codes(espalier_combine *combine, const espalier_fore
     espalier_forest *const whole = combine->whole;
     espalier_status status = ESPALIER_OK;
     uint32_t next = 0;
-    if (whole->codes == NULL) {
-        whole->codes = calloc(whole->feature_count, sizeof *whole->codes);
-        if (whole->codes == NULL) {
-            return ESPALIER_ERROR_MEMORY;
-        }
-        whole->code_count = whole->feature_count;
+    if (!reserve_codes(whole)) {
+        return ESPALIER_ERROR_MEMORY;
     }
     for (uint32_t i = 0; i < forest->code_count && status == ESPALIER_OK; i++) {
         const uint32_t feature = features != NULL ? features->numbers[i] : i;
@@ -136,7 +149,8 @@ static espalier_status copy_set(espalier_combine *combine, const espalier_forest
 {
     espalier_forest *const whole = combine->whole;
     espalier_forest_set set = *source;
-    if (source->feature >= forest->feature_count || source->first_member > forest->member_count ||
+    if (source->feature >= espalier_forest_tested_count(forest) ||
+        source->first_member > forest->member_count ||
         source->member_count > forest->member_count - source->first_member) {
         return ESPALIER_ERROR_SOURCE_TREE;
     }

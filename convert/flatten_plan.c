@@ -47,7 +47,11 @@ SAME(ESPALIER_FOREST_LOG, ESPALIER_STAGE_LOG);
 SAME(ESPALIER_FOREST_LOG1P, ESPALIER_STAGE_LOG1P);
 SAME(ESPALIER_FOREST_VALUES, ESPALIER_STAGE_VALUES);
 SAME(ESPALIER_FOREST_LINEAR, ESPALIER_STAGE_LINEAR);
-SAME(ESPALIER_FOREST_LINEAR, ESPALIER_STAGE_LAST);
+SAME(ESPALIER_FOREST_CLAMP, ESPALIER_STAGE_CLAMP);
+SAME(ESPALIER_FOREST_LOG_ODDS, ESPALIER_STAGE_LOG_ODDS);
+SAME(ESPALIER_FOREST_LOGIT, ESPALIER_STAGE_LOGIT);
+SAME(ESPALIER_FOREST_LOG_CENTRED, ESPALIER_STAGE_LOG_CENTRED);
+SAME(ESPALIER_FOREST_LOG_CENTRED, ESPALIER_STAGE_LAST);
 SAME(ESPALIER_PLAN_LINEAR_CONSTANTS, ESPALIER_LINEAR_CONSTANTS);
 SAME(ESPALIER_FOREST_NO_DECISION, ESPALIER_DECISION_NONE);
 SAME(ESPALIER_FOREST_FIRST_MAXIMUM, ESPALIER_DECISION_FIRST_MAXIMUM);
@@ -181,6 +185,9 @@ static void fill_part(espalier_flattening *work)
                                                                    : ESPALIER_DIVISOR_NONE;
     part->iteration_count = source->iteration_count;
     part->default_iteration_count = source->default_iterations;
+    part->range = source->all_iterations ? ESPALIER_RANGE_DEFAULT : ESPALIER_RANGE_ASKED;
+    part->start = source->from_slots ? ESPALIER_START_SLOTS : ESPALIER_START_ZERO;
+    part->start_index = source->from_slots ? source->start_slot : 0;
 }
 
 /* A part and its trees, which follow those whose nodes take *node_bytes. */
@@ -335,7 +342,8 @@ static espalier_status make_stages(espalier_flattening *work, const espalier_pla
         const bool adds = stage->operation == ESPALIER_FOREST_NORMALISE ||
                           stage->operation == ESPALIER_FOREST_NORMALISE_EVEN ||
                           stage->operation == ESPALIER_FOREST_SOFTMAX ||
-                          stage->operation == ESPALIER_FOREST_SOFTMAX_LOG;
+                          stage->operation == ESPALIER_FOREST_SOFTMAX_LOG ||
+                          stage->operation == ESPALIER_FOREST_LOG_CENTRED;
         stages[i] = (espalier_file_stage){
             .operation = (uint32_t)stage->operation,
             .input_slot = espalier_plan_stage_inputs(stage) > 0 ? stage->input_slot : 0,
@@ -351,24 +359,52 @@ static espalier_status make_stages(espalier_flattening *work, const espalier_pla
     return ESPALIER_OK;
 }
 
-/* The columns, every part, and all stages at last: they read no part's sums too early then. */
+/*
+ * The columns, every part, and all stages at last: they read no part's sums too early then. Only in
+ * front of a part that starts from slots come the stages whose slots lie before its own; what these
+ * read lies before them, and parts are in the order of their slots. Returns how many steps there
+ * are; steps may be NULL.
+ */
+static uint32_t list_steps(const espalier_flat *flat, espalier_file_step *steps)
+{
+    const espalier_file_stage *const stages = flat->stages.data;
+    const uint32_t stage_count = (uint32_t)(flat->stages.bytes / sizeof *stages);
+    const uint64_t column_count = flat->columns.bytes / sizeof(espalier_file_column);
+    const espalier_file_step first = {ESPALIER_STEP_COLUMNS, 0, (uint32_t)column_count, 0};
+    uint32_t count = 0;
+    uint32_t done = 0;
+    for (uint32_t i = 0; i <= flat->part_count; i++) {
+        const bool last = i == flat->part_count;
+        const espalier_file_part *const part = last ? NULL : &flat->parts[i];
+        const bool waits = last || part->start == ESPALIER_START_SLOTS;
+        uint32_t end = done;
+        while (waits && end < stage_count && (last || stages[end].output_slot < part->first_slot)) {
+            end++;
+        }
+        const espalier_file_step next[3] = {first,
+                                            {ESPALIER_STEP_STAGES, done, end - done, 0},
+                                            {ESPALIER_STEP_TREES, i, 1, 0}};
+        const bool wanted[3] = {i == 0, end > done, !last};
+        for (uint32_t k = 0; k < 3; k++) {
+            if (wanted[k] && steps != NULL) {
+                steps[count] = next[k];
+            }
+            count += wanted[k] ? 1 : 0;
+        }
+        done = end;
+    }
+    return count;
+}
+
 static espalier_status make_steps(espalier_flattening *work)
 {
     espalier_flat *const flat = work->flat;
-    const uint64_t column_count = flat->columns.bytes / sizeof(espalier_file_column);
-    const uint64_t stage_count = flat->stages.bytes / sizeof(espalier_file_stage);
-    const uint32_t count = 1 + flat->part_count + (stage_count > 0 ? 1 : 0);
+    const uint32_t count = list_steps(flat, NULL);
     espalier_file_step *const steps = espalier_flatten_table(&flat->steps, count, sizeof *steps);
     if (steps == NULL) {
         return espalier_flatten_fail_memory(work, "steps");
     }
-    steps[0] = (espalier_file_step){ESPALIER_STEP_COLUMNS, 0, (uint32_t)column_count, 0};
-    for (uint32_t i = 0; i < flat->part_count; i++) {
-        steps[1 + i] = (espalier_file_step){ESPALIER_STEP_TREES, i, 1, 0};
-    }
-    if (stage_count > 0) {
-        steps[count - 1] = (espalier_file_step){ESPALIER_STEP_STAGES, 0, (uint32_t)stage_count, 0};
-    }
+    (void)list_steps(flat, steps);
     return ESPALIER_OK;
 }
 
@@ -392,8 +428,9 @@ static espalier_status make_outputs(espalier_flattening *work, const espalier_pl
         leaves_at++;
     }
     if (leaf_count > 0) {
-        outputs[leaves_at] =
-            (espalier_file_output){.kind = ESPALIER_OUTPUT_LEAF, .dtype = ESPALIER_DTYPE_INT64};
+        outputs[leaves_at] = (espalier_file_output){.kind = ESPALIER_OUTPUT_LEAF,
+                                                    .dtype = ESPALIER_DTYPE_INT64,
+                                                    .part = work->forest->leaf_part};
     }
     for (uint32_t i = 0; i < plan->output_count; i++) {
         const espalier_forest_output *const output = &plan->outputs[i];

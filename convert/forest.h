@@ -139,9 +139,13 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_SQRT = 42,
     ESPALIER_FOREST_LOG = 43,
     ESPALIER_FOREST_LOG1P = 44,
-    ESPALIER_FOREST_VALUES = 64, /* the features that c number: reads nothing */
-    ESPALIER_FOREST_LINEAR = 65  /* the sum of linear leaves of every c[1]th tree from c[2] on, of
+    ESPALIER_FOREST_VALUES = 64,   /* the features that c number: reads nothing */
+    ESPALIER_FOREST_LINEAR = 65,   /* the sum of linear leaves of every c[1]th tree from c[2] on, of
                                     part c[0]: writes 1 */
+    ESPALIER_FOREST_CLAMP = 72,    /* x, at least c[0] and at most c[1] */
+    ESPALIER_FOREST_LOG_ODDS = 73, /* log(x / (1 - x)) */
+    ESPALIER_FOREST_LOGIT = 74,    /* the same, exact near one half */
+    ESPALIER_FOREST_LOG_CENTRED = 75 /* log of x by the geometric mean of all x */
 } espalier_forest_operation;
 
 /* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
@@ -153,7 +157,8 @@ typedef struct espalier_forest_stage {
     uint32_t output_slot;
     uint32_t count;          /* n */
     bool narrow;             /* float32: inputs, constants and every result; else float64 */
-    bool pairwise;           /* NORMALISE, SOFTMAX..: adds as NumPy does; else one after another */
+    bool pairwise;           /* NORMALISE, SOFTMAX, LOG_CENTRED: adds as NumPy does; else one after
+                                another */
     uint32_t first_constant; /* in `constants` */
     uint32_t part;           /* DIVIDE_ITERATIONS: whose */
     uint32_t other_slot;     /* ADD_SLOTS: of the second summands */
@@ -205,7 +210,10 @@ typedef struct espalier_forest_part {
     uint32_t slot_count;
     uint64_t first_value; /* in leaf_values, of its leaf row 0 */
     uint64_t leaf_count;
-    double *start; /* [slot_count] or NULL */
+    double *start;       /* [slot_count] or NULL */
+    bool from_slots;     /* starts from the slots from start_slot on, which come before its own */
+    bool all_iterations; /* uses the default iterations, whatever a caller asks for */
+    uint32_t start_slot;
     espalier_forest_accumulator accumulator;
     espalier_forest_divide divide;
     bool as_it_is; /* a single tree's answer is its leaf: -0.0 stays -0.0 */
@@ -302,6 +310,7 @@ typedef struct espalier_forest {
     espalier_output_kind default_output; /* what the trainer's own predict gives */
 
     bool leaf_hidden;      /* the trainer has no apply for the model: no LEAF */
+    uint32_t leaf_part;    /* whose leaves it gives, where there are parts */
     bool leaf_is_vector;   /* apply gives one column per tree; false: a single number per row */
     uint32_t leaf_classes; /* apply gives an axis of iterations and one of so many trees; 0: no */
 

@@ -288,7 +288,8 @@ static two_values compare_value(const golden_block *block, const espalier_plan_c
         row + (shape->dtype == ESPALIER_DTYPE_FLOAT32 ? (size_t)block->narrow_row : 0);
     if (output->kind == ESPALIER_OUTPUT_LEAF) {
         const int64_t number = ((const int64_t *)block->answers)[index];
-        const int64_t expected = block->leaves[asked * forest->tree_count + column];
+        const uint32_t first = espalier_forest_part_at(forest, forest->leaf_part).first_tree;
+        const int64_t expected = block->leaves[asked * forest->tree_count + first + column];
         return (two_values){(double)number, (double)expected, number == expected};
     }
     if (output->kind == ESPALIER_OUTPUT_CLASS) {

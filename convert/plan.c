@@ -53,6 +53,7 @@ uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
 {
     switch (stage->operation) {
     case ESPALIER_FOREST_CHOOSE:
+    case ESPALIER_FOREST_CLAMP:
         return 2;
     case ESPALIER_FOREST_ISOTONIC:
         return 2 * (uint64_t)stage->count;
@@ -246,7 +247,9 @@ static const char *find_stage_fault(const espalier_forest *forest,
         (stage->operation >= ESPALIER_FOREST_NORMALISE &&
          stage->operation <= ESPALIER_FOREST_EXPECTILES) ||
         (stage->operation >= ESPALIER_FOREST_PICK && stage->operation <= ESPALIER_FOREST_LOG1P) ||
-        stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR;
+        stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR ||
+        (stage->operation >= ESPALIER_FOREST_CLAMP &&
+         stage->operation <= ESPALIER_FOREST_LOG_CENTRED);
     if (!is_known || stage->count == 0 || !has_arithmetic(stage->operation, stage->narrow)) {
         return "a stage that there is not";
     }
@@ -269,7 +272,7 @@ static const char *find_stage_fault(const espalier_forest *forest,
     if (stage->operation == ESPALIER_FOREST_PICK) {
         return find_pick_fault(forest, stage);
     }
-    if (stage->operation >= ESPALIER_FOREST_VALUES) {
+    if (stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR) {
         return find_linear_fault(forest, stage);
     }
     if (stage->operation == ESPALIER_FOREST_DIVIDE_ITERATIONS &&
@@ -340,6 +343,24 @@ static uint64_t pass_parts(const espalier_forest *forest, uint64_t written, uint
     return written;
 }
 
+/* What parts start from comes before their own slots. */
+static const char *find_start_fault(const espalier_forest *forest)
+{
+    bool asked = false;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        asked = asked || !part.all_iterations;
+        if (part.from_slots &&
+            ((uint64_t)part.start_slot + part.slot_count > part.first_slot || part.start != NULL ||
+             part.as_it_is || part.accumulator != ESPALIER_FOREST_SUM_FLOAT64)) {
+            return "a part that cannot start from its slots";
+        }
+    }
+    return asked && forest->leaf_part < espalier_forest_part_count(forest)
+               ? NULL
+               : "no part of iterations, or of leaves";
+}
+
 const char *espalier_plan_find_fault(const espalier_forest *forest)
 {
     uint32_t part = 0;
@@ -354,6 +375,10 @@ const char *espalier_plan_find_fault(const espalier_forest *forest)
     }
     if (part != espalier_forest_part_count(forest)) {
         return "a part whose sums are out of place";
+    }
+    const char *const start_fault = find_start_fault(forest);
+    if (start_fault != NULL) {
+        return start_fault;
     }
     bool has_default = forest->default_output == ESPALIER_OUTPUT_LEAF;
     bool has_class = false;
@@ -521,8 +546,9 @@ espalier_status espalier_plan_list(const espalier_forest *forest,
             continue;
         }
         if (kind == ESPALIER_OUTPUT_LEAF) {
+            const espalier_forest_part part = espalier_forest_part_at(forest, forest->leaf_part);
             columns[count++] = (espalier_plan_columns){ESPALIER_OUTPUT_LEAF, ESPALIER_DTYPE_INT64,
-                                                       forest->tree_count, NULL};
+                                                       part.tree_count, NULL};
             continue;
         }
         if (!list_kind(&plan, (espalier_output_kind)kind, &columns[count])) {

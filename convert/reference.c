@@ -153,9 +153,12 @@ static void add_part(const espalier_forest *forest, const espalier_forest_part *
                      const row_block *rows, double *slots, uint32_t *leaves)
 {
     const uint32_t slot_count = espalier_reference_slot_count(forest);
-    for (size_t row = 0; part->start != NULL && row < rows->row_count; row++) {
-        memcpy(slots + row * slot_count + part->first_slot, part->start,
-               part->slot_count * sizeof *slots);
+    for (size_t row = 0; row < rows->row_count; row++) {
+        double *const own = slots + row * slot_count;
+        const double *const start = part->from_slots ? own + part->start_slot : part->start;
+        if (start != NULL) {
+            memcpy(own + part->first_slot, start, part->slot_count * sizeof *slots);
+        }
     }
     for (uint32_t i = 0; i < part->tree_count; i++) {
         add_tree(forest, part, part->first_tree + i, rows, slots, leaves);
@@ -218,21 +221,18 @@ static bool run_linear(const espalier_forest *forest, const espalier_forest_stag
     return true;
 }
 
-static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
-                     uint32_t *leaves)
+/* Stages from number `first` on whose slots come before end_slot, of all rows; returns the next. */
+static uint32_t run_stages(const espalier_forest *forest, const row_block *rows, double *slots,
+                           uint32_t first, uint32_t end_slot)
 {
     const uint32_t slot_count = espalier_reference_slot_count(forest);
-    memset(slots, 0, rows->row_count * slot_count * sizeof *slots);
-    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
-        const espalier_forest_part part = espalier_forest_part_at(forest, i);
-        add_part(forest, &part, rows, slots, leaves);
+    uint32_t end = first;
+    while (end < forest->stage_count && forest->stages[end].output_slot < end_slot) {
+        end++;
     }
     for (size_t row = 0; row < rows->row_count; row++) {
         double *const own = slots + row * slot_count;
-        if (forest->normalise) {
-            normalise_row(forest, own);
-        }
-        for (uint32_t i = 0; i < forest->stage_count; i++) {
+        for (uint32_t i = first; i < end; i++) {
             const espalier_forest_stage *const stage = &forest->stages[i];
             const espalier_forest_part part = espalier_forest_part_at(forest, stage->part);
             if (!run_linear(forest, stage, rows, row, own)) {
@@ -240,6 +240,26 @@ static void evaluate(const espalier_forest *forest, const row_block *rows, doubl
             }
         }
     }
+    return end;
+}
+
+static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
+                     uint32_t *leaves)
+{
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    uint32_t done = 0;
+    memset(slots, 0, rows->row_count * slot_count * sizeof *slots);
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        if (part.from_slots) {
+            done = run_stages(forest, rows, slots, done, part.first_slot);
+        }
+        add_part(forest, &part, rows, slots, leaves);
+    }
+    for (size_t row = 0; forest->normalise && row < rows->row_count; row++) {
+        normalise_row(forest, slots + row * slot_count);
+    }
+    (void)run_stages(forest, rows, slots, done, UINT32_MAX);
 }
 
 void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,

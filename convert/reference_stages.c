@@ -214,6 +214,19 @@ static void softmax(const espalier_forest_stage *stage, const double *x, double 
     }
 }
 
+/* Of the geometric mean, which is exp of the mean of all logarithms. */
+static void centre_logarithms(const espalier_forest_stage *stage, const double *x, double *y)
+{
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = log(x[i]);
+    }
+    const double sum = espalier_reference_sum(y, stage->count, stage->pairwise, false);
+    const double mean = exp(sum / (double)stage->count);
+    for (uint32_t i = 0; i < stage->count; i++) {
+        y[i] = log(x[i] / mean);
+    }
+}
+
 static double run_item(espalier_forest_operation operation, double x, double c, double iterations)
 {
     switch (operation) {
@@ -251,6 +264,11 @@ static double run_item(espalier_forest_operation operation, double x, double c, 
         return log(x);
     case ESPALIER_FOREST_LOG1P:
         return log1p(x);
+    case ESPALIER_FOREST_LOG_ODDS:
+        return log(x / (1.0 - x));
+    case ESPALIER_FOREST_LOGIT:
+        return x < 0.3 || x > 0.65 ? log(x / (1.0 - x))
+                                   : log1p(2.0 * (x - 0.5)) - log1p(-2.0 * (x - 0.5));
     default:
         return (double)NAN; /* none that a forest is checked to have */
     }
@@ -388,6 +406,13 @@ static bool run_composed(const espalier_forest_stage *stage, const double *c, co
         assert(c != NULL);
         y[0] = interpolate(c, stage->count, x[0]);
         return true;
+    case ESPALIER_FOREST_CLAMP:
+        assert(c != NULL);
+        for (uint32_t i = 0; i < stage->count; i++) {
+            y[i] = x[i] < c[0] ? c[0] : x[i];
+            y[i] = y[i] > c[1] ? c[1] : y[i];
+        }
+        return true;
     case ESPALIER_FOREST_WEIGHTED_MEDIAN:
         assert(c != NULL);
         find_weighted_median(x, c, stage->count, y);
@@ -418,6 +443,9 @@ void espalier_reference_stage(const espalier_forest *forest, const espalier_fore
         break;
     case ESPALIER_FOREST_EXPECTILES:
         expectiles(stage, x, y);
+        break;
+    case ESPALIER_FOREST_LOG_CENTRED:
+        centre_logarithms(stage, x, y);
         break;
     case ESPALIER_FOREST_TWO_CLASSES:
         two_classes(stage, x, y);

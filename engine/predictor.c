@@ -177,7 +177,7 @@ static espalier_status prepare_parts(espalier_predictor *predictor,
         espalier_predictor_part *const own = &predictor->parts[p];
         uint32_t first = part->default_iteration_first;
         uint32_t count = part->default_iteration_count;
-        if (options->iteration_count != 0) {
+        if (options->iteration_count != 0 && part->range == ESPALIER_RANGE_ASKED) {
             first = options->iteration_first;
             count = options->iteration_count;
         }

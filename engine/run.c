@@ -9,9 +9,26 @@
 
 #include <string.h>
 
-/* Sets the sums of row_count rows to what they start from; stride in values. */
-static void start_sums(const espalier_predictor_part *own, const espalier_kernel_arguments *rows)
+/* Sets the sums of row_count rows, which are slots themselves, to other slots of theirs. */
+static void copy_starts(const espalier_predictor *predictor, const espalier_predictor_part *own,
+                        const espalier_kernel_arguments *rows)
 {
+    const size_t stride = predictor->model->head->slot_count;
+    double *const sums = rows->sums;
+    for (uint32_t r = 0; r < rows->row_count; r++) {
+        memcpy(sums + r * rows->sum_stride, predictor->slots + r * stride + own->part->start_index,
+               own->part->slot_count * sizeof *sums);
+    }
+}
+
+/* Sets the sums of row_count rows to what they start from; stride in values. */
+static void start_sums(const espalier_predictor *predictor, const espalier_predictor_part *own,
+                       const espalier_kernel_arguments *rows)
+{
+    if (own->part->start == ESPALIER_START_SLOTS) {
+        copy_starts(predictor, own, rows);
+        return;
+    }
     const size_t value_bytes = espalier_part_value_bytes(own->part);
     const size_t bytes = own->part->slot_count * value_bytes;
     uint8_t *const sums = rows->sums;
@@ -53,7 +70,7 @@ static void run_part(espalier_predictor *predictor, const espalier_predictor_par
     const espalier_model *const model = predictor->model;
     const size_t slot_stride = model->head->slot_count;
     double *const slots = predictor->slots + own->part->first_slot;
-    start_sums(own, arguments);
+    start_sums(predictor, own, arguments);
     function(arguments);
     if (own->part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32) {
         widen_sums(own, arguments, slots, slot_stride, row_count);

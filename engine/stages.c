@@ -23,6 +23,9 @@
 #define EXPECTILE_STEP 1e-6f
 /* How far above 1 scikit-learn takes a calibrated probability for 1. */
 #define CUT_ONE_MAX (1.0 + 1e-5)
+/* Between these SciPy computes a logit through the difference from one half. */
+#define LOGIT_LOW  0.3
+#define LOGIT_HIGH 0.65
 
 /* What an operation reads and writes, in terms of n = slot_count. */
 typedef struct operation {
@@ -71,6 +74,10 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_VALUES] = {.writes = 1, .constants = true, .wide = true},
     [ESPALIER_STAGE_LINEAR] = {.reads = true, .constants = true, .wide = true},
+    [ESPALIER_STAGE_CLAMP] = {.reads = true, .writes = 1, .constants = true, .wide = true},
+    [ESPALIER_STAGE_LOG_ODDS] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_LOGIT] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_LOG_CENTRED] = {true, 1, false, true, false, true, true},
 };
 
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
@@ -84,7 +91,8 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
     const bool is_median = stage->operation == ESPALIER_STAGE_WEIGHTED_MEDIAN;
     const bool is_linear = stage->operation == ESPALIER_STAGE_LINEAR;
     const bool reads_one = stage->operation == ESPALIER_STAGE_SPREAD || chooses || is_line;
-    const uint64_t constants = chooses     ? 2
+    const bool pairs = chooses || stage->operation == ESPALIER_STAGE_CLAMP;
+    const uint64_t constants = pairs       ? 2
                                : is_linear ? ESPALIER_LINEAR_CONSTANTS
                                : is_line   ? 2 * (uint64_t)stage->slot_count
                                            : stage->slot_count;
@@ -425,6 +433,36 @@ static void run_weighted_median(const double *x, const double *weights, double *
     y[0] = median;
 }
 
+/* SciPy's, from 1.11 on: near one half through the difference from it. */
+static double logit(double x)
+{
+    if (x < LOGIT_LOW || x > LOGIT_HIGH) {
+        return log(x / (1.0 - x));
+    }
+    const double s = 2.0 * (x - 0.5);
+    return log1p(s) - log1p(-s);
+}
+
+/* Logarithms of x by the geometric mean of all x. */
+static void run_log_centred(const espalier_file_stage *stage, const double *x, double *y)
+{
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = log(x[i]);
+    }
+    const double mean = exp(sum_in_order(stage, y, false) / (double)stage->slot_count);
+    for (uint32_t i = 0; i < stage->slot_count; i++) {
+        y[i] = log(x[i] / mean);
+    }
+}
+
+static void run_clamp(const double *c, uint32_t count, const double *x, double *y)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const double raised = x[i] < c[0] ? c[0] : x[i];
+        y[i] = raised > c[1] ? c[1] : raised;
+    }
+}
+
 /* One item of an operation that goes item by item. */
 static double run_item(const espalier_file_stage *stage, double x, double c, double iterations)
 {
@@ -462,6 +500,10 @@ static double run_item(const espalier_file_stage *stage, double x, double c, dou
         return log(x);
     case ESPALIER_STAGE_LOG1P:
         return log1p(x);
+    case ESPALIER_STAGE_LOG_ODDS:
+        return log(x / (1.0 - x));
+    case ESPALIER_STAGE_LOGIT:
+        return logit(x);
     default:
         return x > 0.0 ? 1.0 : 0.0; /* STEP */
     }
@@ -501,6 +543,13 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
     case ESPALIER_STAGE_ISOTONIC:
         assert(c != NULL);
         y[0] = interpolate(c, count, x[0]);
+        break;
+    case ESPALIER_STAGE_CLAMP:
+        assert(c != NULL);
+        run_clamp(c, count, x, y);
+        break;
+    case ESPALIER_STAGE_LOG_CENTRED:
+        run_log_centred(stage, x, y);
         break;
     case ESPALIER_STAGE_WEIGHTED_MEDIAN:
         assert(c != NULL);

@@ -537,6 +537,13 @@ static espalier_status check_slots(const espalier_model *model, const espalier_t
         if (step->kind == ESPALIER_STEP_TREES) {
             const espalier_file_part *const part = &model->parts[step->first];
             const bool is_float32 = part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32;
+            if (part->start == ESPALIER_START_SLOTS &&
+                !slots_written(slots, part->start_index, part->slot_count)) {
+                return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
+                                             espalier_table_offset(model, part), "PARTS",
+                                             step->first,
+                                             "starts from a slot that no earlier step writes");
+            }
             if (!write_slots(slots, part->first_slot, part->slot_count,
                              is_float32 ? SLOT_FLOAT32 : SLOT_FLOAT64)) {
                 return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,

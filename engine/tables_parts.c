@@ -23,16 +23,22 @@ static const char *find_part_rule_fault(const espalier_model *model, const espal
                                         uint32_t *rule_out)
 {
     *rule_out = RULE_PART_START;
-    if (part->start > ESPALIER_START_CONSTANTS ||
+    if (part->start > ESPALIER_START_SLOTS ||
         (part->start == ESPALIER_START_CONSTANTS
              ? !espalier_in_range(part->start_index, part->slot_count, model->constant_count)
-             : part->start_index != 0)) {
+             : part->start == ESPALIER_START_ZERO && part->start_index != 0)) {
         return "unknown start, or its constants out of range";
     }
     if (part->start == ESPALIER_START_CONSTANTS &&
         part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 &&
         !espalier_constants_are_float32(model->constants + part->start_index, part->slot_count)) {
         return "float32 sums start from a number that is none";
+    }
+    *rule_out = RULE_PART_START_SLOTS; /* that they are written: check_slots */
+    if (part->start == ESPALIER_START_SLOTS &&
+        (part->accumulator != ESPALIER_ACCUMULATOR_FLOAT64 ||
+         !espalier_in_range(part->start_index, part->slot_count, model->head->slot_count))) {
+        return "float32 sums start from slots, or slots out of range";
     }
     *rule_out = RULE_PART_DIVISOR;
     if (part->divisor > ESPALIER_DIVISOR_ITERATIONS ||
@@ -46,6 +52,10 @@ static const char *find_part_rule_fault(const espalier_model *model, const espal
         !espalier_in_range(part->default_iteration_first, part->default_iteration_count,
                            part->iteration_count)) {
         return "iterations out of range";
+    }
+    *rule_out = RULE_PART_RANGE;
+    if (part->range > ESPALIER_RANGE_DEFAULT) {
+        return "unknown range";
     }
     *rule_out = RULE_RESERVED;
     return espalier_bytes_are_zero(part->reserved, sizeof part->reserved) ? NULL
@@ -347,9 +357,15 @@ espalier_status espalier_model_check_parts(espalier_model *model, const espalier
         if (part->layout != ESPALIER_FILE_WALK && readable > model->readable_bytes_least) {
             model->readable_bytes_least = readable;
         }
-        model->iteration_count = part->iteration_count > model->iteration_count
+        const bool asked = part->range == ESPALIER_RANGE_ASKED;
+        model->iteration_count = asked && part->iteration_count > model->iteration_count
                                      ? part->iteration_count
                                      : model->iteration_count;
+    }
+    if (model->iteration_count == 0) {
+        return espalier_table_refuse(check, ESPALIER_ERROR_VALUE, RULE_PART_RANGE,
+                                     espalier_table_offset(model, model->parts), "PARTS", 0,
+                                     "no part has the iterations that a caller asks for");
     }
     return check_totals(model, check, tree_count, &totals);
 }

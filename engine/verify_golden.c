@@ -32,7 +32,8 @@ typedef struct golden {
     const uint8_t *slots;
     const uint8_t *leaves;
     uint64_t offset;
-    uint32_t *writers; /* [slot_count] for a slot that is not exact: 1 + the stage that writes it */
+    uint32_t *writers; /* [slot_count] for a slot that is not exact: 1 + the stage that writes it,
+                          or 1 + how many stages there are: a part */
     uint8_t *spreads;  /* [slot_count] how far differences may have grown: SPREAD_... */
 } golden;
 
@@ -102,11 +103,27 @@ static bool prepares_links(const espalier_model *model)
     return linked;
 }
 
-/* Which slots go through exp, log or pow, or are made of such, and what became of differences. */
-static void find_writers(const espalier_model *model, const golden *g)
+/* Sums that start from a slot that is not exact. */
+static void find_part_writer(const espalier_model *model, const golden *g, uint32_t part_index)
+{
+    const espalier_file_part *const part = &model->parts[part_index];
+    bool linked = false;
+    uint8_t spread = SPREAD_ANY; /* by leaves and a divisor of any size */
+    for (uint32_t k = 0; part->start == ESPALIER_START_SLOTS && k < part->slot_count; k++) {
+        read_slot(g, part->start_index + k, &linked, &spread);
+    }
+    for (uint32_t k = 0; linked && k < part->slot_count; k++) {
+        g->writers[part->first_slot + k] = 1 + model->stage_count;
+        g->spreads[part->first_slot + k] = spread;
+    }
+}
+
+/* Stages that go through exp, log or pow, or are made of such. */
+static void find_stage_writers(const espalier_model *model, const golden *g, uint32_t first,
+                               uint32_t end)
 {
     const bool prepared = prepares_links(model);
-    for (uint32_t i = 0; i < model->stage_count; i++) {
+    for (uint32_t i = first; i < end; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
         espalier_stage_shape shape = {0};
         (void)espalier_stage_describe(stage, &shape); /* known: open checked it */
@@ -137,6 +154,19 @@ static void find_writers(const espalier_model *model, const golden *g)
     }
 }
 
+/* Which slots are not exact, and what became of differences. */
+static void find_writers(const espalier_model *model, const golden *g)
+{
+    for (uint32_t i = 0; i < model->step_count; i++) {
+        const espalier_file_step *const step = &model->steps[i];
+        if (step->kind == ESPALIER_STEP_TREES) {
+            find_part_writer(model, g, step->first);
+        } else if (step->kind == ESPALIER_STEP_STAGES) {
+            find_stage_writers(model, g, step->first, step->first + step->count);
+        }
+    }
+}
+
 /* One unit in the last place of numbers of this magnitude. */
 static double unit_of(double magnitude, bool narrow)
 {
@@ -161,8 +191,8 @@ static double largest_of(const double *numbers, uint64_t count, double largest)
  * 1 and of what the stage reads, by which all it writes is bounded but for exponentials. What is
  * counted from such numbers may differ in any way.
  */
-static double find_tolerance(const espalier_model *model, const espalier_file_stage *stage,
-                             uint32_t ulp_max, const double *slots)
+static double find_stage_tolerance(const espalier_model *model, const espalier_file_stage *stage,
+                                   uint32_t ulp_max, const double *slots)
 {
     if (stage->operation == ESPALIER_STAGE_STEP || stage->operation == ESPALIER_STAGE_INDEX) {
         return INFINITY;
@@ -176,9 +206,19 @@ static double find_tolerance(const espalier_model *model, const espalier_file_st
     return ulp_max * unit_of(magnitude, stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32);
 }
 
-static bool is_near(const espalier_file_stage *stage, double tolerance, double found, double stored)
+/* The same of any writer of such a slot. */
+static double find_tolerance(const espalier_model *model, uint32_t writer, uint8_t spread,
+                             const double *slots)
 {
-    const bool narrow = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+    const uint32_t ulp_max = spread == SPREAD_COMPOSED ? COMPOSED_ULP_MAX : LINKED_ULP_MAX;
+    if (spread == SPREAD_ANY) {
+        return INFINITY;
+    }
+    return find_stage_tolerance(model, &model->stages[writer - 1], ulp_max, slots);
+}
+
+static bool is_near(bool narrow, double tolerance, double found, double stored)
+{
     const double own = LINKED_ULP_MAX * unit_of(fmax(fabs(found), fabs(stored)), narrow);
     return fabs(found - stored) <= fmax(tolerance, own);
 }
@@ -202,17 +242,13 @@ static bool slots_agree(const espalier_verify *v, const golden *g, const double 
         if (g->writers[i] == 0) {
             return false;
         }
-        const espalier_file_stage *const stage = &model->stages[g->writers[i] - 1];
         if (g->writers[i] != writer) {
             writer = g->writers[i];
-            tolerance = g->spreads[i] == SPREAD_ANY
-                            ? INFINITY
-                            : find_tolerance(model, stage,
-                                             g->spreads[i] == SPREAD_COMPOSED ? COMPOSED_ULP_MAX
-                                                                              : LINKED_ULP_MAX,
-                                             slots);
+            tolerance = find_tolerance(model, writer, g->spreads[i], slots);
         }
-        if (!is_near(stage, tolerance, slots[i], stored)) {
+        const bool narrow = writer <= model->stage_count &&
+                            model->stages[writer - 1].arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+        if (!is_near(narrow, tolerance, slots[i], stored)) {
             return false;
         }
     }

@@ -145,12 +145,17 @@ enum {
 };
 enum {
     ESPALIER_START_ZERO = 0,
-    ESPALIER_START_CONSTANTS = 1
+    ESPALIER_START_CONSTANTS = 1,
+    ESPALIER_START_SLOTS = 2 /* what earlier steps wrote; float64 sums */
 };
 enum {
     ESPALIER_DIVISOR_NONE = 0,
     ESPALIER_DIVISOR_CONSTANTS = 1,
     ESPALIER_DIVISOR_ITERATIONS = 2 /* by the number of iterations used */
+};
+enum {
+    ESPALIER_RANGE_ASKED = 0,  /* the iterations that the caller asks for */
+    ESPALIER_RANGE_DEFAULT = 1 /* the default range, whatever the caller asks for */
 };
 
 typedef struct espalier_file_part {
@@ -167,15 +172,16 @@ typedef struct espalier_file_part {
     uint64_t leaf_offset; /* bytes from the start of LEAVES, a multiple of 8 */
     uint32_t leaf_count;  /* rows of leaf_width values */
     uint32_t start;       /* ESPALIER_START_... */
-    uint32_t start_index; /* first of slot_count constants */
+    uint32_t start_index; /* first of slot_count constants, or slots */
     uint32_t divisor;     /* ESPALIER_DIVISOR_... */
     uint32_t divisor_index;
     uint32_t iteration_count;
     uint32_t default_iteration_first;
     uint32_t default_iteration_count;
-    uint32_t bank; /* of the columns its nodes test: WALK: WORD; HEAP, SELECT: BYTE or SHORT;
+    uint32_t bank;  /* of the columns its nodes test: WALK: WORD; HEAP, SELECT: BYTE or SHORT;
                       BITS: BYTE */
-    uint8_t reserved[44];
+    uint32_t range; /* ESPALIER_RANGE_... */
+    uint8_t reserved[40];
 } espalier_file_part;
 
 /*
@@ -220,12 +226,18 @@ enum {
     ESPALIER_STAGE_LOG1P = 44,
     /* For leaves that are lines. */
     ESPALIER_STAGE_VALUES = 64, /* what the row has of the features that c number: reads nothing */
-    ESPALIER_STAGE_LINEAR = 65  /* the sum of linear leaves: reads x, and the leaf numbers of part
+    ESPALIER_STAGE_LINEAR = 65, /* the sum of linear leaves: reads x, and the leaf numbers of part
                                    c[0], of every c[1]th tree from c[2] on; writes 1 */
+    /* For sums that start from what another model gives. */
+    ESPALIER_STAGE_CLAMP = 72,      /* x, at least c[0] and at most c[1]; 2 constants */
+    ESPALIER_STAGE_LOG_ODDS = 73,   /* log(x / (1 - x)) */
+    ESPALIER_STAGE_LOGIT = 74,      /* the same, exact near one half, as SciPy computes it */
+    ESPALIER_STAGE_LOG_CENTRED = 75 /* log of x by the geometric mean of all x */
 };
-#define ESPALIER_STAGE_LAST       65u
+#define ESPALIER_STAGE_LAST       75u
 #define ESPALIER_LINEAR_CONSTANTS 3u
-/* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG; of others 0. */
+/* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG, LOG_CENTRED; of
+ * others 0. */
 enum {
     ESPALIER_ORDER_SEQUENTIAL = 1,
     ESPALIER_ORDER_PAIRWISE = 2

@@ -356,11 +356,9 @@ espalier_status espalier_sklearn_load_adaboost(espalier_sklearn_import *import)
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
         status = espalier_sklearn_read_member(import, work.members, i, NULL, use_member, &work);
     }
-    espalier_combine_close(&import->combine);
+    espalier_sklearn_refuse_rows(import); /* what a tree alone would take */
+    status = espalier_sklearn_close_members(import, status);
     if (status == ESPALIER_OK) {
-        /* It looks at rows itself, and refuses what a tree alone would take. */
-        import->forest->missing_allowed = false;
-        import->forest->infinite_allowed = false;
         memset(import->forest->missing_left, 0, (size_t)import->forest->node_count);
         status = espalier_sklearn_finish_plan(import, add_outputs(&work));
     }

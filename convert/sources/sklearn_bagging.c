@@ -302,7 +302,7 @@ espalier_status espalier_sklearn_load_bagging(espalier_sklearn_import *import)
             espalier_sklearn_read_member(import, work.members, i,
                                          espalier_pickle_item(work.subsets, i), use_member, &work);
     }
-    espalier_combine_close(&import->combine);
+    status = espalier_sklearn_close_members(import, status);
     if (status == ESPALIER_OK) {
         status = check_divisor(&work);
     }

@@ -149,6 +149,8 @@ espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import)
 {
     espalier_forest *const forest = import->forest;
     espalier_sklearn_trees trees;
+    const espalier_pickle_value *init = NULL;
+    uint32_t sums = 0;
     if (!import->version.known &&
         espalier_sklearn_is_set(import, import->estimator, "n_trees_per_iteration_")) {
         import->version = (espalier_sklearn_version){true, 1, 4}; /* the oldest that writes it */
@@ -172,13 +174,16 @@ espalier_status espalier_sklearn_load_boosting(espalier_sklearn_import *import)
         status = scale_leaves(import);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_read_first_guess(import);
+        status = espalier_sklearn_read_first_guess(import, &init);
     }
     if (status == ESPALIER_OK) {
         /* No version takes missing values here; directions that are recorded are never used. */
         memset(forest->missing_left, 0, (size_t)forest->node_count);
         forest->leaf_classes = forest->classifier ? trees.columns : 0;
-        status = espalier_sklearn_link_boosting(import);
+        status = init != NULL ? espalier_sklearn_start_from(import, init, &sums) : ESPALIER_OK;
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_link_boosting(import, sums);
     }
     return status;
 }

@@ -366,7 +366,7 @@ espalier_status espalier_sklearn_load_calibrated(espalier_sklearn_import *import
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
         status = read_calibrated(&work, i);
     }
-    espalier_combine_close(&import->combine);
+    status = espalier_sklearn_close_members(import, status);
     if (status != ESPALIER_OK) {
         return status;
     }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the sums of a GradientBoosting model start from: `init_`, a dummy estimator that answers the
- * same for every row, or 'zero', through the loss's link as the version computes it.
+ * same for every row, or 'zero', through the loss's link as the version computes it. Others are for
+ * sklearn_fitted_guess.c.
  */
 #include "convert/sources/sklearn_internal.h"
 
@@ -12,21 +13,6 @@
 #include <string.h>
 
 /* ---- what the dummy answers ----------------------------------------------------------------- */
-
-static espalier_status refuse_init(const espalier_sklearn_import *import,
-                                   const espalier_pickle_value *init)
-{
-    const espalier_pickle_name *const name = espalier_pickle_class(init);
-    if (name == NULL) {
-        return espalier_sklearn_fail(import, init, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "init_ is no estimator");
-    }
-    const size_t bytes = name->name.bytes < 100 ? name->name.bytes : 100;
-    return espalier_sklearn_fail(import, init, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                 "the first guess is a fitted %.*s; only init='zero' and dummy "
-                                 "estimators, the default, are converted",
-                                 (int)bytes, name->name.data);
-}
 
 /* A regressor's constant_, of one value. */
 static espalier_status read_constant(const espalier_sklearn_import *import,
@@ -208,11 +194,13 @@ static espalier_status guess_classes(espalier_sklearn_import *import,
     return status;
 }
 
-espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import)
+espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import,
+                                                  const espalier_pickle_value **fitted_out)
 {
     espalier_forest *const forest = import->forest;
     const espalier_pickle_value *init;
     void *start = NULL;
+    *fitted_out = NULL;
     espalier_status status =
         espalier_sklearn_attribute(import, import->estimator, "init_", true, &init);
     if (status == ESPALIER_OK) {
@@ -229,5 +217,6 @@ espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *impor
     if (!forest->classifier && espalier_pickle_is(init, "sklearn.dummy", "DummyRegressor")) {
         return read_constant(import, init, &forest->start[0]);
     }
-    return refuse_init(import, init);
+    *fitted_out = init;
+    return ESPALIER_OK;
 }

@@ -373,7 +373,7 @@ espalier_status espalier_sklearn_load_histogram(espalier_sklearn_import *import)
         forest->input = ESPALIER_FOREST_INPUT_FLOAT64;
         forest->missing_allowed = true;
         forest->infinite_allowed = true;
-        status = espalier_sklearn_link_boosting(import);
+        status = espalier_sklearn_link_boosting(import, 0);
     }
     return status;
 }

@@ -132,8 +132,15 @@ espalier_status espalier_sklearn_open_boosting(espalier_sklearn_import *import,
  * group is as wide. */
 espalier_status espalier_sklearn_number_stages(espalier_sklearn_import *import, uint32_t columns);
 
-/* forest->start from init_ of a GradientBoosting model. */
-espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import);
+/* forest->start from init_ of a GradientBoosting model. *fitted_out: an estimator that answers row
+ * by row, which is then not read yet; else NULL. */
+espalier_status espalier_sklearn_read_first_guess(espalier_sklearn_import *import,
+                                                  const espalier_pickle_value **fitted_out);
+
+/* Makes two parts or more of the forest: the estimator `init`, and the trees that are there, whose
+ * sums start from what it answers. *sums_out: the first slot of these. */
+espalier_status espalier_sklearn_start_from(espalier_sklearn_import *import,
+                                            const espalier_pickle_value *init, uint32_t *sums_out);
 
 /* One more stage in float64; the first slot it writes. A slot that is not there gives none. */
 uint32_t espalier_sklearn_add_stage(const espalier_sklearn_import *import,
@@ -147,8 +154,9 @@ bool espalier_sklearn_add_output(const espalier_sklearn_import *import, espalier
 /* The status of a plan that is complete or not. */
 espalier_status espalier_sklearn_finish_plan(const espalier_sklearn_import *import, bool good);
 
-/* Outputs and default output of both kinds of boosting. */
-espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import);
+/* Outputs and default output of both kinds of boosting; `sums`: the first slot of the sums. */
+espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import,
+                                               uint32_t sums);
 
 /* By the kind of the class; the features, their names and the version are read before. */
 espalier_status espalier_sklearn_load_forest(espalier_sklearn_import *import);

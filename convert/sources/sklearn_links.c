@@ -56,23 +56,24 @@ static espalier_forest_decision decide_two(const espalier_sklearn_import *import
                : ESPALIER_FOREST_FIRST_MAXIMUM;
 }
 
-static bool link_two(const espalier_sklearn_import *import)
+static bool link_two(const espalier_sklearn_import *import, uint32_t sum)
 {
     static const double two[1] = {2.0};
     const bool exponential = strcmp(import->forest->objective, "exponential") == 0;
     const uint32_t margin =
-        exponential ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, 0, 1, two) : 0;
+        exponential ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, sum, 1, two)
+                    : sum;
     const uint32_t second =
         espalier_sklearn_add_stage(import, ESPALIER_FOREST_SIGMOID, margin, 1, NULL);
     const uint32_t both =
         espalier_sklearn_add_stage(import, ESPALIER_FOREST_TWO_CLASSES, second, 1, NULL);
     const espalier_forest_decision decision = decide_two(import, exponential);
     const bool on_both = decision == ESPALIER_FOREST_FIRST_MAXIMUM;
-    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, 0, 1,
+    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, sum, 1,
                                        ESPALIER_FOREST_NO_DECISION) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, both, 2,
                                        ESPALIER_FOREST_NO_DECISION) &&
-           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, on_both ? both : 0,
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, on_both ? both : sum,
                                        on_both ? 2 : 1, decision);
 }
 
@@ -81,50 +82,51 @@ static bool link_two(const espalier_sklearn_import *import)
  * on; before, the logarithm of the sum was taken off first. NumPy adds a row's classes pairwise
  * where they lie side by side, and they do in a GradientBoosting alone.
  */
-static bool link_several(const espalier_sklearn_import *import, uint32_t count)
+static bool link_several(const espalier_sklearn_import *import, uint32_t sums, uint32_t count)
 {
     const bool histogram = import->class->kind == ESPALIER_SKLEARN_HISTOGRAM;
     const bool divides = espalier_sklearn_version_from(import->version, 1, histogram ? 1 : 4);
     const bool on_margins = espalier_sklearn_version_from(import->version, 1, histogram ? 5 : 4);
     const espalier_forest_stage softmax = {
         .operation = divides ? ESPALIER_FOREST_SOFTMAX : ESPALIER_FOREST_SOFTMAX_LOG,
-        .input_slot = 0,
+        .input_slot = sums,
         .count = count,
         .pairwise = !histogram,
     };
     const uint32_t linked = espalier_plan_add_stage(import->forest, &softmax, NULL);
-    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, 0, count,
+    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, sums, count,
                                        ESPALIER_FOREST_NO_DECISION) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, linked, count,
                                        ESPALIER_FOREST_NO_DECISION) &&
-           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, on_margins ? 0 : linked,
+           espalier_sklearn_add_output(import, ESPALIER_OUTPUT_CLASS, on_margins ? sums : linked,
                                        count, ESPALIER_FOREST_FIRST_MAXIMUM);
 }
 
 /* ---- all ------------------------------------------------------------------------------------ */
 
-/* A regressor's value, where it is not the sum itself. */
-static bool link_value(const espalier_sklearn_import *import)
+/* A regressor's value: the sum itself, or its exponential. */
+static bool link_value(const espalier_sklearn_import *import, uint32_t sum, bool logarithmic)
 {
-    const uint32_t value = espalier_sklearn_add_stage(import, ESPALIER_FOREST_EXP, 0, 1, NULL);
-    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, 0, 1,
+    const uint32_t value =
+        logarithmic ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_EXP, sum, 1, NULL) : sum;
+    return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, sum, 1,
                                        ESPALIER_FOREST_NO_DECISION) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE, value, 1,
                                        ESPALIER_FOREST_NO_DECISION);
 }
 
-espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import)
+espalier_status espalier_sklearn_link_boosting(const espalier_sklearn_import *import, uint32_t sums)
 {
     espalier_forest *const forest = import->forest;
     const bool logarithmic =
         strcmp(forest->objective, "poisson") == 0 || strcmp(forest->objective, "gamma") == 0;
+    const uint32_t count = forest->group_width[0];
     bool good = true;
     if (forest->classifier) {
-        good =
-            forest->slot_count == 1 ? link_two(import) : link_several(import, forest->slot_count);
+        good = count == 1 ? link_two(import, sums) : link_several(import, sums, count);
         forest->default_output = ESPALIER_OUTPUT_CLASS;
-    } else if (logarithmic) {
-        good = link_value(import);
+    } else if (logarithmic || forest->parts != NULL) {
+        good = link_value(import, sums, logarithmic);
         forest->default_output = ESPALIER_OUTPUT_VALUE;
     } else {
         forest->task = ESPALIER_FOREST_TASK_VALUE;

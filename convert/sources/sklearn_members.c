@@ -6,6 +6,7 @@
 #include "convert/sources/sklearn_members.h"
 
 #include "convert/sources/sklearn_boosted.h"
+#include "convert/sources/sklearn_pipeline.h"
 #include "format/layout.h"
 
 #include <inttypes.h>
@@ -29,6 +30,30 @@ static espalier_status load_object(const espalier_sklearn_import *import,
         return espalier_sklearn_boosted_load(object, &member->forest, &summary, import->error);
     }
     return espalier_sklearn_load(object, &member->forest, import->error);
+}
+
+/* A model, or a pipeline with one at its end. */
+static espalier_status load_estimator(espalier_sklearn_import *import,
+                                      espalier_sklearn_object *object,
+                                      const espalier_pickle_value *value,
+                                      espalier_sklearn_member *member)
+{
+    espalier_source_path *const end_path = malloc(sizeof *end_path);
+    if (end_path == NULL) {
+        return espalier_sklearn_fail(import, value, ESPALIER_ERROR_MEMORY, "no memory for a path");
+    }
+    *end_path = import->path;
+    object->value = espalier_sklearn_pipeline_end(import->pickle, value, end_path);
+    object->path = end_path->text;
+    member->class = espalier_sklearn_class_of(object->value);
+    espalier_status status = load_object(import, object, member);
+    if (status == ESPALIER_OK && object->value != value) {
+        status = espalier_sklearn_prepare_forest(import->pickle, import->source, import->path.text,
+                                                 value, object->memory_bytes_max, &member->forest,
+                                                 import->error);
+    }
+    free(end_path);
+    return status;
 }
 
 /* What is no model, or one that is not converted. */
@@ -136,13 +161,11 @@ espalier_status espalier_sklearn_load_member(espalier_sklearn_import *import,
                                      ESPALIER_SKLEARN_DEPTH_MAX);
     }
     espalier_sklearn_object object = *import->object;
-    object.path = import->path.text;
-    object.value = value;
     object.memory_bytes_max =
         import->combine.whole != NULL ? import->combine.memory_left : import->memory_left;
     object.depth++;
     member->value = value;
-    espalier_status status = load_object(import, &object, member);
+    espalier_status status = load_estimator(import, &object, value, member);
     if (status == ESPALIER_OK && member->forest.linear_leaves != NULL) {
         status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "linear trees inside a %s are not converted; this "
@@ -227,6 +250,26 @@ espalier_status espalier_sklearn_add_member(espalier_sklearn_import *import,
     return explain_combine(import, member->value, status);
 }
 
+espalier_status espalier_sklearn_close_members(espalier_sklearn_import *import,
+                                               espalier_status status)
+{
+    const espalier_status closed = espalier_combine_close(&import->combine);
+    return status != ESPALIER_OK || closed == ESPALIER_OK ? status
+           : closed == ESPALIER_ERROR_SOURCE_UNSUPPORTED
+               ? espalier_sklearn_fail(import, import->estimator, closed,
+                                       "categories of text of a model beside those of a pipeline "
+                                       "are not converted; encode them in every member's pipeline")
+               : explain_combine(import, import->estimator, closed);
+}
+
+void espalier_sklearn_refuse_rows(espalier_sklearn_import *import)
+{
+    import->forest->missing_allowed = false;
+    import->forest->infinite_allowed = false;
+    import->combine.refuses |= ESPALIER_PREPARE_REFUSE_NAN | ESPALIER_PREPARE_REFUSE_INFINITE;
+    import->combine.rounds = true;
+}
+
 espalier_status espalier_sklearn_open_joint(espalier_sklearn_import *import,
                                             const espalier_forest_part *part)
 {
@@ -248,8 +291,8 @@ espalier_status espalier_sklearn_join_member(espalier_sklearn_import *import,
 
 bool espalier_sklearn_is_single_tree(const espalier_sklearn_member *member)
 {
-    const espalier_sklearn_class *const class = espalier_sklearn_class_of(member->value);
-    return !member->boosted && class != NULL && class->kind == ESPALIER_SKLEARN_TREE;
+    return member->class != NULL && member->class->kind == ESPALIER_SKLEARN_TREE &&
+           member->forest.preparation == NULL;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 /* An estimator inside another. All zero before it is loaded; free it whatever happens. */
 typedef struct espalier_sklearn_member {
     const espalier_pickle_value *value;
+    const espalier_sklearn_class *class; /* of scikit-learn, or NULL */
     espalier_forest forest;
     espalier_plan plan; /* once it is added: its outputs, in slots of the whole */
     bool boosted;       /* of XGBoost or LightGBM */
@@ -47,6 +48,13 @@ espalier_status espalier_sklearn_read_member(espalier_sklearn_import *import,
 /* Adds it to the whole as parts of its own. */
 espalier_status espalier_sklearn_add_member(espalier_sklearn_import *import,
                                             espalier_sklearn_member *member);
+
+/* After the last member, or a failure: `status`, or what became of that. */
+espalier_status espalier_sklearn_close_members(espalier_sklearn_import *import,
+                                               espalier_status status);
+
+/* The whole looks at rows itself, and refuses missing and infinite values. Before the close. */
+void espalier_sklearn_refuse_rows(espalier_sklearn_import *import);
 
 /* Opens a part of the whole for single trees, and adds one to it. */
 espalier_status espalier_sklearn_open_joint(espalier_sklearn_import *import,

@@ -251,7 +251,7 @@ espalier_status espalier_sklearn_load_voting(espalier_sklearn_import *import)
     for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
         status = espalier_sklearn_read_member(import, work.members, i, NULL, use_member, &work);
     }
-    espalier_combine_close(&import->combine);
+    status = espalier_sklearn_close_members(import, status);
     if (status == ESPALIER_OK) {
         work.narrow = work.narrow && !work.hard;
         status = check_weights(&work);

@@ -51,12 +51,12 @@ static espalier_status open_wrapper(wrapper *work)
     return status;
 }
 
-static void close_wrapper(wrapper *work)
+static espalier_status close_wrapper(wrapper *work, espalier_status status)
 {
-    espalier_combine_close(&work->import->combine);
     free(work->values);
     free(work->margins);
     free(work->outputs);
+    return espalier_sklearn_close_members(work->import, status);
 }
 
 /* ---- a member for each output ---------------------------------------------------------------- */
@@ -176,11 +176,9 @@ espalier_status espalier_sklearn_load_multi_output(espalier_sklearn_import *impo
         status = finish_outputs(&work);
     }
     if (status == ESPALIER_OK && !espalier_sklearn_version_from(import->version, 0, 24)) {
-        import->forest->missing_allowed = false; /* 0.23 and older look at rows themselves */
-        import->forest->infinite_allowed = false;
+        espalier_sklearn_refuse_rows(import); /* 0.23 and older look at rows themselves */
     }
-    close_wrapper(&work);
-    return status;
+    return close_wrapper(&work, status);
 }
 
 /* ---- a member for each class ----------------------------------------------------------------- */
@@ -315,8 +313,7 @@ espalier_status espalier_sklearn_load_one_vs_rest(espalier_sklearn_import *impor
         status = espalier_sklearn_finish_plan(import, work.count == 1 ? add_two_classes(&work)
                                                                       : add_scores(&work));
     }
-    close_wrapper(&work);
-    return status;
+    return close_wrapper(&work, status);
 }
 
 /* ---- values that are brought back ------------------------------------------------------------ */
@@ -508,7 +505,7 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
         status = add_inverse(import, count, &slot);
     }
     espalier_sklearn_free_member(&member);
-    espalier_combine_close(&import->combine);
+    status = espalier_sklearn_close_members(import, status);
     if (status != ESPALIER_OK) {
         return status;
     }

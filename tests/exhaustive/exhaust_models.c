@@ -217,6 +217,10 @@ static const stage_line stage_lines[] = {
     {ESPALIER_FOREST_SQRT, false, false},
     {ESPALIER_FOREST_LOG, false, false},
     {ESPALIER_FOREST_LOG1P, false, false},
+    {ESPALIER_FOREST_CLAMP, false, false},
+    {ESPALIER_FOREST_LOG_ODDS, false, false},
+    {ESPALIER_FOREST_LOGIT, false, false},
+    {ESPALIER_FOREST_LOG_CENTRED, false, true},
 };
 
 /* Adds every stage of an arithmetic, each of the same sums, and an output of all they write. */
@@ -345,6 +349,7 @@ static const model_line lines[] = {
      .layout = ESPALIER_LAYOUT_WALK, .change_forest = prepare_everything},
     {"bagging", .fixture = FIXTURES "ensembles-1.9.1/bagging_histogram.joblib"},
     {"voting", .fixture = FIXTURES "ensembles-1.9.1/voting.joblib"},
+    {"start", .fixture = FIXTURES "boosting-1.9.1/gradient_start_two.joblib"},
     {"calibrated", .fixture = FIXTURES "ensembles-1.9.1/isotonic.joblib"},
     {"median", .fixture = FIXTURES "ensembles-1.9.1/adaboost_values.joblib"},
     {"columns", .fixture = FIXTURES "pipelines-1.9.1/columns.joblib"},

@@ -37,6 +37,7 @@ from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClas
                               VotingRegressor)
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler)
 from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier,
                           ExtraTreeRegressor)
@@ -95,6 +96,10 @@ def make_tree(rng, classifier):
 def make_member(rng, classifier):
     """A tree, a forest or boosting."""
     seed = seed_of(rng)
+    if rng.randint(6) == 0 and not rng.boosted:
+        step = choose(rng, StandardScaler(), MinMaxScaler(), RobustScaler(), MaxAbsScaler())
+        return make_pipeline(step, make_tree(rng, classifier) if rng.randint(2) else
+                             make_member(rng, classifier))
     kind = rng.randint(6)
     booster = make_booster(rng, classifier) if kind == 5 or rng.boosted else None
     if booster is not None:

@@ -4,10 +4,11 @@
     python prove_text.py --espalier PATH [--models N] [--seed N]
 
 Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
-and encoders over text, from arrays of objects and of fixed-width text, and from data frames where
-there is pandas. With pandas, LightGBM and XGBoost (from 3.1) are trained on columns that pandas
-calls categories. Each row goes alone to the trainer first: those it takes must have its answers,
-bit for bit, those it refuses must be refused. One line per difference; exit 1 if there is any.
+and encoders over text, alone and as members of Bagging, Voting and CalibratedClassifierCV, from
+arrays of objects and of fixed-width text, and from data frames where there is pandas. With pandas,
+LightGBM and XGBoost (from 3.1) are trained on columns that pandas calls categories. Each row goes
+alone to the trainer first: those it takes must have its answers, bit for bit, those it refuses must
+be refused. One line per difference; exit 1 if there is any.
 """
 import argparse
 import csv
@@ -18,8 +19,11 @@ import warnings
 
 import numpy as np
 import sklearn
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import (BaggingClassifier, BaggingRegressor, GradientBoostingRegressor,
+                              RandomForestClassifier, VotingClassifier, VotingRegressor)
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -130,7 +134,24 @@ def make_step(rng, missing):
     return make_pipeline(*steps)
 
 
-def prove_pipeline(prover, rng, index):
+def wrap_members(rng, model, classifier, frames):
+    """The pipeline as a member; those of folds and samples know other strings."""
+    other = clone(model)
+    other.steps[0][1].transformers.reverse()
+    pair = [("one", model), ("other", other)]
+    makers = [lambda: (VotingClassifier(pair, voting="soft") if classifier else
+                       VotingRegressor(pair))]
+    if not frames:  # Bagging makes arrays of them
+        kind, key = (BaggingClassifier if classifier else BaggingRegressor,
+                     "estimator" if VERSION >= (1, 2) else "base_estimator")
+        makers.append(lambda: kind(n_estimators=3, random_state=int(rng.randint(99)),
+                                   max_samples=choose(rng, 1.0, 0.3), **{key: model}))
+    if classifier and VERSION >= (0, 24):
+        makers.append(lambda: CalibratedClassifierCV(model, method="sigmoid", cv=3))
+    return choose(rng, *makers)()
+
+
+def prove_pipeline(prover, rng, index, wraps=False):
     count = rng.randint(1, 4)
     words = [[str(one) for one in rng.permutation(WORDS)[:rng.randint(2, 9)]] for _ in range(count)]
     missing = choose(rng, 0.0, 0.1)
@@ -142,6 +163,8 @@ def prove_pipeline(prover, rng, index):
                         (GradientBoostingRegressor(n_estimators=4, random_state=1), "value"))
     model = make_pipeline(columns, last)
     frames = pandas is not None and bool(rng.randint(2))
+    model = wrap_members(rng, model, kind == "probability", frames) if wraps else model
+    linked = isinstance(model, CalibratedClassifierCV)
     names = ["c%d" % i for i in range(count + 2)]
 
     def as_rows(given):
@@ -151,17 +174,21 @@ def prove_pipeline(prover, rng, index):
         return pandas.DataFrame({name: pandas.Series(
             given[:, i], dtype=object if i < count else float) for i, name in enumerate(names)})
 
-    model.fit(as_rows(rows), target > 0.5 if kind == "probability" else target)
+    try:
+        model.fit(as_rows(rows), target > 0.5 if kind == "probability" else target)
+    except ValueError:  # a fold asks for what another had not
+        return 0, 0
     asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, missing, 0.1)])
 
     def outputs(given):
         if kind == "value":
             return {"value": (model.predict(as_rows(given)), False)}
-        return {"probability": (model.predict_proba(as_rows(given)), False)}
+        return {"probability": (model.predict_proba(as_rows(given)), linked)}
 
     with open(prover.path("model.pkl"), "wb") as file:
         pickle.dump(model, file)
-    prover.about("scikit-learn", sklearn.__version__, "Pipeline over text")
+    prover.about("scikit-learn", sklearn.__version__,
+                 type(model).__name__ + (" of pipelines over text" if wraps else " over text"))
     return prover.compare(prover.path("model.pkl"), asked, lambda one: model.predict(as_rows(one)),
                           outputs, "pipeline %d: %s" % (index, " ".join(repr(model).split())[:500]))
 
@@ -234,7 +261,8 @@ def main():
     taken = refused = models = 0
     with tempfile.TemporaryDirectory() as folder:
         prover = TextProver(arguments.espalier, folder)
-        kinds = [prove_pipeline, prove_pipeline, prove_fixed_width]
+        kinds = [prove_pipeline, lambda *given: prove_pipeline(*given, wraps=True),
+                 prove_fixed_width]
         if pandas is not None and lightgbm is not None:
             kinds.append(lambda *given: prove_booster(*given, trainer="LightGBM"))
         if pandas is not None and xgboost is not None and \

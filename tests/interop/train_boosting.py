@@ -20,7 +20,7 @@ from prove_boosting import VERSION, answers, mix_rows
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegressor,
                               HistGradientBoostingClassifier, HistGradientBoostingRegressor,
-                              IsolationForest)
+                              IsolationForest, RandomForestClassifier)
 from sklearn.linear_model import LinearRegression
 
 ROWS = 16
@@ -58,7 +58,7 @@ class BoostingSet(FixtureSet):
         """numbers: whether rows hold NaN and infinities; refused: rows that predict refuses."""
         name = stem + ".joblib"
         self.dump(name, model, compress=3)
-        rows = mix_rows(np.random.RandomState(len(stem)), model, WIDTH, ROWS, numbers, numbers)
+        rows = mix_rows(np.random.RandomState(len(stem)), model, Data().X, ROWS, numbers, numbers)
         cases = [self.case(stem, model, rows, width) for width in (64, 32)]
         for what, words in refused:
             value = {"nan": np.nan, "infinite": np.inf}[what]
@@ -102,11 +102,27 @@ def add_gradient(out, data):
     out.model("gradient_constant", GradientBoostingRegressor(
         init=DummyRegressor(strategy="constant", constant=-0.75), **options).fit(X, data.score),
         "a constant first guess", False)
+    add_starts(out, data)
     fitted = GradientBoostingRegressor(init=LinearRegression(), n_estimators=1,
                                        random_state=0).fit(X, data.score)
     out.dump("gradient_fitted.joblib", fitted, compress=3)
     out.line("gradient_fitted.joblib", "GradientBoostingRegressor", "a fitted first guess",
              refused="LinearRegression init")
+
+
+def add_starts(out, data):
+    """Sums that start from another estimator's answers."""
+    X, options = data.X, dict(n_estimators=3, max_depth=2, random_state=1)
+    histogram = dict(max_iter=2, max_leaf_nodes=5)
+    out.model("gradient_start", GradientBoostingClassifier(
+        init=RandomForestClassifier(2, max_depth=3, random_state=4), **options).fit(
+            X, data.classes(3)), "three classes, from a forest", False)
+    out.model("gradient_start_two", GradientBoostingClassifier(
+        init=HistGradientBoostingClassifier(**histogram), loss="exponential", **options).fit(
+            X, data.classes(2)), "two classes, from a histogram", False)
+    out.model("gradient_start_value", GradientBoostingRegressor(
+        init=HistGradientBoostingRegressor(**histogram), loss="huber", **options).fit(
+            X, data.score), "a value, from a histogram", False)
 
 
 def add_histogram(out, data):

@@ -19,23 +19,23 @@ from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC6
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
-                           LEAVES, LINEAR_SUM, LOG, LOG1P, MAGIC, MARGIN, MASK_LEAVES, METADATA,
-                           MODEL, NODES,
-                           NODE_NUMBERS, NORMALISE, NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE,
-                           PARTS, PICK, PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT,
-                           SEQUENTIAL, SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, STEPS,
+                           LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT, LOG_CENTRED, LOG_ODDS, MAGIC,
+                           MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS, NORMALISE,
+                           NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK, PRIVATE_LAST,
+                           PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN,
+                           SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS, START_SLOTS, STEPS,
                            STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
                            TWO_CLASSES, UINT, VALUE, VALUES_OF_ROW, WALK, WEIGHTED_MEDIAN,
-                           WITH_CONSTANTS, WITH_ORDER, Column,
-                           Entry, GoldenHead, Header, LabelGroup, Model, ModelRecord, Output, Part,
-                           Proof, Stage, Step, Tree, level_blocks, stage_constants,
-                           stage_outputs, stage_reads, without)
+                           WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
+                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
+                           level_blocks, stage_constants, stage_outputs, stage_reads, without)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
 # Roots and logarithms of what is below 0 would leave no golden rows; linear leaves need a part.
 COMPOSED = tuple(one for one in OPERATIONS
-                 if one not in (SQRT, LOG, LOG1P, VALUES_OF_ROW, LINEAR_SUM))
+                 if one not in (SQRT, LOG, LOG1P, VALUES_OF_ROW, LINEAR_SUM, LOG_ODDS, LOGIT,
+                                LOG_CENTRED))
 NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF)
 
 
@@ -418,6 +418,16 @@ class Composer:
         self.constants += map(round_to_float32, values) if single else values
         return len(self.constants) - count
 
+    def find_start(self, start, slot_count, accumulator):
+        if start == START_SLOTS:
+            return self.chance.randint(0, self.slot_count - slot_count)
+        constants = start == START_CONSTANTS
+        return self.add_constants(slot_count, accumulator == SUM32) if constants else 0
+
+    def choose_range(self):
+        """The first part's is what a caller asks for, and so is that of most others."""
+        return 1 if self.parts and self.chance.random() < 0.2 else 0
+
     def add_part(self, slot_count, start, divisor, node_bytes=None, layout=WALK,
                  accumulator=SUM64, one_leaf=False):
         chance = self.chance
@@ -435,9 +445,10 @@ class Composer:
                     chance.randint(16, 20) if layout == WALK else 0, accumulator, 1,
                     leaf_width, self.slot_count, slot_count, len(self.trees), chance.randint(1, 5),
                     len(self.leaves), chance.randint(1, 20), start,
-                    self.add_constants(slot_count, accumulator == SUM32) if start == 1 else 0,
-                    divisor, self.add_constants(slot_count) if divisor == 1 else 0,
-                    iterations, first, chance.randint(1, iterations - first), bank, bytes(44))
+                    self.find_start(start, slot_count, accumulator), divisor,
+                    self.add_constants(slot_count) if divisor == 1 else 0,
+                    iterations, first, chance.randint(1, iterations - first), bank,
+                    self.choose_range(), bytes(40))
         self.one_leaf = one_leaf
         self.add_part_trees(part)
         self.steps.append(Step(STEP_TREES, len(self.parts) - 1, 1, 0))
@@ -631,9 +642,12 @@ def random_model(seed):
     chance = composer.chance
 
     def add_part(slot_count):
-        composer.add_part(slot_count, chance.randint(0, 1), chance.randint(0, 2),
+        accumulator = chance.choice((SUM64, SUM32))
+        from_slots = accumulator == SUM64 and slot_count <= composer.slot_count
+        composer.add_part(slot_count, chance.randint(0, 2 if from_slots else 1),
+                          chance.randint(0, 2),
                           layout=chance.choice(list(filter(composer.can_begin, LAYOUTS))),
-                          accumulator=chance.choice((SUM64, SUM32)))
+                          accumulator=accumulator)
 
     wide = chance.choice((3, 20, 140, 300))
     add_part(wide)

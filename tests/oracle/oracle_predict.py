@@ -14,19 +14,20 @@ from oracle_linear import sum_leaves
 from oracle_prepare import check_prepared, prepare_row
 from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
                            AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
-                           CHOOSE, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE, DIVIDE_ITERATIONS,
-                           DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2, EXPECTILES, EXPM1,
-                           FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED, ISOTONIC,
-                           LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LINEAR_SUM, LOG, LOG1P,
-                           LOG1P_EXP, OF_EXP, OF_EXPM1, OF_LOG, OF_LOG1P, VALUES_OF_ROW,
-                           MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
-                           NODE_NUMBERS, NORMALISE, NORMALISE_EVEN, NUMBER_CODES, PICK, PRODUCTS,
-                           SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE,
-                           SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, STEP,
-                           STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
-                           WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node,
-                           level_blocks, require, round_to_float32, stage_constants, stage_inputs,
-                           stage_outputs, stage_reads, value_bytes)
+                           CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
+                           DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2,
+                           EXPECTILES, EXPM1, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
+                           ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LINEAR_SUM, LOG,
+                           LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS, OF_EXP, OF_EXPM1, OF_LOG,
+                           OF_LOG1P, VALUES_OF_ROW, MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY,
+                           NEGATIVE_POWER, NODES, NODE_NUMBERS, NORMALISE, NORMALISE_EVEN,
+                           NUMBER_CODES, PICK, PRODUCTS, RANGE_DEFAULT, SEGMENT, SELECT, SEQUENTIAL,
+                           SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT,
+                           SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, START_SLOTS, STEP, STEP_STAGES,
+                           STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK, WEIGHTED_MEDIAN,
+                           WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, Part, level_blocks, require,
+                           round_to_float32, stage_constants, stage_inputs, stage_outputs,
+                           stage_reads, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -351,7 +352,7 @@ def compute_columns(model, features):
 
 def iteration_range(part, asked):
     """(first, count) of [F-247]; `asked` is None or such a pair."""
-    if asked is None:
+    if asked is None or part.range == RANGE_DEFAULT:  # [F-471]
         return part.default_iteration_first, part.default_iteration_count
     first, count = asked
     require(count >= 1 and 0 <= first and first + count <= part.iteration_count, 247,
@@ -364,6 +365,8 @@ def run_trees(model, part, columns, slots, asked):
     width, single = part.slot_count, part.accumulator == SUM32
     if part.start == 1:
         sums = list(model.constants[part.start_index:part.start_index + width])
+    elif part.start == START_SLOTS:
+        sums = slots[part.start_index:part.start_index + width]
     else:
         sums = [0.0] * width
     for index in range(part.first_tree, part.first_tree + part.tree_count):
@@ -504,6 +507,21 @@ def weighted_median(values, weights):
     return [values[place]] + [0.0] * (len(values) - 1)
 
 
+def logit(value):
+    """[F-472]"""
+    if value < 0.3 or value > 0.65:
+        return log(divide(value, 1.0 - value))
+    twice = 2.0 * (value - 0.5)
+    return log1p(twice) - log1p(-twice)
+
+
+def log_centred(stage, values):
+    """[F-472]"""
+    add = sum_sequential if stage.order == SEQUENTIAL else sum_pairwise
+    mean = exp(add([log(value) for value in values], keep) / len(values))
+    return [log(divide(value, mean)) for value in values]
+
+
 def run_vector(stage, values, constants, rounded):
     """The operations that are not made item by item."""
     operation = stage.operation
@@ -535,6 +553,11 @@ def run_vector(stage, values, constants, rounded):
                             constants[stage.slot_count:])]
     if operation == WEIGHTED_MEDIAN:
         return weighted_median(values, constants)
+    if operation == CLAMP:
+        raised = [constants[0] if value < constants[0] else value for value in values]
+        return [constants[1] if value > constants[1] else value for value in raised]
+    if operation == LOG_CENTRED:
+        return log_centred(stage, values)
     return expectiles(values) if operation == EXPECTILES else None
 
 
@@ -556,7 +579,9 @@ def run_item(stage, value, constant, iterations, rounded):
             SQUARE: lambda: value * value,
             SQRT: lambda: math.nan if value < 0 else math.sqrt(value),
             LOG: lambda: log(value),
-            LOG1P: lambda: log1p(value)}[stage.operation]()
+            LOG1P: lambda: log1p(value),
+            LOG_ODDS: lambda: log(divide(value, 1.0 - value)),
+            LOGIT: lambda: logit(value)}[stage.operation]()
 
 
 def run_stage(model, stage, slots, asked, features):
@@ -590,16 +615,32 @@ def run_stage(model, stage, slots, asked, features):
 # --- What may differ ([F-181]) --------------------------------------------------------------------
 
 LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES, EXPM1, EXP2,
-          LOG, LOG1P)
+          LOG, LOG1P, LOG_ODDS, LOGIT, LOG_CENTRED)
 JUMPING = (CHOOSE, ISOTONIC, WEIGHTED_MEDIAN, LINEAR_SUM)
 
 
+def stages_and_parts(model):
+    """In the order of the steps."""
+    for step in model.steps:
+        if step.kind == STEP_TREES:
+            yield model.parts[step.first]
+        elif step.kind == STEP_STAGES:
+            yield from model.stages[step.first:step.first + step.count]
+
+
 def inexact_slots(model):
-    """(the stage that writes it, ulp it may differ by), for every slot that is not exact."""
+    """(the stage or part that writes it, ulp it may differ by), for slots that are not exact."""
     found = {}
     prepared = any(one.operation in (OF_LOG1P, OF_EXPM1, OF_LOG, OF_EXP)
                    for one in model.operations)
-    for stage in model.stages:
+    for stage in stages_and_parts(model):
+        if isinstance(stage, Part):  # [F-473]
+            starts = range(stage.start_index, stage.start_index + stage.slot_count)
+            read = [slot for slot in starts if slot in found]
+            for slot in range(stage.first_slot, stage.first_slot + stage.slot_count):
+                if read and stage.start == START_SLOTS:
+                    found[slot] = (stage, math.inf)
+            continue
         if stage.operation == VALUES_OF_ROW and prepared:  # [F-468]
             for slot in range(stage.output_slot, stage.output_slot + stage.slot_count):
                 found[slot] = (stage, math.inf)
@@ -624,9 +665,9 @@ def ulp_of(magnitude, single):
 def is_near(model, writer, slots, found, stored):
     """Whether a slot that a stage writes is near enough to another value of it."""
     stage, ulp = writer
-    if stage.operation in (STEP, INDEX) or ulp == math.inf or found == stored:
-        return True
     magnitudes = [1.0, abs(found), abs(stored)]
+    if ulp == math.inf or found == stored or stage.operation in (STEP, INDEX):
+        return True
     magnitudes += map(abs, slots[stage.input_slot:stage.input_slot + stage_inputs(stage)])
     if stage.operation in WITH_CONSTANTS and stage.operation != PICK:
         magnitudes += map(abs, model.constants[stage.table:stage.table + stage_constants(stage)])

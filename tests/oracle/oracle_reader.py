@@ -65,10 +65,14 @@ ARITHMETIC64, ARITHMETIC32 = 0, 1
 (PICK, ADD_SLOTS, CHOOSE, ISOTONIC, NORMALISE_EVEN, CUT_ONE, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE,
  SQRT, LOG, LOG1P) = range(32, 45)
 VALUES_OF_ROW, LINEAR_SUM = 64, 65
-OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR_SUM)
+CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED = range(72, 76)
+OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR_SUM) + tuple(
+    range(72, 76))
+START_ZERO, START_CONSTANTS, START_SLOTS = 0, 1, 2
+RANGE_ASKED, RANGE_DEFAULT = 0, 1
 WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
-                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM)
-WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN)
+                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM, CLAMP)
+WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN, LOG_CENTRED)
 IN_BOTH = (NORMALISE, ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
            STAGE_CONSTANTS, PICK, ADD_SLOTS, WEIGHTED_MEDIAN)
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
@@ -123,10 +127,10 @@ ModelRecord = define("ModelRecord", "6I2Qd16s", (
     "feature_count slot_count input_rule default_output group_count number_bytes visits_per_row "
     "node_count missing_number reserved"))
 Step = define("Step", "4I", "kind first count reserved")
-Part = define("Part", "10IQ9I44s", (
+Part = define("Part", "10IQ10I40s", (
     "layout node_bytes child_bits accumulator aggregate leaf_width first_slot slot_count "
     "first_tree tree_count leaf_offset leaf_count start start_index divisor divisor_index "
-    "iteration_count default_iteration_first default_iteration_count bank "
+    "iteration_count default_iteration_first default_iteration_count bank range "
     "reserved"))
 Stage = define("Stage", "8I", (
     "operation input_slot output_slot slot_count order arithmetic table reserved"))
@@ -163,8 +167,8 @@ def stage_outputs(stage):
 def stage_constants(stage):
     if stage.operation not in WITH_CONSTANTS:
         return 0
-    return {CHOOSE: 2, ISOTONIC: 2 * stage.slot_count, LINEAR_SUM: 3}.get(stage.operation,
-                                                                          stage.slot_count)
+    return {CHOOSE: 2, CLAMP: 2, ISOTONIC: 2 * stage.slot_count, LINEAR_SUM: 3}.get(
+        stage.operation, stage.slot_count)
 
 
 def stage_reads(stage, constants):
@@ -450,8 +454,13 @@ class Model:
                         + value_bytes(part) * part.leaf_width * part.leaf_count)
             require(part.leaf_offset % 64 == 0 and 1 <= part.leaf_count <= LEAVES_MAX
                     and leaf_end <= leaves_bytes, 86, f"{where}leaf table")
-            require(part.start in (0, 1), 87, f"{where}start {part.start}")
-            self.check_constants(part, part.start == 1, part.start_index, 87)
+            require(part.start in (0, 1, 2), 87, f"{where}start {part.start}")
+            if part.start == START_SLOTS:
+                require(part.accumulator == SUM64 and part.start_index + part.slot_count
+                        <= self.record.slot_count, 469, f"{where}slots to start from")
+            else:
+                self.check_constants(part, part.start == 1, part.start_index, 87)
+            require(part.range in (RANGE_ASKED, RANGE_DEFAULT), 470, f"{where}range {part.range}")
             if part.start == 1 and part.accumulator == SUM32:
                 starts = self.constants[part.start_index:part.start_index + part.slot_count]
                 require(all(map(is_float32, starts)), 87, f"{where}a start that is no f32")
@@ -461,6 +470,7 @@ class Model:
             require(part.iteration_count >= 1 and part.default_iteration_count >= 1
                     and end <= part.iteration_count, 89, f"{where}iterations")
         require(tree_next == len(self.trees), 85, "the parts do not end at the last tree")
+        require(any(part.range == RANGE_ASKED for part in self.parts), 470, "no range is asked")
         used = any(part.start == 1 or part.divisor == 1 for part in self.parts) or any(
             stage.operation in WITH_CONSTANTS for stage in self.stages)
         require(used == (CONSTANTS in self.sections), 47, "CONSTANTS and the parts' use of them")
@@ -518,6 +528,9 @@ class Model:
         for step in self.steps:
             if step.kind == STEP_TREES:
                 part = self.parts[step.first]
+                read = written[part.start_index:part.start_index + part.slot_count]
+                require(part.start != START_SLOTS or all(read), 74,
+                        f"part {step.first} starts from a slot that nothing wrote")
                 write(part.first_slot, part.slot_count, f"part {step.first}")
             elif step.kind == STEP_STAGES:
                 for index in range(step.first, step.first + step.count):

@@ -26,7 +26,7 @@ RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS:
 PRIVATE_EDITS = [
     (6, MODEL, 0, {"reserved": b"\0" * 15 + b"\1"}),
     (6, STEPS, 1, {"reserved": 1}),
-    (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 43}),
+    (6, PARTS, 1, {"reserved": b"\1" + b"\0" * 39}),
     (6, STAGES, 0, {"reserved": 1}),
     (6, OUTPUTS, 0, {"reserved": 1}),
     (60, MODEL, 0, {"feature_count": 0}),
@@ -81,7 +81,10 @@ PRIVATE_EDITS = [
     (86, PARTS, 0, {"leaf_count": 0}),
     (86, PARTS, 0, {"leaf_count": 0x7F000001}),
     (86, PARTS, 1, {"leaf_count": lambda old: old + 1}),
-    (87, PARTS, 0, {"start": 2}),
+    (87, PARTS, 0, {"start": 3}),
+    (74, PARTS, 0, {"start": 2, "start_index": 0}),
+    (469, PARTS, 1, {"start": 2, "start_index": 2**32 - 1}),
+    (470, PARTS, 0, {"range": 2}),
     (87, PARTS, 0, {"start_index": lambda old: old + 6}),
     (87, PARTS, 0, {"start": 0, "start_index": 1}),
     (88, PARTS, 0, {"divisor": 3}),
@@ -242,6 +245,15 @@ class Records(RuleComparison):
         for text in (b"{}", b" {}\n", b"{\"a\":[1.5e3,true,null,\"\\u00e9\"]}",
                      b"{\"a\":\"\\u0000\"}", b"{\"a\":" + b"[" * 255 + b"]" * 255 + b"}"):
             self.both(0, self.draft().set(METADATA, text).file(), text)
+
+
+class Ranges(RuleComparison):
+    def test_none_asked(self):
+        """F-470: some part has the iterations that a caller asks for."""
+        draft = self.draft().edit(PARTS, 0, range=1)
+        for index in range(1, len(self.model.parts)):
+            draft.edit(PARTS, index, range=1)
+        self.both(470, draft.file(), "no part's range is asked for")
 
 
 class HeaderAndTable(RuleComparison):

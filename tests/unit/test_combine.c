@@ -116,7 +116,7 @@ static uint32_t combine_two(espalier_forest *whole, const espalier_forest *first
     whole->leaf_hidden = true;
     assert_int_equal(espalier_combine_add(&combine, first, NULL, &offsets[0]), ESPALIER_OK);
     assert_int_equal(espalier_combine_add(&combine, second, features, &offsets[1]), ESPALIER_OK);
-    espalier_combine_close(&combine);
+    (void)espalier_combine_close(&combine);
     whole->group_count = 1;
     whole->group_width = calloc(1, sizeof *whole->group_width);
     assert_non_null(whole->group_width);
@@ -191,6 +191,72 @@ static void test_two_parts(void **state)
     espalier_forest_free(&second);
 }
 
+/* F-469 to F-471: the second part starts from a stage of the first, which keeps its iterations. */
+static void test_starts_from_slots(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 5,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 6,
+                                       .feature_count = 4,
+                                       .decision_count_max = 12,
+                                       .group_count = 1};
+    espalier_forest first = {0};
+    espalier_forest second = {0};
+    synthetic_options other = options;
+    other.seed = 9;
+    synthetic_forest_make(&options, &first);
+    synthetic_forest_make(&other, &second);
+    espalier_forest whole = {.feature_count = 4, .missing_allowed = true, .infinite_allowed = true};
+    espalier_combine combine = {.whole = &whole, .memory_left = UINT64_MAX};
+    uint32_t offset = 0;
+    assert_int_equal(espalier_combine_add(&combine, &first, NULL, &offset), ESPALIER_OK);
+    const double three[1] = {3.0};
+    const uint32_t start = espalier_plan_add_stage(
+        &whole, &(espalier_forest_stage){.operation = ESPALIER_FOREST_MULTIPLY, .count = 1}, three);
+    assert_int_equal(espalier_combine_add(&combine, &second, NULL, &offset), ESPALIER_OK);
+    whole.parts[0].all_iterations = true;
+    free(whole.parts[1].start);
+    whole.parts[1].start = NULL;
+    whole.parts[1].from_slots = true;
+    whole.parts[1].start_slot = start;
+    whole.leaf_part = 1;
+    (void)espalier_combine_close(&combine);
+    whole.group_count = 1;
+    whole.group_width = calloc(1, sizeof *whole.group_width);
+    assert_non_null(whole.group_width);
+    whole.group_width[0] = 1;
+    whole.default_output = ESPALIER_OUTPUT_VALUE;
+    assert_true(
+        espalier_plan_add_output(&whole, &(espalier_forest_output){.kind = ESPALIER_OUTPUT_VALUE,
+                                                                   .first_slot = offset,
+                                                                   .slot_count = 1}));
+    espalier_error error;
+    assert_int_equal(espalier_forest_validate(&whole, "whole", &error), ESPALIER_OK);
+
+    espalier_flat flat;
+    assert_int_equal(espalier_flatten_to(&whole, ESPALIER_LAYOUT_WALK, "whole", &flat, &error),
+                     ESPALIER_OK);
+    const espalier_file_step *const steps = flat.steps.data;
+    assert_int_equal(flat.steps.bytes / sizeof *steps, 4);
+    assert_int_equal(steps[2].kind, ESPALIER_STEP_STAGES);
+    assert_int_equal(steps[3].kind, ESPALIER_STEP_TREES);
+    assert_int_equal(flat.parts[1].start, ESPALIER_START_SLOTS);
+    assert_int_equal(flat.parts[1].start_index, start);
+    assert_int_equal(flat.parts[0].range, ESPALIER_RANGE_DEFAULT);
+    assert_int_equal(flat.parts[1].range, ESPALIER_RANGE_ASKED);
+    espalier_flat_free(&flat);
+
+    whole.parts[1].start_slot = whole.parts[1].first_slot; /* its own */
+    assert_int_equal(espalier_forest_validate(&whole, "whole", &error), ESPALIER_ERROR_SOURCE_TREE);
+    whole.parts[1].start_slot = start;
+    whole.parts[1].all_iterations = true; /* and so no part has a caller's */
+    assert_int_equal(espalier_forest_validate(&whole, "whole", &error), ESPALIER_ERROR_SOURCE_TREE);
+    espalier_forest_free(&whole);
+    espalier_forest_free(&first);
+    espalier_forest_free(&second);
+}
+
 /* A feature beyond those that are seen, and memory that ends at any place. */
 static void test_refused(void **state)
 {
@@ -206,13 +272,13 @@ static void test_refused(void **state)
     espalier_combine combine = {.whole = &whole, .memory_left = UINT64_MAX};
     assert_int_equal(espalier_combine_add(&combine, &forest, &features, &offset),
                      ESPALIER_ERROR_SOURCE_TREE);
-    espalier_combine_close(&combine);
+    (void)espalier_combine_close(&combine);
     espalier_forest_free(&whole);
     for (uint64_t memory = 0; memory < 2000; memory += 50) {
         combine = (espalier_combine){.whole = &whole, .memory_left = memory};
         const espalier_status status = espalier_combine_add(&combine, &forest, NULL, &offset);
         assert_true(status == ESPALIER_OK || status == ESPALIER_ERROR_SOURCE_LIMIT);
-        espalier_combine_close(&combine);
+        (void)espalier_combine_close(&combine);
         espalier_forest_free(&whole);
     }
     espalier_forest_free(&forest);
@@ -223,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_widen),
         cmocka_unit_test(test_two_parts),
+        cmocka_unit_test(test_starts_from_slots),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -337,6 +337,61 @@ static void test_numpy_exp(void **state)
     }
 }
 
+/* F-472: what sums start from; on both sides of every bound, and nine classes added either way. */
+static void test_starts(void **state)
+{
+    (void)state;
+    const double bounds[2] = {0.125, 0.875};
+    double kept[10] = {0.0, 0.125, 0.5, 1.0, (double)NAN};
+    run_both((espalier_file_stage){.operation = ESPALIER_STAGE_CLAMP,
+                                   .output_slot = 5,
+                                   .slot_count = 5},
+             bounds, 2, kept, 10);
+    assert_memory_equal(&kept[5], ((double[]){0.125, 0.125, 0.5, 0.875}), 4 * sizeof *kept);
+    assert_true(isnan(kept[9]));
+
+    const double p[5] = {0.3, nextafter(0.3, 0.0), 0.5, 0.65, nextafter(0.65, 1.0)};
+    double odds[10];
+    double logits[10];
+    memcpy(odds, p, sizeof p);
+    memcpy(logits, p, sizeof p);
+    run_both((espalier_file_stage){.operation = ESPALIER_STAGE_LOG_ODDS,
+                                   .output_slot = 5,
+                                   .slot_count = 5},
+             bounds, 0, odds, 10);
+    run_both((espalier_file_stage){.operation = ESPALIER_STAGE_LOGIT,
+                                   .output_slot = 5,
+                                   .slot_count = 5},
+             bounds, 0, logits, 10);
+    for (uint32_t i = 0; i < 5; i++) {
+        const double s = 2.0 * (p[i] - 0.5);
+        const bool outside = i == 1 || i == 4;
+        assert_true(odds[5 + i] == log(p[i] / (1.0 - p[i])));
+        assert_true(logits[5 + i] == (outside ? odds[5 + i] : log1p(s) - log1p(-s)));
+    }
+    for (uint32_t order = SEQUENTIAL; order <= PAIRWISE; order++) {
+        double shares[18] = {0.01, 0.2, 0.04, 0.1, 0.3, 0.05, 0.15, 0.1, 0.05};
+        double again[9];
+        double sum = 0.0;
+        /* run_both has room for 16 slots: here the formula stands against both. */
+        espalier_stage_run(&(espalier_file_stage){.operation = ESPALIER_STAGE_LOG_CENTRED,
+                                                  .output_slot = 9,
+                                                  .slot_count = 9,
+                                                  .order = order},
+                           NULL, 0.0, shares, 18, 1);
+        for (uint32_t i = 0; i < 9; i++) {
+            again[i] = log(shares[i]);
+            sum += shares[9 + i];
+        }
+        const double total = espalier_reference_sum(again, 9, order == PAIRWISE, false);
+        const double mean = exp(total / 9.0);
+        for (uint32_t i = 0; i < 9; i++) {
+            assert_true(shares[9 + i] == log(shares[i] / mean));
+        }
+        assert_true(fabs(sum) < 1e-12);
+    }
+}
+
 /* F-342 to F-345 where they turn: a vote, knots and beside them, a sum of nothing, one and a bit,
  * a median among equals and on the edge. */
 static void test_composing(void **state)
@@ -939,6 +994,7 @@ int main(void)
         cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_composed_tolerance),
         cmocka_unit_test(test_stage_work),       cmocka_unit_test(test_plan_faults),
         cmocka_unit_test(test_composing_narrow), cmocka_unit_test(test_numpy_exp),
+        cmocka_unit_test(test_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
