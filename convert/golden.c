@@ -349,7 +349,11 @@ static espalier_status check_outputs(const espalier_model *model,
     return ESPALIER_OK;
 }
 
-/* What stages make of sums is the same for all ways to hand rows over: two ways do. */
+/*
+ * What stages make of sums is the same for all ways to hand rows over: two ways do. So are leaves,
+ * which are found row by row in any case, and whose cells the sums of all ways have shown to be
+ * right.
+ */
 static bool is_asked(const espalier_forest *forest, const espalier_plan_columns *output,
                      size_t shape)
 {
@@ -357,7 +361,7 @@ static bool is_asked(const espalier_forest *forest, const espalier_plan_columns 
         forest->task == ESPALIER_FOREST_TASK_PLAN &&
         (output->kind == ESPALIER_OUTPUT_PROBABILITY || output->kind == ESPALIER_OUTPUT_CLASS ||
          output->kind == ESPALIER_OUTPUT_VALUE);
-    return !linked || shape < 2;
+    return (!linked && output->kind != ESPALIER_OUTPUT_LEAF) || shape < 2;
 }
 
 /* Every output in every shape, for the rows of the block. */
