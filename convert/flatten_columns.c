@@ -45,10 +45,22 @@ static espalier_column_key *find_key(const espalier_columns *columns, uint64_t n
     return &columns->keys[columns->key_of[find_place(columns->forest, node)] - 1];
 }
 
+/* Places of tests: what is claimed and never tested needs none. */
+static uint64_t count_places(const espalier_forest *forest)
+{
+    uint32_t last = 0;
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (has_threshold(forest, i) && forest->feature[i] > last) {
+            last = forest->feature[i];
+        }
+    }
+    return ((uint64_t)last + 1) * MISSING_RULES;
+}
+
 espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
                                       uint64_t *count_out)
 {
-    const uint64_t place_count = espalier_forest_tested_count(forest) * MISSING_RULES;
+    const uint64_t place_count = count_places(forest);
     memset(columns, 0, sizeof *columns);
     columns->forest = forest;
     columns->key_of = calloc((size_t)place_count, sizeof *columns->key_of);
