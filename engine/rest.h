@@ -53,7 +53,8 @@ void espalier_rest_mark(const espalier_model *model, uint8_t *marks);
 espalier_status espalier_rest_create(espalier_rest *rest, const espalier_model *model,
                                      const espalier_ranker *ranker, const uint32_t *places,
                                      const uint8_t *marks);
-/* Puts the cells of a row and of a block of room_rows (0: there is none) to rest. Status: MEMORY. */
+/* Puts the cells of a row, and of a block of room_rows (0: there is none), to rest. Status:
+ * MEMORY. */
 espalier_status espalier_rest_settle(espalier_rest *rest, const espalier_cells *row,
                                      const espalier_cells *block, size_t room_rows);
 void espalier_rest_free(espalier_rest *rest);

@@ -75,7 +75,7 @@ static espalier_status validate_forest(espalier_forest *forest, const char *path
     return status;
 }
 
-/* A number in a few bytes must not cost gigabytes: features are paid for from the working memory. */
+/* A number in a few bytes must not cost gigabytes: working memory pays for features. */
 static espalier_status check_features(const espalier_forest *forest, const char *path,
                                       uint64_t memory_bytes_max, espalier_error *error_out)
 {

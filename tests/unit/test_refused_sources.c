@@ -135,8 +135,9 @@ enum {
     THRESHOLD = 24
 };
 
-/* The last node of the file that could be a root, as the model's come last in a pipeline: node 1 and one behind it are its children, and
- * node 1 is a leaf or the parent of node 2. A record has 64 bytes. */
+/* The last node of the file that could be a root, since a pipeline's model comes last: node 1 and
+ * one behind it are its children, and node 1 is a leaf or the parent of node 2. A record has 64
+ * bytes. */
 static size_t find_root(size_t count)
 {
     for (size_t at = count - 128; at > 0; at--) {
