@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Cuts between two tops: eight lines of a cache, after a search among tops that stay in it. */
+#define TOP_SPAN 64u
+
 #define MISSING_RULES ((uint64_t)ESPALIER_MISSING_ZERO_LEFT + 1)
 
 static uint32_t find_missing(const espalier_forest *forest, uint64_t node)
@@ -45,10 +48,22 @@ static espalier_column_key *find_key(const espalier_columns *columns, uint64_t n
     return &columns->keys[columns->key_of[find_place(columns->forest, node)] - 1];
 }
 
+/* Places of tests: what is claimed and never tested needs none. */
+static uint64_t count_places(const espalier_forest *forest)
+{
+    uint32_t last = 0;
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (has_threshold(forest, i) && forest->feature[i] > last) {
+            last = forest->feature[i];
+        }
+    }
+    return ((uint64_t)last + 1) * MISSING_RULES;
+}
+
 espalier_status espalier_columns_init(espalier_columns *columns, const espalier_forest *forest,
                                       uint64_t *count_out)
 {
-    const uint64_t place_count = espalier_forest_tested_count(forest) * MISSING_RULES;
+    const uint64_t place_count = count_places(forest);
     memset(columns, 0, sizeof *columns);
     columns->forest = forest;
     columns->key_of = calloc((size_t)place_count, sizeof *columns->key_of);
@@ -87,6 +102,7 @@ void espalier_columns_free(espalier_columns *columns)
     free(columns->key_of);
     free(columns->keys);
     free(columns->cuts);
+    free(columns->tops);
     espalier_set_columns_free(&columns->sets);
     memset(columns, 0, sizeof *columns);
 }
@@ -262,6 +278,29 @@ static void place_pairs(espalier_columns *columns)
     columns->column_count = next + 2;
 }
 
+static uint32_t count_tops(const espalier_column_key *key)
+{
+    return key->cut_count / TOP_SPAN + (key->cut_count % TOP_SPAN != 0);
+}
+
+/* A search goes without tops where there is no memory for them. */
+static void make_tops(espalier_columns *columns)
+{
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        columns->keys[i].first_top = total;
+        total += count_tops(&columns->keys[i]);
+    }
+    columns->tops = malloc((total > 0 ? (size_t)total : 1) * sizeof *columns->tops);
+    for (uint32_t i = 0; columns->tops != NULL && i < columns->key_count; i++) {
+        const espalier_column_key *const key = &columns->keys[i];
+        for (uint32_t k = 0; k < count_tops(key); k++) {
+            columns->tops[key->first_top + k] =
+                columns->cuts[key->test_count + (uint64_t)k * TOP_SPAN];
+        }
+    }
+}
+
 void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t code_max)
 {
     uint32_t next = bank == ESPALIER_BANK_WORD ? 1 : 0; /* behind the leaf column */
@@ -274,6 +313,7 @@ void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t c
     }
     if (code_max != 0) {
         share_lists(columns);
+        make_tops(columns);
     }
     for (uint32_t i = 0; i < columns->key_count; i++) {
         espalier_column_key *const key = &columns->keys[i];
@@ -287,20 +327,32 @@ void espalier_columns_place(espalier_columns *columns, uint32_t bank, uint32_t c
     columns->column_count = next;
 }
 
-/* The rank of a cut that is in the list. */
-static uint32_t find_rank(const double *cuts, uint32_t count, double cut)
+/* The last of sorted numbers that is at most `cut`, which is not below the first. Halving without a
+ * branch: half of them would be guessed wrong. */
+static uint32_t find_last(const double *sorted, uint32_t count, double cut)
 {
     uint32_t low = 0;
-    uint32_t high = count; /* the rank is in [low, high) */
-    while (high - low > 1) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (cuts[middle] <= cut) {
-            low = middle;
-        } else {
-            high = middle;
-        }
+    uint32_t span = count; /* it is in [low, low + span) */
+    while (span > 1) {
+        const uint32_t half = span / 2;
+        low += sorted[low + half] <= cut ? half : 0;
+        span -= half;
     }
     return low;
+}
+
+/* The rank of a cut that is in the list. */
+static uint32_t find_rank(const espalier_columns *columns, const espalier_column_key *key,
+                          double cut)
+{
+    const double *const cuts = columns->cuts + key->test_count;
+    if (columns->tops == NULL) {
+        return find_last(cuts, key->cut_count, cut);
+    }
+    const uint32_t top_count = count_tops(key);
+    const uint32_t first = TOP_SPAN * find_last(columns->tops + key->first_top, top_count, cut);
+    const uint32_t left = key->cut_count - first;
+    return first + find_last(cuts + first, left < TOP_SPAN ? left : TOP_SPAN, cut);
 }
 
 /* The word of a set's feature, and the bit in it. */
@@ -325,8 +377,7 @@ espalier_column_test espalier_columns_test(const espalier_columns *columns, uint
         const float rounded = espalier_round_threshold(columns->forest->threshold[node]);
         test.threshold = espalier_word_of(rounded);
     } else {
-        const uint32_t rank = find_rank(columns->cuts + key->test_count, key->cut_count,
-                                        find_cut(columns->forest, node));
+        const uint32_t rank = find_rank(columns, key, find_cut(columns->forest, node));
         test.column += rank / columns->code_max;
         test.threshold = rank % columns->code_max;
     }

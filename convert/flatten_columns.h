@@ -21,6 +21,7 @@ typedef struct espalier_column_key {
     uint32_t cut_count;
     bool shares;         /* the cuts of the key before, which differs in where NaN goes */
     uint64_t test_count; /* nodes; afterwards where its cuts begin in `cuts` */
+    uint64_t first_top;  /* where its tops begin */
 } espalier_column_key;
 
 typedef struct espalier_columns {
@@ -29,6 +30,7 @@ typedef struct espalier_columns {
     espalier_column_key *keys;
     uint32_t key_count;
     double *cuts; /* ascending per key; NULL: not collected */
+    double *tops; /* every 64th of these, to begin a search with; NULL: there are none */
     uint32_t bank;
     uint32_t code_max;         /* codes 0 to this one; 0: no codes, the feature itself */
     uint32_t column_count;     /* of the bank, leaf columns and those of sets included */

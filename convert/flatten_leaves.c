@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * See flatten_leaves.h. Keeps where a row stands instead of its values: 8 bytes for a distinct row
- * and 8 to 16 of slots, however wide it is.
+ * and 16 to 32 of slots, however wide it is.
  */
 #include "convert/flatten_leaves.h"
 
@@ -67,16 +67,17 @@ static espalier_status grow_table(espalier_leaf_table *table)
     }
     table->rows = rows;
     const uint64_t slot_count = capacity * 2;
-    uint32_t *const slots = calloc(slot_count, sizeof *slots);
+    espalier_leaf_slot *const slots = calloc(slot_count, sizeof *slots);
     if (slots == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
     for (uint32_t i = 0; i < table->count; i++) {
-        uint64_t slot = hash_row(table, rows[i]) & (slot_count - 1);
-        while (slots[slot] != 0) {
+        const uint64_t hash = hash_row(table, rows[i]);
+        uint64_t slot = hash & (slot_count - 1);
+        while (slots[slot].entry != 0) {
             slot = (slot + 1) & (slot_count - 1);
         }
-        slots[slot] = i + 1;
+        slots[slot] = (espalier_leaf_slot){i + 1, (uint32_t)(hash >> 32)};
     }
     free(table->slots);
     table->slots = slots;
@@ -98,17 +99,19 @@ espalier_status espalier_leaf_table_add(espalier_leaf_table *table, uint64_t row
         }
     }
     /* Half of the slots are free, so the search ends. */
-    uint64_t slot = hash_row(table, row) & (table->slot_count - 1);
-    while (table->slots[slot] != 0) {
-        const uint32_t number = table->slots[slot] - 1;
-        if (rows_equal(table, table->rows[number], row)) {
+    const uint64_t hash = hash_row(table, row);
+    uint64_t slot = hash & (table->slot_count - 1);
+    while (table->slots[slot].entry != 0) {
+        const uint32_t number = table->slots[slot].entry - 1;
+        if (table->slots[slot].hash == (uint32_t)(hash >> 32) &&
+            rows_equal(table, table->rows[number], row)) {
             *number_out = number;
             return ESPALIER_OK;
         }
         slot = (slot + 1) & (table->slot_count - 1);
     }
     table->rows[table->count] = row;
-    table->slots[slot] = table->count + 1;
+    table->slots[slot] = (espalier_leaf_slot){table->count + 1, (uint32_t)(hash >> 32)};
     *number_out = table->count++;
     return ESPALIER_OK;
 }

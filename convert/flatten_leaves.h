@@ -10,13 +10,19 @@
 
 #include <stdint.h>
 
+/* Rows are looked at only where the hashes agree: they lie anywhere in memory. */
+typedef struct espalier_leaf_slot {
+    uint32_t entry; /* 0: free, else distinct row + 1 */
+    uint32_t hash;  /* the high half of the row's */
+} espalier_leaf_slot;
+
 typedef struct espalier_leaf_table {
     const double *values; /* the forest's, [row][width]; borrowed */
     uint32_t width;
     uint64_t *rows; /* [count] where each distinct row stands first in values */
     uint32_t count;
     uint32_t capacity;
-    uint32_t *slots; /* [slot_count] open addressing; 0: free, else distinct row + 1 */
+    espalier_leaf_slot *slots; /* [slot_count] open addressing */
     uint64_t slot_count;
 } espalier_leaf_table;
 

@@ -27,7 +27,7 @@ typedef struct golden_block {
     uint64_t first_row;
     double *rows64; /* [row_count][feature_count] */
     float *rows32;
-    double *columns64; /* [feature_count][row_count] */
+    double *columns64; /* [feature_count][row_count]; of one row: the row itself */
     float *columns32;
     /* What the reference says; of float32 rows from row `narrow_row` on. */
     double *slots;
@@ -46,10 +46,12 @@ static espalier_status fail_block_memory(espalier_error *error_out)
 
 static void free_block(golden_block *block)
 {
+    if (block->rows_max > 1) {
+        free(block->columns64);
+        free(block->columns32);
+    }
     free(block->rows64);
     free(block->rows32);
-    free(block->columns64);
-    free(block->columns32);
     free(block->slots);
     free(block->classes);
     free(block->leaves);
@@ -79,8 +81,12 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     block->answer_bytes = rows * answers * sizeof(double);
     block->rows64 = malloc(rows * features * sizeof *block->rows64);
     block->rows32 = malloc(rows * features * sizeof *block->rows32);
-    block->columns64 = malloc(rows * features * sizeof *block->columns64);
-    block->columns32 = malloc(rows * features * sizeof *block->columns32);
+    block->columns64 = block->rows64;
+    block->columns32 = block->rows32;
+    if (rows > 1) {
+        block->columns64 = malloc(rows * features * sizeof *block->columns64);
+        block->columns32 = malloc(rows * features * sizeof *block->columns32);
+    }
     block->slots = malloc(kinds * rows * slots * sizeof *block->slots);
     block->classes = malloc(kinds * rows * forest->group_count * sizeof *block->classes);
     block->leaves = malloc(kinds * rows * trees * sizeof *block->leaves);
@@ -350,7 +356,11 @@ static espalier_status check_outputs(const espalier_model *model,
     return ESPALIER_OK;
 }
 
-/* What stages make of sums is the same for all ways to hand rows over: two ways do. */
+/*
+ * What stages make of sums is the same for all ways to hand rows over: two ways do. So are leaves,
+ * which are found row by row in any case, and whose cells the sums of all ways have shown to be
+ * right.
+ */
 static bool is_asked(const espalier_forest *forest, const espalier_plan_columns *output,
                      size_t shape)
 {
@@ -358,7 +368,7 @@ static bool is_asked(const espalier_forest *forest, const espalier_plan_columns 
         forest->task == ESPALIER_FOREST_TASK_PLAN &&
         (output->kind == ESPALIER_OUTPUT_PROBABILITY || output->kind == ESPALIER_OUTPUT_CLASS ||
          output->kind == ESPALIER_OUTPUT_VALUE);
-    return !linked || shape < 2;
+    return (!linked && output->kind != ESPALIER_OUTPUT_LEAF) || shape < 2;
 }
 
 /* Every output in every shape, for the rows of the block. */

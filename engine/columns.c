@@ -6,6 +6,7 @@
 #include "engine/columns.h"
 
 #include "engine/cuts.h"
+#include "engine/rest.h"
 #include "format/word.h"
 
 #include <float.h>
@@ -476,6 +477,9 @@ bool espalier_coder_fill_row(const espalier_coder *coder, const espalier_rows *r
     if (cells->words != NULL && !paired) {
         fill_words(coder, &view, data, cells->words);
     }
+    if (coder->rest != NULL) {
+        espalier_rest_fill_row(coder->rest, rows, row, cells);
+    }
     if (coder->lists.count == 0) {
         return paired;
     }
@@ -501,6 +505,9 @@ bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
                         fill_features(coder, &view, first, count, true, cells);
     if (cells->words != NULL && !paired) {
         (void)fill_features(coder, &view, first, count, false, cells);
+    }
+    if (coder->rest != NULL) {
+        espalier_rest_fill_block(coder->rest, rows, first, count, cells);
     }
     for (size_t done = 0; done < count && coder->lists.count > 0; done += ESPALIER_GROUP_ROWS) {
         const size_t left = count - done;
@@ -661,6 +668,13 @@ static void add_set_list(espalier_coder *coder, uint32_t index, uint64_t *offset
     *offset += espalier_set_bytes(column->cut_count, list->segment_count);
 }
 
+/* Whether the column is none of the coder's. */
+static bool is_left_out(const espalier_coder *coder, const espalier_file_column *column)
+{
+    return coder->resting != NULL && column->kind != ESPALIER_COLUMN_LEAF &&
+           coder->resting[column->feature] != 0;
+}
+
 /* Sorts the model's columns into features and lists; they come sorted by bank. */
 static void add_columns(espalier_coder *coder)
 {
@@ -673,6 +687,10 @@ static void add_columns(espalier_coder *coder)
         coder->twins[bank] = true;
         for (uint32_t i = first; i < first + model->banks[bank].count; i++) {
             const espalier_file_column *const column = &model->columns[i];
+            if (is_left_out(coder, column)) {
+                coder->twins[bank] = false;
+                continue;
+            }
             if (column->kind == ESPALIER_COLUMN_FEATURE) {
                 const uint32_t count = coder->features.count;
                 coder->feature_columns[count] = i;
@@ -754,11 +772,14 @@ static void set_input_rule(espalier_coder *coder, const espalier_file_model *hea
 }
 
 espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
-                                      const espalier_ranker *ranker, const uint32_t *places)
+                                      const espalier_ranker *ranker, const uint32_t *places,
+                                      const uint8_t *resting, const espalier_rest *rest)
 {
     memset(coder, 0, sizeof *coder);
     coder->model = model;
     coder->places = places;
+    coder->resting = resting;
+    coder->rest = rest;
     coder->ranker = ranker;
     uint32_t feature_count = 0;
     uint32_t list_count = 0;

@@ -90,15 +90,19 @@ typedef struct espalier_coder {
     uint32_t *ranks;                     /* scratch */
     uint32_t *left_ranks;                /* scratch: the twins', where a row has NaN */
     uint32_t *row_words;                 /* scratch: one row of bank WORD */
+    const struct espalier_rest *rest;    /* what fills the columns left out here, or NULL */
+    const uint8_t *resting;              /* [value_count] of them, or NULL */
     uint64_t memory_bytes;               /* of all these */
 } espalier_coder;
 
 /*
  * places: [value_count] where in a row the values are that columns name, or NULL: each at its
- * number. Status: MEMORY. Free with espalier_coder_free, also after a failure.
+ * number. resting: [value_count] values whose columns `rest` fills, not 0, or NULL; both are
+ * borrowed. Status: MEMORY. Free with espalier_coder_free, also after a failure.
  */
 espalier_status espalier_coder_create(espalier_coder *coder, const espalier_model *model,
-                                      const espalier_ranker *ranker, const uint32_t *places);
+                                      const espalier_ranker *ranker, const uint32_t *places,
+                                      const uint8_t *resting, const struct espalier_rest *rest);
 void espalier_coder_free(espalier_coder *coder);
 
 /*

@@ -204,6 +204,22 @@ static double value_seen(const espalier_model *model, double value)
     return marks && x == model->head->missing_number ? (double)NAN : x;
 }
 
+/* Values of ONE_HOT that were not computed, from the number that they were made of. */
+static void show_resting(const espalier_preparer *preparer, double *values)
+{
+    const espalier_model *const model = preparer->model;
+    for (uint32_t i = 0; i < model->operation_count; i++) {
+        const espalier_file_operation *const operation = &model->operations[i];
+        const uint32_t place = preparer->places[operation->input];
+        const bool one_hot = operation->operation == ESPALIER_PREPARE_ONE_HOT;
+        for (uint32_t k = 0; one_hot && k < operation->count; k++) {
+            if (preparer->resting[operation->output + k] != 0 && place != ESPALIER_PREPARE_UNUSED) {
+                values[operation->output + k] = preparer->values[place] == (double)k ? 1.0 : 0.0;
+            }
+        }
+    }
+}
+
 espalier_status espalier_predictor_values(espalier_predictor *predictor, const espalier_rows *rows,
                                           double *values, size_t value_count)
 {
@@ -233,6 +249,7 @@ espalier_status espalier_predictor_values(espalier_predictor *predictor, const e
         values[i] = place == ESPALIER_PREPARE_UNUSED ? (double)NAN
                                                      : value_seen(model, preparer->values[place]);
     }
+    show_resting(preparer, values);
     return ESPALIER_OK;
 }
 

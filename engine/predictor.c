@@ -394,6 +394,10 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
         (rows > 1 && !allocate_cells(predictor, predictor->room_rows, true, &predictor->block))) {
         return ESPALIER_ERROR_MEMORY;
     }
+    if (espalier_rest_settle(&predictor->rest, &predictor->row, &predictor->block,
+                             rows > 1 ? rows : 0) != ESPALIER_OK) {
+        return ESPALIER_ERROR_MEMORY;
+    }
     bool selects = false;
     for (uint32_t p = 0; p < model->part_count; p++) {
         selects = selects || model->parts[p].layout == ESPALIER_FILE_SELECT ||
@@ -502,10 +506,15 @@ static espalier_status prepare(espalier_predictor *predictor,
     if (status == ESPALIER_OK && model->operation_count > 0) {
         status = espalier_preparer_create(&predictor->preparer, model);
     }
+    const espalier_ranker *const ranker = espalier_dispatch_ranker(&predictor->dispatch);
+    if (status == ESPALIER_OK && model->operation_count > 0) {
+        status = espalier_rest_create(&predictor->rest, model, ranker, predictor->preparer.places,
+                                      predictor->preparer.resting);
+    }
     if (status == ESPALIER_OK) {
-        status = espalier_coder_create(&predictor->coder, model,
-                                       espalier_dispatch_ranker(&predictor->dispatch),
-                                       predictor->preparer.places);
+        status = espalier_coder_create(&predictor->coder, model, ranker, predictor->preparer.places,
+                                       predictor->preparer.resting,
+                                       predictor->rest.firsts != NULL ? &predictor->rest : NULL);
     }
     if (status == ESPALIER_OK) {
         status = prepare_linear(predictor);
@@ -559,6 +568,7 @@ void espalier_predictor_destroy(espalier_predictor *predictor)
     }
     espalier_coder_free(&predictor->coder);
     espalier_preparer_free(&predictor->preparer);
+    espalier_rest_free(&predictor->rest);
     free(predictor->slots);
     free(predictor->sums);
     free(predictor->numbers);
@@ -599,7 +609,8 @@ espalier_status espalier_predictor_info_get(const espalier_predictor *predictor,
     info->isa = predictor->dispatch.level;
     info->block_rows = predictor->block_rows;
     info->memory_bytes = predictor->memory_bytes + predictor->coder.memory_bytes +
-                         predictor->preparer.memory_bytes + sizeof *predictor;
+                         predictor->preparer.memory_bytes + predictor->rest.memory_bytes +
+                         sizeof *predictor;
     info->ranker = predictor->model->codes ? predictor->coder.ranker->name : "";
     return ESPALIER_OK;
 }

@@ -10,6 +10,7 @@
 #include "engine/kernels/kernel.h"
 #include "engine/model.h"
 #include "engine/prepare.h"
+#include "engine/rest.h"
 
 #include <stdbool.h>
 
@@ -35,6 +36,7 @@ struct espalier_predictor {
     espalier_dispatch dispatch;
     espalier_coder coder;
     espalier_preparer preparer; /* zeroed where rows are taken as they are */
+    espalier_rest rest;         /* zeroed where nothing rests */
 
     /* Rows walked together: up to block_rows, in multiples of flight_rows, which there is room for;
      * what is left goes together too if it is least_rows or more, and else row by row. */

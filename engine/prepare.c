@@ -6,11 +6,14 @@
  */
 #include "engine/prepare.h"
 
+#include "engine/rest.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS  (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
+#define TESTED  2u /* of values that rest */
 #define REFUSES (ESPALIER_PREPARE_REFUSE_NAN | ESPALIER_PREPARE_REFUSE_INFINITE)
 
 bool espalier_prepare_describe(uint32_t operation, espalier_prepare_shape *shape_out)
@@ -56,8 +59,11 @@ static void mark_needed(espalier_preparer *preparer)
         places[i] = ESPALIER_PREPARE_UNUSED;
     }
     for (uint32_t i = 0; i < model->column_count; i++) {
-        if (model->columns[i].kind != ESPALIER_COLUMN_LEAF) {
-            places[model->columns[i].feature] = 0;
+        const uint32_t value = model->columns[i].feature;
+        if (model->columns[i].kind != ESPALIER_COLUMN_LEAF && preparer->resting[value] != 0) {
+            preparer->resting[value] = TESTED;
+        } else if (model->columns[i].kind != ESPALIER_COLUMN_LEAF) {
+            places[value] = 0;
         }
     }
     for (uint32_t i = 0; i < model->stage_count; i++) {
@@ -69,9 +75,11 @@ static void mark_needed(espalier_preparer *preparer)
     }
     for (uint32_t i = model->operation_count; i-- > 0;) {
         const espalier_file_operation *const operation = &model->operations[i];
-        bool needed = (operation->flags & (REFUSES | ESPALIER_PREPARE_REFUSE_UNKNOWN)) != 0;
+        bool needed = (operation->flags & (REFUSES | ESPALIER_PREPARE_REFUSE_UNKNOWN)) != 0 &&
+                      preparer->resting[operation->input] == 0;
         for (uint32_t k = 0; k < operation->count && !needed; k++) {
-            needed = places[operation->output + k] == 0;
+            needed = places[operation->output + k] == 0 ||
+                     preparer->resting[operation->output + k] == TESTED;
         }
         if (needed) {
             places[operation->input] = 0;
@@ -88,6 +96,25 @@ static void give_places(espalier_preparer *preparer)
             if (i < model->head->feature_count) {
                 preparer->features[preparer->feature_count++] = i;
             }
+        }
+    }
+}
+
+/* Operations that read something needed; ONE_HOT only where some value of it has a place. */
+static void list_runs(espalier_preparer *preparer)
+{
+    const espalier_model *const model = preparer->model;
+    for (uint32_t i = 0; i < model->operation_count; i++) {
+        const espalier_file_operation *const operation = &model->operations[i];
+        bool runs = preparer->places[operation->input] != ESPALIER_PREPARE_UNUSED;
+        if (operation->operation == ESPALIER_PREPARE_ONE_HOT && runs) {
+            runs = false;
+            for (uint32_t k = 0; k < operation->count && !runs; k++) {
+                runs = preparer->places[operation->output + k] != ESPALIER_PREPARE_UNUSED;
+            }
+        }
+        if (runs) {
+            preparer->runs[preparer->run_count++] = i;
         }
     }
 }
@@ -140,14 +167,19 @@ espalier_status espalier_preparer_create(espalier_preparer *preparer, const espa
     preparer->places = calloc(values, sizeof *preparer->places);
     preparer->features = calloc(model->head->feature_count, sizeof *preparer->features);
     preparer->roots = calloc(operations, sizeof *preparer->roots);
-    if (preparer->places == NULL || preparer->features == NULL || preparer->roots == NULL) {
+    preparer->runs = calloc(operations, sizeof *preparer->runs);
+    preparer->resting = calloc(values, sizeof *preparer->resting);
+    if (preparer->places == NULL || preparer->features == NULL || preparer->roots == NULL ||
+        preparer->runs == NULL || preparer->resting == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
+    espalier_rest_mark(model, preparer->resting);
     mark_needed(preparer);
     give_places(preparer);
+    list_runs(preparer);
     find_roots(preparer);
     preparer->memory_bytes =
-        (values + operations + model->head->feature_count) * sizeof *preparer->places;
+        (values + 2 * operations + model->head->feature_count) * sizeof *preparer->places + values;
     return preparer->roots != NULL ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
 }
 
@@ -166,6 +198,8 @@ void espalier_preparer_free(espalier_preparer *preparer)
 {
     free(preparer->places);
     free(preparer->roots);
+    free(preparer->runs);
+    free(preparer->resting);
     free(preparer->features);
     free(preparer->values);
     memset(preparer, 0, sizeof *preparer);
@@ -446,14 +480,12 @@ espalier_rows espalier_preparer_run(const espalier_preparer *preparer, const esp
         narrow ? ESPALIER_PREPARE_ROUND_FLOAT32 : ESPALIER_PREPARE_ROUND_FLOAT64;
     size_t good = count;
     copy_features(preparer, rows, first, count);
-    for (uint32_t i = 0; i < model->operation_count; i++) {
+    for (uint32_t run = 0; run < preparer->run_count; run++) {
+        const uint32_t i = preparer->runs[run];
         const espalier_file_operation *const operation = &model->operations[i];
         const bool writes = operation->operation != ESPALIER_PREPARE_CHECK;
         const uint32_t input = preparer->places[operation->input];
         const uint32_t output = writes ? preparer->places[operation->output] : 0;
-        if (input == ESPALIER_PREPARE_UNUSED) {
-            continue;
-        }
         const prepare_step step = {
             .operation = operation,
             .numbers =

@@ -28,8 +28,11 @@ bool espalier_prepare_describe(uint32_t operation, espalier_prepare_shape *shape
 /* Values that some column or operation needs have places, side by side. */
 typedef struct espalier_preparer {
     const espalier_model *model;
-    uint32_t *places;   /* [value_count]; ESPALIER_PREPARE_UNUSED where nothing needs the value */
-    uint32_t *roots;    /* [operation_count] the feature that it all began with */
+    uint32_t *places; /* [value_count]; ESPALIER_PREPARE_UNUSED where nothing needs the value */
+    uint32_t *roots;  /* [operation_count] the feature that it all began with */
+    uint32_t *runs;   /* [run_count] the operations that have something to do, rising */
+    uint32_t run_count;
+    uint8_t *resting;   /* [value_count] not 0: rests, has no place, is never computed (rest.h) */
     uint32_t *features; /* [feature_count] the caller's, of those needed */
     uint32_t feature_count;
     uint32_t place_count;

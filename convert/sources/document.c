@@ -403,6 +403,29 @@ static bool store_flag(espalier_document *document, const espalier_document_numb
 typedef bool store_number(espalier_document *document, const espalier_document_number *number,
                           void *items, uint64_t index);
 
+static uint32_t raw_word(const uint8_t *data)
+{
+    return (uint32_t)data[0] << 24 | (uint32_t)data[1] << 16 | (uint32_t)data[2] << 8 |
+           (uint32_t)data[3];
+}
+
+/* Float32s as float32s, int32s as int32s: what nearly all of a model is. They need no look. */
+static bool read_raw_words(void *items, uint8_t type, store_number *store, const uint8_t *raw,
+                           uint64_t count)
+{
+    if (type == 'd' && store == store_float32) {
+        for (uint64_t i = 0; i < count; i++) {
+            const uint32_t word = raw_word(raw + i * sizeof word);
+            memcpy((float *)items + i, &word, sizeof word);
+        }
+        return true;
+    }
+    for (uint64_t i = 0; type == 'l' && store == store_int32 && i < count; i++) {
+        ((int32_t *)items)[i] = (int32_t)raw_word(raw + i * sizeof(int32_t));
+    }
+    return type == 'l' && store == store_int32;
+}
+
 /* The rest of the innermost array, which is raw. */
 static bool read_raw_items(espalier_document *document, espalier_document_array *array,
                            uint64_t item_bytes, store_number *store, const uint8_t *raw,
@@ -414,7 +437,8 @@ static bool read_raw_items(espalier_document *document, espalier_document_array 
     if (!espalier_document_reserve(document, array, count, item_bytes)) {
         return false;
     }
-    for (uint64_t i = 0; i < count; i++) {
+    const bool words = read_raw_words(array->items, type, store, raw, count);
+    for (uint64_t i = 0; i < count && !words; i++) {
         espalier_document_number number;
         (void)espalier_document_raw_number(type, raw + i * raw_bytes, &number);
         if (!store(document, &number, array->items, i)) {

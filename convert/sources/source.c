@@ -23,6 +23,9 @@
 /* Working memory when the caller does not say: small files need some, large ones a multiple. */
 #define MEMORY_BYTES_MIN  (UINT64_C(64) << 20)
 #define MEMORY_PER_STREAM 4u
+/* What a feature costs though no tree tests it: a place in the rows that prove the model, its range
+ * there, what the predictor keeps. */
+#define FEATURE_BYTES 64u
 
 static_assert(sizeof((espalier_source_facts *)NULL)->place >= ESPALIER_SOURCE_PATH_BYTES,
               "a path fits into the facts");
@@ -72,6 +75,20 @@ static espalier_status validate_forest(espalier_forest *forest, const char *path
     return status;
 }
 
+/* A number in a few bytes must not cost gigabytes: working memory pays for features. */
+static espalier_status check_features(const espalier_forest *forest, const char *path,
+                                      uint64_t memory_bytes_max, espalier_error *error_out)
+{
+    const uint64_t bytes = forest->feature_count * (uint64_t)FEATURE_BYTES;
+    if (bytes <= memory_bytes_max) {
+        return ESPALIER_OK;
+    }
+    return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                              "%s: says it has %" PRIu32 " features, which take %" PRIu64
+                              " bytes of working memory; the limit is %" PRIu64,
+                              path, forest->feature_count, bytes, memory_bytes_max);
+}
+
 /* A file that is one model: nothing to choose. */
 static espalier_status load_kind(const espalier_source_kind *kind,
                                  const espalier_container *container, const char *path,
@@ -93,6 +110,9 @@ static espalier_status load_kind(const espalier_source_kind *kind,
     espalier_status status = kind->load(&input, forest, &summary, error_out);
     if (status == ESPALIER_OK) {
         status = espalier_forest_validate(forest, path, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_features(forest, path, input.memory_bytes_max, error_out);
     }
     if (status == ESPALIER_OK && facts_out != NULL) {
         const char *const compression = espalier_container_name(container->kind);
@@ -192,6 +212,9 @@ static espalier_status load_stream(const espalier_container *container, const ch
                             &summary, error_out);
     if (status == ESPALIER_OK) {
         status = validate_forest(forest, path, place, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_features(forest, path, memory_bytes_max, error_out);
     }
     if (status == ESPALIER_OK && facts_out != NULL) {
         fill_facts(container, pickle, place, summary.format, facts_out);

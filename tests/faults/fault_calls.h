@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,6 +50,8 @@ typedef struct fault_calls {
     uint64_t failing;   /* the call that fails; 0: none */
     const char *failed; /* its name; NULL: none failed */
     int64_t blocks;     /* taken and not given back while on */
+    int64_t bytes;      /* of these blocks, */
+    int64_t most;       /* and the most at any time */
     int64_t descriptors;
     int64_t maps;
 } fault_calls;
@@ -85,9 +88,16 @@ static bool fails(const char *name, int error)
 
 /* ---- memory ---- */
 
+static void count_bytes(int64_t bytes)
+{
+    fault.bytes += fault.on ? bytes : 0;
+    fault.most = fault.bytes > fault.most ? fault.bytes : fault.most;
+}
+
 static void *count_block(void *memory)
 {
     fault.blocks += fault.on && memory != NULL;
+    count_bytes((int64_t)malloc_usable_size(memory));
     return memory;
 }
 
@@ -106,8 +116,10 @@ REPLACED void *realloc(void *memory, size_t bytes)
     if (fails("realloc", ENOMEM)) {
         return NULL;
     }
+    const int64_t before = (int64_t)malloc_usable_size(memory);
     void *const moved = __libc_realloc(memory, bytes);
     fault.blocks += fault.on && memory == NULL && moved != NULL;
+    count_bytes(moved != NULL ? (int64_t)malloc_usable_size(moved) - before : 0);
     return moved;
 }
 
@@ -119,6 +131,7 @@ REPLACED void *aligned_alloc(size_t alignment, size_t bytes)
 REPLACED void free(void *memory)
 {
     fault.blocks -= fault.on && memory != NULL;
+    count_bytes(-(int64_t)malloc_usable_size(memory));
     __libc_free(memory);
 }
 

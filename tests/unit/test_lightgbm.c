@@ -1,142 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The LightGBM importer on texts made by hand: what it reads, what a row then gives, and every lie
- * and every kind of damage a file can have. Real files are compared in tests/interop.
+ * and every kind of damage a file can have; linear leaves and pandas have files of their own. Real
+ * files are compared in tests/interop.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/test_lightgbm.h"
 
-#include <cmocka.h>
-
-#include "convert/reference.h"
 #include "convert/sets.h"
-#include "convert/sources/lightgbm.h"
 
 #include <math.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define MEMORY_MAX (UINT64_C(1) << 20)
-
-/* ---- texts ---------------------------------------------------------------------------------- */
-
-/* Three kinds of missing, both default directions, leaf numbers that are no preorder count. */
-#define TREE_0                                        \
-    "Tree=0\n"                                        \
-    "num_leaves=4\n"                                  \
-    "num_cat=0\n"                                     \
-    "split_feature=1 0 1\n"                           \
-    "split_gain=9.5 3 2\n"                            \
-    "threshold=0.5 -1.25 1.0000000180025095e-35\n"    \
-    "decision_type=10 2 4\n"                          \
-    "left_child=1 -1 -2\n"                            \
-    "right_child=2 -3 -4\n"                           \
-    "leaf_value=0.10000000000000001 -2.5 1e-3 7e+1\n" \
-    "leaf_weight=1 2 3 4\n"                           \
-    "leaf_count=10 20 30 40\n"                        \
-    "internal_value=0 1 2\n"                          \
-    "internal_weight=0 0 0\n"                         \
-    "internal_count=100 40 60\n"                      \
-    "is_linear=0\n"                                   \
-    "shrinkage=1\n"                                   \
-    "\n\n"
-/* One leaf, as 2.x writes it: empty arrays, and a shrinkage that was never set. */
-#define TREE_1             \
-    "Tree=1\n"             \
-    "num_leaves=1\n"       \
-    "num_cat=0\n"          \
-    "split_feature=\n"     \
-    "split_gain=\n"        \
-    "threshold=\n"         \
-    "decision_type=\n"     \
-    "left_child=\n"        \
-    "right_child=\n"       \
-    "leaf_value=-0\n"      \
-    "leaf_count=\n"        \
-    "internal_value=\n"    \
-    "internal_count=\n"    \
-    "shrinkage=1.4e+219\n" \
-    "\n\n"
-#define HEADER                                                                                    \
-    "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx=1\n" \
-    "objective=regression\nfeature_names=width na=me\nfeature_infos=[-3:4] none\n"                \
-    "monotone_constraints=0 1\n"
-#define TAIL                                                                                  \
-    "end of trees\n\nfeature_importances:\nwidth=2\n\nparameters:\n[boosting: gbdt]\n"        \
-    "[learning_rate: 0.1]\n[num_leaves: 31]\n[metric: l2,\"q\"]\n[data: ]\nnot a parameter\n" \
-    "end of parameters\n\npandas_categorical:null\n"
-
-#define LINEAR_LINES(counts, features, coefficients)                                    \
-    "is_linear=1\nleaf_const=1 2 3 4\nnum_features=" counts "\nleaf_features=" features \
-    "\nleaf_coeff=" coefficients
-
-static const char good_text[] = HEADER "\n" TREE_0 TREE_1 TAIL;
-
-/* `text` with the first `from` replaced, malloc'ed; both NULL: a copy. */
-static char *replace_text(const char *text, const char *from, const char *to)
-{
-    const char *const at = from == NULL ? text : strstr(text, from);
-    assert_non_null(at);
-    const size_t from_bytes = from == NULL ? 0 : strlen(from);
-    const size_t capacity = strlen(text) + (to == NULL ? 0 : strlen(to)) + 1;
-    char *const result = malloc(capacity);
-    assert_non_null(result);
-    (void)snprintf(result, capacity, "%.*s%s%s", (int)(at - text), text, to == NULL ? "" : to,
-                   at + from_bytes);
-    return result;
-}
-
-/* Loads exactly `bytes` bytes, in memory of their own so that sanitizers see a read behind them. */
-static espalier_status load_bytes(const char *text, size_t bytes, uint64_t memory_bytes_max,
-                                  espalier_forest *forest, espalier_source_summary *summary,
-                                  espalier_error *error)
-{
-    uint8_t *const copy = malloc(bytes > 0 ? bytes : 1);
-    assert_non_null(copy);
-    memcpy(copy, text, bytes);
-    const espalier_source_input input = {copy, bytes, "here.txt", memory_bytes_max, NULL};
-    *forest = (espalier_forest){0};
-    *summary = (espalier_source_summary){0};
-    espalier_status status = espalier_lightgbm_kind.load(&input, forest, summary, error);
-    if (status == ESPALIER_OK) {
-        status = espalier_forest_validate(forest, "here.txt", error);
-    }
-    if (status != ESPALIER_OK) {
-        espalier_forest_free(forest);
-    }
-    free(copy);
-    return status;
-}
-
-static void loads(const char *text, espalier_forest *forest)
-{
-    espalier_error error = {0};
-    espalier_source_summary summary;
-    if (load_bytes(text, strlen(text), MEMORY_MAX, forest, &summary, &error) != ESPALIER_OK) {
-        fail_msg("refused: %s", error.message);
-    }
-}
-
-static void refuses(const char *text, espalier_status status, const char *words)
-{
-    espalier_forest forest;
-    espalier_error error = {0};
-    espalier_source_summary summary;
-    const espalier_status got =
-        load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error);
-    if (got == ESPALIER_OK) {
-        espalier_forest_free(&forest);
-    }
-    if (got != status || error.status != status || strstr(error.message, words) == NULL ||
-        strncmp(error.message, "here.txt: ", 10) != 0) {
-        fail_msg("status %d, not %d, or no '%s' in: %s", (int)got, (int)status, words,
-                 error.message);
-    }
-}
 
 /* ---- what is read --------------------------------------------------------------------------- */
 
@@ -492,22 +364,6 @@ static void test_tree_sizes(void **state)
 
 /* ---- what is refused ------------------------------------------------------------------------- */
 
-typedef struct refusal {
-    const char *from;
-    const char *to;
-    espalier_status status;
-    const char *words;
-} refusal;
-
-static void refuse_all(const refusal *cases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        char *const text = replace_text(good_text, cases[i].from, cases[i].to);
-        refuses(text, cases[i].status, cases[i].words);
-        free(text);
-    }
-}
-
 static void test_bad_header(void **state)
 {
     (void)state;
@@ -632,77 +488,7 @@ static const refusal bad_trees[] = {
     {"num_cat=0", "num_cat=1\ncat_boundaries=0 -1\ncat_threshold=3", ESPALIER_ERROR_SOURCE_SYNTAX,
      "cat_boundaries is '-1'"},
     {"num_cat=0", "num_cat=-1", ESPALIER_ERROR_SOURCE_SYNTAX, "num_cat is '-1'"},
-    {"is_linear=0", "is_linear=1", ESPALIER_ERROR_SOURCE_SYNTAX, "there is no leaf_const"},
-    {"is_linear=0", "is_linear=2", ESPALIER_ERROR_SOURCE_SYNTAX, "is_linear is '2'"},
-    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3", ESPALIER_ERROR_SOURCE_TREE,
-     "leaf_const has 3 values, not 4"},
-    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3 nan", ESPALIER_ERROR_SOURCE_SYNTAX,
-     "leaf_const[3] is 'nan', not a finite number"},
-    {"is_linear=0", "is_linear=1\nleaf_const=1 2 3 4", ESPALIER_ERROR_SOURCE_SYNTAX,
-     "there is no num_features"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 -1", "", ""), ESPALIER_ERROR_SOURCE_TREE,
-     "num_features[3] is -1"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 9223372036854775808", "", ""), ESPALIER_ERROR_SOURCE_SYNTAX,
-     "num_features[3] is '9223372036854775808', no integer"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 3", "0 1 0", "1 1 1"), ESPALIER_ERROR_SOURCE_TREE,
-     "num_features[3] is 3, not within 0 to 2"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 2", "0", "1"), ESPALIER_ERROR_SOURCE_TREE,
-     "num_features ask for more than the 1 items of leaf_coeff"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0 1", "1 1"), ESPALIER_ERROR_SOURCE_TREE,
-     "leaf_coeff has 2 items, num_features ask for 1"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0 1", "1"), ESPALIER_ERROR_SOURCE_TREE,
-     "leaf_features has 2 values, not 1"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 1", "2", "1"), ESPALIER_ERROR_SOURCE_TREE,
-     "leaf_features[0] is 2, not within 0 to 1"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 1", "0", "inf"), ESPALIER_ERROR_SOURCE_SYNTAX,
-     "leaf_coeff[0] is 'inf', not a finite number"},
-    {"is_linear=0", LINEAR_LINES("0 0 0 2", "0 0", "1 1"), ESPALIER_ERROR_SOURCE_TREE,
-     "leaf_features name a feature twice in a leaf"},
 };
-
-/* Leaves that are lines: slots 2 and 3 hold the features, 4 the sum. Tree 1 is one constant. */
-static void test_linear(void **state)
-{
-    (void)state;
-    char *const text = replace_text(good_text, "is_linear=0",
-                                    LINEAR_LINES("1 0 2 1", "1 0 1 0", "2 0.5 -4 1e300"));
-    const struct {
-        double row[2];
-        uint32_t leaf;
-        double sum;
-    } cases[] = {
-        {{-2.0, 0.25}, 0, 1.0 + 2.0 * 0.25},
-        {{1.0, 0.25}, 2, 3.0 + 0.5 * 1.0 - 4.0 * 0.25},
-        {{1.0, 0.75}, 3, 4.0 + 1e300 * 1.0},
-        {{(double)NAN, 0.75}, 3, 7e+1}, /* the leaf's value, since its feature is missing */
-        {{1e-36, 0.75}, 3, 4.0},        /* what is nearly 0 is 0 */
-        {{5.0, 1e-36}, 2, 5.5},
-    };
-    espalier_forest forest;
-    loads(text, &forest);
-    assert_int_equal(espalier_forest_slots(&forest), 2);
-    assert_int_equal(forest.term_count, 4);
-    assert_int_equal(forest.outputs[0].first_slot, 4);
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        double slots[8];
-        uint32_t leaves[2];
-        espalier_reference_evaluate_float64(&forest, cases[i].row, 1, slots, leaves);
-        assert_true(slots[0] == (double)leaves[0] && slots[1] == 0.0);
-        if (leaves[0] != cases[i].leaf || slots[4] != cases[i].sum) {
-            fail_msg("row %zu: leaf %u, %.17g", i, (unsigned)leaves[0], slots[4]);
-        }
-    }
-    espalier_forest_free(&forest);
-    free(text);
-    /* Lines without slopes are their constants, and nothing is added to the forest. */
-    char *const flat = replace_text(good_text, "is_linear=0", LINEAR_LINES("0 0 0 0", "", ""));
-    loads(flat, &forest);
-    assert_null(forest.linear_leaves);
-    assert_int_equal(forest.stage_count, 0);
-    assert_true(forest.leaf_values[3] == 4.0);
-    espalier_forest_free(&forest);
-    free(flat);
-}
 
 /* Node 1 of tree 0 asks feature 0 for a category: 0, 2 or 32. */
 static char *categorical_text(const char *decisions, const char *thresholds)
@@ -761,66 +547,6 @@ static void test_bad_trees(void **state)
     (void)state;
     refuse_all(bad_trees, sizeof bad_trees / sizeof bad_trees[0]);
     refuses(HEADER "\nend of trees\n", ESPALIER_ERROR_SOURCE_TREE, "no trees");
-}
-
-/* ---- categories of pandas ---- */
-
-/* The good text with a parameter, and with the line of pandas' categories. */
-static espalier_status load_pandas(const char *features, const char *lists, espalier_forest *forest,
-                                   espalier_error *error)
-{
-    char text[8192];
-    espalier_source_summary summary;
-    const char *const end = strstr(good_text, "end of parameters");
-    const int written =
-        snprintf(text, sizeof text, "%.*s%s\nend of parameters\n\npandas_categorical:%s\n",
-                 (int)(end - good_text), good_text, features, lists);
-    assert_true(written > 0 && (size_t)written < sizeof text);
-    return load_bytes(text, (size_t)written, MEMORY_MAX, forest, &summary, error);
-}
-
-static void test_pandas_categories(void **state)
-{
-    (void)state;
-    espalier_forest forest;
-    espalier_error error = {0};
-    assert_int_equal(load_pandas("[categorical_feature: 1]", "[[\"b\", \"\\u00e4\", \"a\"]]",
-                                 &forest, &error),
-                     ESPALIER_OK);
-    assert_int_equal(forest.categories.count, 1);
-    const espalier_category_list *const list = espalier_categories_at(&forest.categories, 1);
-    assert_non_null(list);
-    assert_int_equal(list->count, 3);
-    assert_string_equal(list->texts[0], "b");
-    assert_string_equal(list->texts[1], "\xC3\xA4");
-    assert_true(isnan(list->unknown) && !list->refuses);
-    assert_int_equal(list->order[0], 2);
-    espalier_forest_free(&forest);
-    /* Numbers are the caller's; lists that fit no features, or none that are named, say nothing. */
-    static const char *const silent[][2] = {
-        {"[categorical_feature: 1]", "[[1, 2]]"},
-        {"[categorical_feature: 1]", "[[]]"},
-        {"[categorical_feature: ]", "[[\"a\"]]"},
-        {"[categorical_feature: 0,1]", "[[\"a\"]]"},
-        {"[categorical_feature: 1,0]", "[[\"a\"], [\"b\"]]"},
-        {"[categorical_feature: 99]", "[[\"a\"]]"},
-        {"[other: 1]", "[[\"a\"]]"},
-        {"[categorical_feature: name:x]", "[[\"a\"]]"},
-        {"[categorical_feature: 1]", "{}"},
-        {"[categorical_feature: 1]", "[[\"a\", 1]]"},
-    };
-    for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
-        assert_int_equal(load_pandas(silent[i][0], silent[i][1], &forest, &error), ESPALIER_OK);
-        assert_int_equal(forest.categories.string_count, 0);
-        espalier_forest_free(&forest);
-    }
-    assert_int_equal(load_pandas("[categorical_column: 1]", "[[\"a\", \"a\"]]", &forest, &error),
-                     ESPALIER_ERROR_SOURCE_TREE);
-    assert_non_null(strstr(error.message, "twice"));
-    assert_int_equal(load_pandas("[categorical_feature: 1]", "[[\"a\"", &forest, &error),
-                     ESPALIER_ERROR_SOURCE_TRUNCATED);
-    assert_int_equal(load_pandas("[categorical_feature: 1]", "[\"a]\nmore", &forest, &error),
-                     ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
 /* ---- damage ---------------------------------------------------------------------------------- */
@@ -976,14 +702,13 @@ static void test_recognise(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_text),         cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_classes),           cmocka_unit_test(test_objectives),
-        cmocka_unit_test(test_sigmoid_factors),   cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_tree_sizes),        cmocka_unit_test(test_bad_header),
-        cmocka_unit_test(test_bad_trees),         cmocka_unit_test(test_categories),
-        cmocka_unit_test(test_pandas_categories), cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_truncations),       cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_memory_limit),      cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_good_text),       cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_classes),         cmocka_unit_test(test_objectives),
+        cmocka_unit_test(test_sigmoid_factors), cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_tree_sizes),      cmocka_unit_test(test_bad_header),
+        cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_truncations),     cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_memory_limit),    cmocka_unit_test(test_long_lines),
         cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
