@@ -314,7 +314,22 @@ def prove_categories(prover, seed, count, verbose):
         prover.compare(model.fit(data, target), rows, what)
 
 
+def show_exceptions(prover, seed):
+    """One of each that is not promised to be equal."""
+    rng = np.random.RandomState(seed)
+    data = rng.randn(300, 4)
+    labels = np.digitize(data[:, 0] + rng.randn(300), [-0.5, 0.5])
+    for what, model in (
+            ("isolation", IsolationForest(n_estimators=20, random_state=0)),
+            ("two", GradientBoostingClassifier(n_estimators=5, random_state=0)),
+            ("several", GradientBoostingClassifier(n_estimators=5, random_state=0))):
+        model.fit(data, labels > 0 if what == "two" else labels)
+        prover.compare(model, mix_rows(rng, model, data, 200, False, False), what)
+
+
 def prove(prover, arguments):
+    if not arguments.only:
+        show_exceptions(prover, arguments.seed)
     prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
     if VERSION >= (0, 24) and not arguments.only:
         prove_categories(prover, arguments.seed, arguments.categories, arguments.verbose)

@@ -389,7 +389,26 @@ def prove_models(prover, seed, count, only, verbose):
         prover.compare(name, model, mix_rows(rng, model, data), classifier, what)
 
 
+def show_exceptions(prover, rng):
+    """One of each that is not promised to be equal."""
+    data = rng.randn(300, 3)
+    target = np.digitize(data[:, 0] + rng.randn(300), [-1, 0, 1])
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    models = [("one vs rest", OneVsRestClassifier(tree))]
+    if VERSION < (1, 6):
+        models.append(("SAMME.R", AdaBoostClassifier(algorithm="SAMME.R", n_estimators=20,
+                                                     random_state=0, **base(tree))))
+    if VERSION >= (1, 8):
+        forest = RandomForestClassifier(9, max_depth=4, random_state=0)
+        models.append(("temperature", CalibratedClassifierCV(forest, method="temperature", cv=2)))
+    for name, model in models:
+        model.fit(data, target)
+        prover.compare(name, model, mix_rows(rng, model, data), True, name)
+
+
 def prove(prover, arguments):
+    if not arguments.only:
+        show_exceptions(prover, np.random.RandomState(arguments.seed))
     prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
     return "scikit-learn %s, %d models refused by name" % (sklearn.__version__,
                                                            prover.refused_models)
