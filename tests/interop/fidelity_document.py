@@ -14,9 +14,10 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 %s (%s): it installs each set of versions below into an environment of its own, runs every
 `tests/interop/prove_*.py` in each, and writes this page. The seeds are fixed.
 
-- **Models** are trained at random over losses, sizes and shapes, on made data and on scikit-learn's
-  measured data, and made by hand where training does not give what a file may hold. Each is
-  converted in every layout that can hold it, and asked for every output.
+- **Models** are trained at random over losses, sizes and shapes, on made data, with missing values,
+  infinities and categories where the trainer takes them, and on scikit-learn's measured data; and
+  made by hand where training does not give what a file may hold. Each is converted in every layout
+  that can hold it, the small and odd ones in one of these, and asked for every output.
 - **Rows** are the data's and random ones, with missing values and infinities where the trainer
   takes them, values on thresholds and one unit in the last place to each side, in float32 and in
   float64, zeros of both signs, denormal numbers, the largest.
@@ -25,7 +26,8 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 - **Rows** and **numbers** in the tables count comparisons, so those of every layout; `predict` is
   what is answered when no output is asked for. **May differ**: by how many units in the last place
   of the trainer's type; 0, but for what goes through exp, log or pow, which may differ by 2
-  (`1 - p` has the units of p). What is allowed and why: [semantics.md](semantics.md).
+  (`1 - p` has the units of p). What is allowed and why: [semantics.md](semantics.md); what is not
+  promised has a part of its own, [Exceptions](#exceptions).
 """
 
 NUMBERS = ("rows", "numbers", "differing")

@@ -355,8 +355,9 @@ class EnsembleProver(Prover):
                 write_npy(self.path("rows.npy"), given)
                 for one in answer:
                     self.compare_answer(name, one, "%s, %s" % (here, words))
-                if classifier and answer[-2][0] == "probability" and answer[-2][2]:
-                    self.count_ties(answer[-2][1])
+                for kind, wanted, linked, _ in answer:
+                    if kind == "probability" and linked:
+                        self.count_ties(wanted)
 
 
 def prove_models(prover, seed, count, only, verbose):

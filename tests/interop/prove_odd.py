@@ -56,7 +56,7 @@ VALUES = {
 # What the converter refuses, as docs/semantics.md says: counts that are all 0; one class.
 DECLINED = ("gives no finite margin with count:poisson", "trained on a single class",
             "an AdaBoostClassifier of one class", "a CalibratedClassifierCV of one class",
-            "1 class labels for 2 classes")
+            "a OneVsRestClassifier of one class", "1 class labels for 2 classes")
 
 
 class OddProver(prove_ensembles.EnsembleProver):
