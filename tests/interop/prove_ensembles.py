@@ -384,7 +384,7 @@ def prove_models(prover, seed, count, only, verbose):
             print(what, flush=True)
         try:
             model.fit(data, target)
-        except (ValueError, KeyError, IndexError) as error:  # what cannot be combined
+        except (ValueError, KeyError, IndexError, AttributeError) as error:  # cannot be combined
             print("%s: not trained: %s" % (what[:100], str(error).split("\n")[0][:80]))
             continue
         prover.compare(name, model, mix_rows(rng, model, data), classifier, what)

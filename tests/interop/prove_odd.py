@@ -404,7 +404,7 @@ def train_lightgbm(rng, prover):
 # --- All ------------------------------------------------------------------------------------------
 
 # Name, training, module, what it refuses with.
-REFUSALS = (ValueError, KeyError, IndexError, TypeError)
+REFUSALS = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 TRAINERS = [("scikit-learn", train_sklearn, sklearn, ValueError),
             ("boosting", train_boosting, sklearn, ValueError),
             ("pipelines", train_pipeline, sklearn, REFUSALS),
