@@ -445,4 +445,4 @@ def prove(prover, arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(run(prove, OddProver, only=True, models=80))
+    sys.exit(run(prove, OddProver, only=True, models=70))
