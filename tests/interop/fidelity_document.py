@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The document that fidelity.py writes of the provers' reports. Standard library only."""
 import collections
-import math
 import re
 
 from proof_exceptions import EXCEPTIONS
@@ -30,6 +29,7 @@ What was compared with the trainers' own answers, and how it came out. Made by `
   promised has a part of its own, [Exceptions](#exceptions).
 """
 
+WRONG_ULP = 2.0 ** 24  # more is another number, not one that was rounded otherwise
 NUMBERS = ("rows", "numbers", "differing")
 
 
@@ -58,7 +58,7 @@ def gather(runs, part, *keys):
 
 def show(value):
     if isinstance(value, float):
-        return "wrong" if math.isinf(value) else "%g" % value
+        return "wrong" if value > WRONG_ULP else "%g" % value
     return "{:,}".format(value) if isinstance(value, int) else str(value)
 
 
@@ -71,6 +71,17 @@ def table(head, lines, words):
     yield ""
 
 
+def describe_outcome(runs, name, reason):
+    own = {one.prover for one in runs if one.versions == name}
+    failed = [one.prover for one in runs if one.versions == name and one.state == "failed"]
+    missing = sorted({one.prover for one in runs} - own)
+    if reason:
+        return reason
+    text = "found a difference, or failed: " + ", ".join(failed) if failed else \
+        "no difference beyond what is allowed"
+    return text + ("; not run: " + ", ".join(missing) if missing else "")
+
+
 def write_sets(runs, sets, reasons):
     yield "## Versions\n"
     lines = []
@@ -78,12 +89,10 @@ def write_sets(runs, sets, reasons):
         if name is None:
             continue
         python, pins = sets[name]
-        failed = [one.prover for one in runs if one.versions == name and one.state == "failed"]
-        state = reason if reason else "found a difference, or failed: " + \
-            ", ".join(failed) if failed else "no difference beyond what is allowed"
         shares = sorted({"%g %%" % (100 * one.report.get("share", 1)) for one in runs
                          if one.versions == name and one.report})
-        lines.append((name, python, pins.replace("==", " "), " and ".join(shares), state))
+        lines.append((name, python, pins.replace("==", " "), " and ".join(shares),
+                      describe_outcome(runs, name, reason)))
     yield from table(("set", "Python", "packages", "of all models", "outcome"), lines, 5)
     skipped = [(one.versions, "`%s`" % one.prover, one.text)
                for one in runs if one.state == "skipped"]
