@@ -269,6 +269,8 @@ def passes_link(model):
     if not hasattr(model, "get_params") or name.startswith(("DecisionTree", "ExtraTree", "Random")):
         return False
     members = getattr(model, "estimators_", None)
+    if name == "Pipeline":
+        return passes_link(model.steps[-1][1])
     if name.startswith(("Bagging", "Voting", "MultiOutput", "OneVsRest")) and members is not None:
         return passes_link(list(members))
     return True
