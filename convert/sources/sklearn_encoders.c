@@ -471,12 +471,13 @@ static espalier_status bin_column(espalier_sklearn_prepare *prepare,
     }
     const espalier_pickle_array *const array =
         edges != NULL ? espalier_pickle_get_array(edges) : NULL;
-    if (array == NULL || array->dim_count != 1 || array->element_count < 2 ||
+    if (array == NULL || array->dim_count != 1 || array->element_count == 0 ||
         array->element_count > ESPALIER_LIMIT_PREPARED) {
         return espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "bin_edges_[%" PRIu32 "] is no array of two or more", column);
+                                     "bin_edges_[%" PRIu32 "] is no array of numbers", column);
     }
-    const uint32_t inner = (uint32_t)array->element_count - 2;
+    /* One edge alone, where all quantiles are the same: one bin, as with two. */
+    const uint32_t inner = array->element_count > 2 ? (uint32_t)array->element_count - 2 : 0;
     *count_out = inner + 1;
     status = espalier_sklearn_allocate(&prepare->import, inner, sizeof(double), &numbers);
     double *const all = numbers;

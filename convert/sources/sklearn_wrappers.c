@@ -277,6 +277,10 @@ static espalier_status check_multiclass(const wrapper *work)
         return status;
     }
     const bool several = espalier_pickle_text_equal(type, "multiclass");
+    if (classes == 1 && espalier_pickle_text_equal(type, "binary")) {
+        return espalier_sklearn_fail(import, binarizer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a OneVsRestClassifier of one class");
+    }
     if (several ? classes != work->count
                 : !espalier_pickle_text_equal(type, "binary") || classes != 2 || work->count != 1) {
         return espalier_sklearn_fail(import, binarizer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,

@@ -1,12 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Virtual environments with pinned packages, from wheels, for make_fixtures.py and fidelity.py.
+"""Virtual environments with pinned packages, from wheels, and the arguments that say where, for
+make_fixtures.py and fidelity.py.
 
 Standard library only. An environment is kept and used again while its pins are the same.
 """
+import argparse
 import glob
 import os
 import shutil
 import subprocess
+
+
+def version_and_path(text):
+    version, equals, path = text.partition("=")
+    if not version or not equals:
+        raise argparse.ArgumentTypeError("takes X.Y=PATH")
+    return version, path
+
+
+def add_arguments(parser, work, sets):
+    """--work, --only and --python, a list of pairs; sets: {name: (Python, pins)}."""
+    parser.add_argument("--work", default=work, metavar="DIR",
+                        help="where environments are made and kept (default: %(default)s)")
+    parser.add_argument("--only", action="append", choices=list(sets), metavar="SET",
+                        help="of " + ", ".join(sets))
+    parser.add_argument("--python", action="append", default=[], type=version_and_path,
+                        metavar="X.Y=PATH", help="an interpreter that is not on PATH as pythonX.Y")
 
 
 def runs_as(path, wanted):

@@ -3,7 +3,7 @@
 
     python3 tests/interop/fidelity.py --espalier PATH [--work DIR] [--newest | --only SET]...
                                       [--output FILE] [--jobs N] [--resume] [--share FRACTION]
-                                      [--python X.Y=PATH]...
+                                      [--prover NAME]... [--python X.Y=PATH]...
 
 Standard library only. Environments are made in the work directory and kept there. --newest takes
 the newest set whose Python is here and leaves with 77 if it cannot be installed. Exit 1 if a prover
@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 
-from environments import find_python, make_environment, plain_environment
+from environments import add_arguments, find_python, make_environment, plain_environment
 from fidelity_document import write_document
 from version_sets import NEWEST, VERSION_SETS
 
@@ -127,7 +127,7 @@ def choose_sets(arguments, given):
 
 def run_all(arguments, chosen):
     tasks = [(name, interpreter, prover) for name, (interpreter, _) in chosen.items() if interpreter
-             for prover in provers()][::-1]  # the newest first
+             for prover in arguments.prover or provers()][::-1]  # the newest first
     with concurrent.futures.ThreadPoolExecutor(max(1, arguments.jobs)) as pool:
         return list(pool.map(lambda one: run_prover(arguments, *one), tasks))
 
@@ -135,26 +135,21 @@ def run_all(arguments, chosen):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--espalier", required=True, metavar="PATH", help="the command")
-    parser.add_argument("--work", default="build/fidelity", metavar="DIR",
-                        help="where environments are made and kept (default: build/fidelity)")
+    add_arguments(parser, "build/fidelity", VERSION_SETS)
     parser.add_argument("--newest", action="store_true", help="the newest set that can be had")
-    parser.add_argument("--only", action="append", choices=list(VERSION_SETS), metavar="SET")
+    parser.add_argument("--prover", action="append", choices=provers(), metavar="NAME",
+                        help="only this one, of " + ", ".join(provers()))
     parser.add_argument("--output", metavar="FILE", help="write the document")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted matrix")
     parser.add_argument("--share", type=float, default=1.0, metavar="FRACTION",
                         help="of all models")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
-    parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
-                        help="an interpreter that is not on PATH as pythonX.Y")
-    arguments = parser.parse_args()
-    if any("=" not in one for one in arguments.python):
-        parser.error("--python takes X.Y=PATH")
-    return arguments
+    return parser.parse_args()
 
 
 def main():
     arguments = parse_arguments()
-    given = dict(one.split("=", 1) for one in arguments.python)
+    given = dict(arguments.python)
     os.makedirs(arguments.work, exist_ok=True)
     chosen = choose_sets(arguments, given)
     if not any(interpreter for interpreter, _ in chosen.values()):

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from environments import find_python, make_environment, plain_environment
+from environments import add_arguments, find_python, make_environment, plain_environment
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
@@ -147,20 +147,13 @@ def fixtures_bytes():
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--work", default=os.path.join(tempfile.gettempdir(), "espalier-fixtures"),
-                        help="where environments are made and kept")
-    parser.add_argument("--only", action="append", metavar="FOLDER", choices=list(ENVIRONMENTS))
-    parser.add_argument("--python", action="append", default=[], metavar="X.Y=PATH",
-                        help="an interpreter that is not on PATH as pythonX.Y")
-    arguments = parser.parse_args()
-    if any("=" not in one for one in arguments.python):
-        parser.error("--python takes X.Y=PATH")
-    return arguments
+    add_arguments(parser, os.path.join(tempfile.gettempdir(), "espalier-fixtures"), ENVIRONMENTS)
+    return parser.parse_args()
 
 
 def main():
     arguments = parse_arguments()
-    given = dict(one.split("=", 1) for one in arguments.python)
+    given = dict(arguments.python)
     names = [one for one in ENVIRONMENTS if not arguments.only or one in arguments.only]
     pythons = {one: find_python(ENVIRONMENTS[one][0], given) for one in names}
     for name in names:

@@ -11,12 +11,8 @@ asked for every output that the trainer has, with float64 and float32 rows, one 
 lie on thresholds and beside them. Margins, leaves and classes are compared bit for bit, what goes
 through exp and pow within 2 ulp. One line per difference; exit 1 if there is any.
 """
-import argparse
-import os
 import pickle
 import sys
-import tempfile
-import warnings
 
 import joblib
 import numpy as np
@@ -32,10 +28,9 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
 
 from categories import make_codes, mix_codes
 from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
-from proving import ALONE, Prover, share
+from proof_exceptions import START, SUMMED
+from proving import ALONE, Prover, choose, run
 from real_data import load_real
-
-warnings.filterwarnings("ignore")
 
 SPECIAL = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1.17549435e-38, 1e30, -1e30, FLOAT32_MAX,
            -FLOAT32_MAX]
@@ -66,6 +61,10 @@ class BoostingProver(Prover):
                 for kind, (array, linked) in wanted.items():
                     self.compare_output(kind, array, words, linked,
                                         scale if array.dtype.kind == "f" else None)
+                    if kind == "margin" and linked:
+                        self.except_as(START if scale is None else SUMMED, kind)
+                if "probability" in wanted:
+                    self.count_ties(wanted["probability"][0])
 
     def compare_alone(self, model, rows, wanted):
         """The trainer with itself, rows one by one."""
@@ -143,10 +142,6 @@ def mix_rows(rng, model, data, count, missing, infinite):
 
 
 # --- Models ---------------------------------------------------------------------------------------
-
-def choose(rng, *values):
-    return values[rng.randint(len(values))]
-
 
 def make_labels(rng, target, count):
     codes = np.digitize(target, np.quantile(target, np.linspace(0, 1, count + 1)[1:-1]))
@@ -319,25 +314,27 @@ def prove_categories(prover, seed, count, verbose):
         prover.compare(model.fit(data, target), rows, what)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=50, metavar="N")
-    parser.add_argument("--categories", type=int, default=20, metavar="N")
-    parser.add_argument("--only", metavar="NAME", help="only estimators like this")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = BoostingProver(arguments.espalier, folder)
-        prove_models(prover, arguments.seed, share(arguments.models), arguments.only,
-                     arguments.verbose)
-        if VERSION >= (0, 24):
-            prove_categories(prover, arguments.seed, share(arguments.categories),
-                             arguments.verbose)
-    return prover.report("scikit-learn " + sklearn.__version__)
+def show_exceptions(prover, seed):
+    """One of each that is not promised to be equal."""
+    rng = np.random.RandomState(seed)
+    data = rng.randn(300, 4)
+    labels = np.digitize(data[:, 0] + rng.randn(300), [-0.5, 0.5])
+    for what, model in (
+            ("isolation", IsolationForest(n_estimators=20, random_state=0)),
+            ("two", GradientBoostingClassifier(n_estimators=5, random_state=0)),
+            ("several", GradientBoostingClassifier(n_estimators=5, random_state=0))):
+        model.fit(data, labels > 0 if what == "two" else labels)
+        prover.compare(model, mix_rows(rng, model, data, 200, False, False), what)
+
+
+def prove(prover, arguments):
+    if not arguments.only:
+        show_exceptions(prover, arguments.seed)
+    prove_models(prover, arguments.seed, arguments.models, arguments.only, arguments.verbose)
+    if VERSION >= (0, 24) and not arguments.only:
+        prove_categories(prover, arguments.seed, arguments.categories, arguments.verbose)
+    return "scikit-learn " + sklearn.__version__
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    sys.exit(main())
+    sys.exit(run(prove, BoostingProver, only=True, models=50, categories=20))

@@ -8,16 +8,13 @@ Runs inside an environment with scikit-learn from 0.24 on, and takes XGBoost and
 are there. Each model is pickled and asked for what predict gives, of float64 and float32 rows with
 categories that training met, others, and none. One line per difference; exit 1 if there is any.
 """
-import argparse
 import pickle
 import sys
-import tempfile
-import warnings
 
 import numpy as np
 import sklearn
 
-from proving import SKIPPED, Prover, share
+from proving import SKIPPED, Prover, run
 
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (0, 24):
@@ -140,25 +137,19 @@ def prove_model(prover, data, what, model):
         prover.compare_output("predict", wanted, "%s, %s rows" % (what, rows.dtype))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=3, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
+def prove(prover, arguments):
     rng = np.random.RandomState(arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = Prover(arguments.espalier, folder)
-        for index in range(share(arguments.models)):
-            data, rounds = Data(rng), int(rng.choice([2, 5, 9]))
-            for models, trainer in ((own_models, "scikit-learn"), (boosted_models, "boosted")):
-                for what, model in models(data, rounds):
-                    prover.about("scikit-learn" if trainer == "scikit-learn" else "Pipelines",
-                                 sklearn.__version__, what)
-                    prove_model(prover, data, "model %d, %s" % (index, what), model)
-    return prover.report("scikit-learn " + sklearn.__version__)
+    for index in range(arguments.models):
+        data, rounds = Data(rng), int(rng.choice([2, 5, 9]))
+        for models in (own_models, boosted_models):
+            for what, model in models(data, rounds):
+                if what.startswith("LightGBM, "):
+                    prover.about("LightGBM", lightgbm.__version__, what[len("LightGBM, "):])
+                else:
+                    prover.about("scikit-learn", sklearn.__version__, what)
+                prove_model(prover, data, "model %d, %s" % (index, what), model)
+    return "scikit-learn " + sklearn.__version__
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(prove, Prover, models=3))

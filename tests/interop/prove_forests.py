@@ -9,12 +9,8 @@ every output that the trainer has, with float64 and float32 rows; rows lie on th
 them, and hold missing values where the trainer takes them. All is compared bit for bit. One line
 per difference; exit 1 if there is any.
 """
-import argparse
-import os
 import pickle
 import sys
-import tempfile
-import warnings
 
 import joblib
 import numpy as np
@@ -25,10 +21,8 @@ from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTr
                           ExtraTreeRegressor)
 
 from fixture_set import FLOAT32_MAX, answers, neighbours, trees_of, write_npy
-from proving import ALONE, THREADS, Prover, share
+from proving import ALONE, THREADS, Prover, choose, run
 from real_data import load_real
-
-warnings.filterwarnings("ignore")
 
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 CLASSIFIERS = (DecisionTreeClassifier, ExtraTreeClassifier, RandomForestClassifier,
@@ -101,10 +95,6 @@ def mix_rows(rng, model, data, count):
 
 
 # --- Models ---------------------------------------------------------------------------------------
-
-def choose(rng, *values):
-    return values[rng.randint(len(values))]
-
 
 def make_data(rng, missing):
     if rng.randint(3) == 0:
@@ -185,20 +175,11 @@ def show_threads(prover, seed):
                 prover.compare_route(kind, THREADS, once[kind], again)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=48, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = ForestProver(arguments.espalier, folder)
-        prove_models(prover, arguments.seed, share(arguments.models), arguments.verbose)
+def prove(prover, arguments):
+    prove_models(prover, arguments.seed, arguments.models, arguments.verbose)
     show_threads(prover, arguments.seed)
-    return prover.report("scikit-learn " + sklearn.__version__)
+    return "scikit-learn " + sklearn.__version__
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    sys.exit(main())
+    sys.exit(run(prove, ForestProver, models=48))

@@ -13,17 +13,15 @@ and for classes and probabilities as LGBMClassifier makes them of values; float6
 one row and all. What goes through exp may differ by 2 ulp, all else not at all. One line per
 difference; exit 1 if there is any.
 """
-import argparse
 import os
 import re
 import sys
-import tempfile
 
 import lightgbm as lgb
 import numpy as np
 
 from categories import make_codes, mix_codes
-from proving import ALONE, BoostedProver, share
+from proving import ALONE, Prover, run
 from real_data import load_real
 from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
 
@@ -36,7 +34,7 @@ THRESHOLDS = [0.0, -0.0, TINY, -TINY, np.nextafter(TINY, 1), np.nextafter(-TINY,
               1.0, -1.0, 0.5, 0.1, float(np.float32(0.1)), 3.4028234663852886e38, 3.5e38]
 
 
-class LightGBMProver(BoostedProver):
+class LightGBMProver(Prover):
     def compare_rows(self, model, text, rows, what):
         write_npy(self.path("rows.npy"), rows)
         found = answers(model, rows, text)
@@ -51,6 +49,8 @@ class LightGBMProver(BoostedProver):
             found["class"] = np.argmax(found["probability~"], axis=1)
         for kind, wanted in sorted(found.items()):
             self.compare_output(kind.strip("~"), wanted, what, kind.endswith("~"))
+        if "probability~" in found:
+            self.count_ties(found["probability~"])
 
     def compare_alone(self, model, rows, text):
         """The trainer with itself, rows one by one."""
@@ -309,25 +309,14 @@ def prove_texts(prover, rng, count):
         prover.compare(text, rows, "text %d" % index, "text by hand")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=34, metavar="N")
-    parser.add_argument("--categories", type=int, default=15, metavar="N")
-    parser.add_argument("--linear", type=int, default=18, metavar="N")
-    parser.add_argument("--texts", type=int, default=20, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
+def prove(prover, arguments):
     rng = np.random.RandomState(arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = LightGBMProver(arguments.espalier, folder)
-        prove_models(prover, rng, share(arguments.models), arguments.verbose)
-        prove_categories(prover, rng, share(arguments.categories), arguments.verbose)
-        prove_linear(prover, rng, share(arguments.linear), arguments.verbose)
-        prove_texts(prover, rng, share(arguments.texts))
-    return prover.report("LightGBM " + lgb.__version__)
+    prove_models(prover, rng, arguments.models, arguments.verbose)
+    prove_categories(prover, rng, arguments.categories, arguments.verbose)
+    prove_linear(prover, rng, arguments.linear, arguments.verbose)
+    prove_texts(prover, rng, arguments.texts)
+    return "LightGBM " + lgb.__version__
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(prove, LightGBMProver, models=34, categories=15, linear=18, texts=20))

@@ -4,20 +4,17 @@
     python prove_odd.py --espalier PATH [--models N] [--seed N] [--only TRAINER] [--verbose]
 
 Runs inside an environment with scikit-learn and, if they are there, XGBoost and LightGBM; not part
-of the test suite. --models is the number for each trainer. A training takes some oddities of a
-list: one row or two, one class, two hundred classes, constant features, features of one value and
-NaN, huge, denormal and neighbouring values, duplicate rows, trees that may not split. What a
+of the test suite. --models is the number for each trainer: scikit-learn's trees and forests, its
+boosting, its pipelines, its estimators of others, XGBoost, LightGBM. A training takes some oddities
+of a list: one row or two, one class, two hundred classes, constant features, features of one value
+and NaN, huge, denormal and neighbouring values, duplicate rows, trees that may not split. What a
 trainer refuses to train is counted and left. Each model is converted in one layout, another from
 model to model, and asked for its outputs; what goes through exp may differ by 2 ulp, all else not
 at all. The seed of a difference is printed with it; exit 1 if there is any.
 """
-import argparse
 import collections
-import os
 import pickle
 import sys
-import tempfile
-import warnings
 
 import numpy as np
 import sklearn
@@ -25,10 +22,13 @@ import sklearn
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (1, 0):
     from sklearn.experimental import enable_hist_gradient_boosting
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (ExtraTreesClassifier, ExtraTreesRegressor, GradientBoostingClassifier,
                               GradientBoostingRegressor, HistGradientBoostingClassifier,
                               HistGradientBoostingRegressor, IsolationForest,
                               RandomForestClassifier, RandomForestRegressor)
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.preprocessing import Binarizer, FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 try:
@@ -40,10 +40,10 @@ try:
 except ImportError:
     lgb = None
 
+import prove_ensembles
+import prove_pipelines
 from fixture_set import FLOAT32_MAX, fixed_width, write_npy
-from proving import LAYOUTS, Prover, share
-
-warnings.filterwarnings("ignore")
+from proving import LAYOUTS, choose, run
 
 VALUES = {
     "plain": [0.0, -0.0, 1.0, -1.0, 0.5, 0.25, 2.0, 3.0],
@@ -54,21 +54,22 @@ VALUES = {
 }
 
 # What the converter refuses, as docs/semantics.md says: counts that are all 0; one class.
-DECLINED = ("gives no finite margin with count:poisson", "trained on a single class")
+DECLINED = ("gives no finite margin with count:poisson", "trained on a single class",
+            "an AdaBoostClassifier of one class", "a CalibratedClassifierCV of one class",
+            "a OneVsRestClassifier of one class", "1 class labels for 2 classes")
 
 
-class OddProver(Prover):
-    exact_types = False
-
+class OddProver(prove_ensembles.EnsembleProver):
     def __init__(self, espalier, folder):
-        Prover.__init__(self, espalier, folder)
+        prove_ensembles.EnsembleProver.__init__(self, espalier, folder)
         self.models = collections.Counter()
         self.untrained = collections.Counter()
         self.declined = 0
+        self.index = 0
 
-    def convert_one(self, source, what, index):
+    def convert_layouts(self, source, what, *more):
         """In one layout, or as the converter likes where that cannot hold the model."""
-        layout = LAYOUTS[index % len(LAYOUTS)]
+        layout = LAYOUTS[self.index % len(LAYOUTS)]
         options = ["--layout", layout] if layout != "automatic" else []
         arguments = ("convert", source, "-o", self.path("model.espalier"))
         failed = self.run(*(arguments + tuple(options)))
@@ -79,26 +80,45 @@ class OddProver(Prover):
             self.declined += 1
         elif failed:
             self.complain(what, failed)
-        return not failed
+        else:
+            yield what
 
-    def compare(self, source, answers, rows, what, index):
+    def compare_rows(self, source, answers, rows, what):
         """answers: of rows, {output: (array, linked)}"""
-        if not self.convert_one(source, what, index):
-            return
         with np.errstate(all="ignore"):
-            asked = rows.astype(np.float32) if index % 2 else rows
-        write_npy(self.path("rows.npy"), asked)
-        found = answers(asked)
-        for kind, (wanted, linked) in found.items():
-            scale = found["score"][0] if "score" in found and wanted.dtype.kind == "f" else None
-            self.compare_output(kind, wanted, what, linked, scale)
+            asked = rows.astype(np.float32) if self.index % 2 else rows
+        for words in self.convert_layouts(source, what):
+            write_npy(self.path("rows.npy"), asked)
+            found = answers(asked)
+            for kind, (wanted, linked) in found.items():
+                scale = found["score"][0] if "score" in found and wanted.dtype.kind == "f" else None
+                self.compare_output(kind, wanted, words, linked, scale)
+
+    def compare_accepted(self, source, model, rows, what):
+        """Those that the trainer takes; of the others some, which must be refused."""
+        with np.errstate(all="ignore"):
+            rows = rows.astype(np.float32) if self.index % 2 else rows
+        taken, refused = [], []
+        for row in rows:
+            try:
+                model.predict(np.vstack([row, row]))
+                taken.append(row)
+            except ValueError:
+                refused.append(row)
+        for words in self.convert_layouts(source, what):
+            if len(taken) >= 2:
+                write_npy(self.path("rows.npy"), np.array(taken))
+                for kind, (wanted, linked) in prove_pipelines.answers(model,
+                                                                      np.array(taken)).items():
+                    self.compare_output(kind, wanted, words, linked)
+            for row in refused[:2]:
+                write_npy(self.path("rows.npy"), row[None])
+                failed, _ = self.predict("predict")
+                if not failed or "row" not in failed:
+                    self.complain(words, "row %s is not refused: %s" % (row, failed))
 
 
 # --- Data -----------------------------------------------------------------------------------------
-
-def choose(rng, *values):
-    return values[rng.randint(len(values))]
-
 
 def make_matrix(rng, missing):
     """Features of several odd kinds side by side."""
@@ -150,7 +170,7 @@ def make_values(rng, count):
     kind = rng.randint(4)
     if kind == 0:
         return np.full(count, choose(rng, 0.0, -1.5, 1e-300))
-    return rng.randn(count) * (1e30 if kind == 1 else 1e-30 if kind == 2 else 1)
+    return rng.randn(count) * (choose(rng, 1e30, 1e-30, 1e-40, 1e-310) if kind == 1 else 1)
 
 
 # --- scikit-learn ---------------------------------------------------------------------------------
@@ -186,7 +206,7 @@ def sklearn_answers(model, rows):
     return found
 
 
-def make_sklearn(rng):
+def make_sklearn(rng, boosting):
     seed = int(rng.randint(1 << 30))
     many = dict(n_estimators=int(choose(rng, 1, 2, 7)), random_state=seed)
     tree = dict(max_depth=choose(rng, None, 1, 3), max_leaf_nodes=choose(rng, None, 2, 5))
@@ -197,18 +217,28 @@ def make_sklearn(rng):
     if VERSION >= (0, 23):
         histogram["early_stopping"] = False
     boosted = dict(many, **dict(tree, max_depth=choose(rng, 1, 3)))
+    if boosting:
+        return choose(rng, GradientBoostingClassifier(**boosted),
+                      GradientBoostingRegressor(**boosted),
+                      HistGradientBoostingClassifier(**histogram),
+                      HistGradientBoostingRegressor(**histogram))
     return choose(
         rng, DecisionTreeClassifier(random_state=seed, **tree),
         DecisionTreeRegressor(random_state=seed, **tree),
         RandomForestClassifier(**dict(many, **tree)), RandomForestRegressor(**dict(many, **tree)),
         ExtraTreesClassifier(**dict(many, **tree)), ExtraTreesRegressor(**dict(many, **tree)),
-        GradientBoostingClassifier(**boosted), GradientBoostingRegressor(**boosted),
-        HistGradientBoostingClassifier(**histogram), HistGradientBoostingRegressor(**histogram),
         IsolationForest(**many))
 
 
-def train_sklearn(rng, prover):
-    model = make_sklearn(rng)
+def save(prover, model):
+    with open(prover.path("model.pkl"), "wb") as file:
+        pickle.dump(model, file)
+    prover.about("scikit-learn", sklearn.__version__, type(model).__name__)
+    return prover.path("model.pkl")
+
+
+def train_sklearn(rng, prover, boosting=False):
+    model = make_sklearn(rng, boosting)
     missing = type(model).__name__.startswith("Hist")
     data = make_matrix(rng, missing)
     if isinstance(model, IsolationForest):
@@ -220,11 +250,72 @@ def train_sklearn(rng, prover):
     else:
         target = make_values(rng, len(data))
     model.fit(data, target)
-    with open(prover.path("model.pkl"), "wb") as file:
-        pickle.dump(model, file)
-    prover.about("scikit-learn", sklearn.__version__, type(model).__name__)
+    source = save(prover, model)
     rows = make_rows(rng, data, sklearn_thresholds(model), missing)
-    return prover.path("model.pkl"), lambda asked: sklearn_answers(model, asked), rows
+    return lambda what: prover.compare_rows(source, lambda asked: sklearn_answers(model, asked),
+                                            rows, what)
+
+
+def train_boosting(rng, prover):
+    return train_sklearn(rng, prover, True)
+
+
+# --- Pipelines and estimators of others -----------------------------------------------------------
+
+def make_steps(rng, missing, width):
+    """One, two or three transformers, also side by side."""
+    makers = [prove_pipelines.make_scaler, prove_pipelines.make_one_hot,
+              prove_pipelines.make_ordinal, prove_pipelines.make_bins,
+              lambda rng: VarianceThreshold(), lambda rng: Binarizer(threshold=1e-45),
+              lambda rng: FunctionTransformer(np.abs)]
+    steps = [prove_pipelines.make_imputer(rng)] if missing else []
+    if rng.randint(3) == 0 and width > 1:
+        cut = 1 + rng.randint(width - 1)
+        sides = [(str(side), choose(rng, *makers)(rng), columns) for side, columns in
+                 enumerate((slice(0, cut), slice(cut, width)))]
+        return steps + [ColumnTransformer(sides)]
+    return steps + [choose(rng, *makers)(rng) for _ in range(rng.randint(1, 3))]
+
+
+def make_last(rng, classifier):
+    """A tree, a forest, boosting, or a model of another library."""
+    if rng.randint(3) == 0:
+        other = prove_ensembles.make_booster(rng, classifier)
+        if other is not None:
+            return other
+    return prove_ensembles.make_member(rng, classifier)
+
+
+def train_pipeline(rng, prover):
+    classifier, missing = bool(rng.randint(2)), rng.randint(3) == 0
+    data = make_matrix(rng, missing)
+    target = make_classes(rng, len(data)) if classifier else make_values(rng, len(data))
+    model = prove_pipelines.chain(*(make_steps(rng, missing, data.shape[1])
+                                    + [make_last(rng, classifier)]))
+    model.fit(data, target)
+    prove_pipelines.answers(model, data)  # some are trained and cannot be asked
+    source = save(prover, model)
+    prover.about("scikit-learn", sklearn.__version__, "Pipeline, small and odd")
+    rows = make_rows(rng, data, np.unique(data).tolist(), missing)
+    return lambda what: prover.compare_accepted(source, model, rows, "%s, %s" % (
+        what, " ".join(repr(model).split())))
+
+
+def train_ensemble(rng, prover):
+    name, maker, classifier = choose(rng, *prove_ensembles.MAKERS)
+    rng.boosted = rng.randint(3) == 0
+    data = make_matrix(rng, False)
+    target = make_classes(rng, len(data)) if classifier else make_values(rng, len(data))
+    if name == "transformed":
+        target = target - target.min() + 0.5
+    if name.startswith("outputs"):
+        target = np.column_stack([target, target[::-1]])
+    model = maker(rng, classifier)
+    model.fit(data, target)
+    rows = make_rows(rng, data, prove_ensembles.find_thresholds(model), False)
+    prove_ensembles.answers(model, rows, classifier)  # some are trained and cannot be asked
+    return lambda what: prover.compare(name, model, rows, classifier, "%s, %s" % (
+        what, " ".join(repr(model).split())))
 
 
 # --- XGBoost and LightGBM -------------------------------------------------------------------------
@@ -266,7 +357,9 @@ def train_xgboost(rng, prover):
     prover.about("XGBoost", xgb.__version__, "Booster, small and odd")
     thresholds = numbers_behind("<", "\n".join(model.get_dump()))
     rows = make_rows(rng, data, thresholds, True)
-    return prover.path("model.json"), lambda asked: xgboost_answers(model, objective, asked), rows
+    return lambda what: prover.compare_rows(
+        prover.path("model.json"), lambda asked: xgboost_answers(model, objective, asked), rows,
+        what)
 
 
 # With two, LightGBM 2 ends the whole process.
@@ -303,58 +396,53 @@ def train_lightgbm(rng, prover):
         thresholds = numbers_behind("\nthreshold=", file.read())
     linked = objective in ("binary", "multiclass", "poisson")
     rows = make_rows(rng, data, thresholds, True)
-    return prover.path("trained.txt"), lambda asked: lightgbm_answers(loaded, linked, asked), rows
+    return lambda what: prover.compare_rows(
+        prover.path("trained.txt"), lambda asked: lightgbm_answers(loaded, linked, asked), rows,
+        what)
 
 
 # --- All ------------------------------------------------------------------------------------------
 
-TRAINERS = [("scikit-learn", train_sklearn, sklearn, ValueError)]
+# Name, training, module, what it refuses with.
+REFUSALS = (ValueError, KeyError, IndexError, TypeError, AttributeError)
+TRAINERS = [("scikit-learn", train_sklearn, sklearn, ValueError),
+            ("boosting", train_boosting, sklearn, ValueError),
+            ("pipelines", train_pipeline, sklearn, REFUSALS),
+            ("ensembles", train_ensemble, sklearn, REFUSALS)]
 # Before 1.3 XGBoost adds the base score last, and its files are read as later versions read them.
 if xgb and tuple(int(part) for part in xgb.__version__.split(".")[:2]) >= (1, 3):
     TRAINERS += [("XGBoost", train_xgboost, xgb, xgb.core.XGBoostError)]
 TRAINERS += [("LightGBM", train_lightgbm, lgb, lgb.basic.LightGBMError)] if lgb else []
 
 
-def prove(prover, seed, count, only, verbose):
-    for number, (name, train, _, refusal) in enumerate(TRAINERS):
-        if only and only != name:
+def prove_trainer(prover, number, arguments):
+    name, train, _, refusal = TRAINERS[number]
+    for prover.index in range(arguments.models):
+        rng = prove_ensembles.Chance([arguments.seed, number, prover.index])
+        what = "%s, seed %d %d %d" % (name, arguments.seed, number, prover.index)
+        if arguments.verbose:
+            print(what, flush=True)
+        try:
+            compare = train(rng, prover)
+        except refusal as error:
+            prover.untrained[name] += 1
+            if arguments.verbose:
+                print("  not trained: " + str(error).split("\n")[0][:120])
             continue
-        for index in range(count):
-            rng = np.random.RandomState([seed, number, index])
-            what = "%s, seed %d %d %d" % (name, seed, number, index)
-            if verbose:
-                print(what, flush=True)
-            try:
-                with np.errstate(all="ignore"):
-                    source, answers, rows = train(rng, prover)
-            except refusal as error:
-                prover.untrained[name] += 1
-                if verbose:
-                    print("  not trained: " + str(error).split("\n")[0][:120])
-                continue
-            prover.models[name] += 1
-            with np.errstate(all="ignore"):
-                prover.compare(source, answers, rows, what, index)
+        prover.models[name] += 1
+        compare(what)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=200, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--only", choices=[one[0] for one in TRAINERS])
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    print("seed %d" % arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = OddProver(arguments.espalier, folder)
-        prove(prover, arguments.seed, share(arguments.models), arguments.only, arguments.verbose)
-    return prover.report("seed %d, %s, %d not converted, as documented" % (
-        arguments.seed, ", ".join("%d of %s %s (%d not trained)" % (
+def prove(prover, arguments):
+    np.seterr(all="ignore")
+    for number, (name, _, _, _) in enumerate(TRAINERS):
+        if not arguments.only or arguments.only in name:
+            prove_trainer(prover, number, arguments)
+    return "seed %d, %s, %d not converted, as documented" % (
+        arguments.seed, ", ".join("%d of %s (%s, %d not trained)" % (
             prover.models[name], name, module.__version__, prover.untrained[name])
-                                  for name, _, module, _ in TRAINERS), prover.declined))
+                                  for name, _, module, _ in TRAINERS), prover.declined)
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    sys.exit(main())
+    sys.exit(run(prove, OddProver, only=True, models=70))

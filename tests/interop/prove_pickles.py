@@ -11,14 +11,11 @@ and probabilities where the model has them. Must never compute an expected answe
 
 One line per difference; exit 1 if there is any.
 """
-import argparse
 import io
 import os
 import pickle
 import re
 import sys
-import tempfile
-import warnings
 
 import joblib
 import numpy as np
@@ -35,9 +32,7 @@ try:
 except ImportError:
     lgb = None
 
-from proving import Prover, share
-
-warnings.filterwarnings("ignore")
+from proving import AGAIN, THREADS, Prover, run, share
 
 CONTAINERS = [None, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
 SPECIAL = [np.nan, 0.0, -0.0, 1e-45, 5e-324, 1e-35, -1e-35, 1e30, -1e30]
@@ -297,9 +292,9 @@ def outputs_of(model, rows):
 class PickleProver(Prover):
     exact_types = False
 
-    def __init__(self, espalier, folder, verbose):
+    def __init__(self, espalier, folder):
         Prover.__init__(self, espalier, folder)
-        self.verbose = verbose
+        self.verbose = False
         self.files = 0
         self.absent = set()  # outputs that the converter does not give yet
 
@@ -410,29 +405,45 @@ def prove_refused(prover, data, target):
             prover.complain("refused " + name, failed or "converted")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--rounds", type=int, default=1, metavar="N")
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
+def show_routes(prover, data, target):
+    """The trainers with themselves: what predict says once more, and with two threads."""
+    models = []
+    if xgb:
+        options = dict(n_estimators=20, max_depth=4, n_jobs=1)
+        models += [("XGBoost", xgb.XGBRegressor(**options)),
+                   ("XGBoost", xgb.XGBRegressor(booster="dart", rate_drop=0.4, **options))]
+    if lgb:
+        models += [("LightGBM", lgb.LGBMRegressor(n_estimators=20, n_jobs=1))]
+    for library, model in models:
+        model.fit(data, target)
+        dart = getattr(model, "booster", None) == "dart"
+        prover.about(*TRAINERS[library] + (type(model).__name__ + (", dart" if dart else ""),))
+        once = model.predict(data)
+        prover.compare_route("value", AGAIN, once, model.predict(data))
+        if library == "LightGBM":
+            prover.compare_route("value", THREADS, once, model.booster_.predict(data,
+                                                                                num_threads=2))
+        elif not dart:
+            model.get_booster().set_param({"nthread": 2})
+            prover.compare_route("value", THREADS, once, model.predict(data))
+
+
+def prove_all(prover, arguments):
+    prover.verbose = arguments.verbose
     rng = np.random.RandomState(arguments.seed)
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = PickleProver(arguments.espalier, folder, arguments.verbose)
-        for _ in range(arguments.rounds):
-            data, target = make_data(rng)
-            if xgb:
-                prove(prover, rng, "XGBoost", xgboost_models, data, target)
-            if lgb:
-                prove(prover, rng, "LightGBM", lightgbm_models, data, target)
-            prove(prover, rng, "scikit-learn", search_models, data, target)
-            prove_refused(prover, data, target)
+    for _ in range(arguments.rounds):
+        data, target = make_data(rng)
+        if xgb:
+            prove(prover, rng, "XGBoost", xgboost_models, data, target)
+        if lgb:
+            prove(prover, rng, "LightGBM", lightgbm_models, data, target)
+        prove(prover, rng, "scikit-learn", search_models, data, target)
+        prove_refused(prover, data, target)
+    show_routes(prover, *make_data(rng))
     if prover.absent:
         print("not given: " + ", ".join(sorted(prover.absent)))
-    return prover.report("%d files of %s" % (prover.files, ", ".join(
-        " ".join(one) for one in TRAINERS.values())))
+    return "%d files of %s" % (prover.files, ", ".join(" ".join(one) for one in TRAINERS.values()))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(prove_all, PickleProver, rounds=1))

@@ -12,12 +12,8 @@ leaves are compared bit for bit; margins that start from a
 logarithm within 2 ulp of the largest of the margin, of its start and of 1, and so is what is made
 of them. One line per difference; exit 1 if there is any.
 """
-import argparse
-import os
 import pickle
 import sys
-import tempfile
-import warnings
 
 import numpy as np
 import sklearn
@@ -35,11 +31,9 @@ from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClas
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fixture_set import neighbours, write_npy
-from prove_boosting import choose, make_labels
+from prove_boosting import make_labels
 from prove_ensembles import boosters
-from proving import Prover, share
-
-warnings.filterwarnings("ignore")
+from proving import Prover, choose, run
 
 
 class StartProver(Prover):
@@ -251,7 +245,7 @@ def lies_in_columns(model):
 
 
 def prove_models(prover, arguments):
-    for index in range(share(arguments.models)):
+    for index in range(arguments.models):
         rng = np.random.RandomState([arguments.seed, index])
         maker = MAKERS[index // 2 % len(MAKERS)]
         classifier = index % 2 == 0
@@ -279,20 +273,10 @@ def prove_models(prover, arguments):
         prover.compare(model, mix_rows(rng, model, data, 120), what)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--espalier", required=True, metavar="PATH")
-    parser.add_argument("--models", type=int, default=16, metavar="N")
-    parser.add_argument("--only", metavar="NAME", help="only starts like this")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
-    parser.add_argument("--verbose", action="store_true")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
-        prover = StartProver(arguments.espalier, folder)
-        prove_models(prover, arguments)
-    return prover.report("scikit-learn " + sklearn.__version__)
+def prove(prover, arguments):
+    prove_models(prover, arguments)
+    return "scikit-learn " + sklearn.__version__
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
-    sys.exit(main())
+    sys.exit(run(prove, StartProver, only=True, models=16))

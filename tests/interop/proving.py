@@ -1,38 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the prove_*.py have in common: running the command in a folder, converting a source in every
-layout, comparing outputs with the trainer's, and counting what was compared for fidelity.py. NumPy
-is all it needs; Python 3.6 runs it.
+"""What the prove_*.py have in common: their arguments and last line, running the command in a
+folder, converting a source in every layout, comparing outputs with the trainer's, and counting what
+was compared for fidelity.py. NumPy is all it needs; Python 3.6 runs it.
 
 A prover says with about() whose numbers come next; compare_output() counts them. Where
 ESPALIER_PROOF_REPORT names a file, all counts are written there when the process ends. With a
 fraction in ESPALIER_PROOF_SHARE provers take that part of their models.
 """
+import argparse
 import atexit
 import collections
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import warnings
 
 import numpy as np
 
+from proof_exceptions import TIES, ULP_MAX
+
 LAYOUTS = ("automatic", "walk", "mask")
-ULP_MAX = 2  # of what goes through exp, log or pow, in the trainer's type
 SECONDS_MAX = 120
 ALONE = "a row alone, not in a batch"  # routes of compare_route
 THREADS = "two threads, not one"
+AGAIN = "the same once more"
 SKIPPED = 77  # exit code of a prover that cannot work with these versions
 
 Subject = collections.namedtuple("Subject", "trainer version estimator")
 
 
 def share(count):
-    """So many of `count` models as ESPALIER_PROOF_SHARE, a fraction, asks for; at least one."""
-    return max(1, round(count * share_asked()))
+    """So many of `count` models as ESPALIER_PROOF_SHARE, a fraction, asks for; of any at least one.
+    """
+    return max(min(1, count), round(count * share_asked()))
 
 
 def share_asked():
     return float(os.environ.get("ESPALIER_PROOF_SHARE", "1"))
+
+
+def choose(rng, *values):
+    """One of the values, of any types."""
+    return values[rng.randint(len(values))]
+
+
+def parse_arguments(models, only):
+    document = sys.modules["__main__"].__doc__ or ""
+    parser = argparse.ArgumentParser(description=document.split("\n", 1)[0])
+    parser.add_argument("--espalier", required=True, metavar="PATH", help="the command")
+    for name, count in models.items():
+        parser.add_argument("--" + name, type=int, default=count, metavar="N",
+                            help="how many (default: %d)" % count)
+    parser.add_argument("--seed", type=int, default=0, metavar="N")
+    parser.add_argument("--only", metavar="NAME", help="only models like this") if only else None
+    parser.add_argument("--verbose", action="store_true", help="name each model")
+    arguments = parser.parse_args()
+    for name in models:
+        setattr(arguments, name, share(getattr(arguments, name)))
+    return arguments
+
+
+def run(work, make, only=False, **models):
+    """All of a prover's main: reads the arguments, works in a folder of its own, prints the last
+    line. Returns the exit code.
+
+    make(command, folder): the Prover. work(prover, arguments): compares, and returns the words
+    that the last line begins with. only: whether there is --only NAME. models: options that count
+    what is trained, with their defaults; of each ESPALIER_PROOF_SHARE takes a part.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+    warnings.filterwarnings("ignore")
+    arguments = parse_arguments(models, only)
+    with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
+        prover = make(arguments.espalier, folder)
+        return prover.report(work(prover, arguments))
 
 
 def ulps_between(kind, found, wanted, scale=None):
@@ -82,6 +125,8 @@ class Prover:
         self.subject = Subject(os.path.basename(sys.argv[0]), "-", "-")
         self.counts = collections.defaultdict(Count)  # of (subject, output, ulps allowed)
         self.routes = collections.defaultdict(Count)  # of (subject, output, route): the trainer's
+        self.exceptions = collections.defaultdict(Count)  # of (subject, output, name)
+        self.ulps = {}  # of each output, those of the last comparison
         if os.environ.get("ESPALIER_PROOF_REPORT"):
             atexit.register(self.write_report, os.environ["ESPALIER_PROOF_REPORT"])
 
@@ -146,10 +191,28 @@ class Prover:
         ulps = ulps_between(kind, found, wanted, scale)
         if linked:
             ulps[np.isnan(found) & np.isnan(wanted)] = 0
+        self.ulps[kind] = ulps
         self.counts[self.subject, kind, allowed].add(len(wanted), ulps)
         if ulps.size and not ulps.max() <= allowed:
             self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
                 np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
+
+    def except_as(self, name, kind):
+        """Counts the last comparison of this output also as an exception."""
+        if kind in self.ulps:
+            self.exceptions[self.subject, kind, name].add(len(self.ulps[kind]), self.ulps[kind])
+
+    def count_ties(self, probability):
+        """How classes came out, compared last, where the trainer's two greatest probabilities are
+        nearly the same."""
+        ulps = self.ulps.get("class", np.empty(0))
+        if probability.ndim != 2 or probability.shape[1] < 2 or ulps.shape != probability.shape[:1]:
+            return
+        two = np.sort(probability, axis=1)[:, -2:]
+        near = (two[:, 0] != two[:, 1]) & (
+            two[:, 1] - two[:, 0] <= 2 * ULP_MAX * np.spacing(np.maximum(two[:, 1], 1 - two[:, 1])))
+        if near.any():
+            self.exceptions[self.subject, "class", TIES].add(int(near.sum()), ulps[near])
 
     def compare_route(self, kind, route, wanted, other):
         """The trainer with itself: what it says by the reference's route and by another."""
@@ -164,10 +227,10 @@ class Prover:
                 sum(one.numbers for one in linked), sum(one.differing for one in linked),
                 max([0.0] + [one.ulp for one in linked]))
 
-    def report(self, versions):
-        """Prints the last line; the exit code."""
+    def report(self, words):
+        """Prints the last line, which begins with these words; the exit code."""
         print("%s: %d numbers compared, %d findings, %d layouts refused; %d behind exp, of them %d "
-              "rounded otherwise, by up to %g ulp" % ((versions, self.total()[0], self.findings,
+              "rounded otherwise, by up to %g ulp" % ((words, self.total()[0], self.findings,
                                                        self.refused) + self.total()[1:]))
         return 1 if self.findings or not self.total()[0] else 0
 
@@ -176,10 +239,8 @@ class Prover:
                  for (subject, kind, allowed), one in sorted(self.counts.items())]
         routes = [dict(vars(one), subject=subject, output=kind, route=route)
                   for (subject, kind, route), one in sorted(self.routes.items())]
+        exceptions = [dict(vars(one), subject=subject, output=kind, exception=name)
+                      for (subject, kind, name), one in sorted(self.exceptions.items())]
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"findings": self.findings, "share": share_asked(), "counts": lines,
-                       "routes": routes}, file)
-
-
-class BoostedProver(Prover):
-    """Of XGBoost and LightGBM, whose types are exact."""
+                       "routes": routes, "exceptions": exceptions}, file)

@@ -97,6 +97,11 @@ def add_classifiers(out, X, score):
         out.dump("refused_member.joblib", refused, compress=9)
         out.line("refused_member.joblib", "VotingClassifier", "a member that is no tree",
                  refused="VotingClassifier KNeighborsClassifier")
+        for name, kind in (("ada", AdaBoostClassifier), ("rest", OneVsRestClassifier)):
+            model = kind(DecisionTreeClassifier(max_depth=1)).fit(X, np.full(len(X), 3))
+            out.dump("refused_%s_of_one.joblib" % name, model, compress=9)
+            out.line("refused_%s_of_one.joblib" % name, kind.__name__, "one class",
+                     refused=kind.__name__ + " of one class")
 
 
 def add_regressors(out, X, score):

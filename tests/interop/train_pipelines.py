@@ -106,6 +106,10 @@ def add_models(out):
                               small_tree()).fit(full, labels), rows, "selectors")
     out.model("marked", chain(MissingIndicator(), small_tree()).fit(gaps, labels), missing,
               "what is missing alone", refused=[("new", 6, np.nan, "nan|missing row")])
+    if VERSION >= (1, 9):
+        tiny = full * np.where(np.arange(full.shape[1]) == 0, 1e-12, 1.0)  # one edge is left of it
+        out.model("edge", chain(KBinsDiscretizer(3, encode="ordinal"), small_tree()).fit(
+            tiny, labels), tiny[:ROWS], "a column within one bin edge")
     if VERSION >= (1, 1):
         out.model("rare", chain(ColumnTransformer([
             ("rare", OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist",

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where answers may be further from the trainer's than 2 units in the last place behind exp, or
+differ where others must be equal. proving.py counts by these names, fidelity_document.py shows the
+counts under these texts. Standard library only.
+"""
+
+ULP_MAX = 2  # behind exp, log or pow, in the trainer's type
+SUMMED_ULP_MAX = 64  # behind a sum of logarithms
+SOFT_MAX = 0.25  # of a pipeline's answers, behind NumPy's functions
+
+SUMMED = "Summed after a logarithm or a power"
+START = "A first guess computed by SciPy"
+COLUMNS = "Columns behind NumPy's log1p, expm1, exp and log"
+TIES = "Ties within a link's error"
+UNDEFINED = "Where the trainer has no answer"
+
+EXCEPTIONS = {
+    SUMMED: """\
+SAMME.R and a temperature add up logarithms; the margin of an IsolationForest is a power less a
+constant. NumPy's functions are not the C library's, so each summand may have another last bit, and
+a sum near 0 has small units: here differences are in units of the larger number, at least of 0.5,
+those of an IsolationForest in units of its score. SAMME.R and temperatures are allowed %d of them,
+an IsolationForest %d.""" % (SUMMED_ULP_MAX, ULP_MAX),
+    START: """\
+A GradientBoosting classifier starts from a logarithm of its classes' frequencies, which the file
+does not hold, and which depends on the version of scikit-learn and of its SciPy. The converter
+computes it as the SciPy of that version's time did; no file says which SciPy there was. Here are
+the margins of those classifiers, which begin with it. Allowed are %d units.""" % ULP_MAX,
+    COLUMNS: """\
+A FunctionTransformer's function of NumPy may have another last bit than the C library's. A row
+whose value lies so near to a threshold goes the other way and has another leaf's answer: what
+differs here differs wholly. Allowed is a quarter of a pipeline's answers, since rows are made to
+lie beside thresholds.""",
+    TIES: """\
+Rows whose two greatest probabilities, which went through exp, are within %d units of each other but
+not equal. The class is decided on them. Allowed is none: a class that differs is a finding.""" % (
+        2 * ULP_MAX),
+    UNDEFINED: """\
+Up to 1.6 OneVsRestClassifier divides 0 by 0 where no member says yes, and says NaN; 0 is what newer
+versions and Espalier say.""",
+}
