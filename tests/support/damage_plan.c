@@ -247,7 +247,31 @@ DAMAGE(many_leaves)
 
 DAMAGE(start)
 {
-    RECORD(m, PARTS, espalier_file_part)->start = 2;
+    RECORD(m, PARTS, espalier_file_part)->start = 3;
+}
+
+/* From its own sums, which nothing wrote before it. */
+DAMAGE(start_slots)
+{
+    RECORD(m, PARTS, espalier_file_part)->start = ESPALIER_START_SLOTS;
+}
+
+DAMAGE(start_slots_far)
+{
+    espalier_file_part *const part = RECORD(m, PARTS, espalier_file_part);
+    part->start = ESPALIER_START_SLOTS;
+    part->start_index = UINT32_MAX;
+}
+
+DAMAGE(range)
+{
+    RECORD(m, PARTS, espalier_file_part)->range = 2;
+}
+
+/* No part follows the caller's range. */
+DAMAGE(range_of_none)
+{
+    RECORD(m, PARTS, espalier_file_part)->range = ESPALIER_RANGE_DEFAULT;
 }
 
 DAMAGE(start_constants)
@@ -590,6 +614,10 @@ const rule_case rule_cases_plan[] = {
     {"F-087", damage_start, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-087", damage_start_constants, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-087", damage_start_index, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-074", damage_start_slots, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-469", damage_start_slots_far, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-470", damage_range, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
+    {"F-470", damage_range_of_none, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-088", damage_divisor, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-088", damage_divisor_constants, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
     {"F-088", damage_divisor_index, ESPALIER_ERROR_VALUE, SEALED, CLASSIFIER},
