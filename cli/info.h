@@ -22,6 +22,11 @@ json_t *espalier_info_document(const char *path, const espalier_model *model,
 /* The first parts of a model. */
 json_t *espalier_info_parts(const espalier_model *model, uint32_t count_max);
 
+/* What is made of a row before the trees: how many values by which operation, which features are
+ * text; lines of the text form, or an object. */
+void espalier_info_print_prepared(const espalier_model *model, const espalier_model_info *info);
+json_t *espalier_info_prepared(const espalier_model *model, const espalier_model_info *info);
+
 /* The metadata; NULL when it is no JSON object. */
 json_t *espalier_info_metadata(const espalier_model *model);
 

@@ -271,6 +271,7 @@ static void print_text(const char *path, const espalier_model *model,
     print_trainer(metadata);
     espalier_info_print_provenance(metadata);
     print_features(model, info);
+    espalier_info_print_prepared(model, info);
     print_classes(model, info);
     print_outputs(model, info);
     print_trees(info);
@@ -428,6 +429,7 @@ static int print_json(const char *path, const espalier_model *model,
     json_t *object = espalier_info_document(path, model, info);
     json_t *metadata = espalier_info_metadata(model);
     json_object_set_new(object, "feature_names", make_features(model, info));
+    json_object_set_new(object, "prepared", espalier_info_prepared(model, info));
     json_object_set_new(object, "classes", make_classes(model, info));
     json_object_set_new(object, "parts", espalier_info_parts(model, info->part_count));
     json_object_set_new(object, "provenance", espalier_info_provenance(metadata));

@@ -619,6 +619,20 @@ class Models(Case):
         self.fails(["text.espalier"], "verify", self.write("text.espalier", "hello"))
         self.fails(["empty.espalier"], "verify", self.write("empty.espalier", b""))
 
+    def test_info_of_prepared_rows(self):
+        text = TESTS / "fixtures" / "pipelines-1.9.1" / "text.joblib"
+        self.ok("convert", text, "-o", self.folder / "text.espalier")
+        told = self.ok("info", self.folder / "text.espalier").decode()
+        self.assertIn("  text         2 features: x[0] (4), x[1] (3)\n", told)
+        self.assertIn("  prepared     11 values: fill (1), index (2), one_hot (4), subtract (2), "
+                      "divide (2)\n", told)
+        info = json.loads(self.ok("info", self.folder / "text.espalier", "--json"))
+        self.assertEqual(info["prepared"], {
+            "values": 11, "text_features": 2,
+            "operations": {"fill": 1, "index": 2, "one_hot": 4, "subtract": 2, "divide": 2}})
+        told = json.loads(self.ok("info", self.iris(), "--json"))["prepared"]
+        self.assertEqual(told, {"values": 0, "operations": {}, "text_features": 0})
+
     def test_info_of_neither(self):
         for data in (b"", b"hello\n", b"\x89PNG\r\n\x1a\n"):
             self.fails(["thing"], "info", self.write("thing", data))
