@@ -192,6 +192,9 @@ espalier_status espalier_combine_prepare(espalier_combine *combine, const espali
 {
     *values_out = NULL;
     combine->takes_missing = combine->takes_missing || forest->missing_allowed;
+    if (forest->preparation == NULL && forest->categories.count > 0 && forest->codes != NULL) {
+        return ESPALIER_ERROR_SOURCE_UNSUPPORTED; /* numbers of strings: each forest has its own */
+    }
     if (forest->preparation == NULL) {
         combine->refuses |= (forest->missing_allowed ? 0 : ESPALIER_PREPARE_REFUSE_NAN) |
                             (forest->infinite_allowed ? 0 : ESPALIER_PREPARE_REFUSE_INFINITE);

@@ -6,6 +6,7 @@
 #include "convert/sources/sklearn_categories.h"
 
 #include "convert/sets.h"
+#include "convert/sources/sklearn_prepare.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -124,6 +125,45 @@ static espalier_status read_all_known(espalier_sklearn_import *import,
 
 /* ---- the encoder ---------------------------------------------------------------------------- */
 
+/* Text: strings and their codes are numbered alike. A missing value, None or NaN, is no category;
+ * it comes last, and strings that the encoder never met are missing, too. */
+static espalier_status read_strings(espalier_sklearn_import *import,
+                                    const espalier_pickle_value *item,
+                                    const espalier_pickle_array *array, uint32_t feature)
+{
+    espalier_forest *const forest = import->forest;
+    espalier_forest_codes *const codes = &forest->codes[feature];
+    const uint32_t count = (uint32_t)array->element_count;
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
+        char *text = NULL;
+        size_t bytes = 0;
+        uint32_t number = 0;
+        if (i > 0 && i + 1 == count &&
+            espalier_sklearn_is_missing(espalier_pickle_array_item(array, i))) {
+            break;
+        }
+        status = espalier_sklearn_text(import, item, array, i, "category", &text, &bytes);
+        if (status == ESPALIER_OK && espalier_categories_add(&forest->categories, feature, text,
+                                                             bytes, &number) != ESPALIER_OK) {
+            status = espalier_sklearn_fail(import, item, ESPALIER_ERROR_SOURCE_LIMIT,
+                                           "the categories of text are more than a model has, or "
+                                           "memory");
+        } else if (status == ESPALIER_OK && number != i) {
+            status = espalier_sklearn_fail(import, item, ESPALIER_ERROR_SOURCE_TREE,
+                                           "a category stands twice");
+        }
+        free(text);
+        codes->values[i] = (double)i;
+        codes->count = i + 1;
+    }
+    espalier_category_list *const list = espalier_categories_of(&forest->categories, feature);
+    if (list != NULL) {
+        list->unknown = (double)NAN;
+    }
+    return status;
+}
+
 /* The numbers of a feature's categories. NaN, which comes last, is missing and no category. */
 static espalier_status read_codes(espalier_sklearn_import *import,
                                   const espalier_pickle_value *item, uint32_t feature)
@@ -141,12 +181,15 @@ static espalier_status read_codes(espalier_sklearn_import *import,
     const espalier_status status =
         espalier_sklearn_allocate(import, count, sizeof *codes->values, &values);
     codes->values = values;
+    if (status == ESPALIER_OK && espalier_sklearn_has_texts(array)) {
+        return read_strings(import, item, array, feature);
+    }
     for (uint32_t i = 0; status == ESPALIER_OK && i < count; i++) {
         if (!espalier_pickle_array_double(array, i, &codes->values[i])) {
             return espalier_sklearn_fail(import, item, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                          "the categories of feature %" PRIu32
-                                         " are no numbers; a model trained on their codes "
-                                         "(OrdinalEncoder) is converted",
+                                         " are neither numbers nor text; a model trained on their "
+                                         "codes (OrdinalEncoder) is converted",
                                          feature);
         }
         codes->count += !isnan(codes->values[i]) || i + 1 < count;

@@ -4,6 +4,7 @@
  */
 #include "convert/sources/sklearn_pipeline.h"
 
+#include "convert/sets.h"
 #include "convert/sources/sklearn_compose.h"
 #include "format/error.h"
 
@@ -338,24 +339,58 @@ static espalier_status name_features(espalier_sklearn_prepare *prepare, uint32_t
     return status;
 }
 
-static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
-                                      const espalier_pickle_value *pipeline)
+/* Strings of the model's features become those of the rows' features that the steps pass on. Where
+ * steps change a feature, its numbers remain: pandas' codes to LightGBM; scikit-learn's own strings
+ * cannot come out of a step that is converted. */
+static espalier_status move_strings(espalier_sklearn_prepare *prepare,
+                                    const espalier_sklearn_table *table, uint32_t width,
+                                    espalier_categories *own)
+{
+    espalier_forest *const forest = prepare->import.forest;
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < own->count && status == ESPALIER_OK; i++) {
+        espalier_category_list *const list = &own->lists[i];
+        const uint32_t value = table->values[list->feature];
+        if (value < width && espalier_categories_at(&forest->categories, value) == NULL) {
+            const bool fits =
+                list->count <= ESPALIER_LIMIT_CATEGORIES - forest->categories.string_count;
+            espalier_category_list *const moved =
+                fits ? espalier_categories_of(&forest->categories, value) : NULL;
+            if (moved == NULL) {
+                status = espalier_sklearn_fail(
+                    &prepare->import, NULL,
+                    fits ? ESPALIER_ERROR_MEMORY : ESPALIER_ERROR_SOURCE_LIMIT,
+                    "the categories of text are more than a model has, or memory");
+            } else {
+                list->feature = value;
+                forest->categories.string_count += list->count;
+                *moved = *list;
+                *list = (espalier_category_list){0};
+            }
+        } else if (espalier_forest_has_codes(forest, list->feature)) {
+            status =
+                espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      "categories of the model are text, and come from a step "
+                                      "that makes numbers of its column %" PRIu32,
+                                      value);
+        }
+    }
+    return status;
+}
+
+static espalier_status prepare_table(espalier_sklearn_prepare *prepare,
+                                     const espalier_pickle_value *pipeline,
+                                     espalier_source_path *path, espalier_categories *own)
 {
     espalier_sklearn_import *const import = &prepare->import;
     espalier_forest *const forest = import->forest;
-    espalier_source_path *const path = calloc(1, sizeof *path);
     espalier_sklearn_table table = {0};
-    if (path == NULL) {
-        return espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
-    }
     const espalier_pickle_value *const end =
         espalier_sklearn_pipeline_end(import->pickle, pipeline, path);
-    free(path);
     const uint32_t found =
         espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
     const uint32_t width = found != 0 ? found : forest->feature_count;
     void *is_number = NULL;
-    espalier_categories_free(&forest->categories); /* of the model's features, not of the rows' */
     espalier_status status = espalier_sklearn_allocate(import, width, 1, &is_number);
     prepare->is_number = is_number;
     if (status == ESPALIER_OK) {
@@ -380,6 +415,9 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
         status = espalier_sklearn_check_text(prepare, &table);
     }
     if (status == ESPALIER_OK) {
+        status = move_strings(prepare, &table, width, own);
+    }
+    if (status == ESPALIER_OK) {
         status = join_forest(prepare, &table);
     }
     if (status == ESPALIER_OK) {
@@ -387,6 +425,22 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
     }
     espalier_sklearn_table_free(&table);
     free(is_number);
+    return status;
+}
+
+static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
+                                      const espalier_pickle_value *pipeline)
+{
+    espalier_sklearn_import *const import = &prepare->import;
+    espalier_source_path *const path = calloc(1, sizeof *path);
+    espalier_categories own = import->forest->categories; /* of the model's features */
+    import->forest->categories = (espalier_categories){0};
+    const espalier_status status =
+        path != NULL
+            ? prepare_table(prepare, pipeline, path, &own)
+            : espalier_sklearn_fail(import, NULL, ESPALIER_ERROR_MEMORY, "no memory for a path");
+    espalier_categories_free(&own);
+    free(path);
     return status;
 }
 

@@ -6,8 +6,8 @@
 Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
 and encoders over text, alone and as members of Bagging, Voting and CalibratedClassifierCV, from
 arrays of objects and of fixed-width text, and from data frames where there is pandas. With pandas,
-LightGBM (from 3.0) and XGBoost (from 3.1) are trained on what pandas calls categories. Each row
-goes alone to the trainer first: those it takes must have its answers, bit for bit, those it refuses
+LightGBM (from 3.0), XGBoost (from 3.1) and HistGradientBoosting (from 1.4, also behind a step that
+passes text on) are trained on what pandas calls categories. Each row goes alone to the trainer first: those it takes must have its answers, bit for bit, those it refuses
 must be refused. One line per difference; exit 1 if there is any.
 """
 import csv
@@ -21,6 +21,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (BaggingClassifier, BaggingRegressor, GradientBoostingRegressor,
                               RandomForestClassifier, VotingClassifier, VotingRegressor)
+try:
+    from sklearn.ensemble import HistGradientBoostingRegressor
+except ImportError:  # behind a switch up to 0.24, and without text up to 1.3
+    HistGradientBoostingRegressor = None
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -203,6 +207,25 @@ def prove_fixed_width(prover, rng, index):
                                                        False)}, "fixed width %d" % index)
 
 
+def make_booster(rng, trainer, names):
+    """(model, version, what its files may be)."""
+    if trainer == "LightGBM":
+        return (lightgbm.LGBMRegressor(n_estimators=8, min_child_samples=4, num_leaves=8,
+                                       min_data_per_group=5, cat_smooth=1, n_jobs=1, verbose=-1),
+                lightgbm.__version__, ("txt", "pkl"))
+    if trainer == "XGBoost":
+        return (xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
+                                     max_cat_to_onehot=choose(rng, 1, 5)),
+                xgboost.__version__, ("json", "ubj", "pkl"))
+    model = HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, min_samples_leaf=4,
+                                          categorical_features="from_dtype")
+    if rng.rand() < 0.4:
+        scale = ColumnTransformer([("scale", StandardScaler(), names[-2:])],
+                                  remainder="passthrough", verbose_feature_names_out=False)
+        model = make_pipeline(scale.set_output(transform="pandas"), model)
+    return model, sklearn.__version__, ("pkl",)
+
+
 def prove_booster(prover, rng, index, trainer):
     """Categories of pandas: the trainer's places of text."""
     count = rng.randint(1, 4)
@@ -221,17 +244,9 @@ def prove_booster(prover, rng, index, trainer):
         frame.update({name: given[:, i - 2].astype(float) for i, name in enumerate(names[-2:])})
         return pandas.DataFrame(frame)
 
-    if trainer == "LightGBM":
-        model = lightgbm.LGBMRegressor(n_estimators=8, min_child_samples=4, num_leaves=8,
-                                       min_data_per_group=5, cat_smooth=1, n_jobs=1,
-                                       verbose=-1)
-        version, suffix = lightgbm.__version__, "txt"
-    else:
-        model = xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
-                                     max_cat_to_onehot=choose(rng, 1, 5))
-        version, suffix = xgboost.__version__, choose(rng, "json", "ubj")
+    model, version, endings = make_booster(rng, trainer, names)
     model.fit(as_rows(rows, False), target)  # in the words' order, not sorted
-    source = prover.path("model." + choose(rng, suffix, "pkl"))
+    source = prover.path("model." + choose(rng, *endings))
     if source.endswith("pkl"):
         with open(source, "wb") as file:
             pickle.dump(model, file)
@@ -253,6 +268,8 @@ def prove(prover, arguments):
     if pandas is not None and xgboost is not None and \
             tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1):
         kinds.append(lambda *given: prove_booster(*given, trainer="XGBoost"))
+    if pandas is not None and VERSION >= (1, 4):
+        kinds.append(lambda *given: prove_booster(*given, trainer="scikit-learn"))
     for index in range(arguments.models):
         rng = np.random.RandomState(arguments.seed * 10000 + index)
         found = kinds[index % len(kinds)](prover, rng, index)

@@ -13,6 +13,11 @@ import joblib
 import numpy as np
 import sklearn
 
+try:
+    import pandas
+except ImportError:
+    pandas = None
+
 from categories import mix_codes
 from fixture_set import FLOAT32_MAX, FixtureSet, write_npy
 from prove_boosting import VERSION, answers, mix_rows
@@ -170,6 +175,40 @@ def add_categories(out, data):
              "categorical features", "; ".join(cases))
 
 
+TOWNS = ("Lima", "Oslo", "Rome", "Z\u00fcrich")
+
+
+def add_text(out, data):
+    """A column that pandas calls categories of text, as numbers of these and as CSV."""
+    rng = np.random.RandomState(9)
+    town = np.array(TOWNS, dtype=object)[rng.randint(len(TOWNS), size=160)]
+    town[::11] = None
+
+    def frame(towns, numbers):
+        return pandas.DataFrame({"x": numbers[:, 0], "town": pandas.Categorical(towns),
+                                 "z": numbers[:, 1]})
+
+    target = data.score + (town == "Rome")
+    model = HistGradientBoostingClassifier(
+        categorical_features="from_dtype", max_iter=3, max_leaf_nodes=8, min_samples_leaf=4).fit(
+            frame(town, data.missing), target > 0.3)
+    asked = town[:24].copy()
+    asked[5] = "Bern"  # never met: missing
+    rows = frame(asked, data.missing[:24])
+    numbers = np.column_stack([
+        data.missing[:24, 0],
+        [TOWNS.index(one) if one in TOWNS else np.nan for one in asked], data.missing[:24, 1]])
+    out.dump("histogram_text.joblib", model, compress=3)
+    write_npy(out.path("histogram_text.rows64.npy"), numbers)
+    rows.to_csv(out.path("histogram_text.rows.csv"), index=False, header=False)
+    parts = []
+    for kind, (array, linked) in sorted(answers(model, rows).items()):
+        write_npy(out.path("histogram_text.%s64.npy" % kind), array)
+        parts.append("%s%s=histogram_text.%s64.npy" % (kind, "~" if linked else "", kind))
+    out.line("histogram_text.joblib", "HistGradientBoostingClassifier", "categories of text",
+             "histogram_text.rows64.npy,histogram_text.rows.csv " + " ".join(parts))
+
+
 def add_isolation(out, data):
     any_number = VERSION >= (1, 6)
     X = data.missing if any_number else data.X
@@ -191,6 +230,8 @@ def main():
     add_gradient(out, data)
     add_histogram(out, data)
     add_isolation(out, data)
+    if VERSION >= (1, 4) and pandas is not None:
+        add_text(out, data)
     out.write_manifest(manifest)
     print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
         sklearn.__version__, np.__version__, joblib.__version__,
