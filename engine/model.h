@@ -70,7 +70,7 @@ struct espalier_model {
     bool codes;                                   /* there are CODE or SET columns */
     uint32_t set_first; /* in bank WORD, its first SET column, or its number of columns */
     uint32_t depth_max;
-    uint32_t iteration_count; /* the most of any part */
+    uint32_t iteration_count; /* the most of any part that follows the caller's range */
     /* The child index bound: what must be readable from the file's start, for all parts, and for
      * those whose kernels never clamp. */
     uint64_t readable_bytes;

@@ -51,7 +51,7 @@ static espalier_status read_options(const espalier_predictor_options *options,
 }
 
 /* count x bytes of zeroed memory, or NULL. calloc, so that pages nobody touches cost nothing: a
- * predictor of single rows never touches its block. */
+ * predictor of single rows never touches its block, but for cells that rest there. */
 static void *allocate_zeroed(espalier_predictor *predictor, size_t count, size_t bytes)
 {
     void *const memory = calloc(count > 0 ? count : 1, bytes);

@@ -384,11 +384,16 @@ static const char *find_linear_fault(const espalier_model *model, const espalier
     if (fault != NULL) {
         return fault;
     }
-    const espalier_file_part *const part = &model->parts[(uint32_t)model->constants[stage->table]];
+    const uint32_t index = (uint32_t)model->constants[stage->table];
+    const espalier_file_part *const part = &model->parts[index];
     *rule_out = RULE_SLOTS_WRITTEN;
-    return slots_written(slots, part->first_slot, part->slot_count)
-               ? NULL
-               : "reads a slot that no earlier step writes";
+    /* Once a part: many stages may read one of many slots. What is written stays so. */
+    if ((work->linear_parts[index] & LINEAR_PART_WRITTEN) == 0 &&
+        !slots_written(slots, part->first_slot, part->slot_count)) {
+        return "reads a slot that no earlier step writes";
+    }
+    work->linear_parts[index] |= LINEAR_PART_WRITTEN;
+    return NULL;
 }
 
 static const char *find_stage_fault(const espalier_model *model, const espalier_file_stage *stage,

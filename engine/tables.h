@@ -49,6 +49,10 @@ espalier_status espalier_model_check_parts(espalier_model *model,
 const char *espalier_table_values_fault(const espalier_model *model,
                                         const espalier_file_stage *stage);
 
+/* What is known of a part that LINEAR reads. */
+#define LINEAR_PART_KNOWN   1u /* its sums are the numbers of its leaves */
+#define LINEAR_PART_WRITTEN 2u /* an earlier step writes them */
+
 /*
  * The same of a stage LINEAR, whose constants exist. known[part_count]: parts that were looked at;
  * work_left: products that linear leaves may still ask for, lessened by this one's.

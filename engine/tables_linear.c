@@ -53,7 +53,7 @@ const char *espalier_table_linear_fault(const espalier_model *model,
     if (known[(uint32_t)c[0]] == 0 && !is_linear_part(model, part)) {
         return "a part whose sums are not the numbers of its leaves";
     }
-    known[(uint32_t)c[0]] = 1;
+    known[(uint32_t)c[0]] |= LINEAR_PART_KNOWN;
     *rule_out = RULE_LINEAR_WORK;
     const uint64_t behind = part->tree_count > c[2] ? part->tree_count - (uint64_t)c[2] - 1 : 0;
     const uint64_t work = (behind / (uint64_t)c[1] + 1) * ((uint64_t)stage->slot_count + 1);

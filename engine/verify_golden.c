@@ -119,15 +119,18 @@ static void find_part_writer(const espalier_model *model, const golden *g, uint3
 }
 
 /* Stages that go through exp, log or pow, or are made of such. */
-static void find_stage_writers(const espalier_model *model, const golden *g, uint32_t first,
-                               uint32_t end)
+static void find_stage_writers(const espalier_model *model, const golden *g, bool prepared,
+                               const espalier_file_step *step)
 {
-    const bool prepared = prepares_links(model);
-    for (uint32_t i = first; i < end; i++) {
+    for (uint32_t i = step->first; i < step->first + step->count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
         espalier_stage_shape shape = {0};
         (void)espalier_stage_describe(stage, &shape); /* known: open checked it */
         const bool composes = stage->operation >= ESPALIER_STAGE_PICK;
+        /* Of a probability near 0 or 1 a logarithm makes any difference large. */
+        const bool magnifies = stage->operation == ESPALIER_STAGE_LOG ||
+                               (stage->operation >= ESPALIER_STAGE_CLAMP &&
+                                stage->operation <= ESPALIER_STAGE_LOG_CENTRED);
         bool linked = shape.of_row && prepared;
         uint8_t spread = SPREAD_LINKED;
         for (uint32_t k = 0; k < shape.input_count; k++) {
@@ -142,7 +145,7 @@ static void find_stage_writers(const espalier_model *model, const golden *g, uin
                 read_slot(g, (uint32_t)slot, &linked, &spread);
             }
         }
-        if (linked && (shape.jumps || shape.of_row)) {
+        if (linked && (shape.jumps || shape.of_row || magnifies)) {
             spread = SPREAD_ANY;
         } else if (composes && spread < SPREAD_COMPOSED) {
             spread = SPREAD_COMPOSED;
@@ -157,12 +160,13 @@ static void find_stage_writers(const espalier_model *model, const golden *g, uin
 /* Which slots are not exact, and what became of differences. */
 static void find_writers(const espalier_model *model, const golden *g)
 {
+    const bool prepared = prepares_links(model); /* once: steps may be many */
     for (uint32_t i = 0; i < model->step_count; i++) {
         const espalier_file_step *const step = &model->steps[i];
         if (step->kind == ESPALIER_STEP_TREES) {
             find_part_writer(model, g, step->first);
         } else if (step->kind == ESPALIER_STEP_STAGES) {
-            find_stage_writers(model, g, step->first, step->first + step->count);
+            find_stage_writers(model, g, prepared, step);
         }
     }
 }

@@ -150,7 +150,7 @@ typedef struct espalier_linear_term {
  * no number of the model's. leaf_index: a node's. Copies the first term_room terms, in the order in
  * which they are added; terms may be NULL when that is 0. Returns 1, or 0 and changes nothing when
  * the tree's leaves are plain numbers, an index is out of range or an argument NULL.
- * O(stages x parts + trees). Allocates nothing.
+ * O(stages x (parts + terms) + trees). Allocates nothing.
  */
 ESPALIER_API int espalier_model_linear_leaf(const espalier_model *model, uint32_t tree_index,
                                             uint32_t leaf_index, espalier_linear_leaf *leaf_out,
@@ -196,8 +196,8 @@ ESPALIER_API espalier_status espalier_model_section(const espalier_model *model,
 
 /*
  * What nodes compare for the first row of `rows`: values[value_count], by node->feature, with a
- * value_count of at least espalier_model_value_count. NaN is missing, or a value that no node asks
- * for. With espalier_model_node and espalier_model_node_left the row's way through a tree can be
+ * value_count of at least espalier_model_value_count. NaN is missing, or mostly a value that no node
+ * asks for. With espalier_model_node and espalier_model_node_left the row's way through a tree can be
  * followed.
  * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
  * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.

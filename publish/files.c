@@ -125,6 +125,9 @@ espalier_status espalier_files_sync_parent(const char *path, espalier_error *err
     const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const int cause = errno;
     free(folder);
+    if (descriptor < 0 && cause == EACCES) {
+        return ESPALIER_OK; /* one may write there, and not read: it cannot be synced */
+    }
     if (descriptor < 0) {
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
                                      "%s: cannot open its folder", path);

@@ -31,7 +31,8 @@ espalier_status espalier_files_write(int descriptor, const char *name, const voi
 /* fsync; a folder that its file system cannot sync counts as synced. Status: SYNC. */
 espalier_status espalier_files_sync(int descriptor, const char *name, espalier_error *error_out);
 
-/* Syncs the folder that a path lies in, so that its name lasts. Status: OPEN, SYNC, MEMORY. */
+/* Syncs the folder that a path lies in, so that its name lasts; one that may not be read counts as
+ * synced. Status: OPEN, SYNC, MEMORY. */
 espalier_status espalier_files_sync_parent(const char *path, espalier_error *error_out);
 
 /* Writes a new file of the text, synced; EEXIST is an error. Status: OPEN, WRITE, SYNC. */

@@ -204,7 +204,14 @@ espalier_status espalier_key_generate(const char *public_path, const char *secre
         return status;
     }
     status = espalier_files_sync_parent(secret_path, error_out);
-    return status == ESPALIER_OK ? espalier_files_sync_parent(public_path, error_out) : status;
+    if (status == ESPALIER_OK) {
+        status = espalier_files_sync_parent(public_path, error_out);
+    }
+    if (status != ESPALIER_OK) { /* so that the call can be made again */
+        (void)unlink(secret_path);
+        (void)unlink(public_path);
+    }
+    return status;
 }
 
 /* ---- reading ---- */
