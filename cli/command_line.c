@@ -139,7 +139,7 @@ static int take_second(espalier_given *given, int argc, char **argv)
     if (option->second == NULL) {
         return 0;
     }
-    if (optind >= argc || strncmp(argv[optind], "--", 2) == 0) {
+    if (optind >= argc || (argv[optind][0] == '-' && argv[optind][1] != '\0')) {
         return espalier_usage_fail(given->command, "--%s needs %s and %s", option->name,
                                    option->value, option->second);
     }

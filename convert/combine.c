@@ -253,7 +253,7 @@ static espalier_status move_constants(const espalier_forest_stage *stage, const 
     const bool takes = stage->operation == ESPALIER_FOREST_VALUES && features != NULL;
     const uint64_t count = espalier_plan_stage_constants(stage);
     *moved_out = NULL;
-    if (!picks && !takes) {
+    if ((!picks && !takes) || constants == NULL) {
         return ESPALIER_OK;
     }
     double *const moved = malloc(count * sizeof *moved);

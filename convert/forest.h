@@ -293,6 +293,9 @@ typedef struct espalier_forest {
     /* Outputs. */
     espalier_forest_task task;
     bool classifier; /* FOREST: PROBABILITY and CLASS; else: the trainer's estimator classifies */
+    /* NumPy keeps the probabilities of each class side by side, not those of each row, which
+     * whoever adds up a row's classes adds in another order. */
+    bool probability_by_class;
     uint32_t group_count;  /* the trainer's outputs */
     uint32_t *group_width; /* [group_count] sums of the output; FOREST: its classes, or 1 */
     espalier_forest_labels *labels; /* [group_count], NULL without classes */

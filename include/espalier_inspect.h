@@ -196,9 +196,9 @@ ESPALIER_API espalier_status espalier_model_section(const espalier_model *model,
 
 /*
  * What nodes compare for the first row of `rows`: values[value_count], by node->feature, with a
- * value_count of at least espalier_model_value_count. NaN is missing, or mostly a value that no node
- * asks for. With espalier_model_node and espalier_model_node_left the row's way through a tree can be
- * followed.
+ * value_count of at least espalier_model_value_count. NaN is missing, or mostly a value that no
+ * node asks for. With espalier_model_node and espalier_model_node_left the row's way through a tree
+ * can be followed.
  * Refuses nothing that a row holds. One thread at a time per predictor. Allocates nothing.
  * Status: ARGUMENT (also without a row), FEATURE_COUNT, DTYPE, STRIDE, OUTPUT_SIZE.
  */

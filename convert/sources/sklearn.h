@@ -70,6 +70,9 @@ void espalier_sklearn_version_text(const espalier_pickle *pickle,
                                    const espalier_pickle_value *estimator, char *text,
                                    size_t capacity);
 
+/* Steps and columns that the pipelines of a source may go through, over and over again. */
+#define ESPALIER_SKLEARN_WORK_MAX (UINT64_C(1) << 28)
+
 /* An estimator, where it is, and how much memory it may take. */
 typedef struct espalier_sklearn_object {
     const espalier_pickle *pickle;
@@ -79,7 +82,8 @@ typedef struct espalier_sklearn_object {
     const char *path;                   /* of the value */
     const espalier_pickle_value *value; /* classified as SUPPORTED */
     uint64_t memory_bytes_max;
-    uint32_t depth; /* estimators that it is inside of; such a one is read without its names */
+    uint64_t *work_left; /* steps and columns that all pipelines may still go through */
+    uint32_t depth;      /* estimators that it is inside of; such a one is read without its names */
 } espalier_sklearn_object;
 
 /*

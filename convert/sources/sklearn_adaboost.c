@@ -299,8 +299,13 @@ static bool link_several(const boost *work, uint32_t margins)
     const uint32_t count = work->classes;
     const uint32_t shares = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_DIVIDE, margins,
                                                          count, (double)count - 1.0, false);
-    const uint32_t linked =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_SOFTMAX, shares, count, NULL);
+    const espalier_forest_stage softmax = {
+        .operation = ESPALIER_FOREST_SOFTMAX,
+        .input_slot = shares,
+        .count = count,
+        .pairwise = !import->forest->probability_by_class,
+    };
+    const uint32_t linked = espalier_sklearn_add_typed_stage(import, &softmax, NULL);
     return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, margins, count,
                                        ESPALIER_FOREST_NO_DECISION) &&
            espalier_sklearn_add_output(import, ESPALIER_OUTPUT_PROBABILITY, linked, count,
@@ -347,6 +352,7 @@ espalier_status espalier_sklearn_load_adaboost(espalier_sklearn_import *import)
         status = espalier_sklearn_fail(import, import->estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "an AdaBoostClassifier of one class");
     }
+    import->forest->probability_by_class = work.classes > 2 && !work.real;
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_list_members(import, "estimators_", &work.members, &work.count);
     }

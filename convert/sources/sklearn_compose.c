@@ -110,10 +110,13 @@ static bool passes_through(const espalier_pickle_value *value)
            espalier_pickle_text_equal(value, "passthrough");
 }
 
+/* What a step costs beside its columns: a pickle may name one step a million times. */
+#define STEP_WORK 64u
+
 static espalier_status copy_table(espalier_sklearn_prepare *prepare,
                                   const espalier_sklearn_table *from, espalier_sklearn_table *to)
 {
-    espalier_status status = ESPALIER_OK;
+    espalier_status status = espalier_sklearn_spend(prepare, STEP_WORK + from->count);
     to->narrow = from->narrow;
     to->wide = from->wide;
     to->sparse = from->sparse;
@@ -152,7 +155,8 @@ static espalier_status apply_one(espalier_sklearn_prepare *prepare,
             char version[64];
             espalier_sklearn_version_text(prepare->import.pickle, value, version, sizeof version);
             prepare->version = espalier_sklearn_version_parse(version);
-            return classes[i].apply(prepare, value, in, out);
+            const espalier_status status = espalier_sklearn_spend(prepare, STEP_WORK + in->count);
+            return status == ESPALIER_OK ? classes[i].apply(prepare, value, in, out) : status;
         }
     }
     return refuse_transformer(prepare, value);

@@ -68,6 +68,7 @@ static espalier_status add_init(espalier_sklearn_import *import, espalier_sklear
     member->forest.input = ESPALIER_FOREST_INPUT_FLOAT32;
     status = espalier_sklearn_add_member(import, member);
     espalier_sklearn_refuse_rows(import);
+    import->combine.rounds = true;
     for (uint32_t i = 0; i < whole->part_count; i++) {
         whole->parts[i].all_iterations = true;
     }
@@ -75,13 +76,6 @@ static espalier_status add_init(espalier_sklearn_import *import, espalier_sklear
 }
 
 /* ---- its answers ----------------------------------------------------------------------------- */
-
-/* Whether NumPy keeps the probabilities of each class side by side, and not those of each row. */
-static bool lies_in_columns(const espalier_sklearn_member *member)
-{
-    return member->class != NULL && (member->class->kind == ESPALIER_SKLEARN_HISTOGRAM ||
-                                     member->class->kind == ESPALIER_SKLEARN_ADABOOST);
-}
 
 /* What the versions keep probabilities within. */
 static uint32_t clamp_probabilities(const espalier_sklearn_import *import, uint32_t slot,
@@ -117,7 +111,7 @@ static uint32_t link_classes(const espalier_sklearn_import *import,
         .operation = ESPALIER_FOREST_LOG_CENTRED,
         .input_slot = kept,
         .count = count,
-        .pairwise = !lies_in_columns(member),
+        .pairwise = !member->forest.probability_by_class,
     };
     return espalier_sklearn_add_typed_stage(import, &centred, NULL);
 }
@@ -141,7 +135,7 @@ static espalier_status find_start(const espalier_sklearn_import *import,
                                      "logarithms scikit-learn takes in float32 up to 1.3, is not "
                                      "converted");
     }
-    if (count > 1 && lies_in_columns(member) &&
+    if (count > 1 && member->forest.probability_by_class &&
         !espalier_sklearn_version_from(import->version, 1, FIRST_MINOR_OF_COLUMNS)) {
         return espalier_sklearn_fail(
             import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
@@ -238,6 +232,8 @@ espalier_status espalier_sklearn_start_from(espalier_sklearn_import *import,
     espalier_status status = add_init(import, &member, init, classes);
     if (status == ESPALIER_OK) {
         status = find_start(import, &member, count, &slot);
+        /* The trees are added to a copy, which lies as what it was copied from. */
+        import->forest->probability_by_class = count > 1 && member.forest.probability_by_class;
     }
     if (status == ESPALIER_OK) {
         espalier_source_path_cut(&import->path, path_bytes);

@@ -80,18 +80,19 @@ static bool link_two(const espalier_sklearn_import *import, uint32_t sum)
 /*
  * Several classes. The exponentials were divided by their sum from 1.4 on, of histograms from 1.1
  * on; before, the logarithm of the sum was taken off first. NumPy adds a row's classes pairwise
- * where they lie side by side, and they do in a GradientBoosting alone.
+ * where they lie side by side, and they do in a GradientBoosting whose sums do not start from others.
  */
 static bool link_several(const espalier_sklearn_import *import, uint32_t sums, uint32_t count)
 {
     const bool histogram = import->class->kind == ESPALIER_SKLEARN_HISTOGRAM;
+    import->forest->probability_by_class = histogram || import->forest->probability_by_class;
     const bool divides = espalier_sklearn_version_from(import->version, 1, histogram ? 1 : 4);
     const bool on_margins = espalier_sklearn_version_from(import->version, 1, histogram ? 5 : 4);
     const espalier_forest_stage softmax = {
         .operation = divides ? ESPALIER_FOREST_SOFTMAX : ESPALIER_FOREST_SOFTMAX_LOG,
         .input_slot = sums,
         .count = count,
-        .pairwise = !histogram,
+        .pairwise = !import->forest->probability_by_class,
     };
     const uint32_t linked = espalier_plan_add_stage(import->forest, &softmax, NULL);
     return espalier_sklearn_add_output(import, ESPALIER_OUTPUT_MARGIN, sums, count,

@@ -49,8 +49,8 @@ static espalier_status load_estimator(espalier_sklearn_import *import,
     espalier_status status = load_object(import, object, member);
     if (status == ESPALIER_OK && object->value != value) {
         status = espalier_sklearn_prepare_forest(import->pickle, import->source, import->path.text,
-                                                 value, object->memory_bytes_max, &member->forest,
-                                                 import->error);
+                                                 value, object->memory_bytes_max, object->work_left,
+                                                 &member->forest, import->error);
     }
     free(end_path);
     return status;
@@ -267,7 +267,6 @@ void espalier_sklearn_refuse_rows(espalier_sklearn_import *import)
     import->forest->missing_allowed = false;
     import->forest->infinite_allowed = false;
     import->combine.refuses |= ESPALIER_PREPARE_REFUSE_NAN | ESPALIER_PREPARE_REFUSE_INFINITE;
-    import->combine.rounds = true;
 }
 
 espalier_status espalier_sklearn_open_joint(espalier_sklearn_import *import,

@@ -18,9 +18,6 @@
 /* Pipelines and searches at the end of each other; nobody honest goes deeper. */
 #define ENDS_MAX 8u
 
-/* What looking for names may cost, in comparisons. */
-#define WORK_MAX (UINT64_C(1) << 28)
-
 bool espalier_sklearn_is_pipeline(const espalier_pickle_value *value)
 {
     return espalier_pickle_kind_of(value) == ESPALIER_PICKLE_OBJECT &&
@@ -444,11 +441,19 @@ static espalier_status prepare_forest(espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* Whether pipelines have nothing in front of the estimator at their end. */
+static bool is_end_alone(const espalier_pickle *pickle, const espalier_pickle_value *pipeline)
+{
+    const espalier_pickle_value *const steps = find_steps(pickle, pipeline);
+    return espalier_pickle_item_count(steps) == 1 &&
+           !espalier_sklearn_is_pipeline(espalier_pickle_item(espalier_pickle_item(steps, 0), 1));
+}
+
 espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, const char *source,
                                                 const char *path,
                                                 const espalier_pickle_value *pipeline,
-                                                uint64_t memory_bytes_max, espalier_forest *forest,
-                                                espalier_error *error_out)
+                                                uint64_t memory_bytes_max, uint64_t *work_left,
+                                                espalier_forest *forest, espalier_error *error_out)
 {
     espalier_sklearn_prepare *const prepare = calloc(1, sizeof *prepare);
     espalier_preparation *const preparation = calloc(1, sizeof *preparation);
@@ -459,9 +464,10 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
                                   "%s: no memory for the pipeline's operations", source);
     }
     /* A forest owns what it points to, also when reading fails. */
-    forest->preparation = preparation;
+    espalier_preparation *const inner = forest->preparation;
+    forest->preparation = inner != NULL ? inner : preparation;
     prepare->preparation = preparation;
-    prepare->work_left = WORK_MAX;
+    prepare->work_left = work_left;
     prepare->import = (espalier_sklearn_import){.pickle = pickle,
                                                 .source = source,
                                                 .error = error_out,
@@ -471,8 +477,18 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
                                                 .memory_left = memory_bytes_max};
     (void)snprintf(prepare->import.path.text, sizeof prepare->import.path.text, "%s", path);
     prepare->import.path.bytes = strlen(prepare->import.path.text);
-    espalier_status status = prepare_forest(prepare, pipeline);
-    if (status == ESPALIER_OK && preparation->operation_count == 0) {
+    espalier_status status = ESPALIER_OK;
+    if (inner == NULL) {
+        status = prepare_forest(prepare, pipeline);
+    } else if (!is_end_alone(pickle, pipeline)) {
+        status =
+            espalier_sklearn_fail(&prepare->import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                  "a pipeline in front of an estimator that holds pipelines is "
+                                  "not converted; put its steps into theirs");
+    }
+    if (inner != NULL) {
+        free(preparation);
+    } else if (status == ESPALIER_OK && preparation->operation_count == 0) {
         /* A pipeline that passes on what it gets refuses nothing either: as if it were not there,
          * which the checks of every model rule out. */
         espalier_preparation_free(preparation);

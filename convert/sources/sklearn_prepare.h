@@ -35,8 +35,8 @@ typedef struct espalier_sklearn_prepare {
     espalier_preparation *preparation;
     const espalier_pickle_value *names; /* the feature names at fit, an array; or NULL */
     espalier_sklearn_version version;   /* of the transformer that is being read */
-    uint64_t work_left;                 /* what may still be compared while looking for names */
-    uint8_t *is_number; /* [feature_count] some step takes it for a number, not for text */
+    uint64_t *work_left; /* what may still be gone through and compared, in all pipelines */
+    uint8_t *is_number;  /* [feature_count] some step takes it for a number, not for text */
 } espalier_sklearn_prepare;
 
 /* Reads a fitted transformer: *out, zeroed before, becomes what it makes of *in. */

@@ -10,11 +10,12 @@
 
 espalier_status espalier_sklearn_spend(espalier_sklearn_prepare *prepare, uint64_t work)
 {
-    if (work > prepare->work_left) {
+    if (work > *prepare->work_left) {
         return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
-                                     "the pipeline names too many columns to look for them all");
+                                     "the pipelines have too many steps, or name too many columns, "
+                                     "to go through them all");
     }
-    prepare->work_left -= work;
+    *prepare->work_left -= work;
     return ESPALIER_OK;
 }
 

@@ -277,6 +277,7 @@ static espalier_status check_multiclass(const wrapper *work)
         return status;
     }
     const bool several = espalier_pickle_text_equal(type, "multiclass");
+    import->forest->probability_by_class = several;
     if (classes == 1 && espalier_pickle_text_equal(type, "binary")) {
         return espalier_sklearn_fail(import, binarizer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "a OneVsRestClassifier of one class");

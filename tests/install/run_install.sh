@@ -95,7 +95,7 @@ cmp "$model" "$work/again_a.espalier" || fail "converter_a writes other bytes"
 # The example of README.md, as it stands there, in a folder with the tutorial's model.
 mkdir "$work/readme"
 cp "$model" "$work/readme/random_forest_model.espalier"
-sed -n '/^```c$/,/^```$/p' README.md | sed '/^```/d' >"$work/readme/main.c"
+sed -n '/^```c\( .*\)*$/,/^```$/p' README.md | sed '/^```/d' >"$work/readme/main.c"
 [ -s "$work/readme/main.c" ] || fail "README.md has no example in C"
 cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags espalier) "$work/readme/main.c" \
     -o "$work/readme/main" $(pkg-config --libs espalier)

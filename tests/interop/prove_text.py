@@ -7,8 +7,9 @@ Runs inside an environment with scikit-learn, any version from 0.22 on: random p
 and encoders over text, alone and as members of Bagging, Voting and CalibratedClassifierCV, from
 arrays of objects and of fixed-width text, and from data frames where there is pandas. With pandas,
 LightGBM (from 3.0), XGBoost (from 3.1) and HistGradientBoosting (from 1.4, also behind a step that
-passes text on) are trained on what pandas calls categories. Each row goes alone to the trainer first: those it takes must have its answers, bit for bit, those it refuses
-must be refused. One line per difference; exit 1 if there is any.
+passes text on) are trained on what pandas calls categories. Each row goes alone to the trainer
+first: those it takes must have its answers, bit for bit, those it refuses must be refused. One line
+per difference; exit 1 if there is any.
 """
 import csv
 import pickle
