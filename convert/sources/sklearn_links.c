@@ -80,7 +80,8 @@ static bool link_two(const espalier_sklearn_import *import, uint32_t sum)
 /*
  * Several classes. The exponentials were divided by their sum from 1.4 on, of histograms from 1.1
  * on; before, the logarithm of the sum was taken off first. NumPy adds a row's classes pairwise
- * where they lie side by side, and they do in a GradientBoosting whose sums do not start from others.
+ * where they lie side by side, and they do in a GradientBoosting whose sums do not start from
+ * others.
  */
 static bool link_several(const espalier_sklearn_import *import, uint32_t sums, uint32_t count)
 {

@@ -25,8 +25,8 @@ const espalier_pickle_value *espalier_sklearn_pipeline_end(const espalier_pickle
 
 /*
  * Gives a forest that was loaded from the end of `pipeline` the preparation of all steps in front
- * of it: its nodes test values of that, its features are the caller's. path: of the pipeline. *work_left, of
- * ESPALIER_SKLEARN_WORK_MAX, is lessened by what was gone through.
+ * of it: its nodes test values of that, its features are the caller's. path: of the pipeline.
+ * *work_left, of ESPALIER_SKLEARN_WORK_MAX, is lessened by what was gone through.
  * Status: SOURCE_UNSUPPORTED, SOURCE_TREE, SOURCE_LIMIT, LIMIT, MEMORY.
  */
 espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, const char *source,
