@@ -145,7 +145,7 @@ class Maker:
         texts = []
         for i in range(count):
             text, values = seeds[i % len(seeds)]
-            numbers = ",".join(f"{value:.9g}" for value in self.moved(values).astype(np.float32))
+            numbers = ",".join(f"{value:.8E}" for value in self.moved(values).astype(np.float32))
             texts.append(text.replace('"@values@"', f"[{numbers}]").replace('"@id@"', str(i)))
         booster["trees"] = "@trees@"
         booster["tree_info"] = [0] * count
