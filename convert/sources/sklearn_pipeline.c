@@ -347,7 +347,8 @@ static espalier_status move_strings(espalier_sklearn_prepare *prepare,
     espalier_status status = ESPALIER_OK;
     for (uint32_t i = 0; i < own->count && status == ESPALIER_OK; i++) {
         espalier_category_list *const list = &own->lists[i];
-        const uint32_t value = table->values[list->feature];
+        const bool given = table->values != NULL && list->feature < table->count;
+        const uint32_t value = given ? table->values[list->feature] : width;
         if (value < width && espalier_categories_at(&forest->categories, value) == NULL) {
             const bool fits =
                 list->count <= ESPALIER_LIMIT_CATEGORIES - forest->categories.string_count;

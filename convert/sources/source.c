@@ -127,24 +127,12 @@ static espalier_status load_kind(const espalier_source_kind *kind,
 }
 
 /* A model by the importer of its library. */
-static espalier_status load_model(const espalier_container *container,
-                                  const espalier_pickle *pickle, const char *path,
-                                  const espalier_source_path *place,
-                                  const espalier_pickle_value *estimator, uint64_t memory_bytes_max,
-                                  uint64_t *work_left, espalier_forest *forest,
+static espalier_status load_model(const espalier_sklearn_object *object, espalier_forest *forest,
                                   espalier_source_summary *summary, espalier_error *error_out)
 {
-    const espalier_sklearn_object object = {.pickle = pickle,
-                                            .stream = container->data,
-                                            .stream_bytes = (size_t)container->bytes,
-                                            .source = path,
-                                            .path = place->text,
-                                            .value = estimator,
-                                            .memory_bytes_max = memory_bytes_max,
-                                            .work_left = work_left};
-    return espalier_sklearn_boosted_classify(pickle, estimator) == ESPALIER_SOURCE_OTHER
-               ? espalier_sklearn_load(&object, forest, error_out)
-               : espalier_sklearn_boosted_load(&object, forest, summary, error_out);
+    return espalier_sklearn_boosted_classify(object->pickle, object->value) == ESPALIER_SOURCE_OTHER
+               ? espalier_sklearn_load(object, forest, error_out)
+               : espalier_sklearn_boosted_load(object, forest, summary, error_out);
 }
 
 /* The estimator that was chosen: a model, or a pipeline with one at its end. */
@@ -161,11 +149,18 @@ static espalier_status load_estimator(const espalier_container *container,
                                   "%s: no memory to look for a model", path);
     }
     *end_place = *place;
+    uint64_t work_left = ESPALIER_SKLEARN_WORK_MAX;
     const espalier_pickle_value *const end =
         espalier_sklearn_pipeline_end(pickle, estimator, end_place);
-    uint64_t work_left = ESPALIER_SKLEARN_WORK_MAX;
-    espalier_status status = load_model(container, pickle, path, end_place, end, memory_bytes_max,
-                                        &work_left, forest, summary, error_out);
+    const espalier_sklearn_object object = {.pickle = pickle,
+                                            .stream = container->data,
+                                            .stream_bytes = (size_t)container->bytes,
+                                            .source = path,
+                                            .path = end_place->text,
+                                            .value = end,
+                                            .memory_bytes_max = memory_bytes_max,
+                                            .work_left = &work_left};
+    espalier_status status = load_model(&object, forest, summary, error_out);
     if (status == ESPALIER_OK && end != estimator) {
         status = espalier_sklearn_prepare_forest(pickle, path, place->text, estimator,
                                                  memory_bytes_max, &work_left, forest, error_out);
