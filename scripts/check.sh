@@ -4,8 +4,8 @@
 # A failed step does not stop the next; the exit code is 1 if any failed. The last line sums up
 # steps and ctest results: "N passed, N failed, N skipped".
 #   BUILD_DIR               where to build (default build)
-#   ESPALIER_FIDELITY_SHARE part of the provers' models to take (default 0.5)
-#   ESPALIER_FUZZ_SECONDS   seconds for each fuzz target (default 45)
+#   ESPALIER_FIDELITY_SHARE part of the provers' models to take (default 0.3)
+#   ESPALIER_FUZZ_SECONDS   seconds for each fuzz target (default 30)
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -173,11 +173,11 @@ step_fastapi() {
 step_fidelity() {
     [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
     python3 -B tests/interop/fidelity.py --newest --espalier "$BUILD_DIR/release/bin/espalier" \
-        --work "$BUILD_DIR/fidelity" --share "${ESPALIER_FIDELITY_SHARE:-0.5}"
+        --work "$BUILD_DIR/fidelity" --share "${ESPALIER_FIDELITY_SHARE:-0.3}"
 }
 
 step_fuzz() {
-    scripts/build.sh fuzz && scripts/fuzz.sh "$BUILD_DIR/fuzz" "${ESPALIER_FUZZ_SECONDS:-45}"
+    scripts/build.sh fuzz && scripts/fuzz.sh "$BUILD_DIR/fuzz" "${ESPALIER_FUZZ_SECONDS:-30}"
 }
 
 # run_step NAME: 77 means that the step could not run here and says why.
