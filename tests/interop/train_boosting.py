@@ -27,6 +27,8 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
                               HistGradientBoostingClassifier, HistGradientBoostingRegressor,
                               IsolationForest, RandomForestClassifier)
 from sklearn.linear_model import LinearRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.tree import DecisionTreeClassifier
 
 ROWS = 16
 WIDTH = 4
@@ -125,6 +127,11 @@ def add_starts(out, data):
     out.model("gradient_start_two", GradientBoostingClassifier(
         init=HistGradientBoostingClassifier(**histogram), loss="exponential", **options).fit(
             X, data.classes(2)), "two classes, from a histogram", False)
+    if VERSION >= (1, 3):  # before, scikit-learn adds its trees to the wrong rows
+        out.model("gradient_start_columns", GradientBoostingClassifier(
+            init=OneVsRestClassifier(DecisionTreeClassifier(max_depth=2)), n_estimators=2,
+            max_depth=1, random_state=1).fit(X, data.classes(9)),
+            "nine classes, from probabilities that lie class by class", False)
     out.model("gradient_start_value", GradientBoostingRegressor(
         init=HistGradientBoostingRegressor(**histogram), loss="huber", **options).fit(
             X, data.score), "a value, from a histogram", False)

@@ -26,6 +26,8 @@ from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClas
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 ROWS = 8
@@ -120,6 +122,20 @@ def add_regressors(out, X, score):
         "expm1 of a forest")
 
 
+def add_pipelines(out, X, score):
+    """Pipelines as members, alone, and with a pipeline around them that has nothing in front."""
+    voting = VotingRegressor([
+        ("scaled", make_pipeline(StandardScaler(), DecisionTreeRegressor(max_depth=2))),
+        ("forest", forest(False))])
+    out.model("voting_pipelines", voting.fit(X, score), X, "a pipeline as a member", True)
+    out.model("voting_pipelines_alone", make_pipeline(voting).fit(X, score), X,
+              "a pipeline of nothing around it", True)
+    out.dump("refused_around_pipelines.joblib",
+             make_pipeline(StandardScaler(), voting).fit(X, score), compress=9)
+    out.line("refused_around_pipelines.joblib", "Pipeline", "steps around members' steps",
+             refused="pipeline in front of an estimator that holds pipelines")
+
+
 def main():
     root, manifest = sys.argv[1:3]
     out = EnsembleSet(root, "ensembles-" + sklearn.__version__)
@@ -128,6 +144,7 @@ def main():
     score = X[:, 0] + np.sin(X.sum(axis=1)) + 0.1 * rng.randn(len(X))
     add_classifiers(out, X, score)
     add_regressors(out, X, score)
+    add_pipelines(out, X, score)
     out.write_manifest(manifest)
     print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
         sklearn.__version__, np.__version__, joblib.__version__,
