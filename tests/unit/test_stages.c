@@ -14,7 +14,6 @@
 #include "convert/plan.h"
 #include "convert/reference.h"
 #include "convert/reference_stages.h"
-#include "engine/numpy_exp.h"
 #include "engine/stages.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
@@ -289,52 +288,6 @@ static void run_both(espalier_file_stage stage, const double *c, uint32_t consta
                                         .pairwise = stage.order == PAIRWISE};
     espalier_reference_stage(&forest, &same, ITERATIONS, again);
     assert_memory_equal(row, again, slot_count * sizeof *row);
-}
-
-/* F-259: x, and np.exp of it as NumPy 2.5.5 has it (AVX2), mostly where the C library's is another:
- * 1 and 2 ulp beside it, numbers that are not normal, both ends. */
-static const float numpy_powers[][2] = {
-    {-0x1.3322b0p-3f, 0x1.b8b248p-1f},
-    {-0x1.c5b500p+2f, 0x1.b54d54p-11f},
-    {-0x1.4daa7ep+3f, 0x1.f0f0c8p-16f},
-    {-0x1.8f9b58p+3f, 0x1.fa5de0p-19f},
-    {-0x1.8bea98p+1f, 0x1.739974p-5f},
-    {-0x1.f97c78p+2f, 0x1.8571cep-12f},
-    {-0x1.19b436p+2f, 0x1.91a6a8p-7f},
-    {-0x1.d432f6p+3f, 0x1.daf164p-22f},
-    {-0x1.feac86p-1f, 0x1.79af7ap-2f},
-    {-0x1.ec9b2ep+3f, 0x1.bb05aap-23f},
-    {-0x1.2794d4p+4f, 0x1.45cf86p-27f},
-    {-0x1.676b08p+3f, 0x1.bc763ap-17f},
-    {-0x1.5f0676p+6f, 0x1.507cb8p-127f},
-    {-0x1.61f400p+6f, 0x1.43ac70p-128f},
-    {-0x1.5ffc9ep+6f, 0x1.089678p-127f},
-    {0x1.595c24p+6f, 0x1.7a0158p+124f},
-    {0x1.8cd01cp+5f, 0x1.796a0ep+71f},
-    {0x1.2cd7b0p+6f, 0x1.6b8c8ep+108f},
-    {0.0f, 0x1.000000p+0f},
-    {-0x1.9fe368p+6f, 0x1.000000p-149f},
-    {-0x1.9fe36ap+6f, 0.0f},
-    {0x1.62e430p+6f, INFINITY},
-};
-
-static void test_numpy_exp(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < COUNT(numpy_powers); i++) {
-        const float found = espalier_numpy_exp(numpy_powers[i][0]);
-        assert_memory_equal(&found, &numpy_powers[i][1], sizeof found);
-    }
-    assert_true(isnan(espalier_numpy_exp(NAN)));
-    const espalier_file_stage stage = {.operation = ESPALIER_STAGE_SOFTMAX,
-                                       .output_slot = 2,
-                                       .slot_count = 2,
-                                       .order = PAIRWISE,
-                                       .arithmetic = NARROW};
-    for (uint32_t i = 0; i < 20000; i++) {
-        double row[4] = {0.0, (double)(float)(-105.0 * (double)i / 20000.0), 0.0, 0.0};
-        run_both(stage, constants, 0, row, 4);
-    }
 }
 
 /* F-472: what sums start from; on both sides of every bound, and nine classes added either way. */
@@ -993,8 +946,7 @@ int main(void)
         cmocka_unit_test(test_linked_model),     cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_composed_tolerance),
         cmocka_unit_test(test_stage_work),       cmocka_unit_test(test_plan_faults),
-        cmocka_unit_test(test_composing_narrow), cmocka_unit_test(test_numpy_exp),
-        cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_composing_narrow), cmocka_unit_test(test_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
