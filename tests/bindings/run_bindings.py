@@ -165,7 +165,7 @@ class Maker:
         if isinstance(wanted, str):
             self.add(self.refused(model, path, None), kind=self.default, **common)
             return
-        for kind in wanted:
+        for kind in (named.strip("~") for named in wanted):
             self.add(self.answer(model, path, kind), kind=kind, **common)
 
     def answer(self, model, path, kind, iterations=""):

@@ -60,8 +60,9 @@ static espalier_status load_model(const espalier_pickle *pickle, const uint8_t *
             ? espalier_sklearn_load(&object, forest, error)
             : espalier_sklearn_boosted_load(&object, forest, &summary, error);
     if (status == ESPALIER_OK && model != found) {
+        uint64_t work_left = ESPALIER_SKLEARN_WORK_MAX;
         status = espalier_sklearn_prepare_forest(pickle, "fuzz", path->text, found, MEMORY_MAX,
-                                                 forest, error);
+                                                 &work_left, forest, error);
     }
     free(end);
     return status;
