@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns the output of the benchmark programs (open.json, predict.json, options.json, threads.json,
-slot.json, memory.json, convert.json in one folder) into one table for people, the project's goals,
-and a CSV file with every figure. Standard library only; started by bench/run.sh.
+slot.json, memory.json, convert.json in one folder) into tables for people, the project's goals, a
+CSV file with every figure, and the figures of a document. Standard library only; started by
+bench/run.sh.
 """
 
 import argparse
+import contextlib
 import csv
 import datetime
+import io
 import json
 import pathlib
+
+from figures_place import FiguresPlace
 
 
 def read_figures(folder):
@@ -96,7 +101,7 @@ class Report:
 
     def print_models(self):
         for model in self.models:
-            print(f"\n{model}: {self.context.get('model ' + model, '')}\n")
+            print(f"\n**{model}**: {self.context.get('model ' + model, '')}\n")
             table = [["", "Espalier", "naive", "ratio"]]
             for what, ours, naive in self.compare_rows(model):
                 table.append([what, time_text(ours), time_text(naive) if naive else "",
@@ -118,7 +123,7 @@ class Report:
                           time_text(self.get(f"one_row/best/{name}")),
                           time_text(naive["p50_ns"]) if naive else "",
                           time_text(naive["one_row_p50_ns"]) if naive else ""])
-        print("\nthe same trees, grown:\n")
+        print("\n**The same trees, grown**\n")
         print_table(table)
 
     def print_options(self):
@@ -136,7 +141,7 @@ class Report:
                               f"{opened['first_100_rows_faults']:.0f}",
                               time_text(self.get(f"options_one_row/{way}/{model}")),
                               time_text(self.get(f"options_batch/{way}/{model}"))])
-            print(f"\n{model}, ways to hold it in memory:\n")
+            print(f"\n**{model}**, ways to hold it in memory\n")
             print_table(table)
 
     def thread_goals(self):
@@ -195,7 +200,7 @@ class Report:
     def print_goals(self):
         rows = [[what, figure, "held" if held else "MISSED"] for what, figure, held in self.goals()]
         if rows:
-            print()
+            print("\n**The project's goals**\n")
             print_table([["goal", "measured", ""]] + rows)
 
     def csv_rows(self):
@@ -228,19 +233,33 @@ class Report:
         print(f"\nall figures: {path}")
 
 
+def tables_of(report):
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        report.print_models()
+        report.print_sizes()
+        report.print_options()
+        report.print_goals()
+    return text.getvalue()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--csv", type=pathlib.Path)
+    parser.add_argument("--command", default="bench/run.sh", help="named beside the figures")
+    parser.add_argument("--write", type=pathlib.Path, metavar="DOCUMENT")
     arguments = parser.parse_args()
     report = Report(arguments.folder)
     report.print_machine()
-    report.print_models()
-    report.print_sizes()
-    report.print_options()
-    report.print_goals()
+    tables = tables_of(report)
+    print(tables, end="")
     if arguments.csv:
         report.write_csv(arguments.csv)
+    if arguments.write:
+        machine = "{cpu}, {cpus} CPUs, {kernel}, {compiler}".format(**report.context)
+        FiguresPlace(arguments.write, "bench/run.sh --write").write(
+            f"{datetime.date.today()}, {machine}, by `{arguments.command}`.\n{tables}")
 
 
 if __name__ == "__main__":

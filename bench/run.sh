@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bench/run.sh [--build BUILD] [--quick] [--out FILE.csv] [--model MODEL [--rows ROWS.npy]]...
-# Runs all benchmarks of a release build, prints one table, and writes every figure to
-# bench/results/<date>-<cpu>.csv (--quick and --model: only with --out). Nothing else should run
-# meanwhile. The forests are trained once, into ESPALIER_BENCH_DIR or BUILD/bench-data.
+# bench/run.sh [--build BUILD] [--quick] [--out FILE.csv] [--write DOCUMENT]
+#              [--model MODEL [--rows ROWS.npy]]...
+# Runs all benchmarks of a release build, prints tables, and writes every figure to
+# bench/results/<date>-<cpu>.csv (--quick and --model: only with --out). --write docs/benchmarks.md
+# puts the tables in. Nothing else should run meanwhile. The forests are trained once, into
+# ESPALIER_BENCH_DIR or BUILD/bench-data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=build/release
 out=
+document=
 is_quick=
 options=()
 models=()
@@ -16,9 +19,10 @@ while [ $# -gt 0 ]; do
     case $1 in
     --build) build=$2; shift 2 ;;
     --out) out=$2; shift 2 ;;
+    --write) document=$2; shift 2 ;;
     --quick) is_quick=1; options+=(--quick); shift ;;
     --model | --rows) models+=("$1" "$2"); shift 2 ;;
-    *) sed -n '3,6s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
     esac
 done
 if [ ! -x "$build/bin/bench_open" ] || [ ! -x "$build/bin/bench_predict" ]; then
@@ -52,4 +56,5 @@ if [ ${#models[@]} -eq 0 ]; then
         [ -s "$work/convert.json" ] || { cat "$work/convert.err" >&2; exit 1; }
 fi
 mkdir -p bench/results
-python3 -B bench/report.py "$work" ${out:+--csv "$out"}
+python3 -B bench/report.py "$work" --command "bench/run.sh${is_quick:+ --quick}" \
+    ${out:+--csv "$out"} ${document:+--write "$document"}

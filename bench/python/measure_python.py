@@ -7,7 +7,7 @@
 Run by run_python.sh, which makes the environment; the models are those of bench/peers. Three
 tables: from import to the first answer in a new process; one row, again and again; memory of a
 service's workers. Tools take turns, each in a process of its own. --write puts the tables into a
-document too, between the lines BEGIN and END below.
+document too, in its place there.
 """
 import argparse
 import datetime
@@ -22,10 +22,11 @@ from pathlib import Path
 from measure_workers import measure_workers
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from figures_place import FiguresPlace  # noqa: E402
+
 START_SECONDS_MAX = 300
 WORKERS_MODEL = "rf200"
-BEGIN = "<!-- bench/python/run_python.sh --write: from here -->"
-END = "<!-- bench/python/run_python.sh --write: to here -->"
 PACKAGES = ("numpy", "scikit-learn", "joblib", "xgboost-cpu", "lightgbm", "onnxruntime", "fastapi",
             "gunicorn", "uvicorn")
 
@@ -135,17 +136,6 @@ def show_machine():
         platform.python_version(), ", ".join(versions))
 
 
-def write_between(document, text):
-    """Replaces what stands between the two marks, which must be there."""
-    whole = document.read_text(encoding="utf-8")
-    before, begin, rest = whole.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit("measure_python.py: %s has no place for the figures" % document)
-    document.write_text("%s%s\n\n%s\n\n%s%s" % (before, begin, text, end, after),
-                        encoding="utf-8")
-
-
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peers", type=Path, required=True, help="the cache of bench/peers")
@@ -159,8 +149,12 @@ def parse_arguments():
     unknown = [name for name in arguments.models if name not in TOOLS]
     if unknown:
         parser.error("models are %s, not %s" % (", ".join(TOOLS), ", ".join(unknown)))
-    if arguments.write is not None and BEGIN not in arguments.write.read_text(encoding="utf-8"):
-        parser.error("%s has no place for the figures" % arguments.write)
+    arguments.place = None
+    if arguments.write is not None:
+        try:
+            arguments.place = FiguresPlace(arguments.write, "bench/python/run_python.sh --write")
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
     return arguments
 
 
@@ -172,8 +166,8 @@ def main():
         if arguments.only in (None, name):
             parts.append(show(arguments))
             print("\n" + parts[-1], flush=True)
-    if arguments.write is not None:
-        write_between(arguments.write, "\n\n".join(parts))
+    if arguments.place is not None:
+        arguments.place.write("\n\n".join(parts))
 
 
 if __name__ == "__main__":
