@@ -7,6 +7,7 @@
 #include "harness.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 
@@ -117,6 +118,35 @@ template <typename Forest> void time_calls(benchmark::State &state, Forest &fore
     state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(count));
 }
 
+// All rows, one by one, in every iteration: how far the tail of single rows is the machine's (all
+// calls, and an empty loop between them) and how far the rows' own (the best call of each row).
+void time_rows(benchmark::State &state, open_forest &forest)
+{
+    const size_t row_count = forest.rows.row_count;
+    std::vector<double> all;
+    std::vector<double> empty;
+    std::vector<double> best(row_count, std::numeric_limits<double>::max());
+    all.reserve(row_count * static_cast<size_t>(state.max_iterations));
+    empty.reserve(all.capacity());
+    for (auto _ : state) {
+        for (size_t row = 0; row < row_count; row++) {
+            const int64_t start = now_ns();
+            forest.predict(row, 1);
+            const int64_t end = now_ns();
+            empty.push_back(static_cast<double>(now_ns() - end));
+            all.push_back(static_cast<double>(end - start));
+            best[row] = std::min(best[row], all.back());
+        }
+        state.SetIterationTime(all.back() * 1e-9);
+    }
+    state.counters["p50_ns"] = percentile(all, 0.50);
+    state.counters["p99_ns"] = percentile(all, 0.99);
+    state.counters["p999_ns"] = percentile(all, 0.999);
+    state.counters["empty_p999_ns"] = percentile(empty, 0.999);
+    state.counters["rows_p50_ns"] = percentile(best, 0.50);
+    state.counters["rows_p99_ns"] = percentile(best, 0.99);
+}
+
 // The levels that give different kernels for this model, the best one first.
 std::vector<espalier_isa> choose_levels(const bench_model &model)
 {
@@ -146,6 +176,12 @@ void add_level(const bench_settings &settings, const bench_model &model, espalie
                       time_calls(state, forest, 1);
                       state.SetLabel(espalier_predictor_kernel(forest.predictor.get()));
                   });
+    if (isa == ESPALIER_ISA_AUTO) {
+        add_benchmark("one_row_spread/best/" + model.name, 20, [=](benchmark::State &state) {
+            open_forest forest(*about, isa, 1);
+            time_rows(state, forest);
+        });
+    }
     for (const size_t rows : BATCH_ROWS) {
         add_benchmark("batch/" + level + model.name + "/" + std::to_string(rows),
                       count_calls(settings, rows), [=](benchmark::State &state) {
