@@ -22,7 +22,9 @@
 
 enum {
     THREADS = 2,
-    LOOKS_PER_SECOND = 10
+    LOOKS_PER_SECOND = 10,
+    FEATURES_MAX = 4096,
+    RESULTS_MAX = 4096
 };
 
 typedef struct worker {
@@ -33,7 +35,7 @@ typedef struct worker {
     uint64_t version; /* that gave the last answer */
 } worker;
 
-/* One request. A real one brings its own row; this one is made up. */
+/* One request. A real one brings its own row; this one, of FEATURES_MAX values, is made up. */
 static int answer(worker *self, float *row, double *result, size_t result_bytes)
 {
     espalier_lease lease;
@@ -42,7 +44,8 @@ static int answer(worker *self, float *row, double *result, size_t result_bytes)
         return 0;
     }
     espalier_outputs outputs = {.data = result, .data_bytes = result_bytes};
-    int good = espalier_model_info_get(lease.model, &info) == ESPALIER_OK;
+    int good = espalier_model_info_get(lease.model, &info) == ESPALIER_OK &&
+               info.feature_count <= FEATURES_MAX;
     if (good) {
         const espalier_rows rows = espalier_rows_float32(row, 1, info.feature_count);
         good = espalier_predict(lease.predictor, (espalier_output_kind)info.default_output, &rows,
@@ -57,10 +60,6 @@ static void *serve(void *argument)
 {
     worker *const self = argument;
     static const struct timespec pause = {0, 1000000};
-    enum {
-        FEATURES_MAX = 4096,
-        RESULTS_MAX = 4096
-    };
     float *const row = calloc(FEATURES_MAX, sizeof *row);
     double *const result = calloc(RESULTS_MAX, sizeof *result);
     while (row != NULL && result != NULL && !atomic_load(self->stop)) {

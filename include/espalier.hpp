@@ -491,12 +491,16 @@ public:
     }
     void add(std::string_view text)
     {
+        if (ends_.empty()) { /* moved from */
+            text_.clear();
+            ends_.push_back(0);
+        }
         text_.append(text);
         ends_.push_back(static_cast<std::int64_t>(text_.size()));
     }
     std::size_t size() const noexcept
     {
-        return ends_.size() - 1;
+        return ends_.empty() ? 0 : ends_.size() - 1;
     }
 
 private:

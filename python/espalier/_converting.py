@@ -187,6 +187,9 @@ def make_meta(meta):
     """Pairs of text; what is no text as JSON."""
     import json
 
+    for key in meta or {}:
+        if not isinstance(key, str):
+            raise TypeError("keys of meta are text, not %r" % (key,))
     return tuple((key, value if isinstance(value, str) else json.dumps(value))
                  for key, value in (meta or {}).items())
 
@@ -204,9 +207,12 @@ def make_check(check):
     if isinstance(expected, list) and expected and getattr(expected[0], "ndim", 0) == 2:
         expected = numpy.concatenate(expected, axis=1)  # of several outputs, side by side
     expected = numpy.asarray(expected)
-    if expected.dtype == object:
+    if expected.dtype.kind in "OT":
         expected = expected.astype(str)
-    expected = numpy.ascontiguousarray(expected.reshape(len(expected), -1))
+    expected = expected.astype(expected.dtype.newbyteorder("="), copy=False)
+    if expected.ndim != 2:
+        expected = expected.reshape(expected.shape[0] if expected.ndim else 1, -1)
+    expected = numpy.ascontiguousarray(expected)
     return (rows, expected.tobytes(), expected.dtype.kind, expected.dtype.itemsize,
             expected.shape[0], expected.shape[1])
 

@@ -42,11 +42,12 @@ class Rows:
 class Binder:
     """Column names to the model's features. The last order is kept: most callers have but one."""
 
-    def __init__(self, names, feature_count, framework, has_text):
+    def __init__(self, names, feature_count, framework, has_text, is_single):
         self.names = names
         self.feature_count = feature_count
         self.has_text = has_text  # of each feature: whether it has categories of text
         self.framework = framework
+        self.is_single = is_single  # thresholds are compared in float32
         self.is_lightgbm = is_lightgbm = framework == "LightGBM"
         # What LightGBM calls features that had no names.
         self.is_automatic = is_lightgbm and names == tuple(
@@ -59,7 +60,10 @@ class Binder:
         if names == last:
             return order
         if self.names is None or not all(isinstance(name, str) for name in names):
-            order = self.by_position(names)
+            # XGBoost and LightGBM write numbers as names; a frame's may come in another order.
+            texts = tuple(str(name) for name in names)
+            is_model = self.names is not None and sorted(texts) == sorted(self.names)
+            order = self.by_name(texts) if is_model else self.by_position(names)
         else:
             order = self.by_name(names)
         self.last = names, order
@@ -157,6 +161,9 @@ def check_shape(shape, binder):
 
 def take_array(numpy, data, binder):
     """float32 and float64 where they lie, whatever the strides; other numbers are converted."""
+    if type(data) is not numpy.ndarray and hasattr(data, "mask"):
+        raise TypeError("masked arrays are not taken, since trainers read what is under the mask; "
+                        "give X.filled(numpy.nan), or X.data")
     check_shape(data.shape, binder)
     dtype = data.dtype
     if dtype.kind in "UT":
@@ -173,8 +180,10 @@ def take_array(numpy, data, binder):
     if dtype.kind == "f":
         wanted = numpy.float32 if dtype.itemsize <= 4 else numpy.float64
     else:
-        # LightGBM makes float32 of arrays that hold no floats; the others take them as they are.
-        wanted = numpy.float32 if binder.is_lightgbm and dtype.kind != "O" else numpy.float64
+        # LightGBM makes float32 of arrays that hold no floats. Where thresholds are float32, whole
+        # numbers become that at once: by way of float64 those beyond 2^53 would be rounded twice.
+        is_single = binder.is_lightgbm or binder.is_single
+        wanted = numpy.float32 if is_single and dtype.kind != "O" else numpy.float64
     return Rows(data.astype(wanted), None, data.shape[0])
 
 
@@ -185,6 +194,8 @@ def take_list(data, binder):
             array = numpy.asarray(data)
             if array.dtype.kind == "U":
                 array = numpy.array(data, dtype=object)  # numbers beside text stay numbers
+            elif array.dtype.kind in "iu" and not binder.is_lightgbm:
+                array = array.astype(numpy.float64)  # as scikit-learn's lists are
         except ValueError as error:
             raise refuse_features("rows of different lengths: %s" % error) from None
         return take_array(numpy, array, binder)
@@ -244,9 +255,9 @@ def take_pandas(frame, binder):
     kinds = set(frame.dtypes)
     if len(kinds) == 1 and order == tuple(range(len(order))):
         kind = next(iter(kinds))
-        if getattr(kind, "char", "") in ("f", "d"):
-            values = frame.to_numpy()
-            return Rows(values, None, values.shape[0])
+        char = getattr(kind, "char", "")
+        if char in ("f", "d") or (char in tuple("lqLQ") and binder.is_single):
+            return take_array(find_numpy(), frame.to_numpy(), binder)
     columns = [take_series(frame.iloc[:, place], binder, feature)
                for feature, place in enumerate(order)]
     table = _core.table_from_columns(columns, [frame.columns[place] for place in order])
@@ -258,7 +269,10 @@ def take_series(series, binder, feature):
     dtype = series.dtype
     kind = getattr(dtype, "char", "")
     if kind in "fd?bhilqBHILQ" and kind:
-        return series.to_numpy()
+        values = series.to_numpy()
+        # In place but where bytes are in another order, or between the items of records.
+        is_plain = dtype.isnative and values.strides[0] % dtype.itemsize == 0
+        return values if is_plain else values.astype(dtype.newbyteorder("="))
     if kind == "e":
         return series.to_numpy(dtype="float32")
     if getattr(dtype, "name", "") == "category":

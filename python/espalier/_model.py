@@ -12,6 +12,7 @@ MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = range(1, 7)
 KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": VALUE,
          "leaf": LEAF, "score": SCORE}
 KIND_NAMES = {kind: name for name, kind in KINDS.items()}
+FLOAT32 = 1
 DTYPES = {1: "f", 2: "d", 3: "i", 4: "q"}
 LABEL_LETTERS = {1: "i", 2: "u", 3: "f", 4: "b", 5: "U"}
 OPEN_FLAGS = {"copy": 1, "verify": 2, "prefault": 4, "lock": 8, "huge_pages": 16}
@@ -328,7 +329,7 @@ class Model(_core.Model):
         if self._binder is None:
             has_text = [self._category_count(i) > 0 for i in range(self.n_features_in_)]
             self._binder = Binder(self._names(), self.n_features_in_, self._trainer("framework"),
-                                  has_text)
+                                  has_text, self._facts["input_dtype"] == FLOAT32)
         return self._binder
 
     def _number_text(self, rows, array):

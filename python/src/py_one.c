@@ -236,9 +236,23 @@ static bool take_dict(one_row *row, PyObject *source)
     return PyDict_Size(source) == count || fail_unknown(source, names);
 }
 
+/* What has an order of its own, or none, that need not be the features'. */
+static bool fail_source(PyObject *source, const char *advice)
+{
+    PyErr_Format(PyExc_TypeError, "a row is a tuple, list, dict or buffer, not %R: %s",
+                 (PyObject *)Py_TYPE(source), advice);
+    return false;
+}
+
 /* Any other sequence, NumPy's of integers too. */
 static bool take_sequence(one_row *row, PyObject *source)
 {
+    if (PyUnicode_Check(source) || PyBytes_Check(source) || PyAnySet_Check(source)) {
+        return fail_source(source, "give the values in the features' order");
+    }
+    if (PyObject_HasAttrString(source, "keys")) { /* pandas' Series, and mappings */
+        return fail_source(source, "dict(row) has the values by name");
+    }
     PyObject *const list = PySequence_List(source);
     const bool ok = list != NULL && take_items(row, list, false);
     Py_XDECREF(list);
@@ -248,6 +262,11 @@ static bool take_sequence(one_row *row, PyObject *source)
 /* A buffer of floats in one dimension, or in two with one row. */
 static bool take_buffer(one_row *row, PyObject *source)
 {
+    /* NumPy's own type is no heap type, and is not asked. */
+    if ((PyType_GetFlags(Py_TYPE(source)) & Py_TPFLAGS_HEAPTYPE) != 0 &&
+        PyObject_HasAttrString(source, "mask")) {
+        return fail_source(source, "row.filled(numpy.nan) has what is masked as missing");
+    }
     if (PyObject_GetBuffer(source, &row->view, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
         row->view.obj = NULL;
         return false;

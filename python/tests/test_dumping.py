@@ -129,6 +129,9 @@ def test_answers_that_differ_are_refused(tmp_path):
     source = folder / "random_forest_model.pkl"
     report = espalier.convert(source, tmp_path / "m", check=(rows, expected))
     assert report.proof["check_values"] == expected.size
+    swapped = expected.astype(">f8")  # was taken for other numbers
+    report = espalier.convert(source, tmp_path / "m", check=(rows, swapped))
+    assert report.proof["check_values"] == expected.size
     expected[3, 1] += 0.25
     with pytest.raises(espalier.ConvertError, match="row 3, column 1") as caught:
         espalier.convert(source, tmp_path / "other", check=(rows, expected))
@@ -145,6 +148,8 @@ def test_what_cannot_be_converted(tmp_path):
         espalier.dump(lambda: 0, tmp_path / "m")
     with pytest.raises(TypeError, match="unexpected"):
         espalier.dump(estimator, tmp_path / "m", compress=3)
+    with pytest.raises(TypeError, match="keys of meta are text, not 1"):
+        espalier.dump(estimator, tmp_path / "m", meta={1: "a"})
     with pytest.raises(ValueError, match="layout is one of"):
         espalier.dump(estimator, tmp_path / "m", layout="round")
     with pytest.raises(espalier.ConvertError):

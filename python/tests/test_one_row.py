@@ -118,6 +118,26 @@ def test_rows_whose_items_do_what_they_like(converted):
         model.predict_one(ROW)
 
 
+def test_what_has_another_order_than_the_features_is_refused(iris):
+    import collections
+    import types
+
+    row = dict(zip("abcd", ROW))
+    for given in (set(ROW), frozenset(ROW), "6315", b"6315", types.MappingProxyType(row),
+                  collections.UserDict(row)):
+        with pytest.raises(TypeError, match="a row is a tuple, list, dict or buffer, not <class"):
+            iris.predict_one(given)
+    assert iris.predict_one(collections.deque(ROW)) == iris.predict_one(ROW)
+    assert iris.predict_one(row.values()) == iris.predict_one(ROW)
+
+
+def test_series_are_no_rows(iris):
+    """Their values were taken in their own order, whatever the index says."""
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r"dict\(row\)"):
+        iris.predict_one(pandas.Series(ROW, index=list("dcba")))
+
+
 def test_threads_share_a_model(iris):
     expected = iris.predict_one(ROW, "probability")
     failures = []

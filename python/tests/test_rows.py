@@ -114,6 +114,26 @@ def test_sparse_matrices_are_refused(iris):
         iris.predict(sparse.csr_matrix(numpy.eye(4)))
 
 
+def test_masked_arrays_are_refused(iris, rows):
+    """What is under the mask was predicted for."""
+    for ask in (lambda: iris.predict(numpy.ma.masked_less(rows, 1.0)),
+                lambda: iris.predict_one(numpy.ma.masked_less(rows[0], 1.0))):
+        with pytest.raises(TypeError, match="filled"):
+            ask()
+
+
+def test_whole_numbers_are_rounded_once(tmp_path):
+    """Arrays and frames of int64 become float32 at once, as the trainer's do; lists by float64."""
+    pandas = pytest.importorskip("pandas")
+    tree = pytest.importorskip("sklearn.tree").DecisionTreeRegressor()
+    tree.fit(numpy.array([[2.0**60], [2.0**60 + 2.0**37]]), [0.0, 1.0])
+    espalier.dump(tree, tmp_path / "m")
+    number = numpy.array([[2**60 + 2**36 + 1]])
+    with espalier.load(tmp_path / "m") as model:
+        for given in (number, number.astype("u8"), pandas.DataFrame(number), number.tolist()):
+            assert model.predict(given).tolist() == tree.predict(given).tolist()
+
+
 # --- data frames --------------------------------------------------------------------------------
 
 def test_pandas_by_name_in_any_order(named):
@@ -144,6 +164,37 @@ def test_pandas_dtypes(named):
     mixed["tall"] = pandas.Categorical([3, None, 1.5], categories=[1.5, 2, 3])
     plain[:, 3] = [3, numpy.nan, 1.5]
     expect_equal(model.predict_proba(mixed), model.predict_proba(plain))
+
+
+def test_pandas_columns_of_any_bytes(named):
+    """In the other order of bytes, and between the items of records."""
+    pandas = pytest.importorskip("pandas")
+    model, frame, expected = named
+    swapped = frame.astype(">f8")
+    expect_equal(model.predict_proba(swapped), expected)
+    expect_equal(model.predict_proba(frame.assign(red=swapped["red"])), expected)
+    records = numpy.zeros(len(frame), dtype=[("odd", "u1"), ("red", "f8")])
+    records["red"] = frame["red"]
+    single = frame["tall"].astype("f4")
+    apart = pandas.DataFrame({"red": pandas.Series(records["red"], copy=False),
+                              "green": frame["green"], "blue": frame["blue"], "tall": single},
+                             copy=False)
+    expect_equal(model.predict_proba(apart), model.predict_proba(frame.assign(tall=single)))
+
+
+def test_columns_with_numbers_for_names(tmp_path):
+    """XGBoost writes them as text; columns in another order were taken as they came."""
+    pandas = pytest.importorskip("pandas")
+    xgboost = pytest.importorskip("xgboost")
+    data = numpy.random.default_rng(5).normal(size=(100, 3))
+    frame = pandas.DataFrame(data)
+    booster = xgboost.XGBRegressor(n_estimators=4).fit(frame, data[:, 0])
+    espalier.dump(booster, tmp_path / "m")
+    with espalier.load(tmp_path / "m") as model:
+        for given in (frame, frame[[2, 0, 1]], data):
+            expect_equal(model.predict(given), booster.predict(frame))
+        unnamed = pandas.DataFrame(data, columns=[7, 8, 9])
+        expect_equal(model.predict(unnamed), booster.predict(frame))
 
 
 def test_wrong_names_are_named(named):

@@ -293,7 +293,11 @@ void check_columns(const std::string &path)
     const long before = allocation_count;
     CHECK(from.try_predict(output::probability, mixed, out));
     CHECK(allocation_count == before && std::equal(out.begin(), out.end(), expected.begin()));
-    const espalier::texts words(std::vector<std::string>{"a", "", "b"});
+    espalier::texts moved(std::vector<std::string>{"a", "", "b"});
+    const espalier::texts words = std::move(moved);
+    CHECK(words.size() == 3 && moved.size() == 0 && column::of(moved).size() == 0);
+    moved.add("c");
+    CHECK(moved.size() == 1);
     std::vector<column> wrong = all;
     wrong[1] = column::of(words);
     const auto done = from.try_predict(output::probability, columns(wrong), out);

@@ -268,6 +268,23 @@ pub(crate) fn output_of(model: *const sys::espalier_model, kind: Output) -> Opti
     })
 }
 
+/// The label as Rust has it; text may hold NULs, and goes by its length.
+///
+/// # Safety
+/// The `text` of a string has `text_bytes` bytes.
+unsafe fn to_label(raw: &sys::espalier_label) -> Label {
+    match raw.kind {
+        sys::kind::ESPALIER_LABEL_UINT => Label::Uint(raw.integer as u64),
+        sys::kind::ESPALIER_LABEL_FLOAT => Label::Float(raw.real),
+        sys::kind::ESPALIER_LABEL_BOOL => Label::Bool(raw.integer != 0),
+        sys::kind::ESPALIER_LABEL_STRING => {
+            let text = std::slice::from_raw_parts(raw.text as *const u8, raw.text_bytes);
+            Label::String(String::from_utf8_lossy(text).into_owned())
+        }
+        _ => Label::Int(raw.integer),
+    }
+}
+
 impl Model {
     /// Maps the file at `path`. Costs a few system calls, however large the model is. Safe for any
     /// bytes in the file; as for every mapped file, do not shorten it in place (see
@@ -360,15 +377,8 @@ impl Model {
             sys::espalier_model_class_label(self.owned.raw, output_index, class_index, &mut raw)
         };
         Status::check(status, "class label")?;
-        Ok(match raw.kind {
-            sys::kind::ESPALIER_LABEL_UINT => Label::Uint(raw.integer as u64),
-            sys::kind::ESPALIER_LABEL_FLOAT => Label::Float(raw.real),
-            sys::kind::ESPALIER_LABEL_BOOL => Label::Bool(raw.integer != 0),
-            sys::kind::ESPALIER_LABEL_STRING => {
-                Label::String(unsafe { CStr::from_ptr(raw.text) }.to_string_lossy().into_owned())
-            }
-            _ => Label::Int(raw.integer),
-        })
+        // Text lies in the model's private, checked tables.
+        Ok(unsafe { to_label(&raw) })
     }
 
     /// The metadata, JSON text. A copy: the file it lies in is mapped, and may change under a
@@ -396,5 +406,24 @@ impl Model {
     /// The same with options.
     pub fn predictor_with(&self, options: &PredictorOptions) -> Result<Predictor, Error> {
         Predictor::new(self, options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_keep_their_nuls() {
+        let text = b"a\0b\0";
+        let raw = sys::espalier_label {
+            kind: sys::kind::ESPALIER_LABEL_STRING,
+            reserved: 0,
+            integer: 0,
+            real: 0.0,
+            text: text.as_ptr() as *const _,
+            text_bytes: 3,
+        };
+        assert_eq!(unsafe { to_label(&raw) }, Label::String("a\0b".into()));
     }
 }
