@@ -21,6 +21,7 @@ import numpy as np
 import xgboost as xgb
 
 from categories import make_codes, mix_codes
+from near_rows import put_near
 from proving import ALONE, SKIPPED, Prover, run
 from real_data import load_real
 from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
@@ -128,14 +129,7 @@ def mix_rows(rng, trees, data, count):
     rows = rng.randn(count, width)
     rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
     special = list(SPECIAL) + [np.inf, -np.inf]
-    for row in rows[count // 3:]:
-        for feature in range(width):
-            chance = rng.randint(8)
-            if chance == 0:
-                row[feature] = special[rng.randint(len(special))]
-            elif chance < 5 and near[feature]:
-                row[feature] = near[feature][rng.randint(len(near[feature]))]
-    return np.vstack([rows] + [np.full((1, width), value) for value in special])
+    return put_near(rng, rows, near, special)
 
 
 # --- Trained models -------------------------------------------------------------------------------
