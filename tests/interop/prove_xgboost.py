@@ -14,17 +14,17 @@ predict and predict_proba. What goes through exp may differ by 2 ulp of float32,
 all. One line per difference; exit 1 if there is any.
 """
 import json
-import os
 import sys
 
 import numpy as np
 import xgboost as xgb
 
 from categories import make_codes, mix_codes
+from fixture_folder import write_npy
 from near_rows import put_near
 from proving import ALONE, SKIPPED, Prover, run
 from real_data import load_real
-from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
+from train_xgboost import FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of
 
 OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:poisson",
               "reg:gamma", "reg:tweedie", "reg:logistic", "binary:logitraw", "binary:hinge",
