@@ -58,12 +58,5 @@ double espalier_cut_at(const espalier_model *model, const espalier_file_column *
     const uint64_t bounded = index < column->cut_count ? index : column->cut_count - 1;
     const uint8_t *const item = model->cuts + column->first_cut +
                                 shape.offsets[shape.level_count - 1] + bounded * item_bytes;
-    if (item_bytes == sizeof(float)) {
-        float cut;
-        memcpy(&cut, item, sizeof cut);
-        return (double)cut;
-    }
-    double cut;
-    memcpy(&cut, item, sizeof cut);
-    return cut;
+    return espalier_cut_number(item, item_bytes);
 }

@@ -10,6 +10,7 @@
 #include "format/layout.h"
 
 #include <stdint.h>
+#include <string.h>
 
 /* The levels of a list, the one-block level first. */
 typedef struct espalier_cut_shape {
@@ -28,6 +29,19 @@ espalier_cut_shape espalier_cut_shape_of(uint32_t cut_count, uint32_t item_bytes
 /* The list of a CODE column of a mapped model, for rankers. */
 espalier_cut_list espalier_cut_list_of(const espalier_model *model,
                                        const espalier_file_column *column);
+
+/* A cut as it is stored: a float or a double, wherever it lies. */
+static inline double espalier_cut_number(const uint8_t *item, uint32_t item_bytes)
+{
+    if (item_bytes == sizeof(float)) {
+        float cut;
+        memcpy(&cut, item, sizeof cut);
+        return (double)cut;
+    }
+    double cut;
+    memcpy(&cut, item, sizeof cut);
+    return cut;
+}
 
 /* Cut `index` of a CODE column, bounded by its cut_count; as stored, so it may be anything. */
 double espalier_cut_at(const espalier_model *model, const espalier_file_column *column,

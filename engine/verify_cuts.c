@@ -22,15 +22,7 @@ typedef struct cut_check {
 
 static double item_at(const cut_check *c, uint64_t level_offset, uint64_t index)
 {
-    const uint8_t *const item = c->data + level_offset + index * c->item_bytes;
-    if (c->item_bytes == sizeof(float)) {
-        float cut;
-        memcpy(&cut, item, sizeof cut);
-        return (double)cut;
-    }
-    double cut;
-    memcpy(&cut, item, sizeof cut);
-    return cut;
+    return espalier_cut_number(c->data + level_offset + index * c->item_bytes, c->item_bytes);
 }
 
 static espalier_status refuse_cut(const cut_check *c, uint64_t level_offset, uint64_t index,

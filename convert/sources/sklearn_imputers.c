@@ -49,14 +49,19 @@ static espalier_status number_missing(espalier_sklearn_prepare *prepare, const m
                                               mark->text.bytes, number_out);
 }
 
-static espalier_status refuse_sparse(const espalier_sklearn_prepare *prepare,
-                                     const espalier_pickle_value *object,
-                                     const espalier_sklearn_table *in)
+/* What is missing of columns, which must be dense and have no other values that are refused. */
+static espalier_status find_missing(espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *object,
+                                    const espalier_sklearn_table *in, missing_mark *mark_out)
 {
-    return !in->sparse
-               ? ESPALIER_OK
-               : espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                       "missing values of sparse columns are not converted");
+    if (in->sparse) {
+        return espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "missing values of sparse columns are not converted");
+    }
+    const espalier_status status = read_missing(prepare, object, mark_out);
+    return status == ESPALIER_OK
+               ? espalier_sklearn_refuse_values(prepare, in, !is_nan(mark_out), true, 0)
+               : status;
 }
 
 /* features_ as column numbers. */
@@ -133,17 +138,11 @@ espalier_status espalier_sklearn_apply_indicator(espalier_sklearn_prepare *prepa
                                                  const espalier_sklearn_table *in,
                                                  espalier_sklearn_table *out)
 {
-    missing_mark missing;
+    missing_mark missing = {0};
     double *features = NULL;
     uint32_t count = 0;
     bool error_on_new = true;
-    espalier_status status = refuse_sparse(prepare, object, in);
-    if (status == ESPALIER_OK) {
-        status = read_missing(prepare, object, &missing);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_refuse_values(prepare, in, !is_nan(&missing), true, 0);
-    }
+    espalier_status status = find_missing(prepare, object, in, &missing);
     if (status == ESPALIER_OK) {
         status = read_features(prepare, object, in->count, &count, &features);
     }
@@ -278,17 +277,11 @@ espalier_status espalier_sklearn_apply_imputer(espalier_sklearn_prepare *prepare
     const bool constant = espalier_sklearn_has_text(prepare, object, "strategy", "constant");
     const bool exact =
         constant || espalier_sklearn_has_text(prepare, object, "strategy", "most_frequent");
-    missing_mark missing;
+    missing_mark missing = {0};
     double *statistics = NULL;
     bool keeps_empty = false;
     bool objects = false;
-    espalier_status status = refuse_sparse(prepare, object, in);
-    if (status == ESPALIER_OK) {
-        status = read_missing(prepare, object, &missing);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_refuse_values(prepare, in, !is_nan(&missing), true, 0);
-    }
+    espalier_status status = find_missing(prepare, object, in, &missing);
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_flag(prepare, object, "keep_empty_features", false, &keeps_empty);
     }

@@ -15,6 +15,19 @@
 /* The wrapper's note of 1.x lists all parameters and the labels. */
 #define NOTE_BYTES_MAX (16u << 20)
 
+/* Reads an object twice over: its members for what counts, all of it for the metadata. */
+static bool read_and_keep(espalier_xgboost_import *import, const espalier_xgboost_member *members,
+                          size_t count, json_t **object_out)
+{
+    espalier_document *const document = &import->document;
+    const size_t at = document->at;
+    if (!espalier_xgboost_read_object(import, members, count, ESPALIER_XGBOOST_OTHERS_SKIPPED)) {
+        return false;
+    }
+    document->at = at;
+    return espalier_xgboost_keep_object(import, object_out);
+}
+
 /* ---- learner_model_param -------------------------------------------------------------------- */
 
 /* "5E-1", "[5E-1]", "[1E-1,2E-1]". */
@@ -92,15 +105,7 @@ static bool read_model_parameters(espalier_xgboost_import *import)
         {"num_feature", read_feature_count, true},
         {"num_target", read_target_count, false},
     };
-    /* Twice over: once for what counts, once for the metadata. */
-    espalier_document *const document = &import->document;
-    const size_t at = document->at;
-    if (!espalier_xgboost_read_object(import, members, COUNT(members),
-                                      ESPALIER_XGBOOST_OTHERS_SKIPPED)) {
-        return false;
-    }
-    document->at = at;
-    return espalier_xgboost_keep_object(import, &import->model_parameters);
+    return read_and_keep(import, members, COUNT(members), &import->model_parameters);
 }
 
 /* ---- objective ------------------------------------------------------------------------------ */
@@ -248,14 +253,7 @@ static bool read_attributes(espalier_xgboost_import *import)
         {"best_ntree_limit", read_best_tree_limit, false},
         {"scikit_learn", read_wrapper_note, false},
     };
-    espalier_document *const document = &import->document;
-    const size_t at = document->at;
-    if (!espalier_xgboost_read_object(import, members, COUNT(members),
-                                      ESPALIER_XGBOOST_OTHERS_SKIPPED)) {
-        return false;
-    }
-    document->at = at;
-    return espalier_xgboost_keep_object(import, &import->attributes);
+    return read_and_keep(import, members, COUNT(members), &import->attributes);
 }
 
 /* ---- gradient_booster ----------------------------------------------------------------------- */

@@ -4,7 +4,6 @@
 Runs inside a training environment (Python 3.7 or newer, NumPy, scikit-learn). Must never compute an
 expected answer by itself: everything expected is what the trainer's own calls returned.
 """
-import os
 import pickle
 import warnings
 
@@ -12,9 +11,10 @@ import joblib
 import numpy as np
 import sklearn
 
+from fixture_folder import FixtureFolder, same_bits, write_npy
+
 warnings.filterwarnings("ignore")
 
-COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
 NAN_REFUSED = "nan|missing row"
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
@@ -27,11 +27,6 @@ def trees_of(model):
     if hasattr(model, "tree_"):
         return [model.tree_]
     return [one.tree_ for one in np.ravel(model.estimators_)]
-
-
-def write_npy(path, array):
-    with open(path, "wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0))
 
 
 def neighbours(threshold):
@@ -119,28 +114,12 @@ def answers(model, rows, names=None):
     return {"probability": probability, "class": fixed_width(model.predict(rows)), "leaf": leaf}
 
 
-def same_bits(left, right):
-    return (left.dtype == right.dtype and left.shape == right.shape
-            and left.tobytes() == right.tobytes())
-
-
-class FixtureSet:
-    """Files of one folder and their manifest lines."""
-
+class FixtureSet(FixtureFolder):
     def __init__(self, root, folder):
-        self.root = root
-        self.folder = folder
-        self.lines = []
-        os.makedirs(os.path.join(root, folder), exist_ok=True)
-
-    def path(self, name):
-        return os.path.join(self.root, self.folder, name)
+        super().__init__(root, folder, exist_ok=True)
 
     def line(self, name, estimator, purpose, cases="-", refused="-", select="-"):
-        fields = (self.folder + "/" + name, sklearn.__version__, estimator, purpose, select, cases,
-                  refused)
-        assert len(fields) == len(COLUMNS) and not any("\t" in one for one in fields)
-        self.lines.append("\t".join(fields))
+        self.add_line(name, sklearn.__version__, estimator, purpose, select, cases, refused)
 
     def write_case(self, stem, model, row_files, rows64, names, outputs):
         """Saves rows and answers; float32 rows must give the same bits, so they share a file."""
@@ -205,5 +184,5 @@ class FixtureSet:
         return cases
 
     def write_manifest(self, path):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("".join(one + "\n" for one in self.lines))
+        super().write_manifest(path, "scikit-learn %s: NumPy %s, joblib %s" % (
+            sklearn.__version__, np.__version__, joblib.__version__))

@@ -28,6 +28,7 @@ from sklearn.ensemble import (GradientBoostingClassifier, GradientBoostingRegres
 
 from categories import make_codes, mix_codes
 from fixture_set import FLOAT32_MAX, fixed_width, neighbours, write_npy
+from near_rows import put_near
 from proof_exceptions import START, SUMMED
 from proving import ALONE, Prover, choose, run
 from real_data import load_real
@@ -131,14 +132,7 @@ def mix_rows(rng, model, data, count, missing, infinite):
     special += [np.inf, -np.inf, 1e300] if infinite else []
     rows = rng.randn(count, width)
     rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
-    for row in rows[count // 3:]:
-        for feature in range(width):
-            chance = rng.randint(8)
-            if chance == 0:
-                row[feature] = special[rng.randint(len(special))]
-            elif chance < 5 and near[feature]:
-                row[feature] = near[feature][rng.randint(len(near[feature]))]
-    return np.vstack([rows] + [np.full((1, width), value) for value in special])
+    return put_near(rng, rows, near, special)
 
 
 # --- Models ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTr
                           ExtraTreeRegressor)
 
 from fixture_set import FLOAT32_MAX, answers, neighbours, trees_of, write_npy
+from near_rows import put_near
 from proving import ALONE, THREADS, Prover, choose, run
 from real_data import load_real
 
@@ -84,14 +85,7 @@ def mix_rows(rng, model, data, count):
     rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
     if np.nan not in special:
         rows = np.nan_to_num(rows)
-    for row in rows[count // 3:]:
-        for feature in range(width):
-            chance = rng.randint(8)
-            if chance == 0:
-                row[feature] = special[rng.randint(len(special))]
-            elif chance < 5 and near[feature]:
-                row[feature] = near[feature][rng.randint(len(near[feature]))]
-    return np.vstack([rows] + [np.full((1, width), value) for value in special])
+    return put_near(rng, rows, near, special)
 
 
 # --- Models ---------------------------------------------------------------------------------------

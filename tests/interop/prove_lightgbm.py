@@ -13,7 +13,6 @@ and for classes and probabilities as LGBMClassifier makes them of values; float6
 one row and all. What goes through exp may differ by 2 ulp, all else not at all. One line per
 difference; exit 1 if there is any.
 """
-import os
 import re
 import sys
 
@@ -21,9 +20,10 @@ import lightgbm as lgb
 import numpy as np
 
 from categories import make_codes, mix_codes
+from fixture_folder import write_npy
 from proving import ALONE, Prover, run
 from real_data import load_real
-from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of, write_npy
+from train_lightgbm import SPECIAL, TINY, VERSION, answers, neighbours, thresholds_of
 
 OBJECTIVES = ["regression", "regression_l1", "huber", "fair", "quantile", "mape", "poisson",
               "gamma", "tweedie", "binary", "multiclass", "multiclassova", "cross_entropy",
@@ -154,6 +154,18 @@ def mix_rows(rng, data, text, count):
     return np.vstack([rows] + [np.full((1, data.shape[1]), value) for value in SPECIAL])
 
 
+def train_text(prover, options, data, rounds, what):
+    """The text of a model; None, and said why, of what LightGBM does not combine."""
+    try:
+        model = lgb.train(options, data, rounds)
+    except lgb.basic.LightGBMError as error:
+        print("%s: not trained: %s" % (what, error))
+        return None
+    model.save_model(prover.path("trained.txt"))
+    with open(prover.path("trained.txt"), encoding="utf-8") as file:
+        return file.read()
+
+
 def prove_models(prover, rng, count, verbose):
     objectives = OBJECTIVES + (["rank_xendcg"] if VERSION >= (3, 0) else [])
     for index in range(count):
@@ -162,15 +174,10 @@ def prove_models(prover, rng, count, verbose):
         options = make_options(rng, objective, data.shape[1])
         labels, group = make_target(rng, objective, target, options)
         what = "model %d, %s %s" % (index, objective, options["boosting"])
-        try:
-            model = lgb.train(options, lgb.Dataset(data, labels, group=group),
-                              int(rng.choice([1, 2, 5, 30])))
-        except lgb.basic.LightGBMError as error:  # what cannot be combined
-            print("%s: not trained: %s" % (what, error))
+        text = train_text(prover, options, lgb.Dataset(data, labels, group=group),
+                          int(rng.choice([1, 2, 5, 30])), what)
+        if text is None:
             continue
-        model.save_model(prover.path("trained.txt"))
-        with open(prover.path("trained.txt"), encoding="utf-8") as file:
-            text = file.read()
         if verbose:
             print(what, flush=True)
         prover.compare(text, mix_rows(rng, data, text, 300), what,
@@ -190,16 +197,10 @@ def prove_categories(prover, rng, count, verbose):
                        max_cat_threshold=int(rng.choice([4, 32, 500])))
         labels, group = make_target(rng, objective, target, options)
         what = "categories %d, %s %s" % (index, objective, options["boosting"])
-        try:
-            model = lgb.train(options, lgb.Dataset(data, labels, group=group,
-                                                   categorical_feature=columns),
-                              int(rng.choice([1, 5, 30])))
-        except lgb.basic.LightGBMError as error:  # what cannot be combined
-            print("%s: not trained: %s" % (what, error))
+        coded = lgb.Dataset(data, labels, group=group, categorical_feature=columns)
+        text = train_text(prover, options, coded, int(rng.choice([1, 5, 30])), what)
+        if text is None:
             continue
-        model.save_model(prover.path("trained.txt"))
-        with open(prover.path("trained.txt"), encoding="utf-8") as file:
-            text = file.read()
         if verbose:
             sets = sum(int(one) for one in re.findall(r"^num_cat=(\d+)", text, re.M))
             print("%s: %d splits on categories" % (what, sets), flush=True)
@@ -221,15 +222,10 @@ def prove_linear(prover, rng, count, verbose):
                        max_bin=255)
         labels, group = make_target(rng, objective, target, options)
         what = "linear %d, %s %s" % (index, objective, options["boosting"])
-        try:
-            model = lgb.train(options, lgb.Dataset(data, labels, group=group),
-                              int(rng.choice([1, 2, 5, 30])))
-        except lgb.basic.LightGBMError as error:  # what cannot be combined
-            print("%s: not trained: %s" % (what, error))
+        text = train_text(prover, options, lgb.Dataset(data, labels, group=group),
+                          int(rng.choice([1, 2, 5, 30])), what)
+        if text is None:
             continue
-        model.save_model(prover.path("trained.txt"))
-        with open(prover.path("trained.txt"), encoding="utf-8") as file:
-            text = file.read()
         if re.search(r"^leaf_(const|coeff)=.*(nan|inf)", text, re.M):
             print("%s: leaves that are no numbers" % what)
             continue

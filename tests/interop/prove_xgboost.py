@@ -14,16 +14,17 @@ predict and predict_proba. What goes through exp may differ by 2 ulp of float32,
 all. One line per difference; exit 1 if there is any.
 """
 import json
-import os
 import sys
 
 import numpy as np
 import xgboost as xgb
 
 from categories import make_codes, mix_codes
+from fixture_folder import write_npy
+from near_rows import put_near
 from proving import ALONE, SKIPPED, Prover, run
 from real_data import load_real
-from train_xgboost import (FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of, write_npy)
+from train_xgboost import FLOAT32_MAX, SPECIAL, UBJSON, VERSION, neighbours, trees_of
 
 OBJECTIVES = ["reg:squarederror", "binary:logistic", "multi:softprob", "count:poisson",
               "reg:gamma", "reg:tweedie", "reg:logistic", "binary:logitraw", "binary:hinge",
@@ -128,14 +129,7 @@ def mix_rows(rng, trees, data, count):
     rows = rng.randn(count, width)
     rows[::2] = data[rng.randint(len(data), size=len(rows[::2]))]
     special = list(SPECIAL) + [np.inf, -np.inf]
-    for row in rows[count // 3:]:
-        for feature in range(width):
-            chance = rng.randint(8)
-            if chance == 0:
-                row[feature] = special[rng.randint(len(special))]
-            elif chance < 5 and near[feature]:
-                row[feature] = near[feature][rng.randint(len(near[feature]))]
-    return np.vstack([rows] + [np.full((1, width), value) for value in special])
+    return put_near(rng, rows, near, special)
 
 
 # --- Trained models -------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ returned.
 import os
 import sys
 
-import joblib
 import numpy as np
 import sklearn
 
@@ -146,9 +145,6 @@ def main():
     add_regressors(out, X, score)
     add_pipelines(out, X, score)
     out.write_manifest(manifest)
-    print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
-        sklearn.__version__, np.__version__, joblib.__version__,
-        ".".join(map(str, sys.version_info[:3])), len(out.lines)))
 
 
 if __name__ == "__main__":

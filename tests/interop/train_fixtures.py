@@ -10,7 +10,6 @@ import os
 import pickle
 import sys
 
-import joblib
 import numpy as np
 import sklearn
 from sklearn.datasets import load_iris
@@ -404,9 +403,6 @@ def main():
         odd_files.add_refused_files(hand, small_model(data))
         out.lines += hand.lines
     out.write_manifest(manifest)
-    print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
-        sklearn.__version__, np.__version__, joblib.__version__,
-        ".".join(map(str, sys.version_info[:3])), len(out.lines)))
 
 
 if __name__ == "__main__":

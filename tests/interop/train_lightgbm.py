@@ -7,7 +7,6 @@ Runs inside an environment of one LightGBM version (Python 3.7 or newer). Must n
 expected answer by itself: margins are raw scores (of a random forest the sums), leaves are leaf
 indices, values are predict. What goes through exp has "~" behind its name.
 """
-import os
 import re
 import sys
 
@@ -15,8 +14,8 @@ import lightgbm as lgb
 import numpy as np
 
 from categories import mix_codes
+from fixture_folder import FixtureFolder, same_bits, write_npy
 
-COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
 VERSION = tuple(int(part) for part in lgb.__version__.split(".")[:2])
 NEWEST = (4, 7)  # the only version whose set is whole
 TINY = float(np.float32(1e-35))  # what LightGBM takes for zero
@@ -27,11 +26,6 @@ LINKED = ("binary", "multiclass", "multiclassova", "cross_entropy", "cross_entro
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 5e-324, -5e-324, 1e-36, -1e-36, TINY, -TINY,
            np.nextafter(TINY, 1), np.nextafter(-TINY, -1), np.nextafter(TINY, 0), 1e-35, 2e-35,
            1e300, -1e300, 1.7e308, 3.5e38, -3.5e38)
-
-
-def write_npy(path, array):
-    with open(path, "wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0))
 
 
 def thresholds_of(text):
@@ -84,28 +78,9 @@ def answers(model, rows, text):
             "value~" if linked else "value": model.predict(rows)}
 
 
-def same_bits(left, right):
-    return (left.dtype == right.dtype and left.shape == right.shape
-            and left.tobytes() == right.tobytes())
-
-
-class FixtureSet:
-    """Files of one folder and their manifest lines."""
-
-    def __init__(self, root):
-        self.folder = "lightgbm-" + lgb.__version__
-        self.root = os.path.join(root, self.folder)
-        self.lines = []
-        os.makedirs(self.root)
-
-    def path(self, name):
-        return os.path.join(self.root, name)
-
+class FixtureSet(FixtureFolder):
     def line(self, name, purpose, cases="-", refused="-"):
-        fields = (self.folder + "/" + name, lgb.__version__, "Booster", purpose, "-", cases,
-                  refused)
-        assert not any("\t" in one for one in fields)
-        self.lines.append("\t".join(fields))
+        self.add_line(name, lgb.__version__, "Booster", purpose, "-", cases, refused)
 
     def write_cases(self, stem, model, text, rows, width):
         found = answers(model, rows, text)
@@ -320,7 +295,7 @@ def add_refused(out, data, text, cases):
 
 def main():
     root, manifest = sys.argv[1:3]
-    out = FixtureSet(root)
+    out = FixtureSet(root, "lightgbm-" + lgb.__version__)
     data = Data()
     add_core(out, data)
     if VERSION < (2, 3):
@@ -337,11 +312,7 @@ def main():
     if VERSION >= (3, 2):
         add_linear(out, data)
     add_refused(out, data, text, cases)
-    with open(manifest, "w", encoding="utf-8") as file:
-        file.write("".join(one + "\n" for one in out.lines))
-    print("LightGBM %s: NumPy %s, Python %s: %d manifest lines" % (
-        lgb.__version__, np.__version__, ".".join(map(str, sys.version_info[:3])),
-        len(out.lines)))
+    out.write_manifest(manifest, "LightGBM %s: NumPy %s" % (lgb.__version__, np.__version__))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@
 Runs inside an environment of one version of each (Python 3.7 or newer) and scikit-learn. Must never
 compute an expected answer by itself: everything expected is what the estimator's own predict gave.
 """
-import os
 import pickle
 import sys
 import warnings
@@ -21,6 +20,7 @@ from sklearn.ensemble import AdaBoostRegressor, BaggingRegressor, RandomForestCl
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 
+from fixture_folder import FixtureFolder, write_npy
 from prove_pickles import (fit_stopping, leaves_of, make_data, make_rows, margins_of,
                            thresholds_of, words_of)
 
@@ -32,26 +32,9 @@ MISSING = -1.0  # a value of the data, so that other rows have it too
 LINKED = "~"  # behind exp: two units in the last place
 
 
-def write_npy(path, array):
-    with open(path, "wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0))
-
-
-class PickleSet:
-    """Files of one folder and their manifest lines."""
-
-    def __init__(self, root):
-        self.folder = "boosted-%s-%s" % (xgb.__version__, lgb.__version__)
-        self.root = os.path.join(root, self.folder)
-        self.lines = []
-        os.makedirs(self.root)
-
-    def path(self, name):
-        return os.path.join(self.root, name)
-
+class PickleSet(FixtureFolder):
     def line(self, name, version, estimator, purpose, select="-", cases="-", refused="-"):
-        fields = (self.folder + "/" + name, version, estimator, purpose, select, cases, refused)
-        self.lines.append("\t".join(fields))
+        self.add_line(name, version, estimator, purpose, select, cases, refused)
 
     def write_answers(self, stem, rows, found):
         """Rows of float64 and float32; the answers to both are the same if both are given."""
@@ -222,7 +205,7 @@ def add_refused(out, data, target):
 
 def main():
     root, manifest = sys.argv[1:3]
-    out = PickleSet(root)
+    out = PickleSet(root, "boosted-%s-%s" % (xgb.__version__, lgb.__version__))
     rng = np.random.RandomState(7)
     data, target = make_data(rng, 300, 5)
     held = make_data(rng, 150, 5)
@@ -233,10 +216,7 @@ def main():
     if XGBOOST >= (3, 4):
         add_members(out, data, target)
     add_refused(out, data, target)
-    with open(manifest, "w", encoding="utf-8") as file:
-        file.write("".join(one + "\n" for one in out.lines))
-    print("%s, Python %s: %d manifest lines" % (out.folder, sys.version.split()[0],
-                                                len(out.lines)))
+    out.write_manifest(manifest, out.folder)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ trainer returned.
 import os
 import sys
 
-import joblib
 import numpy as np
 import pandas
 import sklearn
@@ -187,9 +186,6 @@ def main():
     add_text(out)
     add_refused(out)
     out.write_manifest(manifest)
-    print("scikit-learn %s: NumPy %s, joblib %s, Python %s: %d manifest lines" % (
-        sklearn.__version__, np.__version__, joblib.__version__,
-        ".".join(map(str, sys.version_info[:3])), len(out.lines)))
 
 
 if __name__ == "__main__":

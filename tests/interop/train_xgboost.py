@@ -20,10 +20,10 @@ import numpy as np
 import xgboost as xgb
 
 from categories import mix_codes
+from fixture_folder import FixtureFolder, same_bits, write_npy
 
 warnings.filterwarnings("ignore")
 
-COLUMNS = ("path", "version", "estimator", "purpose", "select", "cases", "refused")
 VERSION = tuple(int(part) for part in xgb.__version__.split(".")[:2])
 NEWEST = (3, 4)  # the only version whose set is whole
 BASE_LAST = VERSION < (1, 3)
@@ -34,11 +34,6 @@ LINKED = ("binary:logistic", "reg:logistic", "multi:softprob", "count:poisson", 
           "reg:tweedie", "survival:cox", "survival:aft", "reg:expectileerror")
 SPECIAL = (np.nan, 0.0, -0.0, 1e-45, -1e-45, 5e-324, -5e-324, 1.17549435e-38, 1e30, FLOAT32_MAX,
            -FLOAT32_MAX, 3.4028235e38)
-
-
-def write_npy(path, array):
-    with open(path, "wb") as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0))
 
 
 def trees_of(path):
@@ -86,11 +81,6 @@ def infinite_rows(rng, base):
     return rows
 
 
-def same_bits(left, right):
-    return (left.dtype == right.dtype and left.shape == right.shape
-            and left.tobytes() == right.tobytes())
-
-
 def matrix(rows, model):
     types = model.feature_types
     options = dict(feature_types=types, enable_categorical=True) if types and "c" in types else {}
@@ -116,23 +106,9 @@ def wrapper_answers(model, rows):
     return found
 
 
-class FixtureSet:
-    """Files of one folder and their manifest lines."""
-
-    def __init__(self, root):
-        self.folder = "xgboost-" + xgb.__version__
-        self.root = os.path.join(root, self.folder)
-        self.lines = []
-        os.makedirs(self.root)
-
-    def path(self, name):
-        return os.path.join(self.root, name)
-
+class FixtureSet(FixtureFolder):
     def line(self, name, purpose, cases="-", refused="-", estimator="Booster"):
-        fields = (self.folder + "/" + name, xgb.__version__, estimator, purpose, "-", cases,
-                  refused)
-        assert not any("\t" in one for one in fields)
-        self.lines.append("\t".join(fields))
+        self.add_line(name, xgb.__version__, estimator, purpose, "-", cases, refused)
 
     def write_case(self, stem, files, found):
         parts = [",".join(files)]
@@ -442,7 +418,7 @@ def add_refused(out, data, cases):
 
 def main():
     root, manifest = sys.argv[1:3]
-    out = FixtureSet(root)
+    out = FixtureSet(root, "xgboost-" + xgb.__version__)
     data = Data()
     add_core(out, data)
     if VERSION >= (1, 4):
@@ -464,11 +440,7 @@ def main():
     if VERSION >= (1, 6):
         add_categories(out, data)
     add_refused(out, data, cases)
-    with open(manifest, "w", encoding="utf-8") as file:
-        file.write("".join(one + "\n" for one in out.lines))
-    print("XGBoost %s: NumPy %s, Python %s: %d manifest lines" % (
-        xgb.__version__, np.__version__, ".".join(map(str, sys.version_info[:3])),
-        len(out.lines)))
+    out.write_manifest(manifest, "XGBoost %s: NumPy %s" % (xgb.__version__, np.__version__))
 
 
 if __name__ == "__main__":

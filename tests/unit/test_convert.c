@@ -102,6 +102,18 @@ static uint8_t *read_file(const char *name, size_t *bytes_out)
     return data;
 }
 
+/* Both files, byte for byte. */
+static void assert_same_models(void)
+{
+    size_t bytes[2];
+    uint8_t *const first = read_file(path, &bytes[0]);
+    uint8_t *const second = read_file(other_path, &bytes[1]);
+    assert_int_equal(bytes[0], bytes[1]);
+    assert_memory_equal(first, second, bytes[0]);
+    free(first);
+    free(second);
+}
+
 /* F-281. */
 static bool has_section(uint32_t type)
 {
@@ -275,13 +287,7 @@ static void test_same_source_same_bytes(void **state)
     (void)state;
     convert_to(path, NULL, NULL);
     convert_to(other_path, NULL, NULL);
-    size_t bytes[2];
-    uint8_t *const first = read_file(path, &bytes[0]);
-    uint8_t *const second = read_file(other_path, &bytes[1]);
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_memory_equal(first, second, bytes[0]);
-    free(first);
-    free(second);
+    assert_same_models();
 }
 
 /* A model that is pickled in memory: the file's bytes, without the file. */
@@ -297,13 +303,7 @@ static void test_bytes_give_the_same_model(void **state)
                                              &report, &error),
                      ESPALIER_OK);
     assert_int_equal(report.source_bytes, source_bytes);
-    size_t bytes[2];
-    uint8_t *const first = read_file(path, &bytes[0]);
-    uint8_t *const second = read_file(other_path, &bytes[1]);
-    assert_int_equal(bytes[0], bytes[1]);
-    assert_memory_equal(first, second, bytes[0]);
-    free(first);
-    free(second);
+    assert_same_models();
 
     assert_int_equal(espalier_convert_memory(source, source_bytes / 2, "a live model", other_path,
                                              NULL, NULL, &error),
