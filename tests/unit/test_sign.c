@@ -242,15 +242,16 @@ static void test_what_is_signed_was_checked(void **state)
     assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_OK);
 }
 
-/* Signs whatever PATH holds, as a model with this root digest. */
-static void sign_by_hand(const uint8_t *root)
+/* Signs whatever PATH holds, as a model with this root digest and these claims, which are escaped.
+ * Returns the length of the trusted comment's line. */
+static size_t sign_claims(const uint8_t *root, const char *name, const char *version)
 {
     static uint8_t bytes[1 << 16];
     uint8_t hash[64];
     uint8_t record[74] = {'E', 'D'};
-    uint8_t joined[crypto_sign_BYTES + 512];
+    uint8_t joined[crypto_sign_BYTES + 2048];
     uint8_t global[crypto_sign_BYTES];
-    char comment[512];
+    char comment[2048];
     char root_text[65];
     char lines[2][128];
     const uint8_t zero[32] = {0};
@@ -266,8 +267,8 @@ static void sign_by_hand(const uint8_t *root)
     (void)sodium_bin2hex(root_text, sizeof root_text, root, 32);
     (void)sodium_bin2hex(zero_text, sizeof zero_text, zero, sizeof zero);
     const int length = snprintf(comment, sizeof comment,
-                                "espalier-model-v1 root=%s bytes=%zu verity=%s name=m version=1",
-                                root_text, count, zero_text);
+                                "espalier-model-v1 root=%s bytes=%zu verity=%s name=%s version=%s",
+                                root_text, count, zero_text, name, version);
     memcpy(joined, record + 10, crypto_sign_BYTES);
     memcpy(joined + crypto_sign_BYTES, comment, (size_t)length);
     (void)crypto_sign_detached(global, NULL, joined, crypto_sign_BYTES + (size_t)length,
@@ -281,6 +282,12 @@ static void sign_by_hand(const uint8_t *root)
     assert_true(fprintf(stream, "untrusted comment: x\n%s\ntrusted comment: %s\n%s\n", lines[0],
                         comment, lines[1]) > 0);
     assert_int_equal(fclose(stream), 0);
+    return strlen("trusted comment: ") + (size_t)length;
+}
+
+static void sign_by_hand(const uint8_t *root)
+{
+    (void)sign_claims(root, "m", "1");
 }
 
 /* Both ways to ask. */
@@ -318,6 +325,47 @@ static void test_digests_beside_a_signature(void **state)
     change_byte(PATH, 0, 1);
     sign_by_hand(other);
     assert_verified(ESPALIER_OK, ESPALIER_ERROR_SIGNATURE, "root digest of another model");
+}
+
+/* A name and a line are as long as they may be, and one longer. */
+static void test_the_longest_claims(void **state)
+{
+    (void)state;
+    static const uint8_t root[32] = {0};
+    espalier_signed claims;
+    espalier_error error;
+    char name[260];
+    char escaped[3 * 255 + 1];
+    char version[256];
+    memset(name, 'n', sizeof name);
+    name[255] = '\0';
+    (void)sign_claims(root, name, "1");
+    assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_OK);
+    assert_string_equal(claims.model_name, name);
+    for (unsigned more = 1; more < 4; more++) {
+        memset(name, 'n', sizeof name);
+        name[255 + more] = '\0';
+        (void)sign_claims(root, name, "1");
+        assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_ERROR_SIGNATURE);
+        assert_non_null(strstr(error.message, "not as a model of Espalier"));
+    }
+    for (unsigned i = 0; i < 255; i++) {
+        memcpy(escaped + (size_t)3 * i, "%20", 4);
+    }
+    const size_t shortest = sign_claims(root, escaped, "");
+    assert_true(shortest < 1023);
+    for (size_t length = 1022; length < 1027; length++) {
+        memset(version, 'v', sizeof version);
+        version[length - shortest] = '\0';
+        assert_int_equal(sign_claims(root, escaped, version), length);
+        const espalier_status status = verify(NULL, NULL, &claims, &error);
+        assert_int_equal(status, length < 1024 ? ESPALIER_OK : ESPALIER_ERROR_SIGNATURE);
+        if (length < 1024) {
+            assert_string_equal(claims.model_version, version);
+        } else {
+            assert_non_null(strstr(error.message, "not a signature"));
+        }
+    }
 }
 
 static void test_a_changed_signature_is_refused(void **state)
@@ -554,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_a_file_is_read_once),
         cmocka_unit_test(test_what_is_signed_was_checked),
         cmocka_unit_test(test_digests_beside_a_signature),
+        cmocka_unit_test(test_the_longest_claims),
         cmocka_unit_test(test_a_changed_signature_is_refused),
         cmocka_unit_test(test_another_key_and_another_comment_are_refused),
         cmocka_unit_test(test_a_key_of_minisign),
