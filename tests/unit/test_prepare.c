@@ -342,6 +342,49 @@ static void test_unsorted_numbers(void **state)
     }
 }
 
+/* Verifies a file that opens, and frees it. */
+static void expect_unsorted(model_bytes *m)
+{
+    espalier_model *model = NULL;
+    espalier_error error = {0};
+    model_bytes_seal(m);
+    assert_int_equal(open_bytes(m, false, &model, &error), ESPALIER_OK);
+    assert_int_equal(espalier_model_verify(model, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, 378);
+    espalier_model_close(model);
+    model_bytes_free(m);
+}
+
+/* NaN is in no place but the last of keys, keys are not alike, and the numbers for float64 rows
+ * count as those for float32 do. */
+static void test_orders_of_numbers(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_RANK)[4] = (double)NAN;
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[0] = (double)NAN;
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[1] = numbers_of(&m, ESPALIER_PREPARE_INDEX)[0];
+    expect_unsorted(&m);
+    m = model_bytes_resize(&sound, ESPALIER_SECTION_PREPARATION, 5 * (int64_t)sizeof(double),
+                           UINT32_MAX);
+    espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
+    espalier_file_operation *operation = (espalier_file_operation *)(void *)(head + 1);
+    double *const numbers = (double *)(void *)(operation + head->operation_count);
+    while (operation->operation != ESPALIER_PREPARE_RANK) {
+        operation++;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        numbers[head->number_count + i] = -(double)i;
+    }
+    operation->numbers64 = head->number_count;
+    head->number_count += 5;
+    expect_unsorted(&m);
+}
+
 /* Whatever the section holds, open refuses or predictions end; sanitizers watch the rest. */
 static void test_random_bytes(void **state)
 {
@@ -507,7 +550,7 @@ int main(void)
         cmocka_unit_test(test_same_as_reference), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_broken_files),      cmocka_unit_test(test_unsorted_numbers),
         cmocka_unit_test(test_random_bytes),      cmocka_unit_test(test_edges_of_operations),
-        cmocka_unit_test(test_nothing_is_read),
+        cmocka_unit_test(test_nothing_is_read),   cmocka_unit_test(test_orders_of_numbers),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }
