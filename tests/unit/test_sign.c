@@ -3,8 +3,8 @@
  * publish/sign and key: what was signed passes, what differs in one bit does not; keys with and
  * without a password; the measure of fs-verity.
  *
- * pread is defined here, so the library's reads come through this program: they are counted, and a
- * file can change between two of them.
+ * pread and ioctl are defined here, so the library's calls come through this program: reads are
+ * counted, a file can change between two of them, and a file system can vouch for a file.
  */
 #include "espalier_publish.h"
 #include "publish/digest.h"
@@ -12,6 +12,7 @@
 #include "tests/support/synthetic.h"
 
 #include <fcntl.h>
+#include <linux/fsverity.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -51,6 +53,28 @@ ssize_t pread(int descriptor, void *data, size_t bytes, off_t offset)
         reads.changing = 0;
     }
     return got;
+}
+
+/* The measure that fs-verity has of every file; NULL: what the system says. */
+static const uint8_t *vouched;
+
+int ioctl(int descriptor, unsigned long request, ...)
+{
+    va_list more;
+    va_start(more, request);
+    void *const argument = va_arg(more, void *);
+    va_end(more);
+    if (request != (unsigned long)FS_IOC_MEASURE_VERITY || vouched == NULL) {
+        return (int)syscall(SYS_ioctl, descriptor, request, argument);
+    }
+    struct fsverity_digest head;
+    memcpy(&head, argument, sizeof head);
+    assert_true(head.digest_size >= 32);
+    head.digest_algorithm = FS_VERITY_HASH_ALG_SHA256;
+    head.digest_size = 32;
+    memcpy(argument, &head, sizeof head);
+    memcpy((uint8_t *)argument + sizeof head, vouched, 32);
+    return 0;
 }
 
 static model_bytes original;
@@ -325,6 +349,38 @@ static void test_digests_beside_a_signature(void **state)
     change_byte(PATH, 0, 1);
     sign_by_hand(other);
     assert_verified(ESPALIER_OK, ESPALIER_ERROR_SIGNATURE, "root digest of another model");
+}
+
+/* Where the file system vouches for the bytes that were signed, nothing of them is read. */
+static void test_a_file_system_that_vouches(void **state)
+{
+    (void)state;
+    espalier_signed claims;
+    espalier_error error;
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    static const uint8_t other[32] = {9};
+    policy.flags = ESPALIER_SIGNATURE_VERITY;
+    assert_int_equal(espalier_sign(PATH, &secret_key, "m", "1", NULL, NULL), ESPALIER_OK);
+    assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_OK);
+    vouched = claims.verity_digest;
+    reads.bytes = 0;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+    assert_in_range(reads.bytes, 1, 1024); /* the signature */
+    /* Not where digests are wanted as well, or nobody asked for it, or of another measure. */
+    for (unsigned i = 0; i < 3; i++) {
+        policy.flags = i == 0   ? ESPALIER_SIGNATURE_VERITY | ESPALIER_SIGNATURE_DIGESTS
+                       : i == 1 ? 0
+                                : ESPALIER_SIGNATURE_VERITY;
+        vouched = i < 2 ? claims.verity_digest : other;
+        reads.bytes = 0;
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+        assert_true(reads.bytes > original.bytes);
+        change_byte(PATH, 0, 1);
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                         ESPALIER_ERROR_SIGNATURE);
+        change_byte(PATH, 0, 1);
+    }
+    vouched = NULL;
 }
 
 /* A name and a line are as long as they may be, and one longer. */
@@ -602,6 +658,7 @@ int main(void)
         cmocka_unit_test(test_a_file_is_read_once),
         cmocka_unit_test(test_what_is_signed_was_checked),
         cmocka_unit_test(test_digests_beside_a_signature),
+        cmocka_unit_test(test_a_file_system_that_vouches),
         cmocka_unit_test(test_the_longest_claims),
         cmocka_unit_test(test_a_changed_signature_is_refused),
         cmocka_unit_test(test_another_key_and_another_comment_are_refused),
