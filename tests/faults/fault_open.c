@@ -102,7 +102,8 @@ static bool is_told(const outcome *out)
 {
     const bool known = out->status == ESPALIER_ERROR_MEMORY || out->status == ESPALIER_ERROR_MAP ||
                        out->status == ESPALIER_ERROR_OPEN || out->status == ESPALIER_ERROR_READ;
-    return known && out->error.status == out->status && out->error.message[0] != '\0';
+    return known && out->error.status == out->status && out->error.message[0] != '\0' &&
+           out->error.format_rule == 0; /* no file is at fault */
 }
 
 static void fail_each_call(uint64_t flags, int from)

@@ -424,6 +424,37 @@ static void test_the_longest_claims(void **state)
     }
 }
 
+/* What nobody knows yet is refused, and nothing follows a comment's last field. */
+static void test_what_nobody_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t root[32] = {0};
+    espalier_error error;
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    (void)sign_claims(root, "m", "1%20");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_OK);
+    (void)sign_claims(root, "m", "1 more=2");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
+    assert_non_null(strstr(error.message, "not as a model of Espalier"));
+    (void)sign_claims(root, "m", "%zz");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
+    sign_by_hand(root);
+    policy.flags = ESPALIER_SIGNATURE_DIGESTS << 1;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    policy.flags = 0;
+    policy.reserved[3] = 1;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    policy.reserved[3] = 0;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+    policy.key = NULL;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_signature_verify(PATH, NULL, NULL, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+}
+
 static void test_a_changed_signature_is_refused(void **state)
 {
     (void)state;
@@ -660,6 +691,7 @@ int main(void)
         cmocka_unit_test(test_digests_beside_a_signature),
         cmocka_unit_test(test_a_file_system_that_vouches),
         cmocka_unit_test(test_the_longest_claims),
+        cmocka_unit_test(test_what_nobody_asked_for),
         cmocka_unit_test(test_a_changed_signature_is_refused),
         cmocka_unit_test(test_another_key_and_another_comment_are_refused),
         cmocka_unit_test(test_a_key_of_minisign),
