@@ -194,23 +194,25 @@ static void test_neighbours_that_are_no_pair(void **state)
 {
     (void)state;
     float data[ROWS * 3];
-    double answers[2][ROWS * 4];
+    double answers[3][ROWS * 4];
     make_rows(data, ROWS * 3);
     for (size_t i = 0; i < ROWS * 3; i++) {
         data[i] = isfinite(data[i]) ? data[i] : 1.0F;
     }
     const espalier_rows rows = espalier_rows_float32(data, ROWS, 3);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < 3; i++) {
         model_bytes m = make(&paired, ESPALIER_LAYOUT_WALK);
         espalier_file_column *const columns = RECORD(&m, COLUMNS, espalier_file_column);
         assert_int_equal(columns[3].missing, ESPALIER_MISSING_LEFT);
-        columns[3].missing = i == 0 ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
+        columns[3].missing = i == 1 ? ESPALIER_MISSING_RIGHT : ESPALIER_MISSING_LEFT;
+        columns[2].missing = i == 2 ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
         espalier_model *const model = open_model(&m);
         predict_all(model, ESPALIER_OUTPUT_PROBABILITY, &rows, answers[i], 2);
         espalier_model_close(model);
         model_bytes_free(&m);
     }
     assert_memory_equal(answers[0], answers[1], ROWS * 2 * sizeof answers[0][0]);
+    assert_memory_equal(answers[0], answers[2], ROWS * 2 * sizeof answers[0][0]);
 }
 
 /* A list of more cuts than two bytes hold: two segments. All cuts are zero, so a value is above all

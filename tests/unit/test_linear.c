@@ -433,6 +433,27 @@ static void test_a_stage_behind_the_linear_one(void **state)
     model_bytes_free(&m);
 }
 
+/* Two stages LINEAR may read one part: its slots are looked at once. */
+static void test_a_part_that_two_stages_read(void **state)
+{
+    (void)state;
+    espalier_error error;
+    model_bytes m = model_bytes_copy(&sound);
+    grow(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    const parts_of_file p = take_apart(&m);
+    espalier_file_stage *const last =
+        (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
+    espalier_file_step *const steps_end =
+        (espalier_file_step *)(void *)section_end(&m, ESPALIER_SECTION_STEPS);
+    steps_end[-1].count++;
+    *last = *p.stage;
+    last->output_slot = RECORD(&m, MODEL, espalier_file_model)->slot_count++;
+    if (open_sealed(&m, NULL, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    model_bytes_free(&m);
+}
+
 /* The last tree in a part of its own, which is not linear: its leaves are none of LINEAR. */
 static void test_a_part_that_is_not_linear(void **state)
 {
@@ -775,6 +796,7 @@ int main(void)
         cmocka_unit_test(test_parts_in_files),
         cmocka_unit_test(test_verify_among_other_tables),
         cmocka_unit_test(test_a_stage_behind_the_linear_one),
+        cmocka_unit_test(test_a_part_that_two_stages_read),
         cmocka_unit_test(test_a_part_that_is_not_linear),
         cmocka_unit_test(test_linear_before_its_trees),
         cmocka_unit_test(test_work_of_a_file),

@@ -436,7 +436,10 @@ static uint32_t fill_edges(espalier_preparation *p)
     (void)add(p, ESPALIER_PREPARE_FILL, 0, 0, 1, fill_two, 2);
     (void)add(p, ESPALIER_PREPARE_INDEX, 0, 0, 1, no_keys, 1);
     (void)add(p, ESPALIER_PREPARE_INDEX, 0, 0, 1, keys, 5);
-    (void)add(p, ESPALIER_PREPARE_ONE_HOT, 0, 0, 4, NULL, 0);
+    /* Of its values two rest between rows, and two do not, since copies of them are made. */
+    const uint32_t hot = add(p, ESPALIER_PREPARE_ONE_HOT, 0, 0, 4, NULL, 0);
+    (void)add(p, ESPALIER_PREPARE_COPY, 0, hot + 1, 1, NULL, 0);
+    (void)add(p, ESPALIER_PREPARE_COPY, 0, hot + 3, 1, NULL, 0);
     return p->value_count;
 }
 
@@ -459,7 +462,8 @@ static void make_edges(espalier_forest *edges)
         if (edges->left[i] != ESPALIER_FOREST_LEAF) {
             edges->feature[i] = next; /* of ONE_HOT every second value */
             edges->threshold[i] = 0.25 * (double)(i % 9);
-            next = next < 5 ? next + 1 : next + 2 < end ? next + 2 : 1;
+            next += next == 5 || next == 7 ? 2 : 1;
+            next = next < end ? next : 1;
         }
     }
 }

@@ -17,6 +17,7 @@
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,6 +160,22 @@ static void test_lengths_of_tables(void **state)
     m = make_walk(&classifier);
     resize(&m, 0, 0, ESPALIER_SECTION_LEAVES);
     expect(&m, ESPALIER_ERROR_SECTION_MISSING, RULE_SECTIONS_NEEDED, "section LEAVES is missing");
+}
+
+static void test_too_many_operations(void **state)
+{
+    (void)state;
+    model_bytes m =
+        model_bytes_convert(ESPALIER_TEST_SOURCE_DIR "/fixtures/pipelines-1.9.1/scaled.joblib");
+    const int64_t bytes = (int64_t)SECTION(&m, PREPARATION)->bytes;
+    const uint32_t count = ESPALIER_LIMIT_OPERATIONS + 1;
+    const int64_t wanted = (int64_t)sizeof(espalier_file_preparation) +
+                           count * (int64_t)sizeof(espalier_file_operation);
+    resize(&m, ESPALIER_SECTION_PREPARATION, wanted - bytes, ALL_SECTIONS);
+    espalier_file_preparation *const head = RECORD(&m, PREPARATION, espalier_file_preparation);
+    head->operation_count = count;
+    head->number_count = 0;
+    expect(&m, ESPALIER_ERROR_LIMIT, RULE_PREPARATION_LIMITS, "too many operations or values");
 }
 
 /* A head of fewer bytes than it has. */
@@ -373,6 +390,15 @@ static void test_values_of_parts(void **state)
     assert_true(part->slot_count > 1);
     RECORD(&m, CONSTANTS, double)[part->start_index] = 0.1;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_PART_START, "from a number that is none");
+    m = make_walk(&three_sums);
+    RECORD(&m, CONSTANTS, double)[RECORD(&m, PARTS, espalier_file_part)->start_index] = (double)NAN;
+    espalier_model *model = NULL; /* NaN is a float32 as well */
+    model_bytes_seal(&m);
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    espalier_model_close(model);
+    RECORD(&m, PARTS, espalier_file_part)->start = ESPALIER_START_SLOTS;
+    RECORD(&m, PARTS, espalier_file_part)->start_index = 0;
+    expect(&m, ESPALIER_ERROR_VALUE, RULE_PART_START_SLOTS, "float32 sums start from slots");
     m = make(&heap, ESPALIER_LAYOUT_HEAP);
     RECORD(&m, TREES, espalier_file_tree)->source_node_count = 0;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_TREE_SOURCE_NODES, "number of the trainer's nodes");
@@ -538,6 +564,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_file_laid_out_again),
         cmocka_unit_test(test_lengths_of_tables),
+        cmocka_unit_test(test_too_many_operations),
         cmocka_unit_test(test_golden_rows_without_a_head),
         cmocka_unit_test(test_too_many_columns_of_shorts),
         cmocka_unit_test(test_parts_and_stages_without_a_step),
