@@ -419,6 +419,18 @@ static void test_a_heap_of_one_leaf(void **state)
     model_bytes_seal(&m);
     assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
     assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
+    /* The same without numbers, and so without the output that needs them. */
+    const model_bytes other =
+        model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output),
+                           UINT32_MAX);
+    model_bytes_free(&m);
+    m = other;
+    RECORD(&m, MODEL, espalier_file_model)->number_bytes = 0;
+    SECTION(&m, NODE_NUMBERS)->encoding = 2; /* which no reader knows, nor needs */
+    SECTION(&m, NODE_NUMBERS)->flags = 0;
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
+    assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
     model_bytes_free(&m);
 }
 
