@@ -422,8 +422,8 @@ static void test_random_bytes(void **state)
 
 /* ---- one feature, and what no list above has ---- */
 
-/* A preparation of one feature: numbers that are no NaN, no keys, no rounding, and values of ONE_HOT
- * that nothing reads. */
+/* A preparation of one feature: numbers that are no NaN, no keys, no rounding, and values of
+ * ONE_HOT that nothing reads. */
 static uint32_t fill_edges(espalier_preparation *p)
 {
     static const double nudge[] = {1e-8, 1e-5};
