@@ -53,6 +53,22 @@ static void name_file(const char *path, espalier_error *error)
     }
 }
 
+/* The digests, and with a key the signature, of one reading. */
+static espalier_status check_bytes(int descriptor, const verify_arguments *arguments,
+                                   verify_result *result, espalier_error *error)
+{
+    if (arguments->key == NULL) {
+        return espalier_digest_verify_fd(descriptor, arguments->path, result->digest, error);
+    }
+    espalier_signature_policy policy = arguments->policy;
+    policy.flags |= ESPALIER_SIGNATURE_DIGESTS;
+    const espalier_status status =
+        espalier_signature_verify_fd(descriptor, arguments->path, arguments->signature_path,
+                                     &policy, &result->claims, error);
+    memcpy(result->digest, result->claims.root_digest, sizeof result->digest);
+    return status;
+}
+
 /* All by one descriptor: what is verified is what is opened. */
 static bool check_descriptor(int descriptor, const verify_arguments *arguments,
                              verify_result *result, espalier_error *error)
@@ -61,11 +77,7 @@ static bool check_descriptor(int descriptor, const verify_arguments *arguments,
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
     espalier_model *model = NULL;
     options.flags = ESPALIER_OPEN_VERIFY;
-    if ((arguments->key != NULL &&
-         espalier_signature_verify_fd(descriptor, arguments->path, arguments->signature_path,
-                                      &arguments->policy, &result->claims, error) != ESPALIER_OK) ||
-        espalier_digest_verify_fd(descriptor, arguments->path, result->digest, error) !=
-            ESPALIER_OK ||
+    if (check_bytes(descriptor, arguments, result, error) != ESPALIER_OK ||
         espalier_model_open_fd(descriptor, &options, &model, error) != ESPALIER_OK) {
         name_file(arguments->path, error);
         return false;

@@ -213,7 +213,8 @@ static bool is_name(const espalier_model *model, uint32_t feature, const char *n
 {
     size_t bytes = 0;
     const char *const own = espalier_strings_at(&model->feature_names, feature, &bytes);
-    return name != NULL && strcmp(own, name) == 0 && name[bytes] == '\0';
+    /* A name of the file may hold a NUL: then nothing is looked at behind the caller's. */
+    return name != NULL && strlen(own) == bytes && strcmp(own, name) == 0;
 }
 
 /* From the place behind the last one found on, and around: names mostly come in order. */

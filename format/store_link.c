@@ -38,20 +38,13 @@ char *espalier_store_path(const char *folder, uint64_t version, const char *file
     return path;
 }
 
-espalier_status espalier_store_read_current(const char *folder, uint64_t *version_out,
-                                            espalier_error *error_out)
+espalier_status espalier_store_read_current_at(int descriptor, const char *folder,
+                                               uint64_t *version_out, espalier_error *error_out)
 {
-    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
-                                     folder);
-    }
     char target[ESPALIER_STORE_DIGITS_MAX + 2];
     const ssize_t bytes = readlinkat(descriptor, ESPALIER_STORE_CURRENT, target, sizeof target - 1);
-    const int cause = errno;
-    (void)close(descriptor);
-    if (bytes < 0 && cause != ENOENT && cause != EINVAL) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
+    if (bytes < 0 && errno != ENOENT && errno != EINVAL) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno,
                                      "%s: cannot read its link " ESPALIER_STORE_CURRENT, folder);
     }
     target[bytes < 0 ? 0 : bytes] = '\0';
@@ -66,6 +59,20 @@ espalier_status espalier_store_read_current(const char *folder, uint64_t *versio
     }
     *version_out = version;
     return ESPALIER_OK;
+}
+
+espalier_status espalier_store_read_current(const char *folder, uint64_t *version_out,
+                                            espalier_error *error_out)
+{
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
+                                     folder);
+    }
+    const espalier_status status =
+        espalier_store_read_current_at(descriptor, folder, version_out, error_out);
+    (void)close(descriptor);
+    return status;
 }
 
 espalier_status espalier_store_open_current(const char *folder, char **path_out,

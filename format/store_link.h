@@ -28,6 +28,10 @@ uint64_t espalier_store_number(const char *name);
 espalier_status espalier_store_read_current(const char *folder, uint64_t *version_out,
                                             espalier_error *error_out);
 
+/* The same of an open folder; its path is for messages. */
+espalier_status espalier_store_read_current_at(int descriptor, const char *folder,
+                                               uint64_t *version_out, espalier_error *error_out);
+
 /*
  * Opens the current version's model for reading; looks again while the link moves. On success
  * *path_out is the model's own path (malloc, the caller frees it).

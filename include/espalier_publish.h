@@ -79,8 +79,9 @@ typedef struct espalier_signed {
 
 /*
  * Checks the model's digests and signs all bytes of the file, and with them a comment of its root
- * digest, size, name and version. model_name and model_version: UTF-8 of at most 80 bytes without
- * control characters, NULL or "" for none. signature_path: NULL for model_path with
+ * digest, size, name and version. The file is read once: what is signed is what was checked, also
+ * if somebody writes to the file meanwhile. model_name and model_version: UTF-8 of at most 80 bytes
+ * without control characters, NULL or "" for none. signature_path: NULL for model_path with
  * ESPALIER_SIGNATURE_SUFFIX; a file of that name is replaced as a whole. O(file).
  * Status: ARGUMENT, WRITE, SYNC, RENAME, MEMORY, and those of espalier_digest_verify.
  */
@@ -92,7 +93,11 @@ ESPALIER_API espalier_status espalier_sign(const char *model_path, const espalie
 enum {
     /* Where the file system itself vouches for the file's bytes (fs-verity) and the signature holds
      * that measure, do not read the file: O(1). Otherwise it is read, as without this flag. */
-    ESPALIER_SIGNATURE_VERITY = 1u << 0
+    ESPALIER_SIGNATURE_VERITY = 1u << 0,
+    /* Check the model's digests in the same reading, as espalier_digest_verify does, and that the
+     * root digest is the signed one; VERITY then changes nothing. Status: and DIGEST, and what
+     * opening a model returns for a damaged header. */
+    ESPALIER_SIGNATURE_DIGESTS = 1u << 1
 };
 
 /* What a signature must be. */

@@ -33,6 +33,18 @@ espalier_status espalier_files_open(const char *path, int *descriptor_out,
     return ESPALIER_OK;
 }
 
+espalier_status espalier_files_open_at(int folder, const char *name, const char *path,
+                                       int *descriptor_out, espalier_error *error_out)
+{
+    const int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (descriptor < 0) {
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
+                                     path);
+    }
+    *descriptor_out = descriptor;
+    return ESPALIER_OK;
+}
+
 espalier_status espalier_files_size(int descriptor, const char *name, uint64_t *bytes_out,
                                     espalier_error *error_out)
 {
@@ -49,15 +61,11 @@ espalier_status espalier_files_size(int descriptor, const char *name, uint64_t *
     return ESPALIER_OK;
 }
 
-espalier_status espalier_files_read_text(const char *path, char *text_out, size_t capacity,
-                                         espalier_error *error_out)
+espalier_status espalier_files_read_text_fd(int descriptor, const char *path, char *text_out,
+                                            size_t capacity, espalier_error *error_out)
 {
-    espalier_input input = {.name = path, .descriptor = -1};
-    espalier_status status = espalier_files_open(path, &input.descriptor, error_out);
-    if (status != ESPALIER_OK) {
-        return status;
-    }
-    status = espalier_files_size(input.descriptor, path, &input.bytes, error_out);
+    espalier_input input = {.name = path, .descriptor = descriptor};
+    espalier_status status = espalier_files_size(descriptor, path, &input.bytes, error_out);
     if (status == ESPALIER_OK && input.bytes >= capacity) {
         status = espalier_error_set(error_out, ESPALIER_ERROR_KEY, 0, ESPALIER_OFFSET_NONE,
                                     "%s: too long for a key, a signature or a note", path);
@@ -72,7 +80,18 @@ espalier_status espalier_files_read_text(const char *path, char *text_out, size_
     if (status == ESPALIER_OK) {
         text_out[input.bytes] = '\0';
     }
-    (void)close(input.descriptor);
+    return status;
+}
+
+espalier_status espalier_files_read_text(const char *path, char *text_out, size_t capacity,
+                                         espalier_error *error_out)
+{
+    int descriptor = -1;
+    espalier_status status = espalier_files_open(path, &descriptor, error_out);
+    if (status == ESPALIER_OK) {
+        status = espalier_files_read_text_fd(descriptor, path, text_out, capacity, error_out);
+        (void)close(descriptor);
+    }
     return status;
 }
 
@@ -151,22 +170,40 @@ static espalier_status finish(int descriptor, const char *name, espalier_status 
     return status;
 }
 
-espalier_status espalier_files_create(const char *path, const char *text, unsigned mode,
-                                      espalier_error *error_out)
+/* Creates, for writing alone. */
+static espalier_status create_file(int folder, const char *name, const char *path, unsigned mode,
+                                   int *descriptor_out, espalier_error *error_out)
 {
     const int descriptor =
-        open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+        openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (descriptor < 0) {
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot create",
                                      path);
     }
-    const espalier_status status =
-        finish(descriptor, path,
-               espalier_files_write(descriptor, path, text, strlen(text), error_out), error_out);
+    *descriptor_out = descriptor;
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_files_create_at(int folder, const char *name, const char *path,
+                                         const char *text, unsigned mode, espalier_error *error_out)
+{
+    int descriptor = -1;
+    espalier_status status = create_file(folder, name, path, mode, &descriptor, error_out);
     if (status != ESPALIER_OK) {
-        (void)unlink(path);
+        return status;
+    }
+    status = espalier_files_write(descriptor, path, text, strlen(text), error_out);
+    status = finish(descriptor, path, status, error_out);
+    if (status != ESPALIER_OK) {
+        (void)unlinkat(folder, name, 0);
     }
     return status;
+}
+
+espalier_status espalier_files_create(const char *path, const char *text, unsigned mode,
+                                      espalier_error *error_out)
+{
+    return espalier_files_create_at(AT_FDCWD, path, path, text, mode, error_out);
 }
 
 char *espalier_files_join(const char *left, const char *right)
@@ -234,22 +271,21 @@ static espalier_status copy_bytes(const espalier_input *source, int target, cons
     return status;
 }
 
-espalier_status espalier_files_copy(int source, const char *source_name, const char *path,
-                                    espalier_error *error_out)
+espalier_status espalier_files_copy(int source, const char *source_path, int folder,
+                                    const char *name, const char *path, espalier_error *error_out)
 {
-    espalier_input input = {.name = source_name, .descriptor = source};
-    espalier_status status = espalier_files_size(source, source_name, &input.bytes, error_out);
+    espalier_input input = {.name = source_path, .descriptor = source};
+    int target = -1;
+    espalier_status status = espalier_files_size(source, source_path, &input.bytes, error_out);
+    if (status == ESPALIER_OK) {
+        status = create_file(folder, name, path, 0444, &target, error_out);
+    }
     if (status != ESPALIER_OK) {
         return status;
     }
-    const int target = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0444);
-    if (target < 0) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot create",
-                                     path);
-    }
     status = finish(target, path, copy_bytes(&input, target, path, error_out), error_out);
     if (status != ESPALIER_OK) {
-        (void)unlink(path);
+        (void)unlinkat(folder, name, 0);
     }
     return status;
 }

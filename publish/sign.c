@@ -10,12 +10,13 @@
  * The second signature covers what is said of the model, so it can be trusted before the file is
  * read. May include the read side of format/ and libsodium.
  */
-#include "publish/key.h"
+#include "publish/sign.h"
 
 #include "format/error.h"
 #include "format/options.h"
-#include "format/reader.h"
+#include "publish/digest.h"
 #include "publish/files.h"
+#include "publish/key.h"
 #include "publish/verity.h"
 
 #include <inttypes.h>
@@ -25,15 +26,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_BYTES      64u /* BLAKE2b-512 */
 #define RECORD_BYTES    74u /* algorithm, id, signature */
-#define READ_BYTES      ((size_t)1 << 18)
 #define LABEL_BYTES_MAX 80u /* of a name or version, as in the public header */
 #define COMMENT_MARK    "trusted comment: "
 #define CONTEXT         "espalier-model-v1"
 /* The trusted comment: context, two digests, a size, and two texts with three bytes for each. */
 #define COMMENT_BYTES 1024u
-#define POLICY_FLAGS  ((uint64_t)ESPALIER_SIGNATURE_VERITY)
+#define POLICY_FLAGS  ((uint64_t)(ESPALIER_SIGNATURE_VERITY | ESPALIER_SIGNATURE_DIGESTS))
 
 /* A signature file taken apart. */
 typedef struct signature_parts {
@@ -159,33 +158,6 @@ static bool read_comment(const char *comment, espalier_signed *claims)
            *comment == '\0';
 }
 
-/* ---- hashing ---- */
-
-/* BLAKE2b-512 of the whole file, which minisign signs. */
-static espalier_status hash_file(int descriptor, const char *name, uint64_t bytes,
-                                 uint8_t *hash_out, espalier_error *error_out)
-{
-    const espalier_input input = {.name = name, .descriptor = descriptor, .bytes = bytes};
-    uint8_t *const buffer = malloc(READ_BYTES);
-    if (buffer == NULL) {
-        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: out of memory", name);
-    }
-    crypto_generichash_state state;
-    (void)crypto_generichash_init(&state, NULL, 0, HASH_BYTES);
-    espalier_status status = ESPALIER_OK;
-    for (uint64_t at = 0; at < bytes && status == ESPALIER_OK;) {
-        const uint64_t left = bytes - at;
-        const size_t count = left < READ_BYTES ? (size_t)left : READ_BYTES;
-        status = espalier_input_fetch(&input, at, buffer, count, error_out);
-        (void)crypto_generichash_update(&state, buffer, count);
-        at += count;
-    }
-    (void)crypto_generichash_final(&state, hash_out, HASH_BYTES);
-    free(buffer);
-    return status;
-}
-
 /* What the second signature covers: the first, and the comment. Returns its length. */
 static size_t join_global(const uint8_t *signature, const char *comment, uint8_t *joined)
 {
@@ -197,6 +169,7 @@ static size_t join_global(const uint8_t *signature, const char *comment, uint8_t
 
 /* ---- signing ---- */
 
+/* hash: of the file's bytes, which minisign signs. */
 static void write_signature(const espalier_secret_key *key, const uint8_t *hash,
                             const espalier_signed *claims, char *text, size_t capacity)
 {
@@ -208,7 +181,7 @@ static void write_signature(const espalier_secret_key *key, const uint8_t *hash,
     char global_text[128];
     memcpy(record, "ED", 2);
     memcpy(record + 2, key->id, sizeof key->id);
-    (void)crypto_sign_detached(record + 10, NULL, hash, HASH_BYTES, key->key);
+    (void)crypto_sign_detached(record + 10, NULL, hash, ESPALIER_FILE_HASH_BYTES, key->key);
     write_comment(claims, comment);
     const size_t joined_bytes = join_global(record + 10, comment, joined);
     (void)crypto_sign_detached(global, NULL, joined, joined_bytes, key->key);
@@ -222,20 +195,20 @@ static void write_signature(const espalier_secret_key *key, const uint8_t *hash,
                    record_text, comment, global_text);
 }
 
-/* Everything that is said of the model, and the hash of its bytes. */
+/* Everything that is said of the model, and the hash of its bytes: of one reading. */
 static espalier_status examine(int descriptor, const char *path, espalier_signed *claims,
                                uint8_t *hash_out, espalier_error *error_out)
 {
-    espalier_status status =
-        espalier_digest_verify_fd(descriptor, path, claims->root_digest, error_out);
+    espalier_digests digests;
+    const espalier_status status =
+        espalier_digests_read(descriptor, path,
+                              ESPALIER_DIGEST_ROOT | ESPALIER_DIGEST_VERITY | ESPALIER_DIGEST_FILE,
+                              &digests, error_out);
     if (status == ESPALIER_OK) {
-        status = espalier_files_size(descriptor, path, &claims->file_bytes, error_out);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_verity_digest(descriptor, path, claims->verity_digest, error_out);
-    }
-    if (status == ESPALIER_OK) {
-        status = hash_file(descriptor, path, claims->file_bytes, hash_out, error_out);
+        claims->file_bytes = digests.file_bytes;
+        memcpy(claims->root_digest, digests.root, sizeof claims->root_digest);
+        memcpy(claims->verity_digest, digests.verity, sizeof claims->verity_digest);
+        memcpy(hash_out, digests.file, sizeof digests.file);
     }
     return status;
 }
@@ -256,7 +229,7 @@ espalier_status espalier_sign(const char *model_path, const espalier_secret_key 
     (void)snprintf(claims.model_name, sizeof claims.model_name, "%s", name);
     (void)snprintf(claims.model_version, sizeof claims.model_version, "%s", version);
     int descriptor = -1;
-    uint8_t hash[HASH_BYTES];
+    uint8_t hash[ESPALIER_FILE_HASH_BYTES];
     espalier_status status = espalier_files_open(model_path, &descriptor, error_out);
     if (status != ESPALIER_OK) {
         return status;
@@ -289,13 +262,15 @@ static espalier_status refuse(espalier_error *error_out, const char *path, const
 }
 
 /* Takes the file apart and checks the second signature: afterwards its claims are the signer's. */
-static espalier_status read_signature(const char *path, const espalier_public_key *key,
-                                      signature_parts *parts, espalier_error *error_out)
+static espalier_status read_signature(int descriptor, const char *path,
+                                      const espalier_public_key *key, signature_parts *parts,
+                                      espalier_error *error_out)
 {
     char text[ESPALIER_KEY_TEXT_BYTES];
     uint8_t record[RECORD_BYTES];
     uint8_t joined[crypto_sign_BYTES + COMMENT_BYTES];
-    const espalier_status status = espalier_files_read_text(path, text, sizeof text, error_out);
+    const espalier_status status =
+        espalier_files_read_text_fd(descriptor, path, text, sizeof text, error_out);
     if (status != ESPALIER_OK) {
         return status != ESPALIER_ERROR_KEY ? status : refuse(error_out, path, "not a signature");
     }
@@ -364,25 +339,36 @@ static espalier_status check_claims(const signature_parts *parts, const char *pa
 
 /* Whether the file's bytes are those that were signed. */
 static espalier_status check_bytes(int descriptor, const char *path, const signature_parts *parts,
-                                   const espalier_signature_policy *policy,
+                                   const espalier_signature_policy *policy, bool wants_digests,
                                    espalier_error *error_out)
 {
     uint8_t measure[ESPALIER_VERITY_DIGEST_BYTES];
-    if ((policy->flags & ESPALIER_SIGNATURE_VERITY) != 0 &&
+    if ((policy->flags & ESPALIER_SIGNATURE_VERITY) != 0 && !wants_digests &&
         espalier_verity_measure(descriptor, measure) &&
         memcmp(measure, parts->claims.verity_digest, sizeof measure) == 0) {
         return ESPALIER_OK;
     }
-    uint8_t hash[HASH_BYTES];
-    const espalier_status status =
-        hash_file(descriptor, path, parts->claims.file_bytes, hash, error_out);
-    if (status != ESPALIER_OK) {
-        return status;
+    const unsigned wanted = ESPALIER_DIGEST_FILE | (wants_digests ? ESPALIER_DIGEST_ROOT : 0);
+    espalier_digests digests;
+    espalier_status status = espalier_digests_read(descriptor, path, wanted, &digests, error_out);
+    const espalier_status found = status;
+    if (status != ESPALIER_OK && wants_digests) {
+        /* Its digests do not hold. That somebody changed it, if so, is what has to be said. */
+        espalier_error error;
+        status = espalier_digests_read(descriptor, path, ESPALIER_DIGEST_FILE, &digests, &error);
     }
-    if (crypto_sign_verify_detached(parts->signature, hash, sizeof hash, policy->key->key) != 0) {
+    if (status != ESPALIER_OK) {
+        return found;
+    }
+    if (crypto_sign_verify_detached(parts->signature, digests.file, sizeof digests.file,
+                                    policy->key->key) != 0) {
         return refuse(error_out, path, "is not, byte for byte, the file that was signed");
     }
-    return ESPALIER_OK;
+    if (found == ESPALIER_OK && wants_digests &&
+        memcmp(digests.root, parts->claims.root_digest, sizeof digests.root) != 0) {
+        return refuse(error_out, path, "was signed with the root digest of another model");
+    }
+    return found;
 }
 
 static espalier_status check_policy(const espalier_signature_policy *policy, const char *path,
@@ -404,6 +390,33 @@ static espalier_status check_policy(const espalier_signature_policy *policy, con
     return ESPALIER_OK;
 }
 
+espalier_status espalier_signature_check(int descriptor, const char *path, int signature,
+                                         const char *signature_path,
+                                         const espalier_signature_policy *policy, bool digests,
+                                         espalier_signed *signed_out, espalier_error *error_out)
+{
+    signature_parts parts;
+    uint64_t file_bytes = 0;
+    espalier_status status = check_policy(policy, path, error_out);
+    if (status == ESPALIER_OK) {
+        status = read_signature(signature, signature_path, policy->key, &parts, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_files_size(descriptor, path, &file_bytes, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_claims(&parts, path, policy, file_bytes, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        digests = digests || (policy->flags & ESPALIER_SIGNATURE_DIGESTS) != 0;
+        status = check_bytes(descriptor, path, &parts, policy, digests, error_out);
+    }
+    if (status == ESPALIER_OK && signed_out != NULL) {
+        *signed_out = parts.claims;
+    }
+    return status;
+}
+
 espalier_status espalier_signature_verify_fd(int descriptor, const char *path,
                                              const char *signature_path,
                                              const espalier_signature_policy *policy,
@@ -413,28 +426,20 @@ espalier_status espalier_signature_verify_fd(int descriptor, const char *path,
     if (status != ESPALIER_OK) {
         return status;
     }
+    int signature = -1;
     char *const own = signature_path != NULL ? strdup(signature_path)
                                              : espalier_files_join(path, ESPALIER_SIGNATURE_SUFFIX);
     if (own == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", path);
     }
-    signature_parts parts;
-    uint64_t file_bytes = 0;
-    status = read_signature(own, policy->key, &parts, error_out);
+    status = espalier_files_open(own, &signature, error_out);
+    if (status == ESPALIER_OK) {
+        status = espalier_signature_check(descriptor, path, signature, own, policy, false,
+                                          signed_out, error_out);
+        (void)close(signature);
+    }
     free(own);
-    if (status == ESPALIER_OK) {
-        status = espalier_files_size(descriptor, path, &file_bytes, error_out);
-    }
-    if (status == ESPALIER_OK) {
-        status = check_claims(&parts, path, policy, file_bytes, error_out);
-    }
-    if (status == ESPALIER_OK) {
-        status = check_bytes(descriptor, path, &parts, policy, error_out);
-    }
-    if (status == ESPALIER_OK && signed_out != NULL) {
-        *signed_out = parts.claims;
-    }
     return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "format/error.h"
 #include "publish/files.h"
+#include "publish/sign.h"
 #include "publish/verity.h"
 
 #include <errno.h>
@@ -20,133 +21,161 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What becomes a version. */
+/* What becomes a version: open files, and their paths for messages. */
 typedef struct store_source {
-    const char *model_path;
-    const char *signature_path; /* NULL: none */
+    int model;
+    int signature; /* -1: none */
+    char *model_path;
+    char *signature_path;
     uint64_t copied_from;
     const espalier_signature_policy *policy;
     bool wants_verity;
 } store_source;
 
+static void close_source(store_source *source)
+{
+    if (source->model >= 0) {
+        (void)close(source->model);
+    }
+    if (source->signature >= 0) {
+        (void)close(source->signature);
+    }
+    free(source->model_path);
+    free(source->signature_path);
+}
+
 /* ---- the new version's folder ---- */
 
-static espalier_status copy_file(const char *source, const char *building, const char *name,
-                                 espalier_error *error_out)
+/* The folder that is being filled. Its path and those in it are for messages. */
+typedef struct store_building {
+    const espalier_store_work *work;
+    int descriptor;
+    char *model_path;
+    char *signature_path;
+    char *about_path;
+} store_building;
+
+/* Verifies the copy itself, by one descriptor. */
+static espalier_status verify_copy(const store_building *building, int copy,
+                                   const espalier_signature_policy *policy)
 {
-    int descriptor = -1;
-    espalier_status status = espalier_files_open(source, &descriptor, error_out);
+    espalier_error *const error_out = building->work->error_out;
+    if (policy == NULL) {
+        return espalier_digest_verify_fd(copy, building->model_path, NULL, error_out);
+    }
+    int signature = -1;
+    espalier_status status =
+        espalier_files_open_at(building->descriptor, ESPALIER_STORE_SIGNATURE,
+                               building->signature_path, &signature, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    char path[4096];
-    const int length = snprintf(path, sizeof path, "%s/%s", building, name);
-    status = length > 0 && (size_t)length < sizeof path
-                 ? espalier_files_copy(descriptor, source, path, error_out)
-                 : espalier_error_system(error_out, ESPALIER_ERROR_OPEN, ENAMETOOLONG,
-                                         "%s: cannot create", building);
-    (void)close(descriptor);
+    status = espalier_signature_check(copy, building->model_path, signature,
+                                      building->signature_path, policy, true, NULL, error_out);
+    (void)close(signature);
     return status;
 }
 
-/* Verifies the copy itself, by one descriptor. */
-static espalier_status verify_copy(const char *path, const store_source *source,
-                                   espalier_error *error_out)
+static espalier_status open_copy(const store_building *building, const store_source *source)
 {
-    int descriptor = -1;
+    int copy = -1;
+    espalier_error *const error_out = building->work->error_out;
     espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
     options.flags = ESPALIER_OPEN_VERIFY;
     espalier_model *model = NULL;
-    espalier_status status = espalier_files_open(path, &descriptor, error_out);
+    espalier_status status = espalier_files_open_at(building->descriptor, ESPALIER_STORE_MODEL,
+                                                    building->model_path, &copy, error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    if (source->policy != NULL) {
-        status =
-            espalier_signature_verify_fd(descriptor, path, NULL, source->policy, NULL, error_out);
-    }
+    status = verify_copy(building, copy, source->policy);
     if (status == ESPALIER_OK) {
-        status = espalier_digest_verify_fd(descriptor, path, NULL, error_out);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_model_open_fd(descriptor, &options, &model, error_out);
+        status = espalier_model_open_fd(copy, &options, &model, error_out);
         espalier_model_close(model);
     }
     if (status == ESPALIER_OK && source->wants_verity) {
-        (void)espalier_verity_enable(descriptor); /* where the file system can */
+        (void)espalier_verity_enable(copy); /* where the file system can */
     }
-    (void)close(descriptor);
+    (void)close(copy);
     return status;
 }
 
-static espalier_status fill_building(const espalier_store_work *work, const char *building,
-                                     const store_source *source)
+static espalier_status fill_building(const store_building *building, const store_source *source)
 {
+    const espalier_store_work *const work = building->work;
     char about[256];
-    char *const about_path = espalier_files_join(building, "/" ESPALIER_STORE_ABOUT);
-    char *const model_path = espalier_files_join(building, "/" ESPALIER_STORE_MODEL);
-    espalier_status status = ESPALIER_OK;
-    if (about_path == NULL || model_path == NULL) {
-        status = espalier_error_set(work->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                    "%s: out of memory", work->folder);
-    }
-    if (status == ESPALIER_OK) {
-        status = copy_file(source->model_path, building, ESPALIER_STORE_MODEL, work->error_out);
-    }
-    if (status == ESPALIER_OK && source->signature_path != NULL) {
-        status =
-            copy_file(source->signature_path, building, ESPALIER_STORE_SIGNATURE, work->error_out);
+    espalier_status status =
+        espalier_files_copy(source->model, source->model_path, building->descriptor,
+                            ESPALIER_STORE_MODEL, building->model_path, work->error_out);
+    if (status == ESPALIER_OK && source->signature >= 0) {
+        status = espalier_files_copy(source->signature, source->signature_path,
+                                     building->descriptor, ESPALIER_STORE_SIGNATURE,
+                                     building->signature_path, work->error_out);
     }
     if (status == ESPALIER_OK) {
         (void)snprintf(about, sizeof about,
                        "espalier-store 1\nprevious %" PRIu64 "\ncopied_from %" PRIu64 "\n",
                        work->current, source->copied_from);
-        status = espalier_files_create(about_path, about, 0444, work->error_out);
+        status = espalier_files_create_at(building->descriptor, ESPALIER_STORE_ABOUT,
+                                          building->about_path, about, 0444, work->error_out);
     }
     if (status == ESPALIER_OK) {
-        status = verify_copy(model_path, source, work->error_out);
+        status = open_copy(building, source);
     }
-    free(about_path);
-    free(model_path);
-    return status;
+    return status == ESPALIER_OK
+               ? espalier_files_sync(building->descriptor, work->folder, work->error_out)
+               : status;
 }
 
-static espalier_status sync_folder(const char *path, espalier_error *error_out)
+static espalier_status build_version(const espalier_store_work *work, const store_source *source)
 {
-    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (descriptor < 0) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
-                                     path);
-    }
-    const espalier_status status = espalier_files_sync(descriptor, path, error_out);
-    (void)close(descriptor);
-    return status;
-}
-
-static espalier_status build_version(const espalier_store_work *work, const char *building,
-                                     const store_source *source)
-{
-    if (mkdir(building, 0755) != 0) {
+    if (mkdirat(work->descriptor, ESPALIER_STORE_BUILDING, 0755) != 0) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_WRITE, errno,
-                                     "%s: cannot make the folder", building);
+                                     "%s/" ESPALIER_STORE_BUILDING ": cannot make the folder",
+                                     work->folder);
     }
-    const espalier_status status = fill_building(work, building, source);
-    return status == ESPALIER_OK ? sync_folder(building, work->error_out) : status;
+    store_building building = {
+        .work = work,
+        .descriptor = openat(work->descriptor, ESPALIER_STORE_BUILDING,
+                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
+    };
+    if (building.descriptor < 0) {
+        return espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
+                                     "%s/" ESPALIER_STORE_BUILDING ": cannot open", work->folder);
+    }
+    const char *const folder = work->folder;
+    building.model_path =
+        espalier_files_join(folder, "/" ESPALIER_STORE_BUILDING "/" ESPALIER_STORE_MODEL);
+    building.signature_path =
+        espalier_files_join(folder, "/" ESPALIER_STORE_BUILDING "/" ESPALIER_STORE_SIGNATURE);
+    building.about_path =
+        espalier_files_join(folder, "/" ESPALIER_STORE_BUILDING "/" ESPALIER_STORE_ABOUT);
+    const espalier_status status =
+        building.model_path != NULL && building.signature_path != NULL &&
+                building.about_path != NULL
+            ? fill_building(&building, source)
+            : espalier_error_set(work->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                 "%s: out of memory", folder);
+    free(building.model_path);
+    free(building.signature_path);
+    free(building.about_path);
+    (void)close(building.descriptor);
+    return status;
 }
 
 /* ---- its number, and the link ---- */
 
 /* Never replaces: a version that exists is a folder that is not empty, which rename refuses too. */
-static espalier_status give_number(const espalier_store_work *work, const char *building,
-                                   const char *name)
+static espalier_status give_number(const espalier_store_work *work, const char *name)
 {
+    const int folder = work->descriptor;
 #ifdef RENAME_NOREPLACE
-    int result = renameat2(AT_FDCWD, building, work->descriptor, name, RENAME_NOREPLACE);
+    int result = renameat2(folder, ESPALIER_STORE_BUILDING, folder, name, RENAME_NOREPLACE);
     if (result != 0 && (errno == EINVAL || errno == ENOSYS)) {
-        result = renameat(AT_FDCWD, building, work->descriptor, name);
+        result = renameat(folder, ESPALIER_STORE_BUILDING, folder, name);
     }
 #else
-    const int result = renameat(AT_FDCWD, building, work->descriptor, name);
+    const int result = renameat(folder, ESPALIER_STORE_BUILDING, folder, name);
 #endif
     if (result != 0) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_RENAME, errno,
@@ -157,7 +186,7 @@ static espalier_status give_number(const espalier_store_work *work, const char *
 
 static espalier_status switch_link(const espalier_store_work *work, const char *name)
 {
-    const char *const temporary = &ESPALIER_STORE_NEW_LINK[1]; /* in the folder */
+    const char *const temporary = ESPALIER_STORE_NEW_LINK;
     if (unlinkat(work->descriptor, temporary, 0) != 0 && errno != ENOENT) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_WRITE, errno,
                                      "%s: cannot remove an old %s", work->folder, temporary);
@@ -177,17 +206,16 @@ static espalier_status switch_link(const espalier_store_work *work, const char *
 }
 
 /* Makes the version current; takes its number back when that cannot be done. */
-static espalier_status make_current(const espalier_store_work *work, const char *building,
-                                    uint64_t version)
+static espalier_status make_current(const espalier_store_work *work, uint64_t version)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "%" PRIu64, version);
-    espalier_status status = give_number(work, building, name);
+    espalier_status status = give_number(work, name);
     if (status == ESPALIER_OK) {
         status = switch_link(work, name);
     }
     if (status != ESPALIER_OK) {
-        (void)renameat(work->descriptor, name, AT_FDCWD, building);
+        (void)renameat(work->descriptor, name, work->descriptor, ESPALIER_STORE_BUILDING);
         return status;
     }
     return espalier_files_sync(work->descriptor, work->folder, work->error_out);
@@ -203,45 +231,54 @@ static espalier_status publish(espalier_store_work *work, const store_source *so
         return espalier_error_set(work->error_out, ESPALIER_ERROR_LIMIT, 0, ESPALIER_OFFSET_NONE,
                                   "%s: no number is left for a version", work->folder);
     }
-    char *const building = espalier_store_name(work, ESPALIER_STORE_BUILDING);
-    if (building == NULL) {
-        return ESPALIER_ERROR_MEMORY;
-    }
-    espalier_status status = build_version(work, building, source);
+    espalier_status status = build_version(work, source);
     if (status == ESPALIER_OK) {
-        status = make_current(work, building, version);
+        status = make_current(work, version);
     }
     if (status != ESPALIER_OK) {
-        (void)espalier_store_remove_folder(building, NULL);
+        (void)espalier_store_remove(work, ESPALIER_STORE_BUILDING, NULL);
     } else if (version_out != NULL) {
         *version_out = version;
     }
-    free(building);
     return status;
 }
 
-/* The signature that lies beside a model, malloc'ed; NULL when there is none. Without memory it
- * must not be taken for none. */
-static espalier_status find_signature(const char *model_path, char **path_out,
-                                      espalier_error *error_out)
+/* Opens the model and its signature, which is beside it unless the caller says where. */
+static espalier_status open_source(const char *model_path, const espalier_store_options *options,
+                                   store_source *source, espalier_error *error_out)
 {
-    char *const path = espalier_files_join(model_path, ESPALIER_SIGNATURE_SUFFIX);
-    if (path == NULL) {
+    const char *const given = options != NULL ? options->signature_path : NULL;
+    source->model_path = espalier_files_join(model_path, "");
+    source->signature_path = given != NULL
+                                 ? espalier_files_join(given, "")
+                                 : espalier_files_join(model_path, ESPALIER_SIGNATURE_SUFFIX);
+    if (source->model_path == NULL || source->signature_path == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                   "%s: out of memory", model_path);
     }
-    if (access(path, F_OK) == 0) {
-        *path_out = path;
+    espalier_status status = espalier_files_open(model_path, &source->model, error_out);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    espalier_error error;
+    status = espalier_files_open(source->signature_path, &source->signature, &error);
+    if (status == ESPALIER_OK || (given == NULL && error.system_errno == ENOENT)) {
         return ESPALIER_OK;
     }
-    const int cause = errno;
-    const espalier_status status =
-        cause == ENOENT ? ESPALIER_OK
-                        : espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
-                                                "%s: cannot look for it", path);
-    free(path);
-    *path_out = NULL;
+    if (error_out != NULL) {
+        *error_out = error;
+    }
     return status;
+}
+
+static store_source source_of_options(const espalier_store_options *options)
+{
+    store_source source = {.model = -1, .signature = -1};
+    if (options != NULL) {
+        source.policy = options->policy;
+        source.wants_verity = (options->flags & ESPALIER_STORE_VERITY) != 0;
+    }
+    return source;
 }
 
 espalier_status espalier_store_publish(const char *folder, const char *model_path,
@@ -257,21 +294,12 @@ espalier_status espalier_store_publish(const char *folder, const char *model_pat
     if (status != ESPALIER_OK) {
         return status;
     }
-    char *beside = NULL;
-    store_source source = {.model_path = model_path};
-    if (options != NULL) {
-        source.policy = options->policy;
-        source.wants_verity = (options->flags & ESPALIER_STORE_VERITY) != 0;
-        source.signature_path = options->signature_path;
-    }
-    if (source.signature_path == NULL) {
-        status = find_signature(model_path, &beside, error_out);
-        source.signature_path = beside;
-    }
+    store_source source = source_of_options(options);
+    status = open_source(model_path, options, &source, error_out);
     if (status == ESPALIER_OK) {
         status = publish(&work, &source, version_out);
     }
-    free(beside);
+    close_source(&source);
     espalier_store_end(&work);
     return status;
 }
@@ -283,7 +311,8 @@ static espalier_status find_old(const espalier_store_work *work, uint64_t versio
 {
     espalier_store_about about = {0, 0};
     const espalier_status status =
-        espalier_store_read_about(work->folder, work->current, &about, work->error_out);
+        espalier_store_read_about(work->descriptor, work->folder, work->current, &about,
+                                  work->error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -306,33 +335,39 @@ static espalier_status find_old(const espalier_store_work *work, uint64_t versio
                               "%s: has no version %" PRIu64, work->folder, wanted);
 }
 
-static espalier_status roll_back(espalier_store_work *work, uint64_t version,
-                                 const espalier_store_options *options, uint64_t *version_out)
+/* Opens an old version's model and its signature, if it has one. */
+static espalier_status open_old(const espalier_store_work *work, uint64_t old, store_source *source)
 {
-    uint64_t old = 0;
-    espalier_status status = find_old(work, version, &old);
+    espalier_status status =
+        espalier_store_open_file(work->descriptor, work->folder, old, ESPALIER_STORE_MODEL,
+                                 &source->model, &source->model_path, work->error_out);
     if (status != ESPALIER_OK) {
         return status;
     }
-    char *const path = espalier_store_path(work->folder, old, ESPALIER_STORE_MODEL);
-    if (path == NULL) {
-        return espalier_error_set(work->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: out of memory", work->folder);
+    espalier_error error;
+    status = espalier_store_open_file(work->descriptor, work->folder, old, ESPALIER_STORE_SIGNATURE,
+                                      &source->signature, &source->signature_path, &error);
+    if (status == ESPALIER_OK || (status == ESPALIER_ERROR_OPEN && error.system_errno == ENOENT)) {
+        return ESPALIER_OK;
     }
-    char *signature = NULL;
-    status = find_signature(path, &signature, work->error_out);
-    const store_source source = {
-        .model_path = path,
-        .signature_path = signature,
-        .copied_from = old,
-        .policy = options != NULL ? options->policy : NULL,
-        .wants_verity = options != NULL && (options->flags & ESPALIER_STORE_VERITY) != 0,
-    };
+    if (work->error_out != NULL) {
+        *work->error_out = error;
+    }
+    return status;
+}
+
+static espalier_status roll_back(espalier_store_work *work, uint64_t version,
+                                 const espalier_store_options *options, uint64_t *version_out)
+{
+    store_source source = source_of_options(options);
+    espalier_status status = find_old(work, version, &source.copied_from);
+    if (status == ESPALIER_OK) {
+        status = open_old(work, source.copied_from, &source);
+    }
     if (status == ESPALIER_OK) {
         status = publish(work, &source, version_out);
     }
-    free(signature);
-    free(path);
+    close_source(&source);
     return status;
 }
 
@@ -357,30 +392,25 @@ espalier_status espalier_store_rollback(const char *folder, uint64_t version,
 /* ---- pruning ---- */
 
 /* Out of its number by one rename, so that a version is whole as long as it has one. */
-static espalier_status remove_version(const espalier_store_work *work, const char *pruning,
-                                      uint64_t version)
+static espalier_status remove_version(const espalier_store_work *work, uint64_t version)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "%" PRIu64, version);
-    if (renameat(work->descriptor, name, AT_FDCWD, pruning) != 0) {
+    if (renameat(work->descriptor, name, work->descriptor, ESPALIER_STORE_PRUNING) != 0) {
         return espalier_error_system(work->error_out, ESPALIER_ERROR_RENAME, errno,
                                      "%s: cannot remove version %s", work->folder, name);
     }
-    return espalier_store_remove_folder(pruning, work->error_out);
+    return espalier_store_remove(work, ESPALIER_STORE_PRUNING, work->error_out);
 }
 
 static espalier_status prune(const espalier_store_work *work, uint64_t keep_count,
                              uint64_t *removed_out)
 {
     espalier_store_about about = {0, 0};
-    espalier_status status =
-        espalier_store_read_about(work->folder, work->current, &about, work->error_out);
+    espalier_status status = espalier_store_read_about(work->descriptor, work->folder,
+                                                       work->current, &about, work->error_out);
     if (status != ESPALIER_OK) {
         return status;
-    }
-    char *const pruning = espalier_store_name(work, ESPALIER_STORE_PRUNING);
-    if (pruning == NULL) {
-        return ESPALIER_ERROR_MEMORY;
     }
     const size_t count = work->numbers.count;
     const size_t old_count = keep_count < count ? count - (size_t)keep_count : 0;
@@ -390,7 +420,7 @@ static espalier_status prune(const espalier_store_work *work, uint64_t keep_coun
         if (version == work->current || version == about.previous) {
             continue;
         }
-        status = remove_version(work, pruning, version);
+        status = remove_version(work, version);
         removed += status == ESPALIER_OK;
     }
     if (status == ESPALIER_OK && removed > 0) {
@@ -399,7 +429,6 @@ static espalier_status prune(const espalier_store_work *work, uint64_t keep_coun
     if (status == ESPALIER_OK && removed_out != NULL) {
         *removed_out = removed;
     }
-    free(pruning);
     return status;
 }
 

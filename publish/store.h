@@ -14,10 +14,10 @@
 #include <stdint.h>
 
 /* Names that no reader looks at. All but the lock belong to whoever holds it. */
-#define ESPALIER_STORE_LOCK     "/.lock"
-#define ESPALIER_STORE_BUILDING "/.building" /* the version that is being made */
-#define ESPALIER_STORE_PRUNING  "/.pruning"  /* the version that is being removed */
-#define ESPALIER_STORE_NEW_LINK "/.current"  /* the link that will be current */
+#define ESPALIER_STORE_LOCK     ".lock"
+#define ESPALIER_STORE_BUILDING ".building" /* the version that is being made */
+#define ESPALIER_STORE_PRUNING  ".pruning"  /* the version that is being removed */
+#define ESPALIER_STORE_NEW_LINK ".current"  /* the link that will be current */
 #define ESPALIER_STORE_ABOUT    "about"
 
 /* The highest number that has ESPALIER_STORE_DIGITS_MAX digits. */
@@ -30,8 +30,9 @@ typedef struct espalier_store_numbers {
     size_t other_count; /* names that belong to no store */
 } espalier_store_numbers;
 
-/* Status: OPEN, READ, MEMORY. */
-espalier_status espalier_store_read_numbers(const char *folder, espalier_store_numbers *numbers_out,
+/* Of an open folder; its path is for messages, as below. Status: OPEN, READ, MEMORY. */
+espalier_status espalier_store_read_numbers(int descriptor, const char *folder,
+                                            espalier_store_numbers *numbers_out,
                                             espalier_error *error_out);
 
 /* What a version's note says. */
@@ -41,13 +42,20 @@ typedef struct espalier_store_about {
 } espalier_store_about;
 
 /* Zeroes when the version has no note; a failure (OPEN, READ, MEMORY, KEY) is not the same. */
-espalier_status espalier_store_read_about(const char *folder, uint64_t version,
+espalier_status espalier_store_read_about(int descriptor, const char *folder, uint64_t version,
                                           espalier_store_about *about_out,
                                           espalier_error *error_out);
 
-/* A store whose lock this call holds. */
+/* Opens a file of a version for reading, by the open folder. *path_out, for messages, is malloc'ed
+ * and the caller's, also after OPEN; NULL after MEMORY. */
+espalier_status espalier_store_open_file(int descriptor, const char *folder, uint64_t version,
+                                         const char *file, int *descriptor_out, char **path_out,
+                                         espalier_error *error_out);
+
+/* A store whose lock this call holds. Its path is looked up once: everything else goes by the
+ * descriptor, so that a folder renamed or replaced meanwhile sends nothing elsewhere. */
 typedef struct espalier_store_work {
-    const char *folder;
+    const char *folder; /* for messages */
     espalier_error *error_out;
     int lock;
     int descriptor; /* of the folder */
@@ -65,12 +73,10 @@ espalier_status espalier_store_begin(const char *folder, const espalier_store_op
                                      espalier_error *error_out);
 void espalier_store_end(espalier_store_work *work);
 
-/* The path of one of the names above, malloc'ed; NULL, and the error set, without memory. */
-char *espalier_store_name(const espalier_store_work *work, const char *name);
-
-/* Removes a folder of files, or a file or link that has its name, never what a link leads to: who
- * may write to the store must not make others remove files elsewhere. What is not there is no
- * error. Status: WRITE. */
-espalier_status espalier_store_remove_folder(const char *path, espalier_error *error_out);
+/* Removes a folder of files by its name in the store, or a file or link that has this name, never
+ * what a link leads to: who may write to the store must not make others remove files elsewhere.
+ * What is not there is no error. Status: WRITE. */
+espalier_status espalier_store_remove(const espalier_store_work *work, const char *name,
+                                      espalier_error *error_out);
 
 #endif

@@ -51,10 +51,25 @@ static bool add_number(espalier_store_numbers *numbers, uint64_t number)
     return true;
 }
 
-espalier_status espalier_store_read_numbers(const char *folder, espalier_store_numbers *numbers_out,
+/* A stream of an open folder, which stays open. */
+static DIR *open_stream(int descriptor)
+{
+    /* Opened anew: a duplicate would share its place with the caller's. */
+    const int own = openat(descriptor, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *const stream = own >= 0 ? fdopendir(own) : NULL;
+    if (stream == NULL && own >= 0) {
+        const int cause = errno;
+        (void)close(own);
+        errno = cause;
+    }
+    return stream;
+}
+
+espalier_status espalier_store_read_numbers(int descriptor, const char *folder,
+                                            espalier_store_numbers *numbers_out,
                                             espalier_error *error_out)
 {
-    DIR *const stream = opendir(folder);
+    DIR *const stream = open_stream(descriptor);
     if (stream == NULL) {
         return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
                                      folder);
@@ -94,28 +109,42 @@ static uint64_t read_field(const char *text, const char *key)
     return at != NULL ? strtoull(at + strlen(key), NULL, 10) : 0;
 }
 
-espalier_status espalier_store_read_about(const char *folder, uint64_t version,
+espalier_status espalier_store_open_file(int descriptor, const char *folder, uint64_t version,
+                                         const char *file, int *descriptor_out, char **path_out,
+                                         espalier_error *error_out)
+{
+    char *const path = espalier_store_path(folder, version, file);
+    *path_out = path;
+    if (path == NULL) {
+        return no_memory(folder, error_out);
+    }
+    return espalier_files_open_at(descriptor, path + strlen(folder) + 1, path, descriptor_out,
+                                  error_out);
+}
+
+espalier_status espalier_store_read_about(int descriptor, const char *folder, uint64_t version,
                                           espalier_store_about *about_out,
                                           espalier_error *error_out)
 {
     espalier_error error;
     char text[ABOUT_BYTES];
-    char *const path = espalier_store_path(folder, version, ESPALIER_STORE_ABOUT);
+    char *path = NULL;
+    int file = -1;
     *about_out = (espalier_store_about){0, 0};
-    if (path == NULL) {
-        return no_memory(folder, error_out);
+    espalier_status status = espalier_store_open_file(descriptor, folder, version,
+                                                      ESPALIER_STORE_ABOUT, &file, &path, &error);
+    if (status == ESPALIER_OK) {
+        status = espalier_files_read_text_fd(file, path, text, sizeof text, &error);
+        (void)close(file);
+    } else if (status == ESPALIER_ERROR_OPEN && error.system_errno == ENOENT) {
+        free(path);
+        return ESPALIER_OK;
     }
-    const espalier_status status = espalier_files_read_text(path, text, sizeof text, &error);
     free(path);
     if (status == ESPALIER_OK) {
         about_out->previous = read_field(text, "\nprevious ");
         about_out->copied_from = read_field(text, "\ncopied_from ");
-        return ESPALIER_OK;
-    }
-    if (status == ESPALIER_ERROR_OPEN && error.system_errno == ENOENT) {
-        return ESPALIER_OK;
-    }
-    if (error_out != NULL) {
+    } else if (error_out != NULL) {
         *error_out = error;
     }
     return status;
@@ -123,39 +152,36 @@ espalier_status espalier_store_read_about(const char *folder, uint64_t version,
 
 /* ---- the lock ---- */
 
-char *espalier_store_name(const espalier_store_work *work, const char *name)
+static espalier_status refuse_removal(const espalier_store_work *work, const char *name, int cause,
+                                      espalier_error *error_out)
 {
-    char *const path = espalier_files_join(work->folder, name);
-    if (path == NULL) {
-        (void)no_memory(work->folder, work->error_out);
-    }
-    return path;
+    return espalier_error_system(error_out, ESPALIER_ERROR_WRITE, cause, "%s/%s: cannot remove",
+                                 work->folder, name);
 }
 
-espalier_status espalier_store_remove_folder(const char *path, espalier_error *error_out)
+espalier_status espalier_store_remove(const espalier_store_work *work, const char *name,
+                                      espalier_error *error_out)
 {
-    const int descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const int descriptor =
+        openat(work->descriptor, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0) {
         const bool is_other = errno == ENOTDIR || errno == ELOOP;
-        return errno == ENOENT || (is_other && unlink(path) == 0)
+        return errno == ENOENT || (is_other && unlinkat(work->descriptor, name, 0) == 0)
                    ? ESPALIER_OK
-                   : espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno,
-                                           "%s: cannot remove", path);
+                   : refuse_removal(work, name, errno, error_out);
     }
     DIR *const stream = fdopendir(descriptor);
     if (stream == NULL) {
         const int cause = errno;
         (void)close(descriptor);
-        return espalier_error_system(error_out, ESPALIER_ERROR_WRITE, cause, "%s: cannot remove",
-                                     path);
+        return refuse_removal(work, name, cause, error_out);
     }
     for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
         (void)unlinkat(descriptor, entry->d_name, 0); /* "." and ".." refuse */
     }
     (void)closedir(stream);
-    if (rmdir(path) != 0 && errno != ENOENT) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_WRITE, errno, "%s: cannot remove",
-                                     path);
+    if (unlinkat(work->descriptor, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        return refuse_removal(work, name, errno, error_out);
     }
     return ESPALIER_OK;
 }
@@ -163,45 +189,34 @@ espalier_status espalier_store_remove_folder(const char *path, espalier_error *e
 /* Removes what somebody who was killed left behind. */
 static espalier_status clear_away(const espalier_store_work *work)
 {
-    static const char *const names[] = {ESPALIER_STORE_BUILDING, ESPALIER_STORE_PRUNING};
-    espalier_status status = ESPALIER_OK;
-    for (size_t i = 0; i < sizeof names / sizeof names[0] && status == ESPALIER_OK; i++) {
-        char *const path = espalier_store_name(work, names[i]);
-        status = path != NULL ? espalier_store_remove_folder(path, work->error_out)
-                              : ESPALIER_ERROR_MEMORY;
-        free(path);
-    }
-    return status;
+    const espalier_status status =
+        espalier_store_remove(work, ESPALIER_STORE_BUILDING, work->error_out);
+    return status == ESPALIER_OK
+               ? espalier_store_remove(work, ESPALIER_STORE_PRUNING, work->error_out)
+               : status;
 }
 
 static espalier_status take_lock(espalier_store_work *work, uint64_t flags)
 {
-    char *const path = espalier_store_name(work, ESPALIER_STORE_LOCK);
-    if (path == NULL) {
-        return ESPALIER_ERROR_MEMORY;
-    }
-    espalier_status status = ESPALIER_OK;
     const int operation = LOCK_EX | ((flags & ESPALIER_STORE_NO_WAIT) != 0 ? LOCK_NB : 0);
-    work->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    work->lock = openat(work->descriptor, ESPALIER_STORE_LOCK,
+                        O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (work->lock < 0) {
-        status = espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
-                                       "%s: cannot open", path);
-    } else {
-        int result = 0;
-        do {
-            result = flock(work->lock, operation);
-        } while (result != 0 && errno == EINTR);
-        if (result != 0) {
-            status = errno == EWOULDBLOCK
-                         ? espalier_error_set(work->error_out, ESPALIER_ERROR_BUSY, 0,
-                                              ESPALIER_OFFSET_NONE,
-                                              "%s: somebody else publishes to it", work->folder)
-                         : espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
-                                                 "%s: cannot lock", path);
-        }
+        return espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
+                                     "%s/" ESPALIER_STORE_LOCK ": cannot open", work->folder);
     }
-    free(path);
-    return status;
+    int result = 0;
+    do {
+        result = flock(work->lock, operation);
+    } while (result != 0 && errno == EINTR);
+    if (result == 0) {
+        return ESPALIER_OK;
+    }
+    return errno == EWOULDBLOCK
+               ? espalier_error_set(work->error_out, ESPALIER_ERROR_BUSY, 0, ESPALIER_OFFSET_NONE,
+                                    "%s: somebody else publishes to it", work->folder)
+               : espalier_error_system(work->error_out, ESPALIER_ERROR_OPEN, errno,
+                                       "%s/" ESPALIER_STORE_LOCK ": cannot lock", work->folder);
 }
 
 /* The current version; 0 where there is no link yet. */
@@ -212,7 +227,8 @@ static espalier_status read_current(espalier_store_work *work)
         errno == ENOENT) {
         return ESPALIER_OK;
     }
-    return espalier_store_read_current(work->folder, &work->current, work->error_out);
+    return espalier_store_read_current_at(work->descriptor, work->folder, &work->current,
+                                          work->error_out);
 }
 
 static espalier_status open_folder(espalier_store_work *work, int create)
@@ -234,7 +250,8 @@ static espalier_status open_folder(espalier_store_work *work, int create)
     /* A folder with other things in it becomes no store by mistake. */
     espalier_status status = read_current(work);
     if (status == ESPALIER_OK) {
-        status = espalier_store_read_numbers(work->folder, &work->numbers, work->error_out);
+        status = espalier_store_read_numbers(work->descriptor, work->folder, &work->numbers,
+                                             work->error_out);
     }
     if (status == ESPALIER_OK && work->current == 0 && work->numbers.count == 0 &&
         (work->numbers.other_count > 0 || !create)) {
@@ -293,7 +310,7 @@ espalier_status espalier_store_begin(const char *folder, const espalier_store_op
     if (status == ESPALIER_OK) {
         free(work.numbers.numbers);
         work.numbers = (espalier_store_numbers){NULL, 0, 0};
-        status = espalier_store_read_numbers(folder, &work.numbers, error_out);
+        status = espalier_store_read_numbers(work.descriptor, folder, &work.numbers, error_out);
     }
     if (status != ESPALIER_OK) {
         espalier_store_end(&work);

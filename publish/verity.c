@@ -2,13 +2,9 @@
 /*
  * See verity.h. The tree: each block of 4,096 bytes is hashed, the hashes fill blocks of the next
  * level, padded with zeroes, until one is left; its hash and the file's size make a descriptor,
- * whose hash is the measure. May include the read side of format/ and libsodium.
+ * whose hash is the measure. May include libsodium.
  */
 #include "publish/verity.h"
-
-#include "format/error.h"
-#include "format/reader.h"
-#include "publish/files.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -38,15 +34,17 @@ typedef struct verity_descriptor {
 
 _Static_assert(sizeof(verity_descriptor) == 256, "the descriptor has no padding");
 
-/* A block of each level that is being filled. */
-typedef struct verity_tree {
+/* A block of each level that is being filled; and of the file, from its last whole block on. */
+struct espalier_verity_tree {
+    uint64_t bytes; /* of the file so far */
+    uint8_t data[BLOCK_BYTES];
     uint8_t blocks[LEVELS_MAX][BLOCK_BYTES];
     size_t filled[LEVELS_MAX];
     uint32_t level_count; /* levels that hold anything */
-} verity_tree;
+};
 
 /* Adds a hash to a level; a full block is hashed into the next one. */
-static void add_hash(verity_tree *tree, uint32_t level, const uint8_t *hash)
+static void add_hash(espalier_verity_tree *tree, uint32_t level, const uint8_t *hash)
 {
     uint8_t up[HASH_BYTES];
     memcpy(up, hash, sizeof up);
@@ -63,7 +61,7 @@ static void add_hash(verity_tree *tree, uint32_t level, const uint8_t *hash)
 }
 
 /* The hash of the last block: what is unfinished is padded and passed up. */
-static void finish_tree(verity_tree *tree, uint8_t *root_out)
+static void finish_tree(espalier_verity_tree *tree, uint8_t *root_out)
 {
     for (uint32_t level = 0; level < LEVELS_MAX; level++) {
         const size_t filled = tree->filled[level];
@@ -96,35 +94,44 @@ static void finish_digest(uint64_t bytes, const uint8_t *root, uint8_t *digest_o
     (void)crypto_hash_sha256(digest_out, (const uint8_t *)&descriptor, sizeof descriptor);
 }
 
-espalier_status espalier_verity_digest(int descriptor, const char *name, uint8_t *digest_out,
-                                       espalier_error *error_out)
+espalier_verity_tree *espalier_verity_begin(void)
 {
-    espalier_input input = {.name = name, .descriptor = descriptor};
-    espalier_status status = espalier_files_size(descriptor, name, &input.bytes, error_out);
-    if (status != ESPALIER_OK) {
-        return status;
+    return calloc(1, sizeof(espalier_verity_tree));
+}
+
+static void add_block(espalier_verity_tree *tree, const uint8_t *block)
+{
+    uint8_t hash[HASH_BYTES];
+    (void)crypto_hash_sha256(hash, block, BLOCK_BYTES);
+    add_hash(tree, 0, hash);
+}
+
+void espalier_verity_add(espalier_verity_tree *tree, const uint8_t *data, size_t count)
+{
+    while (count > 0) {
+        const size_t filled = (size_t)(tree->bytes % BLOCK_BYTES);
+        const size_t room = BLOCK_BYTES - filled;
+        const size_t taken = count < room ? count : room;
+        memcpy(tree->data + filled, data, taken);
+        if (taken == room) {
+            add_block(tree, tree->data);
+        }
+        tree->bytes += taken;
+        data += taken;
+        count -= taken;
     }
-    verity_tree *const tree = calloc(1, sizeof *tree);
-    if (tree == NULL) {
-        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: out of memory", name);
+}
+
+void espalier_verity_finish(espalier_verity_tree *tree, uint8_t *digest_out)
+{
+    const size_t filled = (size_t)(tree->bytes % BLOCK_BYTES);
+    if (filled > 0) {
+        memset(tree->data + filled, 0, BLOCK_BYTES - filled);
+        add_block(tree, tree->data);
     }
     uint8_t root[HASH_BYTES] = {0}; /* of an empty file */
-    for (uint64_t at = 0; at < input.bytes && status == ESPALIER_OK; at += BLOCK_BYTES) {
-        uint8_t block[BLOCK_BYTES] = {0};
-        uint8_t hash[HASH_BYTES];
-        const uint64_t left = input.bytes - at;
-        status = espalier_input_fetch(&input, at, block,
-                                      left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES, error_out);
-        (void)crypto_hash_sha256(hash, block, sizeof block);
-        add_hash(tree, 0, hash);
-    }
-    if (status == ESPALIER_OK) {
-        finish_tree(tree, root);
-        finish_digest(input.bytes, root, digest_out);
-    }
-    free(tree);
-    return status;
+    finish_tree(tree, root);
+    finish_digest(tree->bytes, root, digest_out);
 }
 
 #ifdef FS_IOC_MEASURE_VERITY

@@ -4,8 +4,8 @@
  * fails in turn, with a full disk or a broken one: the error says so, the store serves the version
  * it served before, or the new one whole, nothing half-made is left, and the next call succeeds.
  *
- * write, fsync, mkdir, the renames, symlinkat and unlinkat are defined here, so the library's calls
- * come through this program.
+ * write, fsync, mkdir, mkdirat, the renames and symlinkat are defined here, so the library's calls
+ * come through this program. So can a call find that the store's folder was renamed since the last.
  */
 #include "espalier_publish.h"
 #include "tests/support/model_bytes.h"
@@ -30,12 +30,18 @@
 static struct {
     unsigned calls;
     unsigned failing; /* the call that fails; 0: none */
+    unsigned moving;  /* before this call somebody moves the store; 0: never */
     int cause;
 } fault;
+
+static void move_store(void);
 
 static bool fails(void)
 {
     fault.calls++;
+    if (fault.calls == fault.moving) {
+        move_store();
+    }
     if (fault.calls != fault.failing) {
         return false;
     }
@@ -56,6 +62,11 @@ int fsync(int descriptor)
 int mkdir(const char *path, mode_t mode)
 {
     return fails() ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int mkdirat(int folder, const char *path, mode_t mode)
+{
+    return fails() ? -1 : (int)syscall(SYS_mkdirat, folder, path, mode);
 }
 
 int renameat(int old_folder, const char *from, int new_folder, const char *to)
@@ -79,6 +90,19 @@ int symlinkat(const char *target, int folder, const char *path)
 #define STORE BASE "/store"
 
 static const char *const paths[2] = {BASE "/first", BASE "/second"};
+
+/* Where a store goes that is moved, and what then stands in its place. */
+#define MOVED BASE "/moved"
+
+/* Puts a folder of folders in the store's place, made to take what is meant for the store. */
+static void move_store(void)
+{
+    static const char *const traps[] = {STORE, STORE "/.building", STORE "/.pruning", STORE "/1"};
+    assert_int_equal(syscall(SYS_renameat2, AT_FDCWD, STORE, AT_FDCWD, MOVED, 0), 0);
+    for (size_t i = 0; i < sizeof traps / sizeof traps[0]; i++) {
+        assert_int_equal(syscall(SYS_mkdirat, AT_FDCWD, traps[i], 0755), 0);
+    }
+}
 
 static int make_models(void **state)
 {
@@ -209,11 +233,74 @@ static void test_a_first_version_that_fails(void **state)
     fail_msg("it never came through");
 }
 
+/* Removes an empty folder; anything in it fails the test. */
+static void remove_trap(const char *path)
+{
+    if (rmdir(path) != 0) {
+        fail_msg("%s: %s", path, strerror(errno));
+    }
+}
+
+/*
+ * Whoever may rename the folder that a store lies in could have a publisher write, rename and
+ * remove in another one, since each step looked the store's path up again. Now a store is looked up
+ * once: everything goes into the folder that was found then, wherever it is by now.
+ */
+static void move_before_each(espalier_status (*call)(espalier_error *error), uint64_t more)
+{
+    unsigned moved = 0;
+    for (unsigned n = 1;; n++) {
+        espalier_error error;
+        assert_int_equal(remove_tree(STORE), 0);
+        assert_int_equal(espalier_store_publish(STORE, paths[0], NULL, NULL, NULL), ESPALIER_OK);
+        assert_int_equal(espalier_store_publish(STORE, paths[1], NULL, NULL, NULL), ESPALIER_OK);
+        assert_int_equal(espalier_store_publish(STORE, paths[0], NULL, NULL, NULL), ESPALIER_OK);
+        fault.calls = 0;
+        fault.moving = n;
+        const espalier_status status = call(&error);
+        fault.moving = 0;
+        if (fault.calls < n) {
+            break;
+        }
+        if (status != ESPALIER_OK) {
+            fail_msg("call %u: %s", n, error.message);
+        }
+        remove_trap(STORE "/.building");
+        remove_trap(STORE "/.pruning");
+        remove_trap(STORE "/1");
+        remove_trap(STORE);
+        assert_int_equal(syscall(SYS_renameat2, AT_FDCWD, MOVED, AT_FDCWD, STORE, 0), 0);
+        assert_int_equal(current_version(), 3 + more);
+        assert_int_equal(access(STORE "/.building", F_OK), -1);
+        assert_int_equal(access(STORE "/.pruning", F_OK), -1);
+        moved++;
+    }
+    assert_true(moved >= 2);
+}
+
+/* In the first call of publish the folder is made, or is there: only then is it looked up. */
+static espalier_status call_publish_found(espalier_error *error)
+{
+    fault.moving++;
+    const espalier_status status = call_publish(error);
+    fault.calls--;
+    return status;
+}
+
+static void test_a_store_that_is_moved(void **state)
+{
+    (void)state;
+    move_before_each(call_publish_found, 1);
+    move_before_each(call_rollback, 1);
+    move_before_each(call_prune, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_call_fails_once),
         cmocka_unit_test(test_a_first_version_that_fails),
+        cmocka_unit_test(test_a_store_that_is_moved),
     };
     return cmocka_run_group_tests(tests, make_models, remove_all);
 }

@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,6 +234,46 @@ void model_bytes_seal(model_bytes *model)
     header->checksum =
         espalier_checksum64(model->data,
                             sizeof *header + header->section_count * sizeof(espalier_file_section));
+}
+
+/* Whether 64 bytes must follow a section. */
+static bool has_tail(uint32_t type)
+{
+    return type >= ESPALIER_SECTION_NODES && type <= ESPALIER_SECTION_CUTS;
+}
+
+model_bytes model_bytes_resize(const model_bytes *model, uint32_t type, int64_t more,
+                               uint32_t sections_end)
+{
+    const espalier_file_header *const old = (const void *)model->data;
+    const espalier_file_section *const table = (const void *)(model->data + sizeof *old);
+    uint32_t count = 0;
+    while (count < old->section_count && table[count].type < sections_end) {
+        count++;
+    }
+    const size_t room = model->bytes + (more > 0 ? (size_t)more : 0) +
+                        count * ((size_t)ESPALIER_ALIGNMENT_HOT + ESPALIER_HOT_TAIL_BYTES);
+    model_bytes larger = {aligned_zeroed(room), 0};
+    espalier_file_header *const header = (void *)larger.data;
+    espalier_file_section *const entries = (void *)(larger.data + sizeof *header);
+    *header = *old;
+    header->section_count = count;
+    uint64_t end = sizeof *header + count * sizeof *entries;
+    for (uint32_t i = 0; i < count; i++) {
+        entries[i] = table[i];
+        end = (end + table[i].alignment - 1) / table[i].alignment * table[i].alignment;
+        entries[i].offset = end;
+        entries[i].bytes += table[i].type == type ? (uint64_t)more : 0;
+        const uint64_t kept = entries[i].bytes < table[i].bytes ? entries[i].bytes : table[i].bytes;
+        memcpy(larger.data + end, model->data + table[i].offset, (size_t)kept);
+        end += entries[i].bytes;
+        header->private_end = table[i].type < ESPALIER_SECTION_NODES ? end : header->private_end;
+        end += has_tail(table[i].type) ? ESPALIER_HOT_TAIL_BYTES : 0;
+    }
+    header->file_bytes = end;
+    larger.bytes = (size_t)end;
+    assert_true(larger.bytes <= room);
+    return larger;
 }
 
 void model_bytes_widen_children(model_bytes *model, uint32_t child_bits)

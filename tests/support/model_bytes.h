@@ -49,6 +49,13 @@ void *model_bytes_data(const model_bytes *model, uint32_t type);
 void model_bytes_seal(model_bytes *model);
 
 /*
+ * The same file with one section longer, by zero bytes at its end, or shorter, and those behind it
+ * moved; `type` may be none of them. sections_end: of types from this on none is left. Not sealed.
+ */
+model_bytes model_bytes_resize(const model_bytes *model, uint32_t type, int64_t more,
+                               uint32_t sections_end);
+
+/*
  * Gives all children of 8-byte nodes `child_bits` bits instead of 16: a file that wants
  * 2^child_bits nodes behind its last tree. At most 2^(32 - child_bits) columns. Not sealed.
  */

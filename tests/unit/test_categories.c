@@ -380,6 +380,29 @@ static void test_broken_files(void **state)
     }
 }
 
+/* The first feature of all may have a list; and strings that end before they begin break the rule
+ * of strings. */
+static void test_edges_of_lists(void **state)
+{
+    (void)state;
+    const uint32_t feature = 0;
+    espalier_model *opened = NULL;
+    espalier_error error = {0};
+    model_bytes m = model_bytes_copy(&sound);
+    memcpy((uint8_t *)head_of(&m) + LIST(0, feature), &feature, sizeof feature);
+    model_bytes_seal(&m);
+    assert_int_equal(open_bytes(&m, &opened, &error), ESPALIER_OK);
+    espalier_model_close(opened);
+    model_bytes_free(&m);
+    const uint64_t bytes = model_bytes_section(&sound, ESPALIER_SECTION_CATEGORIES)->bytes;
+    m = model_bytes_resize(&sound, ESPALIER_SECTION_CATEGORIES, (int64_t)TABLE - (int64_t)bytes,
+                           UINT32_MAX);
+    model_bytes_seal(&m);
+    assert_int_not_equal(open_bytes(&m, &opened, &error), ESPALIER_OK);
+    assert_int_equal(error.format_rule, 140); /* F-140 */
+    model_bytes_free(&m);
+}
+
 static void test_broken_text(void **state)
 {
     (void)state;
@@ -447,10 +470,10 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings),      cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_broken_files), cmocka_unit_test(test_broken_text),
-        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_strings),        cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_names),          cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_broken_files),   cmocka_unit_test(test_broken_text),
+        cmocka_unit_test(test_edges_of_lists), cmocka_unit_test(test_random_bytes),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

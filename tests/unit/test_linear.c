@@ -388,6 +388,143 @@ static void test_section_bytes(void **state)
     expect(section_shorter_than_its_leaves, ESPALIER_ERROR_SECTION, RULE_LINEAR_BYTES, false);
 }
 
+/* ---- plans of more than one part ---- */
+
+static espalier_status open_sealed(model_bytes *m, const espalier_open_options *options,
+                                   espalier_error *error)
+{
+    espalier_model *model = NULL;
+    memset(error, 0, sizeof *error);
+    model_bytes_seal(m);
+    const espalier_status status =
+        espalier_model_open_memory(m->data, m->bytes, options, &model, error);
+    espalier_model_close(model);
+    return status;
+}
+
+static void grow(model_bytes *m, uint32_t type, size_t bytes)
+{
+    const model_bytes other = model_bytes_resize(m, type, (int64_t)bytes, UINT32_MAX);
+    model_bytes_free(m);
+    *m = other;
+}
+
+/* A stage behind LINEAR, here VALUES once more, changes nothing of LINEAR. */
+static void test_a_stage_behind_the_linear_one(void **state)
+{
+    (void)state;
+    espalier_error error;
+    model_bytes m = model_bytes_copy(&sound);
+    grow(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    const parts_of_file p = take_apart(&m);
+    espalier_file_stage *const last =
+        (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
+    espalier_file_step *const steps_end =
+        (espalier_file_step *)(void *)section_end(&m, ESPALIER_SECTION_STEPS);
+    espalier_file_model *const head = RECORD(&m, MODEL, espalier_file_model);
+    assert_int_equal(steps_end[-1].kind, ESPALIER_STEP_STAGES);
+    steps_end[-1].count++;
+    *last = *p.values;
+    last->output_slot = head->slot_count;
+    head->slot_count += last->slot_count;
+    if (open_sealed(&m, NULL, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    model_bytes_free(&m);
+}
+
+/* Two stages LINEAR may read one part: its slots are looked at once. */
+static void test_a_part_that_two_stages_read(void **state)
+{
+    (void)state;
+    espalier_error error;
+    model_bytes m = model_bytes_copy(&sound);
+    grow(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    const parts_of_file p = take_apart(&m);
+    espalier_file_stage *const last =
+        (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
+    espalier_file_step *const steps_end =
+        (espalier_file_step *)(void *)section_end(&m, ESPALIER_SECTION_STEPS);
+    steps_end[-1].count++;
+    *last = *p.stage;
+    last->output_slot = RECORD(&m, MODEL, espalier_file_model)->slot_count++;
+    if (open_sealed(&m, NULL, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    model_bytes_free(&m);
+}
+
+/* The last tree in a part of its own, which is not linear: its leaves are none of LINEAR. */
+static void test_a_part_that_is_not_linear(void **state)
+{
+    (void)state;
+    espalier_error error;
+    espalier_model *model = NULL;
+    model_bytes m = model_bytes_copy(&sound);
+    grow(&m, ESPALIER_SECTION_PARTS, sizeof(espalier_file_part));
+    grow(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
+    parts_of_file p = take_apart(&m);
+    const uint64_t last_count = espalier_tree_source_leaves(&p.trees[p.part->tree_count - 1]);
+    /* What was its leaves becomes terms, in whole numbers of them. */
+    grow(&m, ESPALIER_SECTION_LINEAR,
+         (size_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
+    p = take_apart(&m);
+    espalier_file_part *const parts = RECORD(&m, PARTS, espalier_file_part);
+    espalier_file_step *const steps_end =
+        (espalier_file_step *)(void *)section_end(&m, ESPALIER_SECTION_STEPS);
+    assert_ptr_equal(p.part, parts);
+    assert_true(parts[0].tree_count > 1);
+    parts[1] = parts[0];
+    parts[0].tree_count--;
+    parts[0].slot_count--;
+    parts[1].first_tree = parts[0].tree_count;
+    parts[1].tree_count = 1;
+    parts[1].slot_count = 1;
+    parts[1].first_slot = parts[0].first_slot + parts[0].slot_count; /* where it always went */
+    p.trees[parts[1].first_tree].slot = 0;
+    steps_end[-1] = (espalier_file_step){.kind = ESPALIER_STEP_TREES, .first = 1, .count = 1};
+    if (open_sealed(&m, NULL, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    assert_int_equal(leaf_count - model->linear_leaf_count, last_count);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
+/* LINEAR before the trees whose leaves it reads. */
+static void test_linear_before_its_trees(void **state)
+{
+    (void)state;
+    espalier_error error;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_step *const steps = RECORD(&m, STEPS, espalier_file_step);
+    assert_int_equal(steps[1].kind, ESPALIER_STEP_TREES);
+    assert_int_equal(steps[2].kind, ESPALIER_STEP_STAGES);
+    const espalier_file_step trees = steps[1];
+    steps[1] = steps[2];
+    steps[2] = trees;
+    assert_int_equal(open_sealed(&m, NULL, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_SLOTS_WRITTEN);
+    assert_non_null(strstr(error.message, "reads a slot that no earlier step writes"));
+    model_bytes_free(&m);
+}
+
+/* Work beyond the limit is told as a limit, which the caller may raise. */
+static void test_work_of_a_file(void **state)
+{
+    (void)state;
+    espalier_error error;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    model_bytes m = model_bytes_copy(&sound);
+    options.visits_per_row_max = RECORD(&m, MODEL, espalier_file_model)->visits_per_row;
+    assert_int_equal(open_sealed(&m, &options, &error), ESPALIER_OK);
+    take_apart(&m).stage->slot_count = ESPALIER_LIMIT_STAGE_SLOTS / 2;
+    assert_int_equal(open_sealed(&m, &options, &error), ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, RULE_LINEAR_WORK);
+    model_bytes_free(&m);
+}
+
 /* ---- the check itself, at its edges: F-461, F-462 ---- */
 
 typedef struct linear_case {
@@ -650,10 +787,19 @@ static void test_verify_among_other_tables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_terms),          cmocka_unit_test(test_numbers_of_leaves),
-        cmocka_unit_test(test_constants),      cmocka_unit_test(test_section_bytes),
-        cmocka_unit_test(test_work),           cmocka_unit_test(test_which_parts_are_linear),
-        cmocka_unit_test(test_parts_in_files), cmocka_unit_test(test_verify_among_other_tables),
+        cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_numbers_of_leaves),
+        cmocka_unit_test(test_constants),
+        cmocka_unit_test(test_section_bytes),
+        cmocka_unit_test(test_work),
+        cmocka_unit_test(test_which_parts_are_linear),
+        cmocka_unit_test(test_parts_in_files),
+        cmocka_unit_test(test_verify_among_other_tables),
+        cmocka_unit_test(test_a_stage_behind_the_linear_one),
+        cmocka_unit_test(test_a_part_that_two_stages_read),
+        cmocka_unit_test(test_a_part_that_is_not_linear),
+        cmocka_unit_test(test_linear_before_its_trees),
+        cmocka_unit_test(test_work_of_a_file),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

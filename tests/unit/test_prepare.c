@@ -342,6 +342,49 @@ static void test_unsorted_numbers(void **state)
     }
 }
 
+/* Verifies a file that opens, and frees it. */
+static void expect_unsorted(model_bytes *m)
+{
+    espalier_model *model = NULL;
+    espalier_error error = {0};
+    model_bytes_seal(m);
+    assert_int_equal(open_bytes(m, false, &model, &error), ESPALIER_OK);
+    assert_int_equal(espalier_model_verify(model, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, 378);
+    espalier_model_close(model);
+    model_bytes_free(m);
+}
+
+/* NaN is in no place but the last of keys, keys are not alike, and the numbers for float64 rows
+ * count as those for float32 do. */
+static void test_orders_of_numbers(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_RANK)[4] = (double)NAN;
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[0] = (double)NAN;
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[1] = numbers_of(&m, ESPALIER_PREPARE_INDEX)[0];
+    expect_unsorted(&m);
+    m = model_bytes_resize(&sound, ESPALIER_SECTION_PREPARATION, 5 * (int64_t)sizeof(double),
+                           UINT32_MAX);
+    espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
+    espalier_file_operation *operation = (espalier_file_operation *)(void *)(head + 1);
+    double *const numbers = (double *)(void *)(operation + head->operation_count);
+    while (operation->operation != ESPALIER_PREPARE_RANK) {
+        operation++;
+    }
+    for (uint32_t i = 0; i < 5; i++) {
+        numbers[head->number_count + i] = -(double)i;
+    }
+    operation->numbers64 = head->number_count;
+    head->number_count += 5;
+    expect_unsorted(&m);
+}
+
 /* Whatever the section holds, open refuses or predictions end; sanitizers watch the rest. */
 static void test_random_bytes(void **state)
 {
@@ -377,12 +420,141 @@ static void test_random_bytes(void **state)
     assert_true(opened > 100);
 }
 
+/* ---- one feature, and what no list above has ---- */
+
+/* A preparation of one feature: numbers that are no NaN, no keys, no rounding, and values of
+ * ONE_HOT that nothing reads. */
+static uint32_t fill_edges(espalier_preparation *p)
+{
+    static const double nudge[] = {1e-8, 1e-5};
+    static const double fill_two[] = {0.75, 2.0};
+    static const double no_keys[] = {5.0};
+    static const double keys[] = {1.0, 2.0, 7.0, 8.0, -1.0};
+    p->feature_count = 1;
+    p->value_count = 1;
+    (void)add(p, ESPALIER_PREPARE_NUDGE, 0, 0, 1, nudge, 2);
+    (void)add(p, ESPALIER_PREPARE_FILL, 0, 0, 1, fill_two, 2);
+    (void)add(p, ESPALIER_PREPARE_INDEX, 0, 0, 1, no_keys, 1);
+    (void)add(p, ESPALIER_PREPARE_INDEX, 0, 0, 1, keys, 5);
+    /* Of its values two rest between rows, and two do not, since copies of them are made. */
+    const uint32_t hot = add(p, ESPALIER_PREPARE_ONE_HOT, 0, 0, 4, NULL, 0);
+    (void)add(p, ESPALIER_PREPARE_COPY, 0, hot + 1, 1, NULL, 0);
+    (void)add(p, ESPALIER_PREPARE_COPY, 0, hot + 3, 1, NULL, 0);
+    return p->value_count;
+}
+
+static void make_edges(espalier_forest *edges)
+{
+    const synthetic_options options = {.seed = 43,
+                                       .tree_count = 5,
+                                       .feature_count = 1,
+                                       .decision_count_max = 20,
+                                       .group_count = 1,
+                                       .class_count = 3,
+                                       .missing_allowed = true};
+    synthetic_forest_make(&options, edges);
+    espalier_preparation *const p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    edges->preparation = p;
+    const uint32_t end = fill_edges(p);
+    uint32_t next = 1;
+    for (uint64_t i = 0; i < edges->node_count; i++) {
+        if (edges->left[i] != ESPALIER_FOREST_LEAF) {
+            edges->feature[i] = next; /* of ONE_HOT every second value */
+            edges->threshold[i] = 0.25 * (double)(i % 9);
+            next += next == 5 || next == 7 ? 2 : 1;
+            next = next < end ? next : 1;
+        }
+    }
+}
+
+static void test_edges_of_operations(void **state)
+{
+    (void)state;
+    static const double values[] = {(double)NAN, 0.0, 1.0, 2.0, 3.0,   4.0,    0.5,
+                                    -1.0,        1.5, 2.5, 7.0, 1e-40, -1e300, (double)INFINITY};
+    const size_t count = sizeof values / sizeof values[0];
+    espalier_forest edges;
+    espalier_error error;
+    espalier_model *model = NULL;
+    espalier_predictor *predictor = NULL;
+    double slots[3 * sizeof values / sizeof values[0]];
+    double answers[3 * sizeof values / sizeof values[0]];
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = ESPALIER_PREDICTOR_UNCHECKED;
+    make_edges(&edges);
+    model_bytes m = model_bytes_of(&edges, 4);
+    if (open_bytes(&m, true, &model, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    assert_int_equal(espalier_predictor_create(model, &options, &predictor), ESPALIER_OK);
+    espalier_reference_evaluate_float64(&edges, values, count, slots, NULL);
+    const espalier_rows rows = espalier_rows_float64(values, count, 1);
+    espalier_outputs outputs = {.data = answers, .data_bytes = sizeof answers};
+    assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_PROBABILITY, &rows, &outputs),
+                     ESPALIER_OK);
+    assert_memory_equal(answers, slots, sizeof answers);
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+    espalier_forest_free(&edges);
+}
+
+/* Trees of one leaf each read nothing of what is prepared. */
+static void test_nothing_is_read(void **state)
+{
+    (void)state;
+    espalier_error error;
+    espalier_model *model = NULL;
+    espalier_predictor *predictor = NULL;
+    model_bytes m = model_bytes_copy(&sound);
+    /* All columns but that of leaves are gone; nodes that name them find something in bounds. */
+    const model_bytes other =
+        model_bytes_resize(&m, ESPALIER_SECTION_COLUMNS,
+                           (int64_t)sizeof(espalier_file_column) -
+                               (int64_t)model_bytes_section(&m, ESPALIER_SECTION_COLUMNS)->bytes,
+                           UINT32_MAX);
+    model_bytes_free(&m);
+    m = other;
+    ((espalier_file_step *)model_bytes_data(&m, ESPALIER_SECTION_STEPS))->count = 1;
+    espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
+    espalier_file_operation *const operations = (espalier_file_operation *)(void *)(head + 1);
+    for (uint32_t i = 0; i < head->operation_count; i++) {
+        operations[i].flags &= both; /* nothing is refused, so nothing need be known */
+        if (operations[i].operation == ESPALIER_PREPARE_CHECK) {
+            operations[i].flags = 0;
+        }
+    }
+    model_bytes_seal(&m);
+    if (open_bytes(&m, false, &model, &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.flags = ESPALIER_PREDICTOR_UNCHECKED;
+    assert_int_equal(espalier_predictor_create(model, &options, &predictor), ESPALIER_OK);
+    static double rows_data[ROWS * FEATURES];
+    double answers[2][ROWS * 3];
+    make_rows(rows_data);
+    for (unsigned i = 0; i < 2; i++) {
+        const espalier_rows rows = espalier_rows_float64(rows_data, ROWS, FEATURES);
+        espalier_outputs outputs = {.data = answers[i], .data_bytes = sizeof answers[i]};
+        assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_PROBABILITY, &rows, &outputs),
+                         ESPALIER_OK);
+        memset(rows_data, 0, sizeof rows_data); /* and so other rows have the same answers */
+    }
+    assert_memory_equal(answers[0], answers[1], sizeof answers[0]);
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_as_reference), cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_broken_files),      cmocka_unit_test(test_unsorted_numbers),
-        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_random_bytes),      cmocka_unit_test(test_edges_of_operations),
+        cmocka_unit_test(test_nothing_is_read),   cmocka_unit_test(test_orders_of_numbers),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

@@ -2,21 +2,28 @@
 /*
  * publish/sign and key: what was signed passes, what differs in one bit does not; keys with and
  * without a password; the measure of fs-verity.
+ *
+ * pread and ioctl are defined here, so the library's calls come through this program: reads are
+ * counted, a file can change between two of them, and a file system can vouch for a file.
  */
 #include "espalier_publish.h"
-#include "publish/verity.h"
+#include "publish/digest.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
 #include <fcntl.h>
+#include <linux/fsverity.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -26,6 +33,49 @@
 #define SECRET    "test_sign.key"
 #define PUBLIC    "test_sign.pub"
 #define OTHER     "test_sign.other"
+
+static struct {
+    uint64_t bytes; /* read so far */
+    off_t changing; /* the byte that somebody changes once it was read behind the head; 0: none */
+} reads;
+
+ssize_t pread(int descriptor, void *data, size_t bytes, off_t offset)
+{
+    const ssize_t got = (ssize_t)syscall(SYS_pread64, descriptor, data, bytes, offset);
+    reads.bytes += got > 0 ? (uint64_t)got : 0;
+    if (reads.changing > 0 && offset > 0 && offset <= reads.changing &&
+        reads.changing < offset + got) {
+        const uint8_t byte = ((const uint8_t *)data)[reads.changing - offset] ^ 4u;
+        const int writable = open(PATH, O_WRONLY);
+        assert_true(writable >= 0);
+        assert_int_equal(pwrite(writable, &byte, 1, reads.changing), 1);
+        assert_int_equal(close(writable), 0);
+        reads.changing = 0;
+    }
+    return got;
+}
+
+/* The measure that fs-verity has of every file; NULL: what the system says. */
+static const uint8_t *vouched;
+
+int ioctl(int descriptor, unsigned long request, ...)
+{
+    va_list more;
+    va_start(more, request);
+    void *const argument = va_arg(more, void *);
+    va_end(more);
+    if (request != (unsigned long)FS_IOC_MEASURE_VERITY || vouched == NULL) {
+        return (int)syscall(SYS_ioctl, descriptor, request, argument);
+    }
+    struct fsverity_digest head;
+    memcpy(&head, argument, sizeof head);
+    assert_true(head.digest_size >= 32);
+    head.digest_algorithm = FS_VERITY_HASH_ALG_SHA256;
+    head.digest_size = 32;
+    memcpy(argument, &head, sizeof head);
+    memcpy((uint8_t *)argument + sizeof head, vouched, 32);
+    return 0;
+}
 
 static model_bytes original;
 static espalier_public_key public_key;
@@ -159,6 +209,250 @@ static void test_one_changed_bit_is_refused(void **state)
     assert_non_null(strstr(error.message, "were signed"));
     (void)unlink(PATH);
     model_bytes_write(&original, PATH);
+}
+
+/* The bytes that a call reads of a file of 100 KiB, which is 6 times the first read. */
+static void test_a_file_is_read_once(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 72,
+                                       .tree_count = 60,
+                                       .feature_count = 3,
+                                       .decision_count_max = 150,
+                                       .group_count = 1,
+                                       .class_count = 2};
+    espalier_forest forest;
+    espalier_error error;
+    synthetic_forest_make(&options, &forest);
+    model_bytes large = model_bytes_of(&forest, 2);
+    espalier_forest_free(&forest);
+    assert_true(large.bytes > 100000);
+    (void)unlink(PATH);
+    model_bytes_write(&large, PATH);
+    /* The first read may reach behind the private sections, and a signature is short. */
+    const uint64_t most = large.bytes + 16384 + 1024;
+    reads.bytes = 0;
+    assert_int_equal(espalier_sign(PATH, &secret_key, "m", "1", NULL, &error), ESPALIER_OK);
+    assert_in_range(reads.bytes, large.bytes, most);
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        policy.flags = i == 0 ? 0 : ESPALIER_SIGNATURE_DIGESTS;
+        reads.bytes = 0;
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+        assert_in_range(reads.bytes, large.bytes, most);
+    }
+    reads.bytes = 0;
+    assert_int_equal(espalier_digest_verify(PATH, NULL, &error), ESPALIER_OK);
+    assert_in_range(reads.bytes, large.bytes, most);
+    (void)unlink(PATH);
+    model_bytes_write(&original, PATH);
+    model_bytes_free(&large);
+}
+
+/*
+ * The file was read once for its digests, once for fs-verity and once for the signature: who
+ * changed it in between had something signed that nobody had checked.
+ */
+static void test_what_is_signed_was_checked(void **state)
+{
+    (void)state;
+    espalier_error error;
+    const off_t place = (off_t)model_bytes_section(&original, ESPALIER_SECTION_LEAVES)->offset;
+    reads.changing = place;
+    assert_int_equal(espalier_sign(PATH, &secret_key, "m", "1", NULL, &error), ESPALIER_OK);
+    assert_int_equal(reads.changing, 0); /* it was changed */
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
+    change_byte(PATH, place, 4);
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_OK);
+}
+
+/* Signs whatever PATH holds, as a model with this root digest and these claims, which are escaped.
+ * Returns the length of the trusted comment's line. */
+static size_t sign_claims(const uint8_t *root, const char *name, const char *version)
+{
+    static uint8_t bytes[1 << 16];
+    uint8_t hash[64];
+    uint8_t record[74] = {'E', 'D'};
+    uint8_t joined[crypto_sign_BYTES + 2048];
+    uint8_t global[crypto_sign_BYTES];
+    char comment[2048];
+    char root_text[65];
+    char lines[2][128];
+    const uint8_t zero[32] = {0};
+    char zero_text[65];
+    FILE *stream = fopen(PATH, "rb");
+    assert_non_null(stream);
+    const size_t count = fread(bytes, 1, sizeof bytes, stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(count, original.bytes);
+    (void)crypto_generichash(hash, sizeof hash, bytes, count, NULL, 0);
+    memcpy(record + 2, secret_key.id, sizeof secret_key.id);
+    (void)crypto_sign_detached(record + 10, NULL, hash, sizeof hash, secret_key.key);
+    (void)sodium_bin2hex(root_text, sizeof root_text, root, 32);
+    (void)sodium_bin2hex(zero_text, sizeof zero_text, zero, sizeof zero);
+    const int length = snprintf(comment, sizeof comment,
+                                "espalier-model-v1 root=%s bytes=%zu verity=%s name=%s version=%s",
+                                root_text, count, zero_text, name, version);
+    memcpy(joined, record + 10, crypto_sign_BYTES);
+    memcpy(joined + crypto_sign_BYTES, comment, (size_t)length);
+    (void)crypto_sign_detached(global, NULL, joined, crypto_sign_BYTES + (size_t)length,
+                               secret_key.key);
+    (void)sodium_bin2base64(lines[0], sizeof lines[0], record, sizeof record,
+                            sodium_base64_VARIANT_ORIGINAL);
+    (void)sodium_bin2base64(lines[1], sizeof lines[1], global, sizeof global,
+                            sodium_base64_VARIANT_ORIGINAL);
+    stream = fopen(SIGNATURE, "wb");
+    assert_non_null(stream);
+    assert_true(fprintf(stream, "untrusted comment: x\n%s\ntrusted comment: %s\n%s\n", lines[0],
+                        comment, lines[1]) > 0);
+    assert_int_equal(fclose(stream), 0);
+    return strlen("trusted comment: ") + (size_t)length;
+}
+
+static void sign_by_hand(const uint8_t *root)
+{
+    (void)sign_claims(root, "m", "1");
+}
+
+/* Both ways to ask. */
+static void assert_verified(espalier_status plain, espalier_status with_digests, const char *text)
+{
+    espalier_error error;
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), plain);
+    policy.flags = ESPALIER_SIGNATURE_DIGESTS;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), with_digests);
+    if (with_digests != ESPALIER_OK && strstr(error.message, text) == NULL) {
+        fail_msg("%s", error.message);
+    }
+}
+
+/* A key's owner may sign any bytes; only with DIGESTS a signature says that it is a whole model. */
+static void test_digests_beside_a_signature(void **state)
+{
+    (void)state;
+    espalier_file_header header;
+    uint8_t other[32] = {1};
+    memcpy(&header, original.data, sizeof header);
+    const off_t leaf = (off_t)model_bytes_section(&original, ESPALIER_SECTION_LEAVES)->offset;
+    sign_by_hand(header.root_digest);
+    assert_verified(ESPALIER_OK, ESPALIER_OK, "");
+    change_byte(PATH, leaf, 1);
+    assert_verified(ESPALIER_ERROR_SIGNATURE, ESPALIER_ERROR_SIGNATURE, "byte for byte");
+    sign_by_hand(header.root_digest);
+    assert_verified(ESPALIER_OK, ESPALIER_ERROR_DIGEST, "section LEAVES");
+    change_byte(PATH, leaf, 1);
+    assert_verified(ESPALIER_ERROR_SIGNATURE, ESPALIER_ERROR_SIGNATURE, "byte for byte");
+    change_byte(PATH, 0, 1);
+    sign_by_hand(header.root_digest);
+    assert_verified(ESPALIER_OK, ESPALIER_ERROR_NOT_A_MODEL, "not an Espalier file");
+    change_byte(PATH, 0, 1);
+    sign_by_hand(other);
+    assert_verified(ESPALIER_OK, ESPALIER_ERROR_SIGNATURE, "root digest of another model");
+}
+
+/* Where the file system vouches for the bytes that were signed, nothing of them is read. */
+static void test_a_file_system_that_vouches(void **state)
+{
+    (void)state;
+    espalier_signed claims;
+    espalier_error error;
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    static const uint8_t other[32] = {9};
+    policy.flags = ESPALIER_SIGNATURE_VERITY;
+    assert_int_equal(espalier_sign(PATH, &secret_key, "m", "1", NULL, NULL), ESPALIER_OK);
+    assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_OK);
+    vouched = claims.verity_digest;
+    reads.bytes = 0;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+    assert_in_range(reads.bytes, 1, 1024); /* the signature */
+    /* Not where digests are wanted as well, or nobody asked for it, or of another measure. */
+    for (unsigned i = 0; i < 3; i++) {
+        policy.flags = i == 0   ? ESPALIER_SIGNATURE_VERITY | ESPALIER_SIGNATURE_DIGESTS
+                       : i == 1 ? 0
+                                : ESPALIER_SIGNATURE_VERITY;
+        vouched = i < 2 ? claims.verity_digest : other;
+        reads.bytes = 0;
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+        assert_true(reads.bytes > original.bytes);
+        change_byte(PATH, 0, 1);
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                         ESPALIER_ERROR_SIGNATURE);
+        change_byte(PATH, 0, 1);
+    }
+    vouched = NULL;
+}
+
+/* A name and a line are as long as they may be, and one longer. */
+static void test_the_longest_claims(void **state)
+{
+    (void)state;
+    static const uint8_t root[32] = {0};
+    espalier_signed claims;
+    espalier_error error;
+    char name[260];
+    char escaped[3 * 255 + 1];
+    char version[256];
+    memset(name, 'n', sizeof name);
+    name[255] = '\0';
+    (void)sign_claims(root, name, "1");
+    assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_OK);
+    assert_string_equal(claims.model_name, name);
+    for (unsigned more = 1; more < 4; more++) {
+        memset(name, 'n', sizeof name);
+        name[255 + more] = '\0';
+        (void)sign_claims(root, name, "1");
+        assert_int_equal(verify(NULL, NULL, &claims, &error), ESPALIER_ERROR_SIGNATURE);
+        assert_non_null(strstr(error.message, "not as a model of Espalier"));
+    }
+    for (unsigned i = 0; i < 255; i++) {
+        memcpy(escaped + (size_t)3 * i, "%20", 4);
+    }
+    const size_t shortest = sign_claims(root, escaped, "");
+    assert_true(shortest < 1023);
+    for (size_t length = 1022; length < 1027; length++) {
+        memset(version, 'v', sizeof version);
+        version[length - shortest] = '\0';
+        assert_int_equal(sign_claims(root, escaped, version), length);
+        const espalier_status status = verify(NULL, NULL, &claims, &error);
+        assert_int_equal(status, length < 1024 ? ESPALIER_OK : ESPALIER_ERROR_SIGNATURE);
+        if (length < 1024) {
+            assert_string_equal(claims.model_version, version);
+        } else {
+            assert_non_null(strstr(error.message, "not a signature"));
+        }
+    }
+}
+
+/* What nobody knows yet is refused, and nothing follows a comment's last field. */
+static void test_what_nobody_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t root[32] = {0};
+    espalier_error error;
+    espalier_signature_policy policy = policy_of(NULL, NULL);
+    (void)sign_claims(root, "m", "1%20");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_OK);
+    (void)sign_claims(root, "m", "1 more=2");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
+    assert_non_null(strstr(error.message, "not as a model of Espalier"));
+    (void)sign_claims(root, "m", "%zz");
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
+    sign_by_hand(root);
+    policy.flags = ESPALIER_SIGNATURE_DIGESTS << 1;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    policy.flags = 0;
+    policy.reserved[3] = 1;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    policy.reserved[3] = 0;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
+    policy.key = NULL;
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_signature_verify(PATH, NULL, NULL, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
 }
 
 static void test_a_changed_signature_is_refused(void **state)
@@ -341,21 +635,49 @@ static void test_measures_of_fs_verity(void **state)
         {1585152, "ba648ea011fefeeb087b5e7d2151e3f03b3d40bfaf2d95891f6ebf5398d8fcd5"},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        uint8_t digest[32];
+        espalier_digests digests;
         char text[65];
         write_file(known[i].bytes);
         const int descriptor = open(OTHER, O_RDONLY);
-        assert_int_equal(espalier_verity_digest(descriptor, OTHER, digest, NULL), ESPALIER_OK);
-        (void)sodium_bin2hex(text, sizeof text, digest, sizeof digest);
+        assert_int_equal(espalier_digests_read(descriptor, OTHER, ESPALIER_DIGEST_VERITY, &digests,
+                                               NULL),
+                         ESPALIER_OK);
+        (void)sodium_bin2hex(text, sizeof text, digests.verity, sizeof digests.verity);
         assert_string_equal(text, known[i].measure);
         /* What the system measures is the same, where it can. */
         if (espalier_verity_enable(descriptor)) {
             uint8_t measure[32];
             assert_true(espalier_verity_measure(descriptor, measure));
-            assert_memory_equal(measure, digest, sizeof digest);
+            assert_memory_equal(measure, digests.verity, sizeof measure);
         }
         assert_int_equal(close(descriptor), 0);
         assert_int_equal(unlink(OTHER), 0);
+    }
+}
+
+/* Pieces of any length make the same measure: those of a byte, and around a block. */
+static void test_measures_of_pieces(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1, 4095, 4096, 4097, 9001};
+    static uint8_t bytes[20000];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7 % 251);
+    }
+    for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
+        uint8_t digest[32];
+        char text[65];
+        espalier_verity_tree *const tree = espalier_verity_begin();
+        assert_non_null(tree);
+        for (size_t at = 0; at < sizeof bytes; at += pieces[i]) {
+            const size_t left = sizeof bytes - at;
+            espalier_verity_add(tree, bytes + at, left < pieces[i] ? left : pieces[i]);
+        }
+        espalier_verity_finish(tree, digest);
+        free(tree);
+        (void)sodium_bin2hex(text, sizeof text, digest, sizeof digest);
+        assert_string_equal(text,
+                            "c3f5ac9afffa7a3f3fc5ba73116f727a2ca3cc488cde8451eab771e655982d4c");
     }
 }
 
@@ -364,10 +686,17 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_was_signed_passes),
         cmocka_unit_test(test_one_changed_bit_is_refused),
+        cmocka_unit_test(test_a_file_is_read_once),
+        cmocka_unit_test(test_what_is_signed_was_checked),
+        cmocka_unit_test(test_digests_beside_a_signature),
+        cmocka_unit_test(test_a_file_system_that_vouches),
+        cmocka_unit_test(test_the_longest_claims),
+        cmocka_unit_test(test_what_nobody_asked_for),
         cmocka_unit_test(test_a_changed_signature_is_refused),
         cmocka_unit_test(test_another_key_and_another_comment_are_refused),
         cmocka_unit_test(test_a_key_of_minisign),
         cmocka_unit_test(test_measures_of_fs_verity),
+        cmocka_unit_test(test_measures_of_pieces),
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_a_key_that_asks_for_too_much),
     };

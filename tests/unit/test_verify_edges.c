@@ -285,14 +285,170 @@ static void test_place_of_a_cut(void **state)
     model_bytes_free(&m);
 }
 
+/* ---- golden answers behind an exponential ---- */
+
+static const synthetic_options linked = {.seed = 54,
+                                         .trainer = SYNTHETIC_LIGHTGBM,
+                                         .tree_count = 8,
+                                         .feature_count = 2,
+                                         .decision_count_max = 30,
+                                         .group_count = 1,
+                                         .linked = true};
+
+/* The golden slots of row 0. */
+static double *golden_slots(const model_bytes *m)
+{
+    espalier_file_golden *const head = RECORD(m, GOLDEN, espalier_file_golden);
+    double *const rows = (double *)(void *)(head + 1);
+    return rows + (size_t)head->row_count * head->feature_count;
+}
+
+static espalier_status verify_sealed(model_bytes *m)
+{
+    espalier_error error;
+    model_bytes_seal(m);
+    return verify(m, &error);
+}
+
+/* Neighbours that one stage writes have one tolerance, and each must keep it. */
+static void test_neighbours_behind_a_sigmoid(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&linked, ESPALIER_LAYOUT_WALK, NULL);
+    const espalier_file_stage *const stage =
+        &RECORD(&m, STAGES, espalier_file_stage)[LINKED_TWO_CLASSES];
+    double *const slots = golden_slots(&m) + stage->output_slot;
+    assert_int_equal(stage->operation, ESPALIER_STAGE_TWO_CLASSES);
+    const double before[2] = {slots[0], slots[1]};
+    slots[0] = nextafter(before[0], 2.0);
+    slots[1] = nextafter(before[1], 2.0);
+    assert_int_equal(verify_sealed(&m), ESPALIER_OK);
+    slots[1] = before[1] + 1e-9;
+    assert_int_equal(verify_sealed(&m), ESPALIER_ERROR_GOLDEN);
+    slots[1] = before[1];
+    slots[0] = before[0] + 1e-9;
+    assert_int_equal(verify_sealed(&m), ESPALIER_ERROR_GOLDEN);
+    model_bytes_free(&m);
+}
+
+/* Puts STEP of two slots, or INDEX of one and then of it again, where the two classes were. */
+static model_bytes make_counting(uint32_t operation, uint32_t input_slot)
+{
+    model_bytes m = make_model(&linked, ESPALIER_LAYOUT_WALK, NULL);
+    const bool twice = operation == ESPALIER_STAGE_INDEX;
+    if (twice) {
+        const model_bytes other =
+            model_bytes_resize(&m, ESPALIER_SECTION_STAGES, (int64_t)sizeof(espalier_file_stage),
+                               UINT32_MAX);
+        model_bytes_free(&m);
+        m = other;
+        RECORD(&m, STEPS, espalier_file_step)[2].count++;
+    }
+    espalier_file_stage *const stage = &RECORD(&m, STAGES, espalier_file_stage)[LINKED_TWO_CLASSES];
+    stage->operation = operation;
+    stage->slot_count = twice ? 1 : 2;
+    stage->input_slot = input_slot;
+    if (twice) {
+        stage[1] = stage[0];
+        stage[1].output_slot++;
+    }
+    const espalier_file_golden *const head = RECORD(&m, GOLDEN, espalier_file_golden);
+    for (uint32_t row = 0; row < head->row_count; row++) {
+        double *const slots = golden_slots(&m) + (size_t)row * head->slot_count;
+        slots[stage->output_slot] = 7.5;
+        slots[stage->output_slot + 1] = -7.5;
+    }
+    return m;
+}
+
+/* What is counted from a number that is not exact may be any other; of the exact sum it may not. */
+static void test_steps_behind_a_sigmoid(void **state)
+{
+    (void)state;
+    static const uint32_t operations[] = {ESPALIER_STAGE_STEP, ESPALIER_STAGE_INDEX};
+    for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++) {
+        model_bytes m = make_counting(operations[i], 0); /* sums */
+        assert_int_equal(verify_sealed(&m), ESPALIER_ERROR_GOLDEN);
+        model_bytes_free(&m);
+        m = make_counting(operations[i], i == 0 ? 1 : 2); /* and what the sigmoid writes */
+        assert_int_equal(verify_sealed(&m), ESPALIER_OK);
+        model_bytes_free(&m);
+    }
+}
+
+/* ---- trees of HEAP that are one leaf ---- */
+
+/* Makes the first tree of a HEAP part a leaf alone, of as many levels as before. */
+static void empty_first_tree(model_bytes *m)
+{
+    espalier_file_tree *const tree = RECORD(m, TREES, espalier_file_tree);
+    espalier_file_part *const part = RECORD(m, PARTS, espalier_file_part);
+    espalier_file_model *const head = RECORD(m, MODEL, espalier_file_model);
+    uint8_t *const nodes = RECORD(m, NODES, uint8_t);
+    uint8_t *const numbers = RECORD(m, NODE_NUMBERS, uint8_t);
+    assert_int_equal(part->layout, ESPALIER_FILE_HEAP);
+    assert_int_equal(part->node_bytes, 2);
+    assert_true(tree->depth > 1);
+    const size_t row_bytes = (size_t)part->leaf_width * 4; /* float32 sums */
+    uint8_t *const leaves = RECORD(m, LEAVES, uint8_t) + part->leaf_offset;
+    for (uint32_t k = 1; k < tree->leaf_count; k++) {
+        memcpy(leaves + (tree->first_leaf + k) * row_bytes, leaves + tree->first_leaf * row_bytes,
+               row_bytes);
+        memcpy(numbers + (size_t)k * head->number_bytes, numbers, head->number_bytes);
+        nodes[k] = 0;                       /* columns first, */
+        nodes[tree->node_count + k] = 0xFF; /* then thresholds */
+    }
+    head->node_count -= tree->source_node_count - 1;
+    tree->source_node_count = 1;
+}
+
+static void test_a_heap_of_one_leaf(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 55,
+                                       .trainer = SYNTHETIC_XGBOOST,
+                                       .tree_count = 4,
+                                       .feature_count = 3,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST,
+                                       .depth_max = 4};
+    espalier_error error;
+    model_bytes m = make_model(&options, ESPALIER_LAYOUT_HEAP, NULL);
+    empty_first_tree(&m);
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
+    assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
+    /* The same without numbers, and so without the output that needs them. */
+    const model_bytes other =
+        model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output),
+                           UINT32_MAX);
+    model_bytes_free(&m);
+    m = other;
+    RECORD(&m, MODEL, espalier_file_model)->number_bytes = 0;
+    SECTION(&m, NODE_NUMBERS)->encoding = 2; /* which no reader knows, nor needs */
+    SECTION(&m, NODE_NUMBERS)->flags = 0;
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
+    assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
+    model_bytes_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_halves_of_checksums), cmocka_unit_test(test_place_of_padding),
-        cmocka_unit_test(test_values_of_proofs),    cmocka_unit_test(test_hole_in_labels),
-        cmocka_unit_test(test_padding_of_labels),   cmocka_unit_test(test_place_of_a_cut),
-        cmocka_unit_test(test_one_golden_row),      cmocka_unit_test(test_every_golden_answer),
+        cmocka_unit_test(test_halves_of_checksums),
+        cmocka_unit_test(test_place_of_padding),
+        cmocka_unit_test(test_values_of_proofs),
+        cmocka_unit_test(test_hole_in_labels),
+        cmocka_unit_test(test_padding_of_labels),
+        cmocka_unit_test(test_place_of_a_cut),
+        cmocka_unit_test(test_one_golden_row),
+        cmocka_unit_test(test_every_golden_answer),
         cmocka_unit_test(test_every_number),
+        cmocka_unit_test(test_neighbours_behind_a_sigmoid),
+        cmocka_unit_test(test_steps_behind_a_sigmoid),
+        cmocka_unit_test(test_a_heap_of_one_leaf),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
