@@ -328,7 +328,6 @@ class EnsembleProver(Prover):
     def compare_summed(self, kind, found, wanted, what, scale):
         """Of sums behind a logarithm."""
         ulps = ulps_between(kind, found, wanted, scale)
-        ulps[np.isnan(found) & np.isnan(wanted)] = 0
         self.exceptions[self.subject, kind, SUMMED].add(len(wanted), ulps)
         if not ulps.max() <= SUMMED_ULP_MAX:
             self.complain(what, "%d of %d %ss, by up to %g ulp" % (
