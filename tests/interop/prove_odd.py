@@ -73,6 +73,9 @@ class OddProver(prove_ensembles.EnsembleProver):
         self.trainer = ""
         self.index = 0
 
+    def is_declined(self, failed):
+        return any(one in failed for one in DECLINED)
+
     def convert_layouts(self, source, what, *more):
         """In one layout, or as the converter likes where that cannot hold the model."""
         layout = LAYOUTS[self.index % len(LAYOUTS)]
@@ -82,7 +85,7 @@ class OddProver(prove_ensembles.EnsembleProver):
         if failed and layout == "mask" and "cannot hold it" in failed:
             self.refused += 1
             failed = self.run(*arguments)
-        if failed and any(one in failed for one in DECLINED):
+        if failed and self.is_declined(failed):
             self.declined[self.trainer] += 1
         elif failed:
             self.complain(what, failed)
