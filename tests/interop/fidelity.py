@@ -3,13 +3,14 @@
 
     python3 tests/interop/fidelity.py --espalier PATH [--work DIR] [--newest | --only SET]...
                                       [--output FILE] [--jobs N] [--resume] [--share FRACTION]
-                                      [--prover NAME]... [--python X.Y=PATH]...
+                                      [--odd N] [--prover NAME]... [--python X.Y=PATH]...
 
 Standard library only. Environments are made in the work directory and kept there. --newest takes
 the newest set whose Python is here and leaves with 77 if it cannot be installed. Exit 1 if a prover
 found a difference, or ended without a report; the document is written all the same, and says so.
 --resume goes on with an interrupted matrix: what a prover that has not changed since has found with
-no difference is not done again. --share takes a part of the models; the document says so.
+no difference is not done again. --share takes a part of the models; the document says so. --odd
+has the oldest and the newest set train so many odd models of every trainer.
 """
 import argparse
 import collections
@@ -30,6 +31,7 @@ from version_sets import NEWEST, VERSION_SETS
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROVER_SECONDS_MAX = 3600
 SKIPPED = 77
+ODD = "prove_odd.py"
 
 # One prover with one set of versions. state: "done", "skipped" or "failed"; text: its last lines.
 Run = collections.namedtuple("Run", "versions prover state text report")
@@ -82,6 +84,13 @@ def find_earlier(stem, versions, prover):
     return Run(versions, prover, state, text, read_report(stem + ".json"))
 
 
+def options_of(arguments, versions, prover):
+    """What share of the models a run takes, and its further arguments."""
+    if prover == ODD and arguments.odd and versions in arguments.odd_sets:
+        return 1.0, ["--models", str(arguments.odd)]
+    return arguments.share, []
+
+
 def run_prover(arguments, versions, interpreter, prover):
     stem = os.path.join(arguments.work, "%s-%s" % (versions, prover[:-3]))
     earlier = find_earlier(stem, versions, prover) if arguments.resume else None
@@ -89,7 +98,8 @@ def run_prover(arguments, versions, interpreter, prover):
         return earlier
     variables = plain_environment()
     variables["ESPALIER_PROOF_REPORT"] = stem + ".json"
-    variables["ESPALIER_PROOF_SHARE"] = "%g" % arguments.share
+    share, options = options_of(arguments, versions, prover)
+    variables["ESPALIER_PROOF_SHARE"] = "%g" % share
     for old in (stem + ".json", stem + ".done"):
         if os.path.exists(old):
             os.remove(old)
@@ -98,8 +108,8 @@ def run_prover(arguments, versions, interpreter, prover):
         try:
             code = subprocess.run(
                 [interpreter, os.path.join(HERE, prover), "--espalier",
-                 os.path.abspath(arguments.espalier)], stdout=log, stderr=subprocess.STDOUT,
-                env=variables, timeout=PROVER_SECONDS_MAX).returncode
+                 os.path.abspath(arguments.espalier)] + options, stdout=log,
+                stderr=subprocess.STDOUT, env=variables, timeout=PROVER_SECONDS_MAX).returncode
         except subprocess.TimeoutExpired:
             code = "too slow"
     with open(stem + ".log", encoding="utf-8", errors="replace") as log:
@@ -143,6 +153,8 @@ def parse_arguments():
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted matrix")
     parser.add_argument("--share", type=float, default=1.0, metavar="FRACTION",
                         help="of all models")
+    parser.add_argument("--odd", type=int, default=0, metavar="N",
+                        help="odd trainings of each trainer with the oldest and the newest set")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     return parser.parse_args()
 
@@ -156,6 +168,7 @@ def main():
         print("fidelity: nothing can be installed here: " + "; ".join(
             reason for _, reason in chosen.values()))
         return SKIPPED
+    arguments.odd_sets = {list(chosen)[0], list(chosen)[-1]}
     runs = run_all(arguments, chosen)
     if arguments.output:
         stamp = datetime.datetime.fromtimestamp(

@@ -22,6 +22,9 @@ What was compared with the trainers' own answers, and how it came out. Made by `
   float64, zeros of both signs, denormal numbers, the largest.
 - **Reference**: the trainer that made the model, by the route its object takes, one thread, at
   least two rows.
+- **Equal** is equal in every bit, so 0.0 is not -0.0. A NaN is equal to any NaN: what sign and bits
+  an operation gives it (0 / 0 is -NaN on x86-64, NaN on ARM) is the processor's choice, not the
+  trainer's.
 - **Rows** and **numbers** in the tables count comparisons, so those of every layout; `predict` is
   what is answered when no output is asked for. **May differ**: by how many units in the last place
   of the trainer's type; 0, but for what goes through exp, log or pow, which may differ by 2
@@ -31,6 +34,8 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 
 WRONG_ULP = 2.0 ** 24  # more is another number, not one that was rounded otherwise
 NUMBERS = ("rows", "numbers", "differing")
+ODD = "prove_odd.py"  # counted in a part of its own
+OUTCOMES = ("compared", "untrained", "declined", "findings")
 
 
 def version_key(text):
@@ -90,7 +95,7 @@ def write_sets(runs, sets, reasons):
             continue
         python, pins = sets[name]
         shares = sorted({"%g %%" % (100 * one.report.get("share", 1)) for one in runs
-                         if one.versions == name and one.report})
+                         if one.versions == name and one.report and one.prover != ODD})
         lines.append((name, python, pins.replace("==", " "), " and ".join(shares),
                       describe_outcome(runs, name, reason)))
     yield from table(("set", "Python", "packages", "of all models", "outcome"), lines, 5)
@@ -117,6 +122,26 @@ def write_summary(counts):
           exact["differing"], linked["numbers"], linked["differing"], linked["ulp"])
          for (trainer, version), (exact, linked, names) in sorted(
              found.items(), key=lambda one: (one[0][0], version_key(one[0][1])))], 2)
+
+
+def write_odd(runs):
+    found = collections.defaultdict(lambda: {name: 0 for name in OUTCOMES})
+    for run in runs:
+        for line in (run.report or {}).get("trainings", []):
+            total = found[line["trainer"], line["version"]]
+            for name in OUTCOMES:
+                total[name] += line[name]
+    yield "## Odd trainings\n"
+    yield ("What `tests/interop/%s` trained: one row or two, one class, two hundred classes, "
+           "constant features, features\nof one value and NaN, huge, denormal and neighbouring "
+           "values, duplicate rows, trees that may not split. *Refused by\nthe trainer*: it "
+           "trains no such model, or has no answers of it. *Not converted*: refused by name, as "
+           "[semantics.md](semantics.md)\nsays (counts that are all 0, one class).\n" % ODD)
+    lines = [(trainer, version) + tuple(line[name] for name in OUTCOMES)
+             for (trainer, version), line in sorted(
+                 found.items(), key=lambda one: (one[0][0], version_key(one[0][1])))]
+    yield from table(("trainings of", "version", "converted and compared", "refused by the trainer",
+                      "not converted", "differing"), lines, 2)
 
 
 def write_routes(routes):
@@ -171,6 +196,7 @@ def write_document(path, runs, sets, reasons, date, machine):
     exceptions = gather(runs, "exceptions", "output", "exception")
     lines = [HEAD % (date, machine)]
     lines += list(write_sets(runs, sets, reasons)) + list(write_summary(counts))
+    lines += list(write_odd(runs))
     lines += list(write_exceptions(exceptions)) + list(write_routes(routes))
     lines += list(write_details(counts))
     with open(path, "w", encoding="utf-8") as file:

@@ -13,6 +13,7 @@ START = "A first guess computed by SciPy"
 COLUMNS = "Columns behind NumPy's log1p, expm1, exp and log"
 TIES = "Ties within a link's error"
 UNDEFINED = "Where the trainer has no answer"
+BLURRED = "Categories that are rounded to be compared"
 
 EXCEPTIONS = {
     SUMMED: """\
@@ -35,6 +36,12 @@ lie beside thresholds.""",
 Rows whose two greatest probabilities, which went through exp, are within %d units of each other but
 not equal. The class is decided on them. Allowed is none: a class that differs is a finding.""" % (
         2 * ULP_MAX),
+    BLURRED: """\
+NumPy before 2 compares an array of float32 with one number in float32. So an encoder there takes a
+float32 for a category of float64 that rounds to it, if it has fewer than about ten categories, or
+few against the rows asked at once; the place that it then finds is that category's or the next
+one's. NumPy 2 compares in float64, and so does Espalier: the row is refused, or has no known
+category. Such rows are counted here and not compared.""",
     UNDEFINED: """\
 Up to 1.6 OneVsRestClassifier divides 0 by 0 where no member says yes, and says NaN; 0 is what newer
 versions and Espalier say.""",

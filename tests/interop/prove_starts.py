@@ -247,8 +247,8 @@ def lies_in_columns(model):
 def prove_models(prover, arguments):
     for index in range(arguments.models):
         rng = np.random.RandomState([arguments.seed, index])
-        maker = MAKERS[index // 2 % len(MAKERS)]
-        classifier = index % 2 == 0
+        maker = MAKERS[index % len(MAKERS)]
+        classifier = (index + index // len(MAKERS)) % 2 == 0
         if arguments.only and arguments.only not in maker.__name__:
             continue
         width = int(choose(rng, 2, 5, 12))

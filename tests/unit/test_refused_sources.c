@@ -163,10 +163,13 @@ static void test_trees_that_lie(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "sklearn-1.9.1/labels_bool_tree.pkl",
-        "boosting-1.9.1/gradient_quantile.joblib",
-        "ensembles-1.9.1/bagging.joblib",
-        "pipelines-1.9.1/chosen.joblib",
+        "sklearn-1.9.1/labels_bool_tree.pkl",      "sklearn-1.9.1/small_zlib.joblib",
+        "boosting-1.9.1/gradient_quantile.joblib", "boosting-1.9.1/isolation_features.joblib",
+        "ensembles-1.9.1/bagging.joblib",          "ensembles-1.9.1/adaboost.joblib",
+        "ensembles-1.9.1/adaboost_values.joblib",  "ensembles-1.9.1/isotonic.joblib",
+        "ensembles-1.9.1/outputs.joblib",          "ensembles-1.9.1/rest.joblib",
+        "ensembles-1.9.1/transformed.joblib",      "ensembles-1.9.1/voting_pipelines.joblib",
+        "pipelines-1.9.1/chosen.joblib",           "pipelines-1.9.1/columns.joblib",
     };
     const struct {
         size_t place;

@@ -49,7 +49,7 @@ static espalier_status load_writer(const pickle_writer *writer, uint64_t memory_
     return status;
 }
 
-static void fail_load(const espalier_error *error)
+static __attribute__((unused)) void fail_load(const espalier_error *error)
 {
     fail_msg("refused: %s", error->message);
     abort(); /* fail_msg does not come back, but is not declared so */

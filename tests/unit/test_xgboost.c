@@ -13,6 +13,7 @@
 #include "convert/reference.h"
 #include "convert/sets.h"
 #include "tests/unit/test_xgboost.h"
+#include "tests/unit/test_xgboost_lies.h"
 
 #include <float.h>
 #include <math.h>
@@ -33,6 +34,13 @@ static void check_refused(const char *from, const char *to, espalier_status stat
                  error.message);
     }
     free(text);
+}
+
+static void check_lies(const xgboost_lie *lies, size_t count, espalier_status status)
+{
+    for (size_t i = 0; i < count; i++) {
+        check_refused(lies[i].from, lies[i].to, status, lies[i].words);
+    }
 }
 
 static void evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
@@ -736,52 +744,7 @@ static void test_linear_models(void **state)
 static void test_trees_that_lie(void **state)
 {
     (void)state;
-    static const char *const cases[][3] = {
-        {"[1,-1,3,-1,-1]", "[5,-1,3,-1,-1]",
-         "trees[0]: node 0 has a child 5, out of range of 5 nodes"},
-        {"[1,-1,3,-1,-1]", "[-2,-1,3,-1,-1]", "node 0 has a child -2"},
-        {"[2,-1,4,-1,-1]", "[1,-1,4,-1,-1]",
-         "node 0 leads to node 1, where another path leads as well"},
-        {"[1,-1,3,-1,-1]", "[1,-1,0,-1,-1]", "node 2 leads to node 0, where another path"},
-        {"[1,-1,3,-1,-1]", "[0,-1,3,-1,-1]", "node 0 leads to node 0"},
-        {"\"right_children\":[2,-1,4", "\"right_children\":[3,-1,4",
-         "node 0 has children 1 and 3, which are not side by side"},
-        {"[1,-1,3,-1,-1]", "[1,-1,-1,-1,-1]", "2 nodes are not reached, num_deleted is 0"},
-        {"\"num_deleted\":2", "\"num_deleted\":3", "2 nodes are not reached, num_deleted is 3"},
-        {"[1,-1,3,-1,-1]", "[1,-1,3,-1]", "left_children has 4 items for 5 nodes"},
-        {"[2,-1,4,-1,-1]", "[2,-1,4,-1,-1,-1]", "right_children has 6 items for 5 nodes"},
-        {"\"split_indices\":[1,0,0,0,0]", "\"split_indices\":[]",
-         "split_indices has 0 items for 5 nodes"},
-        {"[5E-1,1E-1,", "[5E-1,", "split_conditions has 4 items for 5 nodes"},
-        {"[1,0,0,0,0]", "[1,0,0,0]", "default_left has 4 items for 5 nodes"},
-        {"[0,0,0,0,0]", "[0,0,0,0]", "split_type has 4 items for 5 nodes"},
-        {"[1E1,4E0,", "[4E0,", "sum_hessian has 4 items for 5 nodes"},
-        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"0\"", "num_nodes is 0"},
-        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"4294967297\"", "num_nodes is 4294967297"},
-        {"\"id\":1", "\"id\":2", "trees[1]: the tree's id is 2"},
-        {"\"split_indices\":[1,", "\"split_indices\":[2,", "tree 0, node 0: there is no feature 2"},
-        {"\"split_indices\":[1,", "\"split_indices\":[-1,", "there is no feature"},
-        {"1E-1,-1.25E0", "1E99,-1.25E0", "of the forest is not finite"},
-        {"\"num_trees\":\"3\"", "\"num_trees\":\"4\"", "3 trees, num_trees is 4"},
-        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0]", "tree_info has 2 items"},
-        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,1,0]", "tree 1 adds to output 1 of 1"},
-        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0,-1]", "tree 2 adds to output -1 of 1"},
-        {"[0,1,2,3]", "[0,1,3,2]", "iteration_indptr does not rise"},
-        {"[0,1,2,3]", "[0,1,1,3]", "iteration_indptr does not rise"},
-        {"[0,1,2,3]", "[1,2,3]", "iteration_indptr does not rise"},
-        {"[0,1,2,3]", "[0,2147483647]", "iteration_indptr does not rise"},
-        {"[\"a\",", "[\"a\",\"c\",", "3 feature names for 2 features"},
-        {"\"num_feature\":\"2\",\"num_target\"", "\"num_feature\":\"0\",\"num_target\"",
-         "num_feature is 0"},
-        {"\"2E-1\"", "\"[2E-1,1E-1]\"", "base_score has 2 values for 1 outputs"},
-        {"\"2E-1\"", "\"0\"", "a base score of 0 gives no finite margin with binary:logistic"},
-        {"\"2E-1\"", "\"1\"", "a base score of 1 gives no finite margin"},
-        {"\"2E-1\"", "\"2\"", "a base score of 2 gives no finite margin"},
-        {TREE_0 "," TREE_1 "," TREE_2, "", "0 trees, num_trees is 3"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        check_refused(cases[i][0], cases[i][1], ESPALIER_ERROR_SOURCE_TREE, cases[i][2]);
-    }
+    check_lies(xgboost_lying_trees, LIE_COUNT(xgboost_lying_trees), ESPALIER_ERROR_SOURCE_TREE);
 }
 
 static void test_members_missing_or_doubled(void **state)
@@ -817,52 +780,14 @@ static void test_members_missing_or_doubled(void **state)
     }
     check_refused("{\"learner\":", "{\"other\":\"learner\",\"Learner\":",
                   ESPALIER_ERROR_SOURCE_SYNTAX, "test: there is no learner");
-    static const char *const doubled[][3] = {
-        {"\"version\":", "\"version\":[1,2,3],\"version\":", "version: given twice"},
-        {"\"id\":0", "\"id\":0,\"id\":0", "trees[0].id: given twice"},
-        {"\"id\":0", "\"i\\u0064\":0,\"id\":0", "trees[0].id: given twice"},
-        {"\"name\":\"binary:logistic\"", "\"name\":\"a\",\"name\":\"binary:logistic\"",
-         "learner.objective.name: given twice"},
-        {"\"name\":\"gbtree\"", "\"name\":\"gbtree\",\"gbtree\":{\"model\":{}}",
-         "learner.gradient_booster.gbtree.model: a second model"},
-        {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0,0],\"weight_drop\":[],\"weight_drop\":[]",
-         "weight_drop: given twice"},
-    };
-    for (size_t i = 0; i < sizeof doubled / sizeof doubled[0]; i++) {
-        check_refused(doubled[i][0], doubled[i][1], ESPALIER_ERROR_SOURCE_SYNTAX, doubled[i][2]);
-    }
+    check_lies(xgboost_doubled_members, LIE_COUNT(xgboost_doubled_members),
+               ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
 static void test_values_of_another_kind(void **state)
 {
     (void)state;
-    static const char *const cases[][3] = {
-        {"\"num_nodes\":\"5\"", "\"num_nodes\":\"five\"",
-         "trees[0].tree_param.num_nodes: a text that is no integer"},
-        {"\"num_nodes\":\"5\"", "\"num_nodes\":5.5", "no whole number"},
-        {"\"num_nodes\":\"5\"", "\"num_nodes\":[5]", "an array where a number belongs"},
-        {"\"trees\":[", "\"trees\":7,\"treez\":[", "model.trees: a number where an array belongs"},
-        {"[1,0,0,0,0]", "[1,0,2,0,0]", "default_left[2]: 2 is neither 0 nor 1"},
-        {"[1,-1,3,-1,-1]", "[1,-1,3.5,-1,-1]", "left_children[2]: no whole number"},
-        {"[1,-1,3,-1,-1]", "[1,-1,\"3\",-1,-1]", "left_children[2]: a text where a number"},
-        {"\"2E-1\"", "\"\"", "learner.learner_model_param.base_score: no number at number 0"},
-        {"\"2E-1\"", "\"[1,]\"", "base_score: no number at number 1"},
-        {"\"2E-1\"", "null", "base_score: null where a number belongs"},
-        {"[3,0,5]", "[3,0]", "version: 2 numbers instead of three"},
-        {"[3,0,5]", "\"3.0.5\"", "version: a text where an array belongs"},
-        {"{\"best_score\":\"0.5\"}", "{\"best_iteration\":\"last\"}",
-         "attributes.best_iteration: a text that is no integer"},
-        {"{\"best_score\":\"0.5\"}", "{\"scikit_learn\":\"{\"}",
-         "attributes.scikit_learn: a text that is no JSON object"},
-        {"[\"a\",", "[\"\\u0000\",", "feature_names[0]: a text that is no UTF-8, or holds a NUL"},
-        {"[\"a\",", "[7,", "feature_names[0]: a number where a text belongs"},
-        {"binary:logistic",
-         "a_name_that_is_longer_than_any_objective_that_there_ever_was_or_will_be",
-         "objective.name: a text of 71 bytes"},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        check_refused(cases[i][0], cases[i][1], ESPALIER_ERROR_SOURCE_SYNTAX, cases[i][2]);
-    }
+    check_lies(xgboost_other_kinds, LIE_COUNT(xgboost_other_kinds), ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
 int main(void)

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "convert/sources/document.h"
 #include "convert/sources/source.h"
+#include "tests/unit/test_ubjson.h"
 #include "tests/unit/test_xgboost.h"
 
 #include <stdbool.h>
@@ -24,117 +24,13 @@
 
 /* ---- UBJSON --------------------------------------------------------------------------------- */
 
-typedef struct byte_writer {
-    char bytes[8192];
-    size_t count;
-} byte_writer;
-
-static void put_byte(byte_writer *writer, char byte)
-{
-    assert_true(writer->count < sizeof writer->bytes);
-    writer->bytes[writer->count++] = byte;
-}
-
-static void put_number(byte_writer *writer, uint64_t bits, uint32_t byte_count)
-{
-    for (uint32_t i = byte_count; i > 0; i--) {
-        put_byte(writer, (char)(bits >> (8 * (i - 1))));
-    }
-}
-
-static void put_text(byte_writer *writer, const char *text)
-{
-    put_byte(writer, 'L');
-    put_number(writer, strlen(text), 8);
-    for (size_t i = 0; text[i] != '\0'; i++) {
-        put_byte(writer, text[i]);
-    }
-}
-
-/* One value that holds no others. */
-static void put_scalar(byte_writer *writer, espalier_document *document)
-{
-    espalier_document_text text;
-    const char *const at = (const char *)document->data + document->at;
-    const bool whole_number = strcspn(at, ",]}") <= strcspn(at, ".eEIN");
-    int64_t integer = 0;
-    float real = 0;
-    uint32_t bits;
-    bool flag = false;
-    switch (espalier_document_peek(document)) {
-    case ESPALIER_DOCUMENT_TEXT:
-        assert_true(espalier_document_read_text(document, &text));
-        char *const copy = espalier_document_copy_text(document, &text, NULL);
-        put_byte(writer, 'S');
-        put_text(writer, copy);
-        free(copy);
-        break;
-    case ESPALIER_DOCUMENT_NUMBER:
-        if (whole_number) {
-            assert_true(espalier_document_read_int64(document, &integer));
-            put_byte(writer, 'L');
-            put_number(writer, (uint64_t)integer, 8);
-        } else {
-            assert_true(espalier_document_read_float32(document, &real));
-            memcpy(&bits, &real, sizeof bits);
-            put_byte(writer, 'd');
-            put_number(writer, bits, 4);
-        }
-        break;
-    case ESPALIER_DOCUMENT_FLAG:
-        assert_true(espalier_document_read_flag(document, &flag));
-        put_byte(writer, flag ? 'T' : 'F');
-        break;
-    default:
-        assert_true(espalier_document_skip(document));
-        put_byte(writer, 'Z');
-        break;
-    }
-}
-
-/* The JSON text as UBJSON; arrays are open ones. */
-static void put_document(byte_writer *writer, const char *json)
-{
-    espalier_document document;
-    writer->count = 0;
-    assert_true(espalier_document_open(&document, "json", (const uint8_t *)json, strlen(json),
-                                       ESPALIER_DOCUMENT_JSON, MEMORY_MAX, &error));
-    do {
-        const espalier_document_kind kind = espalier_document_peek(&document);
-        if (kind == ESPALIER_DOCUMENT_OBJECT) {
-            assert_true(espalier_document_enter_object(&document));
-            put_byte(writer, '{');
-        } else if (kind == ESPALIER_DOCUMENT_ARRAY) {
-            assert_true(espalier_document_enter_array(&document));
-            put_byte(writer, '[');
-        } else {
-            put_scalar(writer, &document);
-        }
-        for (bool found = false; !found && document.depth > 0;) {
-            espalier_document_text key;
-            const bool is_object = document.frames[document.depth - 1].is_object;
-            found = is_object ? espalier_document_member(&document, &key)
-                              : espalier_document_item(&document);
-            if (!found) {
-                put_byte(writer, is_object ? '}' : ']');
-            } else if (is_object) {
-                char *const copy = espalier_document_copy_text(&document, &key, NULL);
-                put_text(writer, copy);
-                free(copy);
-            }
-        }
-    } while (document.depth > 0);
-    assert_int_equal(document.status, ESPALIER_OK);
-    espalier_document_close(&document);
-}
-
 static void test_ubjson_gives_the_same_forest(void **state)
 {
     (void)state;
-    static byte_writer writer;
+    static ubjson_writer writer;
     espalier_forest json;
     espalier_forest ubjson;
-    put_document(&writer, whole);
+    ubjson_put_document(&writer, whole);
     load_text(whole, &json);
     if (load_bytes(writer.bytes, writer.count, MEMORY_MAX, &ubjson) != ESPALIER_OK) {
         fail_msg("%s", error.message);
@@ -221,8 +117,8 @@ static void check_changes(const char *text, size_t bytes)
 static void test_every_truncation_and_change(void **state)
 {
     (void)state;
-    static byte_writer writer;
-    put_document(&writer, whole);
+    static ubjson_writer writer;
+    ubjson_put_document(&writer, whole);
     check_truncations(whole, strlen(whole));
     check_truncations(writer.bytes, writer.count);
     check_changes(whole, strlen(whole));
@@ -308,10 +204,10 @@ static void check_listed(const char *text, size_t bytes, const char *format, con
 static void test_files_are_listed(void **state)
 {
     (void)state;
-    static byte_writer writer;
+    static ubjson_writer writer;
     char *const unsupported = replace(whole, "\"name\":\"gbtree\"", "\"name\":\"gblinear\"");
     char *const spaced = replace(whole, "[3,0,5]}", "[3,0,5]\n}\n\n");
-    put_document(&writer, whole);
+    ubjson_put_document(&writer, whole);
     check_listed(whole, strlen(whole), "XGBoost JSON", "3.0.5", true);
     check_listed(spaced, strlen(spaced), "XGBoost JSON", "3.0.5", true);
     check_listed(writer.bytes, writer.count, "XGBoost UBJSON", "3.0.5", true);

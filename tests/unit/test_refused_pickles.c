@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Real pickles of every importer with one attribute that is exchanged for a value that cannot be,
+ * that is missing, or that is there twice: each is refused with a message that names the file and
+ * the attribute, and writes no model.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "convert/containers/container.h"
+#include "espalier_convert.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIXTURES ESPALIER_TEST_SOURCE_DIR "/fixtures/"
+#define MODEL    "test_refused_pickles.espalier"
+
+enum {
+    NAME_MAX_BYTES = 64,
+    DEPTH = 1000000,
+    FILE_BYTES_MAX = 65536
+};
+
+/* Attributes by name, separated by blanks; the first place of each in the file is what changes. */
+typedef struct pickled {
+    const char *name;
+    const char *counts;  /* whole numbers */
+    const char *numbers; /* real ones */
+    const char *needed;  /* without which there is no model, values of any kind */
+    const char *twice;   /* of the outermost object */
+} pickled;
+
+static const pickled files[] = {
+    {"sklearn-1.9.1/tree_single_class.pkl", "n_features_in_ n_outputs_ node_count", "",
+     "n_outputs_ classes_ tree_ node_count nodes values", "n_outputs_"},
+    {"sklearn-1.9.1/small_zlib.joblib", "n_features_in_ n_outputs_ n_classes_ node_count", "",
+     "n_outputs_ classes_ estimators_ tree_ nodes values", "n_outputs_"},
+    {"boosting-1.9.1/gradient_quantile.joblib", "n_features_in_ node_count", "learning_rate",
+     "learning_rate loss init_ constant_ estimators_ tree_ nodes values", "n_features_in_"},
+    {"boosting-1.9.1/gradient_binary.joblib", "n_features_in_ n_classes_ node_count",
+     "learning_rate", "learning_rate loss classes_ init_ class_prior_ estimators_ tree_",
+     "n_classes_"},
+    {"boosting-1.9.1/histogram_binary.joblib", "n_features_in_", "",
+     "loss classes_ _baseline_prediction _predictors nodes", "n_features_in_"},
+    {"boosting-1.9.1/isolation_features.joblib",
+     "n_features_in_ _max_samples _max_features node_count", "",
+     "_max_samples _max_features estimators_ estimators_features_ offset_ tree_", "_max_samples"},
+    {"boosting-1.9.1/isolation_one.joblib", "_max_samples _max_features", "offset_", "offset_",
+     "_max_samples"},
+    {"ensembles-1.9.1/bagging.joblib", "n_estimators n_classes_ n_outputs_ node_count", "",
+     "n_estimators classes_ estimators_ estimators_features_ tree_", "n_estimators"},
+    {"ensembles-1.9.1/adaboost.joblib", "n_outputs_ node_count", "",
+     "estimators_ classes_ estimator_weights_ tree_", "n_classes_"},
+    {"ensembles-1.9.1/adaboost_values.joblib", "n_outputs_ node_count", "",
+     "estimators_ estimator_weights_ tree_", "estimators_"},
+    {"ensembles-1.9.1/voting_pipelines.joblib", "n_outputs_ node_count", "",
+     "estimators_ mean_ scale_ tree_", "estimators_"},
+    {"ensembles-1.9.1/isotonic.joblib", "n_features_in_ n_outputs_ n_classes_ node_count", "",
+     "estimator calibrated_classifiers_ calibrators out_of_bounds y_thresholds_", "classes_"},
+    {"ensembles-1.9.1/sigmoid.joblib", "n_features_in_ n_classes_ node_count", "",
+     "calibrated_classifiers_ calibrators a_ b_", "classes_"},
+    {"ensembles-1.9.1/temperature.joblib", "n_features_in_ n_outputs_ n_classes_ node_count", "",
+     "calibrated_classifiers_ calibrators beta_", "classes_"},
+    {"ensembles-1.9.1/outputs.joblib", "n_features_in_ n_outputs_ n_classes_ node_count", "",
+     "estimators_ classes_ tree_", "estimators_"},
+    {"ensembles-1.9.1/rest.joblib", "n_features_in_ n_outputs_ n_classes_ node_count", "",
+     "label_binarizer_ y_type_ estimators_ classes_", "label_binarizer_"},
+    {"ensembles-1.9.1/transformed.joblib", "n_outputs_ node_count", "",
+     "regressor_ transformer_ estimators_ tree_", "regressor_"},
+    {"pipelines-1.9.1/chosen.joblib", "", "", "", "steps"},
+    {"pipelines-1.9.1/columns.joblib", "n_outputs_ node_count", "", "transformers_", "steps"},
+    {"pipelines-1.9.1/imputed.joblib", "n_outputs_ node_count", "", "statistics_",
+     "best_estimator_"},
+    {"pipelines-1.9.1/scaled.joblib", "n_outputs_ node_count", "", "mean_ scale_", "steps"},
+    {"pipelines-1.9.1/union.joblib", "node_count", "learning_rate", "transformer_list bin_edges_",
+     "steps"},
+    {"pipelines-1.9.1/kept.joblib", "", "", "variances_ min_ scale_", "steps"},
+    {"pipelines-1.9.1/rare.joblib", "n_outputs_ node_count", "", "transformers_ categories_",
+     "steps"},
+    {"pipelines-1.9.1/text.joblib", "n_outputs_ node_count", "",
+     "transformers_ statistics_ categories_", "steps"},
+    {"boosted-3.4.1-4.7.0/xgb_classes.joblib", "", "n_classes_", "_Booster handle", "_Booster"},
+    {"boosted-3.4.1-4.7.0/lgb_classes.joblib", "", "", "_Booster", "_Booster"},
+};
+
+static uint8_t original[FILE_BYTES_MAX];
+static size_t original_bytes;
+static uint8_t *changed;
+static size_t changed_bytes;
+
+/* ---- files ---------------------------------------------------------------------------------- */
+
+/* Without its compression. */
+static void read_file(const char *name)
+{
+    char path[512];
+    (void)snprintf(path, sizeof path, FIXTURES "%s", name);
+    FILE *const stream = fopen(path, "rb");
+    if (stream == NULL) {
+        fail_msg("%s: cannot be opened", path);
+    }
+    const size_t count = fread(original, 1, sizeof original, stream);
+    assert_int_equal(fclose(stream), 0);
+    const espalier_container_limits limits = {0};
+    espalier_container container;
+    espalier_error error;
+    assert_int_equal(espalier_container_open_memory(original, count, name, &limits, &container,
+                                                    &error),
+                     ESPALIER_OK);
+    assert_true(container.bytes <= sizeof original);
+    original_bytes = (size_t)container.bytes;
+    uint8_t *const copy = malloc(original_bytes);
+    assert_non_null(copy);
+    memcpy(copy, container.data, original_bytes);
+    espalier_container_close(&container);
+    memcpy(original, copy, original_bytes);
+    free(copy);
+}
+
+static void put(const void *bytes, size_t count)
+{
+    memcpy(changed + changed_bytes, bytes, count);
+    changed_bytes += count;
+}
+
+/* Refused, with this in the message; otherwise the test ends. */
+static void check_refused(const char *file, const char *attribute, const char *what)
+{
+    espalier_error error = {0};
+    uint8_t *const own = malloc(changed_bytes); /* so that sanitizers see a read behind */
+    assert_non_null(own);
+    memcpy(own, changed, changed_bytes);
+    const espalier_status status =
+        espalier_convert_memory(own, changed_bytes, file, MODEL, NULL, NULL, &error);
+    free(own);
+    if (status == ESPALIER_OK || error.status != status || access(MODEL, F_OK) == 0 ||
+        strncmp(error.message, file, strlen(file)) != 0 ||
+        strstr(error.message, attribute) == NULL) {
+        fail_msg("%s, %s %s: status %d, %s", file, attribute, what, (int)status, error.message);
+    }
+}
+
+/* ---- attributes ----------------------------------------------------------------------------- */
+
+/* The next of the names, or false. */
+static bool next_name(const char **names, char name[NAME_MAX_BYTES])
+{
+    *names += strspn(*names, " ");
+    const size_t bytes = strcspn(*names, " ");
+    assert_true(bytes < NAME_MAX_BYTES);
+    memcpy(name, *names, bytes);
+    name[bytes] = '\0';
+    *names += bytes;
+    return bytes > 0;
+}
+
+/* Where the name's text stands in the file for the first time. */
+static size_t find_name(const char *name)
+{
+    uint8_t key[NAME_MAX_BYTES + 2] = {0x8c, (uint8_t)strlen(name)};
+    memcpy(key + 2, name, strlen(name));
+    const uint8_t *const at = memmem(original, original_bytes, key, strlen(name) + 2);
+    if (at == NULL) {
+        fail_msg("there is no attribute %s", name);
+    }
+    return (size_t)(at - original) + 2;
+}
+
+/* Behind the name and where it is remembered. */
+static size_t find_value(const char *name)
+{
+    const size_t at = find_name(name) + strlen(name);
+    return at + (original[at] == 0x94 ? 1 : 0);
+}
+
+/* How many bytes a value has that is one opcode. */
+static size_t value_bytes(size_t at)
+{
+    switch (original[at]) {
+    case 'K':
+        return 2;
+    case 'M':
+        return 3;
+    case 'J':
+        return 5;
+    case 'G':
+        return 9;
+    case 'N':
+        return 1;
+    default:
+        fail_msg("the value at %zu is no number", at);
+        return 0;
+    }
+}
+
+typedef struct bad_value {
+    const char *what;
+    const char *bytes;
+    size_t count;
+} bad_value;
+
+#define BAD(what, bytes)               \
+    {                                  \
+        what, bytes, sizeof(bytes) - 1 \
+    }
+
+static const bad_value bad_values[] = {
+    BAD("is text", "X\1\0\0\0"
+                   "5"),
+    BAD("is a tuple", ")"),
+    BAD("is a dict", "}"),
+    BAD("is NaN", "G\x7f\xf8\0\0\0\0\0\0"),
+    BAD("is infinite", "G\x7f\xf0\0\0\0\0\0\0"),
+    BAD("is infinite below", "G\xff\xf0\0\0\0\0\0\0"),
+    /* Of counts alone. */
+    BAD("is None", "N"),
+    BAD("is 1.5", "G\x3f\xf8\0\0\0\0\0\0"),
+    BAD("is -1", "J\xff\xff\xff\xff"),
+    BAD("is 2^63", "\x8a\x09\0\0\0\0\0\0\0\x80\0"),
+    BAD("is -2^63", "\x8a\x08\0\0\0\0\0\0\0\x80"),
+    BAD("is 2^64", "\x8a\x09\0\0\0\0\0\0\0\0\1"),
+    BAD("is 2^63 as text", "I9223372036854775808\n"),
+};
+enum {
+    BAD_NUMBERS = 6,
+    BAD_COUNTS = sizeof bad_values / sizeof bad_values[0]
+};
+
+/* The attribute's value is another; no shorter, since frames say how long they are. */
+static void exchange(const char *name, const void *value, size_t count)
+{
+    const size_t at = find_value(name);
+    const size_t old = value_bytes(at);
+    changed_bytes = 0;
+    put(original, at);
+    put(value, count);
+    for (size_t bytes = count; bytes < old; bytes += 2) {
+        put("N0", 2); /* None, and away with it */
+    }
+    put(original + at + old, original_bytes - at - old);
+}
+
+static void check_values(const char *file, const char *names, size_t count)
+{
+    char name[NAME_MAX_BYTES];
+    while (next_name(&names, name)) {
+        for (size_t i = 0; i < count; i++) {
+            exchange(name, bad_values[i].bytes, bad_values[i].count);
+            check_refused(file, name, bad_values[i].what);
+        }
+    }
+}
+
+/* ---- tests ---------------------------------------------------------------------------------- */
+
+static void test_whole_files_convert(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        espalier_error error = {0};
+        read_file(files[i].name);
+        if (espalier_convert_memory(original, original_bytes, files[i].name, MODEL, NULL, NULL,
+                                    &error) != ESPALIER_OK) {
+            fail_msg("%s", error.message);
+        }
+        assert_int_equal(unlink(MODEL), 0);
+    }
+}
+
+static void test_other_values(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        read_file(files[i].name);
+        check_values(files[i].name, files[i].counts, BAD_COUNTS);
+        check_values(files[i].name, files[i].numbers, BAD_NUMBERS);
+    }
+}
+
+/* 2^2032 is no number of any machine, neither whole nor real. */
+static void test_numbers_that_overflow(void **state)
+{
+    (void)state;
+    uint8_t value[2 + 255] = {0x8a, 255};
+    value[2 + 254] = 1;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *names[] = {files[i].counts, files[i].numbers};
+        read_file(files[i].name);
+        for (size_t k = 0; k < 2; k++) {
+            char name[NAME_MAX_BYTES];
+            while (next_name(&names[k], name)) {
+                exchange(name, value, sizeof value);
+                check_refused(files[i].name, name, "is 2^2032");
+            }
+        }
+    }
+}
+
+/* By another name of the same length. */
+static void test_missing(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *names = files[i].needed;
+        char name[NAME_MAX_BYTES];
+        read_file(files[i].name);
+        while (next_name(&names, name)) {
+            changed_bytes = 0;
+            put(original, original_bytes);
+            changed[find_name(name)] = 'Z';
+            check_refused(files[i].name, name, "is missing");
+        }
+    }
+}
+
+/* The state of the outermost object, which is built last, says it once more. */
+static void test_twice(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *const name = files[i].twice;
+        const uint8_t key[2] = {0x8c, (uint8_t)strlen(name)};
+        read_file(files[i].name);
+        assert_memory_equal(original + original_bytes - 3, "ub.", 3);
+        (void)find_name(name);
+        changed_bytes = 0;
+        put(original, original_bytes - 2);
+        put(key, sizeof key);
+        put(name, strlen(name));
+        put("K\2sb.", 5);
+        /* A pipeline that has steps twice has none. */
+        const bool steps = strcmp(name, "steps") == 0;
+        check_refused(files[i].name, steps ? "there is none" : name, "is there twice");
+    }
+}
+
+/* A list of lists a million deep, where a number belongs. */
+static void test_nested_a_million_deep(void **state)
+{
+    (void)state;
+    uint8_t *const value = malloc(2 * (size_t)DEPTH);
+    assert_non_null(value);
+    memset(value, ']', DEPTH);
+    memset(value + DEPTH, 'a', DEPTH - 1);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        const char *names = files[i].counts;
+        char name[NAME_MAX_BYTES];
+        if (!next_name(&names, name)) {
+            continue;
+        }
+        read_file(files[i].name);
+        exchange(name, value, 2 * (size_t)DEPTH - 1);
+        check_refused(files[i].name, "", "is a million deep");
+    }
+    free(value);
+}
+
+static int open_buffer(void **state)
+{
+    (void)state;
+    changed = malloc(FILE_BYTES_MAX + 2 * (size_t)DEPTH);
+    (void)unlink(MODEL);
+    return changed != NULL ? 0 : -1;
+}
+
+static int close_buffer(void **state)
+{
+    (void)state;
+    free(changed);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_whole_files_convert),
+        cmocka_unit_test(test_other_values),
+        cmocka_unit_test(test_numbers_that_overflow),
+        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_nested_a_million_deep),
+    };
+    return cmocka_run_group_tests_name("refused pickles", tests, open_buffer, close_buffer);
+}
