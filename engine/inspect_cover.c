@@ -40,7 +40,7 @@ uint32_t espalier_model_covers(const espalier_model *model, double *covers, size
     for (uint32_t i = 0; i < model->column_count; i++) {
         const espalier_file_column *const column = &model->columns[i];
         if (column->kind != ESPALIER_COLUMN_LEAF && column->feature < count) {
-            covers[column->feature] = 1.0; /* for now: it has one */
+            covers[column->feature] = 1.0; /* a mark, until the next loop */
         }
     }
     const uint64_t stored = (section->bytes - sizeof head) / sizeof *covers;
