@@ -69,17 +69,20 @@ static void make_list(const espalier_view_names *names, uint32_t value_index, ke
     }
     const uint32_t category_count = espalier_model_category_count(names->model, value.input);
     const uint32_t key_count = category_count > 0 ? value.number_count / 2 : 0;
-    list->keys = malloc(((size_t)key_count + 1) * sizeof *list->keys);
-    for (uint32_t i = 0; list->keys != NULL && i < key_count; i++) {
+    uint32_t count = 0;
+    espalier_view_key *const keys = calloc((size_t)key_count + 1, sizeof *keys);
+    for (uint32_t i = 0; keys != NULL && i < key_count; i++) {
         const double key = value.numbers[i];
         const double number = value.numbers[key_count + i];
         if (key >= 0.0 && key < (double)category_count && key == floor(key) && !isnan(number)) {
-            list->keys[list->count++] = (espalier_view_key){number, (uint32_t)key};
+            keys[count++] = (espalier_view_key){number, (uint32_t)key};
         }
     }
-    if (list->count > 1) {
-        qsort(list->keys, list->count, sizeof *list->keys, compare_keys);
+    if (count > 1) {
+        qsort(keys, count, sizeof *keys, compare_keys);
     }
+    list->keys = keys;
+    list->count = count;
 }
 
 uint32_t espalier_view_names_below(espalier_view_names *names, uint32_t value_index, double number,
