@@ -27,6 +27,11 @@ json_t *espalier_info_parts(const espalier_model *model, uint32_t count_max);
 void espalier_info_print_prepared(const espalier_model *model, const espalier_model_info *info);
 json_t *espalier_info_prepared(const espalier_model *model, const espalier_model_info *info);
 
+/* {"unit", "values": cover by value where it is not 0}, null when the file keeps none; the name of
+ * an espalier_cover_unit, NULL of NONE. */
+json_t *espalier_info_cover(const espalier_model *model);
+const char *espalier_info_cover_unit(uint32_t unit);
+
 /* The metadata; NULL when it is no JSON object. */
 json_t *espalier_info_metadata(const espalier_model *model);
 

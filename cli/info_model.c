@@ -432,6 +432,7 @@ static int print_json(const char *path, const espalier_model *model,
     json_object_set_new(object, "prepared", espalier_info_prepared(model, info));
     json_object_set_new(object, "classes", make_classes(model, info));
     json_object_set_new(object, "parts", espalier_info_parts(model, info->part_count));
+    json_object_set_new(object, "cover", espalier_info_cover(model));
     json_object_set_new(object, "provenance", espalier_info_provenance(metadata));
     json_object_set_new(object, "metadata", metadata != NULL ? metadata : json_null());
     return espalier_json_print(object);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The trees of the page, and what is counted over all of them. Includes report.h and libc. Every
- * tree is decoded once and forgotten; of each the page gets the levels that its share of the nodes
- * has room for.
+ * The trees of the page, and what is counted over all of them. Includes report.h, info.h and libc.
+ * Every tree is decoded once and forgotten; of each the page gets the levels that its share of the
+ * nodes has room for.
  */
 #include "espalier_inspect.h"
+#include "info.h"
 #include "report.h"
 
 #include <inttypes.h>
@@ -22,8 +23,9 @@ typedef struct value_count {
     uint32_t last_tree; /* plus 1 */
     uint64_t splits;
     uint64_t trees;
-    uint64_t cover;
-    double reach; /* visits a row, if it went either way as often */
+    uint64_t rows; /* of those that were given */
+    double cover;  /* of the rows of training, as the file says */
+    double reach;  /* visits a row, if it went either way as often */
     double least, most;
 } value_count;
 
@@ -95,7 +97,7 @@ static void count_tree(tree_pass *pass, const espalier_tree_view *tree)
         }
         value_count *const value = &pass->values[node->node.feature];
         value->splits++;
-        value->cover += node->cover;
+        value->rows += node->cover;
         value->reach += ldexp(1.0, -(int)node->depth);
         if (value->last_tree != tree->tree_index + 1) {
             value->last_tree = tree->tree_index + 1;
@@ -378,7 +380,8 @@ static json_t *make_features(tree_pass *pass, uint64_t *used_out)
                             taken_text(espalier_view_value_name(pass->view, value->value)));
         json_object_set_new(object, "splits", espalier_json_count(value->splits));
         json_object_set_new(object, "trees", espalier_json_count(value->trees));
-        json_object_set_new(object, "cover", espalier_json_count(value->cover));
+        json_object_set_new(object, "rows", espalier_json_count(value->rows));
+        json_object_set_new(object, "cover", json_real(value->cover));
         json_object_set_new(object, "reach", json_real(isfinite(value->reach) ? value->reach : 0));
         if (value->least <= value->most) {
             json_object_set_new(object, "least", make_real(pass, value->least));
@@ -432,6 +435,27 @@ static void add_results(tree_pass *pass, json_t *page)
     json_object_set(page, "row_leaves", pass->row_leaves);
 }
 
+/* Nothing counted yet, and the covers that the file keeps; adds their "cover_unit" to the page. */
+static bool prepare_values(const espalier_view *view, value_count *values, uint32_t value_total,
+                           json_t *page, espalier_message *message)
+{
+    double *const covers = calloc(value_total, sizeof *covers);
+    if (covers == NULL) {
+        return espalier_message_set(message, "not enough memory");
+    }
+    const char *const unit =
+        espalier_info_cover_unit(espalier_model_covers(view->model, covers, value_total));
+    for (uint32_t i = 0; i < value_total; i++) {
+        values[i] = (value_count){.value = i,
+                                  .cover = covers[i],
+                                  .least = (double)INFINITY,
+                                  .most = -(double)INFINITY};
+    }
+    free(covers);
+    json_object_set_new(page, "cover_unit", unit != NULL ? json_string(unit) : json_null());
+    return true;
+}
+
 bool espalier_report_trees(const espalier_view *view, const espalier_report_options *options,
                            const espalier_report_rows *rows, json_t *page,
                            espalier_message *message)
@@ -453,9 +477,7 @@ bool espalier_report_trees(const espalier_view *view, const espalier_report_opti
                             .trees = json_array(),
                             .row_leaves = json_array()};
     }
-    for (uint32_t i = 0; ok && i < value_total; i++) {
-        values[i] = (value_count){.value = i, .least = (double)INFINITY, .most = -(double)INFINITY};
-    }
+    ok = ok && prepare_values(view, values, value_total, page, message);
     for (uint32_t i = 0; ok && i < view->info.tree_count; i++) {
         ok = pass_tree(pass, i, message);
     }

@@ -334,21 +334,19 @@ static void put_names_below(const espalier_view *view, const espalier_node *node
         espalier_model_category_count(view->model, value.input) == 0) {
         return;
     }
-    const uint32_t key_count = value.number_count / 2;
     if (strcmp(value.operation, "") == 0) {
         fputs(" {", stream);
         put_categories(view, &list, node->feature, (interval){-1.0, node->threshold});
         end_list(&list);
     } else if (strcmp(value.operation, "index") == 0) {
+        const espalier_view_key *keys = NULL;
+        const uint32_t count =
+            espalier_view_names_below(view->names, node->feature, node->threshold, &keys);
         fputs(" {", stream);
-        for (uint32_t i = 0; i < key_count; i++) {
-            uint32_t category = 0;
-            if (value.numbers[key_count + i] <= node->threshold &&
-                find_number_category(view, value.input, value.numbers[i], &category) &&
-                next_item(&list)) {
-                put_category(view, stream, value.input, category);
-            }
+        for (uint32_t i = 0; i < count && next_item(&list); i++) {
+            put_category(view, stream, value.input, keys[i].category);
         }
+        list.count = count;
         end_list(&list);
     }
 }

@@ -30,7 +30,8 @@ int espalier_view_open(const char *path, uint64_t open_flags, espalier_view *vie
     view->info = info;
     view->is_float32 = info.input_dtype == ESPALIER_DTYPE_FLOAT32;
     view->sum_dtypes = calloc(info.part_count, sizeof *view->sum_dtypes);
-    if (view->sum_dtypes == NULL) {
+    view->names = espalier_view_names_create(model);
+    if (view->sum_dtypes == NULL || view->names == NULL) {
         return espalier_fail("not enough memory");
     }
     for (uint32_t i = 0; i < info.part_count; i++) {
@@ -53,6 +54,7 @@ void espalier_view_close(espalier_view *view)
         espalier_labels_free(&view->labels);
     }
     free(view->sum_dtypes);
+    espalier_view_names_destroy(view->names);
     espalier_model_close(view->model);
     *view = (espalier_view){0};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * A tree as people look at it: its nodes in preorder, what each asks in the user's words, what its
- * leaves hold. Includes cli.h, espalier.h and libc. Texts are built from the model's own strings,
+ * leaves hold. Includes labels.h, view_names.h, libc. Texts are built from the model's own strings,
  * so they are untrusted and must be escaped by whoever prints them.
  */
 #ifndef ESPALIER_CLI_TREE_VIEW_H
@@ -9,6 +9,7 @@
 
 #include "espalier_inspect.h"
 #include "labels.h"
+#include "view_names.h"
 
 #define ESPALIER_VIEW_NONE UINT32_MAX
 
@@ -38,6 +39,7 @@ typedef struct espalier_view {
     espalier_labels labels; /* output_count 0: no classifier */
     bool is_float32;        /* what thresholds are compared in */
     uint32_t *sum_dtypes;   /* [info.part_count] espalier_dtype of leaf values */
+    espalier_view_names *names;
 } espalier_view;
 
 /* Opens a model for looking at: 0, or reported and an exit code. Close in any case. */

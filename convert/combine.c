@@ -91,6 +91,11 @@ static espalier_status copy_nodes(espalier_combine *combine, const espalier_fore
     memcpy(whole->feature + first, forest->feature, count * sizeof *whole->feature);
     memcpy(whole->threshold + first, forest->threshold, count * sizeof *whole->threshold);
     memcpy(whole->cover + first, forest->cover, count * sizeof *whole->cover);
+    if (first == 0) {
+        whole->cover_unit = forest->cover_unit;
+    } else if (whole->cover_unit != forest->cover_unit) {
+        whole->cover_unit = ESPALIER_FOREST_COVER_NONE; /* no sum of both */
+    }
     /* Where missing values are refused, the whole may take them behind a preparation. */
     memset(whole->missing_left + first, 0, count * sizeof *whole->missing_left);
     if (forest->missing_allowed) {

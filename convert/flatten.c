@@ -244,14 +244,10 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
                                 .source = source,
                                 .error = error_out,
                                 .flat = &flat};
-    espalier_status (*const steps[])(espalier_flattening *) = {make_columns,
-                                                               espalier_flatten_make_trees,
-                                                               espalier_flatten_make_plan,
-                                                               make_names,
-                                                               espalier_flatten_preparation,
-                                                               espalier_flatten_make_constants,
-                                                               make_linear,
-                                                               place_parts};
+    espalier_status (*const steps[])(espalier_flattening *) = {
+        make_columns, espalier_flatten_make_trees,  espalier_flatten_make_plan,
+        make_names,   espalier_flatten_preparation, espalier_flatten_make_constants,
+        make_linear,  espalier_flatten_cover,       place_parts};
 
     espalier_status status = espalier_flatten_check_limits(&work);
     if (status == ESPALIER_OK) {
@@ -289,6 +285,7 @@ void espalier_flat_free(espalier_flat *flat)
         &flat->trees, &flat->constants,   &flat->feature_names, &flat->class_labels,
         &flat->nodes, &flat->leaves,      &flat->cuts,          &flat->node_numbers,
         &flat->sets,  &flat->preparation, &flat->linear,        &flat->categories,
+        &flat->cover,
     };
     for (size_t i = 0; i < sizeof sections / sizeof sections[0]; i++) {
         free(sections[i]->data);
@@ -324,6 +321,7 @@ uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_secti
         FLAT_SECTION(ESPALIER_SECTION_NODE_NUMBERS, ESPALIER_SECTION_REQUIRED, node_numbers),
         FLAT_SECTION(ESPALIER_SECTION_SETS, ESPALIER_SECTION_REQUIRED, sets),
         FLAT_SECTION(ESPALIER_SECTION_LINEAR, ESPALIER_SECTION_REQUIRED, linear),
+        FLAT_SECTION(ESPALIER_SECTION_COVER, 0, cover),
 #undef FLAT_SECTION
     };
     uint32_t count = 0;

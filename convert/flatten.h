@@ -43,6 +43,7 @@ typedef struct espalier_flat {
     espalier_flat_bytes node_numbers;
     espalier_flat_bytes sets;
     espalier_flat_bytes linear;
+    espalier_flat_bytes cover;
     const char *layout;                /* "walk", "heap" or "select" */
     char why[ESPALIER_FLAT_WHY_BYTES]; /* the reason, for people */
 } espalier_flat;
@@ -67,7 +68,7 @@ espalier_status espalier_flatten_to(const espalier_forest *forest, uint32_t layo
 /* Frees everything in *flat and zeroes it. */
 void espalier_flat_free(espalier_flat *flat);
 
-#define ESPALIER_FLAT_SECTIONS_MAX 18u
+#define ESPALIER_FLAT_SECTIONS_MAX 19u
 
 /* Lists the sections for the writer: sections[ESPALIER_FLAT_SECTIONS_MAX]. Returns how many. */
 uint32_t espalier_flat_sections(const espalier_flat *flat, espalier_writer_section *sections);

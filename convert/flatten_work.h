@@ -62,6 +62,10 @@ espalier_status espalier_flatten_make_constants(espalier_flattening *work);
 /* flatten_preparation.c. Status: MEMORY. */
 espalier_status espalier_flatten_preparation(espalier_flattening *work);
 
+/* flatten_cover.c, after make_columns: COVER, if the trainer's counts can be added up. Status:
+ * MEMORY. */
+espalier_status espalier_flatten_cover(espalier_flattening *work);
+
 /* flatten_walk.c, flatten_mask.c: a part's nodes, leaves and numbers. Status: LIMIT, MEMORY. */
 espalier_status espalier_flatten_walk(espalier_flattening *work);
 espalier_status espalier_flatten_mask(espalier_flattening *work);

@@ -87,6 +87,14 @@ typedef struct espalier_forest_codes {
     uint32_t count;
 } espalier_forest_codes;
 
+/* What the trainer counted at its nodes. */
+typedef enum espalier_forest_cover {
+    ESPALIER_FOREST_COVER_NONE = 0,    /* nothing that could be added up */
+    ESPALIER_FOREST_COVER_ROWS = 1,    /* rows of training */
+    ESPALIER_FOREST_COVER_WEIGHTS = 2, /* their weights */
+    ESPALIER_FOREST_COVER_HESSIANS = 3 /* second derivatives of the loss at them */
+} espalier_forest_cover;
+
 /* The type sums are kept and rounded in. */
 typedef enum espalier_forest_accumulator {
     ESPALIER_FOREST_SUM_FLOAT64 = 0,
@@ -248,7 +256,7 @@ typedef struct espalier_forest {
     uint32_t *right;       /* [node_count] a leaf: its row, from the tree's first_leaf */
     uint32_t *feature;     /* [node_count] */
     double *threshold;     /* [node_count] finite, or infinite where the trainer writes that */
-    double *cover;         /* [node_count] training rows (weighted where the trainer weighs) */
+    double *cover;         /* [node_count] what cover_unit says; 0 where it is not known */
     uint8_t *missing_left; /* [node_count] 0 or 1 */
     uint8_t *missing_rule; /* [node_count] espalier_forest_missing, or NULL: NAN everywhere */
     uint32_t *set;         /* [node_count] index in `sets`: such a node has no threshold, and its
@@ -263,6 +271,7 @@ typedef struct espalier_forest {
     uint32_t *tree_slot; /* [tree_count] the first slot a tree adds to, or NULL: 0 */
     double *start;       /* [slot_count] what sums start from, or NULL: 0 */
     espalier_forest_accumulator accumulator;
+    espalier_forest_cover cover_unit;
     /* Several parts (combine.h makes them), one run of trees behind the other; NULL: the forest is
      * one. With parts the fields above and below that a part has mean nothing here, the task is
      * PLAN, and tree_slot and tree_iteration are there. */

@@ -508,7 +508,7 @@ static espalier_status prepare(espalier_predictor *predictor,
     }
     const espalier_ranker *const ranker = espalier_dispatch_ranker(&predictor->dispatch);
     if (status == ESPALIER_OK && model->operation_count > 0) {
-        status = espalier_rest_create(&predictor->rest, model, ranker, predictor->preparer.places,
+        status = espalier_rest_create(&predictor->rest, model, predictor->preparer.places,
                                       predictor->preparer.resting);
     }
     if (status == ESPALIER_OK) {

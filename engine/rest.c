@@ -57,27 +57,22 @@ void espalier_rest_mark(const espalier_model *model, uint8_t *marks)
 /* ---- making ---- */
 
 /* What a column's cell holds for a value: a word, or the code of its segment. */
-static uint32_t find_code(const espalier_model *model, const espalier_ranker *ranker,
-                          const espalier_file_column *column, float value)
+static uint32_t find_code(const espalier_model *model, const espalier_file_column *column,
+                          float value)
 {
     if (column->kind == ESPALIER_COLUMN_FEATURE) {
         return espalier_word_of(value);
     }
     const espalier_cut_list list = espalier_cut_list_of(model, column);
-    /* Rankers take groups. */
-    float narrow[ESPALIER_GROUP_ROWS];
-    double wide[ESPALIER_GROUP_ROWS];
-    uint32_t ranks[ESPALIER_GROUP_ROWS] = {0};
-    for (uint32_t i = 0; i < ESPALIER_GROUP_ROWS; i++) {
-        narrow[i] = value;
-        wide[i] = (double)value;
-    }
+    /* All rankers give the same; this one takes single values. */
+    const espalier_ranker *const ranker = espalier_ranker__scalar;
+    const double wide = (double)value;
+    uint32_t rank = 0;
     if ((model->head->input_rule & ESPALIER_INPUT_FLOAT32) != 0) {
-        ranker->rank_block_float32(&list, narrow, ESPALIER_GROUP_ROWS, ranks);
+        ranker->rank_block_float32(&list, &value, 1, &rank);
     } else {
-        ranker->rank_block_float64(&list, wide, ESPALIER_GROUP_ROWS, ranks);
+        ranker->rank_block_float64(&list, &wide, 1, &rank);
     }
-    const uint32_t rank = ranks[0];
     if (column->bank == ESPALIER_BANK_WORD) {
         return rank;
     }
@@ -93,8 +88,7 @@ static bool is_resting(const espalier_file_column *column, const uint8_t *marks)
 }
 
 /* Cells by value: counted, then put side by side. */
-static void place_cells(espalier_rest *rest, const espalier_model *model,
-                        const espalier_ranker *ranker, const uint8_t *marks)
+static void place_cells(espalier_rest *rest, const espalier_model *model, const uint8_t *marks)
 {
     uint32_t *const firsts = rest->firsts;
     for (uint32_t i = 0; i < model->value_count; i++) {
@@ -107,8 +101,8 @@ static void place_cells(espalier_rest *rest, const espalier_model *model,
             rest->cells[--firsts[column->feature]] = (espalier_rest_cell){
                 .bank = column->bank,
                 .column = i - model->banks[column->bank].first,
-                .cold = find_code(model, ranker, column, 0.0F),
-                .hot = find_code(model, ranker, column, 1.0F),
+                .cold = find_code(model, column, 0.0F),
+                .hot = find_code(model, column, 1.0F),
             };
         }
     }
@@ -131,8 +125,7 @@ static void find_groups(espalier_rest *rest, const espalier_model *model, const 
 }
 
 espalier_status espalier_rest_create(espalier_rest *rest, const espalier_model *model,
-                                     const espalier_ranker *ranker, const uint32_t *places,
-                                     const uint8_t *marks)
+                                     const uint32_t *places, const uint8_t *marks)
 {
     memset(rest, 0, sizeof *rest);
     uint32_t cell_count = 0;
@@ -160,7 +153,7 @@ espalier_status espalier_rest_create(espalier_rest *rest, const espalier_model *
             rest->firsts[model->columns[i].feature]++;
         }
     }
-    place_cells(rest, model, ranker, marks);
+    place_cells(rest, model, marks);
     find_groups(rest, model, places);
     return ESPALIER_OK;
 }

@@ -51,8 +51,7 @@ void espalier_rest_mark(const espalier_model *model, uint8_t *marks);
 /* Finds the cells and groups; places and marks are the preparer's. Status: MEMORY. Free in any
  * case. */
 espalier_status espalier_rest_create(espalier_rest *rest, const espalier_model *model,
-                                     const espalier_ranker *ranker, const uint32_t *places,
-                                     const uint8_t *marks);
+                                     const uint32_t *places, const uint8_t *marks);
 /* Puts the cells of a row, and of a block of room_rows (0: there is none), to rest. Status:
  * MEMORY. */
 espalier_status espalier_rest_settle(espalier_rest *rest, const espalier_cells *row,

@@ -175,10 +175,10 @@ espalier_status espalier_model_verify_named(const espalier_model *model, const c
 {
     const espalier_verify v = {model, name, error_out};
     espalier_status (*const checks[])(const espalier_verify *) = {
-        verify_sections,        verify_leaves,         espalier_verify_preparation,
-        espalier_verify_cuts,   espalier_verify_trees, espalier_verify_linear,
-        verify_labels,          verify_metadata,       verify_proof,
-        espalier_verify_golden,
+        verify_sections,       verify_leaves,          espalier_verify_preparation,
+        espalier_verify_cuts,  espalier_verify_trees,  espalier_verify_linear,
+        verify_labels,         verify_metadata,        verify_proof,
+        espalier_verify_cover, espalier_verify_golden,
     };
     for (size_t i = 0; i < sizeof checks / sizeof checks[0]; i++) {
         const espalier_status status = checks[i](&v);

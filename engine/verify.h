@@ -33,6 +33,9 @@ espalier_status espalier_verify_preparation(const espalier_verify *v);
 /* The leaves that are lines. O(LINEAR). */
 espalier_status espalier_verify_linear(const espalier_verify *v);
 
+/* The covers of values. O(COVER + columns). */
+espalier_status espalier_verify_cover(const espalier_verify *v);
+
 espalier_status espalier_verify_golden(const espalier_verify *v);
 
 #endif

@@ -69,8 +69,9 @@ enum {
     ESPALIER_SECTION_GOLDEN = 25,
     ESPALIER_SECTION_METADATA = 26,
     ESPALIER_SECTION_PROOF = 27,
-    ESPALIER_SECTION_SETS = 40,  /* read in the mapping, for every row */
-    ESPALIER_SECTION_LINEAR = 72 /* likewise */
+    ESPALIER_SECTION_SETS = 40,   /* read in the mapping, for every row */
+    ESPALIER_SECTION_LINEAR = 72, /* likewise */
+    ESPALIER_SECTION_COVER = 84   /* for people: no prediction reads it */
 };
 
 /* Flags of a section. */
@@ -512,6 +513,18 @@ typedef struct espalier_file_term {
     uint32_t reserved;
 } espalier_file_term;
 
+/* COVER: this, then a float64 for each value that columns hold, ascending. */
+typedef struct espalier_file_cover {
+    uint32_t unit; /* ESPALIER_FILE_COVER_... */
+    uint32_t reserved;
+} espalier_file_cover;
+
+enum {
+    ESPALIER_FILE_COVER_ROWS = 1,
+    ESPALIER_FILE_COVER_WEIGHTS = 2,
+    ESPALIER_FILE_COVER_HESSIANS = 3
+};
+
 /* The leaves of the trainer's tree. */
 static inline uint64_t espalier_tree_source_leaves(const espalier_file_tree *tree)
 {
@@ -609,6 +622,7 @@ static_assert(sizeof(espalier_file_preparation) == 16, "head of a preparation");
 static_assert(sizeof(espalier_file_operation) == 32, "operation record");
 static_assert(sizeof(espalier_file_linear_leaf) == 24, "linear leaf record");
 static_assert(sizeof(espalier_file_term) == 16, "term record");
+static_assert(sizeof(espalier_file_cover) == 8, "head of covers");
 static_assert(sizeof(espalier_file_categories) == 8, "head of categories");
 static_assert(sizeof(espalier_file_category_list) == 24, "record of a feature's categories");
 static_assert(sizeof(espalier_file_golden) == 16, "golden record");

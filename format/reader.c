@@ -117,6 +117,8 @@ const char *espalier_section_name(uint32_t type)
         return "SETS";
     case ESPALIER_SECTION_LINEAR:
         return "LINEAR";
+    case ESPALIER_SECTION_COVER:
+        return "COVER";
     default:
         return "unknown";
     }

@@ -354,6 +354,13 @@ public:
     {
         return espalier_model_value_count(native());
     }
+    /* The unit of covers, and by node.feature the cover; see espalier_model_covers. */
+    std::pair<std::uint32_t, std::vector<double>> covers() const
+    {
+        std::vector<double> found(value_count());
+        const std::uint32_t unit = espalier_model_covers(native(), found.data(), found.size());
+        return {unit, std::move(found)};
+    }
     /* For calls that this header does not wrap; NULL after a move. */
     const espalier_model *native() const noexcept
     {

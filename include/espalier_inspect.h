@@ -179,6 +179,25 @@ ESPALIER_API espalier_status espalier_model_value(const espalier_model *model, u
 /* 1, and *number_out, when the model takes a number for missing beside NaN; else 0. */
 ESPALIER_API int espalier_model_missing_number(const espalier_model *model, double *number_out);
 
+/* What covers count. */
+typedef enum espalier_cover_unit {
+    ESPALIER_COVER_NONE = 0,
+    ESPALIER_COVER_ROWS = 1,    /* rows of training */
+    ESPALIER_COVER_WEIGHTS = 2, /* their weights, which are 1 unless training was given others */
+    ESPALIER_COVER_HESSIANS = 3 /* at rows of training, second derivatives of the loss */
+} espalier_cover_unit;
+
+/*
+ * The cover of each value, by espalier_node.feature: what the trainer counted at the nodes that
+ * test it, all trees added up; 0 where none does. Writes the first cover_count of
+ * espalier_model_value_count; covers may be NULL when that is 0. Returns the unit,
+ * espalier_cover_unit; NONE, and nothing is written, where the file keeps no covers (the trainer's
+ * file had none, or members count in different units) and for NULL. In a file that was not verified
+ * they may be any finite numbers. O(columns + values). Allocates nothing.
+ */
+ESPALIER_API uint32_t espalier_model_covers(const espalier_model *model, double *covers,
+                                            size_t cover_count);
+
 /* A section of the file, docs/format.md, 3.2. */
 typedef struct espalier_section_info {
     const char *name; /* "NODES"; "unknown" for types of newer versions; a constant string */

@@ -224,6 +224,79 @@ func TestAModelSaysWhatItIs(t *testing.T) {
 	}
 }
 
+func TestAWalkEndsAtTheLeafOfTheLeafOutput(t *testing.T) {
+	model := open(t)
+	predictor, err := model.NewPredictorWith(espalier.PredictorOptions{Leaf: true})
+	want(t, err, nil)
+	leaves, err := espalier.Predict[int64](predictor, espalier.Leaf, espalier.Row(row))
+	want(t, err, nil)
+	values, err := predictor.Values(espalier.Row(row))
+	want(t, err, nil)
+	if len(values) != model.ValueCount() || len(values) != 4 {
+		t.Fatal("values", values)
+	}
+	sums := make([]float64, 3)
+	for index, leaf := range leaves {
+		tree, err := model.Tree(index)
+		want(t, err, nil)
+		at := 0
+		node, err := model.Node(index, at)
+		for level := 0; err == nil && level < tree.Depth && !node.IsLeaf; level++ {
+			at = node.Right
+			if model.GoesLeft(node, values[node.Feature]) {
+				at = node.Left
+			}
+			node, err = model.Node(index, at)
+		}
+		want(t, err, nil)
+		numbers, err := model.LeafNumbers(index)
+		want(t, err, nil)
+		if int64(numbers[at]) != leaf || numbers[0] != -1 {
+			t.Fatal("tree", index, "ends at", numbers[at], "and not at", leaf)
+		}
+		found, err := model.LeafValues(tree, node)
+		want(t, err, nil)
+		for i, value := range found {
+			sums[i] += value
+		}
+	}
+	for i, probability := range probabilities(t, predictor) {
+		if sums[i]/200 != probability {
+			t.Error("sums", sums)
+		}
+	}
+	unit, covers, err := model.Covers()
+	want(t, err, nil)
+	if unit != espalier.CoverWeights || len(covers) != 4 || covers[2] <= covers[1] {
+		t.Error("covers", unit, covers)
+	}
+	for _, index := range []int{-1, 200, 1 << 40} {
+		_, err = model.Tree(index)
+		want(t, err, espalier.ErrArgument)
+		_, err = model.LeafNumbers(index)
+		want(t, err, espalier.ErrArgument)
+		_, err = model.Node(0, index*1000)
+		want(t, err, espalier.ErrArgument)
+	}
+	root, err := model.Node(0, 0)
+	want(t, err, nil)
+	tree, err := model.Tree(0)
+	want(t, err, nil)
+	_, err = model.LeafValues(tree, root)
+	want(t, err, espalier.ErrArgument)
+	_, err = predictor.Values(espalier.Row(row[:3]))
+	want(t, err, espalier.ErrFeatureCount)
+	want(t, predictor.Close(), nil)
+	_, err = predictor.Values(espalier.Row(row))
+	want(t, err, espalier.ErrClosed)
+	want(t, model.Close(), nil)
+	_, err = model.Tree(0)
+	want(t, err, espalier.ErrClosed)
+	if model.GoesLeft(root, 0) || model.ValueCount() != 0 {
+		t.Error("a closed model answers")
+	}
+}
+
 func TestPredictIntoAllocatesNothing(t *testing.T) {
 	predictor := newPredictor(t, open(t))
 	out := make([]float64, 3)

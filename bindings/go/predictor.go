@@ -91,12 +91,13 @@ type PredictorOptions struct {
 // gets ErrBusy. It is bound to no thread, so goroutines may hand it on, and a sync.Pool may keep
 // some.
 type Predictor struct {
-	raw      *C.espalier_predictor // nil once it is closed
-	owned    *owned
-	isBusy   atomic.Bool
-	isLeased bool                            // a slot's reader owns it
-	version  uint64                          // then of its model
-	outputs  [len(outputsAll) + 1]OutputInfo // by kind; Width 0: none
+	raw        *C.espalier_predictor // nil once it is closed
+	owned      *owned
+	isBusy     atomic.Bool
+	isLeased   bool                            // a slot's reader owns it
+	version    uint64                          // then of its model
+	outputs    [len(outputsAll) + 1]OutputInfo // by kind; Width 0: none
+	valueCount int                             // of the model
 }
 
 // NewPredictor makes a predictor with the defaults. It allocates all that predictions need.
@@ -143,6 +144,7 @@ func (m *Model) NewPredictorWith(options PredictorOptions) (*Predictor, error) {
 		for _, kind := range outputsAll {
 			predictor.outputs[kind], _ = outputOf(model, kind)
 		}
+		predictor.valueCount = int(C.espalier_model_value_count(model))
 		predictor.owned = m.owned
 		predictor.owned.users.Add(1)
 		return nil

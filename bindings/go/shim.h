@@ -8,6 +8,7 @@
 #define ESPALIER_GO_SHIM_H
 
 #include <espalier.h>
+#include <espalier_inspect.h>
 #include <espalier_slot.h>
 #include <stdlib.h>
 
@@ -33,6 +34,16 @@ static inline shim_result shim_predict(void *predictor, uint32_t kind, const voi
     result.refused_row = outputs.refused_row;
     result.refused_feature = outputs.refused_feature;
     return result;
+}
+
+static inline espalier_status shim_values(void *predictor, const void *data, uint32_t dtype,
+                                          size_t row_count, size_t feature_count,
+                                          ptrdiff_t row_stride, ptrdiff_t feature_stride,
+                                          double *values, size_t value_count)
+{
+    const espalier_rows rows = {data,       dtype,         0, row_count, feature_count,
+                                row_stride, feature_stride};
+    return espalier_predictor_values((espalier_predictor *)predictor, &rows, values, value_count);
 }
 
 static inline shim_result shim_predict_columns(void *predictor, uint32_t kind, const void *columns,

@@ -192,9 +192,11 @@ func (r *Reader) Use(f func(predictor *Predictor, version uint64) error) error {
 	defer r.release()
 	r.predictor.raw = r.lease.predictor
 	if r.known != r.lease.predictor || r.predictor.version != uint64(r.lease.version) {
+		model := C.shim_lease_model(&r.lease)
 		for _, kind := range outputsAll {
-			r.predictor.outputs[kind], _ = outputOf(C.shim_lease_model(&r.lease), kind)
+			r.predictor.outputs[kind], _ = outputOf(model, kind)
 		}
+		r.predictor.valueCount = int(C.espalier_model_value_count(model))
 		r.known, r.predictor.version = r.lease.predictor, uint64(r.lease.version)
 	}
 	return f(&r.predictor, r.predictor.version)

@@ -27,6 +27,7 @@ const size = (n) => {
 const last = (path) => String(path).split("/").pop();
 const share = (part, whole) => (whole > 0 ? part / whole : 0);
 const percent = (x) => `${(100 * x).toFixed(x < 0.0995 ? 1 : 0)} %`;
+const amount = (x) => Number.isInteger(x) || Math.abs(x) >= 1000 ? count(Math.round(x)) : String(Number(x.toPrecision(3)));
 const time = (ns) => ns < 1e3 ? `${ns.toFixed(0)} ns` : ns < 1e6 ? `${(ns / 1e3).toFixed(2)} µs` : `${(ns / 1e6).toFixed(2)} ms`;
 
 function fill(node, attributes, children) {
@@ -112,12 +113,17 @@ function provenance() {
 }
 
 // ---- features ----------------------------------------------------------------------------------
+const covers = {
+  rows: "the rows of training that came there", weights: "the weights of the rows of training that came there, 1 each if none were given",
+  hessians: "the second derivatives of the loss at the rows of training that came there"};
 function features() {
   const list = data.features;
   const total = list.reduce((sum, f) => sum + f.splits, 0);
   const counted = data.rows !== null && data.rows.count > 0;
+  const unit = data.cover_unit;
+  const asked = list.reduce((sum, f) => sum + f.rows, 0);
   const covered = list.reduce((sum, f) => sum + f.cover, 0);
-  const columns = [["name", "Feature"], ["splits", "Splits"], [null, "Share"], ["trees", "Trees"], counted ? ["cover", "Rows asked"] : ["reach", "Visits a row"], ["least", "Thresholds"]];
+  const columns = [["name", "Feature"], ["splits", "Splits"], [null, "Share"], ["trees", "Trees"], unit ? ["cover", "Cover"] : null, counted ? ["rows", "Rows asked"] : unit ? null : ["reach", "Visits a row"], ["least", "Thresholds"]].filter(Boolean);
   let key = "splits";
   let rising = false;
   let all = false;
@@ -133,7 +139,8 @@ function features() {
     const rows = all ? shown : shown.slice(0, 20);
     body.replaceChildren(...rows.map((f) => el("tr", {}, el("th", {scope: "row", class: "left name"}, f.name), el("td", {}, count(f.splits)),
       el("td", {}, bar(share(f.splits, list.length ? Math.max(...list.map((g) => g.splits)) : 1)), ` ${percent(share(f.splits, total))}`), el("td", {}, count(f.trees)),
-      el("td", {}, counted ? `${count(f.cover)} (${percent(share(f.cover, covered))})` : f.reach.toPrecision(3)),
+      unit ? el("td", {}, `${amount(f.cover)} (${percent(share(f.cover, covered))})`) : null,
+      counted ? el("td", {}, `${count(f.rows)} (${percent(share(f.rows, asked))})`) : unit ? null : el("td", {}, f.reach.toPrecision(3)),
       el("td", {class: "mono"}, f.least === undefined ? "sets" : f.least === f.most ? f.least : `${f.least} to ${f.most}`))));
     columns.forEach(([name], i) => { if (name === key) heads[i].setAttribute("aria-sort", rising ? "ascending" : "descending"); else heads[i].removeAttribute("aria-sort"); });
     more.hidden = rows.length === shown.length;
@@ -142,7 +149,9 @@ function features() {
   }
   const unused = data.shape.value_total - data.shape.values_used;
   main.append(card("features", "Features",
-    el("p", {class: "note"}, counted ? `Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.` : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. The file keeps no counts of the rows of training: give rows (--rows) to have them counted.",
+    el("p", {class: "note"}, unit ? `Cover: ${covers[unit]}, over all nodes that ask for the feature, as the trainer counted.` : "",
+      counted ? ` Rows asked: how often the ${count(data.rows.count)} rows of ${data.rows.file} met a node that asks for the feature.`
+        : unit ? "" : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. The file keeps no counts of the rows of training: give rows (--rows) to have some counted.",
       unused > 0 && data.shape.value_total === data.feature_count ? ` No tree asks for the other ${plural(unused, "feature")}.` : ""),
     el("div", {class: "tools"}, el("label", {class: "grow", for: "feature-search"}, "Search features", find)),
     el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Features"}, el("table", {}, el("caption", {class: "hidden"}, "Features by number of splits"), el("thead", {}, el("tr", {}, heads)), body)), more));

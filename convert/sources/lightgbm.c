@@ -255,6 +255,7 @@ static espalier_status describe_forest(espalier_lightgbm_import *import)
     void *group_width = NULL;
     forest->leaf_width = 1;
     forest->accumulator = ESPALIER_FOREST_SUM_FLOAT64;
+    forest->cover_unit = ESPALIER_FOREST_COVER_ROWS;
     forest->input = ESPALIER_FOREST_INPUT_FLOAT64;
     forest->flush_tiny = true;
     forest->missing_allowed = true;

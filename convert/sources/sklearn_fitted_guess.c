@@ -164,6 +164,7 @@ static espalier_forest take_trees(espalier_forest *forest)
         .feature = forest->feature,
         .threshold = forest->threshold,
         .cover = forest->cover,
+        .cover_unit = forest->cover_unit,
         .missing_left = forest->missing_left,
         .leaf_values = forest->leaf_values,
         .leaf_width = forest->leaf_width,

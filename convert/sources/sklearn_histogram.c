@@ -215,6 +215,7 @@ static espalier_status read_predictor(espalier_sklearn_import *import, const pre
 {
     espalier_forest *const forest = import->forest;
     const espalier_forest_tree *const place = &forest->trees[index];
+    forest->cover_unit = ESPALIER_FOREST_COVER_ROWS;
     predictor_block block;
     uint32_t leaf = 0;
     espalier_status status = ESPALIER_OK;

@@ -239,19 +239,23 @@ static espalier_status fail_record(const espalier_sklearn_import *import,
                                  tree->node_count, cause, number);
 }
 
-static void find_views(const espalier_sklearn_tree *tree, node_views *views)
+/* What the tree counted at its nodes. */
+static espalier_forest_cover find_views(const espalier_sklearn_tree *tree, node_views *views)
 {
     *views = (node_views){0};
     (void)espalier_pickle_view_field(tree->nodes, "left_child", &views->left);
     (void)espalier_pickle_view_field(tree->nodes, "right_child", &views->right);
     (void)espalier_pickle_view_field(tree->nodes, "feature", &views->feature);
     (void)espalier_pickle_view_field(tree->nodes, "threshold", &views->threshold);
-    if (!espalier_pickle_view_field(tree->nodes, "weighted_n_node_samples", &views->cover)) {
-        (void)espalier_pickle_view_field(tree->nodes, "n_node_samples", &views->cover);
-    }
     if (tree->missing_recorded) {
         (void)espalier_pickle_view_field(tree->nodes, "missing_go_to_left", &views->missing);
     }
+    if (espalier_pickle_view_field(tree->nodes, "weighted_n_node_samples", &views->cover)) {
+        return ESPALIER_FOREST_COVER_WEIGHTS;
+    }
+    return espalier_pickle_view_field(tree->nodes, "n_node_samples", &views->cover)
+               ? ESPALIER_FOREST_COVER_ROWS
+               : ESPALIER_FOREST_COVER_NONE;
 }
 
 /* The plain columns go straight into the forest; the others into the block, to be checked. */
@@ -341,7 +345,7 @@ espalier_status espalier_sklearn_read_tree(const espalier_sklearn_import *import
     const espalier_forest_tree *const place = &forest->trees[index];
     node_views views;
     node_block block;
-    find_views(tree, &views);
+    forest->cover_unit = find_views(tree, &views);
     uint32_t leaf = 0;
     espalier_status status = ESPALIER_OK;
     for (uint32_t first = 0; first < tree->node_count && status == ESPALIER_OK;

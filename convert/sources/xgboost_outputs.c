@@ -402,6 +402,7 @@ bool espalier_xgboost_finish(espalier_xgboost_import *import)
     const espalier_xgboost_base base =
         is_old_logitraw(import) ? ESPALIER_XGBOOST_BASE_LOGIT : objective->base;
     forest->accumulator = ESPALIER_FOREST_SUM_FLOAT32;
+    forest->cover_unit = ESPALIER_FOREST_COVER_HESSIANS;
     forest->divide = ESPALIER_FOREST_DIVIDE_NONE;
     forest->leaf_is_vector = true;
     forest->classifier = import->classifier;

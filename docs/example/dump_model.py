@@ -12,7 +12,7 @@ import sys
 ITEMS_MAX = 4
 NAMES = {1: "MODEL", 2: "STEPS", 3: "PARTS", 4: "STAGES", 5: "OUTPUTS", 6: "COLUMNS", 7: "TREES",
          8: "CONSTANTS", 9: "FEATURE_NAMES", 10: "CLASS_LABELS", 16: "NODES", 17: "LEAVES",
-         18: "CUTS", 24: "NODE_NUMBERS", 25: "GOLDEN", 26: "METADATA", 27: "PROOF"}
+         18: "CUTS", 24: "NODE_NUMBERS", 25: "GOLDEN", 26: "METADATA", 27: "PROOF", 84: "COVER"}
 
 # A field is a type and a name; sizes in bytes stand for runs of bytes.
 HEADER = """8 magic|H format_major|H format_minor|I byte_order|Q file_bytes|Q required_features|
@@ -159,6 +159,10 @@ def dump_section(dump, name, size, tables):
         dump_strings(dump)
     elif name == "CLASS_LABELS":
         dump_labels(dump, begin)
+    elif name == "COVER":
+        dump.record("I unit|I reserved")
+        while dump.at < begin + size:
+            dump.record("d cover")
     elif name in RECORDS:
         records = []
         while dump.at < begin + size:

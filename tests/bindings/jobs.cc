@@ -182,6 +182,40 @@ espalier::result predict_texts(const espalier::model &model, espalier::predictor
     return predictor.try_predict(to_kind(one.kind), espalier::columns(all), out);
 }
 
+/* The position at which a tree answers for what nodes compare. */
+std::uint32_t find_leaf(const espalier::model &model, std::uint32_t tree,
+                        const std::vector<double> &values)
+{
+    std::uint32_t at = 0;
+    for (std::uint32_t level = model.tree(tree).depth; level > 0; level--) {
+        const espalier_node node = model.node(tree, at);
+        if (node.feature == ESPALIER_FEATURE_NONE)
+            break;
+        at = model.goes_left(node, values.at(node.feature)) ? node.left : node.right;
+    }
+    return at;
+}
+
+/* The leaves that rows come to, by looking into the model alone. */
+template <class In> void walk(const espalier::model &model, const job &one)
+{
+    espalier::predictor predictor(model);
+    const std::uint32_t tree_count = model.info().tree_count;
+    const std::vector<In> rows = read_values<In>(one);
+    std::vector<std::vector<std::uint32_t>> numbers;
+    for (std::uint32_t t = 0; t < tree_count; t++)
+        numbers.push_back(model.leaf_numbers(t));
+    std::vector<std::int64_t> out;
+    for (std::size_t r = 0; r < one.row_count; r++) {
+        const espalier::span<const In> row(rows.data() + r * one.feature_count, one.feature_count);
+        const std::vector<double> values = predictor.values(espalier::rows::one(row));
+        for (std::uint32_t t = 0; t < tree_count; t++)
+            out.push_back(numbers[t].at(find_leaf(model, t, values)));
+    }
+    write_bytes(one.out, out.data(), out.size() * sizeof(std::int64_t));
+    std::cout << "ok\t" << int(ESPALIER_DTYPE_INT64) << '\t' << tree_count << '\n';
+}
+
 template <class Out>
 void predict_as(const espalier::model &model, espalier::predictor &predictor, const job &one)
 {
@@ -235,6 +269,20 @@ void describe(const espalier::model &model, const job &one)
     std::cout << '\n';
 }
 
+void show_covers(const espalier::model &model, const job &one)
+{
+    std::string text;
+    const auto [unit, covers] = model.covers();
+    for (std::size_t value = 0; value < covers.size(); value++) {
+        std::uint64_t bits = 0;
+        std::memcpy(&bits, &covers[value], sizeof bits);
+        if (covers[value] != 0)
+            text += std::to_string(value) + " " + std::to_string(bits) + "\n";
+    }
+    write_bytes(one.out, text.data(), text.size());
+    std::cout << "cover\t" << unit << '\n';
+}
+
 void run(const job &one)
 {
     espalier::model model(one.model);
@@ -245,6 +293,10 @@ void run(const job &one)
         std::cout << "verified\n";
         return;
     }
+    if (one.kind == "cover")
+        return show_covers(model, one);
+    if (one.order == "W")
+        return one.dtype == "f4" ? walk<float>(model, one) : walk<double>(model, one);
     predict(model, one);
 }
 

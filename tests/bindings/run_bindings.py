@@ -2,24 +2,26 @@
 """Runs every binding on real fixtures and compares bit for bit with the command.
 
     python3 tests/bindings/run_bindings.py --espalier PATH --work DIR --program NAME=COMMAND ...
-        [--narrow NAME=COMMAND ...]
 
 Each program is one binding's `jobs` (C++: jobs.cc here; the others beside their binding): it reads
 a file with one job a line, fields between tabs,
 
-    model  rows  f4|f8|text  row count  feature count  C|F|1|T|S  kind  A:B|-  out
+    model  rows  f4|f8|text  row count  feature count  C|F|1|T|S|W  kind  A:B|-  out
 
 where `rows` are raw little-endian numbers, row after row (C), column after column (F), or row after
 row and each predicted by a call of its own (1). Of T they lie as of F, and every feature is a
 column of its own; of text they are lines with commas between, features with categories are columns
 of strings and an empty field is missing. S: a reader of a slot of the model predicts rows as of C.
-Programs named with --narrow know neither T nor S. Kind is a kind of output, or `info` or `verify`.
+W: nothing is predicted; of each row as of C the values that nodes compare are asked for, every tree
+is walked with them from node to node, and the numbers of the leaves are written, as of kind leaf.
+Kind is a kind of output, or `info`, `cover` or `verify`.
 For each job it prints one line,
 
     ok       dtype  width                        and writes raw outputs (of class: labels as text)
     refused  status  rows written  row  feature  and writes the rows before
     failed   status  errno  offset  rule  message
     info     features  trees  default output  digest  feature names...   and writes the metadata
+    cover    unit                                and writes "value bits" a line, of covers not 0
     verified
 
 Expected answers come from the command; every program must give them, and all the same lines.
@@ -123,6 +125,7 @@ class Maker:
         info = json.loads(said)
         # The number of the default output is all that the command does not say.
         self.default = info["predict_output"]
+        self.is_one_part = info["part_count"] == 1
         names = info["feature_names"] or [""] * info["feature_count"]
         pattern = r"info\t%d\t%d\t[0-9]+\t%s%s$" % (
             info["feature_count"], info["tree_count"], info["digest"],
@@ -130,6 +133,12 @@ class Maker:
         empty = dict(rows="-", dtype="-", row_count=0, feature_count=0, order="-", iterations="-")
         self.add(Expected(pattern, None), model=model, kind="info", **empty)
         self.add(Expected("verified", None), model=model, kind="verify", **empty)
+        cover = info["cover"] or {"unit": "none", "values": {}}
+        lines = ["%s %d\n" % (value, struct.unpack("<Q", struct.pack("<d", number))[0])
+                 for value, number in cover["values"].items()]
+        unit = ("none", "rows", "weights", "hessians").index(cover["unit"])
+        self.add(Expected(r"cover\t%d$" % unit, "".join(lines).encode()), model=model, kind="cover",
+                 **empty)
 
     def add_rows(self, model, path, array, wanted):
         narrow = array.descr == "<f4"
@@ -141,7 +150,8 @@ class Maker:
             with open(self.path("rows-%d-%s" % (self.count, order)), "wb") as file:
                 file.write(struct.pack("<%d%s" % (len(items), code), *items))
                 layouts[order] = file.name
-        layouts.update({"1": layouts["C"], "T": layouts["F"], "S": layouts["C"]})
+        layouts.update({"1": layouts["C"], "T": layouts["F"], "S": layouts["C"],
+                        "W": layouts["C"]})
         common = dict(model=model, dtype="f4" if narrow else "f8", row_count=row_count,
                       feature_count=feature_count)
         if isinstance(wanted, str):
@@ -152,6 +162,7 @@ class Maker:
             kind, _, iterations = named.strip("~").partition("@")
             expected = self.answer(model, path, kind, iterations)
             orders = "C" if iterations else "CF1TS" if kind == self.default else "CF1T"
+            orders += "W" if kind == "leaf" and self.is_one_part and not iterations else ""
             for order in orders:
                 self.add(expected, rows=layouts[order], order=order, kind=kind,
                          iterations=iterations or "-", **common)
@@ -319,8 +330,6 @@ def parse_arguments():
     parser.add_argument("--espalier", required=True, metavar="PATH", help="the command")
     parser.add_argument("--work", required=True, metavar="DIR", help="an empty or new folder")
     parser.add_argument("--program", action="append", default=[], metavar="NAME=COMMAND")
-    parser.add_argument("--narrow", action="append", default=[], metavar="NAME=COMMAND",
-                        help="a program that knows neither columns nor slots")
     return parser.parse_args()
 
 
@@ -341,14 +350,11 @@ def main():
     failures = []
     chosen, jobs, damaged = make_jobs(arguments)
     first = None
-    for one in arguments.program + arguments.narrow:
+    for one in arguments.program:
         name, _, command = one.partition("=")
-        known = [i for i, (job, _) in enumerate(jobs)
-                 if one in arguments.program or job.order not in "TS"]
-        asked = [jobs[i] for i in known]
-        lines = run_program(name, command, arguments.work, asked)
+        lines = run_program(name, command, arguments.work, jobs)
         first = first or lines
-        failures += check_program(name, lines, [first[i] for i in known], asked)
+        failures += check_program(name, lines, first, jobs)
     for (job, _), line in zip(damaged, (first or [])[-len(damaged):]):
         wrong = check_said(arguments.espalier, job, line)
         failures += [wrong] if wrong else []
@@ -356,7 +362,7 @@ def main():
         print("FAIL " + one)
     kinds = collections.Counter(job.kind for job, _ in jobs)
     print("bindings: %d programs, %d models, %d jobs each (%s): %d failures" % (
-        len(arguments.program) + len(arguments.narrow), len(chosen), len(jobs),
+        len(arguments.program), len(chosen), len(jobs),
         ", ".join("%s %d" % one for one in sorted(kinds.items())), len(failures)))
     return 1 if failures or first is None or len(jobs) < 100 else 0
 

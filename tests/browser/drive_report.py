@@ -190,6 +190,14 @@ class Report(Page):
         self.assertEqual(self.texts("#features tbody th"), ["x[0]", "x[1]", "x[2]", "x[3]"])
         self.assertEqual(self.find("#features th[aria-sort]").get_attribute("aria-sort"),
                          "ascending")
+        self.assertEqual(self.texts("#features thead th"), [
+            "Feature", "Splits", "Share", "Trees", "Cover", "Rows asked", "Thresholds"])
+        buttons[3].click()
+        covers = [float(text.split()[0].replace(",", ""))
+                  for text in self.texts("#features tbody td:nth-child(5)")]
+        self.assertEqual(covers, sorted(covers, reverse=True))
+        self.assertGreater(covers[-1], 0)
+        self.assertIn("the weights of the rows of training", self.texts("#features .note")[0])
 
     def typed_ways(self, model, rows, leaves, places):
         """Every tree: the leaf that a row typed into the page comes to, and the trainer's."""

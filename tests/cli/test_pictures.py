@@ -20,6 +20,7 @@ import test_cli
 from test_cli import NEW, TESTS, Case, read_npy, run
 
 ROOT = TESTS.parent
+MIXED = TESTS / "fixtures" / "ensembles-1.9.1" / "voting.joblib"  # weights, and rows
 HOSTILE = ["</script><script>alert(1)</script>", "\u202eevil", "\"'><&", "a\nb\tc", "\x1b[31mred",
            "\\\"]; x", "日本"]
 # Folder, source, rows: every layout and trainer, sets, missing values of every kind, pipelines.
@@ -272,6 +273,26 @@ class Inspect(Pictures):
         self.assertLessEqual(shown, 300)
         self.assertEqual(data["left_out"]["nodes_shown"], shown)
         self.assertEqual(data["left_out"]["trees"] + len(data["trees"]), info["tree_count"])
+
+    def test_covers_are_those_of_the_file(self):
+        """With rows as without; null where members count in different units."""
+        page, model = self.folder / "page.html", self.iris()
+        rows = TESTS / "fixtures" / "sklearn-1.4.2" / "random_forest_model.rows64.npy"
+        cover = json.loads(self.ok("info", model, "--json"))["cover"]
+        self.assertEqual(cover["unit"], "weights")
+        self.assertGreater(cover["values"]["2"], cover["values"]["1"])
+        for options in ((), ("--rows", rows)):
+            self.ok("inspect", model, "-o", page, *options)
+            data = page_data(page)
+            self.assertEqual(data["cover_unit"], "weights")
+            self.assertEqual({str(f["v"]): f["cover"] for f in data["features"]}, cover["values"])
+        self.assertTrue(any(f["rows"] > 0 for f in data["features"]))
+        other = self.folder / "stacked.espalier"
+        code, _, error = run("convert", MIXED, "-o", other)
+        self.assertEqual(code, 0, error)
+        self.assertIsNone(json.loads(self.ok("info", other, "--json"))["cover"])
+        self.ok("inspect", other, "-o", page)
+        self.assertIsNone(page_data(page)["cover_unit"])
 
     def test_sections_tile_the_file(self):
         page = self.folder / "page.html"

@@ -204,6 +204,8 @@ static size_t inspect(const espalier_model *model)
             sum += label.text != NULL ? strlen(label.text) : 1;
         }
     }
+    double covers[FEATURES_MAX];
+    sum += espalier_model_covers(model, covers, FEATURES_MAX);
     espalier_tree_info tree;
     for (uint32_t t = 0; t < 16 && espalier_model_tree(model, t, &tree) == ESPALIER_OK; t++) {
         espalier_node node;

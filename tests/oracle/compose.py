@@ -15,7 +15,7 @@ from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_l
                             predict_slots, read_nodes, round_to_float32, word_of)
 from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64, BANK_BYTE,
                            BANK_WORD, BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
-                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, CUTS, DIVIDE,
+                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, COVER, CUTS, DIVIDE,
                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
@@ -36,7 +36,7 @@ from xxh3 import xxh3_64, xxh3_128
 COMPOSED = tuple(one for one in OPERATIONS
                  if one not in (SQRT, LOG, LOG1P, VALUES_OF_ROW, LINEAR_SUM, LOG_ODDS, LOGIT,
                                 LOG_CENTRED))
-NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF)
+NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF, COVER)
 
 
 def pack(record):

@@ -9,6 +9,7 @@ import json
 import math
 import struct
 
+from oracle_cover import verify_cover
 from oracle_linear import verify_linear
 from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_values,
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
@@ -35,6 +36,7 @@ def verify(model):
                                        for value in leaf_values(model, part, row)])
     verify_metadata(model)
     verify_proof(model)
+    verify_cover(model)
     verify_golden(model)
 
 

@@ -13,6 +13,7 @@
 
 #include "espalier_inspect.h"
 
+#include <math.h>
 #include <string.h>
 
 #define ITEMS_MAX     64u
@@ -77,11 +78,23 @@ static size_t look_at_tree(const espalier_model *model, uint32_t index)
     return sum;
 }
 
+static size_t look_at_covers(const espalier_model *model)
+{
+    double covers[ITEMS_MAX];
+    const uint32_t count = espalier_model_value_count(model);
+    const uint32_t unit = espalier_model_covers(model, covers, ITEMS_MAX);
+    assert_true(unit <= ESPALIER_COVER_HESSIANS);
+    for (uint32_t i = 0; unit != ESPALIER_COVER_NONE && i < count && i < ITEMS_MAX; i++) {
+        assert_true(isfinite(covers[i]));
+    }
+    return unit;
+}
+
 void model_look(const espalier_model *model)
 {
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
     assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
-    size_t sum = look_at_texts(model, info.feature_count);
+    size_t sum = look_at_texts(model, info.feature_count) + look_at_covers(model);
     for (uint32_t t = 0; t < info.tree_count && t < ITEMS_MAX; t++) {
         sum += look_at_tree(model, t);
     }

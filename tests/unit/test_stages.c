@@ -878,65 +878,6 @@ static void test_stage_work(void **state)
     espalier_forest_free(&forest);
 }
 
-/* ---- plans that do not fit ------------------------------------------------------------------- */
-
-static void refuses(const espalier_forest *forest, const char *words)
-{
-    const char *const fault = espalier_plan_find_fault(forest);
-    if (fault == NULL || strstr(fault, words) == NULL) {
-        fail_msg("'%s', not '%s'", fault != NULL ? fault : "nothing", words);
-    }
-}
-
-static void test_plan_faults(void **state)
-{
-    (void)state;
-    fixture f;
-    make_model(&f, SYNTHETIC_LIGHTGBM, false);
-    espalier_forest *const forest = &f.forest;
-    espalier_forest_stage *const stage = &forest->stages[1];
-    espalier_forest_output *const output = &forest->outputs[2];
-    assert_null(espalier_plan_find_fault(forest));
-    const espalier_forest_stage good = *stage;
-    const espalier_forest_output sound = *output;
-    stage->operation = (espalier_forest_operation)21;
-    refuses(forest, "that there is not");
-    *stage = good;
-    stage->operation = ESPALIER_FOREST_EXPECTILES;
-    refuses(forest, "that there is not");
-    *stage = good;
-    stage->count = 0;
-    refuses(forest, "that there is not");
-    *stage = good;
-    stage->input_slot = 2;
-    refuses(forest, "wrong slots");
-    *stage = good;
-    stage->narrow = true;
-    refuses(forest, "reads a float64");
-    *stage = good;
-    forest->stages[0].first_constant = 1;
-    refuses(forest, "without its constants");
-    forest->stages[0].first_constant = 0;
-    output->decision = ESPALIER_FOREST_NO_DECISION;
-    refuses(forest, "without its decision");
-    *output = sound;
-    output->first_slot = 5;
-    refuses(forest, "that there are not");
-    *output = sound;
-    output->group = 1;
-    refuses(forest, "not in order");
-    *output = sound;
-    output->decision = ESPALIER_FOREST_FIRST_MAXIMUM;
-    refuses(forest, "one label a class");
-    *output = sound;
-    forest->outputs[0].narrow = true;
-    refuses(forest, "float32 output");
-    forest->outputs[0].narrow = false;
-    forest->default_output = ESPALIER_OUTPUT_SCORE;
-    refuses(forest, "default output");
-    free_model(&f);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -945,8 +886,8 @@ int main(void)
         cmocka_unit_test(test_many_items),       cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_linked_model),     cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_golden_tolerance), cmocka_unit_test(test_composed_tolerance),
-        cmocka_unit_test(test_stage_work),       cmocka_unit_test(test_plan_faults),
-        cmocka_unit_test(test_composing_narrow), cmocka_unit_test(test_starts),
+        cmocka_unit_test(test_stage_work),       cmocka_unit_test(test_composing_narrow),
+        cmocka_unit_test(test_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import espalier.Column;
+import espalier.Columns;
+import espalier.Covers;
 import espalier.EspalierException;
 import espalier.Model;
+import espalier.Node;
 import espalier.OpenOptions;
 import espalier.Output;
 import espalier.PredictException;
 import espalier.Predictor;
 import espalier.PredictorOptions;
+import espalier.Reader;
+import espalier.Refresh;
 import espalier.Rows;
+import espalier.Slot;
+import espalier.SlotOptions;
+import espalier.SlotState;
+import espalier.Tree;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -168,6 +179,175 @@ public final class UseIt {
         }
     }
 
+    /** Columns of many types are the rows that they stand for. */
+    private static void checkColumns(Path path) {
+        List<Column> all = List.of(Column.of(new double[] {6.3, 6.3}),
+                Column.of(new float[] {2.5f, 2.5f}), Column.of(new int[] {5, 5}),
+                Column.of(new boolean[] {true, false}));
+        double[] first = {6.3, 2.5, 5, 1};
+        double[] second = {6.3, 2.5, 5, 0};
+        try (Model model = Model.open(path); Predictor predictor = model.predictor()) {
+            double[] out = new double[6];
+            double[] one = predictor.predictDoubles(Output.PROBABILITY, Rows.one(first));
+            double[] other = predictor.predictDoubles(Output.PROBABILITY, Rows.one(second));
+            Columns columns = Columns.of(all);
+            predictor.predict(Output.PROBABILITY, columns, out);
+            check("columns", Arrays.equals(one, Arrays.copyOf(out, 3))
+                    && Arrays.equals(other, Arrays.copyOfRange(out, 3, 6)));
+            int[] classes = new int[2];
+            predictor.predict(Output.CLASS, columns, classes);
+            check("columns", Arrays.equals(classes, predictor.predictClasses(Rows.rowMajor(
+                    new double[] {6.3, 2.5, 5, 1, 6.3, 2.5, 5, 0}, 4))));
+            check("size", thrown(() -> predictor.predict(Output.PROBABILITY, columns,
+                    new double[5])).equals("OUTPUT_SIZE"));
+            check("dtype", thrown(() -> predictor.predict(Output.PROBABILITY, columns,
+                    new long[6])).equals("DTYPE"));
+            check("kind", thrown(() -> predictor.predict(Output.VALUE, columns, new double[2]))
+                    .equals("OUTPUT_KIND"));
+            columns.close();
+            columns.close();
+            check("closed columns", thrown(() -> predictor.predict(Output.CLASS, columns, classes))
+                    .equals("IllegalStateException"));
+            checkOddColumns(predictor);
+            check("no names", thrown(() -> model.featureOrder(List.of("a"))).equals("ARGUMENT"));
+            check("no text", model.categories(0).isEmpty() && model.categories(-1).isEmpty());
+        }
+    }
+
+    private static void checkOddColumns(Predictor predictor) {
+        Column plain = Column.of(new long[] {5, 5});
+        double[] out = {7, 7, 7, 7, 7, 7};
+        try (Columns missing = Columns.of(List.of(plain, plain, Column.of(new short[] {5, 5})
+                .validWhere(new boolean[] {true, false}), plain))) {
+            predictor.predict(Output.PROBABILITY, missing, out);
+            check("missing by a flag", Arrays.equals(out, predictor.predictDoubles(
+                    Output.PROBABILITY, Rows.rowMajor(
+                            new double[] {5, 5, 5, 5, 5, 5, Double.NaN, 5}, 4))));
+        }
+        Arrays.fill(out, 7);
+        try (Columns infinite = Columns.of(List.of(plain, plain,
+                Column.of(new float[] {5, Float.POSITIVE_INFINITY}), plain))) {
+            predictor.predict(Output.PROBABILITY, infinite, out);
+            check("infinity is refused", false);
+        } catch (PredictException error) {
+            check("refused place", error.row() == 1 && error.feature() == 2
+                    && error.rowsWritten() == 1 && out[0] != 7 && out[3] == 7);
+        }
+        try (Columns text = Columns.of(List.of(plain, plain, plain,
+                Column.texts(Arrays.asList("a", null))));
+                Columns few = Columns.of(List.of(plain)); Columns none = Columns.of(List.of())) {
+            check("rows", text.rowCount() == 2 && few.rowCount() == 2 && none.rowCount() == 0);
+            check("text", thrown(() -> predictor.predict(Output.PROBABILITY, text, out))
+                    .equals("DTYPE"));
+            check("few", thrown(() -> predictor.predict(Output.PROBABILITY, few, out))
+                    .equals("FEATURE_COUNT"));
+        }
+        check("lengths", thrown(() -> Columns.of(List.of(plain, Column.of(new byte[1]))))
+                .equals("IllegalArgumentException"));
+        check("flags", thrown(() -> plain.validWhere(new boolean[3]))
+                .equals("IllegalArgumentException"));
+    }
+
+    /** A reader goes on while the model is replaced. */
+    private static void checkSlot(Path path) throws Exception {
+        Path copy = path.resolveSibling("replaced.espalier");
+        Files.copy(path, copy, StandardCopyOption.REPLACE_EXISTING);
+        Slot slot = Slot.open(copy);
+        Reader reader = slot.reader();
+        try (Model model = Model.open(path); Predictor own = model.predictor()) {
+            double[] expected = probabilities(own);
+            Predictor[] kept = new Predictor[1];
+            for (long version = 1; version <= 3; version++) {
+                long wanted = version;
+                check("a reader predicts", reader.use((lent, served) -> {
+                    kept[0] = lent;
+                    check("version", served == wanted);
+                    check("a lent predictor", thrown(lent::close).equals("IllegalStateException"));
+                    check("a used reader", thrown(reader::close).equals("IllegalStateException"));
+                    check("a used reader", thrown(() -> reader.use((again, other) -> null))
+                            .equals("IllegalStateException"));
+                    return Arrays.equals(expected, probabilities(lent))
+                            && lent.values(Rows.one(ROW)).length == 4;
+                }));
+                check("a lent predictor is given back",
+                        thrown(() -> probabilities(kept[0])).equals("IllegalStateException"));
+                SlotState state = slot.refresh();
+                check("the same file", !state.changed() && state.version() == version);
+                Files.copy(path, path.resolveSibling("next.espalier"),
+                        StandardCopyOption.REPLACE_EXISTING);
+                Files.move(path.resolveSibling("next.espalier"), copy,
+                        StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+                state = slot.refresh(Refresh.ALWAYS);
+                check("another file", state.changed() && state.version() == version + 1);
+                check("nothing is held", slot.collect().heldCount() == 0);
+            }
+        }
+        Path bad = path.resolveSibling("next.espalier");
+        Files.writeString(bad, "no model");
+        Files.move(bad, copy, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        check("a bad file", thrown(slot::refresh).equals("NOT_A_MODEL"));
+        Files.delete(copy);
+        slot.close();
+        slot.close();
+        check("a reader outlives its slot", reader.use((lent, version) -> version == 4));
+        check("closed slot", thrown(slot::refresh).equals("IllegalStateException"));
+        check("closed slot", thrown(slot::reader).equals("IllegalStateException"));
+        reader.close();
+        reader.close();
+        check("closed reader", thrown(() -> reader.use((lent, version) -> null))
+                .equals("IllegalStateException"));
+        check("no slot", thrown(() -> Slot.open(copy)).equals("OPEN"));
+        var options = new SlotOptions(false, 1, 0, OpenOptions.DEFAULT, PredictorOptions.LEAVES);
+        try (Slot narrow = Slot.open(path, options); Reader only = narrow.reader()) {
+            check("readers", thrown(narrow::reader).equals("LIMIT"));
+            check("leaves", only.use((lent, version) -> lent.predictLeaves(Rows.one(ROW)).length)
+                    == 200);
+        }
+    }
+
+    /** Walks every tree for a row: its leaf's number is what the leaf output says. */
+    private static void checkLookingIn(Path path) {
+        try (Model model = Model.open(path);
+                Predictor predictor = model.predictor(PredictorOptions.LEAVES)) {
+            long[] leaves = predictor.predictLeaves(Rows.one(ROW));
+            double[] values = predictor.values(Rows.one(ROW));
+            check("values", values.length == model.valueCount() && values.length == 4);
+            double[] sums = new double[3];
+            for (int i = 0; i < leaves.length; i++) {
+                Tree tree = model.tree(i);
+                int at = 0;
+                Node node = model.node(i, at);
+                for (int level = 0; level < tree.depth() && !node.isLeaf(); level++) {
+                    at = model.goesLeft(node, values[node.feature()]) ? node.left() : node.right();
+                    node = model.node(i, at);
+                }
+                check("a walk ends at a leaf", node.isLeaf() && node.feature() == -1);
+                check("its number", model.leafNumbers(i)[at] == leaves[i]);
+                double[] found = model.leafValues(tree, node);
+                for (int k = 0; k < 3; k++) {
+                    sums[k] += found[k];
+                }
+            }
+            for (int k = 0; k < 3; k++) {
+                sums[k] /= 200;
+            }
+            check("sums of leaves", Arrays.equals(sums, probabilities(predictor)));
+            Covers covers = model.covers().orElseThrow();
+            check("covers", covers.unit() == Covers.Unit.WEIGHTS && covers.values().size() == 4
+                    && covers.values().get(2) > covers.values().get(1));
+            Node root = model.node(0, 0);
+            check("root", !root.isLeaf() && !root.isSet() && root.threshold() > 0
+                    && root.missing() != null);
+            check("no leaf", thrown(() -> model.leafValues(model.tree(0), root))
+                    .equals("IllegalArgumentException"));
+            check("no tree", thrown(() -> model.tree(200)).equals("ARGUMENT"));
+            check("no tree", thrown(() -> model.leafNumbers(-1)).equals("ARGUMENT"));
+            check("no node", thrown(() -> model.node(0, 1 << 30)).equals("ARGUMENT"));
+            check("few values", thrown(() -> predictor.values(Rows.one(new float[3])))
+                    .equals("FEATURE_COUNT"));
+        }
+    }
+
     private static void checkCollector(Path path) throws Exception {
         for (int i = 0; i < 20; i++) {
             probabilities(Model.open(path).predictor());
@@ -190,6 +370,9 @@ public final class UseIt {
         checkThreads(path);
         checkRefusals(path);
         checkOpening(path);
+        checkColumns(path);
+        checkSlot(path);
+        checkLookingIn(path);
         checkCollector(path);
         System.out.println("UseIt: " + failures + " failures");
         System.exit(failures == 0 ? 0 : 1);

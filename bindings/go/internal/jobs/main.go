@@ -224,6 +224,61 @@ func describe(model *espalier.Model, one job) (string, error) {
 		strings.Join(names, "\t")), nil
 }
 
+// findLeaf gives the position at which a tree answers for what nodes compare.
+func findLeaf(model *espalier.Model, index int, values []float64) int {
+	at := 0
+	for level := must(model.Tree(index)).Depth; level > 0; level-- {
+		node := must(model.Node(index, at))
+		if node.IsLeaf {
+			break
+		}
+		at = node.Right
+		if model.GoesLeft(node, values[node.Feature]) {
+			at = node.Left
+		}
+	}
+	return at
+}
+
+// walk finds the leaves that rows come to, by looking into the model alone.
+func walk[R espalier.Real](model *espalier.Model, one job) (string, error) {
+	predictor, err := model.NewPredictor()
+	if err != nil {
+		return "", err
+	}
+	defer predictor.Close()
+	rows := readValues[R](one.rows)
+	count := must(model.Info()).TreeCount
+	numbers := make([][]int, count)
+	for i := range numbers {
+		numbers[i] = must(model.LeafNumbers(i))
+	}
+	var out []int64
+	for r := 0; r < one.rowCount; r++ {
+		row := espalier.Row(rows[r*one.featureCount : (r+1)*one.featureCount])
+		values := must(predictor.Values(row))
+		for i := range numbers {
+			out = append(out, int64(numbers[i][findLeaf(model, i, values)]))
+		}
+	}
+	save(model, one, out, count)
+	return fmt.Sprintf("ok\t%d\t%d", espalier.Int64, count), nil
+}
+
+func showCovers(model *espalier.Model, one job) (string, error) {
+	unit, covers, err := model.Covers()
+	var text strings.Builder
+	for value, cover := range covers {
+		if cover != 0 {
+			fmt.Fprintf(&text, "%d %d\n", value, math.Float64bits(cover))
+		}
+	}
+	if err := os.WriteFile(one.out, []byte(text.String()), 0o644); err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("cover\t%d", unit), err
+}
+
 func run(one job) (string, error) {
 	model, err := espalier.Open(one.model)
 	if err != nil {
@@ -233,8 +288,15 @@ func run(one job) (string, error) {
 	switch one.kind {
 	case "info":
 		return describe(model, one)
+	case "cover":
+		return showCovers(model, one)
 	case "verify":
 		return "verified", model.Verify()
+	}
+	if one.order == "W" && one.dtype == "f4" {
+		return walk[float32](model, one)
+	} else if one.order == "W" {
+		return walk[float64](model, one)
 	}
 	return predict(model, one)
 }

@@ -5,6 +5,7 @@ import java.lang.ref.Cleaner;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -21,10 +22,12 @@ public final class Model implements AutoCloseable {
     /** The C model, and how many use it. */
     static final class Owned {
         final long address;
+        final long bare; // the same without what it was opened from
         private final AtomicInteger users = new AtomicInteger(1);
 
         Owned(long address) {
             this.address = address;
+            this.bare = Native.bare(address);
         }
 
         void retain() {
@@ -94,11 +97,12 @@ public final class Model implements AutoCloseable {
 
     /** The shape of an output; empty when the model has no such output. */
     public synchronized Optional<OutputInfo> output(Output kind) {
-        return outputOf(address(), kind);
+        address();
+        return outputOf(owned.bare, kind);
     }
 
-    static Optional<OutputInfo> outputOf(long address, Output kind) {
-        long[] raw = Native.output(address, kind.code);
+    static Optional<OutputInfo> outputOf(long bare, Output kind) {
+        long[] raw = Native.output(bare, kind.code);
         if (raw == null) {
             return Optional.empty();
         }
@@ -122,6 +126,90 @@ public final class Model implements AutoCloseable {
             labels.add(label instanceof byte[] utf8 ? Native.text(utf8) : label);
         }
         return labels;
+    }
+
+    /** The categories of text of a feature by their numbers; empty: it takes numbers only. */
+    public synchronized List<String> categories(int feature) {
+        List<String> names = new ArrayList<>();
+        for (byte[] name : Native.categories(address(), feature)) {
+            names.add(Native.text(name));
+        }
+        return names;
+    }
+
+    /**
+     * Binds columns by name: of each feature, in the model's order, the index of its name among
+     * these. Other names are left over. Throws when a feature has no column, or the model no names.
+     */
+    public synchronized int[] featureOrder(List<String> names) {
+        StringBuilder text = new StringBuilder();
+        for (String name : names) {
+            if (name.indexOf('\0') >= 0) {
+                throw new IllegalArgumentException("a NUL in a name");
+            }
+            text.append(name).append('\0');
+        }
+        long address = address();
+        int[] order = new int[info().featureCount()];
+        int[] missing = new int[1];
+        int status = Native.featureOrder(address, text.toString().getBytes(StandardCharsets.UTF_8),
+                names.size(), order, missing);
+        if (status == Native.FEATURE_COUNT) {
+            throw new EspalierException(status, "there is no column '"
+                    + featureName(missing[0]).orElse("") + "': ");
+        }
+        if (status != 0) {
+            throw new EspalierException(status, "names of columns: ");
+        }
+        return order;
+    }
+
+    /** A tree, below {@code info().treeCount()}. */
+    public synchronized Tree tree(int index) {
+        return Tree.of(Native.tree(address(), index));
+    }
+
+    /**
+     * The node at a position of a tree; the root is at 0. In a file that was not verified the
+     * children's positions may be anything: bound your walk by the tree's depth.
+     */
+    public synchronized Node node(int tree, int position) {
+        return new Node(Native.node(address(), tree, position));
+    }
+
+    /** Whether a value of the node's feature goes left, missing ones and sets included. */
+    public synchronized boolean goesLeft(Node node, double value) {
+        return Native.goesLeft(address(), node.raw, value);
+    }
+
+    /** The trainer's numbers of a tree's leaves, by position; -1 where no leaf is. */
+    public synchronized int[] leafNumbers(int tree) {
+        return Native.leafNumbers(address(), tree);
+    }
+
+    /** The {@code leafWidth} values of a leaf of a tree. */
+    public synchronized double[] leafValues(Tree tree, Node leaf) {
+        if (!leaf.isLeaf()) {
+            throw new IllegalArgumentException("the node is no leaf");
+        }
+        return Native.leafValues(address(), tree.partIndex(), leaf.leafIndex(), tree.leafWidth());
+    }
+
+    /** How many values {@link Node#feature} may name: features, and what is made of them. */
+    public synchronized int valueCount() {
+        address();
+        return Native.valueCount(owned.bare);
+    }
+
+    /** What the trainer counted at its nodes; empty where the file keeps no covers. */
+    public synchronized Optional<Covers> covers() {
+        double[] covers = new double[valueCount()];
+        int unit = Native.covers(address(), covers);
+        if (unit == 0) {
+            return Optional.empty();
+        }
+        return Optional.of(new Covers(Covers.Unit.values()[unit - 1],
+                Arrays.stream(covers).boxed().toList()));
     }
 
     /** The metadata, JSON text. */

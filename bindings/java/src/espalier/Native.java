@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 final class Native {
     static final int ARGUMENT = 10;
     static final int OUTPUT_KIND = 12;
+    static final int FEATURE_COUNT = 13;
     static final int DTYPE = 14;
     static final int STRIDE = 15;
     static final int MISSING = 17;
@@ -46,7 +47,9 @@ final class Native {
 
     static native byte[] digest(long model);
 
-    static native long[] output(long model, int kind);
+    static native long bare(long model);
+
+    static native long[] output(long bare, int kind);
 
     static native byte[] featureName(long model, int feature);
 
@@ -66,4 +69,54 @@ final class Native {
     static native int predict(long predictor, int kind, Object rows, int dtype, long first,
             long rowCount, long featureCount, long rowStride, long featureStride, Object out,
             long outFirst, long outCount, int outBytes, long[] place);
+
+    static native int values(long predictor, Object rows, int dtype, long rowCount,
+            long featureCount, long rowStride, long featureStride, double[] found);
+
+    static native long columnsMake(int featureCount, int rowCount);
+
+    static native void columnsSet(long columns, int index, int dtype, Object data, int itemBytes,
+            byte[] text, byte[] validity);
+
+    static native void columnsFree(long columns);
+
+    static native int predictColumns(long predictor, int kind, long columns, Object out, int dtype,
+            int width, int outCount, long[] place);
+
+    static native byte[][] categories(long model, int feature);
+
+    static native int featureOrder(long model, byte[] names, int nameCount, int[] order,
+            int[] missing);
+
+    static native long slotOpen(byte[] path, long flags, int readerCountMax, long versionMin,
+            long openFlags, long visitsPerRowMax, long predictorFlags, int blockRowsMax,
+            int iterationFirst, int iterationCount);
+
+    static native void slotClose(long slot);
+
+    static native long[] slotRefresh(long slot, long flags);
+
+    static native long[] slotCollect(long slot);
+
+    static native long slotRegister(long slot);
+
+    static native void slotUnregister(long reader);
+
+    static native int slotAcquire(long reader, long[] lease);
+
+    static native void slotRelease(long reader);
+
+    static native long[] tree(long model, int tree);
+
+    static native long[] node(long model, int tree, int position);
+
+    static native boolean goesLeft(long model, long[] node, double value);
+
+    static native int[] leafNumbers(long model, int tree);
+
+    static native double[] leafValues(long model, int part, int leaf, int width);
+
+    static native int valueCount(long bare);
+
+    static native int covers(long model, double[] covers);
 }

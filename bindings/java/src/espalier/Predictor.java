@@ -16,7 +16,10 @@ public final class Predictor implements AutoCloseable {
     private long address;
     private final Map<Output, OutputInfo> outputs = new EnumMap<>(Output.class);
     private final long[] place = new long[3];
-    private final Cleaner.Cleanable cleanable;
+    private final Cleaner.Cleanable cleanable; // null: a reader's
+    private int valueCount;
+    private long knownAddress; // whose outputs these are, and of which version
+    private long knownVersion;
 
     Predictor(Model.Owned model, PredictorOptions options) {
         long created = Native.create(model.address, options.flags(), options.blockRowsMax(),
@@ -27,14 +30,42 @@ public final class Predictor implements AutoCloseable {
             Native.destroy(created);
             model.release();
         });
-        for (Output kind : Output.values()) {
-            Model.outputOf(model.address, kind).ifPresent(info -> outputs.put(kind, info));
-        }
+        learn(model.bare);
     }
 
-    /** Frees the predictor; again, it does nothing. */
+    /** One that a reader lends. */
+    Predictor() {
+        cleanable = null;
+    }
+
+    private void learn(long bare) {
+        outputs.clear();
+        for (Output kind : Output.values()) {
+            Model.outputOf(bare, kind).ifPresent(info -> outputs.put(kind, info));
+        }
+        valueCount = Native.valueCount(bare);
+    }
+
+    synchronized void lend(long bare, long lent, long version) {
+        if (lent != knownAddress || version != knownVersion) {
+            learn(bare);
+            knownAddress = lent;
+            knownVersion = version;
+        }
+        address = lent;
+    }
+
+    /** Waits for predictions of other threads. */
+    synchronized void takeBack() {
+        address = 0;
+    }
+
+    /** Frees the predictor; again, it does nothing. One that a reader lends is the reader's. */
     @Override
     public synchronized void close() {
+        if (cleanable == null) {
+            throw new IllegalStateException("the predictor is a reader's");
+        }
         if (address != 0) {
             address = 0;
             cleanable.clean();
@@ -98,6 +129,41 @@ public final class Predictor implements AutoCloseable {
         return out;
     }
 
+    /** Columns, as {@link #predict(Output, Rows, double[])}. */
+    public synchronized void predict(Output kind, Columns columns, double[] out) {
+        predictTo(kind, columns, out, out.length, Dtype.FLOAT64);
+    }
+
+    /** The same for an output of float. */
+    public synchronized void predict(Output kind, Columns columns, float[] out) {
+        predictTo(kind, columns, out, out.length, Dtype.FLOAT32);
+    }
+
+    /** The same for classes. */
+    public synchronized void predict(Output kind, Columns columns, int[] out) {
+        predictTo(kind, columns, out, out.length, Dtype.INT32);
+    }
+
+    /** The same for leaves. */
+    public synchronized void predict(Output kind, Columns columns, long[] out) {
+        predictTo(kind, columns, out, out.length, Dtype.INT64);
+    }
+
+    /**
+     * What nodes compare for the first of the rows, by {@link Node#feature}. NaN is missing, or a
+     * value that no node asks for.
+     */
+    public synchronized double[] values(Rows rows) {
+        requireOpen();
+        double[] found = new double[valueCount];
+        int status = Native.values(address, rows.values, rows.dtype.code(), rows.rowCount,
+                rows.featureCount, rows.rowStride, rows.featureStride, found);
+        if (status != 0) {
+            throw new PredictException(status, 0, 0, 0);
+        }
+        return found;
+    }
+
     private void requireOpen() {
         if (address == 0) {
             throw new IllegalStateException("the predictor is closed");
@@ -114,6 +180,27 @@ public final class Predictor implements AutoCloseable {
             throw new PredictException(Native.STRIDE, 0, 0, 0);
         }
         return (int) length;
+    }
+
+    private void predictTo(Output kind, Columns columns, Object out, int outLength, Dtype dtype) {
+        requireOpen();
+        OutputInfo info = outputs.get(kind);
+        if (info != null && info.dtype() != dtype) {
+            throw new PredictException(Native.DTYPE, 0, 0, 0);
+        }
+        int width = info == null ? 0 : info.width();
+        long needed = (long) width * columns.rowCount();
+        long raw = columns.acquire();
+        int status;
+        try {
+            status = Native.predictColumns(address, kind.code, raw, out, dtype.code(), width,
+                    (int) Math.min(needed, outLength), place);
+        } finally {
+            columns.release();
+        }
+        if (status != 0) {
+            throw new PredictException(status, (int) place[0], (int) place[1], (int) place[2]);
+        }
     }
 
     private void predictTo(Output kind, Rows rows, Object out, int outLength, Dtype dtype,

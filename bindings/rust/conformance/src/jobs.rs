@@ -187,6 +187,63 @@ fn predict_as<T: Stored>(
     Ok(format!("ok\t{dtype}\t{width}"))
 }
 
+/// The position at which a tree answers for what nodes compare.
+fn find_leaf(model: &Model, index: u32, values: &[f64]) -> Result<u32, Failure> {
+    let mut at = 0;
+    for _ in 0..model.tree(index)?.depth {
+        match model.node(index, at)? {
+            Node::Leaf(_) => break,
+            Node::Split(split) if model.goes_left(&split, values[split.feature as usize]) => {
+                at = split.left
+            }
+            Node::Split(split) => at = split.right,
+        }
+    }
+    Ok(at)
+}
+
+/// The leaves that rows come to, by looking into the model alone.
+fn walk<R: Real>(model: &Model, job: &Job, rows: &[R]) -> Result<String, Failure> {
+    let mut predictor = model.predictor()?;
+    let count = model.info().tree_count;
+    let numbers: Result<Vec<_>, _> = (0..count).map(|tree| model.leaf_numbers(tree)).collect();
+    let numbers = numbers?;
+    let mut out = Vec::new();
+    for row in rows.chunks(job.feature_count) {
+        let values = predictor.values(Rows::one(row))?;
+        for tree in 0..count {
+            let leaf = find_leaf(model, tree, &values)?;
+            let number = numbers[tree as usize][leaf as usize].expect("a leaf");
+            out.extend(i64::from(number).to_le_bytes());
+        }
+    }
+    fs::write(job.out, out).expect("output");
+    Ok(format!("ok\t4\t{count}"))
+}
+
+fn walk_rows(model: &Model, job: &Job) -> Result<String, Failure> {
+    let bytes = fs::read(job.rows).expect("rows");
+    if job.dtype == "f4" {
+        walk(model, job, &chunks(&bytes).map(f32::from_le_bytes).collect::<Vec<_>>())
+    } else {
+        walk(model, job, &chunks(&bytes).map(f64::from_le_bytes).collect::<Vec<_>>())
+    }
+}
+
+fn show_covers(model: &Model, job: &Job) -> String {
+    let (unit, covers) = match model.covers() {
+        None => (0, Vec::new()),
+        Some((CoverUnit::Rows, covers)) => (1, covers),
+        Some((CoverUnit::Weights, covers)) => (2, covers),
+        Some((CoverUnit::Hessians, covers)) => (3, covers),
+    };
+    let known = covers.iter().enumerate().filter(|(_, cover)| **cover != 0.0);
+    let text: String =
+        known.map(|(value, cover)| format!("{value} {}\n", cover.to_bits())).collect();
+    fs::write(job.out, text).expect("output");
+    format!("cover\t{unit}")
+}
+
 fn predict(model: &Model, job: &Job) -> Result<String, Failure> {
     let mut options = PredictorOptions::new().leaf(job.kind == "leaf");
     if let Some((first, end)) = job.iterations.split_once(':') {
@@ -224,6 +281,8 @@ fn run(job: &Job) -> Result<String, Failure> {
             model.verify()?;
             Ok("verified".to_string())
         }
+        "cover" => Ok(show_covers(&model, job)),
+        _ if job.order == "W" => walk_rows(&model, job),
         _ => predict(&model, job),
     }
 }

@@ -124,6 +124,10 @@ pub mod kind {
         ESPALIER_MISSING_NAN = 0,
         ESPALIER_MISSING_NEVER = 1,
         ESPALIER_MISSING_ZERO = 2,
+        ESPALIER_COVER_NONE = 0,
+        ESPALIER_COVER_ROWS = 1,
+        ESPALIER_COVER_WEIGHTS = 2,
+        ESPALIER_COVER_HESSIANS = 3,
         ESPALIER_LAYOUT_WALK = 1,
         ESPALIER_LAYOUT_HEAP = 2,
         ESPALIER_LAYOUT_SELECT = 3,
@@ -519,6 +523,11 @@ extern "C" {
         value_count: usize,
     ) -> espalier_status;
     pub fn espalier_model_value_count(model: *const espalier_model) -> u32;
+    pub fn espalier_model_covers(
+        model: *const espalier_model,
+        covers: *mut f64,
+        cover_count: usize,
+    ) -> u32;
 
     pub fn espalier_slot_open(
         path: *const c_char,

@@ -63,6 +63,17 @@ pub enum Node {
     Leaf(u32),
 }
 
+/// What covers count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CoverUnit {
+    /// Rows of training.
+    Rows,
+    /// Their weights, which are 1 unless training was given others.
+    Weights,
+    /// At rows of training, second derivatives of the loss.
+    Hessians,
+}
+
 impl Model {
     /// How many categories of text a feature has; 0: it takes numbers only.
     pub fn category_count(&self, feature: u32) -> u32 {
@@ -166,5 +177,21 @@ impl Model {
     /// How many values [`Split::feature`] may name: the features, and more where rows are prepared.
     pub fn value_count(&self) -> u32 {
         unsafe { sys::espalier_model_value_count(self.owned.raw) }
+    }
+
+    /// What the trainer counted at the nodes that test each value, by [`Split::feature`]; `None`
+    /// where the file keeps no covers.
+    pub fn covers(&self) -> Option<(CoverUnit, Vec<f64>)> {
+        let mut covers = vec![0.0; self.value_count() as usize];
+        let unit = unsafe {
+            sys::espalier_model_covers(self.owned.raw, covers.as_mut_ptr(), covers.len())
+        };
+        let unit = match unit {
+            sys::kind::ESPALIER_COVER_ROWS => CoverUnit::Rows,
+            sys::kind::ESPALIER_COVER_WEIGHTS => CoverUnit::Weights,
+            sys::kind::ESPALIER_COVER_HESSIANS => CoverUnit::Hessians,
+            _ => return None,
+        };
+        Some((unit, covers))
     }
 }

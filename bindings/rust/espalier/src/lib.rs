@@ -51,7 +51,7 @@ mod slot;
 
 pub use columns::{Column, ColumnValue, Columns, Texts};
 pub use error::{Error, PredictError, Refused, Status};
-pub use inspect::{Missing, Node, Split, Tree};
+pub use inspect::{CoverUnit, Missing, Node, Split, Tree};
 pub use model::{Dtype, Info, Label, Model, OpenOptions, Output, OutputInfo};
 pub use predictor::{Element, Input, Predictor, PredictorOptions, Real, Rows};
 pub use slot::{Lease, Reader, Refresh, Slot, SlotOptions, SlotState};
