@@ -380,6 +380,7 @@ static espalier_status append_inner(espalier_sklearn_prepare *prepare,
          i++) {
         const espalier_file_operation *const operation = &inner->operations[i];
         uint32_t value = 0;
+        assert(table->values != NULL && operation->input < table->count);
         status = espalier_preparation_copy(prepare->preparation, inner, i,
                                            table->values[operation->input], false, &value);
         if (status != ESPALIER_OK) {
