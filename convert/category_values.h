@@ -33,8 +33,8 @@ espalier_status espalier_category_values_add(espalier_category_values *values,
  * Gives a forest without preparation, whose trees are read, one that makes places of the numbers: a
  * number that is no category becomes a missing value, or is refused. Features that nothing tests
  * get none, but where unknown numbers are refused. *feature_out: whose numbers are at fault.
- * Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not finite), LIMIT,
- * MEMORY.
+ * Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not finite),
+ * LIMIT, MEMORY.
  */
 espalier_status espalier_category_values_apply(const espalier_category_values *values,
                                                espalier_forest *forest, bool refuses,

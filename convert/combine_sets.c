@@ -11,9 +11,10 @@
 #include <string.h>
 
 /*
- * Whether sets and codes of all parts mean the same numbers. Where parts compare float32 and others
- * float64 the whole compares float64, and nothing is flushed where some part does not: that is what sets of
- * float64 parts see alone (no category is as small as what is flushed), but not those of float32.
+ * Whether sets and codes of all parts mean the same numbers. Where some parts compare float32 and
+ * others float64 the whole compares float64, and nothing is flushed where some part does not: that
+ * is what sets of float64 parts see alone (no category is as small as what is flushed), but not
+ * those of float32.
  */
 static bool reads_alike(espalier_combine *combine, const espalier_forest *forest)
 {

@@ -9,8 +9,8 @@ pipeline of scalers, bins, selectors and encoders in front of one, trained by Gr
 itself, on two classes, several, and numbers, with every loss. Each model is converted in every
 layout and asked for every output that the trainer has, with float64 and float32 rows on thresholds
 of both and beside them, and for the first iterations alone. Values and leaves are compared bit for
-bit; margins that start from a logarithm within 2 ulp of the largest of the margin, of its start and of 1, and so is what is made
-of them. One line per difference; exit 1 if there is any.
+bit; margins that start from a logarithm within 2 ulp of the largest of the margin, of its start and
+of 1, and so is what is made of them. One line per difference; exit 1 if there is any.
 """
 import pickle
 import sys
