@@ -31,7 +31,7 @@ typedef struct espalier_combine {
                                        preparation, or the whole itself, refuse in a row */
     bool rounds;                    /* after rounding it to float32 */
     bool takes_missing;             /* some forest does */
-    bool plain_strings;             /* some forest without a preparation has categories of text */
+    bool rounds_sets;               /* some forest with sets compares float32 */
 } espalier_combine;
 
 /* The features of a forest that sees some of the whole's: [count] their numbers there. */
@@ -88,8 +88,7 @@ espalier_status espalier_combine_prepare(espalier_combine *combine, const espali
 espalier_status espalier_combine_close_preparation(espalier_combine *combine);
 
 /* Settles what the whole compares and refuses. Call it once, at the end; then, or after a failure,
- * nothing of *combine but `whole` is left. Status: SOURCE_UNSUPPORTED (strings of a forest that
- * prepares nothing beside those of one that does), SOURCE_LIMIT, MEMORY. */
+ * nothing of *combine but `whole` is left. Status: SOURCE_LIMIT, MEMORY. */
 espalier_status espalier_combine_close(espalier_combine *combine);
 
 /* The float64 threshold that decides for every float64 x as `threshold` does for x as float32. */

@@ -33,110 +33,43 @@ static espalier_status report(espalier_status status)
     return status == ESPALIER_ERROR_LIMIT ? ESPALIER_ERROR_SOURCE_LIMIT : status;
 }
 
-/* An operation with numbers for rows of both types; one that is there already adds none. */
-static espalier_status add_operation(espalier_preparation *preparation,
-                                     const espalier_file_operation *operation, uint32_t input,
-                                     const double *narrow, const double *wide, uint32_t *value_out)
-{
-    const uint32_t operation_count = preparation->operation_count;
-    const uint32_t number_count = preparation->number_count;
-    espalier_prepare_numbers numbers = {0, 0, 0};
-    espalier_prepare_numbers others = {0, 0, 0};
-    espalier_status status = ESPALIER_OK;
-    if (operation->number_count > 0) {
-        status = espalier_preparation_add_numbers(preparation, wide, operation->number_count, 0,
-                                                  &numbers);
-        others = numbers;
-    }
-    if (status == ESPALIER_OK && narrow != wide) {
-        status = espalier_preparation_add_numbers(preparation, narrow, operation->number_count, 0,
-                                                  &others);
-    }
-    numbers.narrow = others.wide;
-    if (status == ESPALIER_OK) {
-        status = espalier_preparation_add(preparation, operation->operation, operation->flags,
-                                          input, operation->count, &numbers, value_out);
-    }
-    if (preparation->operation_count == operation_count) {
-        preparation->number_count = number_count;
-    }
-    return report(status);
-}
-
 /* ---- strings --------------------------------------------------------------------------------- */
 
-/* An own string's number in the whole's list. */
-typedef struct string_place {
-    double whole;
-    double own;
-} string_place;
-
-static int compare_places(const void *a, const void *b)
-{
-    const double x = ((const string_place *)a)->whole;
-    const double y = ((const string_place *)b)->whole;
-    return (x > y) - (x < y);
-}
-
-/*
- * Adds a forest's strings to the whole's list of the feature. Where these have other numbers there,
- * *numbers_out gets those of an INDEX that brings the forest's back, the missing value as it is and
- * -1 for all others; else NULL.
- */
+/* Adds a forest's strings to the whole's list of the feature: numbers[] gets their numbers there.
+ * *moved_out: some have others than their own. */
 static espalier_status join_strings(espalier_forest *whole, const espalier_category_list *own,
-                                    uint32_t feature, double **numbers_out)
+                                    uint32_t feature, double *numbers, bool *moved_out)
 {
-    const size_t count = own->count;
-    string_place *const places = calloc(count + 1, sizeof *places);
-    double *const numbers = calloc(2 * count + 3, sizeof *numbers);
-    espalier_category_list *list = espalier_categories_of(&whole->categories, feature);
-    bool moved = false;
-    espalier_status status =
-        places != NULL && numbers != NULL && list != NULL ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
-    for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
+    espalier_status status = ESPALIER_OK;
+    *moved_out = false;
+    for (uint32_t i = 0; i < own->count && status == ESPALIER_OK; i++) {
         uint32_t number = 0;
         status = espalier_categories_add(&whole->categories, feature, own->texts[i],
                                          own->text_bytes[i], &number);
-        places[i] = (string_place){(double)number, (double)i};
-        moved = moved || number != i;
+        numbers[i] = (double)number;
+        *moved_out = *moved_out || number != i;
     }
-    if (status == ESPALIER_OK && moved) {
-        qsort(places, count, sizeof *places, compare_places);
-        for (size_t i = 0; i < count; i++) {
-            numbers[i] = places[i].whole;
-            numbers[count + 1 + i] = places[i].own;
-        }
-        numbers[count] = (double)NAN;
-        numbers[2 * count + 1] = (double)NAN;
-        numbers[2 * count + 2] = -1.0;
-        *numbers_out = numbers;
-    } else {
-        free(numbers);
-    }
-    free(places);
     return report(status);
 }
 
-/* The value that stands for a feature of the forest's own strings. */
+/* The value that stands for a feature of the forest's own strings: where these have other numbers
+ * in the whole's list, or strings that are none of them mean something, that of an INDEX. */
 static espalier_status place_strings(espalier_combine *combine, const espalier_category_list *own,
                                      uint32_t feature, uint32_t *value)
 {
-    espalier_forest *const whole = combine->whole;
-    double *numbers = NULL;
-    /* Strings that are unknown are refused, or numbered, by operations: the lists are alike. */
-    if (own->refuses || own->unknown != -1.0) {
-        return ESPALIER_ERROR_SOURCE_UNSUPPORTED;
-    }
+    bool moved = false;
     espalier_status status =
-        espalier_combine_charge(combine, own->count * (uint64_t)(4 * sizeof *numbers));
-    if (status == ESPALIER_OK) {
-        status = join_strings(whole, own, feature, &numbers);
+        espalier_combine_charge(combine, own->count * (uint64_t)(6 * sizeof(double)));
+    double *const numbers =
+        status == ESPALIER_OK ? calloc(own->count + (size_t)1, sizeof *numbers) : NULL;
+    if (numbers == NULL) {
+        return status == ESPALIER_OK ? ESPALIER_ERROR_MEMORY : status;
     }
-    if (status == ESPALIER_OK && numbers != NULL) {
-        const espalier_file_operation operation = {.operation = ESPALIER_PREPARE_INDEX,
-                                                   .count = 1,
-                                                   .number_count = 2 * own->count + 3};
-        status = add_operation(whole->preparation, &operation, feature, numbers, numbers, value);
+    status = join_strings(combine->whole, own, feature, numbers, &moved);
+    if (status == ESPALIER_OK && (moved || own->refuses || own->unknown != -1.0)) {
+        status =
+            report(espalier_preparation_add_places(combine->whole->preparation, feature, numbers,
+                                                   own->count, own->unknown, own->refuses, value));
     }
     free(numbers);
     return status;
@@ -176,9 +109,8 @@ static espalier_status add_operations(espalier_combine *combine, const espalier_
     for (uint32_t i = 0; i < from->operation_count && status == ESPALIER_OK; i++) {
         const espalier_file_operation *const operation = &from->operations[i];
         uint32_t value = 0;
-        status = add_operation(to, operation, values[operation->input],
-                               from->numbers + operation->numbers32,
-                               from->numbers + operation->numbers64, &value);
+        status =
+            report(espalier_preparation_copy(to, from, i, values[operation->input], false, &value));
         for (uint32_t k = 0; k < operation->count; k++) {
             values[operation->output + k] = value + k;
         }
@@ -192,17 +124,15 @@ espalier_status espalier_combine_prepare(espalier_combine *combine, const espali
 {
     *values_out = NULL;
     combine->takes_missing = combine->takes_missing || forest->missing_allowed;
-    if (forest->preparation == NULL && forest->categories.count > 0 && forest->codes != NULL) {
-        return ESPALIER_ERROR_SOURCE_UNSUPPORTED; /* numbers of strings: each forest has its own */
-    }
     if (forest->preparation == NULL) {
         combine->refuses |= (forest->missing_allowed ? 0 : ESPALIER_PREPARE_REFUSE_NAN) |
                             (forest->infinite_allowed ? 0 : ESPALIER_PREPARE_REFUSE_INFINITE);
         combine->rounds = combine->rounds || forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
-        combine->plain_strings = combine->plain_strings || forest->categories.count > 0;
+    }
+    if (forest->preparation == NULL && forest->categories.count == 0) {
         return ESPALIER_OK;
     }
-    const uint32_t value_count = forest->preparation->value_count;
+    const uint32_t value_count = espalier_forest_tested_count(forest);
     espalier_status status =
         espalier_combine_charge(combine, value_count * (uint64_t)sizeof **values_out);
     uint32_t *const values =
@@ -212,7 +142,7 @@ espalier_status espalier_combine_prepare(espalier_combine *combine, const espali
         return status == ESPALIER_OK ? ESPALIER_ERROR_MEMORY : status;
     }
     status = place_features(combine, forest, features, values);
-    if (status == ESPALIER_OK) {
+    if (status == ESPALIER_OK && forest->preparation != NULL) {
         status = add_operations(combine, forest, values);
     }
     if (status != ESPALIER_OK) {
@@ -229,9 +159,6 @@ espalier_status espalier_combine_close_preparation(espalier_combine *combine)
     espalier_status status = ESPALIER_OK;
     if (whole->preparation == NULL) {
         return ESPALIER_OK;
-    }
-    if (combine->plain_strings && whole->categories.count > 0) {
-        return ESPALIER_ERROR_SOURCE_UNSUPPORTED;
     }
     const uint32_t flags =
         combine->refuses | (combine->rounds ? (uint32_t)ESPALIER_PREPARE_ROUND_FLOAT32 |

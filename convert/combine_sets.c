@@ -10,15 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether sets and codes of all parts mean the same numbers: what is rounded or flushed is not. */
-static bool reads_alike(const espalier_combine *combine, const espalier_forest *forest)
+/*
+ * Whether sets and codes of all parts mean the same numbers. Where some parts compare float32 and
+ * others float64 the whole compares float64, and nothing is flushed where some part does not: that
+ * is what sets of float64 parts see alone (no category is as small as what is flushed), but not
+ * those of float32.
+ */
+static bool reads_alike(espalier_combine *combine, const espalier_forest *forest)
 {
     const espalier_forest *const whole = combine->whole;
+    const bool rounds = forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
     bool alike =
         whole->set_count == 0 || forest->set_count == 0 || whole->category == forest->category;
-    for (uint32_t i = 0; i < whole->part_count; i++) {
-        alike = alike && combine->inputs[i].input == forest->input &&
-                combine->inputs[i].flush_tiny == forest->flush_tiny;
+    combine->rounds_sets = combine->rounds_sets || (forest->set_count > 0 && rounds);
+    for (uint32_t i = 0; i < whole->part_count && combine->rounds_sets; i++) {
+        alike = alike && rounds && combine->inputs[i].input == forest->input;
     }
     return alike;
 }

@@ -430,6 +430,42 @@ uint32_t espalier_forest_tested_count(const espalier_forest *forest)
     return forest->preparation != NULL ? forest->preparation->value_count : forest->feature_count;
 }
 
+void espalier_forest_mark_tested(const espalier_forest *forest, uint32_t count, uint8_t *marks)
+{
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF && forest->feature[i] < count) {
+            marks[forest->feature[i]] = 1;
+        }
+    }
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        const espalier_forest_stage *const stage = &forest->stages[i];
+        const double *const taken = forest->constants + stage->first_constant;
+        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+            if (taken[k] >= 0 && taken[k] < (double)count) {
+                marks[(uint32_t)taken[k]] = 1;
+            }
+        }
+    }
+}
+
+void espalier_forest_rename_tested(espalier_forest *forest, const uint32_t *numbers, uint32_t count)
+{
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF && forest->feature[i] < count) {
+            forest->feature[i] = numbers[forest->feature[i]];
+        }
+    }
+    for (uint32_t i = 0; i < forest->stage_count; i++) {
+        const espalier_forest_stage *const stage = &forest->stages[i];
+        double *const taken = forest->constants + stage->first_constant;
+        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+            if (taken[k] >= 0 && taken[k] < (double)count) {
+                taken[k] = (double)numbers[(uint32_t)taken[k]];
+            }
+        }
+    }
+}
+
 void espalier_forest_free(espalier_forest *forest)
 {
     if (forest == NULL) {

@@ -372,6 +372,14 @@ uint32_t espalier_forest_iterations_used(const espalier_forest *forest);
 /* How many numbers nodes may name: features, or values of the preparation. */
 uint32_t espalier_forest_tested_count(const espalier_forest *forest);
 
+/* Sets marks[f] of each f below `count` that a node or a linear leaf asks for. */
+void espalier_forest_mark_tested(const espalier_forest *forest, uint32_t count, uint8_t *marks);
+
+/* Nodes, but those whose feature is not below `count`, and linear leaves ask for numbers[f] instead
+ * of f; sets stay as they are. */
+void espalier_forest_rename_tested(espalier_forest *forest, const uint32_t *numbers,
+                                   uint32_t count);
+
 /* The iteration that a tree belongs to, and the first slot it adds to. */
 uint32_t espalier_forest_iteration_of(const espalier_forest *forest, uint32_t tree_index);
 uint32_t espalier_forest_slot_of(const espalier_forest *forest, uint32_t tree_index);

@@ -4,6 +4,7 @@
  */
 #include "convert/metadata.h"
 
+#include "convert/preparation.h"
 #include "format/error.h"
 
 #include <errno.h>
@@ -113,13 +114,39 @@ static bool add_source(json_t *root, const espalier_metadata_source *source)
            json_object_set_new(object, "bytes", json_integer((json_int_t)source->bytes)) == 0;
 }
 
+/* Of LightGBM and XGBoost, whose own trees test places: the features whose rows have numbers of
+ * categories instead. */
+static bool add_category_numbers(json_t *trainer, const espalier_forest *forest)
+{
+    const espalier_preparation *const preparation = forest->preparation;
+    if (preparation == NULL || forest->framework == NULL ||
+        strcmp(forest->framework, "scikit-learn") == 0) {
+        return true;
+    }
+    json_t *const features = json_array();
+    bool good = features != NULL;
+    for (uint32_t i = 0; i < preparation->operation_count && good; i++) {
+        const espalier_file_operation *const operation = &preparation->operations[i];
+        if (operation->operation == ESPALIER_PREPARE_INDEX) {
+            const uint32_t feature = espalier_preparation_root(preparation, operation->input);
+            good = json_array_append_new(features, json_integer((json_int_t)feature)) == 0;
+        }
+    }
+    if (good && json_array_size(features) > 0) {
+        good = json_object_set(trainer, "category_numbers", features) == 0;
+    }
+    json_decref(features);
+    return good;
+}
+
 static bool add_trainer(json_t *root, const espalier_forest *forest)
 {
     json_t *const object = add_object(root, "trainer");
     if (object == NULL || !add_text(object, "framework", forest->framework) ||
         !add_text(object, "version", forest->version) ||
         !add_text(object, "class", forest->class_name) ||
-        !add_text(object, "objective", forest->objective)) {
+        !add_text(object, "objective", forest->objective) ||
+        !add_category_numbers(object, forest)) {
         return false;
     }
     return forest->parameters_json == NULL || add_text(object, "parameters", PARAMETERS_MARK);

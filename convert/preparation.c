@@ -146,6 +146,117 @@ espalier_status espalier_preparation_add(espalier_preparation *preparation, uint
     return ESPALIER_OK;
 }
 
+/* The same; numbers that were added for an operation that is there already go again. */
+static espalier_status add_with_numbers(espalier_preparation *preparation,
+                                        const espalier_file_operation *wanted, const double *narrow,
+                                        const double *wide, uint32_t *value_out)
+{
+    const uint32_t operation_count = preparation->operation_count;
+    const uint32_t number_count = preparation->number_count;
+    espalier_prepare_numbers numbers = {0, 0, 0};
+    espalier_prepare_numbers others = {0, 0, 0};
+    espalier_status status = ESPALIER_OK;
+    if (wanted->number_count > 0) {
+        status =
+            espalier_preparation_add_numbers(preparation, wide, wanted->number_count, 0, &numbers);
+        others = numbers;
+    }
+    if (status == ESPALIER_OK && narrow != wide) {
+        status =
+            espalier_preparation_add_numbers(preparation, narrow, wanted->number_count, 0, &others);
+    }
+    numbers.narrow = others.wide;
+    if (status == ESPALIER_OK) {
+        status = espalier_preparation_add(preparation, wanted->operation, wanted->flags,
+                                          wanted->input, wanted->count, &numbers, value_out);
+    }
+    if (preparation->operation_count == operation_count) {
+        preparation->number_count = number_count;
+    }
+    return status;
+}
+
+espalier_status espalier_preparation_copy(espalier_preparation *preparation,
+                                          const espalier_preparation *from, uint32_t index,
+                                          uint32_t input, bool narrow, uint32_t *value_out)
+{
+    espalier_file_operation wanted = from->operations[index];
+    const double *const narrow_numbers = from->numbers + wanted.numbers32;
+    const double *const wide_numbers = from->numbers + wanted.numbers64;
+    const uint32_t rounding =
+        (uint32_t)ESPALIER_PREPARE_ROUND_FLOAT32 | (uint32_t)ESPALIER_PREPARE_ROUND_FLOAT64;
+    wanted.input = input;
+    if (narrow) {
+        wanted.flags = (wanted.flags & ~rounding) |
+                       ((wanted.flags & ESPALIER_PREPARE_ROUND_FLOAT32) != 0 ? rounding : 0);
+    }
+    return add_with_numbers(preparation, &wanted, narrow_numbers,
+                            narrow ? narrow_numbers : wide_numbers, value_out);
+}
+
+/* A number and its place. */
+typedef struct number_place {
+    double number;
+    double place;
+} number_place;
+
+static int compare_numbers(const void *left, const void *right)
+{
+    const double a = ((const number_place *)left)->number;
+    const double b = ((const number_place *)right)->number;
+    return (a > b) - (a < b);
+}
+
+/* The keys of INDEX, ascending and NaN the last, and behind them what each becomes. */
+static espalier_status sort_places(const double *numbers, uint32_t count, double other,
+                                   number_place *places, double *sorted)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!isfinite(numbers[i])) {
+            return ESPALIER_ERROR_SOURCE_TREE;
+        }
+        places[i] = (number_place){numbers[i], (double)i};
+    }
+    qsort(places, count, sizeof *places, compare_numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i > 0 && places[i].number == places[i - 1].number) {
+            return ESPALIER_ERROR_SOURCE_TREE;
+        }
+        sorted[i] = places[i].number;
+        sorted[count + 1 + i] = places[i].place;
+    }
+    sorted[count] = (double)NAN;
+    sorted[2 * (size_t)count + 1] = (double)NAN;
+    sorted[2 * (size_t)count + 2] = other;
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_preparation_add_places(espalier_preparation *preparation, uint32_t input,
+                                                const double *numbers, uint32_t count, double other,
+                                                bool refuses, uint32_t *value_out)
+{
+    if (count > ESPALIER_LIMIT_PREPARED) {
+        return ESPALIER_ERROR_LIMIT;
+    }
+    number_place *const places = calloc((size_t)count + 1, sizeof *places);
+    double *const sorted = calloc(2 * (size_t)count + 3, sizeof *sorted);
+    espalier_status status = places != NULL && sorted != NULL
+                                 ? sort_places(numbers, count, other, places, sorted)
+                                 : ESPALIER_ERROR_MEMORY;
+    if (status == ESPALIER_OK) {
+        const espalier_file_operation wanted = {
+            .operation = ESPALIER_PREPARE_INDEX,
+            .flags = refuses ? (uint32_t)ESPALIER_PREPARE_REFUSE_UNKNOWN : 0,
+            .input = input,
+            .count = 1,
+            .number_count = 2 * count + 3};
+        status = add_with_numbers(preparation, &wanted, sorted, sorted, value_out);
+    }
+    free(places);
+    free(sorted);
+    return status;
+}
+
 /* ---- pruning ---- */
 
 static bool may_refuse(const espalier_file_operation *operation)

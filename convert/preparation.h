@@ -57,6 +57,24 @@ espalier_status espalier_preparation_add(espalier_preparation *preparation, uint
                                          uint32_t *value_out);
 
 /*
+ * Adds an INDEX that reads `input` and makes i of numbers[i], which may come in any order, of the
+ * missing value itself, and `other` of all else, or refuses that. Status: SOURCE_TREE (a number
+ * that is not finite, or stands twice), LIMIT, MEMORY.
+ */
+espalier_status espalier_preparation_add_places(espalier_preparation *preparation, uint32_t input,
+                                                const double *numbers, uint32_t count, double other,
+                                                bool refuses, uint32_t *value_out);
+
+/*
+ * Adds an operation of another preparation, which reads `input` here, as it is for rows of float32
+ * and of float64, or for both as it is for float32. One that is there already adds no numbers.
+ * Status: LIMIT, MEMORY.
+ */
+espalier_status espalier_preparation_copy(espalier_preparation *preparation,
+                                          const espalier_preparation *from, uint32_t index,
+                                          uint32_t input, bool narrow, uint32_t *value_out);
+
+/*
  * Drops the operations that neither make a value for which needed[value] is set nor can refuse a
  * row, and numbers the rest anew: values_out[value_count] gets the new numbers. needed is changed.
  * Status: MEMORY.

@@ -329,6 +329,13 @@ static bool number_to_int64(espalier_document *document, const espalier_document
     return true;
 }
 
+static bool fail_decimal(espalier_document *document)
+{
+    return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX, document->value_at,
+                                  "no number, or one of more than %u characters",
+                                  ESPALIER_DECIMAL_BYTES_MAX);
+}
+
 static bool number_to_float32(espalier_document *document, const espalier_document_number *number,
                               float *value_out)
 {
@@ -342,12 +349,9 @@ static bool number_to_float32(espalier_document *document, const espalier_docume
     default:
         break;
     }
-    if (!espalier_decimal_to_float32(&document->decimal, number->text, number->bytes, value_out)) {
-        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_SYNTAX, document->value_at,
-                                      "no number, or one of more than %u characters",
-                                      ESPALIER_DECIMAL_BYTES_MAX);
-    }
-    return true;
+    return espalier_decimal_to_float32(&document->decimal, number->text, number->bytes,
+                                       value_out) ||
+           fail_decimal(document);
 }
 
 bool espalier_document_read_int64(espalier_document *document, int64_t *value_out)
@@ -368,6 +372,19 @@ static bool store_float32(espalier_document *document, const espalier_document_n
                           void *items, uint64_t index)
 {
     return number_to_float32(document, number, (float *)items + index);
+}
+
+static bool store_float64(espalier_document *document, const espalier_document_number *number,
+                          void *items, uint64_t index)
+{
+    double *const value = (double *)items + index;
+    if (number->kind == ESPALIER_DOCUMENT_DECIMAL) {
+        return espalier_decimal_to_float64(&document->decimal, number->text, number->bytes,
+                                           value) ||
+               fail_decimal(document);
+    }
+    *value = number->kind == ESPALIER_DOCUMENT_WHOLE ? (double)number->integer : number->real;
+    return true;
 }
 
 static bool store_int32(espalier_document *document, const espalier_document_number *number,
@@ -493,6 +510,11 @@ static bool read_numbers(espalier_document *document, espalier_document_array *a
 bool espalier_document_read_float32s(espalier_document *document, espalier_document_array *array)
 {
     return read_numbers(document, array, sizeof(float), false, store_float32);
+}
+
+bool espalier_document_read_float64s(espalier_document *document, espalier_document_array *array)
+{
+    return read_numbers(document, array, sizeof(double), false, store_float64);
 }
 
 bool espalier_document_read_int32s(espalier_document *document, espalier_document_array *array)

@@ -119,8 +119,10 @@ bool espalier_document_read_int64(espalier_document *document, int64_t *value_ou
 /* A number rounded to float32 once; a whole one by way of int64, so that "-0" is 0. */
 bool espalier_document_read_float32(espalier_document *document, float *value_out);
 
-/* An array of such into float[], int32_t[], uint8_t[] (0, 1, false, true), from its start. */
+/* An array of such into float[], double[], int32_t[], uint8_t[] (0, 1, false, true), from its
+ * start. */
 bool espalier_document_read_float32s(espalier_document *document, espalier_document_array *array);
+bool espalier_document_read_float64s(espalier_document *document, espalier_document_array *array);
 bool espalier_document_read_int32s(espalier_document *document, espalier_document_array *array);
 bool espalier_document_read_flags(espalier_document *document, espalier_document_array *array);
 

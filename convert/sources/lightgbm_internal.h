@@ -170,8 +170,8 @@ espalier_status espalier_lightgbm_read_names(espalier_lightgbm_import *import);
 /* The block "parameters:" behind the trees, if there is one, as a JSON object. */
 espalier_status espalier_lightgbm_read_parameters(espalier_lightgbm_import *import);
 
-/* The line pandas_categorical behind them, if there is one: text categories of features. Status:
- * SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_TREE, LIMIT, MEMORY, reported. */
+/* The line pandas_categorical behind them, if there is one: categories of features, text or
+ * numbers. Status: SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_TREE, LIMIT, MEMORY, reported. */
 espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import);
 
 #endif

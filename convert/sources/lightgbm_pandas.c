@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The line pandas_categorical of a LightGBM model: the categories of the columns that pandas called
- * categories at fit. Rows have their places as numbers, so text gets these. See lightgbm.h.
+ * categories at fit. Trees test their places: text is numbered so, and numbers become places.
+ * See lightgbm.h.
  */
+#include "convert/category_values.h"
 #include "convert/sources/lightgbm_internal.h"
 
 #include <jansson.h>
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,28 +46,110 @@ static bool next_feature(const char **rest, uint32_t feature_count, uint32_t *fe
     return number < feature_count;
 }
 
-/* Whether there are as many features as lists, each of them once, in order. */
-static bool lists_fit(const json_t *lists, const char *features, uint32_t feature_count)
+/* The features that the parameters name, as many as lists, ascending. */
+static bool take_named(const char *rest, uint32_t feature_count, size_t count, uint32_t *features)
 {
-    const char *rest = features;
-    uint32_t feature = 0;
     uint32_t least = 0;
-    size_t count = 0;
-    while (next_feature(&rest, feature_count, &feature) && feature >= least) {
-        least = feature + 1;
-        count++;
+    bool good = true;
+    for (size_t i = 0; i < count && good; i++) {
+        good = next_feature(&rest, feature_count, &features[i]) && features[i] >= least;
+        least = features[i] + 1;
     }
-    return *rest == '\0' && count == json_array_size(lists);
+    return good && *rest == '\0';
 }
 
-static bool are_texts(const json_t *list)
+/* Whether a word of feature_infos is a list of categories, "2:0:1"; *largest_out is the largest of
+ * them. Ranges are "[0:1]", constant features "none". */
+static bool lists_categories(const espalier_text_slice *word, int64_t *largest_out)
 {
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        if (!json_is_string(json_array_get(list, i))) {
+    *largest_out = -1;
+    for (size_t at = 0; at < word->bytes;) {
+        const size_t start = at;
+        int64_t category = 0;
+        while (at < word->bytes && word->text[at] != ':') {
+            at++;
+        }
+        if (!espalier_decimal_to_int64(word->text + start, at - start, &category)) {
             return false;
         }
+        *largest_out = category > *largest_out ? category : *largest_out;
+        at++;
     }
-    return json_array_size(list) > 0;
+    return word->bytes > 0;
+}
+
+/* Goes through feature_infos: without `named`, the features with categories, if they are as many as
+ * lists; whether no feature has a category that its list has not. */
+static bool take_listed(const espalier_lightgbm_import *import, const json_t *lists, bool named,
+                        uint32_t *features)
+{
+    espalier_text_slice rest = import->header.feature_infos;
+    espalier_text_slice word;
+    const size_t count = json_array_size(lists);
+    size_t found = 0;
+    for (uint32_t i = 0; espalier_text_word(&rest, &word); i++) {
+        int64_t largest = 0;
+        const bool wanted = !named || (found < count && features[found] == i);
+        const bool has = lists_categories(&word, &largest);
+        if (!wanted || (!named && !has)) {
+            continue;
+        }
+        if (found == count ||
+            (has && largest >= (int64_t)json_array_size(json_array_get(lists, found)))) {
+            return false;
+        }
+        features[found++] = i;
+    }
+    return found == count;
+}
+
+/* Which feature each list is of: those that the parameters name (from LightGBM 3.0 on), else those
+ * with categories. NULL: these are not as many (ordered categories are none to LightGBM, and its
+ * caller may name more columns). */
+static espalier_status find_features(espalier_lightgbm_import *import, const json_t *lists,
+                                     uint32_t **features_out)
+{
+    const size_t count = json_array_size(lists);
+    char *named = NULL;
+    void *memory = NULL;
+    espalier_status status = copy_features(import, &named);
+    if (status == ESPALIER_OK) {
+        status = espalier_lightgbm_allocate(import, count, sizeof(uint32_t), &memory);
+    }
+    uint32_t *const features = memory;
+    if (status == ESPALIER_OK) {
+        const bool is_named = named != NULL && *named != '\0';
+        const bool good =
+            (!is_named || take_named(named, import->forest->feature_count, count, features)) &&
+            take_listed(import, lists, is_named, features);
+        *features_out = good ? features : NULL;
+    }
+    if (*features_out == NULL) {
+        free(features);
+    }
+    free(named);
+    return status;
+}
+
+/* What a list holds; MIXED also where some item is neither. */
+typedef enum list_kind {
+    LIST_EMPTY,
+    LIST_TEXTS,
+    LIST_NUMBERS,
+    LIST_MIXED
+} list_kind;
+
+static list_kind kind_of(const json_t *list)
+{
+    list_kind kind = LIST_EMPTY;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *const item = json_array_get(list, i);
+        const list_kind own = json_is_string(item)                            ? LIST_TEXTS
+                              : json_is_number(item) || json_is_boolean(item) ? LIST_NUMBERS
+                                                                              : LIST_MIXED;
+        kind = kind == LIST_EMPTY || kind == own ? own : LIST_MIXED;
+    }
+    return json_is_array(list) ? kind : LIST_MIXED;
 }
 
 static espalier_status add_list(espalier_lightgbm_import *import, const espalier_text_slice *line,
@@ -93,54 +178,138 @@ static espalier_status add_list(espalier_lightgbm_import *import, const espalier
     return ESPALIER_OK;
 }
 
-/* Lists that are numbers stay with the caller, who has them as pandas' codes. */
-static espalier_status add_lists(espalier_lightgbm_import *import, const espalier_text_slice *line,
-                                 const json_t *lists, const char *features)
+/* Truth values are 0 and 1, as in rows. */
+static double number_of(const json_t *item)
 {
-    const uint32_t feature_count = import->forest->feature_count;
+    return json_is_boolean(item) ? (json_is_true(item) ? 1.0 : 0.0) : json_number_value(item);
+}
+
+static espalier_status add_numbers(espalier_lightgbm_import *import, const json_t *list,
+                                   uint32_t feature, espalier_category_values *values)
+{
+    void *memory = NULL;
+    const size_t count = json_array_size(list);
+    espalier_status status =
+        espalier_lightgbm_allocate(import, (uint64_t)count * 6, sizeof(double), &memory);
+    double *const numbers = memory;
+    for (size_t i = 0; i < count && status == ESPALIER_OK; i++) {
+        numbers[i] = number_of(json_array_get(list, i));
+    }
+    const espalier_category_numbers own = {feature, (uint32_t)count, numbers};
+    return status == ESPALIER_OK ? espalier_category_values_add(values, &own) : status;
+}
+
+static espalier_status add_lists(espalier_lightgbm_import *import, const espalier_text_slice *line,
+                                 const json_t *lists, const uint32_t *features,
+                                 espalier_category_values *values)
+{
     espalier_status status = ESPALIER_OK;
-    uint32_t feature = 0;
     for (size_t i = 0; i < json_array_size(lists) && status == ESPALIER_OK; i++) {
         const json_t *const list = json_array_get(lists, i);
-        if (next_feature(&features, feature_count, &feature) && are_texts(list)) {
-            status = add_list(import, line, list, feature);
+        const list_kind kind = kind_of(list);
+        if (kind == LIST_MIXED) {
+            status = espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                            "the categories of feature %" PRIu32
+                                            " are neither all text nor all numbers",
+                                            features[i]);
+        } else if (kind == LIST_TEXTS) {
+            status = add_list(import, line, list, features[i]);
+        } else if (kind == LIST_NUMBERS) {
+            status = add_numbers(import, list, features[i], values);
         }
     }
     return status;
 }
 
-espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
+/* Numbers that are not their own places, or stand beside something else, would be taken for these
+ * without a word. */
+static bool would_mislead(const json_t *lists)
 {
-    espalier_text_slice line = {0};
+    bool misleads = false;
+    for (size_t i = 0; i < json_array_size(lists); i++) {
+        const json_t *const list = json_array_get(lists, i);
+        const list_kind kind = kind_of(list);
+        for (size_t k = 0; kind == LIST_NUMBERS && k < json_array_size(list); k++) {
+            const json_t *const item = json_array_get(list, k);
+            misleads = misleads || number_of(item) != (double)k;
+        }
+        misleads = misleads || kind == LIST_MIXED;
+    }
+    return misleads;
+}
+
+/* Rows have the numbers, trees were grown on their places; what is no category is missing. */
+static espalier_status place_lists(espalier_lightgbm_import *import,
+                                   const espalier_text_slice *line, const json_t *lists,
+                                   const uint32_t *features)
+{
+    espalier_category_values values = {0};
+    uint32_t feature = 0;
+    espalier_status status = add_lists(import, line, lists, features, &values);
+    if (status == ESPALIER_OK) {
+        const espalier_status applied =
+            espalier_category_values_apply(&values, import->forest, false, &feature);
+        status = applied == ESPALIER_OK ? ESPALIER_OK
+                 : applied == ESPALIER_ERROR_SOURCE_TREE
+                     ? espalier_lightgbm_fail(import, line, applied,
+                                              "a category of feature %" PRIu32
+                                              " stands twice, or is not finite",
+                                              feature)
+                     : espalier_lightgbm_fail(import, line, applied,
+                                              "more categories than a model has, or memory");
+    }
+    espalier_category_values_free(&values);
+    return status;
+}
+
+/* The line's JSON. */
+static espalier_status parse_lists(espalier_lightgbm_import *import,
+                                   const espalier_text_slice *line, json_t **lists_out)
+{
     const size_t start = sizeof prefix - 1;
-    char *features = NULL;
-    bool found = false;
-    while (!found && espalier_text_line(&import->lines, &line)) {
-        found = line.bytes > start && memcmp(line.text, prefix, start) == 0;
-    }
-    if (!found) {
-        return ESPALIER_OK;
-    }
     json_error_t error;
-    json_t *const lists =
-        json_loadb(line.text + start, line.bytes - start, JSON_DECODE_ANY, &error);
+    *lists_out = json_loadb(line->text + start, line->bytes - start,
+                            JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, &error);
     /* Where jansson says nothing of a failure it had no memory. */
-    if (lists == NULL &&
+    if (*lists_out == NULL &&
         (error.text[0] == '\0' || json_error_code(&error) == json_error_out_of_memory)) {
-        return espalier_lightgbm_fail(import, &line, ESPALIER_ERROR_MEMORY, "out of memory");
+        return espalier_lightgbm_fail(import, line, ESPALIER_ERROR_MEMORY, "out of memory");
     }
-    if (lists == NULL) {
+    if (*lists_out == NULL) {
         const bool ends = import->lines.at == import->lines.bytes;
-        return espalier_lightgbm_fail(import, &line,
+        return espalier_lightgbm_fail(import, line,
                                       ends ? ESPALIER_ERROR_SOURCE_TRUNCATED
                                            : ESPALIER_ERROR_SOURCE_SYNTAX,
                                       "pandas_categorical is not JSON%s",
                                       ends ? ", or the file ends inside it" : "");
     }
-    espalier_status status = copy_features(import, &features);
-    if (status == ESPALIER_OK && json_is_array(lists) && features != NULL &&
-        lists_fit(lists, features, import->forest->feature_count)) {
-        status = add_lists(import, &line, lists, features);
+    return ESPALIER_OK;
+}
+
+espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
+{
+    espalier_text_slice line = {0};
+    json_t *lists = NULL;
+    uint32_t *features = NULL;
+    bool found = false;
+    while (!found && espalier_text_line(&import->lines, &line)) {
+        found = line.bytes > sizeof prefix - 1 && memcmp(line.text, prefix, sizeof prefix - 1) == 0;
+    }
+    if (!found) {
+        return ESPALIER_OK;
+    }
+    espalier_status status = parse_lists(import, &line, &lists);
+    if (status == ESPALIER_OK && json_array_size(lists) > 0) {
+        status = find_features(import, lists, &features);
+        if (status == ESPALIER_OK && features != NULL) {
+            status = place_lists(import, &line, lists, features);
+        } else if (status == ESPALIER_OK && would_mislead(lists)) {
+            status = espalier_lightgbm_fail(
+                import, &line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                "which columns have these categories, numbers among them, is not known: some are "
+                "ordered, or were named at training; save the model as text without this line, "
+                "and rows have the places in it");
+        }
     }
     free(features);
     json_decref(lists);

@@ -4,6 +4,7 @@
  * values or probabilities go through the loss's link, and the sums of the trees start from them.
  * What the versions compute is in docs/semantics.md. See sklearn_members.h.
  */
+#include "convert/preparation.h"
 #include "convert/sources/sklearn_members.h"
 
 #include <float.h>
@@ -33,11 +34,10 @@ static bool numbers_classes(const espalier_forest_labels *labels, uint32_t count
 static espalier_status check_init(const espalier_sklearn_import *import,
                                   const espalier_sklearn_member *member, uint32_t class_count)
 {
-    if (member->forest.preparation != NULL) {
-        return espalier_sklearn_fail(
-            import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "a first guess by a Pipeline or by what holds one, which sees "
-            "rows rounded to float32, is not converted; its model alone is");
+    if (member->forest.preparation != NULL && member->forest.codes != NULL) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a first guess whose categories come from a Pipeline is not "
+                                     "converted");
     }
     if (member->forest.missing_marked) {
         return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
@@ -53,6 +53,85 @@ static espalier_status check_init(const espalier_sklearn_import *import,
     return ESPALIER_OK;
 }
 
+/* What a preparation reads of a forest's features, rounded to float32: values[f] stands for those
+ * that operations or nodes ask for. */
+static espalier_status round_features(const espalier_forest *forest, espalier_preparation *made,
+                                      uint8_t *marks, uint32_t *values)
+{
+    const espalier_preparation *const from = forest->preparation;
+    espalier_status status = ESPALIER_OK;
+    espalier_forest_mark_tested(forest, from->value_count, marks);
+    for (uint32_t i = 0; i < from->operation_count; i++) {
+        marks[from->operations[i].input] = 1;
+    }
+    for (uint32_t i = 0; i < from->feature_count && status == ESPALIER_OK; i++) {
+        values[i] = i;
+        if (marks[i] != 0) {
+            status = espalier_preparation_add(made, ESPALIER_PREPARE_COPY,
+                                              (uint32_t)ESPALIER_PREPARE_ROUND_FLOAT32 |
+                                                  (uint32_t)ESPALIER_PREPARE_ROUND_FLOAT64,
+                                              i, 1, NULL, &values[i]);
+        }
+    }
+    return status;
+}
+
+/* The operations behind these, as they are for rows of float32. */
+static espalier_status narrow_operations(const espalier_preparation *from,
+                                         espalier_preparation *made, uint32_t *values)
+{
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < from->operation_count && status == ESPALIER_OK; i++) {
+        const espalier_file_operation *const operation = &from->operations[i];
+        uint32_t value = 0;
+        status = espalier_preparation_copy(made, from, i, values[operation->input], true, &value);
+        for (uint32_t k = 0; k < operation->count; k++) {
+            values[operation->output + k] = value + k;
+        }
+    }
+    return status;
+}
+
+/* What a Pipeline makes of rows, made of rows that were rounded to float32 first. */
+static espalier_status narrow_preparation(espalier_sklearn_import *import,
+                                          const espalier_pickle_value *at, espalier_forest *forest)
+{
+    espalier_preparation *const from = forest->preparation;
+    void *values = NULL;
+    void *marks = NULL;
+    espalier_status status =
+        espalier_sklearn_allocate(import, from->value_count, sizeof(uint32_t), &values);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(import, from->value_count, 1, &marks);
+    }
+    if (status != ESPALIER_OK) {
+        free(values);
+        return status;
+    }
+    espalier_preparation *const made = calloc(1, sizeof *made);
+    if (made != NULL) {
+        made->feature_count = from->feature_count;
+        made->value_count = from->feature_count;
+        status = round_features(forest, made, marks, values);
+        status = status == ESPALIER_OK ? narrow_operations(from, made, values) : status;
+        espalier_forest_rename_tested(forest, values, from->value_count);
+        for (uint32_t i = 0; i < forest->set_count; i++) {
+            uint32_t *const feature = &forest->sets[i].feature;
+            *feature = *feature < from->value_count ? ((uint32_t *)values)[*feature] : *feature;
+        }
+        espalier_preparation_free(from);
+        free(from);
+        forest->preparation = made;
+    }
+    free(values);
+    free(marks);
+    return made != NULL && status == ESPALIER_OK
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(import, at, made == NULL ? ESPALIER_ERROR_MEMORY : status,
+                                       "the operations of a first guess's Pipeline pass a limit, "
+                                       "or there is no memory");
+}
+
 /* The estimator sees rows that were rounded to float32, and none that the trees refuse. */
 static espalier_status add_init(espalier_sklearn_import *import, espalier_sklearn_member *member,
                                 const espalier_pickle_value *init, uint32_t class_count)
@@ -65,8 +144,14 @@ static espalier_status add_init(espalier_sklearn_import *import, espalier_sklear
     if (status != ESPALIER_OK) {
         return status;
     }
-    member->forest.input = ESPALIER_FOREST_INPUT_FLOAT32;
-    status = espalier_sklearn_add_member(import, member);
+    if (member->forest.preparation != NULL) {
+        status = narrow_preparation(import, member->value, &member->forest);
+    } else {
+        member->forest.input = ESPALIER_FOREST_INPUT_FLOAT32;
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_add_member(import, member);
+    }
     espalier_sklearn_refuse_rows(import);
     import->combine.rounds = true;
     for (uint32_t i = 0; i < whole->part_count; i++) {

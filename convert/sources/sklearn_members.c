@@ -254,11 +254,8 @@ espalier_status espalier_sklearn_close_members(espalier_sklearn_import *import,
                                                espalier_status status)
 {
     const espalier_status closed = espalier_combine_close(&import->combine);
-    return status != ESPALIER_OK || closed == ESPALIER_OK ? status
-           : closed == ESPALIER_ERROR_SOURCE_UNSUPPORTED
-               ? espalier_sklearn_fail(import, import->estimator, closed,
-                                       "categories of text of a model beside those of a pipeline "
-                                       "are not converted; encode them in every member's pipeline")
+    return status != ESPALIER_OK || closed == ESPALIER_OK
+               ? status
                : explain_combine(import, import->estimator, closed);
 }
 

@@ -204,23 +204,6 @@ static espalier_status mark_tested(const espalier_sklearn_prepare *prepare,
     return mark_taken(prepare, table, marks);
 }
 
-/* What the values that are left are called. */
-static void rename_tested(espalier_forest *forest, const uint32_t *numbers)
-{
-    for (uint64_t i = 0; i < forest->node_count; i++) {
-        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
-            forest->feature[i] = numbers[forest->feature[i]];
-        }
-    }
-    for (uint32_t i = 0; i < forest->stage_count; i++) {
-        const espalier_forest_stage *const stage = &forest->stages[i];
-        double *const taken = forest->constants + stage->first_constant;
-        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
-            taken[k] = (double)numbers[(uint32_t)taken[k]];
-        }
-    }
-}
-
 static bool are_codes_equal(const espalier_forest_codes *a, const espalier_forest_codes *b)
 {
     return a->count == b->count &&
@@ -295,7 +278,7 @@ static espalier_status join_forest(espalier_sklearn_prepare *prepare,
         }
     }
     if (status == ESPALIER_OK) {
-        rename_tested(forest, numbers);
+        espalier_forest_rename_tested(forest, numbers, value_count);
         status = move_sets(prepare, table, numbers);
     }
     free(needed);
@@ -376,6 +359,41 @@ static espalier_status move_strings(espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* Whether a preparation only makes places of categories, which it does behind steps as well. */
+static bool only_places(const espalier_preparation *inner)
+{
+    bool only = true;
+    for (uint32_t i = 0; i < inner->operation_count; i++) {
+        only = only && inner->operations[i].operation == ESPALIER_PREPARE_INDEX &&
+               (inner->operations[i].flags & ESPALIER_SKLEARN_ROUNDS) == 0;
+    }
+    return only;
+}
+
+/* What the model itself makes of the columns of the last step, as columns behind these. */
+static espalier_status append_inner(espalier_sklearn_prepare *prepare,
+                                    espalier_sklearn_table *table)
+{
+    const espalier_preparation *const inner = prepare->inner;
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; inner != NULL && i < inner->operation_count && status == ESPALIER_OK;
+         i++) {
+        const espalier_file_operation *const operation = &inner->operations[i];
+        uint32_t value = 0;
+        assert(table->values != NULL && operation->input < table->count);
+        status = espalier_preparation_copy(prepare->preparation, inner, i,
+                                           table->values[operation->input], false, &value);
+        if (status != ESPALIER_OK) {
+            return espalier_sklearn_fail(&prepare->import, NULL, status,
+                                         "the categories pass a limit, or there is no memory");
+        }
+        for (uint32_t k = 0; k < operation->count && status == ESPALIER_OK; k++) {
+            status = espalier_sklearn_table_add(prepare, table, value + k);
+        }
+    }
+    return status;
+}
+
 static espalier_status prepare_table(espalier_sklearn_prepare *prepare,
                                      const espalier_pickle_value *pipeline,
                                      espalier_source_path *path, espalier_categories *own)
@@ -414,6 +432,9 @@ static espalier_status prepare_table(espalier_sklearn_prepare *prepare,
     }
     if (status == ESPALIER_OK) {
         status = move_strings(prepare, &table, width, own);
+    }
+    if (status == ESPALIER_OK) {
+        status = append_inner(prepare, &table);
     }
     if (status == ESPALIER_OK) {
         status = join_forest(prepare, &table);
@@ -466,8 +487,10 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
     }
     /* A forest owns what it points to, also when reading fails. */
     espalier_preparation *const inner = forest->preparation;
-    forest->preparation = inner != NULL ? inner : preparation;
+    const bool joins = inner == NULL || only_places(inner);
+    forest->preparation = joins ? preparation : inner;
     prepare->preparation = preparation;
+    prepare->inner = joins ? inner : NULL;
     prepare->work_left = work_left;
     prepare->import = (espalier_sklearn_import){.pickle = pickle,
                                                 .source = source,
@@ -479,15 +502,19 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
     (void)snprintf(prepare->import.path.text, sizeof prepare->import.path.text, "%s", path);
     prepare->import.path.bytes = strlen(prepare->import.path.text);
     espalier_status status = ESPALIER_OK;
-    if (inner == NULL) {
+    if (joins) {
         status = prepare_forest(prepare, pipeline);
+        if (inner != NULL) {
+            espalier_preparation_free(inner);
+            free(inner);
+        }
     } else if (!is_end_alone(pickle, pipeline)) {
         status =
             espalier_sklearn_fail(&prepare->import, pipeline, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                   "a pipeline in front of an estimator that holds pipelines is "
                                   "not converted; put its steps into theirs");
     }
-    if (inner != NULL) {
+    if (!joins) {
         free(preparation);
     } else if (status == ESPALIER_OK && preparation->operation_count == 0) {
         /* A pipeline that passes on what it gets refuses nothing either: as if it were not there,

@@ -33,6 +33,7 @@ typedef struct espalier_sklearn_table {
 typedef struct espalier_sklearn_prepare {
     espalier_sklearn_import import;
     espalier_preparation *preparation;
+    const espalier_preparation *inner;  /* the model's own, behind all steps; or NULL */
     const espalier_pickle_value *names; /* the feature names at fit, an array; or NULL */
     espalier_sklearn_version version;   /* of the transformer that is being read */
     uint64_t *work_left; /* what may still be gone through and compared, in all pipelines */

@@ -119,6 +119,7 @@ static void free_import(espalier_xgboost_import *import)
     }
     espalier_document_array_free(&import->names);
     espalier_xgboost_free_labels(&import->encoder);
+    espalier_category_values_free(&import->category_values);
     json_decref(import->model_parameters);
     json_decref(import->objective_parameters);
     json_decref(import->attributes);

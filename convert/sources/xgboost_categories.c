@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Names of categories, which XGBoost saves from 3.1 on: for each feature offsets into bytes, or
- * numbers, which stay with the caller. See xgboost_internal.h.
+ * Categories of pandas, which XGBoost saves from 3.1 on: for each feature offsets into bytes, or
+ * numbers. Trees test their places; what is none of them is refused. See xgboost_internal.h.
  */
 #include "convert/sources/utf8.h"
 #include "convert/sources/xgboost_internal.h"
+#include "format/layout.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +15,7 @@
 typedef struct names {
     espalier_document_array offsets; /* int32_t */
     espalier_document_array values;  /* int32_t: bytes, signed or not */
+    espalier_document_array numbers; /* double */
     bool are_texts;
 } names;
 
@@ -23,6 +26,7 @@ static bool read_names(espalier_document *document, names *own)
     own->are_texts = false;
     own->offsets.count = 0;
     own->values.count = 0;
+    own->numbers.count = 0;
     if (!espalier_document_enter_object(document)) {
         return false;
     }
@@ -31,8 +35,9 @@ static bool read_names(espalier_document *document, names *own)
         if (espalier_document_text_is(&key, "offsets")) {
             own->are_texts = true;
             good = espalier_document_read_int32s(document, &own->offsets);
-        } else if (espalier_document_text_is(&key, "values") && own->are_texts) {
-            good = espalier_document_read_int32s(document, &own->values);
+        } else if (espalier_document_text_is(&key, "values")) {
+            good = own->are_texts ? espalier_document_read_int32s(document, &own->values)
+                                  : espalier_document_read_float64s(document, &own->numbers);
         } else {
             good = espalier_document_skip(document);
         }
@@ -83,6 +88,29 @@ static bool add_name(espalier_xgboost_import *import, uint32_t feature, uint64_t
                                                      document->value_at, "a category stands twice");
 }
 
+/* Kept until the number of features is known. */
+static bool add_numbers(espalier_xgboost_import *import, uint32_t feature, const names *own)
+{
+    espalier_document *const document = &import->document;
+    const size_t bytes = (size_t)own->numbers.count * sizeof(double);
+    if (own->numbers.count > ESPALIER_LIMIT_CATEGORIES) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_LIMIT, document->value_at,
+                                      "more categories than a model has");
+    }
+    if (bytes == 0 || !espalier_document_charge(document, (uint64_t)bytes * 6)) {
+        return bytes == 0;
+    }
+    double *const numbers = malloc(bytes);
+    const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers};
+    if (numbers != NULL) {
+        memcpy(numbers, own->numbers.items, bytes);
+    }
+    return (numbers != NULL &&
+            espalier_category_values_add(&import->category_values, &made) == ESPALIER_OK) ||
+           espalier_document_fail(document, ESPALIER_ERROR_MEMORY, document->value_at,
+                                  "no memory for categories");
+}
+
 /* Unknown names are refused, as XGBoost does. */
 static bool add_names(espalier_xgboost_import *import, uint32_t feature, const names *own)
 {
@@ -115,15 +143,17 @@ static bool add_names(espalier_xgboost_import *import, uint32_t feature, const n
 static bool read_features(espalier_xgboost_import *import)
 {
     espalier_document *const document = &import->document;
-    names own = {{0}, {0}, false};
+    names own = {{0}, {0}, {0}, false};
     uint32_t feature = 0;
     bool good = espalier_document_enter_array(document);
     while (good && espalier_document_item(document)) {
-        good = read_names(document, &own) && add_names(import, feature, &own);
+        good = read_names(document, &own) && add_names(import, feature, &own) &&
+               add_numbers(import, feature, &own);
         feature++;
     }
     espalier_document_array_free(&own.offsets);
     espalier_document_array_free(&own.values);
+    espalier_document_array_free(&own.numbers);
     return good && document->status == ESPALIER_OK;
 }
 
@@ -132,9 +162,25 @@ bool espalier_xgboost_read_categories(espalier_xgboost_import *import)
     static const espalier_xgboost_member members[] = {
         {"enc", read_features, false},
     };
-    if (import->forest->categories.count > 0) {
+    if (import->forest->categories.count > 0 || import->category_values.count > 0) {
         return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_SYNTAX,
                                       import->document.value_at, "a second list of categories");
     }
     return espalier_xgboost_read_object(import, members, 1, ESPALIER_XGBOOST_OTHERS_SKIPPED);
+}
+
+bool espalier_xgboost_place_categories(espalier_xgboost_import *import)
+{
+    uint32_t feature = 0;
+    const espalier_status status =
+        espalier_category_values_apply(&import->category_values, import->forest, true, &feature);
+    return status == ESPALIER_OK ||
+           (status == ESPALIER_ERROR_SOURCE_TREE
+                ? espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE,
+                                         "a category of feature %" PRIu32
+                                         " stands twice or is not finite, or the feature is not "
+                                         "there",
+                                         feature)
+                : espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE,
+                                         "more categories than a model has, or memory"));
 }

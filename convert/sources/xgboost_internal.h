@@ -9,6 +9,7 @@
 #ifndef ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_XGBOOST_INTERNAL_H
 
+#include "convert/category_values.h"
 #include "convert/forest.h"
 #include "convert/sources/document.h"
 #include "convert/sources/source_kind.h"
@@ -91,6 +92,7 @@ typedef struct espalier_xgboost_import {
     espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
 
     espalier_document_array names; /* char *: feature names */
+    espalier_category_values category_values;
 
     /* For the metadata. */
     json_t *model_parameters;
@@ -154,8 +156,11 @@ bool espalier_xgboost_read_note(espalier_xgboost_import *import, const char *not
 
 /* ---- xgboost_categories.c ------------------------------------------------------------------- */
 
-/* Reads the names of categories into the forest's. */
+/* Reads the names of categories into the forest's, numbers into import->category_values. */
 bool espalier_xgboost_read_categories(espalier_xgboost_import *import);
+
+/* Makes places of these numbers in front of the forest, whose trees and stages are complete. */
+bool espalier_xgboost_place_categories(espalier_xgboost_import *import);
 
 /* ---- xgboost_tree.c ------------------------------------------------------------------------- */
 

@@ -408,5 +408,6 @@ bool espalier_xgboost_finish(espalier_xgboost_import *import)
     forest->classifier = import->classifier;
     return fill_inputs(import) && fill_groups(import) && fill_slots(import) &&
            fill_start(import, base) && apply_weights(import) && fill_iterations(import) &&
-           espalier_xgboost_add_outputs(import, objective) && fill_metadata(import);
+           espalier_xgboost_add_outputs(import, objective) && fill_metadata(import) &&
+           espalier_xgboost_place_categories(import);
 }

@@ -42,10 +42,11 @@ class Rows:
 class Binder:
     """Column names to the model's features. The last order is kept: most callers have but one."""
 
-    def __init__(self, names, feature_count, framework, has_text, is_single):
+    def __init__(self, names, feature_count, framework, has_text, has_numbers, is_single):
         self.names = names
         self.feature_count = feature_count
         self.has_text = has_text  # of each feature: whether it has categories of text
+        self.has_numbers = has_numbers  # features whose categories are numbers that rows have
         self.framework = framework
         self.is_single = is_single  # thresholds are compared in float32
         self.is_lightgbm = is_lightgbm = framework == "LightGBM"
@@ -105,12 +106,13 @@ class Binder:
             raise TypeError("column %r holds text, no numbers, but the model has no categories of "
                             "text for it: encode it as the model was trained with" % (name,))
 
-    def expect_values(self, name):
+    def expect_values(self, feature, name):
         """Refuses categories that are numbers where the trainer takes their places instead."""
-        if self.framework in ("LightGBM", "XGBoost"):
+        if self.framework in ("LightGBM", "XGBoost") and feature not in self.has_numbers:
             raise TypeError(
                 "column %r has categories that are numbers; %s goes by their places at training, "
-                "which models do not keep: give those places as numbers" % (name, self.framework))
+                "which this model does not keep: give those places as numbers" % (
+                    name, self.framework))
 
 
 def show_names(names):
@@ -245,7 +247,7 @@ def take_table(table, binder):
             raise TypeError("column %r holds no numbers and no text (Arrow format %r)" % (
                 name, kind))
         elif is_dictionary:
-            binder.expect_values(name)
+            binder.expect_values(feature, name)
     return Rows(table, order, table.row_count)
 
 
@@ -295,7 +297,7 @@ def take_categories(series, binder, feature):
     if any(isinstance(one, str) for one in values):
         raise TypeError("column %r has categories of text and others" % (series.name,))
     if values:
-        binder.expect_values(series.name)
+        binder.expect_values(feature, series.name)
     return codes, make_floats(known, series)
 
 

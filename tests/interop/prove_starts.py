@@ -4,13 +4,13 @@
     python prove_starts.py --espalier PATH [--models N] [--only NAME] [--seed N] [--verbose]
 
 Runs inside an environment with scikit-learn, any version from 0.22 on; XGBoost and LightGBM take
-part where they are installed. `init` is a tree, a forest, boosting, or an estimator of others,
-trained by GradientBoosting itself, on two classes, several, and numbers, with every loss. Each
-model is converted in every layout and asked for every output that the trainer has, with float64 and
-float32 rows on thresholds of both and beside them, and for the first iterations alone. Values and
-leaves are compared bit for bit; margins that start from a
-logarithm within 2 ulp of the largest of the margin, of its start and of 1, and so is what is made
-of them. One line per difference; exit 1 if there is any.
+part where they are installed. `init` is a tree, a forest, boosting, an estimator of others, or a
+pipeline of scalers, bins, selectors and encoders in front of one, trained by GradientBoosting
+itself, on two classes, several, and numbers, with every loss. Each model is converted in every
+layout and asked for every output that the trainer has, with float64 and float32 rows on thresholds
+of both and beside them, and for the first iterations alone. Values and leaves are compared bit for
+bit; margins that start from a logarithm within 2 ulp of the largest of the margin, of its start and
+of 1, and so is what is made of them. One line per difference; exit 1 if there is any.
 """
 import pickle
 import sys
@@ -28,6 +28,10 @@ from sklearn.ensemble import (AdaBoostClassifier, AdaBoostRegressor, BaggingClas
                               HistGradientBoostingClassifier, HistGradientBoostingRegressor,
                               RandomForestClassifier, RandomForestRegressor, VotingClassifier,
                               VotingRegressor)
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fixture_set import neighbours, write_npy
@@ -186,8 +190,19 @@ def make_calibrated(rng, classifier):
     return CalibratedClassifierCV(**dict(base(make_forest(rng, True)), method="sigmoid", cv=2))
 
 
+def make_steps(rng, classifier):
+    """Pipelines, whose steps see rows of float32 whatever the caller's are."""
+    scale = choose(rng, StandardScaler(), MinMaxScaler(), RobustScaler())
+    bins = KBinsDiscretizer(4, encode=choose(rng, "ordinal", "onehot-dense"), strategy="uniform")
+    steps = choose(rng, (), (scale,), (bins,), (scale, VarianceThreshold()), (scale, bins),
+                   (ColumnTransformer([("a", scale, [0]), ("b", bins, [1])],
+                                      remainder="passthrough"),))
+    end = choose(rng, make_forest, make_tree, make_boosting, make_voting)
+    return make_pipeline(*steps, end(rng, classifier))
+
+
 MAKERS = [make_forest, make_tree, make_boosting, make_other, make_voting, make_bagging,
-          make_calibrated, make_adaptive]
+          make_calibrated, make_adaptive, make_steps, make_steps]
 
 
 def make_model(rng, classifier, init):
@@ -215,6 +230,8 @@ def thresholds_of(model, found):
             nodes = predictor.nodes[predictor.nodes["is_leaf"] == 0]
             name = "num_threshold" if "num_threshold" in nodes.dtype.names else "threshold"
             found += zip(nodes["feature_idx"].tolist(), nodes[name].tolist())
+    elif hasattr(model, "steps"):
+        thresholds_of(model.steps[-1][1], found)
     elif hasattr(model, "estimators_"):
         for one in np.ravel(np.array(model.estimators_, dtype=object)):
             thresholds_of(one, found)
@@ -240,8 +257,9 @@ def mix_rows(rng, model, data, count):
 
 def lies_in_columns(model):
     """Of several classes, each class's probabilities side by side."""
+    end = model.init_.steps[-1][1] if hasattr(model.init_, "steps") else model.init_
     return len(getattr(model, "classes_", [])) > 2 and isinstance(
-        model.init_, (HistGradientBoostingClassifier, AdaBoostClassifier))
+        end, (HistGradientBoostingClassifier, AdaBoostClassifier))
 
 
 def prove_models(prover, arguments):
@@ -279,4 +297,4 @@ def prove(prover, arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(run(prove, StartProver, only=True, models=16))
+    sys.exit(run(prove, StartProver, only=True, models=20))

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows with text through the espalier command, as CSV.
+"""Rows with text, and categories of pandas, through the espalier command, as CSV.
 
     python prove_text.py --espalier PATH [--models N] [--seed N]
 
 Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
 and encoders over text, alone and as members of Bagging, Voting and CalibratedClassifierCV, from
 arrays of objects and of fixed-width text, and from data frames where there is pandas. With pandas,
-LightGBM (from 3.0), XGBoost (from 3.1) and HistGradientBoosting (from 1.4, also behind a step that
-passes text on) are trained on what pandas calls categories. Each row goes alone to the trainer
+LightGBM (from 3.0), XGBoost (from 3.1) and HistGradientBoosting (from 1.4) are trained on what
+pandas calls categories, text, integers, floats and truth values, alone, behind a step that passes
+them on, and as members of Voting beside others. Each row goes alone to the trainer
 first: those it takes must have its answers, bit for bit, those it refuses must be refused. One line
 per difference; exit 1 if there is any.
 """
@@ -21,7 +22,8 @@ from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (BaggingClassifier, BaggingRegressor, GradientBoostingRegressor,
-                              RandomForestClassifier, VotingClassifier, VotingRegressor)
+                              RandomForestClassifier, RandomForestRegressor, VotingClassifier,
+                              VotingRegressor)
 try:
     from sklearn.ensemble import HistGradientBoostingRegressor
 except ImportError:  # behind a switch up to 0.24, and without text up to 1.3
@@ -48,6 +50,8 @@ except ImportError:
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 WORDS = ("a", "ab", "abc", "b", "Z\u00fcrich", "S\u00e3o Paulo", "1", "10", "2", "-1", "no,comma",
          'a "quote"', " blank", "\u6771\u4eac", "nan", "x" * 40, "\U0001f333")
+INTEGERS = (-5, 0, 1, 2, 3, 7, 10, 255, 256, 70000, 10 ** 12)
+FLOATS = (-1.25, 0.0, 0.1, 0.5, 1.0, 2.5, 1e-40, 3e38, 1e300, 1 / 3)
 ROWS, COUNT = 20, 240
 
 
@@ -87,13 +91,33 @@ class TextProver(Prover):
         return len(taken), len(refused)
 
 
+def make_words(rng, numbers):
+    """A column's categories: text, or numbers in any order."""
+    if not numbers:
+        return [str(one) for one in rng.permutation(WORDS)[:rng.randint(2, 9)]]
+    kind = rng.randint(4)
+    if kind == 3 and numbers == "LightGBM":  # others refuse categories of truth values
+        return [bool(one) for one in rng.permutation([False, True])]
+    if kind == 2:
+        return list(range(rng.randint(2, 9)))
+    pool = INTEGERS if kind or numbers == "XGBoost" else FLOATS  # which refuses floats
+    return [pool[place] for place in rng.permutation(len(pool))[:rng.randint(2, 9)]]
+
+
+def make_stranger(rng, words):
+    """What is no category of a column, in its type or not."""
+    if isinstance(words[0], str):
+        return "never seen"
+    return words[0] if isinstance(words[0], bool) else choose(rng, type(words[0])(1234), 1.5)
+
+
 def make_rows(rng, vocabularies, count, missing, unknown):
-    """Columns of text, then two of numbers."""
+    """Columns of categories, then two of numbers."""
     rows = np.empty((count, len(vocabularies) + 2), dtype=object)
     for column, words in enumerate(vocabularies):
         rows[:, column] = [choose(rng, *words) for _ in range(count)]
         rows[rng.rand(count) < missing, column] = None
-        rows[rng.rand(count) < unknown, column] = "never seen"
+        rows[rng.rand(count) < unknown, column] = make_stranger(rng, words)
     rows[:, -2:] = rng.randn(count, 2)
     return rows
 
@@ -208,7 +232,7 @@ def prove_fixed_width(prover, rng, index):
                                                        False)}, "fixed width %d" % index)
 
 
-def make_booster(rng, trainer, names):
+def make_booster(rng, trainer):
     """(model, version, what its files may be)."""
     if trainer == "LightGBM":
         return (lightgbm.LGBMRegressor(n_estimators=8, min_child_samples=4, num_leaves=8,
@@ -218,19 +242,30 @@ def make_booster(rng, trainer, names):
         return (xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
                                      max_cat_to_onehot=choose(rng, 1, 5)),
                 xgboost.__version__, ("json", "ubj", "pkl"))
-    model = HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, min_samples_leaf=4,
-                                          categorical_features="from_dtype")
-    if rng.rand() < 0.4:
-        scale = ColumnTransformer([("scale", StandardScaler(), names[-2:])],
-                                  remainder="passthrough", verbose_feature_names_out=False)
-        model = make_pipeline(scale.set_output(transform="pandas"), model)
-    return model, sklearn.__version__, ("pkl",)
+    return (HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, min_samples_leaf=4,
+                                          categorical_features="from_dtype"),
+            sklearn.__version__, ("pkl",))
 
 
-def prove_booster(prover, rng, index, trainer):
-    """Categories of pandas: the trainer's places of text."""
+def wrap_booster(rng, model, names):
+    """Behind a step that passes categories on, or beside another that knows them."""
+    if VERSION < (1, 2) or rng.randint(2):
+        return model
+    scale = ColumnTransformer([("scale", StandardScaler(), names[-2:])], remainder="passthrough",
+                              verbose_feature_names_out=False).set_output(transform="pandas")
+    behind = make_pipeline(scale, model)
+    encode = ColumnTransformer([("code", OneHotEncoder(handle_unknown="ignore"), names[:-2])],
+                               remainder="passthrough")
+    forest = make_pipeline(encode, RandomForestRegressor(3, random_state=0))
+    other = choose(rng, clone(model), behind, forest)
+    return choose(rng, behind, VotingRegressor([("a", model), ("b", other)],
+                                               weights=choose(rng, None, [0.3, 2])))
+
+
+def prove_booster(prover, rng, index, trainer, numbers=False):
+    """Categories of pandas: the trainer's places of text or numbers."""
     count = rng.randint(1, 4)
-    words = [[str(one) for one in rng.permutation(WORDS)[:rng.randint(2, 9)]] for _ in range(count)]
+    words = [make_words(rng, numbers and trainer) for _ in range(count)]
     names = ["c%d" % i for i in range(count + 2)]
     rows = make_rows(rng, words, COUNT, choose(rng, 0.0, 0.1), 0)
     target = rows[:, -1].astype(float) + [len(str(row[0])) % 3 for row in rows]
@@ -239,25 +274,33 @@ def prove_booster(prover, rng, index, trainer):
         """In another order than at fit; what was never seen is a category where a row has it."""
         frame = {}
         for column, known in enumerate(words):
-            others = ["never seen"] if "never seen" in given[:, column] else []
+            others = [one for one in dict.fromkeys(given[:, column])
+                      if one is not None and one not in known]
             frame[names[column]] = pandas.Categorical(
                 given[:, column], categories=(known[::-1] if backwards else known) + others)
         frame.update({name: given[:, i - 2].astype(float) for i, name in enumerate(names[-2:])})
         return pandas.DataFrame(frame)
 
-    model, version, endings = make_booster(rng, trainer, names)
-    model.fit(as_rows(rows, False), target)  # in the words' order, not sorted
+    model, version, endings = make_booster(rng, trainer)
+    wrapped = wrap_booster(rng, model, names)
+    endings = endings if wrapped is model else ("pkl",)
+    model = wrapped.fit(as_rows(rows, False), target)  # in the words' order, not sorted
     source = prover.path("model." + choose(rng, *endings))
     if source.endswith("pkl"):
         with open(source, "wb") as file:
             pickle.dump(model, file)
     else:
         getattr(model, "booster_", model).save_model(source)
-    prover.about(trainer, version, "categories of pandas")
+    prover.about(trainer, version, "categories of pandas" + (", numbers" if numbers else ""))
     asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, 0.05, 0.1)])
     return prover.compare(source, asked, lambda one: model.predict(as_rows(one)),
                           lambda one: {"value": (model.predict(as_rows(one)), False)},
-                          "%s %d" % (trainer, index))
+                          "%s %d: %s" % (trainer, index, " ".join(repr(model).split())[:300]))
+
+
+def both_kinds(trainer):
+    return [lambda *given: prove_booster(*given, trainer=trainer),
+            lambda *given: prove_booster(*given, trainer=trainer, numbers=True)]
 
 
 def prove(prover, arguments):
@@ -265,12 +308,12 @@ def prove(prover, arguments):
     kinds = [prove_pipeline, lambda *given: prove_pipeline(*given, wraps=True), prove_fixed_width]
     if pandas is not None and lightgbm is not None and \
             int(lightgbm.__version__.split(".")[0]) >= 3:  # older files do not say which columns
-        kinds.append(lambda *given: prove_booster(*given, trainer="LightGBM"))
+        kinds += both_kinds("LightGBM")
     if pandas is not None and xgboost is not None and \
             tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1):
-        kinds.append(lambda *given: prove_booster(*given, trainer="XGBoost"))
+        kinds += both_kinds("XGBoost")
     if pandas is not None and VERSION >= (1, 4):
-        kinds.append(lambda *given: prove_booster(*given, trainer="scikit-learn"))
+        kinds += both_kinds("scikit-learn")
     for index in range(arguments.models):
         rng = np.random.RandomState(arguments.seed * 10000 + index)
         found = kinds[index % len(kinds)](prover, rng, index)

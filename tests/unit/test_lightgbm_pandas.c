@@ -5,6 +5,7 @@
 #include "tests/unit/test_lightgbm.h"
 
 #include "convert/categories.h"
+#include "convert/preparation.h"
 
 #include <math.h>
 
@@ -39,10 +40,11 @@ static void test_pandas_categories(void **state)
     assert_true(isnan(list->unknown) && !list->refuses);
     assert_int_equal(list->order[0], 2);
     espalier_forest_free(&forest);
-    /* Numbers are the caller's; lists that fit no features, or none that are named, say nothing. */
+    /* Lists that fit no features, or none that are named, say nothing; numbers that are their own
+     * places need not. */
     static const char *const silent[][2] = {
-        {"[categorical_feature: 1]", "[[1, 2]]"},
         {"[categorical_feature: 1]", "[[]]"},
+        {"[categorical_feature: ]", "[[0, 1, 2.0], [false, true]]"},
         {"[categorical_feature: ]", "[[\"a\"]]"},
         {"[categorical_feature: 0,1]", "[[\"a\"]]"},
         {"[categorical_feature: 1,0]", "[[\"a\"], [\"b\"]]"},
@@ -50,11 +52,12 @@ static void test_pandas_categories(void **state)
         {"[other: 1]", "[[\"a\"]]"},
         {"[categorical_feature: name:x]", "[[\"a\"]]"},
         {"[categorical_feature: 1]", "{}"},
-        {"[categorical_feature: 1]", "[[\"a\", 1]]"},
+        {"[other: 1]", "[[\"a\"]]"},
     };
     for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
         assert_int_equal(load_pandas(silent[i][0], silent[i][1], &forest, &error), ESPALIER_OK);
         assert_int_equal(forest.categories.string_count, 0);
+        assert_null(forest.preparation);
         espalier_forest_free(&forest);
     }
     assert_int_equal(load_pandas("[categorical_column: 1]", "[[\"a\", \"a\"]]", &forest, &error),
@@ -66,10 +69,103 @@ static void test_pandas_categories(void **state)
                      ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
+static double place_of(const espalier_forest *forest, uint32_t value, double number)
+{
+    return espalier_preparation_evaluate(forest->preparation, value, number, false);
+}
+
+/* Rows have the numbers, in any order; nodes test their places, and what is no category is
+ * missing. */
+static void test_pandas_numbers(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    espalier_error error = {0};
+    assert_int_equal(load_pandas("[categorical_feature: 1]",
+                                 "[[7, -1.5, 1e300, 18446744073709551615]]", &forest, &error),
+                     ESPALIER_OK);
+    assert_non_null(forest.preparation);
+    assert_int_equal(forest.preparation->operation_count, 1);
+    const uint32_t value = forest.feature[0]; /* the root tests feature 1, the next node 0 */
+    assert_int_equal(value, 2);
+    assert_int_equal(forest.feature[1], 0);
+    assert_int_equal(espalier_preparation_root(forest.preparation, value), 1);
+    assert_true(place_of(&forest, value, 7.0) == 0.0);
+    assert_true(place_of(&forest, value, -1.5) == 1.0);
+    assert_true(place_of(&forest, value, 1e300) == 2.0);
+    assert_true(place_of(&forest, value, 0x1p64) == 3.0);
+    assert_true(isnan(place_of(&forest, value, 0.0)) && isnan(place_of(&forest, value, 8.0)));
+    assert_true(isnan(place_of(&forest, value, (double)NAN)));
+    espalier_forest_free(&forest);
+    /* Nothing tests feature 1 but the tree: two truth values are 0 and 1. */
+    assert_int_equal(load_pandas("[categorical_feature: 1]", "[[true, false]]", &forest, &error),
+                     ESPALIER_OK);
+    assert_true(place_of(&forest, forest.feature[0], 1.0) == 0.0);
+    assert_true(place_of(&forest, forest.feature[0], 0.0) == 1.0);
+    espalier_forest_free(&forest);
+    static const struct {
+        const char *features;
+        const char *lists;
+        espalier_status status;
+        const char *words;
+    } bad[] = {
+        {"[categorical_feature: 1]", "[[\"a\", 1]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "neither all text nor all numbers"},
+        {"[categorical_feature: 1]", "[[1, null]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "neither"},
+        {"[categorical_feature: 1]", "[[2, 1, 2.0]]", ESPALIER_ERROR_SOURCE_TREE, "twice"},
+        {"[categorical_feature: 1]", "[[1, true]]", ESPALIER_ERROR_SOURCE_TREE, "twice"},
+        {"[categorical_feature: ]", "[[1, 2]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "which columns have these categories"},
+        {"[categorical_feature: 0,1]", "[[1, 2]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "which columns have these categories"},
+        {"[categorical_feature: 1]", "[[1, NaN]]", ESPALIER_ERROR_SOURCE_TRUNCATED, "not JSON"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        assert_int_equal(load_pandas(bad[i].features, bad[i].lists, &forest, &error),
+                         bad[i].status);
+        assert_non_null(strstr(error.message, bad[i].words));
+    }
+}
+
+/* Without names, as up to LightGBM 2.3, features with categories are those of the lists. */
+static void test_pandas_without_names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *infos;
+        const char *lists;
+        uint32_t feature; /* 2: none */
+    } cases[] = {
+        {"[-3:4] 1:0", "[[\"a\", \"b\"]]", 1},    {"2:0 none", "[[\"a\", \"b\", \"c\"]]", 0},
+        {"[-3:4] 1:0:-1", "[[\"a\", \"b\"]]", 1}, {"[-3:4] 2:0", "[[\"a\", \"b\"]]", 2},
+        {"1:0 1:0", "[[\"a\", \"b\"]]", 2},       {"1:0 none", "[[\"a\"], [\"b\"]]", 2},
+        {"1:x none", "[[\"a\", \"b\"]]", 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char infos[64];
+        char line[128];
+        (void)snprintf(infos, sizeof infos, "feature_infos=%s\n", cases[i].infos);
+        (void)snprintf(line, sizeof line, "pandas_categorical:%s\n", cases[i].lists);
+        char *const other = replace_text(good_text, "feature_infos=[-3:4] none\n", infos);
+        char *const text = replace_text(other, "pandas_categorical:null\n", line);
+        loads(text, &forest);
+        for (uint32_t feature = 0; feature < 2; feature++) {
+            assert_int_equal(espalier_categories_at(&forest.categories, feature) != NULL,
+                             feature == cases[i].feature);
+        }
+        free(other);
+        free(text);
+        espalier_forest_free(&forest);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pandas_categories),
+        cmocka_unit_test(test_pandas_numbers),
+        cmocka_unit_test(test_pandas_without_names),
     };
     return cmocka_run_group_tests_name("lightgbm pandas", tests, NULL, NULL);
 }

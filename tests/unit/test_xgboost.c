@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "convert/preparation.h"
 #include "convert/reference.h"
 #include "convert/sets.h"
 #include "tests/unit/test_xgboost.h"
@@ -474,7 +475,7 @@ static void test_expectiles(void **state)
 #define INDPTR    "\"iteration_indptr\":[0,1,2,3]"
 #define CATS(enc) "\"cats\":{\"enc\":" enc ",\"feature_segments\":[]}," INDPTR
 
-/* Names of categories, from 3.1 on: text of feature 1, in no order; numbers stay the caller's. */
+/* Categories, from 3.1 on: text of feature 1, in no order, and numbers, which become places. */
 static void test_category_names(void **state)
 {
     (void)state;
@@ -492,6 +493,17 @@ static void test_category_names(void **state)
     assert_string_equal(list->texts[1], "\xC3\xA4");
     assert_int_equal(list->text_bytes[2], 0);
     assert_true(list->refuses);
+    assert_non_null(forest.preparation);
+    assert_int_equal(forest.preparation->operation_count, 1);
+    const double rows[][2] = {{20.0, 0.0}, {10.0, 0.0}, {(double)NAN, 0.0}, {11.0, 0.0}};
+    uint32_t refused = 1;
+    for (uint32_t i = 0; i < 4; i++) {
+        const double place = espalier_preparation_evaluate(forest.preparation, 2, rows[i][0], true);
+        assert_true(i < 2 ? place == (double)(1 - i) : isnan(place));
+        assert_int_equal(espalier_preparation_check(forest.preparation, rows[i], true, &refused),
+                         i < 3 ? ESPALIER_OK : ESPALIER_ERROR_CATEGORY);
+    }
+    assert_int_equal(refused, 0);
     espalier_forest_free(&forest);
     static const struct {
         const char *cats;
@@ -506,6 +518,10 @@ static void test_category_names(void **state)
         {CATS("[{\"offsets\":[0,1,2],\"values\":[98,98]}]"), ESPALIER_ERROR_SOURCE_TREE, "twice"},
         {CATS("[{},{},{\"offsets\":[0,1],\"values\":[98]}]"), ESPALIER_ERROR_SOURCE_TREE,
          "not there"},
+        {CATS("[{},{},{\"type\":7,\"values\":[1]}]"), ESPALIER_ERROR_SOURCE_TREE, "not there"},
+        {CATS("[{\"type\":7,\"values\":[3,1,3]}]"), ESPALIER_ERROR_SOURCE_TREE, "twice"},
+        {CATS("[{\"type\":2,\"values\":[1,NaN]}]"), ESPALIER_ERROR_SOURCE_TREE, "not finite"},
+        {CATS("[{\"type\":7,\"values\":[\"a\"]}]"), ESPALIER_ERROR_SOURCE_SYNTAX, "number"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         check_refused(INDPTR, bad[i].cats, bad[i].status, bad[i].words);

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Categories that are numbers, while a model is read whose trees test their places: pandas'
+ * categories of numbers in LightGBM and XGBoost. Rows have the numbers; the forest's preparation
+ * makes places of them.
+ * May include: include/, forest.h. Must never: know a source format.
+ */
+#ifndef ESPALIER_CONVERT_CATEGORY_VALUES_H
+#define ESPALIER_CONVERT_CATEGORY_VALUES_H
+
+#include "convert/forest.h"
+
+/* Of one feature: numbers[i] is its category i. */
+typedef struct espalier_category_numbers {
+    uint32_t feature;
+    uint32_t count;
+    double *numbers;
+} espalier_category_numbers;
+
+/* Zeroed: no feature has any. */
+typedef struct espalier_category_values {
+    espalier_category_numbers *features;
+    uint32_t count;
+    uint32_t room;
+} espalier_category_values;
+
+/* Adds a feature's, in malloc'ed memory that then belongs to *values, also after a failure.
+ * Status: MEMORY. */
+espalier_status espalier_category_values_add(espalier_category_values *values,
+                                             const espalier_category_numbers *numbers);
+
+/*
+ * Gives a forest without preparation, whose trees are read, one that makes places of the numbers: a
+ * number that is no category becomes a missing value, or is refused. Features that nothing tests
+ * get none, but where unknown numbers are refused. *feature_out: whose numbers are at fault.
+ * Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not finite),
+ * LIMIT, MEMORY.
+ */
+espalier_status espalier_category_values_apply(const espalier_category_values *values,
+                                               espalier_forest *forest, bool refuses,
+                                               uint32_t *feature_out);
+
+void espalier_category_values_free(espalier_category_values *values);
+
+#endif
