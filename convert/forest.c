@@ -341,6 +341,7 @@ espalier_forest_part espalier_forest_part_at(const espalier_forest *forest, uint
         .leaf_width = forest->leaf_width,
         .slot_count = espalier_forest_slots(forest),
         .leaf_count = forest->leaf_count,
+        .linear = forest->linear_leaves != NULL,
         .start = forest->start,
         .accumulator = forest->accumulator,
         .divide = forest->divide,
