@@ -94,7 +94,7 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
         /* Of those for models of several forests these are there in float32. */
         return !narrow || operation <= ESPALIER_FOREST_ADD_SLOTS ||
                operation == ESPALIER_FOREST_WEIGHTED_MEDIAN ||
-               operation == ESPALIER_FOREST_VALUES || operation == ESPALIER_FOREST_FLUSHED_VALUES;
+               operation == ESPALIER_FOREST_FLUSHED_VALUES;
     }
 }
 

@@ -72,7 +72,7 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_SQRT] = {.reads = true, .writes = 1, .wide = true},
     [ESPALIER_STAGE_LOG] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, false, true, true},
-    [ESPALIER_STAGE_VALUES] = {false, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_VALUES] = {.writes = 1, .constants = true, .wide = true},
     [ESPALIER_STAGE_LINEAR] = {.reads = true, .constants = true, .wide = true},
     [ESPALIER_STAGE_CLAMP] = {.reads = true, .writes = 1, .constants = true, .wide = true},
     [ESPALIER_STAGE_LOG_ODDS] = {true, 1, false, false, false, true, true},

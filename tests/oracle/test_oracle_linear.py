@@ -109,18 +109,18 @@ class Linear(RuleComparison):
         leaf = LEAF.pack(0.0, 0.0, 0, 1)
         seen = set()
         for term in range(self.model.stages[self.values].slot_count):
-            for changes in ({}, {"arithmetic": ARITHMETIC32}, {"operation": FLUSHED_VALUES},
+            for changes in ({}, {"operation": FLUSHED_VALUES},
                             {"operation": FLUSHED_VALUES, "arithmetic": ARITHMETIC32}):
                 draft = Draft(plain.sections).edit(STAGES, self.values, **changes)
                 for index in range(self.model.linear_leaves):
                     draft.put(LINEAR, LEAF.size * index, leaf)
                 draft.put(LINEAR, LEAF.size * self.model.linear_leaves, TERM.pack(1.0, term, 0))
                 seen.add(tuple(self.answers_alike(draft.file(), f"value {term}, {changes}")))
-        self.assertGreater(len(seen), 4)
+        self.assertGreater(len(seen), 3)
         flushed = Draft(self.sections).edit(STAGES, self.values, operation=FLUSHED_VALUES)
         at = 8 * self.model.stages[self.values].table
         self.both(460, flushed.put(CONSTANTS, at, struct.pack("<d", 6.0)).file(), "feature 6")
-        self.both(103, self.draft().edit(STAGES, self.values, arithmetic=2).file(), "arithmetic 2")
+        self.both(103, self.draft().edit(STAGES, self.values, arithmetic=1).file(), "arithmetic 1")
 
     def answers_alike(self, data, what):
         path, rows, found = (self.folder / name for name in ("m.espalier", "r.npy", "f.npy"))
