@@ -249,29 +249,38 @@ espalier_status espalier_combine_join(espalier_combine *combine, const espalier_
 
 /* ---- forests --------------------------------------------------------------------------------- */
 
-/* Constants that number slots, or features, as these are numbered in the whole. */
+/* Where slots, features and parts of a forest are in the whole. */
+typedef struct moves {
+    const espalier_combine_features *features; /* NULL: the same */
+    uint32_t offset;
+    uint32_t first_part;
+} moves;
+
+/* Constants that number slots, features or a part, as these are numbered in the whole. */
 static espalier_status move_constants(const espalier_forest_stage *stage, const double *constants,
-                                      const espalier_combine_features *features, uint32_t offset,
-                                      double **moved_out)
+                                      const moves *to, double **moved_out)
 {
     const bool picks = stage->operation == ESPALIER_FOREST_PICK;
-    const bool takes = stage->operation == ESPALIER_FOREST_VALUES && features != NULL;
+    const bool takes = espalier_plan_takes_values(stage) && to->features != NULL;
+    const bool is_linear = stage->operation == ESPALIER_FOREST_LINEAR;
     const uint64_t count = espalier_plan_stage_constants(stage);
     *moved_out = NULL;
-    if ((!picks && !takes) || constants == NULL) {
+    if ((!picks && !takes && !is_linear) || constants == NULL) {
         return ESPALIER_OK;
     }
     double *const moved = malloc(count * sizeof *moved);
     if (moved == NULL) {
         return ESPALIER_ERROR_MEMORY;
     }
+    memcpy(moved, constants, count * sizeof *moved);
+    moved[0] += is_linear ? (double)to->first_part : 0.0;
     for (uint64_t i = 0; i < count; i++) {
-        moved[i] = constants[i] < 0 ? constants[i] : constants[i] + (double)offset;
-        if (takes && !(constants[i] >= 0 && constants[i] < (double)features->count)) {
+        if (takes && !(constants[i] >= 0 && constants[i] < (double)to->features->count)) {
             free(moved);
             return ESPALIER_ERROR_SOURCE_TREE;
         }
-        moved[i] = takes ? (double)features->numbers[(uint32_t)constants[i]] : moved[i];
+        moved[i] += picks && constants[i] >= 0 ? (double)to->offset : 0.0;
+        moved[i] = takes ? (double)to->features->numbers[(uint32_t)constants[i]] : moved[i];
     }
     *moved_out = moved;
     return ESPALIER_OK;
@@ -279,21 +288,19 @@ static espalier_status move_constants(const espalier_forest_stage *stage, const 
 
 /* Stages, moved to where their slots, constants and parts are now. */
 static espalier_status copy_stage(espalier_combine *combine, const espalier_forest *forest,
-                                  const espalier_combine_features *features,
-                                  const espalier_forest_stage *source, uint32_t offset,
-                                  uint32_t first_part)
+                                  const espalier_forest_stage *source, const moves *to)
 {
     const uint64_t count = espalier_plan_stage_constants(source);
     espalier_forest_stage stage = *source;
-    stage.input_slot += offset;
-    stage.other_slot += offset;
-    stage.part += first_part;
+    stage.input_slot += to->offset;
+    stage.other_slot += to->offset;
+    stage.part += to->first_part;
     espalier_status status =
         espalier_combine_charge(combine, sizeof stage + count * sizeof(double));
     const double *constants = count > 0 ? forest->constants + source->first_constant : NULL;
     double *moved = NULL;
     if (status == ESPALIER_OK) {
-        status = move_constants(source, constants, features, offset, &moved);
+        status = move_constants(source, constants, to, &moved);
     }
     if (status != ESPALIER_OK) {
         return status;
@@ -310,7 +317,9 @@ static espalier_status copy_plan(espalier_combine *combine, const espalier_fores
                                  const espalier_plan *plan, uint32_t offset)
 {
     const uint32_t first_part = combine->whole->part_count;
+    const moves to = {features, offset, first_part};
     const uint32_t first_tree = combine->whole->tree_count - forest->tree_count;
+    const uint64_t first_line = combine->whole->line_count;
     const uint64_t first_value = combine->value_count;
     const uint32_t part_count = espalier_forest_part_count(forest);
     uint32_t part = 0;
@@ -332,13 +341,45 @@ static espalier_status copy_plan(espalier_combine *combine, const espalier_fores
             own->tree_count = next.tree_count;
             own->first_value = first_value + next.first_value;
             own->leaf_count = next.leaf_count;
+            own->first_line += next.linear ? first_line : 0;
             part++;
         } else {
-            status =
-                copy_stage(combine, forest, features, &plan->stages[stage++], offset, first_part);
+            status = copy_stage(combine, forest, &plan->stages[stage++], &to);
         }
     }
     return status;
+}
+
+/* Leaves that are lines, and their terms. */
+static espalier_status copy_lines(espalier_combine *combine, const espalier_forest *forest)
+{
+    espalier_forest *const whole = combine->whole;
+    const uint64_t line_count = whole->line_count + forest->line_count;
+    const uint64_t term_count = (uint64_t)whole->term_count + forest->term_count;
+    if (forest->line_count == 0) {
+        return ESPALIER_OK;
+    }
+    const espalier_status status =
+        espalier_combine_charge(combine, forest->line_count * sizeof *whole->linear_leaves +
+                                             forest->term_count * (uint64_t)sizeof *whole->terms);
+    if (status != ESPALIER_OK || term_count > UINT32_MAX) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    if (!reserve((void **)&whole->linear_leaves, &combine->line_room, line_count,
+                 sizeof *whole->linear_leaves) ||
+        !reserve((void **)&whole->terms, &combine->term_room, term_count, sizeof *whole->terms)) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint64_t i = 0; i < forest->line_count; i++) {
+        espalier_forest_linear_leaf leaf = forest->linear_leaves[i];
+        leaf.first_term += whole->term_count;
+        whole->linear_leaves[whole->line_count + i] = leaf;
+    }
+    memcpy(whole->terms + whole->term_count, forest->terms,
+           forest->term_count * sizeof *whole->terms);
+    whole->line_count = line_count;
+    whole->term_count = (uint32_t)term_count;
+    return ESPALIER_OK;
 }
 
 /* Values of all leaves of a forest. */
@@ -380,6 +421,9 @@ espalier_status espalier_combine_add(espalier_combine *combine, const espalier_f
     }
     if (status == ESPALIER_OK) {
         status = copy_values(combine, forest->leaf_values, count_values(forest));
+    }
+    if (status == ESPALIER_OK) {
+        status = copy_lines(combine, forest);
     }
     whole->leaf_count += forest->leaf_count;
     *slot_offset_out = (uint32_t)offset;
@@ -435,6 +479,24 @@ static void translate_part(espalier_forest *whole, const espalier_forest_part *p
     }
 }
 
+/* Leaves that are lines take what their own forest would: rounded, and without what is tiny. */
+static void translate_values(espalier_forest *whole, const espalier_combine_input *inputs)
+{
+    for (uint32_t i = 0; i < whole->stage_count; i++) {
+        espalier_forest_stage *const stage = &whole->stages[i];
+        if (!espalier_plan_takes_values(stage)) {
+            continue;
+        }
+        const espalier_combine_input *const input = &inputs[stage->part];
+        const bool rounds = input->input != whole->input;
+        stage->narrow = stage->narrow || rounds;
+        /* What rounding makes tiny is zero, too. */
+        stage->operation = input->flush_tiny && (rounds || !whole->flush_tiny)
+                               ? ESPALIER_FOREST_FLUSHED_VALUES
+                               : stage->operation;
+    }
+}
+
 static void settle_inputs(espalier_combine *combine)
 {
     espalier_forest *const whole = combine->whole;
@@ -449,6 +511,7 @@ static void settle_inputs(espalier_combine *combine)
     for (uint32_t i = 0; !(alike && flush_alike) && i < whole->part_count; i++) {
         translate_part(whole, &whole->parts[i], &combine->inputs[i]);
     }
+    translate_values(whole, combine->inputs);
 }
 
 /* Whether some node has a rule of its own. */

@@ -25,6 +25,8 @@ typedef struct espalier_combine {
     uint64_t node_room;
     uint64_t value_room;
     uint64_t value_count; /* of leaf_values */
+    uint64_t line_room;
+    uint64_t term_room;
     uint64_t part_room;
     espalier_combine_input *inputs; /* [part_count] what each part compares */
     uint32_t refuses;               /* ESPALIER_PREPARE_REFUSE_..: what forests without a

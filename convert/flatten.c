@@ -155,14 +155,14 @@ static espalier_status make_linear(espalier_flattening *work)
     if (forest->linear_leaves == NULL) {
         return ESPALIER_OK;
     }
-    const uint64_t leaf_bytes = forest->leaf_count * sizeof(espalier_file_linear_leaf);
+    const uint64_t leaf_bytes = forest->line_count * sizeof(espalier_file_linear_leaf);
     uint8_t *const data =
         espalier_flatten_table(&work->flat->linear,
                                leaf_bytes + forest->term_count * sizeof(espalier_file_term), 1);
     if (data == NULL) {
         return espalier_flatten_fail_memory(work, "linear leaves");
     }
-    for (uint64_t i = 0; i < forest->leaf_count; i++) {
+    for (uint64_t i = 0; i < forest->line_count; i++) {
         const espalier_forest_linear_leaf *const leaf = &forest->linear_leaves[i];
         const espalier_file_linear_leaf stored = {leaf->constant, leaf->missing_value,
                                                   leaf->first_term, leaf->term_count};

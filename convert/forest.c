@@ -5,10 +5,9 @@
  */
 #include "convert/forest.h"
 
-#include "convert/preparation.h"
-
 #include "convert/linear_leaves.h"
 #include "convert/plan.h"
+#include "convert/preparation.h"
 #include "convert/sets.h"
 #include "format/error.h"
 
@@ -341,6 +340,7 @@ espalier_forest_part espalier_forest_part_at(const espalier_forest *forest, uint
         .leaf_width = forest->leaf_width,
         .slot_count = espalier_forest_slots(forest),
         .leaf_count = forest->leaf_count,
+        .linear = forest->linear_leaves != NULL,
         .start = forest->start,
         .accumulator = forest->accumulator,
         .divide = forest->divide,
@@ -440,7 +440,7 @@ void espalier_forest_mark_tested(const espalier_forest *forest, uint32_t count, 
     for (uint32_t i = 0; i < forest->stage_count; i++) {
         const espalier_forest_stage *const stage = &forest->stages[i];
         const double *const taken = forest->constants + stage->first_constant;
-        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+        for (uint32_t k = 0; espalier_plan_takes_values(stage) && k < stage->count; k++) {
             if (taken[k] >= 0 && taken[k] < (double)count) {
                 marks[(uint32_t)taken[k]] = 1;
             }
@@ -458,7 +458,7 @@ void espalier_forest_rename_tested(espalier_forest *forest, const uint32_t *numb
     for (uint32_t i = 0; i < forest->stage_count; i++) {
         const espalier_forest_stage *const stage = &forest->stages[i];
         double *const taken = forest->constants + stage->first_constant;
-        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+        for (uint32_t k = 0; espalier_plan_takes_values(stage) && k < stage->count; k++) {
             if (taken[k] >= 0 && taken[k] < (double)count) {
                 taken[k] = (double)numbers[(uint32_t)taken[k]];
             }

@@ -153,7 +153,8 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_CLAMP = 72,    /* x, at least c[0] and at most c[1] */
     ESPALIER_FOREST_LOG_ODDS = 73, /* log(x / (1 - x)) */
     ESPALIER_FOREST_LOGIT = 74,    /* the same, exact near one half */
-    ESPALIER_FOREST_LOG_CENTRED = 75 /* log of x by the geometric mean of all x */
+    ESPALIER_FOREST_LOG_CENTRED = 75,   /* log of x by the geometric mean of all x */
+    ESPALIER_FOREST_FLUSHED_VALUES = 76 /* VALUES, magnitudes of at most 1e-35f as 0 */
 } espalier_forest_operation;
 
 /* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
@@ -168,7 +169,7 @@ typedef struct espalier_forest_stage {
     bool pairwise;           /* NORMALISE, SOFTMAX, LOG_CENTRED: adds as NumPy does; else one after
                                 another */
     uint32_t first_constant; /* in `constants` */
-    uint32_t part;           /* DIVIDE_ITERATIONS: whose */
+    uint32_t part;           /* DIVIDE_ITERATIONS: whose; VALUES: one that reads rows likewise */
     uint32_t other_slot;     /* ADD_SLOTS: of the second summands */
 } espalier_forest_stage;
 
@@ -218,6 +219,8 @@ typedef struct espalier_forest_part {
     uint32_t slot_count;
     uint64_t first_value; /* in leaf_values, of its leaf row 0 */
     uint64_t leaf_count;
+    bool linear;         /* its leaves are lines: */
+    uint64_t first_line; /* in linear_leaves, of its first tree's first leaf */
     double *start;       /* [slot_count] or NULL */
     bool from_slots;     /* starts from the slots from start_slot on, which come before its own */
     bool all_iterations; /* uses the default iterations, whatever a caller asks for */
@@ -289,8 +292,10 @@ typedef struct espalier_forest {
     uint32_t code_count;          /* as many as nodes may test, or fewer */
 
     /* Linear leaves: what is summed is then a tree's leaf's number in its tree, each tree's in a
-     * slot of its own, and stages make the sums. */
-    espalier_forest_linear_leaf *linear_leaves; /* [leaf_count], or NULL */
+     * slot of its own, and stages make the sums. Of several parts, those that are linear have
+     * some. */
+    espalier_forest_linear_leaf *linear_leaves; /* [line_count], or NULL */
+    uint64_t line_count;                        /* of one part: leaf_count */
     espalier_forest_term *terms;
     uint32_t term_count;
 

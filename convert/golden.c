@@ -150,21 +150,25 @@ static void close_gaps(uint8_t *data, const espalier_file_golden *head, uint32_t
         (espalier_flat_bytes){data, sizeof *head + rows * (row_bytes + slot_bytes + leaf_bytes)};
 }
 
+/* Whether a slot holds what a row has. */
+static bool is_of_row(const espalier_forest *forest, uint32_t slot)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < forest->stage_count && !found; i++) {
+        const espalier_forest_stage *const stage = &forest->stages[i];
+        found = espalier_plan_takes_values(stage) && slot >= stage->output_slot &&
+                slot - stage->output_slot < stage->count;
+    }
+    return found;
+}
+
 /* Whether some slot is NaN but for what a row has: its sign would depend on the machine. */
 static bool gives_nan(const espalier_forest *forest, const double *slots)
 {
-    uint64_t first = UINT64_MAX;
-    uint64_t end = 0;
-    for (uint32_t i = 0; i < forest->stage_count; i++) {
-        if (forest->stages[i].operation == ESPALIER_FOREST_VALUES) {
-            first = forest->stages[i].output_slot;
-            end = first + forest->stages[i].count;
-        }
-    }
     bool found = false;
     const uint32_t count = espalier_reference_slot_count(forest);
     for (uint32_t i = 0; i < count && !found; i++) {
-        found = isnan(slots[i]) && (i < first || i >= end);
+        found = isnan(slots[i]) && !is_of_row(forest, i);
     }
     return found;
 }

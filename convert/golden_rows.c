@@ -28,6 +28,8 @@
 #define COMPARED_ROWS_MAX     4096u
 #define COMPARED_VISITS_MAX   (UINT64_C(1) << 23)
 #define COMPARED_VALUES_MAX   (UINT64_C(1) << 24) /* features and sums of all rows */
+/* A line's record and its terms come from memory, and a product follows the other: measured. */
+#define LINE_VISITS 32u
 
 /* What a row is about. Rows take turns, so that a few hold the most telling ones. */
 typedef enum row_theme {
@@ -370,6 +372,17 @@ uint32_t espalier_golden_stored_count(const espalier_forest *forest)
     return (uint32_t)smaller(STORED_BYTES_WIDE_MAX / row_bytes, STORED_ROWS_WIDE);
 }
 
+/* What the leaves that are lines cost which a row reaches, about, in visits. */
+static uint64_t count_lines(const espalier_forest *forest)
+{
+    uint64_t trees = 0;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        trees += part.linear ? part.tree_count : 0;
+    }
+    return trees == 0 ? 0 : trees * (forest->term_count / forest->line_count + LINE_VISITS);
+}
+
 uint32_t espalier_golden_compared_count(const espalier_forest *forest)
 {
     uint64_t visits = 1;
@@ -377,7 +390,7 @@ uint32_t espalier_golden_compared_count(const espalier_forest *forest)
         /* A tree of one node costs its turn and its addition. */
         visits += forest->trees[i].depth + 1 + forest->leaf_width / 8;
     }
-    visits += forest->stage_slots;
+    visits += forest->stage_slots + count_lines(forest);
     const uint64_t by_work =
         smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / count_values(forest));
     const uint32_t stored = espalier_golden_stored_count(forest);

@@ -20,6 +20,7 @@ static void keep_constants(espalier_forest *forest)
     free(forest->linear_leaves);
     free(forest->terms);
     forest->linear_leaves = NULL;
+    forest->line_count = 0;
     forest->terms = NULL;
 }
 
@@ -176,7 +177,7 @@ out:
 static const char *find_leaf_fault(const espalier_forest *forest)
 {
     uint64_t next = 0;
-    for (uint64_t i = 0; i < forest->leaf_count; i++) {
+    for (uint64_t i = 0; i < forest->line_count; i++) {
         const espalier_forest_linear_leaf *const leaf = &forest->linear_leaves[i];
         if (!isfinite(leaf->constant) || !isfinite(leaf->missing_value)) {
             return "a linear leaf whose numbers are not finite";
@@ -194,24 +195,41 @@ static const char *find_leaf_fault(const espalier_forest *forest)
     return next == forest->term_count ? NULL : "a term of no linear leaf";
 }
 
-const char *espalier_linear_find_fault(const espalier_forest *forest)
+/* Of one part, whose leaves begin at *next. */
+static const char *find_part_fault(const espalier_forest *forest, const espalier_forest_part *part,
+                                   uint64_t *next)
 {
-    if (forest->linear_leaves == NULL) {
-        return NULL;
-    }
     uint64_t leaves = 0;
-    if (forest->parts != NULL || forest->leaf_width != 1 || forest->tree_slot == NULL ||
-        forest->slot_count != forest->tree_count) {
+    if (part->leaf_width != 1 || forest->tree_slot == NULL ||
+        part->slot_count != part->tree_count ||
+        (uint64_t)part->first_tree + part->tree_count > forest->tree_count) {
         return "linear leaves whose trees have no slots of their own";
     }
-    for (uint32_t i = 0; i < forest->tree_count; i++) {
-        const espalier_forest_tree *const tree = &forest->trees[i];
-        if (forest->tree_slot[i] != i || tree->first_leaf != leaves ||
+    for (uint32_t i = 0; i < part->tree_count; i++) {
+        const espalier_forest_tree *const tree = &forest->trees[part->first_tree + i];
+        if (forest->tree_slot[part->first_tree + i] != i || tree->first_leaf != leaves ||
             tree->node_count != (uint64_t)tree->leaf_count * 2 - 1) {
             return "linear leaves that are not those of their trees";
         }
         leaves += tree->leaf_count;
     }
-    return leaves == forest->leaf_count ? find_leaf_fault(forest)
-                                        : "linear leaves that are not those of their trees";
+    if (leaves != part->leaf_count || part->first_line != *next) {
+        return "linear leaves that are not those of their trees";
+    }
+    *next += leaves;
+    return NULL;
+}
+
+const char *espalier_linear_find_fault(const espalier_forest *forest)
+{
+    const char *fault = NULL;
+    uint64_t next = 0;
+    for (uint32_t i = 0; i < espalier_forest_part_count(forest) && fault == NULL; i++) {
+        const espalier_forest_part part = espalier_forest_part_at(forest, i);
+        fault = part.linear ? find_part_fault(forest, &part, &next) : NULL;
+    }
+    if (fault == NULL && next != forest->line_count) {
+        fault = "linear leaves that are not those of their trees";
+    }
+    return fault == NULL ? find_leaf_fault(forest) : fault;
 }

@@ -24,6 +24,7 @@ uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_CONSTANTS:
     case ESPALIER_FOREST_PICK:
     case ESPALIER_FOREST_VALUES:
+    case ESPALIER_FOREST_FLUSHED_VALUES:
         return 0;
     case ESPALIER_FOREST_SPREAD:
     case ESPALIER_FOREST_CHOOSE:
@@ -60,6 +61,7 @@ uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_LINEAR:
         return ESPALIER_PLAN_LINEAR_CONSTANTS;
     case ESPALIER_FOREST_VALUES:
+    case ESPALIER_FOREST_FLUSHED_VALUES:
     case ESPALIER_FOREST_ADD:
     case ESPALIER_FOREST_MULTIPLY:
     case ESPALIER_FOREST_DIVIDE:
@@ -89,9 +91,10 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
     case ESPALIER_FOREST_PRODUCTS:
         return !narrow;
     default:
-        /* Of those for models of several forests three are there in float32. */
+        /* Of those for models of several forests these are there in float32. */
         return !narrow || operation <= ESPALIER_FOREST_ADD_SLOTS ||
-               operation == ESPALIER_FOREST_WEIGHTED_MEDIAN;
+               operation == ESPALIER_FOREST_WEIGHTED_MEDIAN ||
+               operation == ESPALIER_FOREST_FLUSHED_VALUES;
     }
 }
 
@@ -226,16 +229,19 @@ static const char *find_linear_fault(const espalier_forest *forest,
                                      const espalier_forest_stage *stage)
 {
     const double *const c = forest->constants + stage->first_constant;
-    for (uint32_t i = 0; stage->operation == ESPALIER_FOREST_VALUES && i < stage->count; i++) {
+    for (uint32_t i = 0; espalier_plan_takes_values(stage) && i < stage->count; i++) {
         if (!(c[i] >= 0 && c[i] < (double)espalier_forest_tested_count(forest))) {
             return "a stage of a feature that there is not";
         }
     }
-    const bool is_linear = stage->operation == ESPALIER_FOREST_LINEAR;
-    return is_linear && (forest->linear_leaves == NULL || forest->parts != NULL || c[0] != 0.0 ||
-                         !(c[1] >= 1.0) || !(c[2] >= 0.0 && c[2] < c[1]))
-               ? "a stage of linear leaves that there are not"
-               : NULL;
+    if (stage->operation != ESPALIER_FOREST_LINEAR) {
+        return NULL;
+    }
+    const bool is_part = c[0] >= 0.0 && c[0] < (double)espalier_forest_part_count(forest);
+    return is_part && espalier_forest_part_at(forest, (uint32_t)c[0]).linear && c[1] >= 1.0 &&
+                   c[2] >= 0.0 && c[2] < c[1]
+               ? NULL
+               : "a stage of linear leaves that there are not";
 }
 
 static const char *find_stage_fault(const espalier_forest *forest,
@@ -249,7 +255,7 @@ static const char *find_stage_fault(const espalier_forest *forest,
         (stage->operation >= ESPALIER_FOREST_PICK && stage->operation <= ESPALIER_FOREST_LOG1P) ||
         stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR ||
         (stage->operation >= ESPALIER_FOREST_CLAMP &&
-         stage->operation <= ESPALIER_FOREST_LOG_CENTRED);
+         stage->operation <= ESPALIER_FOREST_FLUSHED_VALUES);
     if (!is_known || stage->count == 0 || !has_arithmetic(stage->operation, stage->narrow)) {
         return "a stage that there is not";
     }
@@ -272,7 +278,7 @@ static const char *find_stage_fault(const espalier_forest *forest,
     if (stage->operation == ESPALIER_FOREST_PICK) {
         return find_pick_fault(forest, stage);
     }
-    if (stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR) {
+    if (espalier_plan_takes_values(stage) || stage->operation == ESPALIER_FOREST_LINEAR) {
         return find_linear_fault(forest, stage);
     }
     if (stage->operation == ESPALIER_FOREST_DIVIDE_ITERATIONS &&

@@ -37,6 +37,13 @@ uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage);
 uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage);
 uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage);
 
+/* Whether a stage writes what the row has, of the values that its constants number. */
+static inline bool espalier_plan_takes_values(const espalier_forest_stage *stage)
+{
+    return stage->operation == ESPALIER_FOREST_VALUES ||
+           stage->operation == ESPALIER_FOREST_FLUSHED_VALUES;
+}
+
 /* Why stages and outputs of a forest whose task is PLAN do not fit each other; NULL if they do. */
 const char *espalier_plan_find_fault(const espalier_forest *forest);
 

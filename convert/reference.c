@@ -4,6 +4,7 @@
  */
 #include "convert/reference.h"
 
+#include "convert/plan.h"
 #include "convert/preparation.h"
 #include "convert/reference_stages.h"
 #include "convert/sets.h"
@@ -199,9 +200,12 @@ static bool run_linear(const espalier_forest *forest, const espalier_forest_stag
     }
     const double *const c = forest->constants + stage->first_constant;
     double *const y = own + stage->output_slot;
-    if (stage->operation == ESPALIER_FOREST_VALUES) {
+    if (espalier_plan_takes_values(stage)) {
+        const bool flushes = stage->operation == ESPALIER_FOREST_FLUSHED_VALUES;
         for (uint32_t i = 0; i < stage->count; i++) {
-            const double value = read_value(forest, rows, row, (uint32_t)c[i]);
+            double value = read_value(forest, rows, row, (uint32_t)c[i]);
+            value = stage->narrow ? (double)(float)value : value;
+            value = flushes && fabs(value) <= TINY ? 0.0 : value;
             y[i] = isnan(value) ? (double)NAN : value; /* one and the same NaN */
         }
         return true;
@@ -209,13 +213,14 @@ static bool run_linear(const espalier_forest *forest, const espalier_forest_stag
     if (stage->operation != ESPALIER_FOREST_LINEAR) {
         return false;
     }
-    const espalier_forest_part part = espalier_forest_part_at(forest, 0);
+    const espalier_forest_part part = espalier_forest_part_at(forest, (uint32_t)c[0]);
     y[0] = 0.0;
     for (uint32_t i = (uint32_t)c[2]; i < part.tree_count; i += (uint32_t)c[1]) {
-        if (is_used(forest, &part, i)) {
+        if (is_used(forest, &part, part.first_tree + i)) {
             const uint64_t number = (uint64_t)own[part.first_slot + i];
-            y[0] += evaluate_line(forest, forest->trees[i].first_leaf + number,
-                                  own + stage->input_slot);
+            const uint64_t first = forest->trees[part.first_tree + i].first_leaf;
+            y[0] +=
+                evaluate_line(forest, part.first_line + first + number, own + stage->input_slot);
         }
     }
     return true;

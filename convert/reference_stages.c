@@ -341,6 +341,12 @@ static double interpolate(const double *knots, uint32_t count, double x)
     return slope * (x - knots[k]) + values[k];
 }
 
+/* NaN is last. */
+static bool comes_behind(double a, double b)
+{
+    return a > b || (isnan(a) && !isnan(b));
+}
+
 /* The smallest value up to which (in the order of the values) half of the weights lie. */
 static void find_weighted_median(const double *x, const double *weights, uint32_t count, double *y)
 {
@@ -352,7 +358,7 @@ static void find_weighted_median(const double *x, const double *weights, uint32_
     }
     for (uint32_t i = 0; i < count; i++) {
         uint32_t place = i;
-        for (; place > 0 && x[order[place - 1]] > x[i]; place--) {
+        for (; place > 0 && comes_behind(x[order[place - 1]], x[i]); place--) {
             order[place] = order[place - 1];
         }
         order[place] = i;

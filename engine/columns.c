@@ -7,6 +7,7 @@
 
 #include "engine/cuts.h"
 #include "engine/rest.h"
+#include "engine/stages.h"
 #include "format/word.h"
 
 #include <float.h>
@@ -533,6 +534,18 @@ bool espalier_coder_fill_block(const espalier_coder *coder, const espalier_rows 
 
 /* ---- stages VALUES ---- */
 
+/* What a stage of values makes of them. */
+enum {
+    VALUE_ROUNDS = 1, /* to float32 */
+    VALUE_FLUSHES = 2
+};
+
+static double rule_value(uint8_t rule, double value)
+{
+    value = (rule & VALUE_ROUNDS) != 0 ? (double)(float)value : value;
+    return (rule & VALUE_FLUSHES) != 0 && fabs(value) <= (double)ESPALIER_TINY ? 0.0 : value;
+}
+
 /* A value as nodes would compare it; what is missing is one and the same NaN. */
 static double slot_value(const espalier_coder *coder, const uint8_t *element, bool is_float32)
 {
@@ -560,7 +573,8 @@ void espalier_coder_fill_slots(const espalier_coder *coder, const espalier_rows 
         double *const own = slots + coder->value_slots[i];
         for (size_t r = 0; r < count; r++) {
             own[r * stride] =
-                slot_value(coder, data + (ptrdiff_t)r * view.row_step, view.is_float32);
+                rule_value(coder->value_rules[i],
+                           slot_value(coder, data + (ptrdiff_t)r * view.row_step, view.is_float32));
         }
     }
 }
@@ -731,22 +745,25 @@ static bool add_slot_values(espalier_coder *coder)
     const espalier_model *const model = coder->model;
     uint32_t count = 0;
     for (uint32_t i = 0; i < model->stage_count; i++) {
-        count +=
-            model->stages[i].operation == ESPALIER_STAGE_VALUES ? model->stages[i].slot_count : 0;
+        count += espalier_stage_takes_values(&model->stages[i]) ? model->stages[i].slot_count : 0;
     }
     coder->slot_features = take_memory(coder, count, sizeof *coder->slot_features);
     coder->value_slots = take_memory(coder, count, sizeof *coder->value_slots);
-    if (coder->slot_features == NULL || coder->value_slots == NULL) {
+    coder->value_rules = take_memory(coder, count, sizeof *coder->value_rules);
+    if (coder->slot_features == NULL || coder->value_slots == NULL || coder->value_rules == NULL) {
         return false;
     }
     for (uint32_t i = 0; i < model->stage_count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
-        for (uint32_t k = 0; stage->operation == ESPALIER_STAGE_VALUES && k < stage->slot_count;
-             k++) {
+        const bool rounds = stage->arithmetic == ESPALIER_ARITHMETIC_FLOAT32;
+        const bool flushes = stage->operation == ESPALIER_STAGE_FLUSHED_VALUES;
+        for (uint32_t k = 0; espalier_stage_takes_values(stage) && k < stage->slot_count; k++) {
             const uint32_t value = (uint32_t)model->constants[stage->table + k];
             const uint32_t at = coder->slot_value_count++;
             coder->slot_features[at] = coder->places != NULL ? coder->places[value] : value;
             coder->value_slots[at] = stage->output_slot + k;
+            coder->value_rules[at] =
+                (uint8_t)((rounds ? VALUE_ROUNDS : 0) | (flushes ? VALUE_FLUSHES : 0));
         }
     }
     return true;
@@ -820,6 +837,7 @@ void espalier_coder_free(espalier_coder *coder)
     gather_free(&coder->lists);
     free(coder->slot_features);
     free(coder->value_slots);
+    free(coder->value_rules);
     free(coder->feature_columns);
     free(coder->list_facts);
     free(coder->cut_lists);

@@ -78,7 +78,8 @@ typedef struct espalier_coder {
     bool paired;               /* bank WORD has pairs of FEATURE columns only, these: */
     espalier_gather pairs;     /* one value for both */
     uint32_t *slot_features;   /* [slot_value_count] what stages VALUES write, */
-    uint32_t *value_slots;     /* and to which slots */
+    uint32_t *value_slots;     /* to which slots, */
+    uint8_t *value_rules;      /* and how (columns.c) */
     uint32_t slot_value_count;
     espalier_gather lists;
     espalier_column_list *list_facts;              /* [lists.count] sorted by bank */

@@ -5,6 +5,7 @@
  */
 #include "engine/linear.h"
 #include "engine/model.h"
+#include "engine/stages.h"
 #include "espalier_inspect.h"
 
 /* The stage that adds the lines of a tree up; stage_count: its leaves are no lines. */
@@ -60,7 +61,7 @@ static uint32_t value_of_slot(const espalier_model *model, uint32_t stage_index,
 {
     for (uint32_t i = stage_index; i-- > 0;) {
         const espalier_file_stage *const stage = &model->stages[i];
-        if (stage->operation == ESPALIER_STAGE_VALUES && slot >= stage->output_slot &&
+        if (espalier_stage_takes_values(stage) && slot >= stage->output_slot &&
             slot - stage->output_slot < stage->slot_count) {
             return (uint32_t)model->constants[stage->table + (slot - stage->output_slot)];
         }

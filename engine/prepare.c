@@ -7,6 +7,7 @@
 #include "engine/prepare.h"
 
 #include "engine/rest.h"
+#include "engine/stages.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -68,8 +69,7 @@ static void mark_needed(espalier_preparer *preparer)
     }
     for (uint32_t i = 0; i < model->stage_count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
-        for (uint32_t k = 0; stage->operation == ESPALIER_STAGE_VALUES && k < stage->slot_count;
-             k++) {
+        for (uint32_t k = 0; espalier_stage_takes_values(stage) && k < stage->slot_count; k++) {
             places[(uint32_t)model->constants[stage->table + k]] = 0;
         }
     }

@@ -5,6 +5,7 @@
 #include "engine/rest.h"
 
 #include "engine/cuts.h"
+#include "engine/stages.h"
 #include "format/word.h"
 
 #include <stdlib.h>
@@ -47,8 +48,7 @@ void espalier_rest_mark(const espalier_model *model, uint8_t *marks)
     }
     for (uint32_t i = 0; i < model->stage_count; i++) {
         const espalier_file_stage *const stage = &model->stages[i];
-        for (uint32_t k = 0; stage->operation == ESPALIER_STAGE_VALUES && k < stage->slot_count;
-             k++) {
+        for (uint32_t k = 0; espalier_stage_takes_values(stage) && k < stage->slot_count; k++) {
             marks[(uint32_t)model->constants[stage->table + k]] = 0;
         }
     }

@@ -97,7 +97,7 @@ static void run_stages(espalier_predictor *predictor, const espalier_file_step *
     const espalier_model *const model = predictor->model;
     for (uint32_t i = 0; i < step->count; i++) {
         const espalier_file_stage *const stage = &model->stages[step->first + i];
-        if (stage->operation == ESPALIER_STAGE_VALUES) {
+        if (espalier_stage_takes_values(stage)) {
             continue; /* filled with the columns */
         }
         if (stage->operation == ESPALIER_STAGE_LINEAR) {

@@ -78,6 +78,7 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_LOG_ODDS] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_LOGIT] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_LOG_CENTRED] = {true, 1, false, true, false, true, true},
+    [ESPALIER_STAGE_FLUSHED_VALUES] = {false, 1, true, false, true, true, false},
 };
 
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
@@ -107,7 +108,7 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
         .constant_count = known->constants ? constants : 0,
         .picks = stage->operation == ESPALIER_STAGE_PICK,
         .jumps = chooses || is_line || is_median || is_linear,
-        .of_row = stage->operation == ESPALIER_STAGE_VALUES,
+        .of_row = espalier_stage_takes_values(stage),
         .of_leaves = is_linear,
         .adds = known->adds,
         .narrow = known->narrow,

@@ -26,6 +26,13 @@ typedef struct espalier_stage_shape {
     bool linked;    /* goes through exp, log or pow */
 } espalier_stage_shape;
 
+/* Whether a stage writes what the row has, of the values that its constants number. */
+static inline bool espalier_stage_takes_values(const espalier_file_stage *stage)
+{
+    return stage->operation == ESPALIER_STAGE_VALUES ||
+           stage->operation == ESPALIER_STAGE_FLUSHED_VALUES;
+}
+
 /* False when there is no such operation. */
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out);
 

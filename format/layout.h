@@ -226,16 +226,20 @@ enum {
     ESPALIER_STAGE_LOG = 43,
     ESPALIER_STAGE_LOG1P = 44,
     /* For leaves that are lines. */
-    ESPALIER_STAGE_VALUES = 64, /* what the row has of the features that c number: reads nothing */
+    ESPALIER_STAGE_VALUES = 64, /* what the row has of the features that c number: reads nothing;
+                                   n constants */
     ESPALIER_STAGE_LINEAR = 65, /* the sum of linear leaves: reads x, and the leaf numbers of part
                                    c[0], of every c[1]th tree from c[2] on; writes 1 */
     /* For sums that start from what another model gives. */
-    ESPALIER_STAGE_CLAMP = 72,      /* x, at least c[0] and at most c[1]; 2 constants */
-    ESPALIER_STAGE_LOG_ODDS = 73,   /* log(x / (1 - x)) */
-    ESPALIER_STAGE_LOGIT = 74,      /* the same, exact near one half, as SciPy computes it */
-    ESPALIER_STAGE_LOG_CENTRED = 75 /* log of x by the geometric mean of all x */
+    ESPALIER_STAGE_CLAMP = 72,       /* x, at least c[0] and at most c[1]; 2 constants */
+    ESPALIER_STAGE_LOG_ODDS = 73,    /* log(x / (1 - x)) */
+    ESPALIER_STAGE_LOGIT = 74,       /* the same, exact near one half, as SciPy computes it */
+    ESPALIER_STAGE_LOG_CENTRED = 75, /* log of x by the geometric mean of all x */
+    /* For leaves that are lines beside other models. */
+    ESPALIER_STAGE_FLUSHED_VALUES = 76 /* VALUES, magnitudes of at most 1e-35f as 0; either
+                                           type */
 };
-#define ESPALIER_STAGE_LAST       75u
+#define ESPALIER_STAGE_LAST       76u
 #define ESPALIER_LINEAR_CONSTANTS 3u
 /* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG, LOG_CENTRED; of
  * others 0. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * See decimal.h. Short numbers are one exact multiplication or division by a power of ten; the rest
+ * See decimal.h. Short numbers are one exact multiplication or division by a power of ten; of up to
+ * 19 digits, a few, in twice the precision, with a test that what was lost cannot matter; the rest
  * is libc's strtod_l and strtof_l in the C locale, which round correctly (glibc since 2.17, musl,
  * macOS). The text is checked here first: libc would take blanks, hexadecimal and locale's points.
  */
@@ -21,6 +22,18 @@
 
 /* Integers up to this are float64s. */
 #define DIGITS_VALUE_MAX (UINT64_C(1) << 53)
+
+/* Up to this another digit fits into 64 bits. */
+#define DIGITS_ROOM (UINT64_MAX / 10 - 1)
+
+/* Powers of ten that are made of several: no step of theirs underflows. */
+#define POWER_STEPS_MAX (3 * POWER_MAX)
+
+/* A step in twice the precision loses less than 2^-103 of the number, and there are three. */
+#define PAIR_LOSS 0x1p-100
+
+/* Parts a float64 in two halves. */
+#define HALVES 0x1.0000002p27
 
 /* Exponents beyond these bounds are cut; no text within the limit comes back from them. */
 #define EXPONENT_MAX 100000
@@ -72,16 +85,17 @@ static bool is_word(const char *text, size_t bytes, const char *word)
 static size_t take_digits(const char *text, size_t bytes, size_t at, bool fraction,
                           decimal_parts *parts)
 {
-    while (at < bytes && is_digit(text[at])) {
-        const uint64_t digit = (uint64_t)(text[at] - '0');
-        if (parts->digits <= (UINT64_MAX - digit) / 10) {
-            parts->digits = parts->digits * 10 + digit;
+    const size_t first = at;
+    uint64_t digits = parts->digits;
+    for (; at < bytes && is_digit(text[at]); at++) {
+        if (digits <= DIGITS_ROOM) {
+            digits = digits * 10 + (uint64_t)(text[at] - '0');
         } else {
             parts->exact = false;
         }
-        parts->exponent -= fraction ? 1 : 0;
-        at++;
     }
+    parts->digits = digits;
+    parts->exponent -= fraction ? (int32_t)(at - first) : 0;
     return at;
 }
 
@@ -141,13 +155,14 @@ static bool split_text(const char *text, size_t bytes, decimal_parts *parts)
     return digit_count > 0 && take_exponent(text, bytes, at, parts);
 }
 
+static const double powers[POWER_MAX + 1] = {
+    1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
+
 /* The correctly rounded magnitude by one operation; false where that is not exact arithmetic. */
 static bool scale_digits(const decimal_parts *parts, double *value_out)
 {
-    static const double powers[POWER_MAX + 1] = {
-        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-    };
     if (!parts->exact || parts->digits > DIGITS_VALUE_MAX || parts->exponent > POWER_MAX ||
         parts->exponent < -POWER_MAX) {
         return false;
@@ -156,6 +171,76 @@ static bool scale_digits(const decimal_parts *parts, double *value_out)
     *value_out =
         parts->exponent < 0 ? digits / powers[-parts->exponent] : digits * powers[parts->exponent];
     return true;
+}
+
+/* A number as the sum of two, the second at most half a unit in the last place of the first. */
+typedef struct number_pair {
+    double high;
+    double low;
+} number_pair;
+
+/* a + b, of which a is not the smaller one. */
+static number_pair add_exactly(double a, double b)
+{
+    const double sum = a + b;
+    return (number_pair){sum, b - (sum - a)};
+}
+
+/* a b (Dekker, Veltkamp). */
+static number_pair multiply_exactly(double a, double b)
+{
+    const double product = a * b;
+    const double large_a = HALVES * a - (HALVES * a - a);
+    const double large_b = HALVES * b - (HALVES * b - b);
+    const double small_a = a - large_a;
+    const double small_b = b - large_b;
+    const double low =
+        ((large_a * large_b - product) + large_a * small_b + small_a * large_b) + small_a * small_b;
+    return (number_pair){product, low};
+}
+
+static number_pair multiply_pair(number_pair x, double power)
+{
+    const number_pair product = multiply_exactly(x.high, power);
+    return add_exactly(product.high, product.low + x.low * power);
+}
+
+/* What is left of a correctly rounded division is a float64, so the first two steps are exact. */
+static number_pair divide_pair(number_pair x, double power)
+{
+    const double quotient = x.high / power;
+    const number_pair product = multiply_exactly(quotient, power);
+    const double rest = (x.high - product.high) - product.low + x.low;
+    return add_exactly(quotient, rest / power);
+}
+
+/* The correctly rounded magnitude; false where the pair is too near to where rounding changes. */
+static bool scale_pair(const decimal_parts *parts, double *value_out)
+{
+    int32_t exponent = parts->exponent;
+    if (!parts->exact || parts->digits > INT64_MAX || exponent > POWER_STEPS_MAX ||
+        exponent < -POWER_STEPS_MAX) {
+        return false;
+    }
+    const double whole = (double)parts->digits;
+    const uint64_t back = (uint64_t)whole;
+    number_pair pair = {whole, parts->digits >= back ? (double)(parts->digits - back)
+                                                     : -(double)(back - parts->digits)};
+    while (exponent != 0) {
+        const int32_t some = exponent > POWER_MAX    ? POWER_MAX
+                             : exponent < -POWER_MAX ? -POWER_MAX
+                                                     : exponent;
+        pair = some > 0 ? multiply_pair(pair, powers[some]) : divide_pair(pair, powers[-some]);
+        exponent -= some;
+    }
+    const double lost = pair.high * PAIR_LOSS;
+    *value_out = pair.high + (pair.low + lost);
+    return *value_out == pair.high + (pair.low - lost);
+}
+
+static bool scale_parts(const decimal_parts *parts, double *value_out)
+{
+    return scale_digits(parts, value_out) || scale_pair(parts, value_out);
 }
 
 /* What libc reads is NUL-terminated. */
@@ -176,7 +261,7 @@ bool espalier_decimal_to_float64(const espalier_decimal *decimal, const char *te
     if (!parts.finite) {
         const double infinite = parts.negative ? -(double)INFINITY : (double)INFINITY;
         *value_out = parts.nan ? (double)NAN : infinite;
-    } else if (scale_digits(&parts, &value)) {
+    } else if (scale_parts(&parts, &value)) {
         *value_out = parts.negative ? -value : value;
     } else {
         char copy[ESPALIER_DECIMAL_BYTES_MAX + 1];
@@ -214,7 +299,7 @@ bool espalier_decimal_to_float32(const espalier_decimal *decimal, const char *te
     if (!parts.finite) {
         const float infinite = parts.negative ? -INFINITY : INFINITY;
         *value_out = parts.nan ? NAN : infinite;
-    } else if (scale_digits(&parts, &wide) && narrow_value(wide, &value)) {
+    } else if (scale_parts(&parts, &wide) && narrow_value(wide, &value)) {
         *value_out = parts.negative ? -value : value;
     } else {
         char copy[ESPALIER_DECIMAL_BYTES_MAX + 1];

@@ -107,7 +107,11 @@ espalier_status espalier_lightgbm_words(const espalier_lightgbm_import *import,
                                         const espalier_text_slice *value, const char *key,
                                         uint64_t count);
 
-/* An array of float64s; infinite only if the trainer could write that. */
+/* The next item, number `index`, of an array of float64s, and such an array; infinite only if the
+ * trainer could write that. */
+espalier_status espalier_lightgbm_real(const espalier_lightgbm_import *import,
+                                       espalier_text_slice *rest, const char *key, uint64_t index,
+                                       bool infinite_allowed, double *real_out);
 espalier_status espalier_lightgbm_reals(const espalier_lightgbm_import *import,
                                         const espalier_text_slice *value, const char *key,
                                         uint64_t count, bool infinite_allowed, double *reals);

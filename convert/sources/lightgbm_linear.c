@@ -36,6 +36,7 @@ espalier_status espalier_lightgbm_make_lines(espalier_lightgbm_import *import)
                                             sizeof *forest->terms, &terms);
     }
     forest->linear_leaves = leaves;
+    forest->line_count = leaves != NULL ? forest->leaf_count : 0;
     forest->terms = terms;
     return status;
 }
@@ -52,7 +53,6 @@ static espalier_status read_terms(espalier_lightgbm_import *import,
     espalier_text_slice counts = block->num_features;
     espalier_text_slice features = block->leaf_features;
     espalier_text_slice coefficients = block->leaf_coeff;
-    espalier_text_slice word;
     int64_t number = 0;
     uint64_t at = 0;
     espalier_status status =
@@ -73,10 +73,9 @@ static espalier_status read_terms(espalier_lightgbm_import *import,
             status = espalier_lightgbm_item(import, &features, "leaf_features", at, 0,
                                             feature_count - 1, &number);
             term->place = (uint32_t)number;
-            (void)espalier_text_word(&coefficients, &word);
             if (status == ESPALIER_OK) {
-                status = espalier_lightgbm_reals(import, &word, "leaf_coeff", 1, false,
-                                                 &term->coefficient);
+                status = espalier_lightgbm_real(import, &coefficients, "leaf_coeff", at, false,
+                                                &term->coefficient);
             }
         }
     }

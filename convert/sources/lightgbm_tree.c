@@ -293,21 +293,29 @@ static espalier_status fail_item(const espalier_lightgbm_import *import,
                                   espalier_lightgbm_shown(word), word->text, cause);
 }
 
+espalier_status espalier_lightgbm_real(const espalier_lightgbm_import *import,
+                                       espalier_text_slice *rest, const char *key, uint64_t index,
+                                       bool infinite_allowed, double *real_out)
+{
+    espalier_text_slice word;
+    if (!espalier_text_word(rest, &word) ||
+        !espalier_decimal_to_float64(&import->decimal, word.text, word.bytes, real_out)) {
+        return fail_item(import, &word, key, index, "no decimal number");
+    }
+    if (isnan(*real_out) || (!infinite_allowed && isinf(*real_out))) {
+        return fail_item(import, &word, key, index, "not a finite number");
+    }
+    return ESPALIER_OK;
+}
+
 espalier_status espalier_lightgbm_reals(const espalier_lightgbm_import *import,
                                         const espalier_text_slice *value, const char *key,
                                         uint64_t count, bool infinite_allowed, double *reals)
 {
     espalier_text_slice rest = *value;
-    espalier_text_slice word;
-    const espalier_status status = espalier_lightgbm_words(import, value, key, count);
+    espalier_status status = espalier_lightgbm_words(import, value, key, count);
     for (uint64_t i = 0; status == ESPALIER_OK && i < count; i++) {
-        (void)espalier_text_word(&rest, &word);
-        if (!espalier_decimal_to_float64(&import->decimal, word.text, word.bytes, &reals[i])) {
-            return fail_item(import, &word, key, i, "no decimal number");
-        }
-        if (isnan(reals[i]) || (!infinite_allowed && isinf(reals[i]))) {
-            return fail_item(import, &word, key, i, "not a finite number");
-        }
+        status = espalier_lightgbm_real(import, &rest, key, i, infinite_allowed, &reals[i]);
     }
     return status;
 }

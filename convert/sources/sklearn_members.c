@@ -166,12 +166,6 @@ espalier_status espalier_sklearn_load_member(espalier_sklearn_import *import,
     object.depth++;
     member->value = value;
     espalier_status status = load_estimator(import, &object, value, member);
-    if (status == ESPALIER_OK && member->forest.linear_leaves != NULL) {
-        status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                       "linear trees inside a %s are not converted; this "
-                                       "estimator alone is",
-                                       import->class->name);
-    }
     if (status == ESPALIER_OK) {
         status = settle_member(import, subset, member);
     }

@@ -4,6 +4,7 @@
  */
 #include "convert/sources/sklearn_pipeline.h"
 
+#include "convert/plan.h"
 #include "convert/sets.h"
 #include "convert/sources/sklearn_compose.h"
 #include "format/error.h"
@@ -170,7 +171,7 @@ static espalier_status mark_taken(const espalier_sklearn_prepare *prepare,
     for (uint32_t i = 0; i < forest->stage_count; i++) {
         const espalier_forest_stage *const stage = &forest->stages[i];
         double *const numbers = forest->constants + stage->first_constant;
-        for (uint32_t k = 0; stage->operation == ESPALIER_FOREST_VALUES && k < stage->count; k++) {
+        for (uint32_t k = 0; espalier_plan_takes_values(stage) && k < stage->count; k++) {
             if (table->values == NULL || !(numbers[k] < (double)table->count)) {
                 return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_TREE,
                                              "a leaf takes feature %.0f of %" PRIu32, numbers[k],

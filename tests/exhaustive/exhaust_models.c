@@ -358,6 +358,8 @@ static const model_line lines[] = {
     {"narrow rest", .fixture = FIXTURES "boosted-3.4.1-4.7.0/members_rest.joblib"},
     {"text", .fixture = FIXTURES "pipelines-1.9.1/text.joblib"},
     {"linear", .fixture = FIXTURES "lightgbm-4.7.0/linear.txt"},
+    {"linear start", .fixture = FIXTURES "lines-4.7.0/start_voting.joblib"},
+    {"linear voting", .fixture = FIXTURES "lines-4.7.0/voting.joblib"},
     {"scaled", .fixture = FIXTURES "pipelines-1.9.1/scaled.joblib"},
     {"isolation", .fixture = FIXTURES "boosting-1.9.1/isolation.joblib"},
 };

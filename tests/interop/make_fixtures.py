@@ -98,12 +98,16 @@ ENVIRONMENTS = {
                                     "scipy==1.13.0 scikit-learn==1.4.2 joblib==1.3.2"),
     "boosted-3.4.1-4.7.0": ("3.13", "xgboost-cpu==3.4.1 lightgbm==4.7.0 numpy==2.2.2 "
                                     "scipy==1.15.1 scikit-learn==1.6.1 joblib==1.4.2"),
+    "lines-3.3.5": ("3.11", "lightgbm==3.3.5 numpy==1.24.2 scipy==1.10.1 scikit-learn==1.2.2 "
+                            "joblib==1.2.0"),
+    "lines-4.7.0": ("3.12", "lightgbm==4.7.0 numpy==2.5.5 scipy==1.18.1 scikit-learn==1.9.1 "
+                            "joblib==1.6.0"),
 }
 
 SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
            "pipelines": "train_pipelines.py", "ensembles": "train_ensembles.py",
            "lightgbm": "train_lightgbm.py", "xgboost": "train_xgboost.py",
-           "boosted": "train_pickles.py"}
+           "boosted": "train_pickles.py", "lines": "train_lines.py"}
 
 
 def train(work, name, interpreter):

@@ -24,9 +24,12 @@ if VERSION < (1, 0):
     from sklearn.experimental import enable_hist_gradient_boosting
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (BaggingClassifier, BaggingRegressor, HistGradientBoostingClassifier,
-                              HistGradientBoostingRegressor, VotingClassifier, VotingRegressor)
+from sklearn.ensemble import (AdaBoostRegressor, BaggingClassifier, BaggingRegressor,
+                              GradientBoostingRegressor, HistGradientBoostingClassifier,
+                              HistGradientBoostingRegressor, RandomForestRegressor,
+                              VotingClassifier, VotingRegressor)
 from sklearn.impute import SimpleImputer
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
@@ -62,6 +65,9 @@ class Data:
         for value in (-1.0, 12.0, 99.0):
             self.asked[rng.rand(250) < 0.05, 0] = value
         self.asked[rng.rand(250) < 0.05, 1] = 5.0
+        # What LightGBM takes for 0, and what it just does not.
+        self.asked[rng.rand(250) < 0.1, 4] = rng.choice([1e-36, -1e-35, 1.0000001e-35, 5e-324])
+        self.whole = np.where(np.isnan(self.asked), -999.0, self.asked)
 
 
 def encoder():
@@ -121,6 +127,46 @@ def boosted_models(data, rounds):
             linear_tree=True, **options).fit(rows, data.labels)
 
 
+def linear_models(data, rounds):
+    """Linear trees inside estimators of scikit-learn, some beside trees that compare float32."""
+    if lightgbm is None or tuple(map(int, lightgbm.__version__.split(".")[:2])) < (3, 2):
+        return
+    options = dict(n_estimators=rounds, num_leaves=7, n_jobs=1, verbose=-1, linear_tree=True)
+
+    def regressor():
+        return lightgbm.LGBMRegressor(**options)
+
+    def classifier():
+        return lightgbm.LGBMClassifier(**options)
+
+    rows, filled, target = data.rows, data.filled, data.target
+    forest = RandomForestRegressor(rounds, max_depth=4, random_state=rounds)
+    start = GradientBoostingRegressor(n_estimators=3, init=regressor(), random_state=rounds)
+    behind = make_pipeline(StandardScaler(), regressor())
+    yield "Bagging, linear trees", BaggingRegressor(
+        regressor(), 4, max_features=0.6, random_state=rounds).fit(rows, target)
+    yield "Bagging, linear trees, classes", BaggingClassifier(
+        classifier(), 3, max_features=0.6, bootstrap_features=True, random_state=rounds).fit(
+            rows, data.labels)
+    yield "Voting, linear trees", VotingRegressor([
+        ("a", regressor()), ("b", HistGradientBoostingRegressor(max_iter=3))]).fit(rows, target)
+    yield "Voting, linear trees and a forest", VotingRegressor([
+        ("a", regressor()), ("b", forest), ("c", behind)]).fit(filled, target)
+    yield "Voting, soft, linear trees", VotingClassifier([
+        ("a", classifier()), ("b", classifier())], voting="soft").fit(rows, data.labels)
+    yield "Calibrated, linear trees", CalibratedClassifierCV(classifier(), cv=3).fit(rows, data.two)
+    yield "MultiOutput, linear trees", MultiOutputRegressor(regressor()).fit(
+        rows, np.c_[target, -target])
+    yield "OneVsRest, linear trees", OneVsRestClassifier(classifier()).fit(rows, data.labels)
+    yield "AdaBoost, linear trees", AdaBoostRegressor(regressor(), n_estimators=3,
+                                                      random_state=rounds).fit(filled, target)
+    yield "a first guess of linear trees", start.fit(filled, target)
+    yield "Voting of a first guess of linear trees", VotingRegressor([
+        ("a", start), ("b", behind)]).fit(filled, target)
+    yield "Pipeline, Voting, linear trees", make_pipeline(encoder(), VotingRegressor([
+        ("a", regressor()), ("b", HistGradientBoostingRegressor(max_iter=2))])).fit(rows, target)
+
+
 def prove_model(prover, data, what, model):
     with open(prover.path("model.pkl"), "wb") as file:
         pickle.dump(model, file)
@@ -128,7 +174,9 @@ def prove_model(prover, data, what, model):
     if failed:
         prover.complain(what, failed)
         return
-    for rows in (data.asked, data.asked.astype(np.float32)):
+    widths = [data.asked, data.asked.astype(np.float32)]
+    widths += [data.whole] if "linear" in what else []
+    for rows in widths:
         try:
             wanted = model.predict(rows)
         except ValueError:  # the trainer takes no NaN there
@@ -141,7 +189,7 @@ def prove(prover, arguments):
     rng = np.random.RandomState(arguments.seed)
     for index in range(arguments.models):
         data, rounds = Data(rng), int(rng.choice([2, 5, 9]))
-        for models in (own_models, boosted_models):
+        for models in (own_models, boosted_models, linear_models):
             for what, model in models(data, rounds):
                 if what.startswith("LightGBM, "):
                     prover.about("LightGBM", lightgbm.__version__, what[len("LightGBM, "):])

@@ -21,11 +21,11 @@ from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC6
                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
                            LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT, LOG_CENTRED, LOG_ODDS, MAGIC,
                            MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS, NORMALISE,
-                           NUMBER_CODES, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK, PRIVATE_LAST,
-                           PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN,
-                           SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS, START_SLOTS, STEPS,
-                           STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
-                           TWO_CLASSES, UINT, VALUE, VALUES_OF_ROW, WALK, WEIGHTED_MEDIAN,
+                           NUMBER_CODES, OF_ROW, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK,
+                           PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
+                           SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS,
+                           START_SLOTS, STEPS, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING,
+                           SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK, WEIGHTED_MEDIAN,
                            WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
                            LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
                            level_blocks, stage_constants, stage_outputs, stage_reads, without)
@@ -34,8 +34,8 @@ from xxh3 import xxh3_64, xxh3_128
 
 # Roots and logarithms of what is below 0 would leave no golden rows; linear leaves need a part.
 COMPOSED = tuple(one for one in OPERATIONS
-                 if one not in (SQRT, LOG, LOG1P, VALUES_OF_ROW, LINEAR_SUM, LOG_ODDS, LOGIT,
-                                LOG_CENTRED))
+                 if one not in (SQRT, LOG, LOG1P, LINEAR_SUM, LOG_ODDS, LOGIT, LOG_CENTRED,
+                                *OF_ROW))
 NOT_REQUIRED = (FEATURE_NAMES, GOLDEN, METADATA, PROOF, COVER)
 
 

@@ -16,18 +16,18 @@ from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32,
                            AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
                            CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
                            DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2,
-                           EXPECTILES, EXPM1, FLOAT32, FLUSH_TINY, HEAP, INDEX, INFINITE_ALLOWED,
-                           ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LEFT, LINEAR_SUM, LOG,
-                           LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS, OF_EXP, OF_EXPM1, OF_LOG,
-                           OF_LOG1P, VALUES_OF_ROW, MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY,
-                           NEGATIVE_POWER, NODES, NODE_NUMBERS, NORMALISE, NORMALISE_EVEN,
-                           NUMBER_CODES, PICK, PRODUCTS, RANGE_DEFAULT, SEGMENT, SELECT, SEQUENTIAL,
-                           SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT,
-                           SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, START_SLOTS, STEP, STEP_STAGES,
-                           STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK, WEIGHTED_MEDIAN,
-                           WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, Part, level_blocks, require,
-                           round_to_float32, stage_constants, stage_inputs, stage_outputs,
-                           stage_reads, value_bytes)
+                           EXPECTILES, EXPM1, FLOAT32, FLUSHED_VALUES, FLUSH_TINY, HEAP, INDEX,
+                           INFINITE_ALLOWED, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES,
+                           LEFT, LINEAR_SUM, LOG, LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS,
+                           OF_EXP, OF_EXPM1, OF_LOG, OF_LOG1P, OF_ROW, MISSING_ALLOWED,
+                           MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES, NODE_NUMBERS,
+                           NORMALISE, NORMALISE_EVEN, NUMBER_CODES, PICK, PRODUCTS, RANGE_DEFAULT,
+                           SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE,
+                           SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS,
+                           START_SLOTS, STEP, STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES,
+                           WALK, WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node,
+                           Part, level_blocks, require, round_to_float32, stage_constants,
+                           stage_inputs, stage_outputs, stage_reads, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -584,6 +584,14 @@ def run_item(stage, value, constant, iterations, rounded):
             LOGIT: lambda: logit(value)}[stage.operation]()
 
 
+def value_of_row(stage, value):
+    """[F-464], [F-474]"""
+    if math.isnan(value):
+        return math.nan
+    value = round_to_float32(value) if stage.arithmetic == ARITHMETIC32 else value
+    return 0.0 if stage.operation == FLUSHED_VALUES and abs(value) <= TINY else value
+
+
 def run_stage(model, stage, slots, asked, features):
     values = slots[stage.input_slot:stage.input_slot + stage_inputs(stage)]
     constants = [0.0] * stage.slot_count
@@ -593,9 +601,8 @@ def run_stage(model, stage, slots, asked, features):
     if stage.operation == DIVIDE_ITERATIONS:
         iterations = float(iteration_range(model.parts[stage.table], asked)[1])
     rounded = round_to_float32 if stage.arithmetic == ARITHMETIC32 else keep
-    if stage.operation == VALUES_OF_ROW:
-        found = [math.nan if math.isnan(features[int(one)]) else features[int(one)]
-                 for one in constants]
+    if stage.operation in OF_ROW:
+        found = [value_of_row(stage, features[int(one)]) for one in constants]
     elif stage.operation == LINEAR_SUM:
         found = [sum_leaves(model, stage, slots,
                             *iteration_range(model.parts[int(constants[0])], asked))]
@@ -641,7 +648,7 @@ def inexact_slots(model):
                 if read and stage.start == START_SLOTS:
                     found[slot] = (stage, math.inf)
             continue
-        if stage.operation == VALUES_OF_ROW and prepared:  # [F-468]
+        if stage.operation in OF_ROW and prepared:  # [F-468]
             for slot in range(stage.output_slot, stage.output_slot + stage.slot_count):
                 found[slot] = (stage, math.inf)
             continue

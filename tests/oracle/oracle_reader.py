@@ -66,16 +66,17 @@ ARITHMETIC64, ARITHMETIC32 = 0, 1
 (PICK, ADD_SLOTS, CHOOSE, ISOTONIC, NORMALISE_EVEN, CUT_ONE, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE,
  SQRT, LOG, LOG1P) = range(32, 45)
 VALUES_OF_ROW, LINEAR_SUM = 64, 65
-CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED = range(72, 76)
+CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED, FLUSHED_VALUES = range(72, 77)
+OF_ROW = (VALUES_OF_ROW, FLUSHED_VALUES)
 OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR_SUM) + tuple(
-    range(72, 76))
+    range(72, 77))
 START_ZERO, START_CONSTANTS, START_SLOTS = 0, 1, 2
 RANGE_ASKED, RANGE_DEFAULT = 0, 1
 WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
-                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM, CLAMP)
+                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM, CLAMP, FLUSHED_VALUES)
 WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN, LOG_CENTRED)
 IN_BOTH = (NORMALISE, ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
-           STAGE_CONSTANTS, PICK, ADD_SLOTS, WEIGHTED_MEDIAN)
+           STAGE_CONSTANTS, PICK, ADD_SLOTS, WEIGHTED_MEDIAN, FLUSHED_VALUES)
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
 STAGE_SLOTS_MAX = 2**22
 (COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, OF_LOG1P,
@@ -156,8 +157,8 @@ Labels = collections.namedtuple("Labels", "kind values")
 
 
 def stage_inputs(stage):
-    return {STAGE_CONSTANTS: 0, PICK: 0, VALUES_OF_ROW: 0, SPREAD: 1, CHOOSE: 1, ISOTONIC: 1}.get(
-        stage.operation, stage.slot_count)
+    return {STAGE_CONSTANTS: 0, PICK: 0, VALUES_OF_ROW: 0, FLUSHED_VALUES: 0, SPREAD: 1, CHOOSE: 1,
+            ISOTONIC: 1}.get(stage.operation, stage.slot_count)
 
 
 def stage_outputs(stage):
@@ -571,7 +572,7 @@ class Model:
             require(stage.operation != PICK or all(
                 -1 <= slot < count and slot == math.floor(slot) for slot in constants), 340,
                     f"{where}constants that number no slots")
-            require(stage.operation != VALUES_OF_ROW or all(
+            require(stage.operation not in OF_ROW or all(
                 0 <= one < self.value_count and one == math.floor(one) for one in constants), 460,
                     f"{where}constants that number no features")
         elif stage.operation == ADD_SLOTS:

@@ -11,12 +11,14 @@ import oracle_driver as driver
 from oracle_driver import FIXTURES
 from oracle_linear import LEAF, TERM
 from oracle_predict import predict
-from oracle_reader import (CONSTANTS, LEAVES, LINEAR, LINEAR_SUM, MARGIN, PARTS, STAGES, TREES,
-                           VALUES_OF_ROW, Model, Refused)
+from oracle_reader import (ARITHMETIC32, CONSTANTS, FLUSHED_VALUES, FLUSH_TINY, LEAVES, LINEAR,
+                           LINEAR_SUM, MARGIN, MODEL, PARTS, STAGES, TREES, VALUES_OF_ROW, Model,
+                           Refused)
 from test_oracle_rules import Draft, RuleComparison
 
 ROWS = [[0.5, -1.0, 2.0, 0.25, -0.5, 1.0], [math.nan] * 6, [math.inf, -math.inf] * 3,
-        [0.0, 1e-36, -1e-36, 1e300, -1e300, 5e-324], [0.5, math.nan, 2.0, 0.25, math.nan, 1.0]]
+        [0.0, 1e-36, -1e-36, 1e300, -1e300, 5e-324], [0.5, math.nan, 2.0, 0.25, math.nan, 1.0],
+        [0.1, -1.0000000001e-35, 1.00000001e-35, 3.4028235677973366e38, 1e-3, 1 / 3]]
 
 
 class Linear(RuleComparison):
@@ -99,6 +101,27 @@ class Linear(RuleComparison):
             draft = self.draft().put(LINEAR, coefficient, TERM.pack(value, 0, 0))
             self.answers_alike(draft.file(), f"coefficient {value}")
 
+    def test_other_values(self):
+        """[F-474]: operations and types of values, in a model that flushes nothing itself; and of
+        a constant of 0 and a coefficient of 1 what is left of a value."""
+        rule = self.model.record.input_rule & ~FLUSH_TINY
+        plain = self.draft().edit(MODEL, 0, input_rule=rule)
+        leaf = LEAF.pack(0.0, 0.0, 0, 1)
+        seen = set()
+        for term in range(self.model.stages[self.values].slot_count):
+            for changes in ({}, {"operation": FLUSHED_VALUES},
+                            {"operation": FLUSHED_VALUES, "arithmetic": ARITHMETIC32}):
+                draft = Draft(plain.sections).edit(STAGES, self.values, **changes)
+                for index in range(self.model.linear_leaves):
+                    draft.put(LINEAR, LEAF.size * index, leaf)
+                draft.put(LINEAR, LEAF.size * self.model.linear_leaves, TERM.pack(1.0, term, 0))
+                seen.add(tuple(self.answers_alike(draft.file(), f"value {term}, {changes}")))
+        self.assertGreater(len(seen), 3)
+        flushed = Draft(self.sections).edit(STAGES, self.values, operation=FLUSHED_VALUES)
+        at = 8 * self.model.stages[self.values].table
+        self.both(460, flushed.put(CONSTANTS, at, struct.pack("<d", 6.0)).file(), "feature 6")
+        self.both(103, self.draft().edit(STAGES, self.values, arithmetic=1).file(), "arithmetic 1")
+
     def answers_alike(self, data, what):
         path, rows, found = (self.folder / name for name in ("m.espalier", "r.npy", "f.npy"))
         path.write_bytes(data)
@@ -106,6 +129,7 @@ class Linear(RuleComparison):
         self.ok("predict", path, rows, "--output", "margin", "-o", found)
         answers = list(map(driver.comparable, driver.read_array_npy(found.read_bytes())))
         self.same(answers, driver.flat(predict(Model(data), MARGIN, ROWS)), what)
+        return answers
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 
 #include "convert/combine.h"
 #include "convert/flatten.h"
+#include "convert/linear_leaves.h"
 #include "convert/plan.h"
 #include "convert/reference.h"
 #include "tests/support/synthetic.h"
@@ -257,6 +258,126 @@ static void test_starts_from_slots(void **state)
     espalier_forest_free(&second);
 }
 
+/* A LightGBM forest of linear trees: leaf i is a line of i % 3 of the four features. */
+static void make_lines(uint64_t seed, espalier_forest *forest)
+{
+    const synthetic_options options = {.seed = seed,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 5,
+                                       .feature_count = 4,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .linked = true};
+    synthetic_forest_make(&options, forest);
+    forest->line_count = forest->leaf_count;
+    forest->linear_leaves = calloc(forest->leaf_count, sizeof *forest->linear_leaves);
+    forest->terms = calloc(forest->leaf_count * 2, sizeof *forest->terms);
+    assert_non_null(forest->linear_leaves);
+    assert_non_null(forest->terms);
+    for (uint64_t i = 0; i < forest->leaf_count; i++) {
+        const double sign = i % 2 == 0 ? 1.0 : -1.0;
+        const uint32_t count = (uint32_t)(i % 3);
+        /* Without a constant what is tiny decides. */
+        forest->linear_leaves[i] =
+            (espalier_forest_linear_leaf){i % 4 == 1 ? 0.0 : sign / 3, (double)i,
+                                          forest->term_count, count};
+        for (uint32_t k = 0; k < count; k++) {
+            forest->terms[forest->term_count++] =
+                (espalier_forest_term){sign * 0.7 + (double)k, (uint32_t)((i + k) % 4)};
+        }
+    }
+    assert_int_equal(espalier_linear_lift(forest), ESPALIER_OK);
+    espalier_error error;
+    assert_int_equal(espalier_forest_validate(forest, "lines", &error), ESPALIER_OK);
+}
+
+/* Numbers that are no float32, tiny ones, what rounding makes tiny, none. */
+static void fill_row(uint64_t *random, double row[4])
+{
+    static const double odd[] = {1e-36,   -1e-35, 1.0000001e-35, -0.0,
+                                 1.0 / 3, 5e-324, (double)NAN,   9.9999999e-36};
+    for (uint32_t k = 0; k < 4; k++) {
+        const uint64_t bits = synthetic_next(random);
+        row[k] = bits % 3 == 0 ? odd[bits / 3 % (sizeof odd / sizeof odd[0])]
+                               : ldexp((double)(int64_t)bits, -62);
+    }
+}
+
+/* What a forest's slots hold is what they hold in the whole, from slot `offset` on. */
+static void compare_slots(const espalier_forest *whole, const espalier_forest *alone,
+                          uint32_t offset)
+{
+    const uint32_t count = espalier_reference_slot_count(alone);
+    double *const answers = calloc(espalier_reference_slot_count(whole), sizeof *answers);
+    double *const own = calloc(count, sizeof *own);
+    assert_non_null(answers);
+    assert_non_null(own);
+    uint64_t random = 12;
+    for (uint32_t i = 0; i < 2000; i++) {
+        double row[4];
+        fill_row(&random, row);
+        espalier_reference_evaluate_float64(whole, row, 1, answers, NULL);
+        espalier_reference_evaluate_float64(alone, row, 1, own, NULL);
+        assert_memory_equal(answers + offset, own, count * sizeof *own);
+    }
+    free(answers);
+    free(own);
+}
+
+/* F-474: lines beside trees that compare otherwise take what they would alone, also where the
+ * whole becomes a part of another. */
+static void test_lines(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 6,
+                                       .tree_count = 3,
+                                       .feature_count = 4,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .missing_allowed = true};
+    espalier_forest plain = {0};
+    synthetic_forest_make(&options, &plain);
+    for (uint32_t rounded = 0; rounded < 2; rounded++) {
+        espalier_forest lines = {0};
+        espalier_forest others = {0};
+        espalier_forest whole = {0};
+        espalier_forest outer = {0};
+        make_lines(21, &lines);
+        make_lines(22, &others);
+        lines.input = rounded != 0 ? ESPALIER_FOREST_INPUT_FLOAT32 : ESPALIER_FOREST_INPUT_FLOAT64;
+        (void)combine_two(&whole, &lines, rounded != 0 ? &others : &plain, NULL);
+        compare_slots(&whole, &lines, 0);
+        if (rounded != 0) {
+            compare_slots(&whole, &others, espalier_reference_slot_count(&lines));
+        }
+        (void)combine_two(&outer, &plain, &whole, NULL);
+        const uint32_t offset = espalier_reference_slot_count(&plain);
+        compare_slots(&outer, &lines, offset);
+        assert_int_equal(outer.part_count, 3);
+        assert_int_equal(outer.parts[1].linear, true);
+        assert_int_equal(outer.parts[1].first_line, 0);
+        assert_int_equal(outer.parts[2].linear, rounded != 0);
+        assert_int_equal(outer.parts[2].first_line, rounded != 0 ? lines.line_count : 0);
+        assert_int_equal(outer.line_count,
+                         lines.line_count + (rounded != 0 ? others.line_count : 0));
+
+        espalier_error error;
+        espalier_flat flat;
+        assert_int_equal(espalier_forest_validate(&outer, "outer", &error), ESPALIER_OK);
+        assert_int_equal(espalier_flatten_to(&outer, ESPALIER_LAYOUT_ANY, "outer", &flat, &error),
+                         ESPALIER_OK);
+        espalier_flat_free(&flat);
+        outer.parts[1].first_line++;
+        assert_int_equal(espalier_forest_validate(&outer, "outer", &error),
+                         ESPALIER_ERROR_SOURCE_TREE);
+        espalier_forest_free(&outer);
+        espalier_forest_free(&whole);
+        espalier_forest_free(&others);
+        espalier_forest_free(&lines);
+    }
+    espalier_forest_free(&plain);
+}
+
 /* A feature beyond those that are seen, and memory that ends at any place. */
 static void test_refused(void **state)
 {
@@ -290,6 +411,7 @@ int main(void)
         cmocka_unit_test(test_widen),
         cmocka_unit_test(test_two_parts),
         cmocka_unit_test(test_starts_from_slots),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include "convert/sources/decimal.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdbool.h>
@@ -337,6 +338,27 @@ static void test_halfway(void **state)
     }
 }
 
+/* Half-way between two float64s in up to 19 digits, and one unit of the last to each side: where
+ * twice the precision cannot decide, and where it just can. */
+static void test_short_halfway(void **state)
+{
+    const espalier_decimal *const decimal = *state;
+    uint64_t seed = 5;
+    char text[64];
+    for (int i = 0; i < 3000; i++) {
+        const uint64_t middle =
+            (UINT64_C(1) << 53) + 1 + next_random(&seed) % (UINT64_C(1) << 52) * 2;
+        for (uint64_t scale = 1; scale <= 100; scale *= 10) {
+            for (int side = -1; side <= 1; side++) {
+                const int power = scale == 1 ? 0 : scale == 10 ? 1 : 2;
+                (void)snprintf(text, sizeof text, "%" PRIu64 "e-%d",
+                               middle * scale + (uint64_t)(int64_t)side, power);
+                check_text(decimal, text);
+            }
+        }
+    }
+}
+
 /* Through a float64 these would be another float32. */
 static void test_no_double_rounding(void **state)
 {
@@ -500,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_halfway),       cmocka_unit_test(test_no_double_rounding),
         cmocka_unit_test(test_special),       cmocka_unit_test(test_refused),
         cmocka_unit_test(test_whole_numbers), cmocka_unit_test(test_foreign_locale),
+        cmocka_unit_test(test_short_halfway),
     };
     return cmocka_run_group_tests(tests, open_decimal, close_decimal);
 }
