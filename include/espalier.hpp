@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Espalier for C++17: RAII over espalier.h, espalier_inspect.h and espalier_slot.h, header only.
- * May include these and the C++ standard library; must never print, and never allocate in the
- * noexcept calls.
+ * May include these and the C++ library; must never print, nor allocate in the noexcept calls.
  *
  *     espalier::model model("forest.espalier");
  *     espalier::predictor predictor(model);
@@ -498,10 +497,8 @@ public:
     }
     void add(std::string_view text)
     {
-        if (ends_.empty()) { /* moved from */
-            text_.clear();
-            ends_.push_back(0);
-        }
+        if (ends_.empty()) /* moved from */
+            *this = texts();
         text_.append(text);
         ends_.push_back(static_cast<std::int64_t>(text_.size()));
     }

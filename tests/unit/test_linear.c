@@ -325,12 +325,17 @@ CHANGE(trees_of_one_slot)
     p->trees[1].slot = 0;
 }
 
-/* LINEAR is the last section, so the file ends earlier with it. */
+/* Makes a section longer by zero bytes at its end, or shorter. */
+static void resize(model_bytes *m, uint32_t type, int64_t more)
+{
+    const model_bytes other = model_bytes_resize(m, type, more, UINT32_MAX);
+    model_bytes_free(m);
+    *m = other;
+}
+
 static void shorten(model_bytes *m, uint64_t bytes)
 {
-    SECTION(m, LINEAR)->bytes -= bytes;
-    HEADER(m)->file_bytes -= bytes;
-    m->bytes -= bytes;
+    resize(m, ESPALIER_SECTION_LINEAR, -(int64_t)bytes);
 }
 
 CHANGE(section_of_part_of_a_term)
@@ -402,20 +407,13 @@ static espalier_status open_sealed(model_bytes *m, const espalier_open_options *
     return status;
 }
 
-static void grow(model_bytes *m, uint32_t type, size_t bytes)
-{
-    const model_bytes other = model_bytes_resize(m, type, (int64_t)bytes, UINT32_MAX);
-    model_bytes_free(m);
-    *m = other;
-}
-
 /* A stage behind LINEAR, here VALUES once more, changes nothing of LINEAR. */
 static void test_a_stage_behind_the_linear_one(void **state)
 {
     (void)state;
     espalier_error error;
     model_bytes m = model_bytes_copy(&sound);
-    grow(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
     const parts_of_file p = take_apart(&m);
     espalier_file_stage *const last =
         (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
@@ -439,7 +437,7 @@ static void test_a_part_that_two_stages_read(void **state)
     (void)state;
     espalier_error error;
     model_bytes m = model_bytes_copy(&sound);
-    grow(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
     const parts_of_file p = take_apart(&m);
     espalier_file_stage *const last =
         (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
@@ -461,13 +459,13 @@ static void test_a_part_that_is_not_linear(void **state)
     espalier_error error;
     espalier_model *model = NULL;
     model_bytes m = model_bytes_copy(&sound);
-    grow(&m, ESPALIER_SECTION_PARTS, sizeof(espalier_file_part));
-    grow(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
+    resize(&m, ESPALIER_SECTION_PARTS, sizeof(espalier_file_part));
+    resize(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
     parts_of_file p = take_apart(&m);
     const uint64_t last_count = espalier_tree_source_leaves(&p.trees[p.part->tree_count - 1]);
     /* What was its leaves becomes terms, in whole numbers of them. */
-    grow(&m, ESPALIER_SECTION_LINEAR,
-         (size_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
+    resize(&m, ESPALIER_SECTION_LINEAR,
+           (size_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
     p = take_apart(&m);
     espalier_file_part *const parts = RECORD(&m, PARTS, espalier_file_part);
     espalier_file_step *const steps_end =
