@@ -465,7 +465,7 @@ static void test_a_part_that_is_not_linear(void **state)
     const uint64_t last_count = espalier_tree_source_leaves(&p.trees[p.part->tree_count - 1]);
     /* What was its leaves becomes terms, in whole numbers of them. */
     resize(&m, ESPALIER_SECTION_LINEAR,
-           (size_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
+           (int64_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
     p = take_apart(&m);
     espalier_file_part *const parts = RECORD(&m, PARTS, espalier_file_part);
     espalier_file_step *const steps_end =
