@@ -7,7 +7,8 @@ set(ESPALIER_PACKAGE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/espalier")
 
 set(ESPALIER_INSTALL_TARGETS espalier_static espalier_shared)
 set(ESPALIER_INSTALL_HEADERS include/espalier.h include/espalier_inspect.h
-                             include/espalier_slot.h include/espalier.hpp)
+                             include/espalier_slot.h include/espalier.hpp
+                             include/espalier_slot.hpp)
 foreach(part convert publish)
   if(TARGET espalier_${part}_static)
     list(APPEND ESPALIER_INSTALL_TARGETS espalier_${part}_static espalier_${part}_shared)

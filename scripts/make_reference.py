@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
 C_HEADERS = ("espalier.h", "espalier_slot.h", "espalier_inspect.h", "espalier_convert.h",
              "espalier_publish.h")
-CPP_HEADER = "espalier.hpp"
+CPP_HEADERS = ("espalier.hpp", "espalier_slot.hpp")
 CORE_SOURCES = ("py_one.c", "py_model.c")  # where docstrings of the package are written in C
 PACKAGE_FILES = ("__init__.py", "_model.py", "_converting.py", "_errors.py")
 CODE_COLUMNS = 92
@@ -284,12 +284,12 @@ def show_class(comment, head, body):
     return "\n\n".join(parts)
 
 
-def show_cpp():
-    text = (ROOT / "include" / CPP_HEADER).read_text("utf-8")
+def show_cpp(name):
+    text = (ROOT / "include" / name).read_text("utf-8")
     intro = comment_text(text[text.index("/*"):text.index("*/") + 2])
     begin = text.index("namespace espalier\n{") + len("namespace espalier\n{")
     inside = text[begin:text.rindex("} // namespace espalier")]
-    parts = ["# %s" % CPP_HEADER, NOTE % ("include/" + CPP_HEADER), show_prose(intro)]
+    parts = ["# %s" % name, NOTE % ("include/" + name), show_prose(intro)]
     for comment, head, body in read_members(inside):
         if head is None:
             parts.append("## " + comment)
@@ -439,12 +439,17 @@ def show_package():
 
 # --- pages --------------------------------------------------------------------------------------
 
+def page_of(cpp_header):
+    return cpp_header.replace(".hpp", "_hpp.md")
+
+
 def make_index():
     said = {"espalier.h": "open models and predict", "espalier_slot.h": "swap models while serving",
             "espalier_inspect.h": "look into models", "espalier_convert.h": "convert saved models",
             "espalier_publish.h": "digests, signatures, stores"}
     lines = ["| [%s](%s.md) | %s |" % (name, name[:-2], said[name]) for name in C_HEADERS]
-    lines.append("| [espalier.hpp](espalier_hpp.md) | C++17 over espalier.h |")
+    lines += ["| [%s](%s) | C++17 over %s |" % (name, page_of(name), name.replace(".hpp", ".h"))
+              for name in CPP_HEADERS]
     lines.append("| [espalier](python_package.md) | the Python package |")
     return "\n".join(["# Reference", "", NOTE % "the headers and docstrings", "",
                       "What the sources say of themselves, on pages. Guides:",
@@ -460,8 +465,8 @@ def tidy_page(text):
 
 def make_pages():
     """{file name: text} of the whole folder."""
-    pages = {"README.md": make_index(), "espalier_hpp.md": show_cpp(),
-             "python_package.md": show_package()}
+    pages = {"README.md": make_index(), "python_package.md": show_package()}
+    pages.update({page_of(name): show_cpp(name) for name in CPP_HEADERS})
     pages.update({name[:-2] + ".md": show_header(name) for name in C_HEADERS})
     return {name: tidy_page(text) for name, text in pages.items()}
 

@@ -5,6 +5,7 @@
  * header and the C++ library.
  */
 #include <espalier.hpp>
+#include <espalier_slot.hpp>
 
 #include <cstring>
 #include <fstream>

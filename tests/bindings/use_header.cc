@@ -5,6 +5,7 @@
  * sanitizers. Includes the installed header and the C++ library.
  */
 #include <espalier.hpp>
+#include <espalier_slot.hpp>
 
 #include <atomic>
 #include <cstdio>

@@ -20,15 +20,18 @@ check() { # compiler, language, standard
     done
 }
 
-# The C++ header takes C++17.
+# The C++ headers take C++17.
 check_cxx() { # compiler, standard
-    printf '#include "espalier.hpp"\n#include "espalier.hpp"\n' |
-        "$1" -x c++ -std="$2" -pedantic -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
-            -fsyntax-only -Iinclude - || {
-        echo "compile: espalier.hpp does not compile with $1 as $2"
-        exit 1
-    }
-    count=$((count + 1))
+    local header
+    for header in espalier.hpp espalier_slot.hpp; do
+        printf '#include "%s"\n#include "%s"\n' "$header" "$header" |
+            "$1" -x c++ -std="$2" -pedantic -Wall -Wextra -Wconversion -Wshadow -Wundef -Werror \
+                -fsyntax-only -Iinclude - || {
+            echo "compile: $header does not compile with $1 as $2"
+            exit 1
+        }
+        count=$((count + 1))
+    done
 }
 
 refuse() { # compiler, flag, text
