@@ -342,6 +342,10 @@ static void put_names_below(const espalier_view *view, const espalier_node *node
         const espalier_view_key *keys = NULL;
         const uint32_t count =
             espalier_view_names_below(view->names, node->feature, node->threshold, &keys);
+        if (keys == NULL) {
+            fputs(" {...}", stream);
+            return;
+        }
         fputs(" {", stream);
         for (uint32_t i = 0; i < count && next_item(&list); i++) {
             put_category(view, stream, value.input, keys[i].category);

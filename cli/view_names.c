@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Keys of all encoders together, 64 MiB: a file pays once for keys that many values may use. */
+#define KEYS_MAX (UINT32_C(1) << 22)
+
 typedef struct key_list {
     espalier_view_key *keys;
     uint32_t count;
@@ -19,6 +22,7 @@ struct espalier_view_names {
     const espalier_model *model;
     key_list *lists; /* [value_count], each made when it is asked for */
     uint32_t value_count;
+    uint32_t keys_left;
 };
 
 espalier_view_names *espalier_view_names_create(const espalier_model *model)
@@ -29,6 +33,7 @@ espalier_view_names *espalier_view_names_create(const espalier_model *model)
     }
     names->model = model;
     names->value_count = espalier_model_value_count(model);
+    names->keys_left = KEYS_MAX;
     names->lists = calloc(names->value_count, sizeof *names->lists);
     if (names->lists == NULL) {
         free(names);
@@ -59,7 +64,7 @@ static int compare_keys(const void *left, const void *right)
     return (a->category > b->category) - (a->category < b->category);
 }
 
-static void make_list(const espalier_view_names *names, uint32_t value_index, key_list *list)
+static void make_list(espalier_view_names *names, uint32_t value_index, key_list *list)
 {
     espalier_value_info value;
     list->is_made = true;
@@ -70,6 +75,10 @@ static void make_list(const espalier_view_names *names, uint32_t value_index, ke
     const uint32_t category_count = espalier_model_category_count(names->model, value.input);
     const uint32_t key_count = category_count > 0 ? value.number_count / 2 : 0;
     uint32_t count = 0;
+    if (key_count > names->keys_left) {
+        return;
+    }
+    names->keys_left -= key_count;
     espalier_view_key *const keys = calloc((size_t)key_count + 1, sizeof *keys);
     for (uint32_t i = 0; keys != NULL && i < key_count; i++) {
         const double key = value.numbers[i];
@@ -88,6 +97,7 @@ static void make_list(const espalier_view_names *names, uint32_t value_index, ke
 uint32_t espalier_view_names_below(espalier_view_names *names, uint32_t value_index, double number,
                                    const espalier_view_key **keys_out)
 {
+    *keys_out = NULL;
     if (value_index >= names->value_count) {
         return 0;
     }

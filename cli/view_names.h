@@ -23,8 +23,9 @@ espalier_view_names *espalier_view_names_create(const espalier_model *model);
 void espalier_view_names_destroy(espalier_view_names *names);
 
 /*
- * The keys of value_index whose numbers are at most `number`, ascending, and how many there are; 0
- * where the value is no encoder's number of text, and without memory. Valid until the names are
+ * The keys of value_index whose numbers are at most `number`, ascending, and how many there are.
+ * *keys_out is NULL where they are not told: the value is no encoder's number of text, memory runs
+ * out, or the encoders asked for have more than 2^22 keys together. Valid until the names are
  * destroyed. O(log keys), the first time of a value O(keys log keys).
  */
 uint32_t espalier_view_names_below(espalier_view_names *names, uint32_t value_index, double number,

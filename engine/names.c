@@ -213,8 +213,9 @@ static bool is_name(const espalier_model *model, uint32_t feature, const char *n
 {
     size_t bytes = 0;
     const char *const own = espalier_strings_at(&model->feature_names, feature, &bytes);
-    /* A name of the file may hold a NUL: then nothing is looked at behind the caller's. */
-    return name != NULL && strlen(own) == bytes && strcmp(own, name) == 0;
+    /* A name of the file may hold a NUL, and be as long as the file likes: nothing is looked at
+     * behind the caller's end, nor the whole of a name that begins otherwise. */
+    return name != NULL && strcmp(own, name) == 0 && strlen(own) == bytes;
 }
 
 /* From the place behind the last one found on, and around: names mostly come in order. */

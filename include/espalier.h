@@ -680,7 +680,8 @@ ESPALIER_API espalier_status espalier_model_category_number(const espalier_model
 /*
  * Binds a caller's columns by name: order_out[f], for each feature f of the model, becomes the
  * index of one of the name_count names that is the feature's; other names are left over.
- * When a feature has no column, it is *missing_out (unless NULL), and order_out is untouched.
+ * When a feature has no column, it is *missing_out (unless NULL), and order_out is untouched. A
+ * feature whose name holds a NUL, which C cannot say, has none.
  * Any thread; fast where the order is nearly the model's, else O(features x names).
  * Status: ARGUMENT (NULL, or the model has no names), FEATURE_COUNT (a feature has no column).
  */

@@ -141,7 +141,9 @@ typedef struct espalier_linear_leaf {
 
 typedef struct espalier_linear_term {
     double coefficient;
-    uint32_t feature; /* the value it takes, as espalier_node.feature; FEATURE_NONE: not told */
+    /* The value it takes, as espalier_node.feature; FEATURE_NONE: not told. A file may have it
+     * rounded to float32, or tiny magnitudes taken for 0, before: docs/format.md [F-474]. */
+    uint32_t feature;
     uint32_t reserved;
 } espalier_linear_term;
 

@@ -181,8 +181,9 @@ typedef struct espalier_store_options {
  * synced before it has a number; then the link is replaced in one step. The folder is made if it is
  * missing. *version_out (may be NULL) is the number. On failure the store is as it was before;
  * after SYNC the version may be there. O(file).
- * Status: ARGUMENT, OPTIONS, BUSY, OPEN, READ, WRITE, SYNC, RENAME, MEMORY, STORE, and those of
- * espalier_digest_verify, espalier_model_verify and espalier_signature_verify.
+ * Status: ARGUMENT, OPTIONS, BUSY, OPEN, READ, WRITE, SYNC, RENAME, MEMORY, STORE,
+ * LIMIT (no number is left), and those of espalier_digest_verify, espalier_model_verify and
+ * espalier_signature_verify.
  */
 ESPALIER_API espalier_status espalier_store_publish(const char *folder, const char *model_path,
                                                     const espalier_store_options *options,
@@ -202,7 +203,7 @@ ESPALIER_API espalier_status espalier_store_rollback(const char *folder, uint64_
 /*
  * Removes old versions but the newest keep_count; never the current one and the one before it.
  * Mapped models stay whole until they are closed. *removed_out may be NULL. Status: ARGUMENT,
- * OPTIONS, BUSY, OPEN, WRITE, SYNC, MEMORY, STORE.
+ * OPTIONS, BUSY, OPEN, READ, WRITE, SYNC, RENAME, MEMORY, STORE, KEY (a damaged `about`).
  */
 ESPALIER_API espalier_status espalier_store_prune(const char *folder, uint64_t keep_count,
                                                   const espalier_store_options *options,
@@ -222,7 +223,8 @@ typedef struct espalier_store_version {
 
 /*
  * The versions of a store, rising: *versions_out is malloc'ed for *count_out of them, to be freed
- * with espalier_store_free. Waits for nobody. Status: ARGUMENT, OPEN, READ, MEMORY, STORE.
+ * with espalier_store_free. Waits for nobody. Status: ARGUMENT, OPEN, READ, MEMORY, STORE,
+ * KEY (a damaged `about`).
  */
 ESPALIER_API espalier_status espalier_store_list(const char *folder,
                                                  espalier_store_version **versions_out,

@@ -78,10 +78,86 @@ static bool lists_categories(const espalier_text_slice *word, int64_t *largest_o
     return word->bytes > 0;
 }
 
+/* What a list holds; MIXED also where some item is neither. */
+typedef enum list_kind {
+    LIST_EMPTY,
+    LIST_TEXTS,
+    LIST_NUMBERS,
+    LIST_MIXED
+} list_kind;
+
+static list_kind kind_of(const json_t *list)
+{
+    list_kind kind = LIST_EMPTY;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *const item = json_array_get(list, i);
+        const list_kind own = json_is_string(item)                            ? LIST_TEXTS
+                              : json_is_number(item) || json_is_boolean(item) ? LIST_NUMBERS
+                                                                              : LIST_MIXED;
+        kind = kind == LIST_EMPTY || kind == own ? own : LIST_MIXED;
+    }
+    return json_is_array(list) ? kind : LIST_MIXED;
+}
+
+/* Truth values are 0 and 1, as in rows. */
+static double number_of(const json_t *item)
+{
+    return json_is_boolean(item) ? (json_is_true(item) ? 1.0 : 0.0) : json_number_value(item);
+}
+
+/* Numbers that are not their own places, or stand beside something else, would be taken for these
+ * without a word. */
+static bool would_mislead(const json_t *list)
+{
+    const list_kind kind = kind_of(list);
+    bool misleads = kind == LIST_MIXED;
+    for (size_t i = 0; kind == LIST_NUMBERS && i < json_array_size(list); i++) {
+        misleads = misleads || number_of(json_array_get(list, i)) != (double)i;
+    }
+    return misleads;
+}
+
+static int compare_sizes(const void *left, const void *right)
+{
+    const uint32_t a = *(const uint32_t *)left;
+    const uint32_t b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* sizes: [lists], becomes the lengths of lists that would mislead, ascending; returns how many. */
+static size_t sort_misleading(const json_t *lists, uint32_t *sizes)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(lists); i++) {
+        const json_t *const list = json_array_get(lists, i);
+        if (would_mislead(list)) {
+            sizes[count++] = (uint32_t)json_array_size(list);
+        }
+    }
+    qsort(sizes, count, sizeof *sizes, compare_sizes);
+    return count;
+}
+
+/* Whether a word of feature_infos, "[0:3]", is what the places of one of the lists look like that
+ * would mislead: its column may be the one that pandas called categories. */
+static bool could_be_places(const espalier_text_slice *word, const uint32_t *sizes,
+                            size_t size_count)
+{
+    int64_t largest = 0;
+    if (size_count == 0 || word->bytes < 5 || memcmp(word->text, "[0:", 3) != 0 ||
+        !espalier_decimal_to_int64(word->text + 3, word->bytes - 4, &largest) || largest < 0 ||
+        largest >= UINT32_MAX) {
+        return false;
+    }
+    const uint32_t size = (uint32_t)largest + 1;
+    return bsearch(&size, sizes, size_count, sizeof *sizes, compare_sizes) != NULL;
+}
+
 /* Goes through feature_infos: without `named`, the features with categories, if they are as many as
- * lists; whether no feature has a category that its list has not. */
+ * lists; whether no feature has a category that its list has not, and with `named` no other feature
+ * looks like the one that a list is of. misleading: as sort_misleading leaves it. */
 static bool take_listed(const espalier_lightgbm_import *import, const json_t *lists, bool named,
-                        uint32_t *features)
+                        const uint32_t *misleading, size_t misleading_count, uint32_t *features)
 {
     espalier_text_slice rest = import->header.feature_infos;
     espalier_text_slice word;
@@ -91,6 +167,9 @@ static bool take_listed(const espalier_lightgbm_import *import, const json_t *li
         int64_t largest = 0;
         const bool wanted = !named || (found < count && features[found] == i);
         const bool has = lists_categories(&word, &largest);
+        if (!wanted && could_be_places(&word, misleading, misleading_count)) {
+            return false;
+        }
         if (!wanted || (!named && !has)) {
             continue;
         }
@@ -114,14 +193,16 @@ static espalier_status find_features(espalier_lightgbm_import *import, const jso
     void *memory = NULL;
     espalier_status status = copy_features(import, &named);
     if (status == ESPALIER_OK) {
-        status = espalier_lightgbm_allocate(import, count, sizeof(uint32_t), &memory);
+        status = espalier_lightgbm_allocate(import, (uint64_t)count * 2, sizeof(uint32_t), &memory);
     }
     uint32_t *const features = memory;
     if (status == ESPALIER_OK) {
+        uint32_t *const sizes = features + count;
+        const size_t size_count = sort_misleading(lists, sizes);
         const bool is_named = named != NULL && *named != '\0';
         const bool good =
             (!is_named || take_named(named, import->forest->feature_count, count, features)) &&
-            take_listed(import, lists, is_named, features);
+            take_listed(import, lists, is_named, sizes, size_count, features);
         *features_out = good ? features : NULL;
     }
     if (*features_out == NULL) {
@@ -129,27 +210,6 @@ static espalier_status find_features(espalier_lightgbm_import *import, const jso
     }
     free(named);
     return status;
-}
-
-/* What a list holds; MIXED also where some item is neither. */
-typedef enum list_kind {
-    LIST_EMPTY,
-    LIST_TEXTS,
-    LIST_NUMBERS,
-    LIST_MIXED
-} list_kind;
-
-static list_kind kind_of(const json_t *list)
-{
-    list_kind kind = LIST_EMPTY;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *const item = json_array_get(list, i);
-        const list_kind own = json_is_string(item)                            ? LIST_TEXTS
-                              : json_is_number(item) || json_is_boolean(item) ? LIST_NUMBERS
-                                                                              : LIST_MIXED;
-        kind = kind == LIST_EMPTY || kind == own ? own : LIST_MIXED;
-    }
-    return json_is_array(list) ? kind : LIST_MIXED;
 }
 
 static espalier_status add_list(espalier_lightgbm_import *import, const espalier_text_slice *line,
@@ -176,12 +236,6 @@ static espalier_status add_list(espalier_lightgbm_import *import, const espalier
         own->unknown = (double)NAN; /* what pandas knows no category for is missing */
     }
     return ESPALIER_OK;
-}
-
-/* Truth values are 0 and 1, as in rows. */
-static double number_of(const json_t *item)
-{
-    return json_is_boolean(item) ? (json_is_true(item) ? 1.0 : 0.0) : json_number_value(item);
 }
 
 static espalier_status add_numbers(espalier_lightgbm_import *import, const json_t *list,
@@ -221,23 +275,6 @@ static espalier_status add_lists(espalier_lightgbm_import *import, const espalie
     return status;
 }
 
-/* Numbers that are not their own places, or stand beside something else, would be taken for these
- * without a word. */
-static bool would_mislead(const json_t *lists)
-{
-    bool misleads = false;
-    for (size_t i = 0; i < json_array_size(lists); i++) {
-        const json_t *const list = json_array_get(lists, i);
-        const list_kind kind = kind_of(list);
-        for (size_t k = 0; kind == LIST_NUMBERS && k < json_array_size(list); k++) {
-            const json_t *const item = json_array_get(list, k);
-            misleads = misleads || number_of(item) != (double)k;
-        }
-        misleads = misleads || kind == LIST_MIXED;
-    }
-    return misleads;
-}
-
 /* Rows have the numbers, trees were grown on their places; what is no category is missing. */
 static espalier_status place_lists(espalier_lightgbm_import *import,
                                    const espalier_text_slice *line, const json_t *lists,
@@ -260,6 +297,15 @@ static espalier_status place_lists(espalier_lightgbm_import *import,
     }
     espalier_category_values_free(&values);
     return status;
+}
+
+static bool has_misleading(const json_t *lists)
+{
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(lists) && !found; i++) {
+        found = would_mislead(json_array_get(lists, i));
+    }
+    return found;
 }
 
 /* The line's JSON. */
@@ -303,7 +349,7 @@ espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
         status = find_features(import, lists, &features);
         if (status == ESPALIER_OK && features != NULL) {
             status = place_lists(import, &line, lists, features);
-        } else if (status == ESPALIER_OK && would_mislead(lists)) {
+        } else if (status == ESPALIER_OK && has_misleading(lists)) {
             status = espalier_lightgbm_fail(
                 import, &line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                 "which columns have these categories, numbers among them, is not known: some are "

@@ -11,11 +11,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The types of numbers that UBJSON cannot tell from others (XGBoost 3.1, ArrayInterface). */
+enum {
+    TYPE_UINT16 = 12,
+    TYPE_UINT32 = 14,
+    TYPE_UINT64 = 16
+};
+
 /* One feature's names, as the file has them; reused for the next. */
 typedef struct names {
     espalier_document_array offsets; /* int32_t */
     espalier_document_array values;  /* int32_t: bytes, signed or not */
     espalier_document_array numbers; /* double */
+    int64_t type;                    /* of numbers, of XGBoost's list of column types */
     bool are_texts;
 } names;
 
@@ -27,6 +35,7 @@ static bool read_names(espalier_document *document, names *own)
     own->offsets.count = 0;
     own->values.count = 0;
     own->numbers.count = 0;
+    own->type = -1;
     if (!espalier_document_enter_object(document)) {
         return false;
     }
@@ -35,6 +44,8 @@ static bool read_names(espalier_document *document, names *own)
         if (espalier_document_text_is(&key, "offsets")) {
             own->are_texts = true;
             good = espalier_document_read_int32s(document, &own->offsets);
+        } else if (espalier_document_text_is(&key, "type")) {
+            good = espalier_document_read_int64(document, &own->type);
         } else if (espalier_document_text_is(&key, "values")) {
             good = own->are_texts ? espalier_document_read_int32s(document, &own->values)
                                   : espalier_document_read_float64s(document, &own->numbers);
@@ -88,6 +99,18 @@ static bool add_name(espalier_xgboost_import *import, uint32_t feature, uint64_t
                                                      document->value_at, "a category stands twice");
 }
 
+/* UBJSON has no unsigned numbers of 16 bits and more: XGBoost writes them as signed ones. */
+static void make_unsigned(double *numbers, uint64_t count, int64_t type)
+{
+    const double beyond = type == TYPE_UINT16   ? 0x1p16
+                          : type == TYPE_UINT32 ? 0x1p32
+                          : type == TYPE_UINT64 ? 0x1p64
+                                                : 0.0;
+    for (uint64_t i = 0; i < count; i++) {
+        numbers[i] += numbers[i] < 0.0 ? beyond : 0.0;
+    }
+}
+
 /* Kept until the number of features is known. */
 static bool add_numbers(espalier_xgboost_import *import, uint32_t feature, const names *own)
 {
@@ -104,6 +127,7 @@ static bool add_numbers(espalier_xgboost_import *import, uint32_t feature, const
     const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers};
     if (numbers != NULL) {
         memcpy(numbers, own->numbers.items, bytes);
+        make_unsigned(numbers, own->numbers.count, own->type);
     }
     return (numbers != NULL &&
             espalier_category_values_add(&import->category_values, &made) == ESPALIER_OK) ||
@@ -143,7 +167,7 @@ static bool add_names(espalier_xgboost_import *import, uint32_t feature, const n
 static bool read_features(espalier_xgboost_import *import)
 {
     espalier_document *const document = &import->document;
-    names own = {{0}, {0}, {0}, false};
+    names own = {.type = -1};
     uint32_t feature = 0;
     bool good = espalier_document_enter_array(document);
     while (good && espalier_document_item(document)) {

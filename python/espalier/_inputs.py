@@ -42,14 +42,19 @@ class Rows:
 class Binder:
     """Column names to the model's features. The last order is kept: most callers have but one."""
 
-    def __init__(self, names, feature_count, framework, has_text, has_numbers, is_single):
+    def __init__(self, names, feature_count, framework, has_text, has_numbers, is_single,
+                 is_prepared):
         self.names = names
         self.feature_count = feature_count
         self.has_text = has_text  # of each feature: whether it has categories of text
-        self.has_numbers = has_numbers  # features whose categories are numbers that rows have
+        self.has_numbers = has_numbers  # rows have the numbers that pandas called categories
         self.framework = framework
-        self.is_single = is_single  # thresholds are compared in float32
         self.is_lightgbm = is_lightgbm = framework == "LightGBM"
+        # Whether whole numbers become float32 as they are given: where the trees compare in float32
+        # (is_single), and LightGBM's arrays and lists; but what rows are prepared by (a pipeline's
+        # steps, categories) is computed in float64.
+        self.frames_are_single = is_single and not is_prepared
+        self.arrays_are_single = (is_single or is_lightgbm) and not is_prepared
         # What LightGBM calls features that had no names.
         self.is_automatic = is_lightgbm and names == tuple(
             "Column_%d" % i for i in range(feature_count))
@@ -106,9 +111,9 @@ class Binder:
             raise TypeError("column %r holds text, no numbers, but the model has no categories of "
                             "text for it: encode it as the model was trained with" % (name,))
 
-    def expect_values(self, feature, name):
+    def expect_values(self, name):
         """Refuses categories that are numbers where the trainer takes their places instead."""
-        if self.framework in ("LightGBM", "XGBoost") and feature not in self.has_numbers:
+        if self.framework in ("LightGBM", "XGBoost") and not self.has_numbers:
             raise TypeError(
                 "column %r has categories that are numbers; %s goes by their places at training, "
                 "which this model does not keep: give those places as numbers" % (
@@ -182,10 +187,9 @@ def take_array(numpy, data, binder):
     if dtype.kind == "f":
         wanted = numpy.float32 if dtype.itemsize <= 4 else numpy.float64
     else:
-        # LightGBM makes float32 of arrays that hold no floats. Where thresholds are float32, whole
-        # numbers become that at once: by way of float64 those beyond 2^53 would be rounded twice.
-        is_single = binder.is_lightgbm or binder.is_single
-        wanted = numpy.float32 if is_single and dtype.kind != "O" else numpy.float64
+        # By way of float64 whole numbers beyond 2^53 would be rounded twice.
+        is_single = binder.arrays_are_single and dtype.kind != "O"
+        wanted = numpy.float32 if is_single else numpy.float64
     return Rows(data.astype(wanted), None, data.shape[0])
 
 
@@ -196,7 +200,7 @@ def take_list(data, binder):
             array = numpy.asarray(data)
             if array.dtype.kind == "U":
                 array = numpy.array(data, dtype=object)  # numbers beside text stay numbers
-            elif array.dtype.kind in "iu" and not binder.is_lightgbm:
+            elif array.dtype.kind in "iu" and not (binder.is_lightgbm and binder.arrays_are_single):
                 array = array.astype(numpy.float64)  # as scikit-learn's lists are
         except ValueError as error:
             raise refuse_features("rows of different lengths: %s" % error) from None
@@ -247,7 +251,7 @@ def take_table(table, binder):
             raise TypeError("column %r holds no numbers and no text (Arrow format %r)" % (
                 name, kind))
         elif is_dictionary:
-            binder.expect_values(feature, name)
+            binder.expect_values(name)
     return Rows(table, order, table.row_count)
 
 
@@ -258,7 +262,7 @@ def take_pandas(frame, binder):
     if len(kinds) == 1 and order == tuple(range(len(order))):
         kind = next(iter(kinds))
         char = getattr(kind, "char", "")
-        if char in ("f", "d") or (char in tuple("lqLQ") and binder.is_single):
+        if char in ("f", "d") or (char in tuple("lqLQ") and binder.frames_are_single):
             return take_array(find_numpy(), frame.to_numpy(), binder)
     columns = [take_series(frame.iloc[:, place], binder, feature)
                for feature, place in enumerate(order)]
@@ -297,7 +301,7 @@ def take_categories(series, binder, feature):
     if any(isinstance(one, str) for one in values):
         raise TypeError("column %r has categories of text and others" % (series.name,))
     if values:
-        binder.expect_values(feature, series.name)
+        binder.expect_values(series.name)
     return codes, make_floats(known, series)
 
 

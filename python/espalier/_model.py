@@ -329,8 +329,9 @@ class Model(_core.Model):
         if self._binder is None:
             has_text = [self._category_count(i) > 0 for i in range(self.n_features_in_)]
             self._binder = Binder(self._names(), self.n_features_in_, self._trainer("framework"),
-                                  has_text, frozenset(self._trainer("category_numbers") or ()),
-                                  self._facts["input_dtype"] == FLOAT32)
+                                  has_text, bool(self._trainer("category_numbers")),
+                                  self._facts["input_dtype"] == FLOAT32,
+                                  self._facts["value_count"] > self.n_features_in_)
         return self._binder
 
     def _number_text(self, rows, array):

@@ -415,13 +415,14 @@ static PyObject *get_info(PyObject *object, PyObject *unused)
         return NULL;
     }
     const espalier_model_info *const info = &self->info;
-    return Py_BuildValue("{sK sK sK sK sK s(II) sI sI sI sI sI sI sI sI sI sI sI sI sK sy#}",
+    return Py_BuildValue("{sK sK sK sK sK s(II) sI sI sI sI sI sI sI sI sI sI sI sI sI sK sy#}",
                          "file_bytes", (unsigned long long)info->file_bytes, "mapped_bytes",
                          (unsigned long long)info->mapped_bytes, "node_count",
                          (unsigned long long)info->node_count, "leaf_count",
                          (unsigned long long)info->leaf_count, "visits_per_row",
                          (unsigned long long)info->visits_per_row, "format", info->format_major,
-                         info->format_minor, "feature_count", info->feature_count, "column_count",
+                         info->format_minor, "feature_count", info->feature_count, "value_count",
+                         espalier_model_value_count(self->model), "column_count",
                          info->column_count, "tree_count", info->tree_count, "part_count",
                          info->part_count, "depth_max", info->depth_max, "output_count",
                          info->output_count, "default_output", info->default_output,

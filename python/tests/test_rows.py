@@ -134,6 +134,22 @@ def test_whole_numbers_are_rounded_once(tmp_path):
             assert model.predict(given).tolist() == tree.predict(given).tolist()
 
 
+def test_whole_numbers_reach_a_pipeline_whole(tmp_path):
+    """Its steps compute in float64: numbers beyond 2^24 must not have become float32 before."""
+    pandas = pytest.importorskip("pandas")
+    trees = pytest.importorskip("sklearn.tree")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder, StandardScaler
+
+    ids = 1_700_000_000 + numpy.arange(200).reshape(-1, 2)
+    for step in (StandardScaler(), OrdinalEncoder()):
+        pipeline = make_pipeline(step, trees.DecisionTreeRegressor()).fit(ids, ids[:, 0] % 7)
+        espalier.dump(pipeline, tmp_path / "m")
+        with espalier.load(tmp_path / "m") as model:
+            for given in (ids, ids.astype("i4"), pandas.DataFrame(ids), ids.tolist()):
+                assert model.predict(given).tolist() == pipeline.predict(given).tolist()
+
+
 # --- data frames --------------------------------------------------------------------------------
 
 def test_pandas_by_name_in_any_order(named):

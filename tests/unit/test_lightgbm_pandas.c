@@ -160,12 +160,54 @@ static void test_pandas_without_names(void **state)
     }
 }
 
+/* Of a column that was not named and looks like the one that pandas called categories: which of
+ * them the list is of cannot be told. */
+static void test_pandas_beside_named_columns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *infos;
+        const char *lists;
+        espalier_status status;
+    } cases[] = {
+        {"[0:1] 1:0", "[[10, 20]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:2] 1:0", "[[10, 20]]", ESPALIER_OK},
+        {"[-1:1] 1:0", "[[10, 20]]", ESPALIER_OK},
+        {"[0:1] 1:0", "[[0, 1]]", ESPALIER_OK},
+        {"[0:1] 1:0", "[[\"a\", \"b\"]]", ESPALIER_OK},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_source_summary summary;
+        espalier_error error = {0};
+        char infos[64];
+        char line[128];
+        (void)snprintf(infos, sizeof infos, "feature_infos=%s\n", cases[i].infos);
+        (void)snprintf(line, sizeof line, "pandas_categorical:%s\n", cases[i].lists);
+        char *const ranged = replace_text(good_text, "feature_infos=[-3:4] none\n", infos);
+        char *const named = replace_text(ranged, "end of parameters",
+                                         "[categorical_feature: 1]\nend of parameters");
+        char *const text = replace_text(named, "pandas_categorical:null\n", line);
+        assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error),
+                         cases[i].status);
+        if (cases[i].status == ESPALIER_OK) {
+            espalier_forest_free(&forest);
+        } else {
+            assert_non_null(strstr(error.message, "which columns have these categories"));
+        }
+        free(ranged);
+        free(named);
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pandas_categories),
         cmocka_unit_test(test_pandas_numbers),
         cmocka_unit_test(test_pandas_without_names),
+        cmocka_unit_test(test_pandas_beside_named_columns),
     };
     return cmocka_run_group_tests_name("lightgbm pandas", tests, NULL, NULL);
 }

@@ -528,6 +528,31 @@ static void test_category_names(void **state)
     }
 }
 
+/* UBJSON's signed numbers stand for unsigned ones where the type says so. */
+static void test_unsigned_categories(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *cats;
+        double number;
+    } cases[] = {
+        {CATS("[{\"type\":12,\"values\":[7,-5536]}]"), 60000.0},
+        {CATS("[{\"type\":14,\"values\":[7,-294967296]}]"), 4e9},
+        {CATS("[{\"type\":16,\"values\":[7,-9223372036854775808]}]"), 0x1p63},
+        {CATS("[{\"type\":11,\"values\":[7,-5536]}]"), -5536.0},
+        {CATS("[{\"type\":12,\"values\":[7,60000]}]"), 60000.0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const text = replace(whole, INDPTR, cases[i].cats);
+        assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest), ESPALIER_OK);
+        free(text);
+        assert_true(espalier_preparation_evaluate(forest.preparation, 2, cases[i].number, true) ==
+                    1.0);
+        espalier_forest_free(&forest);
+    }
+}
+
 /* Dart in its three places: 1.0 to 3.3 beside gbtree or the model, since 3.4 in the model. */
 static void test_dart_weights(void **state)
 {
@@ -819,6 +844,7 @@ int main(void)
         cmocka_unit_test(test_encoded_labels),
         cmocka_unit_test(test_expectiles),
         cmocka_unit_test(test_category_names),
+        cmocka_unit_test(test_unsigned_categories),
         cmocka_unit_test(test_dart_weights),
         cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_categories),
