@@ -5,6 +5,8 @@
  */
 #include "py_core.h"
 
+#include "espalier_inspect.h"
+
 #include <stdio.h>
 #include <string.h>
 
