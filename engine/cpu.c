@@ -19,6 +19,7 @@
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct cpuid_leaf {
@@ -140,10 +141,24 @@ static bool gathers_are_slow(const cpuid_answers *answers)
     return true; /* unknown: plain loads are never far behind */
 }
 
+/*
+ * The answer, once somebody has asked: a hypervisor traps each cpuid, and 3 us are an eighth of an
+ * open. Threads that ask at once find the same and write the same, so no order is needed.
+ */
+static _Atomic uint32_t known;
+#define KNOWN_ASKED        (1u << 31)
+#define KNOWN_SLOW_GATHERS (1u << 30)
+
 espalier_cpu espalier_cpu_detect(void)
 {
-    const cpuid_answers answers = ask();
-    return (espalier_cpu){find_levels(&answers), gathers_are_slow(&answers)};
+    uint32_t word = atomic_load_explicit(&known, memory_order_relaxed);
+    if (word == 0) {
+        const cpuid_answers answers = ask();
+        word = KNOWN_ASKED | find_levels(&answers) |
+               (gathers_are_slow(&answers) ? KNOWN_SLOW_GATHERS : 0);
+        atomic_store_explicit(&known, word, memory_order_relaxed);
+    }
+    return (espalier_cpu){word & (KNOWN_SLOW_GATHERS - 1), (word & KNOWN_SLOW_GATHERS) != 0};
 }
 
 #elif defined(__aarch64__)

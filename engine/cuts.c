@@ -16,6 +16,17 @@ uint32_t espalier_bank_code_max(uint32_t bank)
     return bank == ESPALIER_BANK_BYTE ? UINT8_MAX : UINT16_MAX;
 }
 
+uint64_t espalier_cut_list_bytes(uint32_t cut_count, uint32_t item_bytes)
+{
+    uint64_t blocks = 0;
+    uint32_t items = cut_count;
+    do {
+        items = (items + ESPALIER_CUT_BLOCK - 1) / ESPALIER_CUT_BLOCK;
+        blocks += items;
+    } while (items > 1);
+    return blocks * ESPALIER_CUT_BLOCK * item_bytes;
+}
+
 espalier_cut_shape espalier_cut_shape_of(uint32_t cut_count, uint32_t item_bytes)
 {
     espalier_cut_shape shape;

@@ -23,6 +23,9 @@ typedef struct espalier_cut_shape {
 /* The bytes of a cut: 4 where the model compares float32, else 8. */
 uint32_t espalier_cut_bytes(const espalier_model *model);
 
+/* The bytes of a whole list, which is all that open asks for; cut_count as below. */
+uint64_t espalier_cut_list_bytes(uint32_t cut_count, uint32_t item_bytes);
+
 /* cut_count: 1 to ESPALIER_LIMIT_CUTS. */
 espalier_cut_shape espalier_cut_shape_of(uint32_t cut_count, uint32_t item_bytes);
 

@@ -62,10 +62,9 @@ static const char *find_cuts_fault(const espalier_model *model, uint32_t index, 
     if (column->cut_count == 0 || column->cut_count > ESPALIER_LIMIT_CUTS) {
         return "number of cuts out of range";
     }
-    const espalier_cut_shape shape =
-        espalier_cut_shape_of(column->cut_count, espalier_cut_bytes(model));
+    const uint64_t bytes = espalier_cut_list_bytes(column->cut_count, espalier_cut_bytes(model));
     if (column->first_cut % ESPALIER_ALIGNMENT_MIN != 0 ||
-        !espalier_in_range(column->first_cut, shape.bytes, cuts_bytes)) {
+        !espalier_in_range(column->first_cut, bytes, cuts_bytes)) {
         return "cuts out of range";
     }
     return NULL;

@@ -228,8 +228,9 @@ static const char *find_tree_fault(const espalier_file_part *part, const espalie
         return fault;
     }
     *rule_out = RULE_TREE_TILES;
-    if (totals->node_bytes % part->node_bytes != 0 ||
-        tree->first_node != totals->node_bytes / part->node_bytes) {
+    /* Multiplied, since a division a tree is felt in open; the first test keeps it in range. */
+    if (tree->first_node > totals->node_bytes ||
+        (uint64_t)tree->first_node * part->node_bytes != totals->node_bytes) {
         return "does not follow the tree before";
     }
     const uint64_t bytes = (uint64_t)tree->node_count * part->node_bytes;

@@ -21,7 +21,7 @@
  *    pointers are untouched and nothing is left open, unless a comment says otherwise.
  *  - `error_out` may be NULL everywhere and means something only after a failure. Nothing is
  *    printed; there is no hidden last error; the library starts no threads, installs no signal
- *    handlers and writes no globals.
+ *    handlers and writes no globals, but for a word that remembers what the CPU can do.
  *  - A model is immutable: any number of threads may use one. A predictor belongs to one thread at
  *    a time. Close a model after its predictors.
  *  - espalier_predict never allocates, locks or makes a system call; pages of the model and of the
