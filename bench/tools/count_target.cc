@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * count_target MODEL ROWS.npy: opens a model and predicts its rows one by one, and no more than
- * that. bench/count_instructions.sh runs it under callgrind and counts what happens inside
+ * that. bench/count_costs.py runs it under callgrind and counts what happens inside
  * espalier_model_open and espalier_predict. Prints the number of rows.
  */
 #include "../model_cache.h"
