@@ -12,23 +12,25 @@ import random
 import struct
 
 from oracle_predict import (convert_row, inexact_slots, place_of_word, predict_leaves,
-                            predict_slots, read_nodes, round_to_float32, word_of)
-from oracle_reader import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64, BANK_BYTE,
-                           BANK_WORD, BANK_SHORT, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
-                           CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, COVER, CUTS, DIVIDE,
-                           DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
-                           FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
-                           HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
-                           LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT, LOG_CENTRED, LOG_ODDS, MAGIC,
-                           MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS, NORMALISE,
-                           NUMBER_CODES, OF_ROW, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK,
-                           PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
-                           SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS,
-                           START_SLOTS, STEPS, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING,
-                           SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK, WEIGHTED_MEDIAN,
-                           WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
-                           LabelGroup, Model, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
-                           level_blocks, stage_constants, stage_outputs, stage_reads, without)
+                            predict_slots, read_nodes, word_of)
+from oracle_reader import Model, without
+from oracle_records import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64, BANK_BYTE,
+                            BANK_SHORT, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CLASS,
+                            CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, COVER, CUTS, DIVIDE,
+                            DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
+                            FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
+                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
+                            LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT, LOG_CENTRED, LOG_ODDS, MAGIC,
+                            MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS, NORMALISE,
+                            NUMBER_CODES, OF_ROW, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK,
+                            PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
+                            SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS,
+                            START_SLOTS, STEPS, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING,
+                            SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK, WEIGHTED_MEDIAN,
+                            WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
+                            LabelGroup, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
+                            level_blocks, round_to_float32, stage_constants, stage_outputs,
+                            stage_reads)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 

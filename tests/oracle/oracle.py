@@ -18,7 +18,8 @@ import struct
 import sys
 
 from oracle_predict import predict
-from oracle_reader import CLASS, LEAF, MARGIN, PROBABILITY, SCORE, VALUE, Model, Refused
+from oracle_reader import Model
+from oracle_records import CLASS, LEAF, MARGIN, PROBABILITY, SCORE, VALUE, Refused
 from oracle_verify import verify
 
 KINDS = {"MARGIN": MARGIN, "PROBABILITY": PROBABILITY, "CLASS": CLASS, "VALUE": VALUE,

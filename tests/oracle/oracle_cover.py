@@ -7,7 +7,7 @@ Part of oracle.py, under its terms: written from the document alone.
 import math
 import struct
 
-from oracle_reader import COVER, LEAF_COLUMN, require
+from oracle_records import COVER, LEAF_COLUMN, require
 
 HEAD = struct.Struct("<2I")
 ROWS, WEIGHTS, HESSIANS = 1, 2, 3

@@ -18,7 +18,8 @@ import sys
 import tempfile
 import unittest
 
-from oracle_reader import Model, Refused
+from oracle_reader import Model
+from oracle_records import Refused
 from oracle_verify import verify
 
 FIXTURES = pathlib.Path(__file__).resolve().parent.parent / "fixtures"

@@ -7,7 +7,7 @@ Part of oracle.py, under its terms: written from the document alone.
 import math
 import struct
 
-from oracle_reader import LINEAR, LINEAR_SUM, require
+from oracle_records import DIVISOR_NONE, LINEAR, LINEAR_SUM, SUM64, require
 
 LEAF, TERM = struct.Struct("<2d2I"), struct.Struct("<d2I")
 
@@ -19,6 +19,38 @@ def read_leaf(model, index):
 def read_term(model, index):
     return TERM.unpack_from(model.sections[LINEAR],
                             LEAF.size * model.linear_leaves + TERM.size * index)
+
+
+def check_linear(model, visits_max):
+    """[F-461] to [F-463]; linear_parts, and where the leaf records of a tree begin."""
+    model.linear_parts, model.linear_first, work = set(), {}, 0
+    for index, stage in enumerate(model.stages):
+        if stage.operation != LINEAR_SUM or stage.table + 3 > len(model.constants):
+            continue  # what constants there are: [F-104]
+        part, step, first = model.constants[stage.table:stage.table + 3]
+        require(all(one == one and abs(one) < math.inf and one == math.floor(one)
+                    for one in (part, step, first)) and 0 <= part < len(model.parts)
+                and 1 <= step <= 2**24 and 0 <= first < step, 461, f"stage {index}: constants")
+        named = model.parts[int(part)]
+        trees = model.trees[named.first_tree:named.first_tree + named.tree_count]
+        require(named.accumulator == SUM64 and named.leaf_width == 1
+                and named.slot_count == named.tree_count and named.start == 0
+                and named.divisor == DIVISOR_NONE
+                and [tree.slot for tree in trees] == list(range(len(trees))), 461,
+                f"stage {index}: a part that is not linear")
+        model.linear_parts.add(int(part))
+        work += max(1, -(-(len(trees) - int(first)) // int(step))) * (stage.slot_count + 1)
+    require(work <= 64 * visits_max, 462, "linear leaves ask for too much work")
+    used = any(stage.operation == LINEAR_SUM for stage in model.stages)
+    require(used == (LINEAR in model.sections), 47, "LINEAR and the stages' use of it")
+    count = 0
+    for part in map(model.parts.__getitem__, sorted(model.linear_parts)):
+        for index in range(part.first_tree, part.first_tree + part.tree_count):
+            model.linear_first[index] = count
+            count += (model.trees[index].source_node_count + 1) // 2
+    left = len(model.sections.get(LINEAR, b"")) - 24 * count
+    require(left >= 0 and left % 16 == 0 and left // 16 < 2**32, 463, "the size of LINEAR")
+    model.linear_leaves, model.linear_terms = count, left // 16
 
 
 def leaf_count(tree):

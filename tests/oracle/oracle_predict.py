@@ -12,22 +12,22 @@ import struct
 
 from oracle_linear import sum_leaves
 from oracle_prepare import check_prepared, prepare_row
-from oracle_reader import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
-                           AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
-                           CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
-                           DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2,
-                           EXPECTILES, EXPM1, FLOAT32, FLUSHED_VALUES, FLUSH_TINY, HEAP, INDEX,
-                           INFINITE_ALLOWED, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES,
-                           LEFT, LINEAR_SUM, LOG, LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS,
-                           OF_EXP, OF_EXPM1, OF_LOG, OF_LOG1P, OF_ROW, MISSING_ALLOWED,
-                           MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES, NODE_NUMBERS,
-                           NORMALISE, NORMALISE_EVEN, NUMBER_CODES, PICK, PRODUCTS, RANGE_DEFAULT,
-                           SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE,
-                           SOFTMAX, SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS,
-                           START_SLOTS, STEP, STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES,
-                           WALK, WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node,
-                           Part, level_blocks, require, round_to_float32, stage_constants,
-                           stage_inputs, stage_outputs, stage_reads, value_bytes)
+from oracle_records import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
+                            AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
+                            CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
+                            DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2,
+                            EXPECTILES, EXPM1, FLOAT32, FLUSHED_VALUES, FLUSH_TINY, HEAP, INDEX,
+                            INFINITE_ALLOWED, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES,
+                            LEFT, LINEAR_SUM, LOG, LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS,
+                            MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
+                            NODE_NUMBERS, NORMALISE, NORMALISE_EVEN, NUMBER_CODES, OF_EXP, OF_EXPM1,
+                            OF_LOG, OF_LOG1P, OF_ROW, PICK, PRODUCTS, RANGE_DEFAULT, SEGMENT,
+                            SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE, SOFTMAX,
+                            SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, START_SLOTS,
+                            STEP, STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
+                            WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, Part,
+                            level_blocks, require, round_to_float32, stage_constants, stage_inputs,
+                            stage_outputs, stage_reads, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 

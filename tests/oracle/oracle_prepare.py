@@ -5,12 +5,11 @@ Part of oracle.py, under its terms: written from the document alone.
 """
 
 import math
-import struct
 
-from oracle_reader import (ABOVE, ABS, BY, CHECK, CLIP, COPY, FILL, IS_MISSING, KEY, NUDGE, OF_EXP,
-                           OF_EXPM1, OF_LOG, OF_LOG1P, OF_SQRT, ONE_HOT, PLUS, RANK,
-                           REFUSE_INFINITE, REFUSE_NAN, REFUSE_UNKNOWN, ROUND32, ROUND64, SUBTRACT,
-                           TIMES, require, round_to_float32)
+from oracle_records import (ABOVE, ABS, BY, CHECK, CLIP, COPY, FILL, IS_MISSING, KEY, NUDGE, OF_EXP,
+                            OF_EXPM1, OF_LOG, OF_LOG1P, OF_SQRT, ONE_HOT, PLUS, RANK,
+                            REFUSE_INFINITE, REFUSE_NAN, REFUSE_UNKNOWN, ROUND32, ROUND64, SUBTRACT,
+                            TIMES, require, round_to_float32)
 
 
 def quotient(left, right):

@@ -15,11 +15,12 @@ from oracle_predict import (convert_row, inexact_slots, is_near, is_word, leaf_v
                             predict_leaves, predict_slots, preorder, read_bits, read_cuts,
                             read_heap, read_nodes, read_select, stored_numbers)
 from oracle_prepare import verify_preparation
-from oracle_reader import (BANK_WORD, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
-                           ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
-                           LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
-                           GoldenHead, LabelGroup, Proof, Refused, check_checksum, is_zero,
-                           level_blocks, list_gaps, require, section_bytes, value_bytes, without)
+from oracle_reader import check_checksum, list_gaps, section_bytes, without
+from oracle_records import (BANK_WORD, BITS, BLOCK, CLASS_LABELS, CODE_COLUMN, CUTS, DTYPES,
+                            ENTRY_BYTES, FEATURE_COLUMN, GOLDEN, HEADER_BYTES, HEAP, LEAF_COLUMN,
+                            LEAVES, METADATA, PROOF, SEGMENT, SELECT, SET_COLUMN, STRING, WALK,
+                            GoldenHead, LabelGroup, Proof, Refused, is_zero, level_blocks, require,
+                            value_bytes)
 
 
 def verify(model):
@@ -226,7 +227,7 @@ def verify_bits(model, index):
 
 
 def verify_tree(model, index):
-    tree, part = model.trees[index], model.part_of(index)
+    part = model.part_of(index)
     nodes = read_nodes(model, index)
     parents = [0] * len(nodes)
     for position, node in enumerate(nodes):

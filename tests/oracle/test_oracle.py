@@ -16,11 +16,12 @@ import unittest
 import compose
 import oracle_driver as driver
 from oracle import KINDS, is_narrow, read_npy
+from oracle_categories import number_of
 from oracle_driver import Comparison, flat, run
 from oracle_predict import inexact_slots, predict, ulp_of
-from oracle_reader import (BITS, CLASS, CUTS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF,
-                           METADATA, NODES, NODE_NUMBERS, OPERATIONS, SELECT, SETS, STAGES, WALK,
-                           Model, Refused, list_gaps)
+from oracle_reader import Model, list_gaps
+from oracle_records import (BITS, CLASS, CUTS, ENTRY_BYTES, GOLDEN, HEADER_BYTES, HEAP, LEAF,
+                            METADATA, NODES, NODE_NUMBERS, SELECT, SETS, STAGES, WALK, Refused)
 from oracle_verify import verify
 from xxh3 import xxh3_64, xxh3_128
 
@@ -95,7 +96,7 @@ def number_field(model, feature, text):
     if feature not in model.categories:
         return float(text) if text else math.nan
     is_missing = not text and b"" not in model.categories[feature][0]
-    return model.number_of(feature, None if is_missing else text.encode())
+    return number_of(model, feature, None if is_missing else text.encode())
 
 
 def read_rows(model, path):

@@ -8,7 +8,9 @@ import struct
 
 import compose
 import oracle_driver as driver
-from oracle_reader import CATEGORIES, CategoryList, Model, Refused
+from oracle_categories import number_of
+from oracle_reader import Model
+from oracle_records import CATEGORIES, CategoryList, Refused
 from test_oracle_rules import RuleComparison
 
 FIRST = ("b", "", "ba", "a", "\u00e4")
@@ -54,12 +56,12 @@ class Categories(RuleComparison):
                           (1, 3, 0, 2, 4, 1, 0))
         model = Model(self.draft().set(CATEGORIES, data).file())
         for number, text in enumerate(FIRST):
-            self.assertEqual(model.number_of(0, text.encode()), number)
-        self.assertEqual(model.number_of(0, b"bab"), -1.0)
-        self.assertTrue(math.isnan(model.number_of(0, None)))
-        self.assertEqual(model.number_of(1, b"no"), 1.0)
+            self.assertEqual(number_of(model, 0, text.encode()), number)
+        self.assertEqual(number_of(model, 0, b"bab"), -1.0)
+        self.assertTrue(math.isnan(number_of(model, 0, None)))
+        self.assertEqual(number_of(model, 1, b"no"), 1.0)
         with self.assertRaises(Refused) as refused:
-            model.number_of(1, b"maybe")
+            number_of(model, 1, b"maybe")
         self.assertEqual(refused.exception.rule, 447)
 
 

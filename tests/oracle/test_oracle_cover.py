@@ -11,7 +11,8 @@ import struct
 import oracle_driver as driver
 from oracle_cover import HEAD, HESSIANS, ROWS, WEIGHTS, read_covers, values_of
 from oracle_driver import FIXTURES
-from oracle_reader import COVER, Model, round_to_float32
+from oracle_reader import Model
+from oracle_records import COVER, round_to_float32
 from test_oracle_rules import RuleComparison
 
 XGBOOST = ("xgboost-3.4.1/classes.json", "xgboost-3.4.1/dart.json", "xgboost-1.0.2/binary.json",

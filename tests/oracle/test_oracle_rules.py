@@ -11,11 +11,12 @@ import struct
 import compose
 import oracle_driver as driver
 from oracle_driver import Comparison
-from oracle_reader import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES, FEATURE_NAMES,
-                           GOLDEN, HEADER_BYTES, LEAVES, METADATA, MODEL, NODE_NUMBERS,
-                           NODES, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column, Entry,
-                           Header, LabelGroup, Model, ModelRecord, Output, Part, Proof, Refused,
-                           Stage, Step, Tree)
+from oracle_reader import Model
+from oracle_records import (BOOL, CLASS_LABELS, COLUMNS, CONSTANTS, CUTS, ENTRY_BYTES,
+                            FEATURE_NAMES, GOLDEN, HEADER_BYTES, LEAVES, METADATA, MODEL, NODES,
+                            NODE_NUMBERS, OUTPUTS, PARTS, PROOF, STAGES, STEPS, TREES, Column,
+                            Entry, Header, LabelGroup, ModelRecord, Output, Part, Proof, Refused,
+                            Stage, Step, Tree)
 from oracle_predict import place_of_word, preorder, read_bits, read_heap, read_nodes, read_select
 
 RECORDS = {MODEL: ModelRecord, STEPS: Step, PARTS: Part, STAGES: Stage, OUTPUTS: Output,

@@ -8,7 +8,8 @@ import struct
 import compose
 import oracle_driver as driver
 from oracle_predict import read_nodes
-from oracle_reader import BANK_WORD, COLUMNS, NODES, SETS, SET_COLUMN, Column, Model
+from oracle_reader import Model
+from oracle_records import BANK_WORD, COLUMNS, NODES, SETS, SET_COLUMN, Column
 from test_oracle_rules import Draft, RuleComparison
 
 
