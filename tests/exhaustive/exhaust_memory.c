@@ -6,22 +6,13 @@
 #include "tests/exhaustive/exhaust_memory.h"
 
 #include "tests/support/moat.h"
+#include "tests/support/sanitized.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define HAS_OTHER_ALLOCATOR 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define HAS_OTHER_ALLOCATOR 1
-#endif
 
 /* The largest block or range; more is refused, as a system does that has no more. */
 #define ROOM_MAX  ((size_t)256 << 20)

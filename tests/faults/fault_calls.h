@@ -7,17 +7,7 @@
 #ifndef TESTS_FAULTS_FAULT_CALLS_H
 #define TESTS_FAULTS_FAULT_CALLS_H
 
-#include <stdlib.h> /* says whether this is glibc */
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define HAS_OTHER_ALLOCATOR 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define HAS_OTHER_ALLOCATOR 1
-#endif
+#include "tests/support/sanitized.h"
 
 #ifndef HAS_OTHER_ALLOCATOR
 

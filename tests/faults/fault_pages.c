@@ -7,16 +7,9 @@
  * sysconf, mmap, mprotect, madvise and mlock are defined here, so the library's calls come through
  * this program. Not with a sanitizer, which has its own.
  */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HAS_OTHER_MMAP 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HAS_OTHER_MMAP 1
-#endif
+#include "tests/support/sanitized.h"
 
-#ifdef HAS_OTHER_MMAP
+#if SANITIZED
 
 #include <stdio.h>
 

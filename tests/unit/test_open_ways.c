@@ -14,6 +14,7 @@
 #include "engine/model.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -26,18 +27,7 @@
 
 #define PATH "test_open_ways.espalier"
 
-/* Sanitizers replace mlock by nothing. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MLOCK_WORKS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || \
-    __has_feature(memory_sanitizer)
-#define MLOCK_WORKS 0
-#endif
-#endif
-#ifndef MLOCK_WORKS
-#define MLOCK_WORKS 1
-#endif
+#define MLOCK_WORKS (!SANITIZED) /* sanitizers replace it by nothing */
 
 static model_bytes bytes;
 static float *values;

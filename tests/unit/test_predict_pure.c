@@ -13,6 +13,7 @@
 
 #include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/synthetic.h"
 
 #include <linux/seccomp.h>
@@ -24,17 +25,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 #define ROWS 700u
 #define PATH "test_predict_pure.espalier"

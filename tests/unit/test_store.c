@@ -8,6 +8,7 @@
 #include "format/store_link.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -28,16 +29,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KILLS 300 /* a process with a sanitizer takes long to begin */
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define KILLS 300
-#endif
-#endif
-#ifndef KILLS
-#define KILLS 2000
-#endif
+#define KILLS (SANITIZED ? 300u : 2000u) /* a process with a sanitizer takes long to begin */
 
 /* Two models, by their paths and digests. */
 static char base[64];
@@ -489,7 +481,7 @@ static void test_publishers_are_killed_at_any_moment(void **state)
     }
     stop(reader);
     assert_true(moved > 0);
-    print_message("%u publishers killed, %" PRIu64 " versions\n", (unsigned)KILLS, last);
+    print_message("%u publishers killed, %" PRIu64 " versions\n", KILLS, last);
     /* The next one clears away what they left. */
     const uint64_t next = publish(1);
     assert_int_equal(espalier_store_prune(store, 0, NULL, NULL, NULL), ESPALIER_OK);
