@@ -248,7 +248,7 @@ func (m *Model) Categories(feature int) (names []string, err error) {
 
 // FeatureOrder binds columns by name, in any order: the column of feature f is the one whose name
 // is at [f] of the result. names are those of all columns. ErrFeatureCount with the first name that
-// is missing, unknown or there twice; ErrArgument when the model has no names or a name holds a NUL.
+// is missing, unknown or there twice; ErrArgument when the model has no names or a name has a NUL.
 func (m *Model) FeatureOrder(names []string) ([]int, error) {
 	info, err := m.Info()
 	if err != nil {
