@@ -66,6 +66,15 @@ bool espalier_flush_output(void);
 /* Whether both paths name the same existing file. */
 bool espalier_is_same_file(const char *left, const char *right);
 
+/* ---- models (open_model.c) ------------------------------------------------------------------- */
+
+/*
+ * Opens the model at `path` with flags of espalier_open_options; info_out may be NULL. 0, and the
+ * model is the caller's to close; otherwise an exit code after a message, and *model_out is NULL.
+ */
+int espalier_open_model(const char *path, uint64_t open_flags, espalier_model **model_out,
+                        espalier_model_info *info_out);
+
 /* ---- text (text.c) --------------------------------------------------------------------------- */
 
 /*

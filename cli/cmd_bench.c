@@ -98,11 +98,7 @@ static const espalier_option known[] = {
 };
 
 static const espalier_command_line command_line = {
-    .head = help_head,
-    .tail = help_tail,
-    .options = known,
-    .option_count = sizeof known / sizeof known[0],
-    .column = 21,
+    ESPALIER_COMMAND(help_head, help_tail, known, 21),
     .operand = "MODEL",
     .operand_place = offsetof(bench_arguments, model_path),
 };
@@ -130,25 +126,15 @@ static void find_cpu(char *name)
 
 static int open_all(const bench_arguments *arguments, bench_results *results)
 {
-    espalier_error error = {0};
     espalier_message reason;
-    espalier_message message;
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    espalier_status status =
-        espalier_model_open(arguments->model_path, NULL, &results->model, &error);
-    if (status == ESPALIER_OK) {
-        status = espalier_model_info_get(results->model, &info);
+    const int code = espalier_open_model(arguments->model_path, 0, &results->model, &results->info);
+    if (code != 0) {
+        return code;
     }
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(arguments->model_path, status, &error);
-    }
-    results->info = info;
-    if (!espalier_bench_rows_open(results->model, arguments->rows_path,
-                                  (size_t)arguments->row_count, &results->rows, &reason)) {
-        espalier_message_set(&message, "%s", reason.text);
-        return espalier_fail(message.text);
-    }
-    return 0;
+    return espalier_bench_rows_open(results->model, arguments->rows_path,
+                                    (size_t)arguments->row_count, &results->rows, &reason)
+               ? 0
+               : espalier_fail(reason.text);
 }
 
 static int measure(bench_arguments *arguments, bench_results *results)

@@ -218,11 +218,7 @@ static int check_arguments(void *place, const espalier_operands *operands)
 }
 
 static const espalier_command_line command_line = {
-    .head = help_head,
-    .tail = help_tail,
-    .options = known,
-    .option_count = sizeof known / sizeof known[0],
-    .column = 32,
+    ESPALIER_COMMAND(help_head, help_tail, known, 32),
     .check = check_arguments,
 };
 
@@ -373,14 +369,14 @@ static int convert_source(const convert_arguments *arguments)
     espalier_convert_report report = {0};
     espalier_error error = {0};
     espalier_model *model = NULL;
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    espalier_model_info info;
     progress_state progress = {0};
     clock_gettime(CLOCK_MONOTONIC, &progress.shown);
     if (isatty(STDERR_FILENO)) {
         options.progress = show_progress;
         options.progress_context = &progress;
     }
-    espalier_status status =
+    const espalier_status status =
         espalier_convert(arguments->source_path, arguments->model_path, &options, &report, &error);
     if (progress.is_shown) {
         fputs("\r\033[K", stderr);
@@ -389,14 +385,10 @@ static int convert_source(const convert_arguments *arguments)
         return espalier_fail_status(arguments->source_path, status, &error);
     }
     /* What the new file holds is read from the file itself. */
-    status = espalier_model_open(arguments->model_path, NULL, &model, &error);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(arguments->model_path, status, &error);
-    }
-    const bool has_info = espalier_model_info_get(model, &info) == ESPALIER_OK;
+    const int code = espalier_open_model(arguments->model_path, 0, &model, &info);
     espalier_model_close(model);
-    if (!has_info) {
-        return espalier_fail("the new model's info cannot be read");
+    if (code != 0) {
+        return code;
     }
     return arguments->is_json ? print_json(arguments, &report, &info)
                               : print_summary(arguments, &report, &info);

@@ -166,11 +166,7 @@ static const espalier_option known[] = {
 };
 
 static const espalier_command_line command_line = {
-    .head = help_head,
-    .tail = help_tail,
-    .options = known,
-    .option_count = sizeof known / sizeof known[0],
-    .column = 21,
+    ESPALIER_COMMAND(help_head, help_tail, known, 21),
     .operand = "MODEL",
     .operand_place = offsetof(embed_options, model_path),
     .check = check_options,

@@ -151,11 +151,7 @@ static const espalier_option known[] = {
 };
 
 static const espalier_command_line command_line = {
-    .head = help_head,
-    .tail = help_tail,
-    .options = known,
-    .option_count = sizeof known / sizeof known[0],
-    .column = 21,
+    ESPALIER_COMMAND(help_head, help_tail, known, 21),
     .check = check_options,
 };
 
@@ -191,21 +187,15 @@ static int parse_iterations(const char *text, uint32_t iteration_count,
 /* Opens the model and looks up the output; 0 or an exit code. */
 static int open_model(predict_run *run, predict_options *options)
 {
-    espalier_error error = {0};
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    espalier_status status = espalier_model_open(options->model_path, NULL, &run->model, &error);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(options->model_path, status, &error);
+    const int code = espalier_open_model(options->model_path, 0, &run->model, &run->info);
+    if (code != 0) {
+        return code;
     }
-    status = espalier_model_info_get(run->model, &info);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(options->model_path, status, NULL);
-    }
-    run->info = info;
     if (options->kind == 0) {
-        options->kind = info.default_output;
+        options->kind = run->info.default_output;
     }
-    status = espalier_model_output(run->model, (espalier_output_kind)options->kind, &run->output);
+    const espalier_status status =
+        espalier_model_output(run->model, (espalier_output_kind)options->kind, &run->output);
     if (status == ESPALIER_ERROR_OUTPUT_KIND) {
         espalier_message message;
         espalier_message_set(&message,

@@ -64,11 +64,7 @@ static int check_keygen(void *place, const espalier_operands *operands)
 }
 
 static const espalier_command_line keygen_line = {
-    .head = keygen_head,
-    .tail = keygen_tail,
-    .options = keygen_options,
-    .option_count = sizeof keygen_options / sizeof keygen_options[0],
-    .column = 24,
+    ESPALIER_COMMAND(keygen_head, keygen_tail, keygen_options, 24),
     .check = check_keygen,
 };
 
@@ -93,11 +89,7 @@ static int check_sign(void *place, const espalier_operands *operands)
 }
 
 static const espalier_command_line sign_line = {
-    .head = sign_head,
-    .tail = sign_tail,
-    .options = sign_options,
-    .option_count = sizeof sign_options / sizeof sign_options[0],
-    .column = 25,
+    ESPALIER_COMMAND(sign_head, sign_tail, sign_options, 25),
     .operand = "MODEL",
     .operand_place = offsetof(sign_arguments, model_path),
     .check = check_sign,

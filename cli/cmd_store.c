@@ -219,11 +219,7 @@ static int check_arguments(void *place, const espalier_operands *operands)
 }
 
 static const espalier_command_line command_line = {
-    .head = help_head,
-    .tail = help_tail,
-    .options = known,
-    .option_count = sizeof known / sizeof known[0],
-    .column = 23,
+    ESPALIER_COMMAND(help_head, help_tail, known, 23),
     .check = check_arguments,
 };
 

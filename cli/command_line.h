@@ -62,6 +62,11 @@ typedef struct espalier_command_line {
     int (*check)(void *arguments, const espalier_operands *operands);
 } espalier_command_line;
 
+/* How every command's begins: --help, a table of options, and where the words of --help begin. */
+#define ESPALIER_COMMAND(help_head, help_tail, table, words_column) \
+    .head = (help_head), .tail = (help_tail), .options = (table),   \
+    .option_count = sizeof(table) / sizeof(table)[0], .column = (words_column)
+
 /* The command goes on: what reading a command line returns where it is not the end of it. */
 #define ESPALIER_GO_ON (-1)
 

@@ -441,16 +441,12 @@ static int print_json(const char *path, const espalier_model *model,
 int espalier_info_model(const char *path, bool is_json)
 {
     espalier_model *model = NULL;
-    espalier_error error = {0};
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    const espalier_status status = espalier_model_open(path, NULL, &model, &error);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(path, status, &error);
+    espalier_model_info info;
+    int code = espalier_open_model(path, 0, &model, &info);
+    if (code != 0) {
+        return code;
     }
-    int code = ESPALIER_EXIT_DONE;
-    if (espalier_model_info_get(model, &info) != ESPALIER_OK) {
-        code = espalier_fail("the model's info cannot be read");
-    } else if (is_json) {
+    if (is_json) {
         code = print_json(path, model, &info);
     } else {
         print_text(path, model, &info);

@@ -68,12 +68,9 @@ bool espalier_take_password(const char *path, char password[ESPALIER_PASSWORD_BY
 bool espalier_read_model_version(const char *path, char *version, size_t capacity)
 {
     espalier_model *model = NULL;
-    espalier_error error = {.file_offset = ESPALIER_OFFSET_NONE};
     const char *text = NULL;
     size_t bytes = 0;
-    const espalier_status status = espalier_model_open(path, NULL, &model, &error);
-    if (status != ESPALIER_OK) {
-        (void)espalier_fail_status(path, status, &error);
+    if (espalier_open_model(path, 0, &model, NULL) != 0) {
         return false;
     }
     version[0] = '\0';

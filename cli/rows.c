@@ -379,9 +379,8 @@ static bool is_text(const espalier_rows_reader *reader, size_t feature)
 
 /*
  * Whether the first record is a header: some field is no number and its feature, by its place, is
- * not text, or the fields are the model's
- * names although they look like numbers. Where no names can confirm it, a line with numbers too is
- * more likely a spoilt row, which must not be dropped.
+ * not text, or the fields are the model's names although they look like numbers. Where no names can
+ * confirm it, a line with numbers too is more likely a spoilt row, which must not be dropped.
  */
 static bool detect_header(espalier_rows_reader *reader, bool *is_header_out,
                           espalier_message *message)

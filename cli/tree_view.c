@@ -11,22 +11,14 @@
 
 int espalier_view_open(const char *path, uint64_t open_flags, espalier_view *view)
 {
-    espalier_error error = {0};
     espalier_message message;
-    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
-    espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
-    espalier_model *model = NULL;
+    espalier_model_info info;
     *view = (espalier_view){0};
-    options.flags = open_flags;
-    espalier_status status = espalier_model_open(path, &options, &model, &error);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(path, status, &error);
+    const int code = espalier_open_model(path, open_flags, &view->model, &info);
+    if (code != 0) {
+        return code;
     }
-    view->model = model;
-    status = espalier_model_info_get(model, &info);
-    if (status != ESPALIER_OK) {
-        return espalier_fail_status(path, status, NULL);
-    }
+    espalier_model *const model = view->model;
     view->info = info;
     view->is_float32 = info.input_dtype == ESPALIER_DTYPE_FLOAT32;
     view->sum_dtypes = calloc(info.part_count, sizeof *view->sum_dtypes);

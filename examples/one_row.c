@@ -21,7 +21,7 @@ static int fail(const char *what, const char *why)
     return 1;
 }
 
-/* The number of values in a line, 0 when something else stands there. */
+/* The number of values in a line, 0 when something else stands there, or more than FEATURE_MAX. */
 static size_t read_row(const char *line, double *row)
 {
     const char *const blanks = " \t,\r\n";
@@ -54,17 +54,23 @@ static int predict_lines(espalier_predictor *predictor, const espalier_output_in
     static char line[32 * FEATURE_MAX];
     static double row[FEATURE_MAX];
     static double values[OUTPUT_MAX]; /* or as many floats */
+    char place[32];
+    size_t line_number = 0;
     while (fgets(line, sizeof line, stdin) != NULL) {
         const size_t count = read_row(line, row);
         const espalier_rows rows = espalier_rows_float64(row, 1, count);
         espalier_outputs outputs = {.data = values, .data_bytes = sizeof values};
         const espalier_status status =
             espalier_predict(predictor, (espalier_output_kind)output->kind, &rows, &outputs);
+        line_number++;
         if (status != ESPALIER_OK) {
-            line[strcspn(line, "\r\n")] = '\0';
-            return fail(line, espalier_status_message(status));
+            snprintf(place, sizeof place, "line %zu", line_number);
+            return fail(place, count == 0 ? "no row of numbers" : espalier_status_message(status));
         }
         print_row(output, values);
+    }
+    if (ferror(stdin) || fflush(stdout) != 0) {
+        return fail("rows or outputs", "cannot be read or written");
     }
     return 0;
 }

@@ -43,7 +43,7 @@ static void *predict_part(void *argument)
     return NULL;
 }
 
-/* All of standard input, to be freed; NULL without memory. */
+/* All of standard input, to be freed; NULL without memory, or when it cannot be read. */
 static double *read_values(size_t *count_out)
 {
     size_t count = 0;
@@ -51,6 +51,10 @@ static double *read_values(size_t *count_out)
     double *values = malloc(capacity * sizeof *values);
     while (values != NULL) {
         count += fread(values + count, sizeof *values, capacity - count, stdin);
+        if (ferror(stdin)) {
+            free(values);
+            return NULL;
+        }
         if (count < capacity) {
             break;
         }
@@ -93,10 +97,15 @@ static int predict_parts(const espalier_model *model, const espalier_output_info
     for (size_t i = 0; i < started; i++) {
         pthread_join(parts[i].thread, NULL);
         if (parts[i].status != ESPALIER_OK && code == 0) {
-            char place[64];
-            snprintf(place, sizeof place, "row %zu, feature %zu",
-                     rows_before + parts[i].outputs.refused_row, parts[i].outputs.refused_feature);
-            code = fail(place, espalier_status_message(parts[i].status));
+            const espalier_status status = parts[i].status;
+            char place[64] = "predict";
+            if (status == ESPALIER_ERROR_MISSING || status == ESPALIER_ERROR_INFINITE ||
+                status == ESPALIER_ERROR_CATEGORY) {
+                snprintf(place, sizeof place, "row %zu, feature %zu",
+                         rows_before + parts[i].outputs.refused_row,
+                         parts[i].outputs.refused_feature);
+            }
+            code = fail(place, espalier_status_message(status));
         }
         rows_before += parts[i].rows.row_count;
     }
@@ -120,7 +129,7 @@ static int predict_input(const espalier_model *model, size_t thread_count)
         espalier_rows_float64(values, count / info.feature_count, info.feature_count);
     const size_t element_bytes = output.dtype == ESPALIER_DTYPE_FLOAT32 ? 4 : 8;
     char *to = calloc(rows.row_count + 1, output.width * element_bytes);
-    int code = values == NULL || to == NULL ? fail("input", "not enough memory")
+    int code = values == NULL || to == NULL ? fail("input", "unreadable, or not enough memory")
                : count % info.feature_count != 0
                    ? fail("input", "not a whole number of rows")
                    : predict_parts(model, &output, &rows, to, thread_count);

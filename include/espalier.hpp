@@ -29,6 +29,7 @@
 #include "espalier.h"
 #include "espalier_inspect.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -157,6 +158,14 @@ inline void check(espalier_status status, const char *what)
         throw error(status, what);
 }
 
+/* A path as C takes it. Throws ARGUMENT: C would open what stands in front of a NUL. */
+inline const char *path_text(const std::string &path)
+{
+    if (path.find('\0') != std::string::npos)
+        throw error(ESPALIER_ERROR_ARGUMENT, path.substr(0, path.find('\0')) + "...: a NUL");
+    return path.c_str();
+}
+
 inline espalier_error no_error() noexcept
 {
     espalier_error empty{};
@@ -196,7 +205,8 @@ class model
 public:
     /* Maps the file at path; see espalier_model_open. */
     explicit model(const std::string &path, open_options options = {})
-        : model(opened([&](auto... rest) { return espalier_model_open(path.c_str(), rest...); },
+        : model(opened([name = detail::path_text(path)](
+                           auto... rest) { return espalier_model_open(name, rest...); },
                        options))
     {
     }
@@ -249,6 +259,30 @@ public:
     {
         const char *name = espalier_model_feature_name(native(), feature_index);
         return name == nullptr ? std::string_view() : std::string_view(name);
+    }
+    /*
+     * Binds columns by name, in any order: the column of feature f is the one whose name is at
+     * [f] of the result. `names`: of all columns, anything that string_views can be made of.
+     * Throws FEATURE_COUNT with the first name that is missing, unknown or there twice, and
+     * ARGUMENT when the model has no names or a name holds a NUL.
+     */
+    template <class Names> std::vector<std::size_t> feature_order(const Names &names) const
+    {
+        const std::vector<std::string> texts(std::begin(names), std::end(names));
+        std::vector<const char *> raw;
+        for (const std::string &one : texts)
+            raw.push_back(detail::path_text(one));
+        raw.push_back(nullptr); /* so that there is an array of no names */
+        std::vector<std::size_t> order(info().feature_count);
+        std::uint32_t missing = 0;
+        const espalier_status status =
+            espalier_model_feature_order(native(), raw.data(), texts.size(), order.data(),
+                                         &missing);
+        if (status == ESPALIER_ERROR_FEATURE_COUNT)
+            throw error(status, "no column \"" + std::string(feature_name(missing)) + "\"");
+        detail::check(status, "names of columns");
+        check_left(texts, order);
+        return order;
     }
     /* The labels that output::class_index counts; of one of the trainer's outputs. */
     std::vector<label> labels(std::uint32_t output_index = 0) const
@@ -379,6 +413,21 @@ private:
         if (failure.status != ESPALIER_OK)
             throw error(failure);
         return model(found);
+    }
+    /* Throws where a name is left over: another one was bound, or it is no feature's. */
+    static void check_left(const std::vector<std::string> &names,
+                           const std::vector<std::size_t> &order)
+    {
+        std::vector<bool> bound(names.size());
+        for (const std::size_t place : order)
+            bound[place] = true;
+        const auto left = std::find(bound.begin(), bound.end(), false);
+        if (left == bound.end())
+            return;
+        const std::string &name = names[static_cast<std::size_t>(left - bound.begin())];
+        const bool again = std::count(names.begin(), names.end(), name) > 1;
+        throw error(ESPALIER_ERROR_FEATURE_COUNT,
+                    (again ? "two columns \"" : "the model has no feature \"") + name + "\"");
     }
     static label to_label(const espalier_label &from)
     {
@@ -585,6 +634,19 @@ public:
             raw_.push_back(one.native());
         }
         dtype_ = dtype;
+    }
+    /* Columns in any order, bound to the model's features by their names, as many as columns:
+     * model::feature_order says what it throws. */
+    template <class Names, class Container>
+    static columns by_name(const model &of, const Names &names, const Container &all,
+                           std::uint32_t dtype = 0)
+    {
+        if (std::size(names) != std::size(all))
+            throw error(ESPALIER_ERROR_ARGUMENT, "as many names as columns");
+        std::vector<column> bound;
+        for (const std::size_t place : of.feature_order(names))
+            bound.push_back(*(std::begin(all) + static_cast<std::ptrdiff_t>(place)));
+        return columns(bound, dtype);
     }
     std::size_t row_count() const noexcept
     {

@@ -56,7 +56,8 @@ public:
         options.check = wanted.check;
         options.check_context = wanted.check_context;
         espalier_error failure = detail::no_error();
-        failure.status = espalier_slot_open(path.c_str(), &options, &owned_->raw, &failure);
+        failure.status =
+            espalier_slot_open(detail::path_text(path), &options, &owned_->raw, &failure);
         if (failure.status != ESPALIER_OK)
             throw error(failure);
     }

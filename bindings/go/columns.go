@@ -6,7 +6,9 @@ package espalier
 import "C"
 
 import (
+	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"unsafe"
 )
@@ -112,6 +114,23 @@ func NewColumns(columns ...Column) (*Columns, error) {
 	made.raw.row_count = C.size_t(made.rowCount)
 	runtime.SetFinalizer(made, func(c *Columns) { _ = c.Close() })
 	return made, nil
+}
+
+// NewNamedColumns copies columns in any order, bound to the model's features by their names, as
+// many as columns. Fails as Model.FeatureOrder and NewColumns do.
+func NewNamedColumns(model *Model, names []string, columns ...Column) (*Columns, error) {
+	if len(names) != len(columns) {
+		return nil, check(C.ESPALIER_ERROR_ARGUMENT, "as many names as columns")
+	}
+	order, err := model.FeatureOrder(names)
+	if err != nil {
+		return nil, err
+	}
+	bound := make([]Column, len(order))
+	for feature, place := range order {
+		bound[feature] = columns[place]
+	}
+	return NewColumns(bound...)
 }
 
 // allocate gives zeroed memory of C, freed by Close.
@@ -225,4 +244,67 @@ func (m *Model) Categories(feature int) (names []string, err error) {
 		return nil
 	})
 	return names, err
+}
+
+// FeatureOrder binds columns by name, in any order: the column of feature f is the one whose name
+// is at [f] of the result. names are those of all columns. ErrFeatureCount with the first name that
+// is missing, unknown or there twice; ErrArgument when the model has no names or a name has a NUL.
+func (m *Model) FeatureOrder(names []string) ([]int, error) {
+	info, err := m.Info()
+	if err != nil {
+		return nil, err
+	}
+	list := C.calloc(C.size_t(len(names)+1), C.size_t(unsafe.Sizeof(uintptr(0))))
+	defer C.free(list)
+	raw := unsafe.Slice((**C.char)(list), len(names)+1) // one more: never without a first
+	for i, name := range names {
+		if strings.IndexByte(name, 0) >= 0 {
+			return nil, check(C.ESPALIER_ERROR_ARGUMENT, name+": a NUL in the name")
+		}
+		raw[i] = C.CString(name)
+		defer C.free(unsafe.Pointer(raw[i]))
+	}
+	found := make([]C.size_t, info.FeatureCount+1)
+	err = m.use(func(model *C.espalier_model) error {
+		var missing C.uint32_t
+		status := C.espalier_model_feature_order(model, &raw[0], C.size_t(len(names)), &found[0],
+			&missing)
+		if status == C.ESPALIER_ERROR_FEATURE_COUNT {
+			name := C.GoString(C.espalier_model_feature_name(model, missing))
+			return check(status, fmt.Sprintf("no column %q", name))
+		}
+		return check(status, "names of columns")
+	})
+	if err != nil {
+		return nil, err
+	}
+	order := make([]int, info.FeatureCount)
+	for f := range order {
+		order[f] = int(found[f])
+	}
+	if err := checkLeft(names, order); err != nil {
+		return nil, err
+	}
+	return order, nil
+}
+
+// checkLeft refuses a name that is left over: another one was bound, or it is no feature's.
+func checkLeft(names []string, order []int) error {
+	bound := make([]bool, len(names))
+	for _, place := range order {
+		bound[place] = true
+	}
+	for i, name := range names {
+		if bound[i] {
+			continue
+		}
+		what := "the model has no feature"
+		for j, other := range names {
+			if other == name && j != i {
+				what = "two columns"
+			}
+		}
+		return check(C.ESPALIER_ERROR_FEATURE_COUNT, fmt.Sprintf("%s %q", what, name))
+	}
+	return nil
 }

@@ -444,3 +444,58 @@ func TestASlotServesWhileItIsRefreshed(t *testing.T) {
 	_, err = espalier.OpenSlot("no such file", espalier.SlotOptions{})
 	want(t, err, espalier.ErrOpen)
 }
+
+func TestColumnsAreBoundByName(t *testing.T) {
+	model, err := espalier.Open(filepath.Join(os.Getenv("ESPALIER_TEST_FOLDER"), "named.espalier"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	known, err := model.FeatureNames()
+	want(t, err, nil)
+	var names []string
+	var all []espalier.Column
+	values := make([]float64, len(known))
+	for f := len(known) - 1; f >= 0; f-- {
+		values[f] = 0.25 * float64(f)
+		names = append(names, known[f])
+		all = append(all, espalier.Numbers([]float64{values[f]}))
+	}
+	predictor := newPredictor(t, model)
+	defer predictor.Close()
+	expected, err := espalier.Predict[float64](predictor, espalier.Margin, espalier.Row(values))
+	want(t, err, nil)
+	columns, err := espalier.NewNamedColumns(model, names, all...)
+	want(t, err, nil)
+	defer columns.Close()
+	got, err := espalier.PredictColumns[float64](predictor, espalier.Margin, columns)
+	want(t, err, nil)
+	if len(known) < 2 || !reflect.DeepEqual(got, expected) {
+		t.Fatal(got, expected)
+	}
+	_, err = espalier.NewNamedColumns(model, names, all[1:]...)
+	want(t, err, espalier.ErrArgument)
+	plain := open(t)
+	defer plain.Close()
+	_, err = plain.FeatureOrder([]string{"a"})
+	want(t, err, espalier.ErrArgument)
+	for _, wrong := range []struct {
+		names  []string
+		status error
+		said   string
+	}{
+		{names[1:], espalier.ErrFeatureCount, fmt.Sprintf("no column %q: ", names[0])},
+		{append(names[:len(names):len(names)], "unknown"), espalier.ErrFeatureCount,
+			"the model has no feature \"unknown\": "},
+		{append(names[:len(names):len(names)], names[1]), espalier.ErrFeatureCount,
+			fmt.Sprintf("two columns %q: ", names[1])},
+		{append(names[:len(names):len(names)], "a\x00b"), espalier.ErrArgument, "a\x00b: a NUL"},
+		{nil, espalier.ErrFeatureCount, "no column "},
+	} {
+		_, err = model.FeatureOrder(wrong.names)
+		want(t, err, wrong.status)
+		if !strings.HasPrefix(err.Error(), wrong.said) {
+			t.Fatal(err)
+		}
+	}
+}

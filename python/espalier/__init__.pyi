@@ -71,7 +71,6 @@ def dump(estimator: object, path: _Path, *, check: Any = None, **options: Any) -
 class Model(_core.Model):
     path: str
     n_threads: int
-    check_input: bool
     def __init__(
         self,
         path: _Path,
@@ -94,6 +93,10 @@ class Model(_core.Model):
     def __sklearn_tags__(self) -> Any: ...
     @property
     def digest(self) -> str: ...
+    @property
+    def check_input(self) -> bool: ...
+    @check_input.setter
+    def check_input(self, value: bool) -> None: ...
     @property
     def info(self) -> dict[str, Any]: ...
     @property

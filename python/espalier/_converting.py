@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ._inputs import find_names
+
 ALLOW_FLAGGED = 1
 LAYOUTS = {None: 0, "walk": 1, "heap": 2, "select": 3, "bits": 4, "mask": 255}
 PICKLE_PROTOCOL = 5
@@ -57,8 +59,9 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
     model_version : str, optional
         The metadata's "model_version".
     check : (X, expected), optional
-        Rows, and the trainer's own predict_proba, predict or apply of them, to compare with. Where
-        the rows hold text, the model is converted twice, to learn the numbers of its categories.
+        Rows, and the trainer's own predict_proba, predict or apply of them, to compare with. A data
+        frame's columns are bound by name, as when predicting. Where columns have names or the rows
+        hold text, the model is converted twice, to learn its features and categories.
     missing : float, optional
         XGBoost: what else than NaN means missing.
     allow_flagged : bool, default False
@@ -129,15 +132,19 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError("%s cannot be pickled: %s" % (type(estimator).__name__, error)) from error
     answers = None if check is None else (check, ask_trainer(estimator, check))
-    return write_model(path, "<%s>" % type(estimator).__name__, data, answers, **options)
+    return write_model(path, "<%s>" % type(estimator).__name__, data, answers,
+                       is_ordered=has_columns_of(estimator, check), **options)
 
 
 # --- inside ---
 
 def write_model(path, name, data, check, *, select=None, meta=None, model_version=None,
                 missing=None, allow_flagged=False, layout=None, memory_bytes_max=0,
-                expanded_bytes_max=0):
-    """The file `name`, or the bytes `data` that messages call so, to a model file."""
+                expanded_bytes_max=0, is_ordered=False):
+    """The file `name`, or the bytes `data` that messages call so, to a model file.
+
+    is_ordered: the columns of `check` are known to be the model's features, in their order.
+    """
     from . import _convert
 
     if layout not in LAYOUTS:
@@ -154,8 +161,8 @@ def write_model(path, name, data, check, *, select=None, meta=None, model_versio
                                 memory_bytes_max, expanded_bytes_max, LAYOUTS[layout], missing,
                                 make_check(wanted))
 
-    if check is not None and holds_text(check[0]):
-        check = number_text(check[0], write), check[1]
+    if check is not None and (holds_text(check[0]) or (find_names(check[0]) and not is_ordered)):
+        check = order_rows(check[0], write), check[1]
     return Report(os.fspath(path), write(path, check))
 
 
@@ -167,20 +174,24 @@ def holds_text(rows):
         rows.dtype.kind == "O" and any(isinstance(one, str) for one in rows.ravel().tolist()))
 
 
-def number_text(rows, write):
-    """Rows with the numbers that the model has for their text: it is converted once for that."""
-    import tempfile
+def has_columns_of(estimator, rows):
+    """Whether the estimator names its features, and the rows' columns are called so."""
+    known = getattr(estimator, "feature_names_in_", None)
+    return known is not None and find_names(rows) == tuple(known)
 
-    import numpy
+
+def order_rows(rows, write):
+    """Rows in the order of the model's features, with the numbers that it has for their text: it is
+    converted once for that."""
+    import tempfile
 
     from ._model import load
 
-    array = numpy.asarray(rows, dtype=object)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         path = os.path.join(folder, "unchecked.espalier")
         write(path, None)
         with load(path) as model:
-            return model._number_text(rows, array)
+            return model._order_rows(rows, holds_text(rows))
 
 
 def make_meta(meta):

@@ -12,8 +12,9 @@ from ._errors import refuse_features
 
 NAMES_SHOWN = 5  # of a list of names in a message
 # Formats of Arrow columns; of a dictionary that of its values follows.
-ARROW_NUMBERS = ("f", "g", "c", "s", "i", "l", "C", "S", "I", "L", "b", "n")
+ARROW_NUMBERS = ("e", "f", "g", "c", "s", "i", "l", "C", "S", "I", "L", "b", "n")
 ARROW_TEXTS = ("u", "U", "vu")
+ARROW_SIGNED, ARROW_WHOLE = frozenset("csil"), frozenset("csilCSILb")
 ARROW_DICTIONARY = "dictionary:"
 
 
@@ -26,6 +27,15 @@ def find_numpy():
         except ImportError:
             return None
     return numpy
+
+
+def find_names(rows):
+    """The names of a data frame's columns where all are text, otherwise None."""
+    names = getattr(rows, "column_names", None)  # pyarrow's columns are the values
+    if names is None:
+        names = getattr(rows, "columns", None)
+    names = () if names is None else tuple(names)
+    return names if names and all(isinstance(name, str) for name in names) else None
 
 
 class Rows:
@@ -100,6 +110,27 @@ class Binder:
             raise refuse_features("the columns are not the model's features; " + "; ".join(said))
         return tuple(places[name] for name in self.names)
 
+    def rounds_table_once(self, table, order):
+        """Whether an Arrow table's numbers become float32 at once, as the trainer has them.
+
+        XGBoost takes every column by itself. Others make one array, of whole numbers where all
+        columns are that, without nulls, and have a type in common; otherwise of float64.
+        """
+        if not self.frames_are_single or self.framework == "XGBoost":
+            return self.frames_are_single
+        kinds = {table.formats[place] for place in order}
+        return (kinds <= ARROW_WHOLE and not ("L" in kinds and kinds & ARROW_SIGNED)
+                and not table.has_missing)
+
+    def rounds_frame_once(self, dtypes):
+        """The same of a pandas frame: scikit-learn converts by columns where one may have NA."""
+        if not self.frames_are_single or self.framework == "XGBoost":
+            return self.frames_are_single
+        if any(kind_of(one) == "b" or is_nullable(one) for one in dtypes):
+            return True
+        if not all(kind_of(one) in ("i", "u") for one in dtypes):
+            return False
+        return find_numpy().result_type(*dtypes).kind in "iu"
 
     def titles(self):
         """What columns without names are called: the features' names, or numbers."""
@@ -124,6 +155,16 @@ def show_names(names):
     names = [repr(name) for name in names]
     left = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (" and %d more" % left if left > 0 else "")
+
+
+def kind_of(dtype):
+    """NumPy's letter of pandas' dtypes; "" where it has none, as of categories."""
+    return getattr(dtype, "kind", "")
+
+
+def is_nullable(dtype):
+    """Whether it is one of pandas' own dtypes of numbers, as Int64."""
+    return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dtype, "char")
 
 
 def take_rows(data, binder) -> Rows:
@@ -252,6 +293,8 @@ def take_table(table, binder):
                 name, kind))
         elif is_dictionary:
             binder.expect_values(name)
+    if binder.rounds_table_once(table, order):
+        table.be_single()
     return Rows(table, order, table.row_count)
 
 
@@ -264,13 +307,16 @@ def take_pandas(frame, binder):
         char = getattr(kind, "char", "")
         if char in ("f", "d") or (char in tuple("lqLQ") and binder.frames_are_single):
             return take_array(find_numpy(), frame.to_numpy(), binder)
-    columns = [take_series(frame.iloc[:, place], binder, feature)
+    is_once = binder.rounds_frame_once(kinds)
+    columns = [take_series(frame.iloc[:, place], binder, feature, is_once)
                for feature, place in enumerate(order)]
     table = _core.table_from_columns(columns, [frame.columns[place] for place in order])
+    if is_once:
+        table.be_single()
     return Rows(table, tuple(range(len(order))), len(frame))
 
 
-def take_series(series, binder, feature):
+def take_series(series, binder, feature, is_once):
     """One column as table_from_columns takes it; nulls of pandas' own dtypes are missing."""
     dtype = series.dtype
     kind = getattr(dtype, "char", "")
@@ -288,7 +334,7 @@ def take_series(series, binder, feature):
         if any(isinstance(one, str) for one in values):
             binder.expect_text(feature, series.name)
             return values
-    return make_floats(series, series)
+    return make_floats(series, series, "float32" if is_once else "float64")
 
 
 def take_categories(series, binder, feature):
@@ -302,14 +348,14 @@ def take_categories(series, binder, feature):
         raise TypeError("column %r has categories of text and others" % (series.name,))
     if values:
         binder.expect_values(series.name)
-    return codes, make_floats(known, series)
+    return codes, make_floats(known, series, "float64")
 
 
-def make_floats(values, series):
+def make_floats(values, series, dtype):
     try:
         if getattr(values.dtype, "kind", "") in ("m", "M"):
             raise ValueError("times")
-        return values.to_numpy(dtype="float64", na_value=float("nan"))
+        return values.to_numpy(dtype=dtype, na_value=float("nan"))
     except (TypeError, ValueError):
         raise TypeError("column %r of dtype %s holds no numbers and no text" % (
             series.name, series.dtype)) from None

@@ -6,7 +6,7 @@ import os
 
 from . import _core
 from ._errors import build
-from ._inputs import Binder, check_shape, find_numpy, take_rows
+from ._inputs import Binder, check_shape, find_names, find_numpy, take_rows
 
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = range(1, 7)
 KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": VALUE,
@@ -84,7 +84,6 @@ class Model(_core.Model):
         self._open_options = {"copy": copy, "verify": verify, "prefault": prefault, "lock": lock,
                               "huge_pages": huge_pages}
         open_flags = sum(OPEN_FLAGS[name] for name, wanted in self._open_options.items() if wanted)
-        self._predictor_flags = 0 if check_input else PREDICTOR_UNCHECKED
         self._open(absolute, open_flags, 0, self._predictor_flags)
         self._facts = self._info()
         self._kinds: dict = {kind: self._output(kind) for kind in KIND_NAMES}
@@ -131,6 +130,17 @@ class Model(_core.Model):
 
             self._metadata_value = json.loads(self._metadata())
         return self._metadata_value
+
+    @property
+    def check_input(self) -> bool:
+        """Whether what the trainer refuses is refused; may be set, for later calls of all threads.
+        """
+        return not self._predictor_flags & PREDICTOR_UNCHECKED
+
+    @check_input.setter
+    def check_input(self, value: bool) -> None:
+        self._predictor_flags = 0 if value else PREDICTOR_UNCHECKED
+        self._set_flags(self._predictor_flags)
 
     def _trainer(self, key):
         trainer = self.metadata.get("trainer")
@@ -223,11 +233,12 @@ class Model(_core.Model):
                 **self._open_options}
 
     def set_params(self, **params) -> "Model":
-        """Change `n_threads`; nothing else of an open model can change."""
-        for name, value in params.items():
-            if name != "n_threads":
+        """Change `n_threads` or `check_input`; nothing else of an open model can change."""
+        for name in params:
+            if name not in ("n_threads", "check_input"):
                 raise ValueError("%s of an open model cannot be changed; load it again" % name)
-            self.n_threads = value
+        for name, value in params.items():
+            setattr(self, name, value)
         return self
 
     def fit(self, X=None, y=None, **unused) -> "Model":
@@ -334,14 +345,16 @@ class Model(_core.Model):
                                   self._facts["value_count"] > self.n_features_in_)
         return self._binder
 
-    def _number_text(self, rows, array):
-        """An array of objects as float64, in the features' order; rows: what it was made from."""
+    def _order_rows(self, rows, has_text):
+        """Rows as an array in the features' order; has_text: as float64, with text as numbers."""
         numpy = find_numpy()
-        columns = getattr(rows, "columns", None)
-        names = None if columns is None else tuple(columns)
-        if names is not None and all(isinstance(name, str) for name in names):
+        array = numpy.asarray(rows, dtype=object if has_text else None)
+        names = find_names(rows)
+        if names is not None:
             array = array[:, self._bind().order(names)]
         check_shape(array.shape, self._bind())
+        if not has_text:
+            return array
         numbers = numpy.empty(array.shape)
         for feature, column in enumerate(array.T):
             for row, one in enumerate(column):

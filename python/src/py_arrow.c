@@ -14,6 +14,8 @@
 #define FORMAT_VIEW     "vu" /* strings, each where it lies or in its view */
 #define VIEW_BYTES      16u  /* int32 length, then the text or where it is */
 #define VIEW_TEXT_BYTES 12   /* of text that fits into its view */
+#define FORMAT_HALF     "e"  /* float16 */
+#define HALF_BYTES      2u
 
 /* Names and members as the Arrow C data interface has them. */
 struct ArrowSchema {
@@ -62,7 +64,7 @@ void espalier_py_arrays_release(void *arrays, size_t count)
 /* ---- schemas ---- */
 
 /* The dtype of a format and the bytes of its items (bits: 0); 0: none that is taken. Views of
- * strings become offsets. */
+ * strings become offsets, and float16 becomes float32. */
 static uint32_t find_format(const char *format, size_t *bytes_out)
 {
     static const struct {
@@ -70,13 +72,21 @@ static uint32_t find_format(const char *format, size_t *bytes_out)
         uint8_t bytes;
         uint8_t dtype;
     } formats[] = {
-        {"f", 4, ESPALIER_DTYPE_FLOAT32},  {"g", 8, ESPALIER_DTYPE_FLOAT64},
-        {"c", 1, ESPALIER_DTYPE_INT8},     {"s", 2, ESPALIER_DTYPE_INT16},
-        {"i", 4, ESPALIER_DTYPE_INT32},    {"l", 8, ESPALIER_DTYPE_INT64},
-        {"C", 1, ESPALIER_DTYPE_UINT8},    {"S", 2, ESPALIER_DTYPE_UINT16},
-        {"I", 4, ESPALIER_DTYPE_UINT32},   {"L", 8, ESPALIER_DTYPE_UINT64},
-        {"b", 0, ESPALIER_DTYPE_BOOL_BIT}, {"u", 4, ESPALIER_DTYPE_STRING32},
-        {"U", 8, ESPALIER_DTYPE_STRING64}, {FORMAT_VIEW, VIEW_BYTES, ESPALIER_DTYPE_STRING64},
+        {"f", 4, ESPALIER_DTYPE_FLOAT32},
+        {"g", 8, ESPALIER_DTYPE_FLOAT64},
+        {"c", 1, ESPALIER_DTYPE_INT8},
+        {"s", 2, ESPALIER_DTYPE_INT16},
+        {"i", 4, ESPALIER_DTYPE_INT32},
+        {"l", 8, ESPALIER_DTYPE_INT64},
+        {"C", 1, ESPALIER_DTYPE_UINT8},
+        {"S", 2, ESPALIER_DTYPE_UINT16},
+        {"I", 4, ESPALIER_DTYPE_UINT32},
+        {"L", 8, ESPALIER_DTYPE_UINT64},
+        {"b", 0, ESPALIER_DTYPE_BOOL_BIT},
+        {"u", 4, ESPALIER_DTYPE_STRING32},
+        {"U", 8, ESPALIER_DTYPE_STRING64},
+        {FORMAT_VIEW, VIEW_BYTES, ESPALIER_DTYPE_STRING64},
+        {FORMAT_HALF, HALF_BYTES, ESPALIER_DTYPE_FLOAT32},
     };
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (strcmp(format, formats[i].text) == 0) {
@@ -233,6 +243,29 @@ static bool copy_views(espalier_py_table *self, const struct ArrowSchema *schema
     return text != NULL;
 }
 
+/* float16 (IEEE 754's binary16) as the same number in float32. */
+static float widen_half(uint16_t half)
+{
+    const int exponent = half >> 10 & 0x1F;
+    const int fraction = half & 0x3FF;
+    const float size = exponent == 0x1F ? (fraction != 0 ? NAN : INFINITY)
+                       : exponent == 0  ? ldexpf((float)fraction, -24)
+                                        : ldexpf((float)(fraction | 0x400), exponent - 25);
+    return half >> 15 != 0 ? -size : size;
+}
+
+static bool copy_halves(espalier_py_table *self, size_t count, espalier_feature_column *column)
+{
+    float *const numbers = espalier_py_table_keep(self, count * sizeof *numbers);
+    for (size_t r = 0; numbers != NULL && r < count; r++) {
+        uint16_t half = 0;
+        memcpy(&half, (const char *)column->data + r * HALF_BYTES, sizeof half);
+        numbers[r] = widen_half(half);
+    }
+    column->data = numbers;
+    return numbers != NULL;
+}
+
 /* `count` values from an offset on, numbers or text; dtype 0 where the format is not taken. */
 static bool take_values(espalier_py_table *self, const struct ArrowSchema *schema,
                         const struct ArrowArray *array, size_t offset, size_t count,
@@ -260,7 +293,8 @@ static bool take_values(espalier_py_table *self, const struct ArrowSchema *schem
                                   .dtype = dtype};
     return is_view   ? copy_views(self, schema, array, count, column)
            : is_text ? find_text(schema, array, count, column)
-                     : true;
+           : strcmp(schema->format, FORMAT_HALF) == 0 ? copy_halves(self, count, column)
+                                                      : true;
 }
 
 /* What a column of integers numbers. */
@@ -309,12 +343,8 @@ static bool lacks_rows(const struct ArrowArray *array)
 {
     const uint8_t *const validity =
         array->null_count != 0 && array->n_buffers > 0 ? array->buffers[0] : NULL;
-    bool lacks = array->null_count > 0;
-    for (int64_t r = 0; validity != NULL && r < array->length && !lacks; r++) {
-        const size_t bit = (size_t)(array->offset + r);
-        lacks = (validity[bit / 8] >> (bit % 8) & 1u) == 0;
-    }
-    return lacks;
+    return array->null_count > 0 ||
+           espalier_py_lacks(validity, (size_t)array->offset, (size_t)array->length);
 }
 
 static bool take_batches(espalier_py_table *self, const struct ArrowSchema *schema)

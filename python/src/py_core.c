@@ -22,7 +22,7 @@ static int fill_module(PyObject *module)
     PyObject *const model_type = espalier_py_model_type(module);
     espalier_py_one_prepare();
     state->table_type = espalier_py_table_type(module);
-    const bool ok = model_type != NULL && state->table_type != NULL &&
+    const bool ok = model_type != NULL && state->table_type != NULL && espalier_py_watch_forks() &&
                     PyModule_AddObjectRef(module, "Model", model_type) == 0 &&
                     PyModule_AddObjectRef(module, "Table", state->table_type) == 0 &&
                     PyModule_AddStringConstant(module, "version", espalier_version()) == 0;

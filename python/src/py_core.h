@@ -18,6 +18,7 @@
 
 #define ESPALIER_PY_KINDS     7u /* output kinds are below this */
 #define ESPALIER_PY_IDLE      16u
+#define ESPALIER_PY_ONE       4u
 #define ESPALIER_PY_NO_ROW    SIZE_MAX
 #define ESPALIER_PY_MODEL     "espalier._core.Model"
 #define ESPALIER_PY_TABLE     "espalier._core.Table"
@@ -67,15 +68,21 @@ typedef struct espalier_py_model {
     espalier_model_info info;
     uint64_t flags;      /* espalier_predictor_options.flags of every prediction */
     uint32_t busy_count; /* calls that hold the model: meanwhile it is not closed */
+    uint32_t fork_count; /* of the process, when busy_count was counted */
+    bool was_busy;       /* at a fork: what those calls used stays mapped when it is closed */
     uint32_t idle_count;
     espalier_py_idle idle[ESPALIER_PY_IDLE];
-    espalier_predictor *one[2];                      /* of single rows; [1] gives leaves */
+    espalier_predictor *one[ESPALIER_PY_ONE];        /* of single rows, see py_one.c */
     espalier_output_info outputs[ESPALIER_PY_KINDS]; /* kind 0: the model has no such output */
     PyObject *labels; /* tuple of a tuple per output; NULL until asked for */
     PyObject *names;  /* tuple of str or None; NULL until asked for */
 } espalier_py_model;
 
 PyObject *espalier_py_model_type(PyObject *module);
+
+/* Called when a module is made: from then on children know that they were forked. False with an
+ * exception. */
+bool espalier_py_watch_forks(void);
 
 /* False, with an exception, when the model is closed. */
 bool espalier_py_is_open(const espalier_py_model *self);
@@ -129,6 +136,7 @@ typedef struct espalier_py_table {
     size_t column_count;
     size_t batch_count;
     espalier_py_batch *batches;
+    uint32_t dtype;    /* of the rows that the columns stand for, or 0: espalier_feature_columns */
     PyObject *names;   /* tuple of str, or None */
     PyObject *formats; /* tuple of str: Arrow's or the buffer's */
     void *arrays;      /* struct ArrowArray[batch_count], or NULL */
@@ -145,6 +153,9 @@ bool espalier_py_is_table(PyObject *object);
 
 /* An empty table with room for batches; NULL with an exception. */
 espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, size_t column_count);
+
+/* Whether one of `count` bits from `first` on is 0; without bits, none is. */
+bool espalier_py_lacks(const uint8_t *bits, size_t first, size_t count);
 
 /* Zeroed memory that the table frees; NULL with an exception. */
 void *espalier_py_table_keep(espalier_py_table *self, size_t bytes);

@@ -7,8 +7,37 @@
 
 #include "espalier_inspect.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+static uint32_t fork_count; /* of this process and those it comes from; a child has one thread */
+
+static void count_fork(void)
+{
+    fork_count++;
+}
+
+bool espalier_py_watch_forks(void)
+{
+    static bool is_watching; /* under the interpreter's lock */
+    if (!is_watching && pthread_atfork(NULL, NULL, count_fork) != 0) {
+        (void)PyErr_NoMemory();
+        return false;
+    }
+    is_watching = true;
+    return true;
+}
+
+/* In a forked child: the calls of other threads will never return, and hold nothing any more. */
+static void forget_parent(espalier_py_model *self)
+{
+    if (self->fork_count != fork_count) {
+        self->fork_count = fork_count;
+        self->was_busy = self->was_busy || self->busy_count > 0;
+        self->busy_count = 0;
+    }
+}
 
 bool espalier_py_is_open(const espalier_py_model *self)
 {
@@ -22,13 +51,14 @@ bool espalier_py_is_open(const espalier_py_model *self)
 bool espalier_py_hold(espalier_py_model *self)
 {
     const bool is_open = espalier_py_is_open(self);
+    forget_parent(self);
     self->busy_count += is_open ? 1 : 0;
     return is_open;
 }
 
 void espalier_py_release(espalier_py_model *self)
 {
-    self->busy_count--;
+    self->busy_count -= self->busy_count > 0 ? 1 : 0; /* 0: forked within the call */
 }
 
 /* ---- opening and closing ---- */
@@ -43,7 +73,9 @@ static void close_model(espalier_py_model *self)
         espalier_predictor_destroy(self->one[i]);
         self->one[i] = NULL;
     }
-    espalier_model_close(self->model);
+    if (!self->was_busy) {
+        espalier_model_close(self->model);
+    }
     self->model = NULL;
 }
 
@@ -92,8 +124,21 @@ static PyObject *open_model(PyObject *object, PyObject *args)
     self->model = model;
     self->info = info;
     self->flags = predictor_flags;
+    self->fork_count = fork_count;
     (void)espalier_model_info_get(model, &self->info);
     find_outputs(self);
+    Py_RETURN_NONE;
+}
+
+/* _set_flags(predictor_flags): of the predictions from now on */
+static PyObject *set_flags(PyObject *object, PyObject *args)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    unsigned long long flags = 0;
+    if (!PyArg_ParseTuple(args, "K:_set_flags", &flags)) {
+        return NULL;
+    }
+    self->flags = flags;
     Py_RETURN_NONE;
 }
 
@@ -101,6 +146,7 @@ static PyObject *close_call(PyObject *object, PyObject *unused)
 {
     espalier_py_model *const self = (espalier_py_model *)object;
     (void)unused;
+    forget_parent(self);
     if (self->busy_count > 0) {
         PyErr_SetString(PyExc_RuntimeError, "the model is in use: another call has not returned");
         return NULL;
@@ -496,6 +542,8 @@ static PyObject *get_closed(PyObject *object, void *unused)
 static PyMethodDef model_methods[] = {
     {"_open", open_model, METH_VARARGS,
      "_open(path, open_flags, visits_per_row_max, predictor_flags)"},
+    {"_set_flags", set_flags, METH_VARARGS,
+     "_set_flags(predictor_flags): of predict_one, from now on"},
     {"_info", get_info, METH_NOARGS, "_info(): what the C interface's info says, as a dict"},
     {"_output", get_output, METH_VARARGS, "_output(kind): (dtype, width, groups) or None"},
     {"_labels", get_labels, METH_VARARGS, "_labels(output): (kind, item_bytes, labels) or None"},

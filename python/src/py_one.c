@@ -420,13 +420,16 @@ static PyObject *make_result(espalier_py_model *self, const espalier_output_info
 
 /* ---- the prediction ---- */
 
-/* The predictor for single rows, made at its first use. */
+/* The predictor for single rows, made at its first use: one of four, since those that give leaves
+ * and those that refuse nothing are others. */
 static espalier_predictor *find_predictor(espalier_py_model *self, uint32_t kind)
 {
-    const size_t place = kind == ESPALIER_OUTPUT_LEAF ? 1 : 0;
+    const bool is_unchecked = (self->flags & ESPALIER_PREDICTOR_UNCHECKED) != 0;
+    const bool is_leaf = kind == ESPALIER_OUTPUT_LEAF;
+    const size_t place = (is_leaf ? 1u : 0u) + (is_unchecked ? 2u : 0u);
     if (self->one[place] == NULL) {
         espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
-        options.flags = self->flags | (place == 1 ? (uint64_t)ESPALIER_PREDICTOR_LEAF : 0);
+        options.flags = self->flags | (is_leaf ? (uint64_t)ESPALIER_PREDICTOR_LEAF : 0);
         options.block_rows_max = 1;
         const espalier_status status =
             espalier_predictor_create(self->model, &options, &self->one[place]);

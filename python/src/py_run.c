@@ -174,7 +174,8 @@ static void take_run(const run_call *call, run_job *job, const espalier_py_batch
     if (batch != NULL) {
         job->columns = (espalier_feature_columns){.columns = job->features,
                                                   .feature_count = call->rows.feature_count,
-                                                  .row_count = row_count};
+                                                  .row_count = row_count,
+                                                  .dtype = call->table->dtype};
         for (size_t i = 0; i < call->rows.feature_count; i++) {
             job->features[i] = skip_rows(&batch->columns[call->order[i]], job->first_row);
         }

@@ -62,6 +62,15 @@ espalier_py_table *espalier_py_table_new(PyObject *type, size_t batch_count, siz
     return self;
 }
 
+bool espalier_py_lacks(const uint8_t *bits, size_t first, size_t count)
+{
+    bool lacks = false;
+    for (size_t bit = first; bits != NULL && bit < first + count && !lacks; bit++) {
+        lacks = (bits[bit / 8] >> (bit % 8) & 1u) == 0;
+    }
+    return lacks;
+}
+
 void *espalier_py_table_keep(espalier_py_table *self, size_t bytes)
 {
     void **const more = realloc(self->kept, (self->kept_count + 1) * sizeof *more);
@@ -232,17 +241,47 @@ static PyObject *get_column_count(PyObject *object, void *unused)
     return PyLong_FromSize_t(((espalier_py_table *)object)->column_count);
 }
 
+static PyObject *get_has_missing(PyObject *object, void *unused)
+{
+    const espalier_py_table *const self = (const espalier_py_table *)object;
+    (void)unused;
+    bool lacks = false;
+    for (size_t i = 0; i < self->batch_count; i++) {
+        const espalier_py_batch *const batch = &self->batches[i];
+        for (size_t c = 0; c < self->column_count && !lacks; c++) {
+            const espalier_feature_column *const column = &batch->columns[c];
+            lacks = espalier_py_lacks(column->validity, column->bit_offset, batch->row_count);
+        }
+    }
+    return PyBool_FromLong(lacks);
+}
+
+static PyObject *be_single(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    ((espalier_py_table *)object)->dtype = ESPALIER_DTYPE_FLOAT32;
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef table_methods[] = {
+    {"be_single", be_single, METH_NOARGS,
+     "be_single(): every number becomes float32 at once, whatever the columns' types."},
+    {NULL, NULL, 0, NULL},
+};
+
 static PyGetSetDef table_members[] = {
     {"names", get_table_names, NULL, "The columns' names, or None.", NULL},
     {"formats", get_formats, NULL, "The columns' Arrow formats, or None.", NULL},
     {"row_count", get_row_count, NULL, "Rows of all batches.", NULL},
     {"column_count", get_column_count, NULL, "Columns.", NULL},
+    {"has_missing", get_has_missing, NULL, "Whether a column has a null.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot table_slots[] = {
     {Py_tp_dealloc, ESPALIER_PY_SLOT(free_table)},
     {Py_tp_getset, table_members},
+    {Py_tp_methods, table_methods},
     {Py_tp_doc, (void *)"Columns where they lie, for Model._run."},
     {0, NULL},
 };

@@ -186,3 +186,32 @@ def test_sources_that_may_change_and_options_that_make_no_sense(data, tmp_path):
             with pytest.raises(ValueError, match=limit):
                 espalier.convert(source, tmp_path / "n", **{limit: wrong})
     assert not (tmp_path / "n").exists()
+
+
+def test_rows_to_check_are_bound_by_name(data, tmp_path):
+    """Their columns were taken as they came."""
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rows, values, _, others = data
+    names = list("vwxyz")
+    forest = ensemble.RandomForestRegressor(3, random_state=1).fit(
+        pandas.DataFrame(rows, columns=names), values)
+    expected = forest.predict(pandas.DataFrame(others, columns=names))
+    frames = [pandas.DataFrame(others, columns=names)[names[::-1]]]
+    for module, make in (("polars", "DataFrame"), ("pyarrow", "table")):
+        try:
+            frames.append(getattr(__import__(module), make)(
+                {name: others[:, i] for i, name in reversed(list(enumerate(names)))}))
+        except ImportError:
+            pass
+    source = pickle.dumps(forest)
+    for frame in frames:
+        report = espalier.convert(source, tmp_path / "m", check=(frame, expected))
+        assert report.proof["check_values"] == len(others)
+        assert report.proof["check_differing"] == 0
+    with pytest.raises(espalier.InputError, match="missing: 'v'; unknown: 'u'"):
+        espalier.convert(source, tmp_path / "n", check=(frames[0].rename(columns={"v": "u"}),
+                                                        expected))
+    assert not (tmp_path / "n").exists()
+    report = espalier.dump(forest, tmp_path / "m", check=pandas.DataFrame(others, columns=names))
+    assert report.proof["check_differing"] == 0

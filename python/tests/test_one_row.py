@@ -160,3 +160,23 @@ def test_unchecked_models_take_everything(converted):
     model = espalier.load(converted("sklearn-1.2.2/random_forest_model.pkl"), check_input=False)
     assert model.predict_one((None, float("inf"), 1.0, 1.0)) in (0, 1, 2)
     assert model.predict([[float("nan"), 1.0, 1.0, 1.0]])[0] in (0, 1, 2)
+
+
+def test_what_is_refused_may_change(converted):
+    """check_input was taken when the model was loaded alone; set later, it did nothing."""
+    model = espalier.load(converted("sklearn-1.2.2/random_forest_model.pkl"))
+    bad = (float("inf"), 1.0, 1.0, 1.0)
+    asks = (lambda: model.predict_one(bad), lambda: model.predict_one(bad, "leaf"),
+            lambda: model.predict([bad]), lambda: model.apply([bad]))
+    for check_input in (True, False, True):
+        assert model.set_params(check_input=check_input).check_input is check_input
+        assert model.get_params()["check_input"] is check_input
+        for ask in asks:
+            if check_input:
+                with pytest.raises(espalier.InputError, match="infinity"):
+                    ask()
+            else:
+                ask()
+    with pytest.raises(ValueError, match="path of an open model"):
+        model.set_params(check_input=False, path="elsewhere")
+    assert model.check_input

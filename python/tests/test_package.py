@@ -137,6 +137,100 @@ def test_a_model_in_use_is_not_closed(converted):
     assert found == [20000] or model.closed
 
 
+FORKED = """
+import os, sys, threading, espalier
+model = espalier.load(sys.argv[1])
+row = [6.3, 2.5, 4.9, 1.5]
+reached, go_on = threading.Event(), threading.Event()
+
+class Order:  # its own code waits while the model is held
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        reached.set()
+        go_on.wait()
+        raise ValueError
+
+def work():
+    table = espalier._core.table_from_columns([bytearray(8)] * 4)
+    try:
+        model._run(2, table, Order(), bytearray(24), 1, 0, 0, 0)
+    except ValueError:
+        pass
+
+thread = threading.Thread(target=work)
+thread.start()
+reached.wait()
+child = os.fork()
+if child == 0:
+    code = 9
+    try:
+        assert model.predict([row]) == [1] and model.predict_one(row) == 1
+        model.close()
+        assert model.closed
+        model.close()
+        with espalier.load(sys.argv[1]) as again:
+            assert again.predict_one(row) == 1
+        code = 0
+    finally:
+        os._exit(code)
+_, status = os.waitpid(child, 0)
+try:
+    model.close()
+except RuntimeError as error:
+    assert "in use" in str(error)
+else:
+    raise SystemExit("a model in use was closed")
+go_on.set()
+thread.join()
+model.close()
+print(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_a_fork_while_another_thread_predicts(converted):
+    """The child's close() raised for ever: a thread that is not there had not returned."""
+    model = converted("sklearn-1.2.2/random_forest_model.pkl")
+    assert run_python(FORKED, model) == "0\n"
+
+
+FORKED_WITHIN = """
+import os, sys, espalier
+model = espalier.load(sys.argv[1])
+table = espalier._core.table_from_columns([bytearray(1)] * 4)
+
+class Order:
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        global child
+        if i == 0:
+            child = os.fork()
+            if child == 0:
+                model.close()
+        return i
+
+try:
+    model._run(2, table, Order(), bytearray(24), 1, 0, 0, 0)
+    answered = True
+except espalier.Error:
+    answered = False
+if child == 0:
+    model.close()
+    del model
+    os._exit(0)
+assert answered
+model.close()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_within_a_call(converted):
+    """The call goes on in the child too, also where that closes the model meanwhile."""
+    model = converted("sklearn-1.2.2/random_forest_model.pkl")
+    assert run_python(FORKED_WITHIN, model) == "0\n"
+
+
 def test_open_options(converted):
     path = converted("sklearn-1.2.2/random_forest_model.pkl")
     for options in ({"copy": True}, {"verify": True}, {"prefault": True}, {"huge_pages": True}):

@@ -150,6 +150,91 @@ def test_whole_numbers_reach_a_pipeline_whole(tmp_path):
                 assert model.predict(given).tolist() == pipeline.predict(given).tolist()
 
 
+NEAR = 2**60 + 2**36 + 1  # by way of float64 it would become another float32
+
+
+@pytest.fixture(scope="module")
+def far(tmp_path_factory):
+    """Trees that tell which float32 a number became, and how the trainer takes frames."""
+    trees = pytest.importorskip("sklearn.tree")
+    pandas = pytest.importorskip("pandas")
+    X = numpy.array([[2.0**60, 0.0], [2.0**60 + 2.0**37, 0.0]])
+    tree = trees.DecisionTreeRegressor().fit(pandas.DataFrame(X, columns=["a", "b"]), [0.0, 1.0])
+    path = tmp_path_factory.mktemp("far") / "m"
+    espalier.dump(tree, path)
+    return espalier.load(path), tree
+
+
+def test_whole_numbers_of_frames_are_rounded_as_the_trainer_does(far):
+    """Frames whose columns were in another order, or of two types, went through float64."""
+    pandas = pytest.importorskip("pandas")
+    model, tree = far
+    for kinds in (("i8", "i8"), ("i8", "i4"), ("u8", "u1"), ("i8", "f8"), ("i8", "f4"),
+                  ("i8", "u8"), ("i8", "?"), ("Int64", "Int64"), ("Int64", "f8"), ("i8", "Float64"),
+                  ("u8", "boolean")):
+        frame = pandas.DataFrame({"a": pandas.Series([NEAR, 5]).astype(kinds[0]),
+                                  "b": pandas.Series([1, 0]).astype(kinds[1])})
+        expected = tree.predict(frame).tolist()
+        assert model.predict(frame).tolist() == expected, kinds
+        assert model.predict(frame[["b", "a"]]).tolist() == expected, kinds
+    frame = pandas.DataFrame({"b": pandas.array([1, 2], "Int64"),
+                              "a": pandas.array([NEAR, 3], "Int64")})
+    assert model.predict(frame)[0] == 1.0
+    frame.iloc[1, 0] = None
+    model.check_input = False
+    assert model.predict(frame)[0] == 1.0
+    model.check_input = True
+
+
+def test_whole_numbers_of_arrow_are_rounded_as_the_trainer_does(far):
+    """They went through float64, which has 53 bits."""
+    polars = pytest.importorskip("polars")
+    pyarrow = pytest.importorskip("pyarrow")
+    model, tree = far
+    values = {"b": [1, 0], "a": [NEAR, 5]}
+    for kinds in (("Int64", "Int64"), ("Int32", "Int64"), ("UInt8", "UInt64"), ("Float64", "Int64"),
+                  ("Float32", "Int64"), ("UInt64", "Int64"), ("Boolean", "Int64")):
+        frame = polars.DataFrame({name: polars.Series(values[name]).cast(getattr(polars, kind))
+                                  for name, kind in zip(values, kinds)})
+        expected = tree.predict(frame.select("a", "b")).tolist()
+        assert model.predict(frame).tolist() == expected, kinds
+        assert model.predict(frame.to_arrow()).tolist() == expected, kinds
+    whole = pyarrow.table(values)
+    assert model.predict(whole.slice(0, 1)).tolist() == [1.0]
+
+
+def test_whole_numbers_of_frames_in_xgboost(tmp_path):
+    """It takes every column by itself."""
+    xgboost = pytest.importorskip("xgboost")
+    pandas = pytest.importorskip("pandas")
+    polars = pytest.importorskip("polars")
+    X = numpy.array([[2.0**60, 0.0], [2.0**60 + 2.0**37, 0.0]] * 20)
+    booster = xgboost.XGBRegressor(n_estimators=1, tree_method="exact").fit(
+        pandas.DataFrame(X, columns=["a", "b"]), [0.0, 1.0] * 20)
+    espalier.dump(booster, tmp_path / "m")
+    with espalier.load(tmp_path / "m") as model:
+        assert len(set(booster.predict(X[:2]).tolist())) == 2
+        for other in ([1, 0], [1.5, 0.0], [None, 2], [None, 2.5]):
+            values = {"a": [NEAR, 5], "b": other}
+            for frame in (polars.DataFrame(values), pandas.DataFrame(values),
+                          pandas.DataFrame(values).astype({"a": "Int64"})):
+                assert model.predict(frame).tolist() == booster.predict(frame).tolist(), frame
+
+
+def test_half_floats_of_arrow(iris):
+    """Columns of float16 were refused; every one of them is some float32."""
+    pyarrow = pytest.importorskip("pyarrow")
+    every = numpy.arange(1 << 16, dtype="u2").view("f2")
+    every = every[numpy.isfinite(every)].reshape(-1, 4)
+    table = pyarrow.table({name: pyarrow.array(every[:, i]) for i, name in enumerate("abcd")})
+    expect_equal(iris.apply(table), iris.apply(every.astype("f8")))
+    expect_equal(iris.apply(table.slice(7, 90)), iris.apply(every.astype("f8")[7:97]))
+    for value, word in ((numpy.inf, "infinity"), (numpy.nan, "missing")):
+        odd = pyarrow.table({name: pyarrow.array(numpy.array([value], "f2")) for name in "abcd"})
+        with pytest.raises(espalier.InputError, match=word):
+            iris.predict(odd)
+
+
 # --- data frames --------------------------------------------------------------------------------
 
 def test_pandas_by_name_in_any_order(named):
@@ -274,7 +359,9 @@ def test_arrow_types(named):
     small = [i if i % 7 else None for i in range(70)]
     plain = numpy.array([[numpy.nan if value is None else float(value) for value in row]
                          for row in zip(bits, small, small, [None] * 70)])
-    for kind in ("int8", "uint16", "int32", "int64", "uint64", "float32"):
+    for kind in ("int8", "uint16", "int32", "int64", "uint64", "float32", "float16"):
+        if kind == "float16":
+            small = [None if value is None else numpy.float16(value) for value in small]
         table = pyarrow.table({
             "red": pyarrow.array(bits, pyarrow.bool_()), "green": pyarrow.array(small, kind),
             "blue": pyarrow.array(small, kind), "tall": pyarrow.nulls(70)})

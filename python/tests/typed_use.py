@@ -40,6 +40,7 @@ def look(path: os.PathLike[str]) -> list[str]:
         names = [str(one) for one in model.feature_names_in_]
         classes = [str(one) for one in model.classes_]
         categories = [one for one in model.categories_ if one is not None]
+        model.check_input = model.n_threads == 1
         frozen: espalier.Model = model.set_params(n_threads=1).fit(None, None)
         print(count, facts, categories, model.n_classes_, frozen.closed)
     return [digest, *names, *classes]

@@ -43,8 +43,14 @@ def check_one_row(program, model, rows, answer):
     expect(code == 0, "one_row: " + error)
     got = [float(one) for line in said.decode().splitlines() for one in line.split(",")]
     expect(pack(answer.descr, got) == pack(answer.descr, answer.items), "one_row: other numbers")
-    code, _, error = run(program, model, stdin=b"1,2,forest\n")
-    expect(code == 1 and "forest" in error, "one_row takes text: " + error)
+    for wrong, said in ((b"1,2,forest\n", "line 1: no row"), (b"\n", "line 1: no row"),
+                        (lines[0].encode() + b"\n1\n", "line 2: "),
+                        (lines[0].encode() + b",1\n", "line 1: "),
+                        (b"1," * 1025, "line 1: no row")):
+        code, _, error = run(program, model, stdin=wrong)
+        expect(code == 1 and said in error, "one_row takes %r: %s" % (wrong[:40], error))
+    code, said, error = run(program, model, stdin=b"")
+    expect(code == 0 and not said and not error, "one_row, no rows: " + error)
 
 
 def check_threads(program, model, rows, answer):
@@ -53,6 +59,8 @@ def check_threads(program, model, rows, answer):
         code, said, error = run(program, model, count, stdin=data)
         expect(code == 0, "threads: " + error)
         expect(said == pack(answer.descr, answer.items), "threads %s: other bytes" % count)
+    code, said, error = run(program, model, "3", stdin=b"")
+    expect(code == 0 and not said and not error, "threads, no rows: " + error)
     code, said, error = run(program, model, "2", stdin=data[:-8])
     expect(code == 1 and not said and "whole" in error, "threads takes half a row: " + error)
     infinite = list(rows.items)

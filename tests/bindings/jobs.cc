@@ -94,14 +94,22 @@ void save(const espalier::model &model, const job &one, const std::vector<Out> &
     }
 }
 
-/* Every feature a column of its own, which lie one behind the other. */
-template <class In> espalier::columns to_columns(const job &one, const std::vector<In> &values)
+/* Every feature a column of its own, which lie one behind the other; where features have names,
+ * columns in another order, bound by their names. */
+template <class In>
+espalier::columns to_columns(const espalier::model &of, const job &one,
+                             const std::vector<In> &values)
 {
     std::vector<espalier::column> all;
-    for (std::size_t f = 0; f < one.feature_count; f++)
+    std::vector<std::string_view> names;
+    for (std::size_t f = one.feature_count; f-- > 0;) {
         all.push_back(espalier::column::of(
             espalier::span<const In>(values.data() + f * one.row_count, one.row_count)));
-    return espalier::columns(all);
+        names.push_back(of.feature_name(static_cast<std::uint32_t>(f)));
+    }
+    if (!names.empty() && !names.back().empty() && all.size() == of.info().feature_count)
+        return espalier::columns::by_name(of, names, all);
+    return espalier::columns(std::vector(all.rbegin(), all.rend()));
 }
 
 /* Predicts row after row, each by a call of its own, or all rows at once. */
@@ -117,7 +125,8 @@ espalier::result predict_values(espalier::predictor &predictor, const job &one,
         return predictor.try_predict(kind, espalier::rows::row_major(values, one.feature_count),
                                      out);
     if (one.order == "T")
-        return predictor.try_predict(kind, to_columns(one, values), out);
+        return predictor.try_predict(kind, to_columns(espalier::model(one.model), one, values),
+                                     out);
     if (one.order == "S") {
         espalier::slot served(one.model);
         espalier::reader reader(served);

@@ -35,6 +35,8 @@ export ESPALIER_TEST_FOLDER=$work/forest
 mkdir -p "$ESPALIER_TEST_FOLDER"
 model=$ESPALIER_TEST_FOLDER/random_forest_model.espalier
 "$espalier" convert tests/fixtures/sklearn-1.4.2/random_forest_model.pkl -o "$model" >/dev/null
+named=$ESPALIER_TEST_FOLDER/named.espalier # its features have names
+"$espalier" convert tests/fixtures/lightgbm-4.7.0/small.txt -o "$named" >/dev/null
 row=(6.3 2.5 4.9 1.5)
 (IFS=,; echo "${row[*]}") >"$work/row.csv"
 "$espalier" predict "$model" "$work/row.csv" --output probability -o "$work/row_out.csv"
@@ -102,7 +104,7 @@ build_cxx() {
     wait $! || fail "C++: jobs.cc does not compile"
     c++ "${strict[@]}" -O1 examples/predict_row.cc -o "$work/predict_row_cxx" \
         $(pkg-config --libs espalier) -Wl,-rpath,"$libdir"
-    "$work/use_header" "$model" || fail "C++: its own tests fail"
+    "$work/use_header" "$model" "$named" || fail "C++: its own tests fail"
     expect C++ "$work/predict_row_cxx"
     local number
     for number in 1 2; do
@@ -191,7 +193,7 @@ build_java() {
     javac --release 17 -Xlint:all -Werror -cp "$classes" -d "$tests" bindings/java/test/*.java \
         bindings/java/example/*.java
     local run=("$home/bin/java" -Xcheck:jni "-Despalier.library=$library" -cp "$classes:$tests")
-    "${run[@]}" UseIt "$model" >"$work/java.log" 2>&1 ||
+    "${run[@]}" UseIt "$model" "$named" >"$work/java.log" 2>&1 ||
         { cat "$work/java.log"; fail "Java: its own tests fail"; }
     ! grep -E 'WARNING in native|FATAL' "$work/java.log" || fail "Java: JNI is used wrongly"
     expect Java "${run[@]}" PredictRow

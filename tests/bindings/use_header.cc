@@ -136,6 +136,10 @@ void check_ways_to_open(const std::string &path)
         CHECK(std::strstr(error.what(), "no such file") != nullptr);
         CHECK(!error.file_offset() && error.format_rule() == 0);
     }
+    /* The file in front of the NUL was opened. */
+    const std::string longer = path + std::string("\0.old", 5);
+    CHECK(thrown([&] { model cut(longer); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { espalier::slot cut(longer); }) == ESPALIER_ERROR_ARGUMENT);
     blocks[0].data[20] ^= std::byte(1);
     try {
         model::open_memory(espalier::span(blocks.data()->data, bytes.size()));
@@ -312,6 +316,54 @@ void check_columns(const std::string &path)
           ESPALIER_ERROR_FEATURE_COUNT);
 }
 
+std::string said(const model &of, const std::vector<std::string> &names)
+{
+    try {
+        (void)of.feature_order(names);
+    } catch (const espalier::error &error) {
+        return error.what();
+    }
+    return "";
+}
+
+/* Of a model whose features have names. */
+void check_names(const std::string &path)
+{
+    using espalier::column;
+    const model opened(path);
+    const std::size_t count = opened.info().feature_count;
+    std::vector<std::vector<double>> values;
+    std::vector<double> one;
+    std::vector<std::string> names;
+    for (std::size_t f = 0; f < count; f++) {
+        names.insert(names.begin(), std::string(opened.feature_name(std::uint32_t(f))));
+        values.insert(values.begin(), {0.25 * double(f)});
+        one.push_back(0.25 * double(f));
+    }
+    std::vector<column> all;
+    for (const std::vector<double> &each : values)
+        all.push_back(column::of(each));
+    predictor from(opened);
+    const auto bound = espalier::columns::by_name(opened, names, all);
+    CHECK(from.predict<double>(output::margin, bound) ==
+          from.predict<double>(output::margin, rows::one(one)));
+    CHECK(opened.feature_order(names).front() == count - 1 && count > 1);
+    CHECK(thrown([&] { espalier::columns::by_name(opened, names, std::vector{all[0]}); }) ==
+          ESPALIER_ERROR_ARGUMENT);
+    std::vector<std::string> wrong = names;
+    wrong.push_back("unknown");
+    CHECK(said(opened, wrong).find("the model has no feature \"unknown\"") == 0);
+    wrong.back() = names[1];
+    CHECK(said(opened, wrong).find("two columns \"" + names[1] + "\"") == 0);
+    wrong = names;
+    wrong[0] = "unknown";
+    CHECK(said(opened, wrong).find("no column \"" + names[0] + "\"") == 0);
+    wrong[0] = names[0] + std::string("\0x", 2);
+    CHECK(thrown([&] { (void)opened.feature_order(wrong); }) == ESPALIER_ERROR_ARGUMENT);
+    CHECK(thrown([&] { (void)opened.feature_order(std::vector<std::string>()); }) ==
+          ESPALIER_ERROR_FEATURE_COUNT);
+}
+
 /* Readers on threads of their own, while the file is replaced by itself and refreshed. */
 void check_slot(const std::string &path)
 {
@@ -364,7 +416,7 @@ void check_slot(const std::string &path)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2)
+    if (argc != 3)
         return 2;
     check_ownership(argv[1]);
     check_ways_to_open(argv[1]);
@@ -374,6 +426,9 @@ int main(int argc, char **argv)
     check_contents(argv[1]);
     check_looking_in(argv[1]);
     check_columns(argv[1]);
+    check_names(argv[2]);
+    CHECK(thrown([&] { (void)model(argv[1]).feature_order(std::vector{"a"}); }) ==
+          ESPALIER_ERROR_ARGUMENT);
     check_slot(argv[1]);
     std::printf("use_header: %d failures\n", failure_count);
     return failure_count == 0 ? 0 : 1;

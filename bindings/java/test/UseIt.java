@@ -214,6 +214,47 @@ public final class UseIt {
         }
     }
 
+    /** Of a model whose features have names. */
+    private static void checkNames(Path path) {
+        try (Model model = Model.open(path); Predictor predictor = model.predictor()) {
+            List<String> names = new ArrayList<>();
+            List<Column> all = new ArrayList<>();
+            double[] values = new double[model.info().featureCount()];
+            for (int f = values.length - 1; f >= 0; f--) {
+                values[f] = 0.25 * f;
+                names.add(model.featureName(f).orElseThrow());
+                all.add(Column.of(new double[] {values[f]}));
+            }
+            List<Column> bound = new ArrayList<>();
+            for (int place : model.featureOrder(names)) {
+                bound.add(all.get(place));
+            }
+            try (Columns columns = Columns.of(bound)) {
+                double[] out = new double[1];
+                predictor.predict(Output.MARGIN, columns, out);
+                check("by name", Arrays.equals(out,
+                        predictor.predictDoubles(Output.MARGIN, Rows.one(values))));
+            }
+            check("missing", said(model, names.subList(1, names.size()))
+                    .startsWith("there is no column '" + names.get(0) + "': "));
+            names.add("unknown");
+            check("unknown", said(model, names)
+                    .startsWith("the model has no feature 'unknown': "));
+            names.set(names.size() - 1, names.get(1));
+            check("twice", said(model, names)
+                    .startsWith("there are two columns '" + names.get(1) + "': "));
+        }
+    }
+
+    private static String said(Model model, List<String> names) {
+        try {
+            model.featureOrder(names);
+        } catch (EspalierException error) {
+            return error.getMessage();
+        }
+        return "";
+    }
+
     private static void checkOddColumns(Predictor predictor) {
         Column plain = Column.of(new long[] {5, 5});
         double[] out = {7, 7, 7, 7, 7, 7};
@@ -371,6 +412,7 @@ public final class UseIt {
         checkRefusals(path);
         checkOpening(path);
         checkColumns(path);
+        checkNames(Path.of(arguments[1]));
         checkSlot(path);
         checkLookingIn(path);
         checkCollector(path);

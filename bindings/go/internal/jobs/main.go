@@ -81,10 +81,20 @@ func save[T espalier.Element](model *espalier.Model, one job, out []T, width int
 	}
 }
 
-// toColumns makes every feature a column of its own, which lie one behind the other.
-func toColumns[R espalier.Real](one job, values []R) (*espalier.Columns, error) {
+// toColumns makes every feature a column of its own, which lie one behind the other; where features
+// have names, columns in another order, bound by their names.
+func toColumns[R espalier.Real](model *espalier.Model, one job,
+	values []R) (*espalier.Columns, error) {
 	var all []espalier.Column
-	for f := 0; f < one.featureCount; f++ {
+	var names []string
+	known := must(model.FeatureNames())
+	isNamed := known != nil && len(known) == one.featureCount
+	for i := 0; i < one.featureCount; i++ {
+		f := i
+		if isNamed {
+			f = one.featureCount - 1 - i
+			names = append(names, known[f])
+		}
 		part := values[f*one.rowCount : (f+1)*one.rowCount]
 		switch part := any(part).(type) {
 		case []float32:
@@ -92,6 +102,9 @@ func toColumns[R espalier.Real](one job, values []R) (*espalier.Columns, error) 
 		case []float64:
 			all = append(all, espalier.Numbers(part))
 		}
+	}
+	if isNamed {
+		return espalier.NewNamedColumns(model, names, all...)
 	}
 	return espalier.NewColumns(all...)
 }
@@ -135,7 +148,9 @@ func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Pred
 			must(espalier.RowMajor(values, one.featureCount)), out)
 	}
 	if one.order == "T" {
-		columns := must(toColumns(one, values))
+		model := must(espalier.Open(one.model))
+		defer model.Close()
+		columns := must(toColumns(model, one, values))
 		defer columns.Close()
 		return espalier.PredictColumnsInto(predictor, kind, columns, out)
 	}

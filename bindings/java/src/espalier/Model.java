@@ -6,6 +6,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
+import java.util.Collections;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
@@ -139,7 +141,8 @@ public final class Model implements AutoCloseable {
 
     /**
      * Binds columns by name: of each feature, in the model's order, the index of its name among
-     * these. Other names are left over. Throws when a feature has no column, or the model no names.
+     * these. Throws with the first name that is missing, unknown or there twice, and when the model
+     * has no names.
      */
     public synchronized int[] featureOrder(List<String> names) {
         StringBuilder text = new StringBuilder();
@@ -161,7 +164,23 @@ public final class Model implements AutoCloseable {
         if (status != 0) {
             throw new EspalierException(status, "names of columns: ");
         }
+        checkLeft(names, order);
         return order;
+    }
+
+    /** Refuses a name that is left over: another one was bound, or it is no feature's. */
+    private static void checkLeft(List<String> names, int[] order) {
+        BitSet bound = new BitSet(names.size());
+        for (int place : order) {
+            bound.set(place);
+        }
+        int left = bound.nextClearBit(0);
+        if (left < names.size()) {
+            String name = names.get(left);
+            String what = Collections.frequency(names, name) > 1
+                    ? "there are two columns '" : "the model has no feature '";
+            throw new EspalierException(Native.FEATURE_COUNT, what + name + "': ");
+        }
     }
 
     /** A tree, below {@code info().treeCount()}. */

@@ -79,6 +79,20 @@ fn chunks<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
     bytes.chunks_exact(N).map(|chunk| chunk.try_into().unwrap())
 }
 
+/// Where features have names, columns in another order, bound by their names.
+fn to_columns<'a>(job: &Job, all: &[Column<'a>]) -> Result<Columns<'a>, PredictError> {
+    let model = Model::open(job.model).expect("a model");
+    let names = (0..all.len()).map(|f| model.feature_name(f as u32).map(String::from));
+    match names.collect::<Option<Vec<_>>>() {
+        Some(names) if all.len() == model.info().feature_count as usize => {
+            let named = names.iter().map(String::as_str).zip(all.iter().copied());
+            let turned: Vec<_> = named.rev().collect();
+            Ok(Columns::by_name(&model, &turned).expect("the model's names"))
+        }
+        _ => Columns::new(all),
+    }
+}
+
 /// Predicts row after row, each by a call of its own, or all rows at once.
 fn predict_values<T: Stored, R: Real + ColumnValue>(
     predictor: &mut Predictor,
@@ -92,7 +106,7 @@ fn predict_values<T: Stored, R: Real + ColumnValue>(
         "C" => predictor.predict_into(kind, Rows::row_major(values, job.feature_count)?, out),
         "T" => {
             let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
-            predictor.predict_into(kind, &Columns::new(&all)?, out)
+            predictor.predict_into(kind, &to_columns(job, &all)?, out)
         }
         "S" => {
             let mut reader = Slot::open(job.model).and_then(|slot| slot.reader()).expect("a slot");

@@ -493,6 +493,14 @@ extern "C" {
         number_out: *mut f64,
     ) -> espalier_status;
 
+    pub fn espalier_model_feature_order(
+        model: *const espalier_model,
+        names: *const *const c_char,
+        name_count: usize,
+        order_out: *mut usize,
+        missing_out: *mut u32,
+    ) -> espalier_status;
+
     pub fn espalier_model_tree(
         model: *const espalier_model,
         tree_index: u32,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rows as columns, as data frames keep them: numbers of any type, text, codes, missing values.
 
-use crate::error::{PredictError, Status};
-use crate::model::Dtype;
+use crate::error::{Error, PredictError, Status};
+use crate::model::{Dtype, Model};
 use espalier_sys as sys;
 use std::marker::PhantomData;
 use std::os::raw::{c_char, c_void};
@@ -161,6 +161,16 @@ impl<'a> Columns<'a> {
         }
         let raw = columns.iter().map(|column| column.raw).collect();
         Ok(Columns { raw, row_count, dtype: 0, values: PhantomData })
+    }
+
+    /// Columns in any order, with their names, bound to the model's features. Fails as
+    /// [`Model::feature_order`] does, and with [`Status::ARGUMENT`] as [`Columns::new`].
+    pub fn by_name(model: &Model, columns: &[(&str, Column<'a>)]) -> Result<Columns<'a>, Error> {
+        let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+        let order = model.feature_order(&names)?;
+        let bound: Vec<_> = order.iter().map(|place| columns[*place].1).collect();
+        Columns::new(&bound)
+            .map_err(|error| Error::of(error.status, "columns of different lengths".into()))
     }
 
     /// The dtype of the rows that these stand for, `Float32` or `Float64`; without it, what NumPy

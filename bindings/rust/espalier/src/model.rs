@@ -254,6 +254,11 @@ pub(crate) fn path_text(path: &Path) -> Result<CString, Error> {
         .map_err(|_| Error::of(Status::ARGUMENT, format!("{}: a NUL in the name", path.display())))
 }
 
+fn name_text<S: AsRef<str>>(name: &S) -> Result<CString, Error> {
+    let name = name.as_ref();
+    CString::new(name).map_err(|_| Error::of(Status::ARGUMENT, format!("{name:?}: a NUL")))
+}
+
 /// The shape of an output of a model that lives as long as the call.
 pub(crate) fn output_of(model: *const sys::espalier_model, kind: Output) -> Option<OutputInfo> {
     let mut raw = sys::espalier_output_info::default();
@@ -353,6 +358,40 @@ impl Model {
         let name = unsafe { sys::espalier_model_feature_name(self.owned.raw, index) };
         // Names lie in the model's private, checked tables and live as long as the model.
         (!name.is_null()).then(|| unsafe { CStr::from_ptr(name) }.to_string_lossy())
+    }
+
+    /// Binds columns by name, in any order: the column of feature `f` is the one whose name is at
+    /// `[f]` of the result. `names` are those of all columns. [`Status::FEATURE_COUNT`] with the
+    /// first name that is missing, unknown or there twice; [`Status::ARGUMENT`] when the model has
+    /// no names or a name holds a NUL.
+    pub fn feature_order<S: AsRef<str>>(&self, names: &[S]) -> Result<Vec<usize>, Error> {
+        let texts: Vec<CString> = names.iter().map(name_text).collect::<Result<_, _>>()?;
+        let raw: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
+        let mut order = vec![0; self.info().feature_count as usize];
+        let mut missing = 0;
+        let status = unsafe {
+            sys::espalier_model_feature_order(
+                self.owned.raw,
+                raw.as_ptr(),
+                raw.len(),
+                order.as_mut_ptr(),
+                &mut missing,
+            )
+        };
+        if status == sys::status::ESPALIER_ERROR_FEATURE_COUNT {
+            let name = self.feature_name(missing).unwrap_or_default();
+            Status::check(status, &format!("no column {name:?}"))?;
+        }
+        Status::check(status, "names of columns")?;
+        let mut bound = vec![false; names.len()];
+        order.iter().for_each(|place| bound[*place] = true);
+        if let Some(left) = bound.iter().position(|is_bound| !is_bound) {
+            let name = names[left].as_ref();
+            let is_twice = names.iter().filter(|one| one.as_ref() == name).count() > 1;
+            let what = if is_twice { "two columns" } else { "the model has no feature" };
+            Status::check(sys::status::ESPALIER_ERROR_FEATURE_COUNT, &format!("{what} {name:?}"))?;
+        }
+        Ok(order)
     }
 
     /// The labels that [`Output::Class`] counts, of one of the trainer's outputs.

@@ -188,6 +188,42 @@ fn columns_of_many_types_are_rows() {
 }
 
 #[test]
+fn columns_are_bound_by_name() {
+    let model = Model::open(path().with_file_name("named.espalier")).unwrap();
+    let count = model.info().feature_count as usize;
+    let names: Vec<_> = (0..count).map(|f| model.feature_name(f as u32).unwrap()).collect();
+    let values: Vec<[f64; 1]> = (0..count).map(|f| [0.25 * f as f64]).collect();
+    let mut named: Vec<(&str, Column)> =
+        names.iter().zip(&values).map(|(name, one)| (&**name, Column::of(one))).collect();
+    let mut predictor = model.predictor().unwrap();
+    let expected = predictor.predict::<f64>(Output::Margin, Rows::one(&values.concat())).unwrap();
+    named.reverse();
+    let bound = Columns::by_name(&model, &named).unwrap();
+    assert_eq!(predictor.predict::<f64>(Output::Margin, &bound).unwrap(), expected);
+    assert!(count > 1 && model.feature_order(&names).unwrap()[count - 1] == count - 1);
+    let said = |named: &[(&str, Column)]| {
+        let error = Columns::by_name(&model, named).err().unwrap();
+        (error.status, error.message)
+    };
+    let (status, message) = said(&named[1..]);
+    assert_eq!(status, Status::FEATURE_COUNT);
+    assert!(message.starts_with(&format!("no column {:?}: ", named[0].0)), "{message}");
+    named.push(("unknown", named[0].1));
+    assert!(said(&named).1.starts_with("the model has no feature \"unknown\": "));
+    named.last_mut().unwrap().0 = named[1].0;
+    assert!(said(&named).1.starts_with(&format!("two columns {:?}: ", named[1].0)));
+    named.last_mut().unwrap().0 = "a\0b";
+    assert_eq!(said(&named).0, Status::ARGUMENT);
+    assert_eq!(said(&[]).0, Status::FEATURE_COUNT);
+    let uneven = [3.0, 4.0];
+    named.pop();
+    named[0].1 = Column::of(&uneven);
+    assert_eq!(said(&named).0, Status::ARGUMENT);
+    let plain = Model::open(path()).unwrap();
+    assert_eq!(plain.feature_order(&["a"]).unwrap_err().status, Status::ARGUMENT);
+}
+
+#[test]
 fn a_slot_serves_while_it_is_refreshed() {
     is_send::<Slot>();
     is_sync::<Slot>();
