@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Espalier's Python package against the trainers and ONNX Runtime, as Markdown on standard output.
 
-    python measure_python.py --peers FOLDER [--repeats N] [--only first|loop|workers]
-        [--models NAME,...] [--workers N] [--write DOCUMENT]
+    python measure_python.py --peers FOLDER --call-loop LIBRARY [--repeats N]
+        [--only first|loop|overhead|workers] [--models NAME,...] [--workers N] [--write DOCUMENT]
 
-Run by run_python.sh, which makes the environment; the models are those of bench/peers. Three
-tables: from import to the first answer in a new process; one row, again and again; memory of a
-service's workers. Tools take turns, each in a process of its own. --write puts the tables into a
+Run by run_python.sh, which makes the environment; the models are those of bench/peers. Four
+tables: from import to the first answer in a new process; one row, again and again; what predict_one
+adds to the call from C; memory of a service's workers. Tools take turns, each in a process of its own. --write puts the tables into a
 document too, in its place there.
 """
 import argparse
@@ -106,6 +106,27 @@ def show_one_row(arguments):
                        for (model, tool), runs in found.items()])
 
 
+def show_overhead(arguments):
+    """Of a model of one small tree, where the call is nearly all there is, and of 30 features."""
+    lines = []
+    for name, model in (("one tree, 1 feature", make_stump(arguments.call_loop.parent)),
+                        ("XGBoost, 500 trees, 30 features",
+                         find_folder(arguments.peers, "xgb500_d6_cancer") / "model.espalier")):
+        done = subprocess.run([sys.executable, HERE / "measure_overhead.py", arguments.call_loop,
+                               model], check=True, capture_output=True, text=True,
+                              timeout=START_SECONDS_MAX)
+        lines += [(name, *line.split("\t")) for line in done.stdout.splitlines()]
+    return make_table(("model", "row", "from C, ns", "predict_one, ns", "added, ns"), lines)
+
+
+def make_stump(folder):
+    import espalier
+
+    path = folder / "stump.espalier"
+    espalier.convert(HERE.parent.parent / "docs/example/stump.pkl", path)
+    return path
+
+
 def show_workers(arguments):
     found = measure_workers(find_folder(arguments.peers, WORKERS_MODEL), arguments.workers)
     head = ("%s, %d gunicorn workers" % (WORKERS_MODEL, arguments.workers), "the file",
@@ -115,7 +136,8 @@ def show_workers(arguments):
                              for name, size, first, memory in found], 1)
 
 
-TABLES = {"first": show_first, "loop": show_one_row, "workers": show_workers}
+TABLES = {"first": show_first, "loop": show_one_row, "overhead": show_overhead,
+          "workers": show_workers}
 
 
 # --- the document -------------------------------------------------------------------------------
@@ -139,6 +161,7 @@ def show_machine():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--peers", type=Path, required=True, help="the cache of bench/peers")
+    parser.add_argument("--call-loop", type=Path, required=True, help="call_loop.c, compiled")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", choices=TABLES)
     parser.add_argument("--models", type=lambda text: text.split(","), default=list(TOOLS))
@@ -146,6 +169,7 @@ def parse_arguments():
     parser.add_argument("--write", type=Path, metavar="DOCUMENT")
     arguments = parser.parse_args()
     arguments.peers = arguments.peers.resolve()
+    arguments.call_loop = arguments.call_loop.resolve()
     unknown = [name for name in arguments.models if name not in TOOLS]
     if unknown:
         parser.error("models are %s, not %s" % (", ".join(TOOLS), ", ".join(unknown)))

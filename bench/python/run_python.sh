@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bench/python/run_python.sh [--write DOCUMENT] [--repeats N] [--only first|loop|workers]
+# bench/python/run_python.sh [--write DOCUMENT] [--repeats N] [--only first|loop|overhead|workers]
 #                            [--models NAME,...] [--workers N]
 # Figures of the Python package beside the trainers and ONNX Runtime, as Markdown: from import to
-# the first answer, one row, memory of 8 gunicorn workers. --write docs/benchmarks.md puts them in.
+# the first answer, one row, what a call adds to C's, memory of 8 gunicorn workers. --write
+# docs/benchmarks.md puts them in.
 # Needs what `bench/peers/peers.sh --prepare` leaves in $BUILD_DIR (default build): models, and an
 # environment with the peers. Nothing else should run meanwhile. About five minutes.
 set -euo pipefail
@@ -28,4 +29,8 @@ python3 -B python/check_package.py --work "$build_dir/python" --only wheel >&2
 # The web service; what the peers bring already (scikit-learn, NumPy, joblib) stays theirs.
 grep -vE '^(#|joblib|numpy|scikit-learn)' examples/fastapi/fastapi_pins.txt >"$venv/service.txt"
 "${pip[@]}" -r "$venv/service.txt" >&2
-exec "$venv/bin/python" -B bench/python/measure_python.py --peers "$build_dir/peers" "$@"
+[ -f "$build_dir/release/libespalier.a" ] || scripts/build.sh release >&2
+cc -O3 -std=c11 -shared -fPIC -Iinclude bench/python/call_loop.c \
+    "$build_dir/release/libespalier.a" -lm -o "$venv/call_loop.so"
+exec "$venv/bin/python" -B bench/python/measure_python.py --peers "$build_dir/peers" \
+    --call-loop "$venv/call_loop.so" "$@"

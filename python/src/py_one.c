@@ -259,12 +259,19 @@ static bool take_sequence(one_row *row, PyObject *source)
     return ok;
 }
 
+/* Whether it may be a masked array, and is to be asked, which costs more than all the rest: not
+ * NumPy's own type, which is no heap type, and not array.array, which derives from object. */
+static bool may_be_masked(PyObject *source)
+{
+    PyTypeObject *const type = Py_TYPE(source);
+    return (PyType_GetFlags(type) & Py_TPFLAGS_HEAPTYPE) != 0 &&
+           PyType_GetSlot(type, Py_tp_base) != (void *)&PyBaseObject_Type;
+}
+
 /* A buffer of floats in one dimension, or in two with one row. */
 static bool take_buffer(one_row *row, PyObject *source)
 {
-    /* NumPy's own type is no heap type, and is not asked. */
-    if ((PyType_GetFlags(Py_TYPE(source)) & Py_TPFLAGS_HEAPTYPE) != 0 &&
-        PyObject_HasAttrString(source, "mask")) {
+    if (may_be_masked(source) && PyObject_HasAttrString(source, "mask")) {
         return fail_source(source, "row.filled(numpy.nan) has what is masked as missing");
     }
     if (PyObject_GetBuffer(source, &row->view, PyBUF_STRIDES | PyBUF_FORMAT) != 0) {
