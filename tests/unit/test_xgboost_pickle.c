@@ -95,6 +95,15 @@ static void test_counted_classes(void **state)
     assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_CLASS);
     free_result(&result);
 
+    start_estimator(&file, "XGBClassifier", snapshot); /* where it is None predict is as without */
+    put_text(&file, "n_classes_");
+    put_none(&file);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(result.forest.labels->count, 2);
+    assert_int_equal(result.forest.labels->numbers[1], 1);
+    free_result(&result);
+
     start_estimator(&file, "XGBClassifier", snapshot); /* trained on one class alone */
     put_integer(&file, "n_classes_", 1);
     close_object(&file);
