@@ -15,6 +15,7 @@ typedef struct espalier_category_numbers {
     uint32_t feature;
     uint32_t count;
     double *numbers;
+    uint64_t at; /* where the source has them; for messages alone */
 } espalier_category_numbers;
 
 /* Zeroed: no feature has any. */
@@ -24,6 +25,15 @@ typedef struct espalier_category_values {
     uint32_t room;
 } espalier_category_values;
 
+/* Whose numbers are at fault: `first` and `second` are one number; where these are the same, some
+ * number is not finite, or there is no such feature. */
+typedef struct espalier_category_fault {
+    uint32_t feature;
+    uint32_t list; /* in espalier_category_values */
+    uint32_t first;
+    uint32_t second;
+} espalier_category_fault;
+
 /* Adds a feature's, in malloc'ed memory that then belongs to *values, also after a failure.
  * Status: MEMORY. */
 espalier_status espalier_category_values_add(espalier_category_values *values,
@@ -32,13 +42,13 @@ espalier_status espalier_category_values_add(espalier_category_values *values,
 /*
  * Gives a forest without preparation, whose trees are read, one that makes places of the numbers: a
  * number that is no category becomes a missing value, or is refused. Features that nothing tests
- * get none, but where unknown numbers are refused. *feature_out: whose numbers are at fault.
- * Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not finite),
- * LIMIT, MEMORY.
+ * get none, but where unknown numbers are refused. forest->category_numbers says which features have
+ * numbers. Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not
+ * finite: *fault_out says which), LIMIT, MEMORY.
  */
 espalier_status espalier_category_values_apply(const espalier_category_values *values,
                                                espalier_forest *forest, bool refuses,
-                                               uint32_t *feature_out);
+                                               espalier_category_fault *fault_out);
 
 void espalier_category_values_free(espalier_category_values *values);
 
