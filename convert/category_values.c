@@ -149,3 +149,25 @@ espalier_status espalier_category_values_apply(const espalier_category_values *v
     free(tested);
     return status;
 }
+
+bool espalier_category_values_clash(const espalier_forest *forest, uint32_t *feature_out)
+{
+    const double place = forest->missing_number;
+    bool clashes = false;
+    if (!forest->missing_marked || place < 0.0 || place != floor(place)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < forest->categories.count && !clashes; i++) {
+        const espalier_category_list *const list = &forest->categories.lists[i];
+        clashes = place < (double)list->count;
+        *feature_out = list->feature;
+    }
+    const espalier_preparation *const preparation = forest->preparation;
+    for (uint32_t i = 0; preparation != NULL && i < preparation->operation_count && !clashes; i++) {
+        const espalier_file_operation *const operation = &preparation->operations[i];
+        clashes = operation->operation == ESPALIER_PREPARE_INDEX && operation->number_count > 2 &&
+                  place < (double)(operation->number_count / 2 - 1); /* its last key is NaN */
+        *feature_out = espalier_preparation_root(preparation, operation->input);
+    }
+    return clashes;
+}

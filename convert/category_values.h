@@ -10,6 +10,8 @@
 
 #include "convert/forest.h"
 
+#include <inttypes.h>
+
 /* Of one feature: numbers[i] is its category i. */
 typedef struct espalier_category_numbers {
     uint32_t feature;
@@ -49,6 +51,19 @@ espalier_status espalier_category_values_add(espalier_category_values *values,
 espalier_status espalier_category_values_apply(const espalier_category_values *values,
                                                espalier_forest *forest, bool refuses,
                                                espalier_category_fault *fault_out);
+
+/*
+ * Whether the number that XGBoost takes for missing is the place of a category, of a feature that
+ * *feature_out gets. It is compared with places in the order of each data frame's own categories, so
+ * that an answer would not be that of a row alone.
+ */
+bool espalier_category_values_clash(const espalier_forest *forest, uint32_t *feature_out);
+
+/* What is said then: the number and the feature, "%g", "%" PRIu32. */
+#define ESPALIER_CATEGORY_CLASH                                                                    \
+    "missing=%g is the place of a category of feature %" PRIu32                                    \
+    ": XGBoost takes for missing what has that place in each data frame's own order, which is no " \
+    "property of a row; train with a negative number or NaN for missing"
 
 void espalier_category_values_free(espalier_category_values *values);
 

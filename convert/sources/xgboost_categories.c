@@ -246,6 +246,12 @@ bool espalier_xgboost_place_categories(espalier_xgboost_import *import)
     espalier_category_fault fault;
     const espalier_status status =
         espalier_category_values_apply(&import->category_values, import->forest, true, &fault);
+    uint32_t feature = 0;
+    if (status == ESPALIER_OK && espalier_category_values_clash(import->forest, &feature)) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      ESPALIER_OFFSET_NONE, ESPALIER_CATEGORY_CLASH,
+                                      import->forest->missing_number, feature);
+    }
     return status == ESPALIER_OK ||
            (status == ESPALIER_ERROR_SOURCE_TREE
                 ? fail_values(import, &fault)

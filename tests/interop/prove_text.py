@@ -239,9 +239,10 @@ def make_booster(rng, trainer):
                                        min_data_per_group=5, cat_smooth=1, n_jobs=1, verbose=-1),
                 lightgbm.__version__, ("txt", "pkl"))
     if trainer == "XGBoost":
+        missing = choose(rng, np.nan, -999.0)
         return (xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
-                                     max_cat_to_onehot=choose(rng, 1, 5)),
-                xgboost.__version__, ("json", "ubj", "pkl"))
+                                     max_cat_to_onehot=choose(rng, 1, 5), missing=missing),
+                xgboost.__version__, ("json", "ubj", "pkl") if missing != missing else ("pkl",))
     return (HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, min_samples_leaf=4,
                                           categorical_features="from_dtype"),
             sklearn.__version__, ("pkl",))
