@@ -44,9 +44,9 @@ espalier_status espalier_category_values_add(espalier_category_values *values,
 /*
  * Gives a forest without preparation, whose trees are read, one that makes places of the numbers: a
  * number that is no category becomes a missing value, or is refused. Features that nothing tests
- * get none, but where unknown numbers are refused. forest->category_numbers says which features have
- * numbers. Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is not
- * finite: *fault_out says which), LIMIT, MEMORY.
+ * get none, but where unknown numbers are refused. forest->category_numbers tells which features
+ * have numbers. Status: SOURCE_TREE (a feature that is not there, a number that stands twice or is
+ * not finite: *fault_out says which), LIMIT, MEMORY.
  */
 espalier_status espalier_category_values_apply(const espalier_category_values *values,
                                                espalier_forest *forest, bool refuses,
@@ -54,8 +54,8 @@ espalier_status espalier_category_values_apply(const espalier_category_values *v
 
 /*
  * Whether the number that XGBoost takes for missing is the place of a category, of a feature that
- * *feature_out gets. It is compared with places in the order of each data frame's own categories, so
- * that an answer would not be that of a row alone.
+ * *feature_out gets. It is compared with places in the order of each data frame's own categories,
+ * so that an answer would not be that of a row alone.
  */
 bool espalier_category_values_clash(const espalier_forest *forest, uint32_t *feature_out);
 

@@ -133,7 +133,7 @@ static espalier_status add_lists(espalier_lightgbm_import *import, const espalie
     return status;
 }
 
-/* The text of item `index` of list `list`: the line is JSON, a list of lists that hold no others. */
+/* The text of item `index` of list `list`: the line is JSON, a list of lists without others. */
 static espalier_text_slice find_item(const espalier_text_slice *line, size_t list, size_t index)
 {
     size_t lists = 0;

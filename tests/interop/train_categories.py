@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the fixtures of what pandas calls categories: numbers and ordered text in LightGBM, numbers
-in XGBoost (from 3.1 on), text in HistGradientBoosting (from 1.4 on) inside other estimators:
-train_categories.py FIXTURES_DIR MANIFEST_PART.
+"""Trains the fixtures of what pandas calls categories: numbers and ordered text in LightGBM,
+numbers in XGBoost (from 3.1 on), text in HistGradientBoosting (from 1.4 on) inside other
+estimators: train_categories.py FIXTURES_DIR MANIFEST_PART.
 
 Runs inside the environment that make_fixtures.py prepared, with pandas. Every seed is fixed. Must
 never compute an expected answer by itself: everything expected is what the trainer returned.
@@ -167,7 +167,8 @@ def histogram(kind="Regressor", **options):
 
 def add_text(out):
     """Members number text as the first of them does: sorted."""
-    table = Table(7, [Column("city", sorted(CITIES), "Rome"), Column("size", sorted(SIZES), "tiny")])
+    table = Table(7, [Column("city", sorted(CITIES), "Rome"),
+                      Column("size", sorted(SIZES), "tiny")])
     frame, asked = table.frame(table.rows, False), table.frame(table.asked)
     scale = ColumnTransformer([("scale", StandardScaler(), ["u", "v"])], remainder="passthrough",
                               verbose_feature_names_out=False).set_output(transform="pandas")
