@@ -165,8 +165,8 @@ bool espalier_category_values_clash(const espalier_forest *forest, uint32_t *fea
     const espalier_preparation *const preparation = forest->preparation;
     for (uint32_t i = 0; preparation != NULL && i < preparation->operation_count && !clashes; i++) {
         const espalier_file_operation *const operation = &preparation->operations[i];
-        clashes = operation->operation == ESPALIER_PREPARE_INDEX && operation->number_count > 2 &&
-                  place < (double)(operation->number_count / 2 - 1); /* its last key is NaN */
+        const uint32_t keys = operation->number_count / 2; /* the last one is NaN */
+        clashes = operation->operation == ESPALIER_PREPARE_INDEX && place + 1.0 < (double)keys;
         *feature_out = espalier_preparation_root(preparation, operation->input);
     }
     return clashes;

@@ -172,7 +172,7 @@ static espalier_status fail_values(const espalier_lightgbm_import *import,
                                    const espalier_category_values *values,
                                    const espalier_category_fault *fault)
 {
-    if (fault->first == fault->second) {
+    if (fault->first == fault->second || fault->list >= values->count || values->features == NULL) {
         return espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_TREE,
                                       "a category of feature %" PRIu32 " is not finite",
                                       fault->feature);
