@@ -38,22 +38,60 @@ void espalier_category_values_free(espalier_category_values *values)
     *values = (espalier_category_values){0};
 }
 
+/* A number and its place in a list. */
+typedef struct placed_number {
+    double number;
+    uint32_t place;
+} placed_number;
+
+static int compare_placed(const void *left, const void *right)
+{
+    const placed_number *const a = left;
+    const placed_number *const b = right;
+    const int order = (a->number > b->number) - (a->number < b->number);
+    return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
+}
+
+/* Two places of one number, if there are such. */
+static void find_twins(const espalier_category_numbers *own, espalier_category_fault *fault)
+{
+    placed_number *const placed = calloc((size_t)own->count + 1, sizeof *placed);
+    for (uint32_t i = 0; placed != NULL && i < own->count; i++) {
+        placed[i] = (placed_number){own->numbers[i], i};
+    }
+    if (placed != NULL) {
+        qsort(placed, own->count, sizeof *placed, compare_placed);
+    }
+    for (uint32_t i = 1; placed != NULL && i < own->count && fault->first == fault->second; i++) {
+        if (placed[i].number == placed[i - 1].number) {
+            fault->first = placed[i - 1].place;
+            fault->second = placed[i].place;
+        }
+    }
+    free(placed);
+}
+
 /* values[f]: what stands for feature f from now on. */
 static espalier_status add_operations(const espalier_category_values *categories,
                                       const espalier_forest *forest, const uint8_t *tested,
-                                      bool refuses, uint32_t *values, uint32_t *feature_out)
+                                      bool refuses, uint32_t *values,
+                                      espalier_category_fault *fault)
 {
     espalier_status status = ESPALIER_OK;
     for (uint32_t i = 0; i < categories->count && status == ESPALIER_OK; i++) {
         const espalier_category_numbers *const own = &categories->features[i];
-        *feature_out = own->feature;
+        *fault = (espalier_category_fault){.feature = own->feature, .list = i};
         if (own->feature >= forest->feature_count) {
             return ESPALIER_ERROR_SOURCE_TREE;
         }
+        forest->category_numbers[own->feature] = 1;
         if (refuses || tested[own->feature] != 0) {
             status = espalier_preparation_add_places(forest->preparation, own->feature,
                                                      own->numbers, own->count, (double)NAN, refuses,
                                                      &values[own->feature]);
+        }
+        if (status == ESPALIER_ERROR_SOURCE_TREE) {
+            find_twins(own, fault);
         }
     }
     return status;
@@ -77,10 +115,10 @@ static void settle(espalier_forest *forest, const uint32_t *values)
 
 espalier_status espalier_category_values_apply(const espalier_category_values *values,
                                                espalier_forest *forest, bool refuses,
-                                               uint32_t *feature_out)
+                                               espalier_category_fault *fault_out)
 {
     const uint32_t count = forest->feature_count;
-    *feature_out = 0;
+    *fault_out = (espalier_category_fault){0};
     if (values->count == 0) {
         return ESPALIER_OK;
     }
@@ -88,14 +126,19 @@ espalier_status espalier_category_values_apply(const espalier_category_values *v
     uint32_t *const places = calloc((size_t)count + 1, sizeof *places);
     uint8_t *const tested = calloc((size_t)count + 1, 1);
     espalier_status status = ESPALIER_ERROR_MEMORY;
-    if (preparation != NULL && places != NULL && tested != NULL) {
+    if (forest->category_numbers == NULL) {
+        forest->category_numbers = calloc((size_t)count + 1, 1);
+        forest->category_number_count = forest->category_numbers != NULL ? count : 0;
+    }
+    if (preparation != NULL && places != NULL && tested != NULL &&
+        forest->category_numbers != NULL) {
         *preparation = (espalier_preparation){.feature_count = count, .value_count = count};
         forest->preparation = preparation; /* the forest's, also after a failure */
         for (uint32_t i = 0; i < count; i++) {
             places[i] = i;
         }
         espalier_forest_mark_tested(forest, count, tested);
-        status = add_operations(values, forest, tested, refuses, places, feature_out);
+        status = add_operations(values, forest, tested, refuses, places, fault_out);
     } else {
         free(preparation);
     }
@@ -105,4 +148,26 @@ espalier_status espalier_category_values_apply(const espalier_category_values *v
     free(places);
     free(tested);
     return status;
+}
+
+bool espalier_category_values_clash(const espalier_forest *forest, uint32_t *feature_out)
+{
+    const double place = forest->missing_number;
+    bool clashes = false;
+    if (!forest->missing_marked || place < 0.0 || place != floor(place)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < forest->categories.count && !clashes; i++) {
+        const espalier_category_list *const list = &forest->categories.lists[i];
+        clashes = place < (double)list->count;
+        *feature_out = list->feature;
+    }
+    const espalier_preparation *const preparation = forest->preparation;
+    for (uint32_t i = 0; preparation != NULL && i < preparation->operation_count && !clashes; i++) {
+        const espalier_file_operation *const operation = &preparation->operations[i];
+        const uint32_t keys = operation->number_count / 2; /* the last one is NaN */
+        clashes = operation->operation == ESPALIER_PREPARE_INDEX && place + 1.0 < (double)keys;
+        *feature_out = espalier_preparation_root(preparation, operation->input);
+    }
+    return clashes;
 }

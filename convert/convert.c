@@ -6,6 +6,7 @@
  */
 #include "espalier_convert.h"
 
+#include "convert/category_values.h"
 #include "convert/check.h"
 #include "convert/flatten.h"
 #include "convert/forest.h"
@@ -119,7 +120,12 @@ static espalier_status mark_missing(conversion *work)
     }
     forest->missing_marked = !isnan(*missing);
     forest->missing_number = forest->missing_marked ? (double)(float)*missing : 0.0;
-    return ESPALIER_OK;
+    uint32_t feature = 0;
+    return espalier_category_values_clash(forest, &feature)
+               ? espalier_error_set(work->error, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0,
+                                    ESPALIER_OFFSET_NONE, "%s: " ESPALIER_CATEGORY_CLASH,
+                                    work->source_path, forest->missing_number, feature)
+               : ESPALIER_OK;
 }
 
 static espalier_status load_and_flatten(conversion *work)

@@ -518,6 +518,7 @@ void espalier_forest_free(espalier_forest *forest)
     }
     free(forest->preparation);
     espalier_categories_free(&forest->categories);
+    free(forest->category_numbers);
     free(forest->framework);
     free(forest->version);
     free(forest->class_name);

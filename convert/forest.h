@@ -340,6 +340,9 @@ typedef struct espalier_forest {
                                                  then test its values, and it alone refuses rows;
                                                  NULL: nodes test features */
     espalier_categories categories;           /* the strings that stand for numbers of features */
+    uint8_t *category_numbers; /* [category_number_count] 1: of this feature rows have, or may have,
+                                  numbers of categories, whose places the trainer's trees test */
+    uint32_t category_number_count; /* the features that the trainer's own rows have, or 0 */
     bool missing_allowed; /* the trainer's predict accepts NaN; else missing_left means nothing */
     bool missing_marked;  /* missing_number, which is no NaN, is read as NaN */
     double missing_number;

@@ -150,25 +150,26 @@ static void close_gaps(uint8_t *data, const espalier_file_golden *head, uint32_t
         (espalier_flat_bytes){data, sizeof *head + rows * (row_bytes + slot_bytes + leaf_bytes)};
 }
 
-/* Whether a slot holds what a row has. */
-static bool is_of_row(const espalier_forest *forest, uint32_t slot)
+/* Of every slot whether it holds what a row has; NULL: no memory. */
+static uint8_t *mark_of_row(const espalier_forest *forest)
 {
-    bool found = false;
-    for (uint32_t i = 0; i < forest->stage_count && !found; i++) {
+    const uint32_t slot_count = espalier_reference_slot_count(forest);
+    uint8_t *const of_row = calloc((size_t)slot_count + 1, 1);
+    for (uint32_t i = 0; of_row != NULL && i < forest->stage_count; i++) {
         const espalier_forest_stage *const stage = &forest->stages[i];
-        found = espalier_plan_takes_values(stage) && slot >= stage->output_slot &&
-                slot - stage->output_slot < stage->count;
+        if (espalier_plan_takes_values(stage)) {
+            memset(of_row + stage->output_slot, 1, stage->count);
+        }
     }
-    return found;
+    return of_row;
 }
 
 /* Whether some slot is NaN but for what a row has: its sign would depend on the machine. */
-static bool gives_nan(const espalier_forest *forest, const double *slots)
+static bool gives_nan(const double *slots, const uint8_t *of_row, size_t count)
 {
     bool found = false;
-    const uint32_t count = espalier_reference_slot_count(forest);
-    for (uint32_t i = 0; i < count && !found; i++) {
-        found = isnan(slots[i]) && !is_of_row(forest, i);
+    for (size_t i = 0; i < count && !found; i++) {
+        found = isnan(slots[i]) && of_row[i] == 0;
     }
     return found;
 }
@@ -193,7 +194,10 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
         return status;
     }
     uint8_t *const data = malloc(bytes);
-    if (data == NULL) {
+    uint8_t *const of_row = mark_of_row(forest);
+    if (data == NULL || of_row == NULL) {
+        free(data);
+        free(of_row);
         free_block(&block);
         return fail_block_memory(error_out);
     }
@@ -204,7 +208,7 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
         const uint32_t left = row_count - first;
         fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
         for (uint32_t row = 0; row < block.row_count; row++) {
-            if (gives_nan(forest, block.slots + row * slots)) {
+            if (gives_nan(block.slots + row * slots, of_row, slots)) {
                 continue;
             }
             const size_t at = head.row_count++;
@@ -216,6 +220,7 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
                    trees * sizeof(uint32_t));
         }
     }
+    free(of_row);
     free_block(&block);
     close_gaps(data, &head, row_count, section_out);
     return ESPALIER_OK;

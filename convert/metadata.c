@@ -118,19 +118,15 @@ static bool add_source(json_t *root, const espalier_metadata_source *source)
  * categories instead. */
 static bool add_category_numbers(json_t *trainer, const espalier_forest *forest)
 {
-    const espalier_preparation *const preparation = forest->preparation;
-    if (preparation == NULL || forest->framework == NULL ||
+    if (forest->category_number_count == 0 || forest->framework == NULL ||
         strcmp(forest->framework, "scikit-learn") == 0) {
         return true;
     }
     json_t *const features = json_array();
     bool good = features != NULL;
-    for (uint32_t i = 0; i < preparation->operation_count && good; i++) {
-        const espalier_file_operation *const operation = &preparation->operations[i];
-        if (operation->operation == ESPALIER_PREPARE_INDEX) {
-            const uint32_t feature = espalier_preparation_root(preparation, operation->input);
-            good = json_array_append_new(features, json_integer((json_int_t)feature)) == 0;
-        }
+    for (uint32_t i = 0; i < forest->category_number_count && good; i++) {
+        good = forest->category_numbers[i] == 0 ||
+               json_array_append_new(features, json_integer((json_int_t)i)) == 0;
     }
     if (good && json_array_size(features) > 0) {
         good = json_object_set(trainer, "category_numbers", features) == 0;

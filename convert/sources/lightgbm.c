@@ -83,6 +83,18 @@ espalier_status espalier_lightgbm_allocate(espalier_lightgbm_import *import, uin
     return ESPALIER_OK;
 }
 
+espalier_status espalier_lightgbm_charge(espalier_lightgbm_import *import, uint64_t bytes)
+{
+    if (bytes > import->memory_left) {
+        return espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
+                                      "the categories do not fit into %" PRIu64
+                                      " bytes of working memory",
+                                      import->input->memory_bytes_max);
+    }
+    import->memory_left -= bytes;
+    return ESPALIER_OK;
+}
+
 int espalier_lightgbm_shown(const espalier_text_slice *slice)
 {
     return slice->bytes < SHOWN_BYTES_MAX ? (int)slice->bytes : SHOWN_BYTES_MAX;

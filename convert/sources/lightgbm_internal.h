@@ -9,7 +9,8 @@
 #include "convert/sources/lightgbm.h"
 #include "convert/sources/text_lines.h"
 
-#define ESPALIER_LIGHTGBM_NO_TREE UINT32_MAX
+#define ESPALIER_LIGHTGBM_NO_TREE    UINT32_MAX
+#define ESPALIER_LIGHTGBM_NO_FEATURE UINT32_MAX
 
 /* What the header says. A key that is absent has a NULL text. */
 typedef struct espalier_lightgbm_header {
@@ -88,6 +89,9 @@ int espalier_lightgbm_shown(const espalier_text_slice *slice);
 /* Charges count x bytes against the limit before they are allocated, zeroed, into *out. */
 espalier_status espalier_lightgbm_allocate(espalier_lightgbm_import *import, uint64_t count,
                                            uint64_t bytes, void **out);
+
+/* Charges memory for categories that another owner allocates. */
+espalier_status espalier_lightgbm_charge(espalier_lightgbm_import *import, uint64_t bytes);
 
 /*
  * Reads a line "key=value" into `record`, where keys[] says. A key that is not listed or was there
@@ -173,6 +177,28 @@ espalier_status espalier_lightgbm_read_names(espalier_lightgbm_import *import);
 
 /* The block "parameters:" behind the trees, if there is one, as a JSON object. */
 espalier_status espalier_lightgbm_read_parameters(espalier_lightgbm_import *import);
+
+/* One list of categories that pandas had, and the features that it may be of. */
+typedef struct espalier_lightgbm_list {
+    uint32_t size;
+    bool numbers;   /* rows have numbers, at least some */
+    bool misleads;  /* which are not their own places */
+    uint32_t first; /* where this is also the last, the list is this feature's */
+    uint32_t last;
+} espalier_lightgbm_list;
+
+/* What cannot be told of lists that may be of several features. */
+typedef struct espalier_lightgbm_doubts {
+    const uint8_t *tested; /* [feature_count] given: not 0 where a tree asks for the feature */
+    uint8_t *numbers;      /* [feature_count] becomes 1 where such a list of numbers may belong */
+    uint32_t feature;      /* one that is tested and may have a list that misleads, or none */
+    bool fits;             /* lists fit the columns in some way; else nothing is known of any */
+} espalier_lightgbm_doubts;
+
+/* Sets first and last of each list, in the file's order. Status: LIMIT, MEMORY, reported. */
+espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
+                                               espalier_lightgbm_list *lists, uint32_t count,
+                                               espalier_lightgbm_doubts *doubts);
 
 /* The line pandas_categorical behind them, if there is one: categories of features, text or
  * numbers. Status: SOURCE_SYNTAX, SOURCE_TRUNCATED, SOURCE_TREE, LIMIT, MEMORY, reported. */

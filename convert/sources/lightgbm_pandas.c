@@ -17,67 +17,6 @@
 
 static const char prefix[] = "pandas_categorical:";
 
-/* The features that the parameters call categories, "1,4,5", to be freed. */
-static espalier_status copy_features(espalier_lightgbm_import *import, char **features_out)
-{
-    static const char *const keys[] = {"[categorical_feature: ", "[categorical_column: "};
-    const espalier_text_slice *const line = &import->categorical_line;
-    for (size_t i = 0; i < 2; i++) {
-        const size_t start = strlen(keys[i]);
-        if (line->bytes > start && memcmp(line->text, keys[i], start) == 0) {
-            const espalier_text_slice value = {line->text + start, line->bytes - start - 1,
-                                               line->offset + start, line->line};
-            return espalier_lightgbm_copy_text(import, &value, features_out);
-        }
-    }
-    return ESPALIER_OK;
-}
-
-/* The next number of such a list; false: there is none. */
-static bool next_feature(const char **rest, uint32_t feature_count, uint32_t *feature_out)
-{
-    char *end = NULL;
-    if (**rest < '0' || **rest > '9') {
-        return false;
-    }
-    const unsigned long long number = strtoull(*rest, &end, 10);
-    *rest = *end == ',' ? end + 1 : end;
-    *feature_out = (uint32_t)number;
-    return number < feature_count;
-}
-
-/* The features that the parameters name, as many as lists, ascending. */
-static bool take_named(const char *rest, uint32_t feature_count, size_t count, uint32_t *features)
-{
-    uint32_t least = 0;
-    bool good = true;
-    for (size_t i = 0; i < count && good; i++) {
-        good = next_feature(&rest, feature_count, &features[i]) && features[i] >= least;
-        least = features[i] + 1;
-    }
-    return good && *rest == '\0';
-}
-
-/* Whether a word of feature_infos is a list of categories, "2:0:1"; *largest_out is the largest of
- * them. Ranges are "[0:1]", constant features "none". */
-static bool lists_categories(const espalier_text_slice *word, int64_t *largest_out)
-{
-    *largest_out = -1;
-    for (size_t at = 0; at < word->bytes;) {
-        const size_t start = at;
-        int64_t category = 0;
-        while (at < word->bytes && word->text[at] != ':') {
-            at++;
-        }
-        if (!espalier_decimal_to_int64(word->text + start, at - start, &category)) {
-            return false;
-        }
-        *largest_out = category > *largest_out ? category : *largest_out;
-        at++;
-    }
-    return word->bytes > 0;
-}
-
 /* What a list holds; MIXED also where some item is neither. */
 typedef enum list_kind {
     LIST_EMPTY,
@@ -117,101 +56,6 @@ static bool would_mislead(const json_t *list)
     return misleads;
 }
 
-static int compare_sizes(const void *left, const void *right)
-{
-    const uint32_t a = *(const uint32_t *)left;
-    const uint32_t b = *(const uint32_t *)right;
-    return (a > b) - (a < b);
-}
-
-/* sizes: [lists], becomes the lengths of lists that would mislead, ascending; returns how many. */
-static size_t sort_misleading(const json_t *lists, uint32_t *sizes)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < json_array_size(lists); i++) {
-        const json_t *const list = json_array_get(lists, i);
-        if (would_mislead(list)) {
-            sizes[count++] = (uint32_t)json_array_size(list);
-        }
-    }
-    qsort(sizes, count, sizeof *sizes, compare_sizes);
-    return count;
-}
-
-/* Whether a word of feature_infos, "[0:3]", is what the places of one of the lists look like that
- * would mislead: its column may be the one that pandas called categories. */
-static bool could_be_places(const espalier_text_slice *word, const uint32_t *sizes,
-                            size_t size_count)
-{
-    int64_t largest = 0;
-    if (size_count == 0 || word->bytes < 5 || memcmp(word->text, "[0:", 3) != 0 ||
-        !espalier_decimal_to_int64(word->text + 3, word->bytes - 4, &largest) || largest < 0 ||
-        largest >= UINT32_MAX) {
-        return false;
-    }
-    const uint32_t size = (uint32_t)largest + 1;
-    return bsearch(&size, sizes, size_count, sizeof *sizes, compare_sizes) != NULL;
-}
-
-/* Goes through feature_infos: without `named`, the features with categories, if they are as many as
- * lists; whether no feature has a category that its list has not, and with `named` no other feature
- * looks like the one that a list is of. misleading: as sort_misleading leaves it. */
-static bool take_listed(const espalier_lightgbm_import *import, const json_t *lists, bool named,
-                        const uint32_t *misleading, size_t misleading_count, uint32_t *features)
-{
-    espalier_text_slice rest = import->header.feature_infos;
-    espalier_text_slice word;
-    const size_t count = json_array_size(lists);
-    size_t found = 0;
-    for (uint32_t i = 0; espalier_text_word(&rest, &word); i++) {
-        int64_t largest = 0;
-        const bool wanted = !named || (found < count && features[found] == i);
-        const bool has = lists_categories(&word, &largest);
-        if (!wanted && could_be_places(&word, misleading, misleading_count)) {
-            return false;
-        }
-        if (!wanted || (!named && !has)) {
-            continue;
-        }
-        if (found == count ||
-            (has && largest >= (int64_t)json_array_size(json_array_get(lists, found)))) {
-            return false;
-        }
-        features[found++] = i;
-    }
-    return found == count;
-}
-
-/* Which feature each list is of: those that the parameters name (from LightGBM 3.0 on), else those
- * with categories. NULL: these are not as many (ordered categories are none to LightGBM, and its
- * caller may name more columns). */
-static espalier_status find_features(espalier_lightgbm_import *import, const json_t *lists,
-                                     uint32_t **features_out)
-{
-    const size_t count = json_array_size(lists);
-    char *named = NULL;
-    void *memory = NULL;
-    espalier_status status = copy_features(import, &named);
-    if (status == ESPALIER_OK) {
-        status = espalier_lightgbm_allocate(import, (uint64_t)count * 2, sizeof(uint32_t), &memory);
-    }
-    uint32_t *const features = memory;
-    if (status == ESPALIER_OK) {
-        uint32_t *const sizes = features + count;
-        const size_t size_count = sort_misleading(lists, sizes);
-        const bool is_named = named != NULL && *named != '\0';
-        const bool good =
-            (!is_named || take_named(named, import->forest->feature_count, count, features)) &&
-            take_listed(import, lists, is_named, sizes, size_count, features);
-        *features_out = good ? features : NULL;
-    }
-    if (*features_out == NULL) {
-        free(features);
-    }
-    free(named);
-    return status;
-}
-
 static espalier_status add_list(espalier_lightgbm_import *import, const espalier_text_slice *line,
                                 const json_t *list, uint32_t feature)
 {
@@ -238,74 +82,196 @@ static espalier_status add_list(espalier_lightgbm_import *import, const espalier
     return ESPALIER_OK;
 }
 
-static espalier_status add_numbers(espalier_lightgbm_import *import, const json_t *list,
-                                   uint32_t feature, espalier_category_values *values)
+static espalier_status add_numbers(espalier_lightgbm_import *import, const json_t *lists,
+                                   size_t index, uint32_t feature, espalier_category_values *values)
 {
-    void *memory = NULL;
+    const json_t *const list = json_array_get(lists, index);
     const size_t count = json_array_size(list);
-    espalier_status status =
-        espalier_lightgbm_allocate(import, (uint64_t)count * 6, sizeof(double), &memory);
+    void *memory = NULL;
+    espalier_status status = espalier_lightgbm_allocate(import, count, sizeof(double), &memory);
+    if (status == ESPALIER_OK) { /* what sorting them and the INDEX will take */
+        status = espalier_lightgbm_charge(import, (uint64_t)count * 5 * sizeof(double));
+    }
     double *const numbers = memory;
     for (size_t i = 0; i < count && status == ESPALIER_OK; i++) {
         numbers[i] = number_of(json_array_get(list, i));
     }
-    const espalier_category_numbers own = {feature, (uint32_t)count, numbers};
-    return status == ESPALIER_OK ? espalier_category_values_add(values, &own) : status;
+    const espalier_category_numbers own = {feature, (uint32_t)count, numbers, index};
+    if (status != ESPALIER_OK) {
+        free(numbers);
+        return status;
+    }
+    return espalier_category_values_add(values, &own);
 }
 
+/* Of lists of which it is known whose they are; of a feature that nothing asks for any will do. */
 static espalier_status add_lists(espalier_lightgbm_import *import, const espalier_text_slice *line,
-                                 const json_t *lists, const uint32_t *features,
-                                 espalier_category_values *values)
+                                 const json_t *lists, const espalier_lightgbm_list *places,
+                                 const uint8_t *tested, espalier_category_values *values)
 {
     espalier_status status = ESPALIER_OK;
     for (size_t i = 0; i < json_array_size(lists) && status == ESPALIER_OK; i++) {
         const json_t *const list = json_array_get(lists, i);
         const list_kind kind = kind_of(list);
-        if (kind == LIST_MIXED) {
-            status = espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                            "the categories of feature %" PRIu32
-                                            " are neither all text nor all numbers",
-                                            features[i]);
+        const uint32_t feature = places[i].first;
+        if (feature != places[i].last) {
+            continue;
+        }
+        if (kind == LIST_MIXED && tested[feature] != 0) {
+            status = espalier_lightgbm_fail(
+                import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                "the categories of feature %" PRIu32
+                " \"%s\" are neither all text nor all numbers, so that 1 and \"1\" would be two "
+                "in a data frame and one in other rows; give it categories of one kind",
+                feature, import->forest->feature_names[feature]);
         } else if (kind == LIST_TEXTS) {
-            status = add_list(import, line, list, features[i]);
+            status = add_list(import, line, list, feature);
         } else if (kind == LIST_NUMBERS) {
-            status = add_numbers(import, list, features[i], values);
+            status = add_numbers(import, lists, i, feature, values);
         }
     }
     return status;
 }
 
+/* The text of item `index` of list `list`: the line is JSON, a list of lists without others. */
+static espalier_text_slice find_item(const espalier_text_slice *line, size_t list, size_t index)
+{
+    size_t lists = 0;
+    size_t items = 0;
+    size_t depth = 0;
+    size_t start = 0;
+    bool quoted = false;
+    for (size_t at = sizeof prefix - 1; at < line->bytes; at++) {
+        const char c = line->text[at];
+        if (quoted) {
+            at += c == '\\' ? 1 : 0;
+            quoted = c != '"';
+        } else if (c == '[' || (c == ',' && depth == 1)) {
+            depth += c == '[' ? 1 : 0;
+            items = 0;
+            start = at + 1;
+        } else if (c == ',' || c == ']') {
+            if (lists == list && items == index) {
+                return (espalier_text_slice){line->text + start, at - start, 0, line->line};
+            }
+            depth -= c == ']' ? 1 : 0;
+            lists += c == ']' ? 1 : 0;
+            items++;
+            start = at + 1;
+        } else {
+            quoted = c == '"';
+            start += start == at && c == ' ' ? 1 : 0;
+        }
+    }
+    return (espalier_text_slice){line->text, 0, 0, line->line};
+}
+
+/* Two numbers of a list are one in rows, which have float64; here they are as the file has them. */
+static espalier_status fail_values(const espalier_lightgbm_import *import,
+                                   const espalier_text_slice *line,
+                                   const espalier_category_values *values,
+                                   const espalier_category_fault *fault)
+{
+    if (fault->first == fault->second || fault->list >= values->count || values->features == NULL) {
+        return espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_TREE,
+                                      "a category of feature %" PRIu32 " is not finite",
+                                      fault->feature);
+    }
+    const size_t list = (size_t)values->features[fault->list].at;
+    const espalier_text_slice one = find_item(line, list, fault->first);
+    const espalier_text_slice other = find_item(line, list, fault->second);
+    return espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_TREE,
+                                  "the categories %.*s and %.*s of feature %" PRIu32
+                                  " are one number in float64: a category stands twice",
+                                  espalier_lightgbm_shown(&one), one.text,
+                                  espalier_lightgbm_shown(&other), other.text, fault->feature);
+}
+
 /* Rows have the numbers, trees were grown on their places; what is no category is missing. */
 static espalier_status place_lists(espalier_lightgbm_import *import,
                                    const espalier_text_slice *line, const json_t *lists,
-                                   const uint32_t *features)
+                                   const espalier_lightgbm_list *places, const uint8_t *tested)
 {
     espalier_category_values values = {0};
-    uint32_t feature = 0;
-    espalier_status status = add_lists(import, line, lists, features, &values);
+    espalier_category_fault fault;
+    espalier_status status = add_lists(import, line, lists, places, tested, &values);
     if (status == ESPALIER_OK) {
-        const espalier_status applied =
-            espalier_category_values_apply(&values, import->forest, false, &feature);
-        status = applied == ESPALIER_OK ? ESPALIER_OK
-                 : applied == ESPALIER_ERROR_SOURCE_TREE
-                     ? espalier_lightgbm_fail(import, line, applied,
-                                              "a category of feature %" PRIu32
-                                              " stands twice, or is not finite",
-                                              feature)
-                     : espalier_lightgbm_fail(import, line, applied,
-                                              "more categories than a model has, or memory");
+        status = espalier_category_values_apply(&values, import->forest, false, &fault);
+        if (status == ESPALIER_ERROR_SOURCE_TREE) {
+            status = fail_values(import, line, &values, &fault);
+        } else if (status != ESPALIER_OK) {
+            status = espalier_lightgbm_fail(import, line, status,
+                                            "more categories than a model has, or memory");
+        }
     }
     espalier_category_values_free(&values);
     return status;
 }
 
-static bool has_misleading(const json_t *lists)
+/* Some numbers are not known to be a column's: rows would have to hold places without a word. */
+static espalier_status fail_doubtful(const espalier_lightgbm_import *import,
+                                     const espalier_text_slice *line, uint32_t feature)
 {
-    bool found = false;
-    for (size_t i = 0; i < json_array_size(lists) && !found; i++) {
-        found = would_mislead(json_array_get(lists, i));
+    static const char way_out[] = "save the model as text without this line, and rows have the "
+                                  "places in it";
+    return feature == ESPALIER_LIGHTGBM_NO_FEATURE
+               ? espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                        "which columns have these categories, numbers among them, "
+                                        "is not known: they fit none; %s",
+                                        way_out)
+               : espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                        "which columns have these categories, numbers among them, "
+                                        "is not known: feature %" PRIu32 " \"%.60s\" may be one or "
+                                        "not; %s",
+                                        feature, import->forest->feature_names[feature], way_out);
+}
+
+/* What the file says of the lists, and room for what it does not say of whose they are. */
+static bool describe_lists(const json_t *lists, espalier_lightgbm_list *places)
+{
+    bool misleads = false;
+    for (size_t i = 0; i < json_array_size(lists); i++) {
+        const json_t *const list = json_array_get(lists, i);
+        const list_kind kind = kind_of(list);
+        places[i] = (espalier_lightgbm_list){
+            .size = (uint32_t)json_array_size(list),
+            .numbers = kind == LIST_NUMBERS || kind == LIST_MIXED,
+            .misleads = would_mislead(list),
+        };
+        misleads = misleads || places[i].misleads;
     }
-    return found;
+    return misleads;
+}
+
+/* Finds whose the lists are, and takes those of which that is known. */
+static espalier_status take_lists(espalier_lightgbm_import *import, const espalier_text_slice *line,
+                                  const json_t *lists, espalier_lightgbm_list *places)
+{
+    espalier_forest *const forest = import->forest;
+    void *tested = NULL;
+    void *numbers = NULL;
+    espalier_status status = espalier_lightgbm_allocate(import, forest->feature_count, 1, &tested);
+    if (status == ESPALIER_OK) {
+        status = espalier_lightgbm_allocate(import, forest->feature_count, 1, &numbers);
+        forest->category_numbers = numbers;
+        forest->category_number_count = numbers != NULL ? forest->feature_count : 0;
+    }
+    if (status == ESPALIER_OK) {
+        const bool misleads = describe_lists(lists, places);
+        espalier_lightgbm_doubts doubts = {.tested = tested, .numbers = numbers};
+        espalier_forest_mark_tested(forest, forest->feature_count, tested);
+        status = espalier_lightgbm_find_columns(import, places, (uint32_t)json_array_size(lists),
+                                                &doubts);
+        if (status == ESPALIER_OK && !doubts.fits) {
+            status = misleads ? fail_doubtful(import, line, doubts.feature) : ESPALIER_OK;
+        } else if (status == ESPALIER_OK && doubts.feature != ESPALIER_LIGHTGBM_NO_FEATURE) {
+            status = fail_doubtful(import, line, doubts.feature);
+        } else if (status == ESPALIER_OK) {
+            status = place_lists(import, line, lists, places, tested);
+        }
+    }
+    free(tested);
+    return status;
 }
 
 /* The line's JSON. */
@@ -336,7 +302,7 @@ espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
 {
     espalier_text_slice line = {0};
     json_t *lists = NULL;
-    uint32_t *features = NULL;
+    void *places = NULL;
     bool found = false;
     while (!found && espalier_text_line(&import->lines, &line)) {
         found = line.bytes > sizeof prefix - 1 && memcmp(line.text, prefix, sizeof prefix - 1) == 0;
@@ -346,18 +312,13 @@ espalier_status espalier_lightgbm_read_pandas(espalier_lightgbm_import *import)
     }
     espalier_status status = parse_lists(import, &line, &lists);
     if (status == ESPALIER_OK && json_array_size(lists) > 0) {
-        status = find_features(import, lists, &features);
-        if (status == ESPALIER_OK && features != NULL) {
-            status = place_lists(import, &line, lists, features);
-        } else if (status == ESPALIER_OK && has_misleading(lists)) {
-            status = espalier_lightgbm_fail(
-                import, &line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                "which columns have these categories, numbers among them, is not known: some are "
-                "ordered, or were named at training; save the model as text without this line, "
-                "and rows have the places in it");
+        status = espalier_lightgbm_allocate(import, json_array_size(lists),
+                                            sizeof(espalier_lightgbm_list), &places);
+        if (status == ESPALIER_OK) {
+            status = take_lists(import, &line, lists, places);
         }
     }
-    free(features);
+    free(places);
     json_decref(lists);
     return status;
 }

@@ -23,19 +23,6 @@ static espalier_status take(espalier_lightgbm_import *import, espalier_lightgbm_
     return status;
 }
 
-/* Memory that another owner allocates; arrays grow by half. */
-static espalier_status charge(espalier_lightgbm_import *import, uint64_t bytes)
-{
-    if (bytes > import->memory_left) {
-        return espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
-                                      "the sets of categories do not fit into %" PRIu64
-                                      " bytes of working memory",
-                                      import->input->memory_bytes_max);
-    }
-    import->memory_left -= bytes;
-    return ESPALIER_OK;
-}
-
 /* Integers from 0 to UINT32_MAX. */
 static espalier_status read_words(const espalier_lightgbm_import *import,
                                   const espalier_text_slice *value, const char *key, uint32_t count,
@@ -97,7 +84,7 @@ static espalier_status make_set(espalier_lightgbm_import *import)
         return ESPALIER_OK;
     }
     const uint64_t bytes = forest->node_count * sizeof *forest->set;
-    const espalier_status status = charge(import, bytes);
+    const espalier_status status = espalier_lightgbm_charge(import, bytes);
     return status != ESPALIER_OK || espalier_forest_reserve_sets(forest)
                ? status
                : espalier_lightgbm_fail(import, NULL, ESPALIER_ERROR_MEMORY,
@@ -158,7 +145,7 @@ espalier_status espalier_lightgbm_add_set(espalier_lightgbm_import *import,
     const uint64_t count = list_members(fields, (uint32_t)field, fields->members);
     const uint64_t bytes = sizeof *forest->sets + count * sizeof *forest->members;
     const espalier_forest_set set = {.feature = forest->feature[at], .members_left = true};
-    espalier_status status = charge(import, bytes + bytes / 2);
+    espalier_status status = espalier_lightgbm_charge(import, bytes + bytes / 2);
     if (status != ESPALIER_OK) {
         return status;
     }

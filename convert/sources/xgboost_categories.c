@@ -8,6 +8,7 @@
 #include "format/layout.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ typedef struct names {
     espalier_document_array values;  /* int32_t: bytes, signed or not */
     espalier_document_array numbers; /* double */
     int64_t type;                    /* of numbers, of XGBoost's list of column types */
+    uint64_t at;                     /* where these stand */
     bool are_texts;
 } names;
 
@@ -47,6 +49,7 @@ static bool read_names(espalier_document *document, names *own)
         } else if (espalier_document_text_is(&key, "type")) {
             good = espalier_document_read_int64(document, &own->type);
         } else if (espalier_document_text_is(&key, "values")) {
+            own->at = document->at;
             good = own->are_texts ? espalier_document_read_int32s(document, &own->values)
                                   : espalier_document_read_float64s(document, &own->numbers);
         } else {
@@ -124,7 +127,8 @@ static bool add_numbers(espalier_xgboost_import *import, uint32_t feature, const
         return bytes == 0;
     }
     double *const numbers = malloc(bytes);
-    const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers};
+    const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers,
+                                            own->at};
     if (numbers != NULL) {
         memcpy(numbers, own->numbers.items, bytes);
         make_unsigned(numbers, own->numbers.count, own->type);
@@ -193,18 +197,64 @@ bool espalier_xgboost_read_categories(espalier_xgboost_import *import)
     return espalier_xgboost_read_object(import, members, 1, ESPALIER_XGBOOST_OTHERS_SKIPPED);
 }
 
+/* A category as the file has it. */
+static int64_t read_category(espalier_document *document, uint64_t at, uint32_t index)
+{
+    int64_t number = 0;
+    document->at = (size_t)at;
+    bool good = espalier_document_enter_array(document);
+    for (uint32_t i = 0; good && i <= index; i++) {
+        good = espalier_document_item(document) && espalier_document_read_int64(document, &number);
+    }
+    return number;
+}
+
+static bool fail_values(espalier_xgboost_import *import, const espalier_category_fault *fault)
+{
+    espalier_document *const document = &import->document;
+    const espalier_category_numbers *const own =
+        fault->list < import->category_values.count ? &import->category_values.features[fault->list]
+                                                    : NULL;
+    if (own == NULL || fault->first == fault->second) {
+        return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, ESPALIER_OFFSET_NONE,
+                                      "a category of feature %" PRIu32
+                                      " is not finite, or the feature is not there",
+                                      fault->feature);
+    }
+    const double number = own->numbers[fault->first];
+    const int64_t one = read_category(document, own->at, fault->first);
+    const int64_t other = read_category(document, own->at, fault->second);
+    if (document->status != ESPALIER_OK) {
+        return false;
+    }
+    /* What is no int64 stands there as one all the same. */
+    char text[64];
+    if (number < 0x1p63) {
+        (void)snprintf(text, sizeof text, "%" PRId64 " and %" PRId64, one, other);
+    } else {
+        (void)snprintf(text, sizeof text, "%" PRIu64 " and %" PRIu64, (uint64_t)one,
+                       (uint64_t)other);
+    }
+    return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, own->at,
+                                  "the categories %s of feature %" PRIu32
+                                  " are one number in float64: a category stands twice",
+                                  text, fault->feature);
+}
+
 bool espalier_xgboost_place_categories(espalier_xgboost_import *import)
 {
-    uint32_t feature = 0;
+    espalier_category_fault fault;
     const espalier_status status =
-        espalier_category_values_apply(&import->category_values, import->forest, true, &feature);
+        espalier_category_values_apply(&import->category_values, import->forest, true, &fault);
+    uint32_t feature = 0;
+    if (status == ESPALIER_OK && espalier_category_values_clash(import->forest, &feature)) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      ESPALIER_OFFSET_NONE, ESPALIER_CATEGORY_CLASH,
+                                      import->forest->missing_number, feature);
+    }
     return status == ESPALIER_OK ||
            (status == ESPALIER_ERROR_SOURCE_TREE
-                ? espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE,
-                                         "a category of feature %" PRIu32
-                                         " stands twice or is not finite, or the feature is not "
-                                         "there",
-                                         feature)
+                ? fail_values(import, &fault)
                 : espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE,
                                          "more categories than a model has, or memory"));
 }

@@ -52,12 +52,12 @@ class Rows:
 class Binder:
     """Column names to the model's features. The last order is kept: most callers have but one."""
 
-    def __init__(self, names, feature_count, framework, has_text, has_numbers, is_single,
+    def __init__(self, names, feature_count, framework, has_text, with_numbers, is_single,
                  is_prepared):
         self.names = names
         self.feature_count = feature_count
         self.has_text = has_text  # of each feature: whether it has categories of text
-        self.has_numbers = has_numbers  # rows have the numbers that pandas called categories
+        self.with_numbers = with_numbers  # features whose numbers may be what pandas called so
         self.framework = framework
         self.is_lightgbm = is_lightgbm = framework == "LightGBM"
         # Whether whole numbers become float32 as they are given: where the trees compare in float32
@@ -142,9 +142,9 @@ class Binder:
             raise TypeError("column %r holds text, no numbers, but the model has no categories of "
                             "text for it: encode it as the model was trained with" % (name,))
 
-    def expect_values(self, name):
+    def expect_values(self, feature, name):
         """Refuses categories that are numbers where the trainer takes their places instead."""
-        if self.framework in ("LightGBM", "XGBoost") and not self.has_numbers:
+        if self.framework in ("LightGBM", "XGBoost") and feature not in self.with_numbers:
             raise TypeError(
                 "column %r has categories that are numbers; %s goes by their places at training, "
                 "which this model does not keep: give those places as numbers" % (
@@ -292,7 +292,7 @@ def take_table(table, binder):
             raise TypeError("column %r holds no numbers and no text (Arrow format %r)" % (
                 name, kind))
         elif is_dictionary:
-            binder.expect_values(name)
+            binder.expect_values(feature, name)
     if binder.rounds_table_once(table, order):
         table.be_single()
     return Rows(table, order, table.row_count)
@@ -347,7 +347,7 @@ def take_categories(series, binder, feature):
     if any(isinstance(one, str) for one in values):
         raise TypeError("column %r has categories of text and others" % (series.name,))
     if values:
-        binder.expect_values(series.name)
+        binder.expect_values(feature, series.name)
     return codes, make_floats(known, series, "float64")
 
 

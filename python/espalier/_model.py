@@ -339,8 +339,11 @@ class Model(_core.Model):
     def _bind(self):
         if self._binder is None:
             has_text = [self._category_count(i) > 0 for i in range(self.n_features_in_)]
+            numbers = self._trainer("category_numbers")
+            numbers = numbers if isinstance(numbers, list) else ()
+            numbers = frozenset(one for one in numbers if isinstance(one, int))
             self._binder = Binder(self._names(), self.n_features_in_, self._trainer("framework"),
-                                  has_text, bool(self._trainer("category_numbers")),
+                                  has_text, numbers,
                                   self._facts["input_dtype"] == FLOAT32,
                                   self._facts["value_count"] > self.n_features_in_)
         return self._binder

@@ -366,6 +366,25 @@ def test_lightgbm_categories(tmp_path):
     expect_equal(model.predict(unknown), trained.predict(unknown))
 
 
+def test_lightgbm_numbers(tmp_path):
+    """Numbers of ordered categories, and of a column that no tree asks for."""
+    pandas, lightgbm = pytest.importorskip("pandas"), pytest.importorskip("lightgbm")
+    random = numpy.random.default_rng(9)
+    years = random.choice([2019, 7, 2021], 400)
+    frame = pandas.DataFrame({"year": pandas.Categorical(years, [2019, 7, 2021], ordered=True),
+                              "code": pandas.Categorical([5] * 400, [5, 9]),
+                              "weight": random.normal(size=400)})
+    for names in (["year", "code", "weight"], ["code", "weight"]):
+        given = frame[names]
+        trained = lightgbm.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1).fit(
+            given, frame["weight"] + years % 4)
+        espalier.dump(trained, tmp_path / "model.espalier")
+        model = espalier.load(tmp_path / "model.espalier")
+        expect_equal(model.predict(given), trained.predict(given))
+        with pytest.raises(TypeError, match="'weight' has categories that are numbers"):
+            model.predict(given.assign(weight=given["weight"].astype("category")))
+
+
 def test_xgboost_categories(tmp_path):
     pandas, xgboost = pytest.importorskip("pandas"), pytest.importorskip("xgboost")
     if tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 1):

@@ -47,7 +47,7 @@ import run_fixtures  # noqa: E402  (the manifest and .npy files)
 # takes text.
 FOLDERS = ("sklearn-1.9.1", "sklearn-0.22.2.post1", "boosting-1.9.1", "boosting-0.24.2",
            "ensembles-1.9.1", "lightgbm-4.7.0", "lightgbm-2.2.3", "xgboost-3.4.1", "xgboost-1.0.2",
-           "boosted-3.4.1-4.7.0", "pipelines-1.9.1")
+           "boosted-3.4.1-4.7.0", "pipelines-1.9.1", "categories-1.9.1", "starts-1.9.1")
 EVERY = 16
 ESTIMATOR_MAX = 2
 SECONDS_MAX = 120

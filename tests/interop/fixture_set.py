@@ -183,6 +183,22 @@ class FixtureSet(FixtureFolder):
         self.line(name, type(model).__name__, purpose, cases)
         return cases
 
+    def add_by_width(self, name, model, rows, answer, purpose, compress=9):
+        """Saves a model with rows of float64 and of float32, which have answers of their own;
+        answer(rows): {output, with ~ behind it where exp is on the way: array}."""
+        self.dump(name, model, compress=compress)
+        stem, cases = name.rsplit(".", 1)[0], []
+        for width, kind in ((64, np.float64), (32, np.float32)):
+            given = rows.astype(kind)
+            parts = ["%s.rows%d.npy" % (stem, width)]
+            write_npy(self.path(parts[0]), given)
+            for output, array in answer(given).items():
+                file_name = "%s.%s%d.npy" % (stem, output.strip("~"), width)
+                write_npy(self.path(file_name), fixed_width(array))
+                parts.append("%s=%s" % (output, file_name))
+            cases.append(" ".join(parts))
+        self.line(name, type(model).__name__, purpose, "; ".join(cases))
+
     def write_manifest(self, path):
         super().write_manifest(path, "scikit-learn %s: NumPy %s, joblib %s" % (
             sklearn.__version__, np.__version__, joblib.__version__))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 from environments import add_arguments, find_python, make_environment, plain_environment
+from version_sets import VERSION_SETS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FIXTURES = os.path.join(os.path.dirname(HERE), "fixtures")
@@ -103,11 +104,16 @@ ENVIRONMENTS = {
     "lines-4.7.0": ("3.12", "lightgbm==4.7.0 numpy==2.5.5 scipy==1.18.1 scikit-learn==1.9.1 "
                             "joblib==1.6.0"),
 }
+# Several trainers of one time together, as fidelity.py has them.
+ENVIRONMENTS.update({name: VERSION_SETS[year] for name, year in (
+    ("categories-0.22.2.post1", "2019"), ("categories-1.9.1", "2026"),
+    ("starts-0.22.2.post1", "2019"), ("starts-1.9.1", "2026"))})
 
 SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
            "pipelines": "train_pipelines.py", "ensembles": "train_ensembles.py",
            "lightgbm": "train_lightgbm.py", "xgboost": "train_xgboost.py",
-           "boosted": "train_pickles.py", "lines": "train_lines.py"}
+           "boosted": "train_pickles.py", "lines": "train_lines.py",
+           "categories": "train_categories.py", "starts": "train_starts.py"}
 
 
 def train(work, name, interpreter):

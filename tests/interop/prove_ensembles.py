@@ -61,6 +61,8 @@ def boosters(classifier):
         import lightgbm
         kind = lightgbm.LGBMClassifier if classifier else lightgbm.LGBMRegressor
         found.append(functools.partial(kind, verbose=-1))
+        if tuple(map(int, lightgbm.__version__.split(".")[:2])) >= (3, 2):
+            found.append(functools.partial(kind, verbose=-1, linear_tree=True))
     except ImportError:
         pass
     try:

@@ -399,6 +399,7 @@ def train_xgboost(rng, prover):
         what)
 
 
+LINEAR = lgb is not None and tuple(map(int, lgb.__version__.split(".")[:2])) >= (3, 2)
 # With two, LightGBM 2 ends the whole process.
 BINS_MIN = 2 if lgb and int(lgb.__version__.split(".")[0]) >= 3 else 15
 
@@ -418,6 +419,8 @@ def train_lightgbm(rng, prover):
                    max_bin=int(choose(rng, BINS_MIN, 15, 255)), zero_as_missing=not rng.randint(3),
                    use_missing=bool(rng.randint(4)), feature_pre_filter=False,
                    min_sum_hessian_in_leaf=choose(rng, 1e-3, 1e9))  # the last: depth 0
+    if LINEAR and rng.randint(3) == 0:
+        options["linear_tree"] = True
     if objective == "multiclass":
         target = make_classes(rng, len(data))
         options["num_class"] = int(max(2, choose(rng, 1 + target.max(), 200, 3 + target.max())))

@@ -6,9 +6,9 @@
 Runs inside an environment with scikit-learn, any version from 0.22 on: random pipelines of imputers
 and encoders over text, alone and as members of Bagging, Voting and CalibratedClassifierCV, from
 arrays of objects and of fixed-width text, and from data frames where there is pandas. With pandas,
-LightGBM (from 3.0), XGBoost (from 3.1) and HistGradientBoosting (from 1.4) are trained on what
-pandas calls categories, text, integers, floats and truth values, alone, behind a step that passes
-them on, and as members of Voting beside others. Each row goes alone to the trainer
+LightGBM, XGBoost (from 3.1) and HistGradientBoosting (from 1.4) are trained on what pandas calls
+categories, text, integers, floats and truth values, of LightGBM also ordered ones, alone, behind a
+step that passes them on, and as members of Voting beside others. Each row goes alone to the trainer
 first: those it takes must have its answers, bit for bit, those it refuses must be refused. One line
 per difference; exit 1 if there is any.
 """
@@ -239,9 +239,10 @@ def make_booster(rng, trainer):
                                        min_data_per_group=5, cat_smooth=1, n_jobs=1, verbose=-1),
                 lightgbm.__version__, ("txt", "pkl"))
     if trainer == "XGBoost":
+        missing = choose(rng, np.nan, -999.0)
         return (xgboost.XGBRegressor(n_estimators=8, max_depth=4, enable_categorical=True, n_jobs=1,
-                                     max_cat_to_onehot=choose(rng, 1, 5)),
-                xgboost.__version__, ("json", "ubj", "pkl"))
+                                     max_cat_to_onehot=choose(rng, 1, 5), missing=missing),
+                xgboost.__version__, ("json", "ubj", "pkl") if missing != missing else ("pkl",))
     return (HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, min_samples_leaf=4,
                                           categorical_features="from_dtype"),
             sklearn.__version__, ("pkl",))
@@ -267,6 +268,7 @@ def prove_booster(prover, rng, index, trainer, numbers=False):
     count = rng.randint(1, 4)
     words = [make_words(rng, numbers and trainer) for _ in range(count)]
     names = ["c%d" % i for i in range(count + 2)]
+    ordered = [trainer == "LightGBM" and rng.randint(3) == 0 for _ in words]
     rows = make_rows(rng, words, COUNT, choose(rng, 0.0, 0.1), 0)
     target = rows[:, -1].astype(float) + [len(str(row[0])) % 3 for row in rows]
 
@@ -277,7 +279,8 @@ def prove_booster(prover, rng, index, trainer, numbers=False):
             others = [one for one in dict.fromkeys(given[:, column])
                       if one is not None and one not in known]
             frame[names[column]] = pandas.Categorical(
-                given[:, column], categories=(known[::-1] if backwards else known) + others)
+                given[:, column], categories=(known[::-1] if backwards else known) + others,
+                ordered=ordered[column])
         frame.update({name: given[:, i - 2].astype(float) for i, name in enumerate(names[-2:])})
         return pandas.DataFrame(frame)
 
@@ -306,8 +309,7 @@ def both_kinds(trainer):
 def prove(prover, arguments):
     taken = refused = 0
     kinds = [prove_pipeline, lambda *given: prove_pipeline(*given, wraps=True), prove_fixed_width]
-    if pandas is not None and lightgbm is not None and \
-            int(lightgbm.__version__.split(".")[0]) >= 3:  # older files do not say which columns
+    if pandas is not None and lightgbm is not None:
         kinds += both_kinds("LightGBM")
     if pandas is not None and xgboost is not None and \
             tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1):

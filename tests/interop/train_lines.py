@@ -18,7 +18,7 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from fixture_set import FixtureSet, write_npy
+from fixture_set import FixtureSet
 from prove_ensembles import answers, base
 
 VERSION = tuple(int(part) for part in lightgbm.__version__.split(".")[:2])
@@ -47,19 +47,9 @@ def make_rows(data):
 
 class LineSet(FixtureSet):
     def model(self, stem, model, data, purpose):
-        """Rows of both widths have answers of their own."""
-        self.dump(stem + ".joblib", model, compress=9)
-        cases = []
-        for width, kind in ((64, np.float64), (32, np.float32)):
-            rows = make_rows(data).astype(kind)
-            parts = ["%s.rows%d.npy" % (stem, width)]
-            write_npy(self.path(parts[0]), rows)
-            for name, array, linked, _ in answers(model, rows, hasattr(model, "classes_")):
-                file_name = "%s.%s%d.npy" % (stem, name, width)
-                write_npy(self.path(file_name), array)
-                parts.append("%s%s=%s" % (name, "~" if linked else "", file_name))
-            cases.append(" ".join(parts))
-        self.line(stem + ".joblib", type(model).__name__, purpose, "; ".join(cases))
+        self.add_by_width(stem + ".joblib", model, make_rows(data), lambda rows: {
+            kind + ("~" if linked else ""): array for kind, array, linked, _ in answers(
+                model, rows, hasattr(model, "classes_"))}, purpose)
 
 
 def main():

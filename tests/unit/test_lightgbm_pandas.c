@@ -9,18 +9,28 @@
 
 #include <math.h>
 
-/* The good text with a parameter, and with the line of pandas' categories. */
+/* The good text with other feature_infos, a parameter, and the line of pandas' categories. */
+static espalier_status load_infos(const char *infos, const char *features, const char *lists,
+                                  espalier_forest *forest, espalier_error *error)
+{
+    char text[8192];
+    char words[128];
+    espalier_source_summary summary;
+    (void)snprintf(words, sizeof words, "feature_infos=%s\n", infos);
+    char *const start = replace_text(good_text, "feature_infos=[-3:4] none\n", words);
+    const char *const end = strstr(start, "end of parameters");
+    const int written =
+        snprintf(text, sizeof text, "%.*s%s\nend of parameters\n\npandas_categorical:%s\n",
+                 (int)(end - start), start, features, lists);
+    free(start);
+    assert_true(written > 0 && (size_t)written < sizeof text);
+    return load_bytes(text, (size_t)written, MEMORY_MAX, forest, &summary, error);
+}
+
 static espalier_status load_pandas(const char *features, const char *lists, espalier_forest *forest,
                                    espalier_error *error)
 {
-    char text[8192];
-    espalier_source_summary summary;
-    const char *const end = strstr(good_text, "end of parameters");
-    const int written =
-        snprintf(text, sizeof text, "%.*s%s\nend of parameters\n\npandas_categorical:%s\n",
-                 (int)(end - good_text), good_text, features, lists);
-    assert_true(written > 0 && (size_t)written < sizeof text);
-    return load_bytes(text, (size_t)written, MEMORY_MAX, forest, &summary, error);
+    return load_infos("[-3:4] none", features, lists, forest, error);
 }
 
 static void test_pandas_categories(void **state)
@@ -40,22 +50,24 @@ static void test_pandas_categories(void **state)
     assert_true(isnan(list->unknown) && !list->refuses);
     assert_int_equal(list->order[0], 2);
     espalier_forest_free(&forest);
-    /* Lists that fit no features, or none that are named, say nothing; numbers that are their own
-     * places need not. */
-    static const char *const silent[][2] = {
-        {"[categorical_feature: 1]", "[[]]"},
-        {"[categorical_feature: ]", "[[0, 1, 2.0], [false, true]]"},
-        {"[categorical_feature: ]", "[[\"a\"]]"},
-        {"[categorical_feature: 0,1]", "[[\"a\"]]"},
-        {"[categorical_feature: 1,0]", "[[\"a\"], [\"b\"]]"},
-        {"[categorical_feature: 99]", "[[\"a\"]]"},
-        {"[other: 1]", "[[\"a\"]]"},
-        {"[categorical_feature: name:x]", "[[\"a\"]]"},
-        {"[categorical_feature: 1]", "{}"},
-        {"[other: 1]", "[[\"a\"]]"},
+    /* Lists that fit no columns, or several, say nothing. */
+    static const char *const silent[][3] = {
+        {"none none", "[categorical_feature: 1]", "[[]]"},
+        {"none none", "[categorical_feature: ]", "[[0, 1, 2.0], [false, true], [0]]"},
+        {"[0:0] none", "[categorical_feature: ]", "[[\"a\"]]"},
+        {"[0:0] none", "[categorical_feature: ]", "[[0]]"},
+        {"none 0", "[categorical_feature: 0,1]", "[[\"a\"]]"},
+        {"0 0", "[categorical_feature: 1,0]", "[[\"a\"]]"},
+        {"[0:0] 0", "[categorical_feature: 99]", "[[\"a\"]]"},
+        {"0 0", "[other: 1]", "[[\"a\"]]"},
+        {"none none", "[categorical_feature: name:x]", "[[\"a\"]]"},
+        {"none none", "[categorical_feature: 1]", "{}"},
+        {"[1:1] [0:2]", "[categorical_feature: ]", "[[\"a\"]]"},
+        {"[-1:0] [0:0.5]", "[categorical_feature: ]", "[[\"a\"]]"},
     };
     for (size_t i = 0; i < sizeof silent / sizeof silent[0]; i++) {
-        assert_int_equal(load_pandas(silent[i][0], silent[i][1], &forest, &error), ESPALIER_OK);
+        assert_int_equal(load_infos(silent[i][0], silent[i][1], silent[i][2], &forest, &error),
+                         ESPALIER_OK);
         assert_int_equal(forest.categories.string_count, 0);
         assert_null(forest.preparation);
         espalier_forest_free(&forest);
@@ -110,20 +122,131 @@ static void test_pandas_numbers(void **state)
         const char *words;
     } bad[] = {
         {"[categorical_feature: 1]", "[[\"a\", 1]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-         "neither all text nor all numbers"},
+         "feature 1 \"na=me\" are neither all text nor all numbers"},
         {"[categorical_feature: 1]", "[[1, null]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED, "neither"},
-        {"[categorical_feature: 1]", "[[2, 1, 2.0]]", ESPALIER_ERROR_SOURCE_TREE, "twice"},
-        {"[categorical_feature: 1]", "[[1, true]]", ESPALIER_ERROR_SOURCE_TREE, "twice"},
-        {"[categorical_feature: ]", "[[1, 2]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-         "which columns have these categories"},
-        {"[categorical_feature: 0,1]", "[[1, 2]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-         "which columns have these categories"},
+        {"[categorical_feature: 1]", "[[2, 1, 2.0]]", ESPALIER_ERROR_SOURCE_TREE,
+         "the categories 2 and 2.0 of feature 1 are one number"},
+        {"[categorical_feature: 1]", "[[1, true]]", ESPALIER_ERROR_SOURCE_TREE, "1 and true"},
+        {"[categorical_feature: ]", "[[1, 2], [1]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+         "which columns have these categories, numbers among them, is not known: they fit none"},
         {"[categorical_feature: 1]", "[[1, NaN]]", ESPALIER_ERROR_SOURCE_TRUNCATED, "not JSON"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_int_equal(load_pandas(bad[i].features, bad[i].lists, &forest, &error),
                          bad[i].status);
         assert_non_null(strstr(error.message, bad[i].words));
+    }
+}
+
+/* What rows of float64 cannot tell from each other is shown as it stands in the file. */
+static void test_pandas_numbers_beyond_float64(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"[[5, 9007199254740993, 7, 9007199254740992]]", "9007199254740993 and 9007199254740992"},
+        {"[[-9223372036854775807,-9223372036854775808]]",
+         "-9223372036854775807 and -9223372036854775808"},
+        {"[[18446744073709551615, 18446744073709551614]]",
+         "18446744073709551615 and 18446744073709551614"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_error error = {0};
+        assert_int_equal(load_pandas("[categorical_feature: 1]", cases[i][0], &forest, &error),
+                         ESPALIER_ERROR_SOURCE_TREE);
+        assert_non_null(strstr(error.message, cases[i][1]));
+    }
+    /* Behind lists with brackets and commas in them. */
+    espalier_forest forest;
+    espalier_error error = {0};
+    assert_int_equal(load_infos("1:0 1:0", "[categorical_feature: 0,1]",
+                                "[[\"],[\", \"\\\"],\"], [9007199254740993, 9007199254740992]]",
+                                &forest, &error),
+                     ESPALIER_ERROR_SOURCE_TREE);
+    assert_non_null(strstr(error.message, "9007199254740993 and 9007199254740992 of feature 1"));
+}
+
+/* Ordered categories are numbers to LightGBM, and no file names their columns: a list is known to
+ * be of a column where it can be of no other. Feature 0 is compared with -1.25, feature 1 with 0.5.
+ */
+static void test_pandas_ordered(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    espalier_error error = {0};
+    assert_int_equal(load_infos("[-3:4] [0:2]", "[categorical_feature: ]", "[[30, 10, 20]]",
+                                &forest, &error),
+                     ESPALIER_OK);
+    assert_non_null(forest.preparation);
+    assert_int_equal(forest.feature[0], 2);
+    assert_int_equal(forest.feature[1], 0);
+    assert_true(place_of(&forest, 2, 20.0) == 2.0 && isnan(place_of(&forest, 2, 2.0)));
+    assert_int_equal(forest.category_number_count, 2);
+    assert_true(forest.category_numbers[0] == 0 && forest.category_numbers[1] == 1);
+    espalier_forest_free(&forest);
+    /* Text, too; beside a column that was named. */
+    assert_int_equal(load_infos("1:0 [0:2]", "[categorical_feature: 0]",
+                                "[[\"a\", \"b\"], [\"s\", \"m\", \"l\"]]", &forest, &error),
+                     ESPALIER_OK);
+    assert_int_equal(forest.categories.string_count, 5);
+    assert_string_equal(espalier_categories_at(&forest.categories, 1)->texts[2], "l");
+    espalier_forest_free(&forest);
+    static const char *const doubtful[][3] = {
+        {"[0:2] [0:2]", "[categorical_feature: ]", "[[30, 10, 20]]"},
+        {"[0:2] [0:1]", "[categorical_feature: ]", "[[30, 10, 20]]"}, /* one never appeared */
+        {"[0:2] none", "[categorical_feature: ]", "[[30, 10, 20]]"},
+        {"1:0 [0:2]", "[categorical_feature: 0]", "[[30, 10, 20]]"}, /* the caller named another */
+        {"[0:1] [1:1]", "[categorical_feature: ]", "[[\"a\", 7]]"},
+    };
+    for (size_t i = 0; i < sizeof doubtful / sizeof doubtful[0]; i++) {
+        assert_int_equal(load_infos(doubtful[i][0], doubtful[i][1], doubtful[i][2], &forest,
+                                    &error),
+                         ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+        assert_non_null(strstr(error.message, "is not known: feature 0 \"width\" may be one"));
+    }
+}
+
+/* Of a feature that no tree asks for categories may be anything, also where it is in doubt. */
+static void test_pandas_untested(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *infos;
+        const char *features;
+        const char *lists;
+        uint8_t numbers[3];
+    } cases[] = {
+        {"[-3:4] [0.5:2] 1:0", "[categorical_feature: 2]", "[[\"a\", 7]]", {0, 0, 0}},
+        {"[-3:4] [0.5:2] 1:0", "[categorical_feature: 2]", "[[10, 7]]", {0, 0, 1}},
+        {"[-3:4] [0.5:2] [0:1]", "[categorical_feature: ]", "[[10, 7]]", {0, 0, 1}},
+        {"[0:1] [0.5:2] [0:1]", "[categorical_feature: ]", "[[0, 1]]", {1, 0, 1}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_source_summary summary;
+        espalier_error error = {0};
+        char infos[64];
+        char lines[128];
+        (void)snprintf(infos, sizeof infos, "feature_infos=%s\n", cases[i].infos);
+        (void)snprintf(lines, sizeof lines, "%s\nend of parameters\n\npandas_categorical:%s\n",
+                       cases[i].features, cases[i].lists);
+        char *const counted = replace_text(good_text, "max_feature_idx=1", "max_feature_idx=2");
+        char *const named = replace_text(counted, "na=me\n", "na=me last\n");
+        char *const ranged = replace_text(named, "feature_infos=[-3:4] none\n", infos);
+        char *const free_of = replace_text(ranged, "monotone_constraints=0 1\n", "");
+        char *const text =
+            replace_text(free_of, "end of parameters\n\npandas_categorical:null\n", lines);
+        assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error),
+                         ESPALIER_OK);
+        assert_null(forest.preparation);
+        assert_int_equal(forest.category_number_count, 3);
+        assert_memory_equal(forest.category_numbers, cases[i].numbers, 3);
+        espalier_forest_free(&forest);
+        free(counted);
+        free(named);
+        free(ranged);
+        free(free_of);
+        free(text);
     }
 }
 
@@ -206,6 +329,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pandas_categories),
         cmocka_unit_test(test_pandas_numbers),
+        cmocka_unit_test(test_pandas_numbers_beyond_float64),
+        cmocka_unit_test(test_pandas_ordered),
+        cmocka_unit_test(test_pandas_untested),
         cmocka_unit_test(test_pandas_without_names),
         cmocka_unit_test(test_pandas_beside_named_columns),
     };

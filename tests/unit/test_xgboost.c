@@ -520,6 +520,11 @@ static void test_category_names(void **state)
          "not there"},
         {CATS("[{},{},{\"type\":7,\"values\":[1]}]"), ESPALIER_ERROR_SOURCE_TREE, "not there"},
         {CATS("[{\"type\":7,\"values\":[3,1,3]}]"), ESPALIER_ERROR_SOURCE_TREE, "twice"},
+        {CATS("[{\"type\":9,\"values\":[9007199254740993,5,9007199254740992]}]"),
+         ESPALIER_ERROR_SOURCE_TREE,
+         "the categories 9007199254740993 and 9007199254740992 of feature 0 are one number"},
+        {CATS("[{\"type\":16,\"values\":[-1,-2]}]"), ESPALIER_ERROR_SOURCE_TREE,
+         "the categories 18446744073709551615 and 18446744073709551614 of feature 0"},
         {CATS("[{\"type\":2,\"values\":[1,NaN]}]"), ESPALIER_ERROR_SOURCE_TREE, "not finite"},
         {CATS("[{\"type\":7,\"values\":[\"a\"]}]"), ESPALIER_ERROR_SOURCE_SYNTAX, "number"},
     };
@@ -829,6 +834,7 @@ static void test_values_of_another_kind(void **state)
 {
     (void)state;
     check_lies(xgboost_other_kinds, LIE_COUNT(xgboost_other_kinds), ESPALIER_ERROR_SOURCE_SYNTAX);
+    check_lies(xgboost_not_numbers, LIE_COUNT(xgboost_not_numbers), ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
 int main(void)

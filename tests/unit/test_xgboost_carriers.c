@@ -7,6 +7,7 @@
 #include "tests/unit/test_ubjson.h"
 #include "tests/unit/test_xgboost_lies.h"
 
+#include <math.h>
 #include <stdio.h>
 
 /* ---- carriers ------------------------------------------------------------------------------- */
@@ -105,6 +106,41 @@ static void test_values_of_another_kind(void **state)
     check_lies(xgboost_other_kinds, LIE_COUNT(xgboost_other_kinds), ESPALIER_ERROR_SOURCE_SYNTAX);
 }
 
+/* Thresholds may be NaN and infinite, in every carrier: the forest is that of the plain text. */
+static void test_thresholds_that_are_no_numbers(void **state)
+{
+    (void)state;
+    static ubjson_writer writer;
+    static const char *const conditions[] = {"[NaN,1E-1,", "[-Infinity,1E-1,", "[Infinity,1E-1,"};
+    for (size_t i = 0; i < 6; i++) {
+        espalier_forest plain;
+        pickle_writer file;
+        boosted_result result;
+        char *const text = replace(whole, "[5E-1,1E-1,", conditions[i / 2]);
+        assert_int_equal(load_bytes(text, strlen(text), MEMORY_MAX, &plain), ESPALIER_OK);
+        ubjson_put_document(&writer, text);
+        for (size_t k = 0; k < 2; k++) {
+            put_model(&file, i % 2 == 0, k == 0 ? text : writer.bytes,
+                      k == 0 ? strlen(text) : writer.count);
+            load_file(&file, NULL, &result);
+            assert_int_equal(result.forest.node_count, plain.node_count);
+            assert_true(isinf(result.forest.threshold[0]) == (i < 4)); /* no value is below */
+            assert_memory_equal(result.forest.threshold, plain.threshold,
+                                plain.node_count * sizeof *plain.threshold);
+            assert_memory_equal(result.forest.missing_left, plain.missing_left, plain.node_count);
+            free_result(&result);
+        }
+        espalier_forest_free(&plain);
+        free(text);
+    }
+}
+
+static void test_places_of_no_numbers(void **state)
+{
+    (void)state;
+    check_lies(xgboost_not_numbers, LIE_COUNT(xgboost_not_numbers), ESPALIER_ERROR_SOURCE_SYNTAX);
+}
+
 /* ---- counts and depth ----------------------------------------------------------------------- */
 
 /* The document with one array exchanged, whose bytes may hold anything. */
@@ -178,6 +214,8 @@ int main(void)
         cmocka_unit_test(test_trees_that_lie),
         cmocka_unit_test(test_members_doubled),
         cmocka_unit_test(test_values_of_another_kind),
+        cmocka_unit_test(test_thresholds_that_are_no_numbers),
+        cmocka_unit_test(test_places_of_no_numbers),
         cmocka_unit_test(test_counts),
         cmocka_unit_test(test_nested_a_million_deep),
     };

@@ -42,6 +42,8 @@ static const xgboost_lie xgboost_lying_trees[] = {
     {"\"split_indices\":[1,", "\"split_indices\":[2,", "tree 0, node 0: there is no feature 2"},
     {"\"split_indices\":[1,", "\"split_indices\":[-1,", "there is no feature"},
     {"1E-1,-1.25E0", "1E99,-1.25E0", "of the forest is not finite"},
+    {"1E-1,-1.25E0", "NaN,-1.25E0", "of the forest is not finite"},
+    {"1E-1,-1.25E0", "-Infinity,-1.25E0", "of the forest is not finite"},
     {"\"num_trees\":\"3\"", "\"num_trees\":\"4\"", "3 trees, num_trees is 4"},
     {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,0]", "tree_info has 2 items"},
     {"\"tree_info\":[0,0,0]", "\"tree_info\":[0,1,0]", "tree 1 adds to output 1 of 1"},
@@ -96,6 +98,18 @@ static const xgboost_lie xgboost_other_kinds[] = {
     {"[\"a\",", "[7,", "feature_names[0]: a number where a text belongs"},
     {"binary:logistic", "a_name_that_is_longer_than_any_objective_that_there_ever_was_or_will_be",
      "objective.name: a text of 71 bytes"},
+};
+
+/* The same: NaN, Infinity where neither is a number. */
+static const xgboost_lie xgboost_not_numbers[] = {
+    {"[1,-1,3,-1,-1]", "[NaN,-1,3,-1,-1]", "left_children[0]: no whole number"},
+    {"[1,-1,3,-1,-1]", "[1,-1,Infinity,-1,-1]", "left_children[2]: no whole number"},
+    {"[1,0,0,0,0]", "[1,0,NaN,0,0]", "default_left[2]"},
+    {"\"id\":0", "\"id\":-Infinity", "trees[0].id: no whole number"},
+    {"\"num_nodes\":\"5\"", "\"num_nodes\":NaN", "num_nodes: no whole number"},
+    {"\"num_nodes\":\"5\"", "\"num_nodes\":\"NaN\"", "a text that is no integer"},
+    {"[0,1,2,3]", "[0,NaN,2,3]", "iteration_indptr[1]: no whole number"},
+    {"[3,0,5]", "[3,Infinity,5]", "version[1]: no whole number"},
 };
 
 #endif

@@ -95,10 +95,55 @@ static void test_counted_classes(void **state)
     assert_int_equal(result.forest.default_output, ESPALIER_OUTPUT_CLASS);
     free_result(&result);
 
+    start_estimator(&file, "XGBClassifier", snapshot); /* where it is None predict is as without */
+    put_text(&file, "n_classes_");
+    put_none(&file);
+    close_object(&file);
+    load_file(&file, NULL, &result);
+    assert_int_equal(result.forest.labels->count, 2);
+    assert_int_equal(result.forest.labels->numbers[1], 1);
+    free_result(&result);
+
     start_estimator(&file, "XGBClassifier", snapshot); /* trained on one class alone */
     put_integer(&file, "n_classes_", 1);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_TREE, "1 class labels for 2 classes");
+}
+
+/* What is missing by a category's place is so by the order of a data frame's categories. */
+static void test_missing_places(void **state)
+{
+    (void)state;
+    static const char indptr[] = "\"iteration_indptr\":[0,1,2,3]";
+    static const char *const categories[] = {"[{\"type\":7,\"values\":[10,20,30]}]",
+                                             "[{},{\"offsets\":[0,1,2],\"values\":[97,98]}]"};
+    static const struct {
+        double missing;
+        bool numbers_clash;
+        bool texts_clash;
+    } cases[] = {{0.0, true, true},    {2.0, true, false},  {3.0, false, false},
+                 {-1.0, false, false}, {0.5, false, false}, {(double)NAN, false, false}};
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof cases[0]; i++) {
+        const bool texts = i % 2 == 1;
+        pickle_writer file;
+        boosted_result result;
+        char cats[256];
+        (void)snprintf(cats, sizeof cats, "\"cats\":{\"enc\":%s},%s", categories[i % 2], indptr);
+        char *const model = replace(whole, indptr, cats);
+        start_estimator(&file, "XGBClassifier", model);
+        put_text(&file, "missing");
+        put_float(&file, cases[i / 2].missing);
+        close_object(&file);
+        if (texts ? cases[i / 2].texts_clash : cases[i / 2].numbers_clash) {
+            refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                        texts ? "is the place of a category of feature 1"
+                              : "is the place of a category of feature 0");
+        } else {
+            load_file(&file, NULL, &result);
+            free_result(&result);
+        }
+        free(model);
+    }
 }
 
 static void test_text_labels(void **state)
@@ -630,14 +675,23 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier),       cmocka_unit_test(test_counted_classes),
-        cmocka_unit_test(test_text_labels),      cmocka_unit_test(test_best_iteration),
-        cmocka_unit_test(test_parallel_trees),   cmocka_unit_test(test_booster),
-        cmocka_unit_test(test_inside),           cmocka_unit_test(test_searches_refused),
-        cmocka_unit_test(test_no_model),         cmocka_unit_test(test_no_booster),
-        cmocka_unit_test(test_wrong_attributes), cmocka_unit_test(test_wrong_names),
-        cmocka_unit_test(test_wrong_encoder),    cmocka_unit_test(test_versions_add),
-        cmocka_unit_test(test_places),           cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_classifier),
+        cmocka_unit_test(test_counted_classes),
+        cmocka_unit_test(test_missing_places),
+        cmocka_unit_test(test_text_labels),
+        cmocka_unit_test(test_best_iteration),
+        cmocka_unit_test(test_parallel_trees),
+        cmocka_unit_test(test_booster),
+        cmocka_unit_test(test_inside),
+        cmocka_unit_test(test_searches_refused),
+        cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_no_booster),
+        cmocka_unit_test(test_wrong_attributes),
+        cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_wrong_encoder),
+        cmocka_unit_test(test_versions_add),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_twice),
         cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests_name("xgboost pickles", tests, NULL, NULL);

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Which columns the lists of a LightGBM model's line pandas_categorical are of. Lists come in the
+ * columns' order, those of ordered categories among them, which LightGBM takes for numbers; named
+ * are only columns that it takes for categories, and its caller may have named others. Of every
+ * column feature_infos has what it held at training, and a column of places held whole numbers from
+ * 0 to less than its list is long. See lightgbm_internal.h.
+ */
+#include "convert/sources/lightgbm_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a column had that has no places. */
+#define NEVER INT64_MAX
+
+/* Looks at columns that one conversion may take where many lists fit many of them. */
+#define LOOKS_MAX (UINT64_C(1) << 28)
+
+typedef enum column_kind {
+    COLUMN_OTHER,
+    COLUMN_CATEGORIES, /* "2:0:1" */
+    COLUMN_FROM_ZERO   /* "[0:3]" */
+} column_kind;
+
+/* What is known of the columns, [feature_count] each. */
+typedef struct known_columns {
+    int64_t *largest; /* place; -1: it had none (a constant, or missing throughout); NEVER */
+    uint8_t *kinds;
+    uint32_t count;
+} known_columns;
+
+/* ---- what a column held --------------------------------------------------------------------- */
+
+/* A list of categories, "2:0:1"; false: it is none. */
+static bool read_categories(const espalier_text_slice *word, int64_t *largest_out)
+{
+    *largest_out = -1;
+    for (size_t at = 0; at < word->bytes;) {
+        const size_t start = at;
+        int64_t category = 0;
+        while (at < word->bytes && word->text[at] != ':') {
+            at++;
+        }
+        if (!espalier_decimal_to_int64(word->text + start, at - start, &category)) {
+            return false;
+        }
+        *largest_out = category > *largest_out ? category : *largest_out;
+        at++;
+    }
+    return word->bytes > 0;
+}
+
+/* A range of whole numbers, "[0:3]"; false: it is none. */
+static bool read_range(const espalier_text_slice *word, int64_t *least_out, int64_t *largest_out)
+{
+    const char *const middle = memchr(word->text, ':', word->bytes);
+    if (middle == NULL || word->bytes < 5 || word->text[word->bytes - 1] != ']') {
+        return false;
+    }
+    const size_t least_bytes = (size_t)(middle - word->text) - 1;
+    return espalier_decimal_to_int64(word->text + 1, least_bytes, least_out) &&
+           espalier_decimal_to_int64(middle + 1, word->bytes - least_bytes - 3, largest_out);
+}
+
+/* What is neither may have been anything. */
+static void read_column(const espalier_text_slice *word, known_columns *columns, uint32_t feature)
+{
+    int64_t least = 0;
+    int64_t largest = -1;
+    column_kind kind = COLUMN_OTHER;
+    if (word->text[0] == '[') {
+        const bool whole = read_range(word, &least, &largest) && least >= 0;
+        kind = whole && least == 0 ? COLUMN_FROM_ZERO : COLUMN_OTHER;
+        largest = whole ? largest : NEVER;
+    } else if (read_categories(word, &largest)) {
+        kind = COLUMN_CATEGORIES;
+    } else {
+        largest = -1;
+    }
+    columns->largest[feature] = largest;
+    columns->kinds[feature] = (uint8_t)kind;
+}
+
+static espalier_status read_columns(espalier_lightgbm_import *import, known_columns *columns)
+{
+    void *largest = NULL;
+    void *kinds = NULL;
+    columns->count = import->forest->feature_count;
+    espalier_status status =
+        espalier_lightgbm_allocate(import, columns->count, sizeof *columns->largest, &largest);
+    columns->largest = largest;
+    if (status == ESPALIER_OK) {
+        status = espalier_lightgbm_allocate(import, columns->count, 1, &kinds);
+        columns->kinds = kinds;
+    }
+    espalier_text_slice rest = import->header.feature_infos;
+    espalier_text_slice word;
+    for (uint32_t i = 0; status == ESPALIER_OK && espalier_text_word(&rest, &word); i++) {
+        read_column(&word, columns, i);
+    }
+    return status;
+}
+
+/* ---- by names ------------------------------------------------------------------------------- */
+
+/* The features that the parameters call categories, "1,4,5", to be freed. */
+static espalier_status copy_features(espalier_lightgbm_import *import, char **features_out)
+{
+    static const char *const keys[] = {"[categorical_feature: ", "[categorical_column: "};
+    const espalier_text_slice *const line = &import->categorical_line;
+    for (size_t i = 0; i < 2; i++) {
+        const size_t start = strlen(keys[i]);
+        if (line->bytes > start && memcmp(line->text, keys[i], start) == 0) {
+            const espalier_text_slice value = {line->text + start, line->bytes - start - 1,
+                                               line->offset + start, line->line};
+            return espalier_lightgbm_copy_text(import, &value, features_out);
+        }
+    }
+    return ESPALIER_OK;
+}
+
+/* The next number of such a list; false: there is none. */
+static bool next_feature(const char **rest, uint32_t feature_count, uint32_t *feature_out)
+{
+    char *end = NULL;
+    if (**rest < '0' || **rest > '9') {
+        return false;
+    }
+    const unsigned long long number = strtoull(*rest, &end, 10);
+    *rest = *end == ',' ? end + 1 : end;
+    *feature_out = (uint32_t)number;
+    return number < feature_count;
+}
+
+/* The features that the parameters name, as many as lists, ascending. */
+static bool take_named(const char *rest, uint32_t feature_count, espalier_lightgbm_list *lists,
+                       uint32_t count)
+{
+    uint32_t least = 0;
+    bool good = true;
+    for (uint32_t i = 0; i < count && good; i++) {
+        good = next_feature(&rest, feature_count, &lists[i].first) && lists[i].first >= least;
+        least = lists[i].first + 1;
+    }
+    return good && *rest == '\0';
+}
+
+/* The features with categories, as many as lists. */
+static bool take_categorical(const known_columns *columns, espalier_lightgbm_list *lists,
+                             uint32_t count)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < columns->count; i++) {
+        if (columns->kinds[i] == COLUMN_CATEGORIES) {
+            if (found < count) {
+                lists[found].first = i;
+            }
+            found++;
+        }
+    }
+    return found == count;
+}
+
+static int compare_sizes(const void *left, const void *right)
+{
+    const uint32_t a = *(const uint32_t *)left;
+    const uint32_t b = *(const uint32_t *)right;
+    return (a > b) - (a < b);
+}
+
+/* Whether no feature has a category that its list has not, and no other looks like the places of a
+ * list that would mislead: of that column its list may be. sizes: [count], to write in. */
+static bool lists_agree(const known_columns *columns, const espalier_lightgbm_list *lists,
+                        uint32_t count, uint32_t *sizes)
+{
+    uint32_t size_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (lists[i].misleads) {
+            sizes[size_count++] = lists[i].size;
+        }
+    }
+    qsort(sizes, size_count, sizeof *sizes, compare_sizes);
+    uint32_t next = 0;
+    for (uint32_t i = 0; i < columns->count; i++) {
+        const int64_t largest = columns->largest[i];
+        const bool is_own = next < count && lists[next].first == i;
+        const uint32_t size = largest < UINT32_MAX ? (uint32_t)(largest + 1) : 0;
+        if (is_own && columns->kinds[i] == COLUMN_CATEGORIES &&
+            largest >= (int64_t)lists[next].size) {
+            return false;
+        }
+        if (!is_own && columns->kinds[i] == COLUMN_FROM_ZERO && size_count > 0 &&
+            bsearch(&size, sizes, size_count, sizeof *sizes, compare_sizes) != NULL) {
+            return false;
+        }
+        next += is_own ? 1 : 0;
+    }
+    return true;
+}
+
+/* Lists are of the features that the parameters name (from LightGBM 3.0 on), else of those with
+ * categories, if these are as many. */
+static espalier_status find_by_name(espalier_lightgbm_import *import, const known_columns *columns,
+                                    espalier_lightgbm_list *lists, uint32_t count, bool *found_out)
+{
+    char *named = NULL;
+    void *sizes = NULL;
+    espalier_status status = copy_features(import, &named);
+    if (status == ESPALIER_OK) {
+        status = espalier_lightgbm_allocate(import, count, sizeof(uint32_t), &sizes);
+    }
+    if (status == ESPALIER_OK) {
+        const bool taken = named != NULL && *named != '\0'
+                               ? take_named(named, columns->count, lists, count)
+                               : take_categorical(columns, lists, count);
+        *found_out = taken && lists_agree(columns, lists, count, sizes);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        lists[i].last = lists[i].first;
+    }
+    free(sizes);
+    free(named);
+    return status;
+}
+
+/* ---- by what fits --------------------------------------------------------------------------- */
+
+static bool fits(const known_columns *columns, uint32_t feature, const espalier_lightgbm_list *list)
+{
+    return columns->largest[feature] < (int64_t)list->size;
+}
+
+/* The first and the last feature that each list may be of, all others laid on columns before it and
+ * behind it; false: they fit in no way. */
+static bool find_by_fit(const known_columns *columns, espalier_lightgbm_list *lists, uint32_t count)
+{
+    uint32_t next = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        while (next < columns->count && !fits(columns, next, &lists[j])) {
+            next++;
+        }
+        if (next == columns->count) {
+            return false;
+        }
+        lists[j].first = next++;
+    }
+    next = columns->count;
+    for (uint32_t j = count; j-- > 0;) {
+        do {
+            next--; /* there is one: the first */
+        } while (!fits(columns, next, &lists[j]));
+        lists[j].last = next;
+    }
+    return true;
+}
+
+/* Of lists that may be of several features. */
+static void find_doubts(const known_columns *columns, const espalier_lightgbm_list *lists,
+                        uint32_t count, espalier_lightgbm_doubts *doubts)
+{
+    uint64_t looks = 0;
+    for (uint32_t j = 0; j < count; j++) {
+        const espalier_lightgbm_list *const list = &lists[j];
+        for (uint32_t i = list->first; list->first < list->last && i <= list->last; i++) {
+            const bool may = fits(columns, i, list);
+            doubts->numbers[i] |= may && list->numbers ? 1 : 0;
+            if (list->misleads && ((may && doubts->tested[i] != 0) || looks > LOOKS_MAX)) {
+                doubts->feature = i;
+                return;
+            }
+            looks++;
+        }
+    }
+}
+
+espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
+                                               espalier_lightgbm_list *lists, uint32_t count,
+                                               espalier_lightgbm_doubts *doubts)
+{
+    known_columns columns = {0};
+    bool found = false;
+    doubts->feature = ESPALIER_LIGHTGBM_NO_FEATURE;
+    espalier_status status = read_columns(import, &columns);
+    if (status == ESPALIER_OK) {
+        status = find_by_name(import, &columns, lists, count, &found);
+    }
+    doubts->fits = found || (status == ESPALIER_OK && find_by_fit(&columns, lists, count));
+    if (doubts->fits && !found) {
+        find_doubts(&columns, lists, count, doubts);
+    }
+    free(columns.largest);
+    free(columns.kinds);
+    return status;
+}
