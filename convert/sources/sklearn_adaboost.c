@@ -105,26 +105,68 @@ static espalier_status join_tree(const boost *work, const espalier_sklearn_membe
 
 /* ---- what another member adds ---------------------------------------------------------------- */
 
-/* The votes of a member that is no tree: its class's number, then weights by that. */
+/* SAMME.R: logarithms of the member's probabilities, less their mean. */
+static uint32_t add_logarithms(const boost *work, const espalier_sklearn_member *member)
+{
+    static const double bounds[2] = {DBL_EPSILON, DBL_MAX};
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t count = work->classes;
+    uint32_t slot = espalier_sklearn_member_probability(import, member, 0);
+    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_CLAMP, slot, count, bounds);
+    const uint32_t logs =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_LOG, slot, count, NULL);
+    double *const numbers = malloc(count * sizeof *numbers);
+    uint32_t mean = ESPALIER_PLAN_NO_SLOT;
+    if (numbers != NULL) {
+        for (uint32_t i = 0; i < count; i++) {
+            numbers[i] = 1.0;
+        }
+        const double share = 1.0 / (double)count;
+        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_PRODUCTS, logs, count, numbers);
+        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, mean, 1, &share);
+        for (uint32_t i = 0; i < count; i++) {
+            numbers[i] = -1.0;
+        }
+        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SPREAD, mean, count, numbers);
+        free(numbers);
+    }
+    uint32_t centred = logs;
+    return espalier_sklearn_accumulate(import, &centred, mean, count, false)
+               ? espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, centred, count,
+                                              (double)count - 1.0, false)
+               : ESPALIER_PLAN_NO_SLOT;
+}
+
+/* What a member that is no tree adds: of its class's number weights by that, or by SAMME.R of its
+ * probabilities. */
 static espalier_status add_votes(boost *work, espalier_sklearn_member *member, uint32_t index)
 {
     espalier_sklearn_import *const import = work->import;
     const double vote[2] = {work->weights[index], find_other_weight(work, work->weights[index])};
-    if (work->real || member->forest.labels == NULL ||
-        member->forest.labels[0].count != work->classes) {
+    if (member->forest.labels == NULL || member->forest.labels[0].count != work->classes) {
         return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "%s; SAMME of members with all classes is converted, and both "
-                                     "of single trees",
-                                     work->real ? "SAMME.R of other members than single trees"
-                                                : "a member that saw some classes only");
+                                     "a member that saw some classes only; members with all "
+                                     "classes are converted, and SAMME of single trees with some");
     }
     const espalier_status status = espalier_sklearn_add_member(import, member);
     if (status != ESPALIER_OK) {
         return status;
     }
-    const uint32_t class = espalier_sklearn_member_class(import, member, 0);
-    const uint32_t votes =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_CHOOSE, class, work->classes, vote);
+    const espalier_forest_output *const output =
+        espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
+    if (work->real && (output == NULL || output->narrow)) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "SAMME.R of a member without probabilities, or with those of "
+                                     "float32; SAMME of it is converted");
+    }
+    uint32_t votes = ESPALIER_PLAN_NO_SLOT;
+    if (work->real) {
+        votes = add_logarithms(work, member);
+    } else {
+        const uint32_t class = espalier_sklearn_member_class(import, member, 0);
+        votes =
+            espalier_sklearn_add_stage(import, ESPALIER_FOREST_CHOOSE, class, work->classes, vote);
+    }
     return espalier_sklearn_finish_plan(import,
                                         espalier_sklearn_accumulate(import, &work->sum, votes,
                                                                     work->classes, false));
