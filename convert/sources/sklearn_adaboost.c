@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many sums NumPy runs side by side, and how many numbers it does not halve. */
+#define PAIRWISE_WIDTH 8u
+#define PAIRWISE_MAX   128u
+
 /* One conversion. */
 typedef struct boost {
     espalier_sklearn_import *import;
@@ -105,34 +109,72 @@ static espalier_status join_tree(const boost *work, const espalier_sklearn_membe
 
 /* ---- what another member adds ---------------------------------------------------------------- */
 
+/* Half of `count` slots added to the other half, each to its neighbour. */
+static uint32_t add_neighbours(const espalier_sklearn_import *import, uint32_t slot, uint32_t count)
+{
+    double places[2][PAIRWISE_WIDTH / 2];
+    for (uint32_t i = 0; i < count; i++) {
+        places[i % 2][i / 2] = (double)slot + i;
+    }
+    uint32_t sums = espalier_sklearn_pick_slots(import, places[0], count / 2, false);
+    const uint32_t others = espalier_sklearn_pick_slots(import, places[1], count / 2, false);
+    return espalier_sklearn_accumulate(import, &sums, others, count / 2, false)
+               ? sums
+               : ESPALIER_PLAN_NO_SLOT;
+}
+
+/* The sum of up to PAIRWISE_MAX slots as NumPy adds up a row: eight running sums, which are added
+ * in pairs, and then what is left; below eight, and where a row's classes do not lie side by side,
+ * one after the other. */
+static uint32_t add_up(const boost *work, uint32_t slot, bool pairwise)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t count = work->classes;
+    double ones[PAIRWISE_MAX];
+    for (uint32_t k = 0; k < PAIRWISE_MAX; k++) {
+        ones[k] = 1.0;
+    }
+    if (!pairwise || count < PAIRWISE_WIDTH) {
+        return espalier_sklearn_add_stage(import, ESPALIER_FOREST_PRODUCTS, slot, count, ones);
+    }
+    uint32_t sums = slot;
+    uint32_t i = PAIRWISE_WIDTH;
+    bool good = true;
+    for (; i + PAIRWISE_WIDTH <= count && good; i += PAIRWISE_WIDTH) {
+        good = espalier_sklearn_accumulate(import, &sums, slot + i, PAIRWISE_WIDTH, false);
+    }
+    for (uint32_t width = PAIRWISE_WIDTH; width > 1 && good; width /= 2) {
+        sums = add_neighbours(import, sums, width);
+        good = sums != ESPALIER_PLAN_NO_SLOT;
+    }
+    for (; i < count && good; i++) {
+        good = espalier_sklearn_accumulate(import, &sums, slot + i, 1, false);
+    }
+    return good ? sums : ESPALIER_PLAN_NO_SLOT;
+}
+
 /* SAMME.R: logarithms of the member's probabilities, less their mean. */
 static uint32_t add_logarithms(const boost *work, const espalier_sklearn_member *member)
 {
     static const double bounds[2] = {DBL_EPSILON, DBL_MAX};
     const espalier_sklearn_import *const import = work->import;
     const uint32_t count = work->classes;
+    const double share = 1.0 / (double)count;
+    double minus[PAIRWISE_MAX];
+    for (uint32_t i = 0; i < PAIRWISE_MAX; i++) {
+        minus[i] = -1.0;
+    }
     uint32_t slot = espalier_sklearn_member_probability(import, member, 0);
     slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_CLAMP, slot, count, bounds);
-    const uint32_t logs =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_LOG, slot, count, NULL);
-    double *const numbers = malloc(count * sizeof *numbers);
-    uint32_t mean = ESPALIER_PLAN_NO_SLOT;
-    if (numbers != NULL) {
-        for (uint32_t i = 0; i < count; i++) {
-            numbers[i] = 1.0;
-        }
-        const double share = 1.0 / (double)count;
-        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_PRODUCTS, logs, count, numbers);
-        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, mean, 1, &share);
-        for (uint32_t i = 0; i < count; i++) {
-            numbers[i] = -1.0;
-        }
-        mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SPREAD, mean, count, numbers);
-        free(numbers);
+    uint32_t logs = espalier_sklearn_add_stage(import, ESPALIER_FOREST_LOG, slot, count, NULL);
+    if (logs == ESPALIER_PLAN_NO_SLOT) {
+        return logs;
     }
-    uint32_t centred = logs;
-    return espalier_sklearn_accumulate(import, &centred, mean, count, false)
-               ? espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, centred, count,
+    uint32_t mean = add_up(work, logs, !member->forest.probability_by_class);
+    mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, mean, 1, &share);
+    mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SPREAD, mean, count, minus);
+    return espalier_sklearn_accumulate(import, &logs, mean, count, false)
+               ? espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, logs, count,
                                               (double)count - 1.0, false)
                : ESPALIER_PLAN_NO_SLOT;
 }
@@ -154,10 +196,11 @@ static espalier_status add_votes(boost *work, espalier_sklearn_member *member, u
     }
     const espalier_forest_output *const output =
         espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
-    if (work->real && (output == NULL || output->narrow)) {
+    if (work->real && (output == NULL || output->narrow || work->classes > PAIRWISE_MAX)) {
         return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "SAMME.R of a member without probabilities, or with those of "
-                                     "float32; SAMME of it is converted");
+                                     "SAMME.R of a member without probabilities, with those of "
+                                     "float32, or of more than 128 classes; SAMME of it is "
+                                     "converted");
     }
     uint32_t votes = ESPALIER_PLAN_NO_SLOT;
     if (work->real) {
