@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How many sums NumPy runs side by side, and how many numbers it does not halve. */
+#define PAIRWISE_WIDTH 8u
+#define PAIRWISE_MAX   128u
+
 /* One conversion. */
 typedef struct boost {
     espalier_sklearn_import *import;
@@ -105,26 +109,107 @@ static espalier_status join_tree(const boost *work, const espalier_sklearn_membe
 
 /* ---- what another member adds ---------------------------------------------------------------- */
 
-/* The votes of a member that is no tree: its class's number, then weights by that. */
+/* Half of `count` slots added to the other half, each to its neighbour. */
+static uint32_t add_neighbours(const espalier_sklearn_import *import, uint32_t slot, uint32_t count)
+{
+    double places[2][PAIRWISE_WIDTH / 2];
+    for (uint32_t i = 0; i < count; i++) {
+        places[i % 2][i / 2] = (double)slot + i;
+    }
+    uint32_t sums = espalier_sklearn_pick_slots(import, places[0], count / 2, false);
+    const uint32_t others = espalier_sklearn_pick_slots(import, places[1], count / 2, false);
+    return espalier_sklearn_accumulate(import, &sums, others, count / 2, false)
+               ? sums
+               : ESPALIER_PLAN_NO_SLOT;
+}
+
+/* The sum of up to PAIRWISE_MAX slots as NumPy adds up a row: eight running sums, which are added
+ * in pairs, and then what is left; below eight, and where a row's classes do not lie side by side,
+ * one after the other. */
+static uint32_t add_up(const boost *work, uint32_t slot, bool pairwise)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t count = work->classes;
+    double ones[PAIRWISE_MAX];
+    for (uint32_t k = 0; k < PAIRWISE_MAX; k++) {
+        ones[k] = 1.0;
+    }
+    if (!pairwise || count < PAIRWISE_WIDTH) {
+        return espalier_sklearn_add_stage(import, ESPALIER_FOREST_PRODUCTS, slot, count, ones);
+    }
+    uint32_t sums = slot;
+    uint32_t i = PAIRWISE_WIDTH;
+    bool good = true;
+    for (; i + PAIRWISE_WIDTH <= count && good; i += PAIRWISE_WIDTH) {
+        good = espalier_sklearn_accumulate(import, &sums, slot + i, PAIRWISE_WIDTH, false);
+    }
+    for (uint32_t width = PAIRWISE_WIDTH; width > 1 && good; width /= 2) {
+        sums = add_neighbours(import, sums, width);
+        good = sums != ESPALIER_PLAN_NO_SLOT;
+    }
+    for (; i < count && good; i++) {
+        good = espalier_sklearn_accumulate(import, &sums, slot + i, 1, false);
+    }
+    return good ? sums : ESPALIER_PLAN_NO_SLOT;
+}
+
+/* SAMME.R: logarithms of the member's probabilities, less their mean. */
+static uint32_t add_logarithms(const boost *work, const espalier_sklearn_member *member)
+{
+    static const double bounds[2] = {DBL_EPSILON, DBL_MAX};
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t count = work->classes;
+    const double share = 1.0 / (double)count;
+    double minus[PAIRWISE_MAX];
+    for (uint32_t i = 0; i < PAIRWISE_MAX; i++) {
+        minus[i] = -1.0;
+    }
+    uint32_t slot = espalier_sklearn_member_probability(import, member, 0);
+    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_CLAMP, slot, count, bounds);
+    uint32_t logs = espalier_sklearn_add_stage(import, ESPALIER_FOREST_LOG, slot, count, NULL);
+    if (logs == ESPALIER_PLAN_NO_SLOT) {
+        return logs;
+    }
+    uint32_t mean = add_up(work, logs, !member->forest.probability_by_class);
+    mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, mean, 1, &share);
+    mean = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SPREAD, mean, count, minus);
+    return espalier_sklearn_accumulate(import, &logs, mean, count, false)
+               ? espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, logs, count,
+                                              (double)count - 1.0, false)
+               : ESPALIER_PLAN_NO_SLOT;
+}
+
+/* What a member that is no tree adds: of its class's number weights by that, or by SAMME.R of its
+ * probabilities. */
 static espalier_status add_votes(boost *work, espalier_sklearn_member *member, uint32_t index)
 {
     espalier_sklearn_import *const import = work->import;
     const double vote[2] = {work->weights[index], find_other_weight(work, work->weights[index])};
-    if (work->real || member->forest.labels == NULL ||
-        member->forest.labels[0].count != work->classes) {
+    if (member->forest.labels == NULL || member->forest.labels[0].count != work->classes) {
         return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "%s; SAMME of members with all classes is converted, and both "
-                                     "of single trees",
-                                     work->real ? "SAMME.R of other members than single trees"
-                                                : "a member that saw some classes only");
+                                     "a member that saw some classes only; members with all "
+                                     "classes are converted, and SAMME of single trees with some");
     }
     const espalier_status status = espalier_sklearn_add_member(import, member);
     if (status != ESPALIER_OK) {
         return status;
     }
-    const uint32_t class = espalier_sklearn_member_class(import, member, 0);
-    const uint32_t votes =
-        espalier_sklearn_add_stage(import, ESPALIER_FOREST_CHOOSE, class, work->classes, vote);
+    const espalier_forest_output *const output =
+        espalier_sklearn_find_output(member, ESPALIER_OUTPUT_PROBABILITY, 0);
+    if (work->real && (output == NULL || output->narrow || work->classes > PAIRWISE_MAX)) {
+        return espalier_sklearn_fail(import, member->value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "SAMME.R of a member without probabilities, with those of "
+                                     "float32, or of more than 128 classes; SAMME of it is "
+                                     "converted");
+    }
+    uint32_t votes = ESPALIER_PLAN_NO_SLOT;
+    if (work->real) {
+        votes = add_logarithms(work, member);
+    } else {
+        const uint32_t class = espalier_sklearn_member_class(import, member, 0);
+        votes =
+            espalier_sklearn_add_stage(import, ESPALIER_FOREST_CHOOSE, class, work->classes, vote);
+    }
     return espalier_sklearn_finish_plan(import,
                                         espalier_sklearn_accumulate(import, &work->sum, votes,
                                                                     work->classes, false));

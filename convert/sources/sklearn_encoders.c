@@ -113,11 +113,12 @@ static espalier_status read_keys(espalier_sklearn_prepare *prepare,
     return status;
 }
 
-/* Values become the places after rare categories were put together. *first_out: the place of the
- * first rare one before that; UINT32_MAX: the column has none. */
+/* Values become the places after rare categories were put together; of `count` keys, as a missing
+ * category at the end may stand apart. *first_out: the place of the first rare one before that;
+ * UINT32_MAX: the column has none. */
 static espalier_status group_rare(espalier_sklearn_prepare *prepare,
                                   const espalier_pickle_value *object, uint32_t column,
-                                  encoding *own, uint32_t *first_out)
+                                  uint32_t count, encoding *own, uint32_t *first_out)
 {
     const espalier_pickle_value *mapping = NULL;
     bool enabled = false;
@@ -132,9 +133,9 @@ static espalier_status group_rare(espalier_sklearn_prepare *prepare,
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(mapping);
     int64_t most = -1;
-    for (uint32_t i = 0; i < own->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         int64_t place = -1;
-        if (array == NULL || array->element_count != own->count ||
+        if (array == NULL || array->element_count != count ||
             !espalier_pickle_array_int64(array, i, &place) || place < 0 || place >= own->count) {
             return espalier_sklearn_fail(&prepare->import, mapping, ESPALIER_ERROR_SOURCE_TREE,
                                          "_default_to_infrequent_mappings[%" PRIu32
@@ -145,7 +146,7 @@ static espalier_status group_rare(espalier_sklearn_prepare *prepare,
         most = place > most ? place : most;
     }
     /* Rare categories share the last place. */
-    for (uint32_t i = own->count; i-- > 0;) {
+    for (uint32_t i = count; i-- > 0;) {
         *first_out = own->numbers[own->count + i] == (double)most ? i : *first_out;
     }
     return status;
@@ -253,10 +254,11 @@ static espalier_status read_ordinal(espalier_sklearn_prepare *prepare,
     uint32_t missing_place = UINT32_MAX;
     espalier_status status = read_keys(prepare, object, column, value, own);
     if (status == ESPALIER_OK) {
-        status = group_rare(prepare, object, column, own, &rare);
+        status = find_missing(prepare, object, column, &missing_place);
     }
     if (status == ESPALIER_OK) {
-        status = find_missing(prepare, object, column, &missing_place);
+        const bool apart = own->count > 0 && missing_place == own->count - 1;
+        status = group_rare(prepare, object, column, own->count - (apart ? 1 : 0), own, &rare);
     }
     if (status == ESPALIER_OK) {
         status = read_number(prepare, object, "encoded_missing_value", &missing);
@@ -273,6 +275,22 @@ static espalier_status read_ordinal(espalier_sklearn_prepare *prepare,
         }
     }
     return status;
+}
+
+/* Numbers that do not fit a small integer come out as others, or not at all. */
+static espalier_status check_small(const espalier_sklearn_prepare *prepare,
+                                   const espalier_pickle_value *object,
+                                   const espalier_sklearn_table *out, const encoding *own)
+{
+    const bool small = out->narrow == ESPALIER_SKLEARN_SMALL;
+    bool fits = true;
+    for (uint32_t i = own->count; i < 2 * own->count + (own->refuses ? 0 : 1) && small; i++) {
+        fits = fits && own->numbers[i] >= 0.0 && own->numbers[i] <= 127.0;
+    }
+    return fits ? ESPALIER_OK
+                : espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                        "places below 0 or above 127 in an integer of one or two "
+                                        "bytes; a wider dtype is converted");
 }
 
 espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare,
@@ -294,6 +312,9 @@ espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare
         encoding own = {0};
         uint32_t value = in->values[i];
         status = read_ordinal(prepare, object, i, value, &own);
+        if (status == ESPALIER_OK) {
+            status = check_small(prepare, object, out, &own);
+        }
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_sort_keys(prepare, object, own.numbers, &own.count);
         }
@@ -366,7 +387,7 @@ static espalier_status read_one_hot(espalier_sklearn_prepare *prepare,
     double dropped = -1.0;
     espalier_status status = read_keys(prepare, object, column, value, own);
     if (status == ESPALIER_OK) {
-        status = group_rare(prepare, object, column, own, &rare);
+        status = group_rare(prepare, object, column, own->count, own, &rare);
     }
     if (status == ESPALIER_OK) {
         status = find_dropped(prepare, object, column, own, &dropped);

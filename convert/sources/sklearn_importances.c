@@ -168,35 +168,124 @@ static espalier_status weigh_ensemble(espalier_sklearn_prepare *prepare,
     return status;
 }
 
-/* Magnitudes of coefficients; of several rows of them, added up. */
+/* How the coefficients of a column are put together where there are several. */
+typedef enum column_norm {
+    NORM_SUM = 1, /* of magnitudes: norm_order 1 */
+    NORM_LENGTH,  /* the root of the sum of squares: 2 */
+    NORM_GREATEST /* the greatest magnitude: infinity */
+} column_norm;
+
+static espalier_status read_norm(const espalier_sklearn_prepare *prepare,
+                                 const espalier_pickle_value *object, column_norm *norm_out)
+{
+    const espalier_pickle_value *order = NULL;
+    double number = 1.0;
+    (void)espalier_pickle_attribute(prepare->import.pickle, object, "norm_order", &order, NULL);
+    const bool read = order == NULL || espalier_pickle_get_double(order, &number);
+    *norm_out = number == 1.0 ? NORM_SUM : number == 2.0 ? NORM_LENGTH : NORM_GREATEST;
+    return read && (number == 1.0 || number == 2.0 || number == INFINITY)
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(&prepare->import, order, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "norm_order of a SelectFromModel is none of 1, 2 and "
+                                       "infinity");
+}
+
+/* Magnitudes of coefficients; of several rows of them, their norm. */
 static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepare,
                                           const espalier_pickle_value *object,
                                           const espalier_pickle_value *coefficients, uint32_t count,
                                           double *scores)
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(coefficients);
-    const espalier_pickle_value *order = NULL;
-    int64_t norm = 1;
-    (void)espalier_pickle_attribute(prepare->import.pickle, object, "norm_order", &order, NULL);
+    column_norm norm = NORM_SUM;
     if (array == NULL || array->dim_count == 0 || array->dim_count > 2 ||
         array->shape[array->dim_count - 1] != count || count == 0) {
         return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                      "coef_ has not one number a column");
     }
-    if (array->dim_count == 2 && order != NULL &&
-        (!espalier_pickle_get_int64(order, &norm) || norm != 1)) {
-        return espalier_sklearn_fail(&prepare->import, order, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "norm_order of a SelectFromModel is not 1");
-    }
-    for (uint64_t i = 0; i < array->element_count; i++) {
+    const espalier_status status =
+        array->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
+    for (uint64_t i = 0; i < array->element_count && status == ESPALIER_OK; i++) {
         double number = 0.0;
         if (!espalier_pickle_array_double(array, i, &number)) {
             return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                          "coef_ holds no numbers");
         }
-        scores[i % count] += fabs(number);
+        double *const score = &scores[i % count];
+        number = fabs(number);
+        *score = norm == NORM_SUM      ? *score + number
+                 : norm == NORM_LENGTH ? *score + number * number
+                                       : fmax(*score, number);
     }
-    return ESPALIER_OK;
+    for (uint32_t i = 0; i < count && norm == NORM_LENGTH; i++) {
+        scores[i] = sqrt(scores[i]);
+    }
+    return status;
+}
+
+/* AdaBoost: those of its trees by the weights of these. */
+static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
+                                     const espalier_pickle_value *estimator, uint32_t count,
+                                     double *scores)
+{
+    const espalier_pickle_value *estimators = NULL;
+    const espalier_pickle_value *weights = NULL;
+    void *own = NULL;
+    void *all = NULL;
+    espalier_status status =
+        espalier_sklearn_attribute(&prepare->import, estimator, "estimators_", true, &estimators);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_attribute(&prepare->import, estimator, "estimator_weights_", true,
+                                            &weights);
+    }
+    const espalier_pickle_array *const array =
+        weights != NULL ? espalier_pickle_get_array(weights) : NULL;
+    const uint64_t trees = espalier_pickle_item_count(estimators);
+    if (status == ESPALIER_OK && (array == NULL || array->element_count < trees || trees == 0)) {
+        return fail_tree(prepare, estimator);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &own);
+    }
+    if (status == ESPALIER_OK) {
+        status =
+            espalier_sklearn_allocate(&prepare->import, array->element_count, sizeof(double), &all);
+    }
+    for (uint64_t i = 0; status == ESPALIER_OK && i < array->element_count; i++) {
+        if (!espalier_pickle_array_double(array, i, (double *)all + i)) {
+            status = fail_tree(prepare, estimator);
+        }
+    }
+    for (uint64_t i = 0; i < trees && status == ESPALIER_OK; i++) {
+        uint64_t nodes = 0;
+        const espalier_pickle_value *const tree = tree_at(estimators, i);
+        status = tree == NULL ? fail_tree(prepare, estimator)
+                              : weigh_tree(prepare, tree, count, own, &nodes);
+        if (status == ESPALIER_OK) {
+            normalise(own, count);
+        }
+        for (uint32_t k = 0; k < count && status == ESPALIER_OK; k++) {
+            scores[k] += ((const double *)all)[i] * ((const double *)own)[k];
+        }
+    }
+    if (status == ESPALIER_OK) {
+        const double sum = espalier_sklearn_sum_pairwise(all, (size_t)array->element_count);
+        for (uint32_t k = 0; k < count; k++) {
+            scores[k] /= sum;
+        }
+    }
+    free(own);
+    free(all);
+    return status;
+}
+
+/* Whether the selector asks for the attribute: by name, or for what the estimator has. */
+static bool asks_for(const espalier_sklearn_prepare *prepare, const espalier_pickle_value *object,
+                     const char *name)
+{
+    return !espalier_sklearn_is_set(&prepare->import, object, "importance_getter") ||
+           espalier_sklearn_has_text(prepare, object, "importance_getter", "auto") ||
+           espalier_sklearn_has_text(prepare, object, "importance_getter", name);
 }
 
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
@@ -208,9 +297,7 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
     void *scores = NULL;
     uint64_t nodes = 0;
     const espalier_sklearn_class *const class = espalier_sklearn_class_of(estimator);
-    const bool automatic =
-        !espalier_sklearn_is_set(&prepare->import, object, "importance_getter") ||
-        espalier_sklearn_has_text(prepare, object, "importance_getter", "auto");
+    const bool asked = asks_for(prepare, object, "feature_importances_");
     espalier_status status =
         espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &scores);
     *scores_out = scores;
@@ -219,25 +306,28 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
     if (status != ESPALIER_OK) {
         return status;
     }
-    if (automatic && coefficients != NULL) {
+    if (coefficients != NULL && asks_for(prepare, object, "coef_")) {
         return weigh_coefficients(prepare, object, coefficients, count, scores);
     }
-    if (automatic && class != NULL && class->kind == ESPALIER_SKLEARN_TREE) {
+    if (asked && class != NULL && class->kind == ESPALIER_SKLEARN_TREE) {
         status = weigh_tree(prepare, estimator, count, scores, &nodes);
         if (status == ESPALIER_OK) {
             normalise(scores, count);
         }
         return status;
     }
-    if (automatic && class != NULL &&
+    if (asked && class != NULL &&
         (class->kind == ESPALIER_SKLEARN_FOREST || class->kind == ESPALIER_SKLEARN_BOOSTING)) {
         return weigh_ensemble(prepare, estimator, class->kind == ESPALIER_SKLEARN_FOREST, count,
                               scores);
     }
+    if (asked && class != NULL && class->kind == ESPALIER_SKLEARN_ADABOOST) {
+        return weigh_boosted(prepare, estimator, count, scores);
+    }
     const espalier_pickle_name *const name = espalier_pickle_class(estimator);
     return espalier_sklearn_fail(
         &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-        "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting "
-        "and linear models are asked, with importance_getter='auto'",
+        "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting, "
+        "AdaBoost and linear models are asked, for coef_ or feature_importances_",
         name != NULL ? (int)name->name.bytes : 7, name != NULL ? name->name.data : "nothing");
 }

@@ -15,7 +15,8 @@ typedef enum espalier_sklearn_dtype {
     ESPALIER_SKLEARN_BOOL = 0,
     ESPALIER_SKLEARN_FLOAT32 = 1,
     ESPALIER_SKLEARN_FLOAT64 = 2,
-    ESPALIER_SKLEARN_INTEGER = 3
+    ESPALIER_SKLEARN_INTEGER = 3, /* of 4 or 8 bytes */
+    ESPALIER_SKLEARN_SMALL = 4    /* an integer of 1 or 2 bytes, which float32 holds */
 } espalier_sklearn_dtype;
 
 /* The table that a transformer gets or gives: a value a column, and its type in a pipeline that

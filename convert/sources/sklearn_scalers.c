@@ -254,21 +254,28 @@ espalier_status espalier_sklearn_apply_binarizer(espalier_sklearn_prepare *prepa
 
 /* ---- FunctionTransformer -------------------------------------------------------------------- */
 
-/* The name of a NumPy function: a symbol, or the call that makes a ufunc again. */
+static bool is_numpy(espalier_pickle_slice module)
+{
+    return espalier_pickle_slice_equal(module, "numpy") ||
+           espalier_pickle_slice_equal(module, "numpy.core._multiarray_umath") ||
+           espalier_pickle_slice_equal(module, "numpy._core._multiarray_umath");
+}
+
+/* The name of a NumPy function: a symbol, or the call that makes a ufunc again. Others of its
+ * modules have the same names and other answers: numpy.emath.sqrt(-1) is 1j. */
 static bool find_function(const espalier_pickle_value *value, espalier_pickle_slice *name_out)
 {
     const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
     if (symbol != NULL) {
         *name_out = symbol->name;
-        return symbol->module.bytes >= 5 && memcmp(symbol->module.data, "numpy", 5) == 0;
+        return is_numpy(symbol->module);
     }
     const espalier_pickle_name *const class = espalier_pickle_class(value);
     const espalier_pickle_value *const args = espalier_pickle_args(value);
     espalier_pickle_slice module;
     return class != NULL && espalier_pickle_slice_equal(class->name, "_ufunc_reconstruct") &&
            espalier_pickle_item_count(args) == 2 &&
-           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) && module.bytes >= 5 &&
-           memcmp(module.data, "numpy", 5) == 0 &&
+           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) && is_numpy(module) &&
            espalier_pickle_get_text(espalier_pickle_item(args, 1), name_out);
 }
 
@@ -289,6 +296,12 @@ static uint32_t function_of(espalier_pickle_slice name)
         }
     }
     return 0;
+}
+
+/* Whether NumPy's functions answer in float16, or in float32 of what is none. */
+static bool is_below_float(espalier_sklearn_dtype dtype)
+{
+    return dtype == ESPALIER_SKLEARN_BOOL || dtype == ESPALIER_SKLEARN_SMALL;
 }
 
 static espalier_status refuse_function(const espalier_sklearn_prepare *prepare,
@@ -338,9 +351,10 @@ espalier_status espalier_sklearn_apply_function(espalier_sklearn_prepare *prepar
         }
         return status;
     }
-    if (in->narrow == ESPALIER_SKLEARN_BOOL || in->wide == ESPALIER_SKLEARN_BOOL || in->sparse) {
+    if (is_below_float(in->narrow) || is_below_float(in->wide) || in->sparse) {
         return espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a function of boolean or sparse columns is not converted");
+                                     "a function of boolean or sparse columns is not converted, "
+                                     "nor one of integers of one or two bytes");
     }
     if (operation != ESPALIER_PREPARE_ABS) {
         out->narrow = espalier_sklearn_as_float(in->narrow);

@@ -356,17 +356,61 @@ static double find_median(const double *scores, uint32_t count, double *scratch)
                           : (scratch[count / 2 - 1] + scratch[count / 2]) / 2.0;
 }
 
+/* Whether a ratio of penalties, or all of several, is 1 as numpy.isclose has it. */
+static bool is_all_l1(const espalier_sklearn_prepare *prepare,
+                      const espalier_pickle_value *estimator, const char *name)
+{
+    const espalier_pickle_value *value = NULL;
+    (void)espalier_pickle_attribute(prepare->import.pickle, estimator, name, &value, NULL);
+    const espalier_pickle_array *const array =
+        value != NULL ? espalier_pickle_get_array(value) : NULL;
+    double ratio = 0.0;
+    bool all = value != NULL && (array != NULL ? array->element_count > 0
+                                               : espalier_pickle_get_double(value, &ratio));
+    for (uint64_t i = 0; array != NULL && i < array->element_count && all; i++) {
+        all = espalier_pickle_array_double(array, i, &ratio) && fabs(ratio - 1.0) <= 1e-8 + 1e-5;
+    }
+    return all && fabs(ratio - 1.0) <= 1e-8 + 1e-5;
+}
+
+/* Whether `part` is in the name of a class. */
+static bool names(espalier_pickle_slice name, const char *part)
+{
+    const size_t bytes = strlen(part);
+    for (size_t i = 0; i + bytes <= name.bytes; i++) {
+        if (memcmp(name.data + i, part, bytes) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether it is of a class that is asked for its ratio: all elastic nets before 1.8, then two of
+ * them, and logistic regression, which has no penalty by name any more. */
+static bool is_ratio_l1(const espalier_sklearn_prepare *prepare,
+                        const espalier_pickle_value *estimator)
+{
+    const espalier_pickle_slice name = espalier_pickle_class(estimator)->name;
+    if (!espalier_sklearn_version_from(prepare->version, 1, 8)) {
+        return names(name, "ElasticNet") && (is_all_l1(prepare, estimator, "l1_ratio_") ||
+                                             is_all_l1(prepare, estimator, "l1_ratio"));
+    }
+    const bool fitted = espalier_pickle_slice_equal(name, "ElasticNetCV") ||
+                        espalier_pickle_slice_equal(name, "LogisticRegressionCV");
+    const bool given = espalier_pickle_slice_equal(name, "ElasticNet") ||
+                       espalier_pickle_slice_equal(name, "LogisticRegression");
+    return (fitted && is_all_l1(prepare, estimator, "l1_ratio_")) ||
+           (given && is_all_l1(prepare, estimator, "l1_ratio"));
+}
+
 /* An estimator with an L1 penalty drops what is about zero, others what is below the mean. */
 static bool is_sparse_model(const espalier_sklearn_prepare *prepare,
                             const espalier_pickle_value *estimator)
 {
-    const espalier_pickle_slice name = espalier_pickle_class(estimator)->name;
-    for (size_t i = 0; i + 5 <= name.bytes; i++) {
-        if (memcmp(name.data + i, "Lasso", 5) == 0) {
-            return true;
-        }
-    }
-    return espalier_sklearn_has_text(prepare, estimator, "penalty", "l1");
+    return names(espalier_pickle_class(estimator)->name, "Lasso") ||
+           espalier_sklearn_has_text(prepare, estimator, "penalty", "l1") ||
+           (espalier_sklearn_version_from(prepare->version, 1, 1) &&
+            is_ratio_l1(prepare, estimator));
 }
 
 /* text without blanks at its ends */

@@ -48,10 +48,11 @@ void espalier_sklearn_table_free(espalier_sklearn_table *table)
 
 espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b)
 {
-    if (a == b || b == ESPALIER_SKLEARN_BOOL) {
+    if (a == b || b == ESPALIER_SKLEARN_BOOL ||
+        (b == ESPALIER_SKLEARN_SMALL && a != ESPALIER_SKLEARN_BOOL)) {
         return a;
     }
-    return a == ESPALIER_SKLEARN_BOOL ? b : ESPALIER_SKLEARN_FLOAT64;
+    return a == ESPALIER_SKLEARN_BOOL || a == ESPALIER_SKLEARN_SMALL ? b : ESPALIER_SKLEARN_FLOAT64;
 }
 
 espalier_sklearn_dtype espalier_sklearn_as_float(espalier_sklearn_dtype dtype)
@@ -195,6 +196,8 @@ static bool dtype_of_text(espalier_pickle_slice text, espalier_sklearn_dtype *dt
         {"int", ESPALIER_SKLEARN_INTEGER},     {"int64", ESPALIER_SKLEARN_INTEGER},
         {"int32", ESPALIER_SKLEARN_INTEGER},   {"int_", ESPALIER_SKLEARN_INTEGER},
         {"uint32", ESPALIER_SKLEARN_INTEGER},  {"uint64", ESPALIER_SKLEARN_INTEGER},
+        {"int8", ESPALIER_SKLEARN_SMALL},      {"uint8", ESPALIER_SKLEARN_SMALL},
+        {"int16", ESPALIER_SKLEARN_SMALL},     {"uint16", ESPALIER_SKLEARN_SMALL},
         {"bool", ESPALIER_SKLEARN_BOOL},       {"bool_", ESPALIER_SKLEARN_BOOL},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -206,15 +209,18 @@ static bool dtype_of_text(espalier_pickle_slice text, espalier_sklearn_dtype *dt
     return false;
 }
 
-/* Narrow integers promote with float32 to float32, which no table here tells apart: refused. */
 static bool dtype_of_numpy(const espalier_pickle_dtype *found, espalier_sklearn_dtype *dtype)
 {
     if (found->kind == 'f' && (found->item_bytes == 4 || found->item_bytes == 8)) {
         *dtype = found->item_bytes == 4 ? ESPALIER_SKLEARN_FLOAT32 : ESPALIER_SKLEARN_FLOAT64;
         return true;
     }
-    if ((found->kind == 'i' || found->kind == 'u') && found->item_bytes >= 4) {
-        *dtype = ESPALIER_SKLEARN_INTEGER;
+    if (found->kind == 'i' || found->kind == 'u') {
+        *dtype = found->item_bytes >= 4 ? ESPALIER_SKLEARN_INTEGER : ESPALIER_SKLEARN_SMALL;
+        return true;
+    }
+    if (found->kind == 'b') {
+        *dtype = ESPALIER_SKLEARN_BOOL;
         return true;
     }
     return false;
@@ -239,5 +245,6 @@ espalier_status espalier_sklearn_read_dtype(espalier_sklearn_prepare *prepare,
                            : espalier_pickle_get_text(value, &text) && dtype_of_text(text, dtype);
     return known ? ESPALIER_OK
                  : espalier_sklearn_fail(&prepare->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                         "%s is none of float64, float32 and wide integers", name);
+                                         "%s is none of float64, float32, integers and booleans",
+                                         name);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * MultiOutputClassifier and MultiOutputRegressor, a member for each output; OneVsRestClassifier,
- * one for each class; TransformedTargetRegressor, one whose values are brought back. See
+ * one for each class or label; TransformedTargetRegressor, one whose values are brought back. See
  * sklearn_members.h and docs/semantics.md.
  */
 #include "convert/sources/sklearn_members.h"
 
+#include "convert/plan.h"
 #include "format/layout.h"
 
 #include <inttypes.h>
@@ -21,6 +22,7 @@ typedef struct wrapper {
     double *values;  /* [count] slots of values, margins or probabilities of the second class */
     double *margins; /* [count] of margins; -1: there is none */
     bool narrow;     /* values of all members so far are float32 */
+    uint32_t first;  /* OneVsRest: the first member that is no constant */
     espalier_forest_output *outputs; /* [2][count] probabilities, then classes */
 } wrapper;
 
@@ -203,7 +205,7 @@ static espalier_status take_score(void *user, espalier_sklearn_member *member, u
     work->values[index] =
         (double)probability->first_slot + (probability->slot_count == 2 ? 1.0 : 0.0);
     work->margins[index] = margin != NULL ? (double)margin->first_slot : -1.0;
-    work->narrow = (index == 0 || work->narrow) && probability->narrow;
+    work->narrow = (index == work->first || work->narrow) && probability->narrow;
     return ESPALIER_OK;
 }
 
@@ -262,20 +264,131 @@ static bool add_scores(const wrapper *work)
                                        decision);
 }
 
-static espalier_status check_multiclass(const wrapper *work)
+/* ---- a member for each label of rows that may have several ---------------------------------- */
+
+/* The groups are the labels: each is there, 1, or not, 0. */
+static espalier_status open_labels(const wrapper *work)
 {
-    const espalier_sklearn_import *const import = work->import;
-    const uint32_t classes = import->forest->labels[0].count;
-    const espalier_pickle_value *binarizer = NULL;
-    const espalier_pickle_value *type = NULL;
-    espalier_status status =
-        espalier_sklearn_attribute(import, import->estimator, "label_binarizer_", true, &binarizer);
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_attribute(import, binarizer, "y_type_", true, &type);
-    }
+    espalier_sklearn_import *const import = work->import;
+    espalier_forest *const whole = import->forest;
+    void *widths = NULL;
+    const espalier_status status =
+        espalier_sklearn_allocate(import, work->count, sizeof *whole->group_width, &widths);
     if (status != ESPALIER_OK) {
         return status;
     }
+    whole->group_width = widths;
+    whole->group_count = work->count;
+    whole->classifier = true;
+    whole->leaf_hidden = true;
+    whole->default_output = ESPALIER_OUTPUT_CLASS;
+    for (uint32_t i = 0; i < work->count; i++) {
+        whole->group_width[i] = 1;
+    }
+    return espalier_sklearn_finish_plan(import, espalier_plan_number_labels(whole, 2));
+}
+
+/* A label that all rows of training had, or none: sklearn.multiclass's own predictor, of which 0 or
+ * 1 is kept. */
+static const espalier_pickle_value *constant_at(const wrapper *work, uint32_t index)
+{
+    const espalier_pickle_value *const member = espalier_pickle_item(work->members, index);
+    return member != NULL && espalier_pickle_kind_of(member) == ESPALIER_PICKLE_OBJECT &&
+                   espalier_pickle_is(member, "sklearn.multiclass", "_ConstantPredictor")
+               ? member
+               : NULL;
+}
+
+static espalier_status add_constant(wrapper *work, uint32_t index)
+{
+    const espalier_sklearn_import *const import = work->import;
+    double value = 0.0;
+    const espalier_status status =
+        espalier_sklearn_read_numbers(import, constant_at(work, index), "y_", 1, &value);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    const uint32_t slot =
+        espalier_sklearn_add_stage(import, ESPALIER_FOREST_CONSTANTS, 0, 1, &value);
+    work->values[index] = (double)slot;
+    work->margins[index] = (double)slot;
+    work->narrow = false;
+    return espalier_sklearn_finish_plan(import, slot != ESPALIER_PLAN_NO_SLOT);
+}
+
+/* Each of the labels' records of a kind, one slot each. */
+static bool add_records(const wrapper *work, espalier_output_kind kind, uint32_t slot,
+                        espalier_forest_decision decision)
+{
+    bool good = slot != ESPALIER_PLAN_NO_SLOT;
+    for (uint32_t i = 0; i < work->count && good; i++) {
+        const espalier_forest_output output = {.kind = kind,
+                                               .group = i,
+                                               .first_slot = slot + i,
+                                               .slot_count = 1,
+                                               .decision = decision,
+                                               .narrow = kind == ESPALIER_OUTPUT_PROBABILITY &&
+                                                         work->narrow};
+        good = espalier_plan_add_output(work->import->forest, &output);
+    }
+    return good;
+}
+
+/* All are compared with the number that is the first one's: of a constant one half. */
+static bool add_labels(const wrapper *work)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t values =
+        espalier_sklearn_pick_slots(import, work->values, work->count, work->narrow);
+    const bool scored = work->margins[work->first] >= 0;
+    const uint32_t scores =
+        scored ? espalier_sklearn_pick_slots(import, work->margins, work->count, false) : values;
+    return (!scored ||
+            add_records(work, ESPALIER_OUTPUT_MARGIN, scores, ESPALIER_FOREST_NO_DECISION)) &&
+           add_records(work, ESPALIER_OUTPUT_PROBABILITY, values, ESPALIER_FOREST_NO_DECISION) &&
+           add_records(work, ESPALIER_OUTPUT_CLASS, scores,
+                       scored && work->first == 0 ? ESPALIER_FOREST_ABOVE_ZERO
+                                                  : ESPALIER_FOREST_ABOVE_HALF);
+}
+
+static espalier_status load_labels(wrapper *work)
+{
+    espalier_sklearn_import *const import = work->import;
+    espalier_status status = open_wrapper(work);
+    if (status == ESPALIER_OK) {
+        status = open_labels(work);
+    }
+    while (status == ESPALIER_OK && work->first < work->count &&
+           constant_at(work, work->first) != NULL) {
+        work->first++;
+    }
+    if (status == ESPALIER_OK && work->first == work->count) {
+        return espalier_sklearn_fail(import, work->members, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "every label is constant: there is no tree to convert");
+    }
+    for (uint32_t i = work->first; i < work->count && status == ESPALIER_OK; i++) {
+        if (constant_at(work, i) == NULL) {
+            status = espalier_sklearn_read_member(import, work->members, i, NULL, take_score, work);
+        }
+        if (status == ESPALIER_OK && constant_at(work, i) == NULL &&
+            (work->margins[i] >= 0) != (work->margins[work->first] >= 0)) {
+            status = espalier_sklearn_fail(import, work->members, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                           "members with decision_function beside others");
+        }
+    }
+    for (uint32_t i = 0; i < work->count && status == ESPALIER_OK; i++) {
+        status = constant_at(work, i) != NULL ? add_constant(work, i) : status;
+    }
+    return status == ESPALIER_OK ? espalier_sklearn_finish_plan(import, add_labels(work)) : status;
+}
+
+/* ---- both ----------------------------------------------------------------------------------- */
+
+static espalier_status check_classes(const wrapper *work, const espalier_pickle_value *binarizer,
+                                     const espalier_pickle_value *type)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t classes = import->forest->labels[0].count;
     const bool several = espalier_pickle_text_equal(type, "multiclass");
     import->forest->probability_by_class = several;
     if (classes == 1 && espalier_pickle_text_equal(type, "binary")) {
@@ -285,38 +398,52 @@ static espalier_status check_multiclass(const wrapper *work)
     if (several ? classes != work->count
                 : !espalier_pickle_text_equal(type, "binary") || classes != 2 || work->count != 1) {
         return espalier_sklearn_fail(import, binarizer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a OneVsRestClassifier of several labels a row; a "
-                                     "MultiOutputClassifier of them is converted");
+                                     "a OneVsRestClassifier of another sort of classes, or with "
+                                     "another number of members than these");
     }
     return ESPALIER_OK;
+}
+
+/* Of rows with one class each. */
+static espalier_status load_classes(wrapper *work, const espalier_pickle_value *binarizer,
+                                    const espalier_pickle_value *type)
+{
+    espalier_sklearn_import *const import = work->import;
+    /* Before 1.0 classes_ is the binarizer's alone. */
+    const espalier_pickle_value *const estimator = import->estimator;
+    import->estimator =
+        espalier_sklearn_is_set(import, estimator, "classes_") ? estimator : binarizer;
+    espalier_status status = espalier_sklearn_open_whole(import, 1);
+    import->estimator = estimator;
+    if (status == ESPALIER_OK) {
+        status = open_wrapper(work);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_classes(work, binarizer, type);
+    }
+    for (uint32_t i = 0; i < work->count && status == ESPALIER_OK; i++) {
+        status = espalier_sklearn_read_member(import, work->members, i, NULL, take_score, work);
+    }
+    return status == ESPALIER_OK
+               ? espalier_sklearn_finish_plan(import, work->count == 1 ? add_two_classes(work)
+                                                                       : add_scores(work))
+               : status;
 }
 
 espalier_status espalier_sklearn_load_one_vs_rest(espalier_sklearn_import *import)
 {
     wrapper work = {.import = import};
     const espalier_pickle_value *binarizer = NULL;
+    const espalier_pickle_value *type = NULL;
     espalier_status status =
         espalier_sklearn_attribute(import, import->estimator, "label_binarizer_", true, &binarizer);
     if (status == ESPALIER_OK) {
-        /* Before 1.0 classes_ is the binarizer's alone. */
-        const espalier_pickle_value *const estimator = import->estimator;
-        import->estimator =
-            espalier_sklearn_is_set(import, estimator, "classes_") ? estimator : binarizer;
-        status = espalier_sklearn_open_whole(import, 1);
-        import->estimator = estimator;
+        status = espalier_sklearn_attribute(import, binarizer, "y_type_", true, &type);
     }
     if (status == ESPALIER_OK) {
-        status = open_wrapper(&work);
-    }
-    if (status == ESPALIER_OK) {
-        status = check_multiclass(&work);
-    }
-    for (uint32_t i = 0; i < work.count && status == ESPALIER_OK; i++) {
-        status = espalier_sklearn_read_member(import, work.members, i, NULL, take_score, &work);
-    }
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_finish_plan(import, work.count == 1 ? add_two_classes(&work)
-                                                                      : add_scores(&work));
+        status = espalier_pickle_text_equal(type, "multilabel-indicator")
+                     ? load_labels(&work)
+                     : load_classes(&work, binarizer, type);
     }
     return close_wrapper(&work, status);
 }
@@ -361,11 +488,19 @@ static espalier_status add_function(espalier_sklearn_import *import,
                                     uint32_t *slot)
 {
     const espalier_pickle_value *value = NULL;
-    const espalier_status status =
+    const espalier_pickle_value *arguments = NULL;
+    espalier_status status =
         espalier_sklearn_attribute(import, transformer, "inverse_func", false, &value);
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_attribute(import, transformer, "inv_kw_args", false, &arguments);
+    }
     if (status != ESPALIER_OK || value == NULL ||
         espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE) {
         return status;
+    }
+    if (arguments != NULL && espalier_pickle_pair_count(arguments) > 0) {
+        return espalier_sklearn_fail(import, arguments, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "an inverse_func with arguments is not converted");
     }
     espalier_pickle_slice module = {"", 0};
     espalier_pickle_slice name = {"of another kind", 15};
@@ -384,13 +519,18 @@ static espalier_status add_function(espalier_sklearn_import *import,
                                  name.bytes < 64 ? (int)name.bytes : 64, name.data);
 }
 
-/* An array of a scaler, where it is set. */
+/* An array of a scaler, where it is set and the parameter `with` is not False: a StandardScaler
+ * knows its mean_ without using it. */
 static espalier_status add_scaler_step(espalier_sklearn_import *import,
                                        const espalier_pickle_value *transformer, const char *name,
-                                       espalier_forest_operation operation, bool negative,
-                                       uint32_t count, uint32_t *slot)
+                                       const char *with, espalier_forest_operation operation,
+                                       bool negative, uint32_t count, uint32_t *slot)
 {
-    if (!espalier_sklearn_is_set(import, transformer, name)) {
+    const espalier_pickle_value *value = NULL;
+    bool used = true;
+    (void)espalier_pickle_attribute(import->pickle, transformer, with, &value, NULL);
+    if ((value != NULL && espalier_pickle_get_bool(value, &used) && !used) ||
+        !espalier_sklearn_is_set(import, transformer, name)) {
         return ESPALIER_OK;
     }
     double *const numbers = malloc(count * sizeof *numbers);
@@ -416,13 +556,15 @@ static espalier_status add_scaler(espalier_sklearn_import *import,
     static const struct {
         const char *name;
         const char *scale;
+        const char *scale_with;
         const char *shift;
+        const char *shift_with;
         bool minmax;
     } scalers[] = {
-        {"StandardScaler", "scale_", "mean_", false},
-        {"RobustScaler", "scale_", "center_", false},
-        {"MaxAbsScaler", "scale_", "", false},
-        {"MinMaxScaler", "scale_", "min_", true},
+        {"StandardScaler", "scale_", "with_std", "mean_", "with_mean", false},
+        {"RobustScaler", "scale_", "with_scaling", "center_", "with_centering", false},
+        {"MaxAbsScaler", "scale_", "", "", "", false},
+        {"MinMaxScaler", "scale_", "", "min_", "", true},
     };
     *known = false;
     for (size_t i = 0; i < sizeof scalers / sizeof scalers[0]; i++) {
@@ -432,18 +574,20 @@ static espalier_status add_scaler(espalier_sklearn_import *import,
         *known = true;
         espalier_status status = ESPALIER_OK;
         if (scalers[i].minmax) {
-            status = add_scaler_step(import, transformer, scalers[i].shift, ESPALIER_FOREST_ADD,
-                                     true, count, slot);
+            status = add_scaler_step(import, transformer, scalers[i].shift, scalers[i].shift_with,
+                                     ESPALIER_FOREST_ADD, true, count, slot);
             return status != ESPALIER_OK
                        ? status
                        : add_scaler_step(import, transformer, scalers[i].scale,
-                                         ESPALIER_FOREST_DIVIDE, false, count, slot);
+                                         scalers[i].scale_with, ESPALIER_FOREST_DIVIDE, false,
+                                         count, slot);
         }
-        status = add_scaler_step(import, transformer, scalers[i].scale, ESPALIER_FOREST_MULTIPLY,
-                                 false, count, slot);
-        return status != ESPALIER_OK ? status
-                                     : add_scaler_step(import, transformer, scalers[i].shift,
-                                                       ESPALIER_FOREST_ADD, false, count, slot);
+        status = add_scaler_step(import, transformer, scalers[i].scale, scalers[i].scale_with,
+                                 ESPALIER_FOREST_MULTIPLY, false, count, slot);
+        return status != ESPALIER_OK
+                   ? status
+                   : add_scaler_step(import, transformer, scalers[i].shift, scalers[i].shift_with,
+                                     ESPALIER_FOREST_ADD, false, count, slot);
     }
     return ESPALIER_OK;
 }

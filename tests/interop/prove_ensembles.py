@@ -140,7 +140,7 @@ def make_adaboost(rng, classifier):
         return AdaBoostRegressor(**dict(options, **base(member)))
     if VERSION < (1, 6):
         options["algorithm"] = "SAMME" if rng.boosted else choose(rng, "SAMME", "SAMME.R")
-    if options.get("algorithm") != "SAMME.R" and (rng.randint(4) == 0 or rng.boosted):
+    if rng.randint(4) == 0 or rng.boosted:
         member = make_booster(rng, True) if rng.boosted else None
         member = member or RandomForestClassifier(n_estimators=3, max_depth=2, random_state=1)
     return AdaBoostClassifier(**dict(options, **base(member)))
@@ -189,7 +189,8 @@ def make_transformed(rng, classifier):
                            (np.log2, np.exp2), (None, None))
         return TransformedTargetRegressor(member, func=functions[0], inverse_func=functions[1])
     return TransformedTargetRegressor(member, transformer=choose(
-        rng, StandardScaler, MinMaxScaler, MaxAbsScaler, RobustScaler)())
+        rng, StandardScaler(with_mean=bool(rng.randint(2)), with_std=bool(rng.randint(4))),
+        MinMaxScaler(), MaxAbsScaler(), RobustScaler(with_centering=bool(rng.randint(2)))))
 
 
 MAKERS = [("bagging classifier", make_bagging, True), ("adaboost classifier", make_adaboost, True),
@@ -197,7 +198,7 @@ MAKERS = [("bagging classifier", make_bagging, True), ("adaboost classifier", ma
           ("outputs classifier", make_outputs, True), ("one vs rest", make_rest, True),
           ("bagging regressor", make_bagging, False), ("adaboost regressor", make_adaboost, False),
           ("voting regressor", make_voting, False), ("outputs regressor", make_outputs, False),
-          ("transformed", make_transformed, False)]
+          ("transformed", make_transformed, False), ("labels a row", make_rest, True)]
 
 
 def make_labels(rng, target, count):
@@ -386,6 +387,8 @@ def prove_models(prover, seed, count, only, verbose):
         if name.startswith("outputs"):
             more = np.roll(target, 1) if not classifier else make_labels(rng, data[:, 1], 3)
             target = np.column_stack([np.asarray(target), np.asarray(more)])
+        elif name == "labels a row":
+            target = (rng.rand(len(data), 3) < choose(rng, 0.02, 0.5)) | (data[:, :1] > [1, 0, 9])
         what = "model %d, %s" % (index, " ".join(str(model).split())[:400])
         if verbose:
             print(what, flush=True)

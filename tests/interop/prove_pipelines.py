@@ -23,7 +23,7 @@ VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (1, 0):
     from sklearn.experimental import enable_hist_gradient_boosting
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (ExtraTreesClassifier, GradientBoostingClassifier,
+from sklearn.ensemble import (AdaBoostClassifier, ExtraTreesClassifier, GradientBoostingClassifier,
                               GradientBoostingRegressor, HistGradientBoostingClassifier,
                               HistGradientBoostingRegressor, IsolationForest,
                               RandomForestClassifier, RandomForestRegressor)
@@ -31,7 +31,7 @@ from sklearn.feature_selection import (RFE, RFECV, GenericUnivariateSelect, Sele
                                        SelectFromModel, SelectFwe, SelectKBest, SelectPercentile,
                                        VarianceThreshold)
 from sklearn.impute import MissingIndicator, SimpleImputer
-from sklearn.linear_model import Lasso, LogisticRegression
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, MaxAbsScaler,
@@ -113,9 +113,12 @@ def make_selector(rng, classifier):
                                                                          "0.5*mean", 0.05)),
              SelectFromModel(tree(random_state=2), max_features=3),
              SelectFromModel(boosted(n_estimators=3, random_state=3), threshold="mean"),
-             SelectFromModel(LogisticRegression() if classifier else Lasso(0.01))]
+             SelectFromModel(LogisticRegression() if classifier else Lasso(0.01)),
+             SelectFromModel(ElasticNet(0.01, l1_ratio=choose(rng, 0.5, 1.0)))]
     if classifier:
-        found += [SelectKBest(k=choose(rng, 3, "all")), SelectPercentile(percentile=60),
+        found += [SelectFromModel(LogisticRegression(), norm_order=choose(rng, 2, np.inf)),
+                  SelectFromModel(AdaBoostClassifier(tree(max_depth=2), n_estimators=3)),
+                  SelectKBest(k=choose(rng, 3, "all")), SelectPercentile(percentile=60),
                   SelectFpr(alpha=0.3), SelectFdr(alpha=0.5), SelectFwe(alpha=0.5),
                   GenericUnivariateSelect(mode="k_best", param=4)]
     return choose(rng, *found)
@@ -129,7 +132,7 @@ def make_one_hot(rng):
         options.update(handle_unknown=choose(rng, "ignore", "infrequent_if_exist", "error"),
                        min_frequency=choose(rng, 8, 0.2, None), max_categories=choose(rng, None, 3))
     options["sparse_output" if VERSION >= (1, 2) else "sparse"] = bool(rng.randint(2))
-    return OneHotEncoder(dtype=choose(rng, np.float64, np.float32), **options)
+    return OneHotEncoder(dtype=choose(rng, np.float64, np.float32, np.int8), **options)
 
 
 def make_ordinal(rng):
@@ -138,11 +141,13 @@ def make_ordinal(rng):
         options.update(handle_unknown="use_encoded_value", unknown_value=-7)
     if VERSION >= (1, 3) and rng.randint(2):
         options.update(min_frequency=8)
-    return OrdinalEncoder(dtype=choose(rng, np.float64, np.float32, np.int64), **options)
+    kinds = [np.float64, np.float32, np.int64]
+    return OrdinalEncoder(dtype=choose(rng, *kinds + [np.int8] * (not options)), **options)
 
 
 def make_bins(rng):
-    return KBinsDiscretizer(n_bins=choose(rng, 2, 5), strategy=choose(rng, "uniform", "quantile"),
+    return KBinsDiscretizer(n_bins=choose(rng, 2, 5),
+                            strategy=choose(rng, "uniform", "quantile", "kmeans"),
                             encode=choose(rng, "ordinal", "onehot", "onehot-dense"))
 
 

@@ -92,6 +92,8 @@ def add_classifiers(out, X, score):
               "two outputs", True)
     out.model("rest", OneVsRestClassifier(forest(seed=2)).fit(X, classes), X,
               "a forest a class", True)
+    if VERSION in ((1, 2), (1, 9)):
+        add_labels(out, X, classes)
     if VERSION >= (1, 9):
         refused = VotingClassifier([("forest", forest()), ("near", KNeighborsClassifier())]).fit(
             X, classes)
@@ -103,6 +105,20 @@ def add_classifiers(out, X, score):
             out.dump("refused_%s_of_one.joblib" % name, model, compress=9)
             out.line("refused_%s_of_one.joblib" % name, kind.__name__, "one class",
                      refused=kind.__name__ + " of one class")
+
+
+def add_labels(out, X, classes):
+    """Rows with several labels each, one of which no row has; SAMME.R of forests."""
+    several = np.c_[classes > 0, classes * 0, classes == 1].astype(int)
+    out.model("rest_labels", OneVsRestClassifier(forest(seed=2)).fit(X, several), X,
+              "several labels a row", True)
+    boosted = GradientBoostingClassifier(n_estimators=2, max_depth=1, random_state=1)
+    out.model("rest_label_margins", OneVsRestClassifier(boosted).fit(X, several), X,
+              "several labels a row, decided on margins")
+    if VERSION < (1, 6):
+        out.model("adaboost_forests", AdaBoostClassifier(
+            n_estimators=2, random_state=1, algorithm="SAMME.R", **base(forest())).fit(
+                X, classes), X, "SAMME.R of forests")
 
 
 def add_regressors(out, X, score):
@@ -119,6 +135,10 @@ def add_regressors(out, X, score):
     out.model("transformed", TransformedTargetRegressor(
         forest(False), func=np.log1p, inverse_func=np.expm1).fit(X, score - score.min()), X,
         "expm1 of a forest")
+    if VERSION >= (1, 9):
+        out.model("transformed_scaled", TransformedTargetRegressor(
+            forest(False), transformer=StandardScaler(with_mean=False)).fit(X, score), X,
+            "a scaler that knows its mean without using it", True)
 
 
 def add_pipelines(out, X, score):

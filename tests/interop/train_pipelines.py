@@ -18,10 +18,11 @@ from prove_pipelines import NAMES, VERSION, WIDTH, answers, chain, make_data
 
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
-from sklearn.ensemble import (GradientBoostingRegressor, HistGradientBoostingClassifier,
-                              RandomForestClassifier)
+from sklearn.ensemble import (AdaBoostClassifier, GradientBoostingRegressor,
+                              HistGradientBoostingClassifier, RandomForestClassifier)
 from sklearn.feature_selection import SelectFromModel, SelectKBest, VarianceThreshold
 from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.linear_model import ElasticNet, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import (Binarizer, FunctionTransformer, KBinsDiscretizer, MaxAbsScaler,
@@ -116,6 +117,31 @@ def add_models(out):
                   np.vstack([rows, full[full[:, 5] > 2][:3]]), "rare categories")
 
 
+def add_small(out):
+    """Encoders into integers of one byte beside float32, rare categories beside missing ones, and
+    selectors that ask their estimator in other ways."""
+    full, target = make_data(np.random.RandomState(5), False)
+    labels = np.digitize(target, [0.0, 1.0])
+    gaps = full.copy()
+    gaps[::9, 5] = np.nan
+    out.model("bytes", chain(ColumnTransformer([
+        ("rare", OrdinalEncoder(dtype=np.int8, min_frequency=10, encoded_missing_value=7,
+                                handle_unknown="use_encoded_value", unknown_value=9), [5]),
+        ("codes", OneHotEncoder(dtype=np.uint8), [6, 7])], remainder="passthrough"),
+                             StandardScaler(), small_tree()).fit(gaps, labels),
+              np.vstack([gaps[:ROWS], full[full[:, 5] > 2][:2]]),
+              "integers of one byte beside float32")
+    out.model("norm", chain(SelectFromModel(LogisticRegression(max_iter=40), norm_order=2),
+                            small_tree()).fit(full, labels), full[:4],
+              "coefficients by their length")
+    out.model("ratio", chain(SelectFromModel(ElasticNet(0.1, l1_ratio=1.0)), small_tree()).fit(
+        full, labels), full[:4], "an L1 penalty by ratio")
+    out.model("boosted", chain(SelectFromModel(
+        AdaBoostClassifier(small_tree(), n_estimators=2, random_state=1),
+        importance_getter="feature_importances_"), small_tree()).fit(full, labels), full[:4],
+              "AdaBoost's importances")
+
+
 CITIES = ("Oslo", "Bern", "Lyon", "Z\u00fcrich")  # as the model numbers them: the imputer's first
 SIZES = ("small", "large", "huge")
 
@@ -183,6 +209,8 @@ def main():
     root, manifest = sys.argv[1:3]
     out = PipelineSet(root, "pipelines-" + sklearn.__version__)
     add_models(out)
+    if VERSION >= (1, 9):
+        add_small(out)
     add_text(out)
     add_refused(out)
     out.write_manifest(manifest)
