@@ -224,7 +224,7 @@ static double find_tolerance(const espalier_model *model, uint32_t writer, uint8
 static bool is_near(bool narrow, double tolerance, double found, double stored)
 {
     const double own = LINKED_ULP_MAX * unit_of(fmax(fabs(found), fabs(stored)), narrow);
-    return fabs(found - stored) <= fmax(tolerance, own);
+    return isinf(tolerance) || fabs(found - stored) <= fmax(tolerance, own);
 }
 
 /* Slots that go through no exp, log or pow have the bits of the file; others are near. */

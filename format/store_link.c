@@ -91,7 +91,8 @@ espalier_status espalier_store_open_current(const char *folder, char **path_out,
             return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
                                       "%s: out of memory", folder);
         }
-        const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        /* The version's own file, as its publisher made it: what a link leads to may change. */
+        const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
         if (descriptor >= 0) {
             *path_out = path;
             *descriptor_out = descriptor;
@@ -101,8 +102,11 @@ espalier_status espalier_store_open_current(const char *folder, char **path_out,
         /* Pruned between the two looks: the link leads elsewhere by now. */
         const int cause = errno;
         if (cause != ENOENT || version == tried) {
-            const espalier_status failed = espalier_error_system(error_out, ESPALIER_ERROR_OPEN,
-                                                                 cause, "%s: cannot open", path);
+            const espalier_status failed =
+                espalier_error_system(error_out, ESPALIER_ERROR_OPEN, cause,
+                                      cause == ELOOP ? "%s: a link: a store has files of its own"
+                                                     : "%s: cannot open",
+                                      path);
             free(path);
             return failed;
         }

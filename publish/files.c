@@ -38,7 +38,9 @@ espalier_status espalier_files_open_at(int folder, const char *name, const char 
 {
     const int descriptor = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     if (descriptor < 0) {
-        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno, "%s: cannot open",
+        return espalier_error_system(error_out, ESPALIER_ERROR_OPEN, errno,
+                                     errno == ELOOP ? "%s: a link: a store has files of its own"
+                                                    : "%s: cannot open",
                                      path);
     }
     *descriptor_out = descriptor;

@@ -3,13 +3,15 @@
  * Any bytes as a model file: made the right size and sealed, so that the checks behind the
  * checksums are reached; then open, predict without verify, verify, and look at everything. Seeds
  * are real models of every layout; half of the changes are made to a word of a section, each
- * section as often as another, or to a record of CATEGORIES or LINEAR. A crash, a leak, a hang or a
- * difference between one row and many, between plain C and the best level of this machine, or
- * between strings and the numbers that stand for them, is a finding.
+ * section as often as another, to a record of CATEGORIES or LINEAR, or to names and labels. A
+ * crash, a leak, a hang, an answer that cannot be (model_look), or a difference between one row and
+ * many, between plain C and the best level of this machine, or between strings and the numbers that
+ * stand for them, is a finding.
  */
 #include "espalier_inspect.h"
 #include "format/checksum.h"
 #include "format/layout.h"
+#include "tests/support/model_look.h"
 #include "tests/support/same_rows.h"
 
 #include <stdlib.h>
@@ -18,6 +20,8 @@
 #define FEATURES_MAX 512u
 #define WIDTH_MAX    4096u
 #define VISITS_MAX   20000u
+#define VALUES_MAX   65536u
+#define LEAST        24u /* bytes of a table of strings with something in it */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t bytes_max, unsigned seed);
@@ -86,30 +90,6 @@ static void predict_kind(espalier_predictor *const predictors[2],
     free(alone);
 }
 
-/* Every category, and strings that are none: what is found is a category's own number. */
-static size_t look_up(const espalier_model *model, uint32_t feature)
-{
-    static const char *const others[] = {"", "a", "zz", "\xFF\xFF", "\x01"};
-    const uint32_t count = espalier_model_category_count(model, feature);
-    double number = 0.0;
-    size_t sum = 0;
-    for (uint32_t i = 0; i < count && i < 64; i++) {
-        size_t bytes = 0;
-        const char *const text = espalier_model_category(model, feature, i, &bytes);
-        if (text == NULL || text[bytes] != '\0' ||
-            espalier_model_category_number(model, feature, text, bytes, &number) != ESPALIER_OK ||
-            number != (double)i) {
-            abort();
-        }
-        sum += strlen(text);
-    }
-    for (size_t i = 0; count > 0 && i < sizeof others / sizeof others[0]; i++) {
-        sum += espalier_model_category_number(model, feature, others[i], strlen(others[i]),
-                                              &number) == ESPALIER_OK;
-    }
-    return sum;
-}
-
 /* One row of strings where the model has categories, and the same row as numbers. */
 static void predict_strings(const espalier_model *model, espalier_predictor *predictor,
                             const espalier_output_info *output, uint32_t feature_count)
@@ -151,6 +131,26 @@ static void predict_strings(const espalier_model *model, espalier_predictor *pre
     free(found);
 }
 
+/* What nodes compare for a row of either width, in memory that just holds it. */
+static void take_values(const espalier_model *model, espalier_predictor *predictor,
+                        const float *narrow, uint32_t feature_count)
+{
+    static double wide[FEATURES_MAX];
+    const uint32_t count = espalier_model_value_count(model);
+    double *const values = count <= VALUES_MAX ? malloc(count * sizeof *values) : NULL;
+    for (uint32_t f = 0; f < feature_count; f++) {
+        wide[f] = (double)narrow[f] * 1e10;
+    }
+    const espalier_rows rows[] = {espalier_rows_float32(narrow, 1, feature_count),
+                                  espalier_rows_float64(wide, 1, feature_count)};
+    for (size_t i = 0; values != NULL && i < 2; i++) {
+        if (espalier_predictor_values(predictor, &rows[i], values, count) != ESPALIER_OK) {
+            abort();
+        }
+    }
+    free(values);
+}
+
 static void predict_all(const espalier_model *model)
 {
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
@@ -177,48 +177,11 @@ static void predict_all(const espalier_model *model)
             predict_strings(model, predictors[0], &output, info.feature_count);
         }
     }
+    for (size_t i = 0; created && i < 2; i++) {
+        take_values(model, predictors[i], values, info.feature_count);
+    }
     espalier_predictor_destroy(predictors[0]);
     espalier_predictor_destroy(predictors[1]);
-}
-
-/* Touches what can be asked of a model. */
-static size_t inspect(const espalier_model *model)
-{
-    size_t sum = 0;
-    const char *text = NULL;
-    size_t bytes = 0;
-    (void)espalier_model_metadata(model, &text, &bytes);
-    for (size_t i = 0; i < bytes; i++) {
-        sum += (unsigned char)text[i];
-    }
-    for (uint32_t i = 0; espalier_model_feature_name(model, i) != NULL; i++) {
-        sum += strlen(espalier_model_feature_name(model, i));
-    }
-    for (uint32_t i = 0; i < FEATURES_MAX; i++) {
-        sum += look_up(model, i);
-    }
-    espalier_label label;
-    for (uint32_t group = 0; group < 8; group++) {
-        for (uint32_t i = 0;
-             espalier_model_class_label(model, group, i, &label) == ESPALIER_OK && i < 64; i++) {
-            sum += label.text != NULL ? strlen(label.text) : 1;
-        }
-    }
-    double covers[FEATURES_MAX];
-    sum += espalier_model_covers(model, covers, FEATURES_MAX);
-    espalier_tree_info tree;
-    for (uint32_t t = 0; t < 16 && espalier_model_tree(model, t, &tree) == ESPALIER_OK; t++) {
-        espalier_node node;
-        for (uint32_t p = 0; p < 256 && espalier_model_node(model, t, p, &node) == ESPALIER_OK;
-             p++) {
-            double leaf[4];
-            double cuts[4];
-            sum += (size_t)espalier_model_node_left(model, &node, (double)p);
-            sum += espalier_model_set_cuts(model, &node, cuts, 4);
-            sum += (size_t)espalier_model_leaf(model, tree.part_index, node.leaf_index, leaf, 4);
-        }
-    }
-    return sum;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
@@ -235,7 +198,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     options.visits_per_row_max = VISITS_MAX;
     if (espalier_model_open_memory(copy, bytes, &options, &model, &error) == ESPALIER_OK) {
         predict_all(model);
-        (void)inspect(model);
+        model_look(model);
         (void)espalier_model_verify(model, &error);
         espalier_model_close(model);
     }
@@ -307,9 +270,9 @@ static void change_word(uint8_t *range, size_t bytes, uint64_t *state)
     memcpy(place, &word, sizeof word);
 }
 
-/* A section of a type, inside the file; false: there is none. */
-static bool find_range(const uint8_t *data, size_t bytes, uint32_t type, size_t *first_out,
-                       size_t *bytes_out)
+/* A section of a type, inside the file, of at least so many bytes; false: there is none. */
+static bool find_range(const uint8_t *data, size_t bytes, uint32_t type, size_t least,
+                       size_t *first_out, size_t *bytes_out)
 {
     const espalier_file_header *const header = (const void *)data;
     if (bytes < sizeof *header ||
@@ -320,7 +283,7 @@ static bool find_range(const uint8_t *data, size_t bytes, uint32_t type, size_t 
         espalier_file_section section;
         memcpy(&section, data + sizeof *header + i * sizeof section, sizeof section);
         if (section.type == type && section.offset < bytes &&
-            section.bytes <= bytes - section.offset && section.bytes >= 64) {
+            section.bytes <= bytes - section.offset && section.bytes >= least) {
             *first_out = (size_t)section.offset;
             *bytes_out = (size_t)section.bytes;
             return true;
@@ -413,16 +376,75 @@ static void change_categories(uint8_t *range, size_t bytes, uint64_t *state)
     }
 }
 
+/* How many strings a table claims, where one ends, or a byte of one, so that it may hold a NUL. */
+static void change_strings(uint8_t *range, size_t bytes, uint64_t *state)
+{
+    espalier_file_strings head;
+    memcpy(&head, range, sizeof head);
+    if (head.count == 0 || head.count > (bytes - sizeof head - 8) / sizeof(uint32_t)) {
+        change_word(range, bytes, state);
+        return;
+    }
+    uint8_t *const ends = range + sizeof head;
+    const size_t text = sizeof head + head.count * sizeof(uint32_t);
+    switch (draw(state) % 4) {
+    case 0:
+        change_field(range + draw(state) % 2 * 4, range + draw(state) % 2 * 4, state);
+        break;
+    case 1:
+        change_field(ends + draw(state) % head.count * sizeof(uint32_t),
+                     ends + draw(state) % head.count * sizeof(uint32_t), state);
+        break;
+    default:
+        range[text + draw(state) % (bytes - text)] = (uint8_t)(draw(state) % 3 * 97);
+        break;
+    }
+}
+
+/* The strings of a group of labels, or a word of any group. */
+static void change_labels(uint8_t *range, size_t bytes, uint64_t *state)
+{
+    espalier_file_labels labels;
+    uint32_t group_count = 0;
+    memcpy(&group_count, range, sizeof group_count);
+    if (group_count > 0 && group_count <= (bytes - 8) / sizeof labels) {
+        memcpy(&labels, range + 8 + draw(state) % group_count * sizeof labels, sizeof labels);
+        if (labels.kind == ESPALIER_LABEL_STRING && labels.offset < bytes &&
+            labels.bytes <= bytes - labels.offset && labels.bytes >= LEAST) {
+            change_strings(range + labels.offset, (size_t)labels.bytes, state);
+            return;
+        }
+    }
+    change_word(range, bytes, state);
+}
+
+/* False: the file has neither names nor labels. */
+static bool change_text(uint8_t *data, size_t bytes, uint64_t *state)
+{
+    size_t first = 0, range = 0;
+    const bool named =
+        find_range(data, bytes, ESPALIER_SECTION_FEATURE_NAMES, LEAST, &first, &range);
+    if (named && draw(state) % 2 == 0) {
+        change_strings(data + first, range, state);
+        return true;
+    }
+    if (find_range(data, bytes, ESPALIER_SECTION_CLASS_LABELS, LEAST, &first, &range)) {
+        change_labels(data + first, range, state);
+        return true;
+    }
+    return false;
+}
+
 /* False: the file has no section whose records hang together. */
 static bool change_record(uint8_t *data, size_t bytes, uint64_t *state)
 {
     size_t first = 0, range = 0;
-    const bool linear = find_range(data, bytes, ESPALIER_SECTION_LINEAR, &first, &range);
+    const bool linear = find_range(data, bytes, ESPALIER_SECTION_LINEAR, 64, &first, &range);
     if (linear && draw(state) % 2 == 0) {
         change_linear(data + first, range, state);
         return true;
     }
-    if (find_range(data, bytes, ESPALIER_SECTION_CATEGORIES, &first, &range)) {
+    if (find_range(data, bytes, ESPALIER_SECTION_CATEGORIES, 64, &first, &range)) {
         change_categories(data + first, range, state);
         return true;
     }
@@ -434,6 +456,9 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t bytes, size_t bytes_max, un
     uint64_t state = seed;
     size_t first = 0, range = 0;
     if (draw(&state) % 4 == 0 && change_record(data, bytes, &state)) {
+        return bytes;
+    }
+    if (draw(&state) % 4 == 0 && change_text(data, bytes, &state)) {
         return bytes;
     }
     if (draw(&state) % 2 == 0 || !draw_range(data, bytes, &state, &first, &range)) {

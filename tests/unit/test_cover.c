@@ -14,6 +14,7 @@
 #include "espalier.h"
 #include "espalier_inspect.h"
 #include "format/layout.h"
+#include "format/rules.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
@@ -210,6 +211,56 @@ static void test_a_section_that_lies(void **state)
     espalier_forest_free(&forest);
 }
 
+/* One rule broken: what verify says, and where. */
+static void expect(const model_bytes *m, espalier_status status, uint32_t rule, uint64_t place)
+{
+    model_bytes changed = model_bytes_copy(m);
+    model_bytes_seal(&changed);
+    espalier_model *const model = open_model(&changed);
+    espalier_error error = {.format_rule = 0};
+    assert_int_equal(espalier_model_verify(model, &error), status);
+    assert_int_equal(error.format_rule, rule);
+    assert_int_equal(error.file_offset, place);
+    espalier_model_close(model);
+    model_bytes_free(&changed);
+}
+
+/* F-510 to F-512: the section's length, its unit, and each of its numbers. */
+static void test_what_verify_finds(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    make_forest(&forest, ESPALIER_FOREST_COVER_ROWS);
+    model_bytes m = model_bytes_of(&forest, 2);
+    const espalier_file_section *const section = model_bytes_section(&m, ESPALIER_SECTION_COVER);
+    espalier_file_cover *const head = model_bytes_data(&m, ESPALIER_SECTION_COVER);
+    double *const stored = (double *)(void *)(head + 1);
+    const uint64_t count = (section->bytes - sizeof *head) / sizeof *stored;
+    for (uint32_t unit = 0; unit <= 4; unit += 4) {
+        head->unit = unit;
+        expect(&m, ESPALIER_ERROR_VALUE, RULE_COVER_UNIT, section->offset);
+    }
+    head->unit = ESPALIER_FILE_COVER_ROWS;
+    head->reserved = 1;
+    expect(&m, ESPALIER_ERROR_VALUE, RULE_COVER_UNIT, section->offset);
+    head->reserved = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        const double before = stored[i];
+        stored[i] = (double)INFINITY;
+        expect(&m, ESPALIER_ERROR_VALUE, RULE_COVER_FINITE,
+               section->offset + sizeof *head + i * sizeof *stored);
+        stored[i] = before;
+    }
+    for (int64_t more = -8; more <= 8; more += 16) {
+        model_bytes other = model_bytes_resize(&m, ESPALIER_SECTION_COVER, more, UINT32_MAX);
+        expect(&other, ESPALIER_ERROR_SECTION, RULE_COVER_BYTES,
+               model_bytes_section(&other, ESPALIER_SECTION_COVER)->offset);
+        model_bytes_free(&other);
+    }
+    model_bytes_free(&m);
+    espalier_forest_free(&forest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_a_tree_that_tests_nothing),
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_a_section_that_lies),
+        cmocka_unit_test(test_what_verify_finds),
     };
     return cmocka_run_group_tests_name("cover", tests, NULL, NULL);
 }

@@ -13,9 +13,11 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "convert/plan.h"
 #include "convert/preparation.h"
 #include "convert/reference.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/same_rows.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -548,13 +550,141 @@ static void test_nothing_is_read(void **state)
     model_bytes_free(&m);
 }
 
+/* ---- stages that take values ---- */
+
+#define TAKEN 4u
+
+/* Sums of the features themselves, and behind them numbers of the row: one that a function makes,
+ * one that is rounded, one of ONE_HOT, and a feature. */
+static void make_values(espalier_forest *values, uint32_t function)
+{
+    static const double tenth[] = {0.1};
+    const synthetic_options options = {.seed = 44,
+                                       .tree_count = 6,
+                                       .feature_count = FEATURES,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .class_count = 3,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    synthetic_forest_make(&options, values);
+    espalier_preparation *const p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    values->preparation = p;
+    p->feature_count = FEATURES;
+    p->value_count = FEATURES;
+    const uint32_t computed = add(p, function, 0, 0, 1, NULL, 0);
+    const uint32_t centred =
+        add(p, ESPALIER_PREPARE_SUBTRACT, ESPALIER_PREPARE_ROUND_FLOAT32, 1, 1, tenth, 1);
+    const uint32_t hot = add(p, ESPALIER_PREPARE_ONE_HOT, 0, 2, 3, NULL, 0);
+    const double taken[TAKEN] = {computed, centred, hot + 2, 3.0};
+    const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_VALUES, .count = TAKEN};
+    assert_int_equal(espalier_plan_add_stage(values, &stage, taken), 3);
+    const espalier_forest_output outputs[] = {
+        {.kind = ESPALIER_OUTPUT_MARGIN, .slot_count = 3},
+        {.kind = ESPALIER_OUTPUT_VALUE, .first_slot = 3, .slot_count = TAKEN},
+    };
+    assert_true(espalier_plan_add_output(values, &outputs[0]));
+    assert_true(espalier_plan_add_output(values, &outputs[1]));
+    values->default_output = ESPALIER_OUTPUT_VALUE;
+    espalier_error error;
+    if (espalier_forest_validate(values, "values", &error) != ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+}
+
+/* The numbers that a model answers are the reference's, together and row by row. */
+static void compare_values(const espalier_forest *values, const model_bytes *m)
+{
+    static double rows[ROWS * FEATURES];
+    static double slots[ROWS * (3 + TAKEN)];
+    static double found[ROWS * TAKEN];
+    espalier_error error;
+    espalier_model *model = NULL;
+    espalier_predictor *predictor = NULL;
+    make_rows(rows);
+    espalier_reference_evaluate_float64(values, rows, ROWS, slots, NULL);
+    assert_int_equal(open_bytes(m, false, &model, &error), ESPALIER_OK);
+    assert_int_equal(espalier_predictor_create(model, NULL, &predictor), ESPALIER_OK);
+    for (uint32_t together = 0; together < 2; together++) {
+        const size_t step = together != 0 ? ROWS : 1;
+        for (size_t row = 0; row < ROWS; row += step) {
+            const espalier_rows some = espalier_rows_float64(rows + row * FEATURES, step, FEATURES);
+            espalier_outputs outputs = {.data = found + row * TAKEN,
+                                        .data_bytes = step * TAKEN * sizeof *found};
+            assert_int_equal(espalier_predict(predictor, ESPALIER_OUTPUT_VALUE, &some, &outputs),
+                             ESPALIER_OK);
+        }
+        for (size_t row = 0; row < ROWS; row++) {
+            assert_true(rows_are_same((const uint8_t *)(found + row * TAKEN),
+                                      (const uint8_t *)(slots + row * (3 + TAKEN) + 3),
+                                      TAKEN * sizeof *found, ESPALIER_DTYPE_FLOAT64));
+        }
+    }
+    espalier_predictor_destroy(predictor);
+    espalier_model_close(model);
+}
+
+/* What verify says of a model whose first golden row has another number in a slot. */
+static espalier_status verify_changed(const model_bytes *sound_values, uint32_t slot)
+{
+    model_bytes m = model_bytes_copy(sound_values);
+    const espalier_file_golden *const head = model_bytes_data(&m, ESPALIER_SECTION_GOLDEN);
+    assert_true(head->row_count > 0);
+    double *const slots =
+        (double *)(void *)((uint8_t *)model_bytes_data(&m, ESPALIER_SECTION_GOLDEN) +
+                           sizeof *head) +
+        head->row_count * (size_t)head->feature_count;
+    slots[slot] = slots[slot] == 77.0 ? 78.0 : 77.0;
+    model_bytes_seal(&m);
+    espalier_model *model = NULL;
+    espalier_error error = {0};
+    const espalier_status status = open_bytes(&m, true, &model, &error);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+    return status;
+}
+
+/* F-464, F-468: VALUES takes what the operations make. Behind a function of a mathematical library
+ * no number of a row is exact, and any golden one will do; of the sums still none but one. */
+static void test_values_behind_operations(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t operation;
+        bool by_library;
+    } functions[] = {
+        {ESPALIER_PREPARE_LOG1P, true}, {ESPALIER_PREPARE_EXPM1, true},
+        {ESPALIER_PREPARE_LOG, true},   {ESPALIER_PREPARE_EXP, true},
+        {ESPALIER_PREPARE_SQRT, false}, {ESPALIER_PREPARE_ABS, false},
+    };
+    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+        espalier_forest values;
+        make_values(&values, functions[i].operation);
+        model_bytes m = model_bytes_of(&values, 4);
+        compare_values(&values, &m);
+        for (uint32_t slot = 0; slot < 3 + TAKEN; slot++) {
+            assert_int_equal(verify_changed(&m, slot), functions[i].by_library && slot >= 3
+                                                           ? ESPALIER_OK
+                                                           : ESPALIER_ERROR_GOLDEN);
+        }
+        model_bytes_free(&m);
+        espalier_forest_free(&values);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_as_reference), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_broken_files),      cmocka_unit_test(test_unsorted_numbers),
-        cmocka_unit_test(test_random_bytes),      cmocka_unit_test(test_edges_of_operations),
-        cmocka_unit_test(test_nothing_is_read),   cmocka_unit_test(test_orders_of_numbers),
+        cmocka_unit_test(test_same_as_reference),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_unsorted_numbers),
+        cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_edges_of_operations),
+        cmocka_unit_test(test_nothing_is_read),
+        cmocka_unit_test(test_orders_of_numbers),
+        cmocka_unit_test(test_values_behind_operations),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

@@ -405,6 +405,45 @@ static void test_links_are_removed_and_not_followed(void **state)
     assert_int_equal(remove_tree(outside), 0);
 }
 
+/*
+ * Readers followed a model that is a link, and a list did not. A version is what its publisher
+ * made, so nobody does; who publishes next puts things right.
+ */
+static void test_a_model_that_is_a_link(void **state)
+{
+    (void)state;
+    char path[128];
+    uint64_t version = 0;
+    size_t count = 0;
+    espalier_model *model = NULL;
+    espalier_slot *slot = NULL;
+    espalier_store_version *versions = NULL;
+    espalier_error error;
+    assert_int_equal(publish(0), 1);
+    assert_int_equal(publish(1), 2);
+    (void)snprintf(path, sizeof path, "%s/2/model.espalier", store);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink(paths[1], path), 0);
+    assert_int_equal(espalier_model_open_store(store, NULL, &model, &version, &error),
+                     ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ELOOP);
+    assert_non_null(strstr(error.message, "model.espalier: a link"));
+    assert_int_equal(espalier_slot_open(store, NULL, &slot, &error), ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ELOOP);
+    assert_int_equal(espalier_store_list(store, &versions, &count, NULL), ESPALIER_OK);
+    assert_int_equal(count, 2);
+    assert_int_equal(versions[0].is_readable, 1);
+    assert_int_equal(versions[1].is_readable, 0);
+    espalier_store_free(versions);
+    assert_int_equal(espalier_store_rollback(store, 1, NULL, &version, NULL), ESPALIER_OK);
+    assert_int_equal(version, 3);
+    assert_int_equal(espalier_model_open_store(store, NULL, &model, &version, NULL), ESPALIER_OK);
+    assert_int_equal(version, 3);
+    espalier_model_close(model);
+    assert_int_equal(espalier_store_rollback(store, 2, NULL, NULL, &error), ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ELOOP);
+}
+
 /* ---- processes ---- */
 
 /* Publishes, rolls back and prunes without end; leaves with 1 when something fails. */
@@ -539,6 +578,7 @@ int main(void)
         cmocka_unit_test_teardown(test_a_slot_does_not_go_back, remove_store),
         cmocka_unit_test_teardown(test_who_will_not_wait_is_told, remove_store),
         cmocka_unit_test_teardown(test_links_are_removed_and_not_followed, remove_store),
+        cmocka_unit_test_teardown(test_a_model_that_is_a_link, remove_store),
         cmocka_unit_test_teardown(test_two_publishers_lose_nothing, remove_store),
         cmocka_unit_test_teardown(test_publishers_are_killed_at_any_moment, remove_store),
         cmocka_unit_test(test_names_of_versions),

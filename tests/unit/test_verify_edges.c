@@ -11,6 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "engine/cuts.h"
 #include "espalier.h"
 #include "format/checksum.h"
 #include "format/rules.h"
@@ -146,34 +147,79 @@ static void test_values_of_proofs(void **state)
     model_bytes_free(&m);
 }
 
-/* Eight bytes before the first label's data: a whole item that belongs to nobody. */
-static void leave_a_hole(espalier_flat *flat)
+/* Bytes before the first label's data: of whole items that belong to nobody. */
+static void leave_bytes(espalier_flat *flat, size_t hole)
 {
     uint32_t group_count = 0;
     memcpy(&group_count, flat->class_labels.data, sizeof group_count);
     const size_t head = 8 + group_count * sizeof(espalier_file_labels);
     const size_t bytes = (size_t)flat->class_labels.bytes;
-    uint8_t *const larger = calloc(bytes + 8, 1);
+    uint8_t *const larger = calloc(bytes + hole, 1);
     assert_non_null(larger);
     memcpy(larger, flat->class_labels.data, head);
-    memcpy(larger + head + 8, (const uint8_t *)flat->class_labels.data + head, bytes - head);
+    memcpy(larger + head + hole, (const uint8_t *)flat->class_labels.data + head, bytes - head);
     espalier_file_labels *const labels = (espalier_file_labels *)(void *)(larger + 8);
     for (uint32_t i = 0; i < group_count; i++) {
-        labels[i].offset += 8;
+        labels[i].offset += hole;
     }
     free(flat->class_labels.data);
-    flat->class_labels = (espalier_flat_bytes){larger, bytes + 8};
+    flat->class_labels = (espalier_flat_bytes){larger, bytes + hole};
+}
+
+static void leave_a_hole(espalier_flat *flat)
+{
+    leave_bytes(flat, 8);
+}
+
+static void leave_a_large_hole(espalier_flat *flat)
+{
+    leave_bytes(flat, 16);
 }
 
 static void test_hole_in_labels(void **state)
 {
     (void)state;
-    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, leave_a_hole);
-    espalier_error error;
-    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
-    assert_int_equal(error.format_rule, RULE_LABEL_END);
-    assert_int_equal(error.file_offset, SECTION(&m, CLASS_LABELS)->offset);
+    void (*const holes[])(espalier_flat *) = {leave_a_hole, leave_a_large_hole};
+    for (size_t i = 0; i < sizeof holes / sizeof holes[0]; i++) {
+        model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, holes[i]);
+        espalier_error error;
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
+        assert_int_equal(error.format_rule, RULE_LABEL_END);
+        assert_int_equal(error.file_offset, SECTION(&m, CLASS_LABELS)->offset);
+        model_bytes_free(&m);
+    }
+}
+
+/* The first text of a table counts as well as the others. */
+static void test_first_text(void **state)
+{
+    (void)state;
+    model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    const espalier_file_strings *const names = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    const espalier_file_labels *const labels = labels_of(&m);
+    const espalier_file_strings *const group =
+        (const void *)(RECORD(&m, CLASS_LABELS, uint8_t) + labels[0].offset);
+    const espalier_file_strings *const tables[] = {names, group};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        espalier_error error;
+        uint8_t *const first = (uint8_t *)(uintptr_t)(tables[i] + 1) + tables[i]->count * 4;
+        const uint8_t before = *first;
+        *first = 0xFF;
+        model_bytes_seal(&m);
+        assert_int_equal(verify(&m, &error), ESPALIER_ERROR_VALUE);
+        assert_int_equal(error.format_rule, RULE_STRINGS_UTF8);
+        *first = before;
+    }
     model_bytes_free(&m);
+}
+
+/* No model breaks no rule. */
+static void test_no_model(void **state)
+{
+    (void)state;
+    espalier_error error = {.format_rule = 9};
+    assert_int_equal(espalier_model_verify(NULL, &error), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(error.format_rule, 0);
 }
 
 /* Behind the strings of the first group, up to where the second may begin. */
@@ -282,6 +328,53 @@ static void test_place_of_a_cut(void **state)
         assert_int_equal(error.file_offset, SECTION(&m, CUTS)->offset + i * sizeof(double));
         cuts[i] = before;
     }
+    model_bytes_free(&m);
+}
+
+/* Every item of every level of every list counts, and is named by its own place. */
+static void test_every_item_of_cuts(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 54,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 4,
+                                       .feature_count = 2,
+                                       .decision_count_max = 40,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    model_bytes m = make_model(&options, ESPALIER_LAYOUT_SELECT, NULL);
+    const espalier_file_column *const columns = RECORD(&m, COLUMNS, espalier_file_column);
+    const uint64_t column_count = SECTION(&m, COLUMNS)->bytes / sizeof *columns;
+    espalier_error error;
+    uint32_t deep_count = 0; /* behind another list, of levels of several items */
+    for (uint32_t c = 0; c < column_count; c++) {
+        if (columns[c].kind != ESPALIER_COLUMN_CODE || columns[c].segment != 0) {
+            continue;
+        }
+        const espalier_cut_shape shape = espalier_cut_shape_of(columns[c].cut_count, 8);
+        deep_count += columns[c].first_cut > 0 && shape.level_count > 1 && shape.blocks[1] > 1;
+        for (uint32_t level = 0; level < shape.level_count; level++) {
+            const uint64_t offset = columns[c].first_cut + shape.offsets[level];
+            double *const items = (double *)(void *)(RECORD(&m, CUTS, uint8_t) + offset);
+            for (uint32_t i = 0; i < shape.blocks[level] * ESPALIER_CUT_BLOCK; i++) {
+                const double before = items[i];
+                items[i] = (double)NAN;
+                model_bytes_seal(&m);
+                assert_int_equal(verify(&m, &error), ESPALIER_ERROR_VALUE);
+                assert_int_equal(error.file_offset,
+                                 SECTION(&m, CUTS)->offset + offset + i * sizeof(double));
+                items[i] = before;
+            }
+        }
+    }
+    assert_true(deep_count > 0);
+    const uint64_t bytes = SECTION(&m, CUTS)->bytes;
+    model_bytes longer = model_bytes_resize(&m, ESPALIER_SECTION_CUTS, 64, UINT32_MAX);
+    model_bytes_seal(&longer);
+    assert_int_equal(verify(&longer, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_CUTS_BYTES);
+    assert_int_equal(error.file_offset, SECTION(&longer, CUTS)->offset + bytes);
+    model_bytes_free(&longer);
     model_bytes_free(&m);
 }
 
@@ -441,8 +534,11 @@ int main(void)
         cmocka_unit_test(test_place_of_padding),
         cmocka_unit_test(test_values_of_proofs),
         cmocka_unit_test(test_hole_in_labels),
+        cmocka_unit_test(test_first_text),
+        cmocka_unit_test(test_no_model),
         cmocka_unit_test(test_padding_of_labels),
         cmocka_unit_test(test_place_of_a_cut),
+        cmocka_unit_test(test_every_item_of_cuts),
         cmocka_unit_test(test_one_golden_row),
         cmocka_unit_test(test_every_golden_answer),
         cmocka_unit_test(test_every_number),
