@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define FEATURES 4u
-#define SLOWNESS (SANITIZED ? 5u : 1u) /* of this many changes one is tried */
+#define STEP (SANITIZED ? 3u : 1u) /* of so many changes of a byte one is tried */
 
 /* How often each status came out: a check that reached nothing would be no check. */
 static unsigned long status_counts[128];
@@ -170,7 +170,7 @@ static void change_everywhere(const model_bytes *model)
     for (size_t at = 0; at < model->bytes; at++) {
         const size_t mask_count = sizeof masks / sizeof masks[0];
         /* Long stretches of padding need no ten tries each. */
-        const size_t step = (model->data[at] == 0 && at % 16 != 0 ? 5 : 1) * SLOWNESS;
+        const size_t step = model->data[at] == 0 && at % 16 != 0 ? 5 : STEP;
         for (size_t m = at % step; m < mask_count; m += step) {
             memcpy(range.data, model->data, model->bytes);
             range.data[at] ^= masks[m];
