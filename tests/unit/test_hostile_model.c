@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define FEATURES 4u
-#define STEP (SANITIZED ? 3u : 1u) /* of so many changes of a byte one is tried */
+#define STEP     (SANITIZED ? 3u : 1u) /* of so many changes of a byte one is tried */
 
 /* How often each status came out: a check that reached nothing would be no check. */
 static unsigned long status_counts[128];
