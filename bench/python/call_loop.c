@@ -23,9 +23,11 @@ void *call_loop_open(const char *path, const float *row, size_t feature_count)
 {
     call_loop *const loop = calloc(1, sizeof *loop);
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
+    espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+    options.block_rows_max = 1; /* as predict_one's */
     if (loop == NULL || espalier_model_open(path, NULL, &loop->model, NULL) != ESPALIER_OK ||
         espalier_model_info_get(loop->model, &info) != ESPALIER_OK ||
-        espalier_predictor_create(loop->model, NULL, &loop->predictor) != ESPALIER_OK) {
+        espalier_predictor_create(loop->model, &options, &loop->predictor) != ESPALIER_OK) {
         return NULL;
     }
     loop->kind = (espalier_output_kind)info.default_output;

@@ -4,8 +4,9 @@
     python measure_overhead.py CALL_LOOP.so MODEL
 
 A line for each kind of row: its name, the C call, the whole call from Python, and the difference,
-each the median of many short passes. A pass of C stands between two of Python, since a core of a
-shared machine changes its speed from moment to moment.
+each the median of many short passes. What Python adds includes the numbers of a tuple or list, one
+by one; the row from C is float32 already. A pass of C stands between two of Python, since a core of
+a shared machine changes its speed from moment to moment.
 """
 import array
 import ctypes

@@ -29,7 +29,7 @@ python3 -B python/check_package.py --work "$build_dir/python" --only wheel >&2
 # The web service; what the peers bring already (scikit-learn, NumPy, joblib) stays theirs.
 grep -vE '^(#|joblib|numpy|scikit-learn)' examples/fastapi/fastapi_pins.txt >"$venv/service.txt"
 "${pip[@]}" -r "$venv/service.txt" >&2
-[ -f "$build_dir/release/libespalier.a" ] || scripts/build.sh release >&2
+scripts/build.sh release >&2
 cc -O3 -std=c11 -shared -fPIC -Iinclude bench/python/call_loop.c \
     "$build_dir/release/libespalier.a" -lm -o "$venv/call_loop.so"
 exec "$venv/bin/python" -B bench/python/measure_python.py --peers "$build_dir/peers" \
