@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * espalier predict: rows in, predictions out. Includes command_line.h, rows.h, results.h,
- * labels.h, workers.h, espalier.h and libc. Keeps only a chunk of rows and predictions in
- * memory.
+ * labels.h, workers.h, espalier.h, espalier_inspect.h and libc. Keeps only a chunk of rows and
+ * predictions in memory.
  */
 #include "command_line.h"
 #include "labels.h"
 #include "results.h"
 #include "rows.h"
 #include "workers.h"
+
+#include "espalier_inspect.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -51,8 +53,12 @@ typedef struct predict_run {
     const char **feature_names;
     espalier_rows_reader *rows;
     espalier_output_info output;
+    uint32_t iteration_first; /* what --iterations asks for; count 0: nothing */
+    uint32_t iteration_count;
+    size_t *columns; /* those of the output's that are written; NULL: all */
+    size_t width;    /* columns written */
     espalier_labels labels;
-    char **names; /* output.width CSV column names */
+    char **names; /* width CSV column names */
     espalier_results *results;
     unsigned char *items; /* predictions of a chunk */
     size_t items_bytes;
@@ -137,7 +143,9 @@ static const espalier_option known[] = {
      offsetof(predict_options, out_path), .take = espalier_take_text, .letter = 'o'},
     {"format", "FORMAT", "npy or csv, whatever FILE is called", offsetof(predict_options, format),
      .take = take_format},
-    {"iterations", "A:B", "only the trees of iterations A to B - 1, counted from 0",
+    {"iterations", "A:B",
+     "only the trees of iterations A to B - 1, counted from 0;\n"
+     "of leaf the columns of these trees",
      offsetof(predict_options, iterations), .take = espalier_take_text},
     {"threads", "N", "predict with N threads (default: one a CPU)",
      offsetof(predict_options, thread_count), .low = 1, .high = ESPALIER_WORKERS_MAX,
@@ -206,6 +214,7 @@ static int open_model(predict_run *run, predict_options *options)
     if (status != ESPALIER_OK) {
         return espalier_fail_status(options->model_path, status, NULL);
     }
+    run->width = run->output.width;
     return 0;
 }
 
@@ -224,6 +233,8 @@ static int make_workers(predict_run *run, const predict_options *options)
         if (code != 0) {
             return code;
         }
+        run->iteration_first = predictor_options.iteration_first;
+        run->iteration_count = predictor_options.iteration_count;
     }
     espalier_message reason;
     espalier_message message;
@@ -235,6 +246,62 @@ static int make_workers(predict_run *run, const predict_options *options)
     }
     espalier_message_set(&message, "%s: %s", options->model_path, reason.text);
     return espalier_fail(message.text);
+}
+
+/* The first tree of the part whose leaves are given: the last part with so many trees, behind those
+ * that answer a first guess. */
+static uint32_t find_leaf_tree(const predict_run *run)
+{
+    espalier_tree_info tree = {0};
+    uint32_t part_index = 0;
+    uint32_t first = run->info.tree_count;
+    size_t count = 0; /* trees of the part from `first` on */
+    for (uint32_t i = run->info.tree_count; i-- > 0;) {
+        (void)espalier_model_tree(run->model, i, &tree);
+        if (count > 0 && tree.part_index != part_index) {
+            if (count == run->output.width) {
+                break;
+            }
+            count = 0;
+        }
+        part_index = tree.part_index;
+        first = i;
+        count++;
+    }
+    return first;
+}
+
+/* LEAF has a column for every tree, whatever the range: the columns of the range's trees are
+ * written. 0 or an exit code. */
+static int choose_leaves(predict_run *run)
+{
+    const size_t width = run->output.width;
+    const uint32_t first_tree = find_leaf_tree(run);
+    run->columns = calloc(width > 0 ? width : 1, sizeof *run->columns);
+    if (run->columns == NULL) {
+        return espalier_fail("not enough memory for the columns");
+    }
+    run->width = 0;
+    for (size_t i = 0; i < width; i++) {
+        espalier_tree_info tree;
+        if (espalier_model_tree(run->model, first_tree + (uint32_t)i, &tree) == ESPALIER_OK &&
+            tree.iteration - run->iteration_first < run->iteration_count) {
+            run->columns[run->width++] = i;
+        }
+    }
+    return 0;
+}
+
+/* Moves the columns that are written together, in place. */
+static void keep_columns(const predict_run *run, size_t row_count)
+{
+    int64_t *const items = (int64_t *)(void *)run->items; /* LEAF's */
+    size_t kept = 0;
+    for (size_t row = 0; run->columns != NULL && row < row_count; row++) {
+        for (size_t i = 0; i < run->width; i++) {
+            items[kept++] = items[row * run->output.width + run->columns[i]];
+        }
+    }
 }
 
 /* Rows per chunk: rows and predictions together stay within some megabytes. */
@@ -339,7 +406,13 @@ static void shape_leaves(const espalier_model *model, espalier_results_options *
 static int open_results(predict_run *run, const predict_options *options)
 {
     espalier_message message;
-    const size_t width = run->output.width;
+    if (options->kind == ESPALIER_OUTPUT_LEAF && run->iteration_count != 0) {
+        const int code = choose_leaves(run);
+        if (code != 0) {
+            return code;
+        }
+    }
+    const size_t width = run->width;
     const bool is_class = options->kind == ESPALIER_OUTPUT_CLASS;
     espalier_results_options results_options = {.path = options->out_path,
                                                 .format = options->format,
@@ -357,12 +430,13 @@ static int open_results(predict_run *run, const predict_options *options)
 
     run->names = calloc(width > 0 ? width : 1, sizeof *run->names);
     for (size_t i = 0; run->names != NULL && i < width; i++) {
-        run->names[i] = make_column_name(run, options->kind, i);
+        const size_t column = run->columns != NULL ? run->columns[i] : i;
+        run->names[i] = make_column_name(run, options->kind, column);
         if (run->names[i] == NULL) {
             return espalier_fail("not enough memory for the column names");
         }
     }
-    run->items_bytes = run->chunk_rows * width * sizeof(double);
+    run->items_bytes = run->chunk_rows * run->output.width * sizeof(double);
     run->items = malloc(run->items_bytes > 0 ? run->items_bytes : 1);
     if (run->names == NULL || run->items == NULL) {
         return espalier_fail("not enough memory for the predictions");
@@ -427,6 +501,7 @@ static int predict_rows(predict_run *run, const predict_options *options)
         if (status != ESPALIER_OK && !is_refused) {
             return espalier_fail_status(espalier_rows_name(run->rows), status, NULL);
         }
+        keep_columns(run, outputs.rows_written);
         if (!espalier_results_write(run->results, run->items, outputs.rows_written, &message)) {
             return espalier_fail(message.text);
         }
@@ -442,10 +517,11 @@ static void close_run(predict_run *run)
     if (run->results != NULL) {
         espalier_results_discard(run->results);
     }
-    for (size_t i = 0; run->names != NULL && i < run->output.width; i++) {
+    for (size_t i = 0; run->names != NULL && i < run->width; i++) {
         free(run->names[i]);
     }
     free(run->names);
+    free(run->columns);
     free(run->items);
     espalier_labels_free(&run->labels);
     espalier_rows_close(run->rows);

@@ -260,7 +260,7 @@ class Model(_core.Model):
         output : "margin", "probability", "class", "value", "leaf" or "score", optional
             Something else than the trainer's predict; `info["outputs"]` lists what there is.
         iterations : (first, end), optional
-            Only the trees of these iterations, counted from 0.
+            Only the trees of these iterations, counted from 0; of leaves their columns.
         n_threads : int, optional
             Threads of this call.
 
@@ -322,9 +322,12 @@ class Model(_core.Model):
         return self._predict_kind(X, SCORE, None, n_threads)
 
     @_available(lambda self: self._kinds[LEAF] is not None)
-    def apply(self, X, *, n_threads: int | None = None):
-        """The trainer's number of the leaf that each row ends in: int64, in the trainer's shape."""
-        return self._predict_kind(X, LEAF, None, n_threads)
+    def apply(self, X, *, iterations: tuple | None = None, n_threads: int | None = None):
+        """The trainer's number of the leaf that each row ends in: int64, in the trainer's shape.
+
+        Of every tree, after early stopping too; with `iterations` of the trees of these alone.
+        """
+        return self._predict_kind(X, LEAF, iterations, n_threads)
 
     @_available(lambda self: not self._kinds[SCORE])
     def score(self, X, y, sample_weight=None) -> float:
@@ -377,13 +380,29 @@ class Model(_core.Model):
         first, count = self._take_iterations(iterations)
         threads = self.n_threads if n_threads is None else n_threads
         numpy = find_numpy()
-        shape = self._find_shape(kind, rows.row_count, width)
+        columns = self._find_leaf_columns(first, count) if kind == LEAF and count else None
+        shape = (self._find_shape(kind, rows.row_count, width) if columns is None else
+                 (rows.row_count, width))
         if numpy is None:
             found = make_view(DTYPES[dtype], shape)
         else:
             found = numpy.empty(shape, DTYPES[dtype])
         self._run(kind, rows.source, rows.order, found, threads, flags, first, count)
+        if columns is not None:
+            shape = self._find_shape(kind, rows.row_count, len(columns))
+            found = (keep_columns(found, columns, shape) if numpy is None else
+                     found[:, columns].reshape(shape))
         return found
+
+    def _find_leaf_columns(self, first, count):
+        """Of the leaves, which are every tree's of one part, the columns of these iterations."""
+        width = self._kinds[LEAF][1]
+        trees = self._trees()
+        parts = [part for part, _ in trees]
+        # The last part with so many trees, behind those that answer a first guess.
+        leaf_part = max(part for part in set(parts) if parts.count(part) == width)
+        iterations = [iteration for part, iteration in trees if part == leaf_part]
+        return [i for i, one in enumerate(iterations) if first <= one < first + count]
 
     def _take_iterations(self, iterations):
         if iterations is None:
@@ -427,6 +446,17 @@ def make_view(code, shape):
     item_bytes = 4 if code in "fi" else 8
     view = memoryview(bytearray(count * item_bytes))
     return view.cast(code, shape) if count else view.cast(code)
+
+
+def keep_columns(view, columns, shape):
+    """Columns of a view without NumPy, as make_view makes them."""
+    row_count, width = view.shape if view.ndim == 2 else (0, 0)
+    kept = make_view(view.format, shape)
+    if row_count:
+        every, some = view.cast("B").cast(view.format), kept.cast("B").cast(view.format)
+        for place, column in enumerate(columns):
+            some[place::len(columns)] = every[column::width]
+    return kept
 
 
 def load(path: str | os.PathLike, *, n_threads: int = 1, check_input: bool = True,

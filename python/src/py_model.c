@@ -455,6 +455,30 @@ static PyObject *get_output(PyObject *object, PyObject *args)
     return output;
 }
 
+/* _trees(): of every tree (part, iteration) */
+static PyObject *get_trees(PyObject *object, PyObject *unused)
+{
+    espalier_py_model *const self = (espalier_py_model *)object;
+    (void)unused;
+    if (!espalier_py_hold(self)) {
+        return NULL;
+    }
+    PyObject *const trees = PyTuple_New((Py_ssize_t)self->info.tree_count);
+    bool ok = trees != NULL;
+    for (uint32_t i = 0; ok && i < self->info.tree_count; i++) {
+        espalier_tree_info info = {0};
+        (void)espalier_model_tree(self->model, i, &info);
+        PyObject *const tree = Py_BuildValue("(II)", info.part_index, info.iteration);
+        ok = tree != NULL && PyTuple_SetItem(trees, (Py_ssize_t)i, tree) == 0;
+    }
+    espalier_py_release(self);
+    if (!ok) {
+        Py_XDECREF(trees);
+        return NULL;
+    }
+    return trees;
+}
+
 static PyObject *get_info(PyObject *object, PyObject *unused)
 {
     espalier_py_model *const self = (espalier_py_model *)object;
@@ -552,6 +576,7 @@ static PyMethodDef model_methods[] = {
     {"_categories", get_categories, METH_VARARGS, "_categories(feature): a tuple of str, or None"},
     {"_category_number", espalier_py_category_number, METH_VARARGS,
      "_category_number(feature, text): the number that stands for the text in rows"},
+    {"_trees", get_trees, METH_NOARGS, "_trees(): of every tree (part, iteration)"},
     {"_metadata", get_metadata, METH_NOARGS, "_metadata(): the JSON text, as bytes"},
     {"_proof", get_proof, METH_NOARGS, "_proof(): what was compared before the file was published"},
     {"_kernel", get_kernel, METH_NOARGS, "_kernel(): what predicts on this machine"},

@@ -12,6 +12,7 @@ numpy = pytest.importorskip("numpy")
 sklearn = pytest.importorskip("sklearn")
 
 import espalier  # noqa: E402
+from conftest import FIXTURES  # noqa: E402
 from sklearn import ensemble, metrics, model_selection, pipeline  # noqa: E402
 from sklearn.base import clone, is_classifier, is_regressor  # noqa: E402
 from sklearn.preprocessing import FunctionTransformer, StandardScaler  # noqa: E402
@@ -162,6 +163,25 @@ def test_outputs_iterations_and_threads(pairs, data):
         for end in range(first + 1, 6):
             part = model.predict(rows[:70], output="margin", iterations=(first, end))
             assert part.shape == (70,)
+
+
+def test_leaves_of_iterations(converted, monkeypatch):
+    """An iteration may have several trees; all of an iteration and none else are given."""
+    for name, trees in (("xgboost-3.4.1/multiclass.ubj", 3), ("xgboost-3.4.1/parallel.ubj", 6),
+                        ("sklearn-1.2.2/random_forest_model.pkl", 1)):
+        rows = numpy.load((FIXTURES / name).with_suffix(".rows32.npy"))
+        whole = numpy.load((FIXTURES / name).with_suffix(".leaf.npy"))
+        model = espalier.load(converted(name))
+        for first, end in ((0, 1), (1, 2), (0, whole.shape[1] // trees)):
+            expected = whole[:, first * trees:end * trees]
+            for found in (model.apply(rows, iterations=(first, end)),
+                          model.predict(rows, output="leaf", iterations=(first, end))):
+                assert found.dtype == whole.dtype and found.shape == expected.shape
+                assert (found == expected).all()
+            with monkeypatch.context() as patched:
+                patched.setattr("espalier._model.find_numpy", lambda: None)
+                found = model.apply(rows, iterations=(first, end))
+            assert isinstance(found, memoryview) and found.tolist() == expected.tolist()
 
 
 # --- pickles and processes ----------------------------------------------------------------------

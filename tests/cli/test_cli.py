@@ -471,6 +471,36 @@ class Results(Case):
             self.fails(["--iterations"], "predict", self.iris(), rows, f"--iterations={text}",
                        code=2)
 
+    def test_leaves_of_iterations(self):
+        """The columns of the range's trees alone: of one tree or several an iteration, along an
+        axis of iterations, and behind a first guess that has trees of its own."""
+        out = self.folder / "leaf.npy"
+        for folder, name, trees in (("sklearn-1.4.2", "random_forest_model.pkl", 1),
+                                    ("xgboost-3.4.1", "multiclass.ubj", 3),
+                                    ("xgboost-3.4.1", "parallel.ubj", 6),
+                                    ("lightgbm-4.7.0", "multiclass.txt", 3),
+                                    ("boosting-1.9.1", "gradient_start.joblib", 3),
+                                    ("starts-1.9.1", "xgboost.joblib", 1)):
+            path = TESTS / "fixtures" / folder / name
+            stem = path.with_suffix("")
+            rows = next(one for one in (f"{stem}.rows64.npy", f"{stem}.rows.npy")
+                        if os.path.exists(one))
+            leaves = next(one for one in (f"{stem}.leaf.npy", f"{stem}.leaf64.npy")
+                          if os.path.exists(one))
+            _, shape, items = read_npy(pathlib.Path(leaves).read_bytes())
+            width = len(items) // shape[0]
+            for first, end in ((0, 1), (1, 2), (1, width // trees)):
+                kept = range(first * trees, end * trees)
+                expected = [items[row * width + i] for row in range(shape[0]) for i in kept]
+                command = ("predict", self.model(name, path.parent), rows, "--output", "leaf",
+                           "--iterations", f"{first}:{end}")
+                self.ok(*command, "-o", out)
+                axes = (end - first, trees) if len(shape) == 3 else (len(kept),)
+                self.assertEqual(read_npy(out.read_bytes()), ("<i8", (shape[0], *axes), expected))
+                head, *lines = self.ok(*command).decode().splitlines()
+                self.assertEqual(head, ",".join(f"leaf_{i}" for i in kept))
+                self.assertEqual(",".join(lines), ",".join(map(str, expected)))
+
     def test_replaces_whole_files_only(self):
         rows = self.write("rows.csv", "1,2,3,4\n")
         bad = self.write("bad.csv", "1,2,3,4\n" * 20000 + "1,2,3\n")
