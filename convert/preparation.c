@@ -4,6 +4,8 @@
  */
 #include "convert/preparation.h"
 
+#include "convert/reference_stages.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -436,9 +438,9 @@ static double apply(const espalier_file_operation *operation, uint32_t output, c
     case ESPALIER_PREPARE_EXPM1:
         return expm1(x);
     case ESPALIER_PREPARE_LOG:
-        return log(x);
+        return rounds ? (double)espalier_reference_log_numpy((float)x) : log(x);
     case ESPALIER_PREPARE_EXP:
-        return exp(x);
+        return rounds ? (double)espalier_reference_exp_numpy((float)x) : exp(x);
     case ESPALIER_PREPARE_SQRT:
         return sqrt(x);
     case ESPALIER_PREPARE_ABS:

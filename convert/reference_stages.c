@@ -112,8 +112,8 @@ static float find_maximum_narrow(const double *x, uint32_t count)
     return most;
 }
 
-/* exp of float32 by NumPy's SIMD loops, docs/format.md [F-259]: not the C library's. */
-static float exp_numpy(float x)
+/* docs/format.md [F-259] */
+float espalier_reference_exp_numpy(float x)
 {
     static const float above[] = {5.082762527590693718096e-04F, 6.757896990527504603057e-03F,
                                   5.114512081637298353406e-02F, 2.473615434895520810817e-01F,
@@ -134,13 +134,38 @@ static float exp_numpy(float x)
     return ldexpf(p / q, (int)whole);
 }
 
+/* docs/format.md [F-381] */
+float espalier_reference_log_numpy(float x)
+{
+    static const float above[] = {2.589979117907922693523e-02F, 3.808837741388407920751e-01F,
+                                  1.480000633576506585156e+00F, 2.112677543073053063722e+00F,
+                                  9.999999999999998702752e-01F, 0.0F};
+    static const float below[] = {5.875095403124574342950e-03F, 1.546476374983906719538e-01F,
+                                  9.864942958519418960339e-01F, 2.453006071784736363091e+00F,
+                                  2.612677543073109236779e+00F, 1.0F};
+    if (isnan(x) || x <= 0.0F || isinf(x)) {
+        return x == 0.0F ? -INFINITY : x < 0.0F ? NAN : x;
+    }
+    int power = 0;
+    const float half = frexpf(x, &power); /* at least 1/2, below 1 */
+    const bool doubled = half <= 0.707106781186547524F;
+    const float rest = (doubled ? 2.0F * half : half) - 1.0F;
+    float p = above[0];
+    float q = below[0];
+    for (int i = 1; i < 6; i++) {
+        p = fmaf(p, rest, above[i]);
+        q = fmaf(q, rest, below[i]);
+    }
+    return fmaf((float)(doubled ? power - 1 : power), 0.693147180559945309F, p / q);
+}
+
 /* XGBoost adds float32 exponentials in float64; NumPy, with its own exp, in float32, pairwise. */
 static void softmax_narrow(const espalier_forest_stage *stage, const double *x, double *y)
 {
     const float most = find_maximum_narrow(x, stage->count);
     for (uint32_t i = 0; i < stage->count; i++) {
         const float rest = (float)x[i] - most;
-        y[i] = (double)(stage->pairwise ? exp_numpy(rest) : expf(rest));
+        y[i] = (double)(stage->pairwise ? espalier_reference_exp_numpy(rest) : expf(rest));
     }
     const float sum =
         (float)espalier_reference_sum(y, stage->count, stage->pairwise, stage->pairwise);

@@ -15,6 +15,10 @@
  * each addition if narrow. */
 double espalier_reference_sum(const double *values, uint64_t count, bool pairwise, bool narrow);
 
+/* exp and log of float32 as NumPy's SIMD loops have them: not the C library's. */
+float espalier_reference_exp_numpy(float x);
+float espalier_reference_log_numpy(float x);
+
 /* Runs one stage on the slots of a row. iterations: how many were used. */
 void espalier_reference_stage(const espalier_forest *forest, const espalier_forest_stage *stage,
                               double iterations, double *slots);

@@ -6,6 +6,7 @@
  */
 #include "engine/prepare.h"
 
+#include "engine/numpy_exp.h"
 #include "engine/rest.h"
 #include "engine/stages.h"
 
@@ -364,10 +365,17 @@ static double compute_function(uint32_t operation, double x)
     }
 }
 
+/* On float32 NumPy has an exp and a log of its own. */
 static void run_function(const prepare_step *step)
 {
+    const uint32_t operation = step->operation->operation;
     for (size_t r = 0; r < step->count; r++) {
-        step->out[r] = compute_function(step->operation->operation, step->in[r]);
+        const double x = step->in[r];
+        step->out[r] = step->rounds && operation == ESPALIER_PREPARE_EXP
+                           ? (double)espalier_numpy_exp((float)x)
+                       : step->rounds && operation == ESPALIER_PREPARE_LOG
+                           ? (double)espalier_numpy_log((float)x)
+                           : compute_function(operation, x);
     }
 }
 

@@ -472,7 +472,7 @@ enum {
     ESPALIER_PREPARE_ONE_HOT = 12,   /* writes `count` values: 1 at place x, else 0 */
     ESPALIER_PREPARE_LOG1P = 13,
     ESPALIER_PREPARE_EXPM1 = 14,
-    ESPALIER_PREPARE_LOG = 15,
+    ESPALIER_PREPARE_LOG = 15, /* it and EXP, rounded to float32: NumPy's own */
     ESPALIER_PREPARE_EXP = 16,
     ESPALIER_PREPARE_SQRT = 17,
     ESPALIER_PREPARE_ABS = 18,

@@ -10,9 +10,10 @@ has, with rows of float64 and float32: random ones, with NaN and infinities, con
 values, and pairs of neighbouring numbers between which the trainer's answer changes, found by
 bisection. Rows the trainer refuses must be refused. All is compared bit for bit, but what goes
 through exp (2 ulp), and pipelines with a function of NumPy's, whose rows may differ where a value
-is within 2 ulp of a threshold. One line per difference; exit 1 if there is any.
+is within 2 ulp of a threshold; exp and log of float32 are NumPy's own, from 1.19 on. One line per difference; exit 1 if there is any.
 """
 import pickle
+import re
 import sys
 
 import joblib
@@ -60,6 +61,9 @@ np.seterr(all="ignore")
 
 WIDTH = 8  # columns of the data: 3 random, 1 constant, 1 of few values, 3 of categories
 NAMES = ["u", "v", "w", "constant", "few", "a", "b", "c"]
+
+
+NUMPY = tuple(int(part) for part in np.__version__.split(".")[:2])
 
 
 def option(name, value, since):
@@ -357,6 +361,12 @@ class PipelineProver(Prover):
                 self.complain(what, "%d of %d %ss differ" % (np.count_nonzero(ulps), ulps.size,
                                                              kind))
 
+    @staticmethod
+    def has_its_bits(what, dtype):
+        """exp and log of float32 are not the C library's but NumPy's, on CPUs with AVX2."""
+        return (dtype == np.float32 and NUMPY >= (1, 19) and
+                re.search("(^|')(exp|log)('|$)", what) is not None)
+
     def sort_rows(self, model, as_rows, block, accepted, refused):
         """A block that is refused is looked at row by row, as far as time allows."""
         try:
@@ -399,7 +409,7 @@ class PipelineProver(Prover):
                 self.rows += len(rows)
                 words = "%s, %s" % (what, np.dtype(dtype))
                 for kind, (wanted, linked) in answers(model, as_rows(rows)).items():
-                    if soft:
+                    if soft and not self.has_its_bits(what, dtype):
                         self.compare_soft(kind, wanted, words)
                     else:
                         self.compare_output(kind, wanted, words, linked)

@@ -11,7 +11,7 @@ import math
 import struct
 
 from oracle_linear import sum_leaves
-from oracle_prepare import check_prepared, prepare_row
+from oracle_prepare import check_prepared, numpy_exp, prepare_row
 from oracle_records import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
                             AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
                             CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
@@ -407,31 +407,6 @@ def log1p(value):
     if value == -1:
         return -math.inf
     return math.nan if value < -1 else math.log1p(value)
-
-
-NUMPY_ABOVE = [round_to_float32(c) for c in (
-    5.082762527590693718e-4, 6.757896990527504603e-3, 5.114512081637298353e-2,
-    2.473615434895520811e-1, 7.257664613233124478e-1, 9.999999999980870925e-1)]
-NUMPY_BELOW = [round_to_float32(c) for c in (2.159509375685829852e-2, -2.742335390411667453e-1, 1)]
-
-
-def numpy_exp(value):
-    """[F-259], PAIRWISE. A sum in float64 before it is rounded: seldom another last bit."""
-    if math.isnan(value) or value > 88.72283935546875 or value < -103.97208404541015625:
-        return value if math.isnan(value) else math.inf if value > 0 else 0.0
-
-    def fma(left, right, more):
-        return round_to_float32(left * right + more)
-
-    whole = round(round_to_float32(value * round_to_float32(1.44269504)))
-    rest = fma(whole, round_to_float32(-6.93145752e-1), value)
-    rest = fma(whole, round_to_float32(-1.42860677e-6), rest)
-    above, below = NUMPY_ABOVE[0], NUMPY_BELOW[0]
-    for factor in NUMPY_ABOVE[1:]:
-        above = fma(above, rest, factor)
-    for factor in NUMPY_BELOW[1:]:
-        below = fma(below, rest, factor)
-    return round_to_float32(math.ldexp(round_to_float32(above / below), whole))
 
 
 def softmax(stage, values, rounded):

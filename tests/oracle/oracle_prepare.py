@@ -40,6 +40,58 @@ FUNCTIONS = {OF_LOG1P: (math.log1p, logarithm_edge(-1.0)), OF_LOG: (math.log, lo
              OF_SQRT: (math.sqrt, lambda value: math.nan), ABS: (abs, abs), COPY: (float, float)}
 
 
+def fma(left, right, more):
+    """A sum in float64 before it is rounded: seldom another last bit."""
+    return round_to_float32(left * right + more)
+
+
+EXP_ABOVE = [round_to_float32(c) for c in (
+    5.082762527590693718e-4, 6.757896990527504603e-3, 5.114512081637298353e-2,
+    2.473615434895520811e-1, 7.257664613233124478e-1, 9.999999999980870925e-1)]
+EXP_BELOW = [round_to_float32(c) for c in (2.159509375685829852e-2, -2.742335390411667453e-1, 1)]
+
+
+def numpy_exp(value):
+    """[F-259], PAIRWISE"""
+    if math.isnan(value) or value > 88.72283935546875 or value < -103.97208404541015625:
+        return value if math.isnan(value) else math.inf if value > 0 else 0.0
+
+    whole = round(round_to_float32(value * round_to_float32(1.44269504)))
+    rest = fma(whole, round_to_float32(-6.93145752e-1), value)
+    rest = fma(whole, round_to_float32(-1.42860677e-6), rest)
+    above, below = EXP_ABOVE[0], EXP_BELOW[0]
+    for factor in EXP_ABOVE[1:]:
+        above = fma(above, rest, factor)
+    for factor in EXP_BELOW[1:]:
+        below = fma(below, rest, factor)
+    return round_to_float32(math.ldexp(round_to_float32(above / below), whole))
+
+
+LOG_ABOVE = [round_to_float32(c) for c in (
+    2.589979117907922694e-2, 3.808837741388407921e-1, 1.480000633576506585, 2.112677543073053064,
+    9.999999999999998703e-1, 0)]
+LOG_BELOW = [round_to_float32(c) for c in (
+    5.875095403124574343e-3, 1.546476374983906720e-1, 9.864942958519418960e-1, 2.453006071784736363,
+    2.612677543073109237, 1)]
+
+
+def numpy_log(value):
+    """[F-381], where it is rounded"""
+    if math.isnan(value) or value <= 0.0 or math.isinf(value):
+        return -math.inf if value == 0.0 else math.nan if value < 0.0 else value
+    part, whole = math.frexp(value)
+    if part <= round_to_float32(math.sqrt(0.5)):
+        part, whole = part * 2, whole - 1
+    above, below = LOG_ABOVE[0], LOG_BELOW[0]
+    for more, less in zip(LOG_ABOVE[1:], LOG_BELOW[1:]):
+        above = fma(above, part - 1, more)
+        below = fma(below, part - 1, less)
+    return fma(whole, round_to_float32(math.log(2)), round_to_float32(above / below))
+
+
+NUMPY_FUNCTIONS = {OF_EXP: numpy_exp, OF_LOG: numpy_log}
+
+
 def is_same(left, right):
     return left == right or (math.isnan(left) and math.isnan(right))
 
@@ -73,6 +125,8 @@ def find_key(keys, value):
 def compute(one, numbers, value, rounded):
     """The values that an operation writes, but for the last rounding."""
     kind, count = one.operation, len(numbers)
+    if kind in NUMPY_FUNCTIONS and rounded is round_to_float32:
+        return [NUMPY_FUNCTIONS[kind](rounded(value))]
     if kind in FUNCTIONS:
         return [call(FUNCTIONS[kind][0], value, FUNCTIONS[kind][1])]
     if kind == ONE_HOT:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The exponential of NumPy's float32 loops: the engine's against NumPy's own answers, and against
- * the reference evaluator's through a softmax. Rule F-259. */
+/* The exponential and the logarithm of NumPy's float32 loops: the engine's and the reference
+ * evaluator's against NumPy's own answers and each other, alone, as operations that prepare a
+ * column, and through a softmax. Rules F-259 and F-381. */
 // clang-format off
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "convert/preparation.h"
 #include "convert/reference_stages.h"
 #include "engine/numpy_exp.h"
 #include "engine/stages.h"
@@ -43,6 +45,91 @@ static const float numpy_powers[][2] = {
     {-0x1.9fe36ap+6f, 0.0f},
     {0x1.62e430p+6f, INFINITY},
 };
+
+/* F-381: x, and np.log of it, of the same NumPy, where the C library's is another by up to 4 ulp;
+ * numbers that are not normal, both ends. */
+static const float numpy_logarithms[][2] = {
+    {0x1.24f05ap+0f, 0x1.140af6p-3f},
+    {0x1.339854p+33f, 0x1.70eb60p+4f},
+    {0x1.55ddc4p-1f, -0x1.9d9946p-2f},
+    {0x1.1b1d18p+0f, 0x1.9c5928p-4f},
+    {0x1.32d784p-1f, -0x1.0623d4p-1f},
+    {0x1.1eb810p+0f, 0x1.d02e0ep-4f},
+    {0x1.96d4c0p-1f, -0x1.d6e3c8p-3f},
+    {0x1.53057cp+0f, 0x1.1fa08cp-2f},
+    {0x1.96144cp-1f, -0x1.daad74p-3f},
+    {0x1.8f4cc0p-1f, -0x1.fd2850p-3f},
+    {0x1.8ecc58p-1f, -0x1.ffbb60p-3f},
+    {0x1.107368p+0f, 0x1.fe33eap-5f},
+    {0x1.91c12cp-1f, -0x1.f09b06p-3f},
+    {0x1.903c86p-1f, -0x1.f85c02p-3f},
+    {0x1.912c14p-127f, -0x1.5e526ap+6f},
+    {0x1.457b20p-130f, -0x1.6779dep+6f},
+    {1.0f, 0.0f},
+    {0.0f, -INFINITY},
+    {-0.0f, -INFINITY},
+    {INFINITY, INFINITY},
+};
+
+/* The operation alone, of a row of float32: rounded, or as the C library has it. */
+static double prepare(uint32_t operation, double x, bool rounded)
+{
+    espalier_file_operation operations[] = {
+        {.operation = operation,
+         .flags = rounded ? ESPALIER_PREPARE_ROUND_FLOAT32 : ESPALIER_PREPARE_ROUND_FLOAT64,
+         .count = 1,
+         .output = 1}};
+    uint32_t writers[] = {0};
+    const espalier_preparation preparation = {.feature_count = 1,
+                                              .value_count = 2,
+                                              .operations = operations,
+                                              .operation_count = 1,
+                                              .writers = writers};
+    return espalier_preparation_evaluate(&preparation, 1, x, true);
+}
+
+static void test_logarithms_of_numpy(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(numpy_logarithms); i++) {
+        const float x = numpy_logarithms[i][0];
+        const float found[] = {espalier_numpy_log(x), espalier_reference_log_numpy(x),
+                               (float)prepare(ESPALIER_PREPARE_LOG, (double)x, true)};
+        for (size_t k = 0; k < COUNT(found); k++) {
+            assert_memory_equal(&found[k], &numpy_logarithms[i][1], sizeof found[k]);
+        }
+    }
+    const float outside[] = {NAN, -1.0f, -INFINITY, -0x1p-149f};
+    for (size_t i = 0; i < COUNT(outside); i++) {
+        assert_true(isnan(espalier_numpy_log(outside[i])));
+        assert_true(isnan(espalier_reference_log_numpy(outside[i])));
+    }
+}
+
+/* Only what is rounded to float32 is NumPy's. */
+static void test_operations(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(numpy_powers); i++) {
+        const double x = (double)numpy_powers[i][0];
+        assert_true(prepare(ESPALIER_PREPARE_EXP, x, true) == (double)numpy_powers[i][1]);
+        assert_true(prepare(ESPALIER_PREPARE_EXP, x, false) == exp(x));
+    }
+    assert_true(prepare(ESPALIER_PREPARE_LOG, 0.7, false) == log(0.7));
+}
+
+/* From 0 over all that is finite. */
+static void test_logarithms_agree(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 0; bits < UINT32_C(0x7f800000); bits += 40009) {
+        float x = 0.0f;
+        memcpy(&x, &bits, sizeof x);
+        const float found = espalier_numpy_log(x);
+        const float wanted = espalier_reference_log_numpy(x);
+        assert_memory_equal(&found, &wanted, sizeof found);
+    }
+}
 
 static void test_answers_of_numpy(void **state)
 {
@@ -83,6 +170,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers_of_numpy),
+        cmocka_unit_test(test_logarithms_of_numpy),
+        cmocka_unit_test(test_operations),
+        cmocka_unit_test(test_logarithms_agree),
         cmocka_unit_test(test_engine_and_reference_agree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

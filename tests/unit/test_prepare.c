@@ -556,7 +556,7 @@ static void test_nothing_is_read(void **state)
 
 /* Sums of the features themselves, and behind them numbers of the row: one that a function makes,
  * one that is rounded, one of ONE_HOT, and a feature. */
-static void make_values(espalier_forest *values, uint32_t function)
+static void make_values(espalier_forest *values, uint32_t function, uint32_t flags)
 {
     static const double tenth[] = {0.1};
     const synthetic_options options = {.seed = 44,
@@ -573,7 +573,7 @@ static void make_values(espalier_forest *values, uint32_t function)
     values->preparation = p;
     p->feature_count = FEATURES;
     p->value_count = FEATURES;
-    const uint32_t computed = add(p, function, 0, 0, 1, NULL, 0);
+    const uint32_t computed = add(p, function, flags, 0, 1, NULL, 0);
     const uint32_t centred =
         add(p, ESPALIER_PREPARE_SUBTRACT, ESPALIER_PREPARE_ROUND_FLOAT32, 1, 1, tenth, 1);
     const uint32_t hot = add(p, ESPALIER_PREPARE_ONE_HOT, 0, 2, 3, NULL, 0);
@@ -658,9 +658,11 @@ static void test_values_behind_operations(void **state)
         {ESPALIER_PREPARE_LOG, true},   {ESPALIER_PREPARE_EXP, true},
         {ESPALIER_PREPARE_SQRT, false}, {ESPALIER_PREPARE_ABS, false},
     };
-    for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
+    for (size_t twice = 0; twice < 2 * sizeof functions / sizeof functions[0]; twice++) {
+        const size_t i = twice / 2;
         espalier_forest values;
-        make_values(&values, functions[i].operation);
+        make_values(&values, functions[i].operation,
+                    twice % 2 != 0 ? ESPALIER_PREPARE_ROUND_FLOAT64 : 0);
         model_bytes m = model_bytes_of(&values, 4);
         compare_values(&values, &m);
         for (uint32_t slot = 0; slot < 3 + TAKEN; slot++) {
