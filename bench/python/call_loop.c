@@ -5,7 +5,8 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
-#include <espalier.h>
+#include "espalier.h"
+
 #include <stdlib.h>
 #include <time.h>
 

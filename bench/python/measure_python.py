@@ -6,8 +6,8 @@
 
 Run by run_python.sh, which makes the environment; the models are those of bench/peers. Four
 tables: from import to the first answer in a new process; one row, again and again; what predict_one
-adds to the call from C; memory of a service's workers. Tools take turns, each in a process of its own. --write puts the tables into a
-document too, in its place there.
+adds to the call from C; memory of a service's workers. Tools take turns, each in a process of its
+own. --write puts the tables into a document too, in its place there.
 """
 import argparse
 import datetime

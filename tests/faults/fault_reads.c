@@ -41,7 +41,7 @@ ssize_t pread(int descriptor, void *data, size_t bytes, off_t offset)
     if (calls.on) {
         calls.reads++;
         if (calls.failing != 0 && calls.reads >= calls.failing) {
-            errno = calls.cause;
+            errno = calls.cause != 0 ? calls.cause : EINTR; /* which means nothing beside a 0 */
             return calls.cause != 0 ? -1 : 0;
         }
         if (calls.interrupted && calls.reads % 2 != 0) {

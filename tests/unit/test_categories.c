@@ -403,6 +403,61 @@ static void test_edges_of_lists(void **state)
     model_bytes_free(&m);
 }
 
+/* One list of one string, and one for each of many features: each is found. */
+static void test_counts_of_lists(void **state)
+{
+    (void)state;
+    enum {
+        LISTS = 9
+    };
+    const synthetic_options options = {.seed = 9,
+                                       .tree_count = 2,
+                                       .feature_count = LISTS,
+                                       .decision_count_max = 5,
+                                       .group_count = 1,
+                                       .trainer = SYNTHETIC_LIGHTGBM};
+    for (uint32_t step = 1; step <= LISTS; step += LISTS - 1) { /* of each feature, of one */
+        espalier_forest lists;
+        espalier_model *opened = NULL;
+        uint32_t number = 0;
+        size_t bytes = 0;
+        synthetic_forest_make(&options, &lists);
+        for (uint32_t i = 0; i < LISTS; i += step) {
+            assert_int_equal(espalier_categories_add(&lists.categories, i, &"abcdefghi"[i], 1,
+                                                     &number),
+                             ESPALIER_OK);
+        }
+        model_bytes m = model_bytes_of(&lists, 0);
+        assert_int_equal(open_bytes(&m, &opened, NULL), ESPALIER_OK);
+        for (uint32_t i = 0; i < LISTS; i++) {
+            const char *const text = espalier_model_category(opened, i, 0, &bytes);
+            assert_int_equal(text != NULL, i % step == 0);
+            assert_true(text == NULL || text[0] == "abcdefghi"[i]);
+        }
+        espalier_model_close(opened);
+        model_bytes_free(&m);
+        espalier_forest_free(&lists);
+    }
+}
+
+/* What no one list is to blame for is said of the first. */
+static void test_named_list(void **state)
+{
+    (void)state;
+    static const broken whole[] = {{442, LIST(1, count), 2}, {140, TABLE + 4, 3}};
+    for (size_t i = 0; i < sizeof whole / sizeof whole[0]; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_model *opened = NULL;
+        espalier_error error = {0};
+        memcpy((uint8_t *)head_of(&m) + whole[i].offset, &whole[i].value, sizeof whole[i].value);
+        model_bytes_seal(&m);
+        assert_int_not_equal(open_bytes(&m, &opened, &error), ESPALIER_OK);
+        assert_int_equal(error.format_rule, whole[i].rule);
+        assert_non_null(strstr(error.message, "CATEGORIES[0]"));
+        model_bytes_free(&m);
+    }
+}
+
 static void test_broken_text(void **state)
 {
     (void)state;
@@ -470,10 +525,11 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings),        cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_names),          cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_broken_files),   cmocka_unit_test(test_broken_text),
-        cmocka_unit_test(test_edges_of_lists), cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_strings),         cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_broken_files),    cmocka_unit_test(test_broken_text),
+        cmocka_unit_test(test_edges_of_lists),  cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_counts_of_lists), cmocka_unit_test(test_named_list),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

@@ -261,6 +261,26 @@ static void test_what_verify_finds(void **state)
     espalier_forest_free(&forest);
 }
 
+/* A column of leaves holds no value, not that of feature 0 either. */
+static void test_columns_of_leaves(void **state)
+{
+    (void)state;
+    espalier_forest forest;
+    make_forest(&forest, ESPALIER_FOREST_COVER_ROWS);
+    for (uint64_t i = 0; i < forest.node_count; i++) {
+        forest.feature[i] += forest.feature[i] == 0;
+    }
+    model_bytes m = model_bytes_of(&forest, 2);
+    const espalier_file_column *const column = model_bytes_data(&m, ESPALIER_SECTION_COLUMNS);
+    assert_int_equal(column->kind, ESPALIER_COLUMN_LEAF);
+    assert_int_equal(column->feature, 0);
+    espalier_model *const model = open_model(&m);
+    assert_int_equal(espalier_model_verify(model, NULL), ESPALIER_OK);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+    espalier_forest_free(&forest);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +290,7 @@ int main(void)
         cmocka_unit_test(test_members),
         cmocka_unit_test(test_a_section_that_lies),
         cmocka_unit_test(test_what_verify_finds),
+        cmocka_unit_test(test_columns_of_leaves),
     };
     return cmocka_run_group_tests_name("cover", tests, NULL, NULL);
 }

@@ -113,7 +113,8 @@ static void predict_all(const espalier_model *model)
     espalier_predictor_destroy(predictor);
 }
 
-static void try_model(const uint8_t *data, size_t bytes)
+/* Of what is the same but for checksums, one is looked at: the others are opened and verified. */
+static void try_model(const uint8_t *data, size_t bytes, bool looked_at)
 {
     espalier_model *model = NULL;
     espalier_error error;
@@ -134,8 +135,10 @@ static void try_model(const uint8_t *data, size_t bytes)
         assert_true(strlen(error.message) > 8);
         assert_int_not_equal(error.format_rule, 0);
     }
-    model_look(model);
-    predict_all(model);
+    if (looked_at) {
+        model_look(model);
+        predict_all(model);
+    }
     espalier_model_close(model);
 }
 
@@ -156,7 +159,7 @@ static void cut_everywhere(const model_bytes *model)
         if (bytes >= sizeof(espalier_file_header)) {
             ((espalier_file_header *)(void *)range.data)->file_bytes = bytes;
             model_bytes_seal(&cut);
-            try_model(range.data, bytes);
+            try_model(range.data, bytes, true);
         }
     }
     pages_free(&range);
@@ -174,10 +177,10 @@ static void change_everywhere(const model_bytes *model)
         for (size_t m = at % step; m < mask_count; m += step) {
             memcpy(range.data, model->data, model->bytes);
             range.data[at] ^= masks[m];
-            try_model(range.data, model->bytes);
+            try_model(range.data, model->bytes, false);
             model_bytes changed = {range.data, model->bytes};
             model_bytes_seal(&changed);
-            try_model(range.data, model->bytes);
+            try_model(range.data, model->bytes, true);
         }
     }
     pages_free(&range);

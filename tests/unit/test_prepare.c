@@ -371,6 +371,16 @@ static void test_orders_of_numbers(void **state)
     m = model_bytes_copy(&sound);
     numbers_of(&m, ESPALIER_PREPARE_INDEX)[1] = numbers_of(&m, ESPALIER_PREPARE_INDEX)[0];
     expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[2] = (double)NAN; /* and the one behind it is */
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_INDEX)[3] = -100.0;
+    expect_unsorted(&m);
+    m = model_bytes_copy(&sound);
+    numbers_of(&m, ESPALIER_PREPARE_RANK)[0] = (double)NAN;
+    find(&m, ESPALIER_PREPARE_RANK)->number_count = 1;
+    expect_unsorted(&m);
     m = model_bytes_resize(&sound, ESPALIER_SECTION_PREPARATION, 5 * (int64_t)sizeof(double),
                            UINT32_MAX);
     espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
@@ -573,10 +583,10 @@ static void make_values(espalier_forest *values, uint32_t function, uint32_t fla
     values->preparation = p;
     p->feature_count = FEATURES;
     p->value_count = FEATURES;
-    const uint32_t computed = add(p, function, flags, 0, 1, NULL, 0);
     const uint32_t centred =
         add(p, ESPALIER_PREPARE_SUBTRACT, ESPALIER_PREPARE_ROUND_FLOAT32, 1, 1, tenth, 1);
     const uint32_t hot = add(p, ESPALIER_PREPARE_ONE_HOT, 0, 2, 3, NULL, 0);
+    const uint32_t computed = add(p, function, flags, 0, 1, NULL, 0);
     const double taken[TAKEN] = {computed, centred, hot + 2, 3.0};
     const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_VALUES, .count = TAKEN};
     assert_int_equal(espalier_plan_add_stage(values, &stage, taken), 3);
@@ -645,6 +655,23 @@ static espalier_status verify_changed(const model_bytes *sound_values, uint32_t 
     return status;
 }
 
+/* The first operation of all is looked at. */
+static void test_order_of_the_first_numbers(void **state)
+{
+    (void)state;
+    espalier_forest values;
+    make_values(&values, ESPALIER_PREPARE_ABS);
+    model_bytes m = model_bytes_of(&values, 0);
+    espalier_file_operation *const first = (espalier_file_operation *)(void *)(head_of(&m) + 1);
+    double *const numbers = (double *)(void *)(first + head_of(&m)->operation_count);
+    assert_int_equal(first->operation, ESPALIER_PREPARE_SUBTRACT);
+    first->operation = ESPALIER_PREPARE_RANK;
+    first->flags = 0;
+    numbers[first->numbers64] = (double)NAN;
+    expect_unsorted(&m);
+    espalier_forest_free(&values);
+}
+
 /* F-464, F-468: VALUES takes what the operations make. Behind a function of a mathematical library
  * no number of a row is exact, and any golden one will do; of the sums still none but one. */
 static void test_values_behind_operations(void **state)
@@ -678,6 +705,7 @@ static void test_values_behind_operations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_order_of_the_first_numbers),
         cmocka_unit_test(test_same_as_reference),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_broken_files),

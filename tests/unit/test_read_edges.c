@@ -20,8 +20,10 @@
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static model_bytes sound;
 
@@ -263,6 +265,157 @@ static void test_names_without_an_answer(void **state)
     espalier_model_close(model);
 }
 
+/* ---- one by one beyond ---- */
+
+/* Opens a copy that is freed, sealed or not: the status, and the rule. */
+static void expect_open(model_bytes *m, espalier_status expected, uint32_t rule)
+{
+    espalier_status status = ESPALIER_OK;
+    assert_int_equal(rule_of(m, &status), rule);
+    assert_int_equal(status, expected);
+}
+
+/* A file that ends with its header; an empty one, which is told from one that is no model. */
+static void test_short_files(void **state)
+{
+    (void)state;
+    espalier_model *model = NULL;
+    espalier_error error;
+    assert_int_equal(espalier_model_open_memory(sound.data, sizeof(espalier_file_header), NULL,
+                                                &model, &error),
+                     ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(error.format_rule, RULE_FILE_BYTES);
+    assert_int_equal(espalier_model_open_memory(sound.data, 0, NULL, &model, &error),
+                     ESPALIER_ERROR_NOT_A_MODEL);
+    assert_non_null(strstr(error.message, "empty file"));
+    assert_int_equal(espalier_model_open_memory(sound.data + 64, sound.bytes - 64, NULL, &model,
+                                                &error),
+                     ESPALIER_ERROR_NOT_A_MODEL);
+    assert_null(strstr(error.message, "empty file"));
+}
+
+/* As many sections as may be, of which the file has no place; no private one at all. */
+static void test_last_counts_of_the_header(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    HEADER(&m)->section_count = ESPALIER_LIMIT_SECTIONS;
+    HEADER(&m)->private_end = sizeof(espalier_file_header);
+    expect_open(&m, ESPALIER_ERROR_VALUE, RULE_PRIVATE_END);
+    m = model_bytes_copy(&sound);
+    HEADER(&m)->private_end =
+        sizeof(espalier_file_header) + HEADER(&m)->section_count * sizeof(espalier_file_section);
+    expect_open(&m, ESPALIER_ERROR_SECTION, RULE_PRIVATE_END);
+}
+
+/* The type of the last section is below that of the one before, not only the same. */
+static void test_order_of_types(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_section *const last = ENTRY(&m, HEADER(&m)->section_count - 1);
+    assert_true(last[-1].type > ESPALIER_SECTION_CUTS + 2);
+    last->type = ESPALIER_SECTION_CUTS + 1;
+    last->flags = 0;
+    expect_open(&m, ESPALIER_ERROR_SECTION, RULE_SECTION_ORDER);
+}
+
+/* The largest hole that alignment and the tail of a hot section explain, and one byte more. */
+static void test_hole_before_a_section(void **state)
+{
+    (void)state;
+    for (uint32_t beyond = 0; beyond < 2; beyond++) {
+        model_bytes m = model_bytes_resize(&sound, ESPALIER_SECTION_METADATA, 512, UINT32_MAX);
+        espalier_file_section *const section = SECTION(&m, METADATA);
+        const espalier_file_section *const next = section + 1;
+        section->bytes =
+            next->offset - section->offset - next->alignment - ESPALIER_HOT_TAIL_BYTES + 1 - beyond;
+        expect_open(&m, beyond == 0 ? ESPALIER_OK : ESPALIER_ERROR_SECTION,
+                    beyond == 0 ? 0 : RULE_SECTION_GAP);
+    }
+}
+
+/* CUTS is hot: what follows it leaves 64 bytes. */
+static void test_tail_of_cuts(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 34,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 3,
+                                       .feature_count = 4,
+                                       .decision_count_max = 12,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    model_bytes m = model_bytes_of_layout(&forest, 0, ESPALIER_LAYOUT_SELECT);
+    espalier_forest_free(&forest);
+    espalier_file_section *const next = SECTION(&m, CUTS) + 1;
+    assert_true(next->offset - SECTION(&m, CUTS)->offset - SECTION(&m, CUTS)->bytes >=
+                ESPALIER_HOT_TAIL_BYTES);
+    next->offset = SECTION(&m, CUTS)->offset + SECTION(&m, CUTS)->bytes;
+    assert_int_equal(next->offset % next->alignment, 0);
+    expect_open(&m, ESPALIER_ERROR_SECTION, RULE_HOT_TAIL);
+}
+
+/* The first section that is not private need not be NODES for open to leave its bytes alone. */
+static void test_checksum_behind_private_sections(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_model *model = NULL;
+    espalier_error error;
+    espalier_file_section *const section = SECTION(&m, NODES);
+    assert_int_equal(section[1].type, ESPALIER_SECTION_LEAVES);
+    assert_true(section[2].type > ESPALIER_SECTION_CUTS);
+    section[1].type = ESPALIER_SECTION_CUTS;
+    section[0].type = ESPALIER_SECTION_LEAVES;
+    model_bytes_seal(&m);
+    section[0].checksum_low ^= 1;
+    espalier_file_header *const header = HEADER(&m);
+    header->checksum = 0;
+    header->checksum =
+        espalier_checksum64(m.data,
+                            sizeof *header + header->section_count * sizeof(espalier_file_section));
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, &error),
+                     ESPALIER_ERROR_SECTION_MISSING);
+    model_bytes_free(&m);
+}
+
+/* Files: the first descriptor is one like others, one that cannot be read is refused, and so is
+ * what follows the model. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/espalier-test-XXXXXX";
+    espalier_model *model = NULL;
+    espalier_error error;
+    const int input = fcntl(STDIN_FILENO, F_DUPFD, 3);
+    assert_true(input >= 3);
+    (void)close(STDIN_FILENO);
+    const int descriptor = mkstemp(path);
+    assert_int_equal(descriptor, 0);
+    assert_int_equal(write(descriptor, sound.data, sound.bytes), sound.bytes);
+    const espalier_status first = espalier_model_open_fd(descriptor, NULL, &model, &error);
+    espalier_model_close(model);
+    model = NULL;
+    assert_int_equal(write(descriptor, "", 1), 1);
+    const espalier_status followed = espalier_model_open_fd(descriptor, NULL, &model, &error);
+    espalier_model_close(model);
+    assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO); /* before anything can fail */
+    (void)close(input);
+    assert_int_equal(first, ESPALIER_OK);
+    assert_int_equal(followed, ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_FILE_BYTES);
+    assert_int_equal(espalier_model_open(path, NULL, &model, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_FILE_BYTES);
+    const int unreadable = open(path, O_WRONLY | O_CLOEXEC);
+    assert_true(unreadable >= 0);
+    assert_int_equal(espalier_model_open_fd(unreadable, NULL, &model, &error), ESPALIER_ERROR_READ);
+    (void)close(unreadable);
+    assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +428,13 @@ int main(void)
         cmocka_unit_test(test_heads_of_labels),
         cmocka_unit_test(test_text_behind_the_last_name),
         cmocka_unit_test(test_names_without_an_answer),
+        cmocka_unit_test(test_short_files),
+        cmocka_unit_test(test_last_counts_of_the_header),
+        cmocka_unit_test(test_order_of_types),
+        cmocka_unit_test(test_hole_before_a_section),
+        cmocka_unit_test(test_tail_of_cuts),
+        cmocka_unit_test(test_checksum_behind_private_sections),
+        cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

@@ -77,6 +77,11 @@ static void test_halves_of_checksums(void **state)
         espalier_model *model = NULL;
         espalier_error error;
         const espalier_open_options options = {sizeof options, ESPALIER_OPEN_VERIFY, 0, {0}};
+        if (entry->type < ESPALIER_SECTION_NODES) { /* private: always */
+            assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, &error),
+                             ESPALIER_ERROR_CHECKSUM);
+            assert_int_equal(error.file_offset, entry->offset);
+        }
         assert_int_equal(espalier_model_open_memory(m.data, m.bytes, &options, &model, &error),
                          ESPALIER_ERROR_CHECKSUM);
         assert_int_equal(error.format_rule, RULE_SECTION_CHECKSUM);
@@ -378,6 +383,89 @@ static void test_every_item_of_cuts(void **state)
     model_bytes_free(&m);
 }
 
+/* Levels between the first and the last are looked at. */
+static void test_middle_level_of_cuts(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 57,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 200,
+                                       .feature_count = 1,
+                                       .decision_count_max = 30,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    model_bytes m = make_model(&options, ESPALIER_LAYOUT_SELECT, NULL);
+    const espalier_file_column *column = RECORD(&m, COLUMNS, espalier_file_column);
+    while (column->kind != ESPALIER_COLUMN_CODE) {
+        column++;
+    }
+    const espalier_cut_shape shape = espalier_cut_shape_of(column->cut_count, sizeof(double));
+    assert_true(shape.level_count > 2);
+    const uint64_t offset = column->first_cut + shape.offsets[1];
+    *(double *)(void *)(RECORD(&m, CUTS, uint8_t) + offset) = 0.375;
+    espalier_error error;
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_CUTS_LEVELS);
+    assert_int_equal(error.file_offset, SECTION(&m, CUTS)->offset + offset);
+    model_bytes_free(&m);
+}
+
+/* Lists stand in the order of their columns: two that have changed places are refused, though each
+ * is sound and together they fill the section. */
+static void test_order_of_lists(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 56,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = 2,
+                                       .decision_count_max = 4,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    model_bytes m = make_model(&options, ESPALIER_LAYOUT_SELECT, NULL);
+    espalier_file_column *const columns = RECORD(&m, COLUMNS, espalier_file_column);
+    double *const cuts = RECORD(&m, CUTS, double);
+    uint32_t swapped = 0;
+    for (uint32_t i = 0; i < ESPALIER_CUT_BLOCK; i++) {
+        const double cut = cuts[i];
+        cuts[i] = cuts[ESPALIER_CUT_BLOCK + i];
+        cuts[ESPALIER_CUT_BLOCK + i] = cut;
+    }
+    for (uint64_t i = 0; i < SECTION(&m, COLUMNS)->bytes / sizeof *columns; i++) {
+        if (columns[i].kind == ESPALIER_COLUMN_CODE && columns[i].first_cut <= 64) {
+            assert_true(columns[i].cut_count <= ESPALIER_CUT_BLOCK); /* one block, of 64 bytes */
+            columns[i].first_cut = 64 - columns[i].first_cut;
+            swapped++;
+        }
+    }
+    assert_true(swapped >= 2);
+    espalier_error error;
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_CUTS_BYTES);
+    assert_int_equal(error.file_offset, SECTION(&m, CUTS)->offset + 64);
+    assert_non_null(strstr(error.message, ", cut 0:"));
+    model_bytes_free(&m);
+}
+
+/* The bytes behind the last section of a file without numbers, which is hot, are zero too. */
+static void test_tail_of_the_file(void **state)
+{
+    (void)state;
+    model_bytes whole = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
+    model_bytes m = model_bytes_resize(&whole, 0, 0, ESPALIER_SECTION_NODE_NUMBERS);
+    espalier_error error;
+    model_bytes_seal(&m);
+    assert_int_equal(verify(&m, &error), ESPALIER_OK);
+    m.data[m.bytes - 1] = 1;
+    assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
+    assert_int_equal(error.format_rule, RULE_PADDING_ZERO);
+    assert_int_equal(error.file_offset, m.bytes - 1);
+    model_bytes_free(&m);
+    model_bytes_free(&whole);
+}
+
 /* ---- golden answers behind an exponential ---- */
 
 static const synthetic_options linked = {.seed = 54,
@@ -512,6 +600,10 @@ static void test_a_heap_of_one_leaf(void **state)
     model_bytes_seal(&m);
     assert_int_equal(verify(&m, &error), ESPALIER_ERROR_INDEX);
     assert_int_equal(error.format_rule, RULE_MASK_DEPTH);
+    assert_int_equal(error.file_offset, /* the root */
+                     SECTION(&m, NODES)->offset +
+                         (RECORD(&m, TREES, espalier_file_tree)->first_node + 1) *
+                             RECORD(&m, PARTS, espalier_file_part)->node_bytes);
     /* The same without numbers, and so without the output that needs them. */
     const model_bytes other =
         model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output),
@@ -539,6 +631,9 @@ int main(void)
         cmocka_unit_test(test_padding_of_labels),
         cmocka_unit_test(test_place_of_a_cut),
         cmocka_unit_test(test_every_item_of_cuts),
+        cmocka_unit_test(test_middle_level_of_cuts),
+        cmocka_unit_test(test_order_of_lists),
+        cmocka_unit_test(test_tail_of_the_file),
         cmocka_unit_test(test_one_golden_row),
         cmocka_unit_test(test_every_golden_answer),
         cmocka_unit_test(test_every_number),
