@@ -2,8 +2,8 @@
 /*
  * See numpy_exp.h. exp(x) = 2^k * P(r) / Q(r), k the whole number next to x / log(2), r what is
  * left of x; a rational minimax function by Horner's scheme, fused multiplications and additions.
- * log(x) = k * log(2) + P(m - 1) / Q(m - 1), x = 2^k * m, m next to 1. fmaf is exact on every machine,
- * with the instruction or without.
+ * log(x) = k * log(2) + P(m - 1) / Q(m - 1), x = 2^k * m, m next to 1. fmaf is exact on every
+ * machine, with the instruction or without.
  */
 #include "engine/numpy_exp.h"
 

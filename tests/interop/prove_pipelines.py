@@ -10,7 +10,8 @@ has, with rows of float64 and float32: random ones, with NaN and infinities, con
 values, and pairs of neighbouring numbers between which the trainer's answer changes, found by
 bisection. Rows the trainer refuses must be refused. All is compared bit for bit, but what goes
 through exp (2 ulp), and pipelines with a function of NumPy's, whose rows may differ where a value
-is within 2 ulp of a threshold; exp and log of float32 are NumPy's own, from 1.19 on. One line per difference; exit 1 if there is any.
+is within 2 ulp of a threshold (not exp and log of float32, from NumPy 1.19 on, which are its own).
+One line per difference; exit 1 if there is any.
 """
 import pickle
 import re
