@@ -660,7 +660,7 @@ static void test_order_of_the_first_numbers(void **state)
 {
     (void)state;
     espalier_forest values;
-    make_values(&values, ESPALIER_PREPARE_ABS);
+    make_values(&values, ESPALIER_PREPARE_ABS, 0);
     model_bytes m = model_bytes_of(&values, 0);
     espalier_file_operation *const first = (espalier_file_operation *)(void *)(head_of(&m) + 1);
     double *const numbers = (double *)(void *)(first + head_of(&m)->operation_count);
