@@ -96,8 +96,10 @@ class Bench:
         if name not in self.links:
             lines = subprocess.run(
                 ["ninja", "-C", str(self.build), "-t", "commands", f"bin/{name}"],
-                capture_output=True, text=True, check=True).stdout.splitlines()
-            line = [row for row in lines if f"-o bin/{name}" in row][-1]
+                capture_output=True, text=True, check=False).stdout.splitlines()
+            line = ([row for row in lines if f"-o bin/{name}" in row] or [None])[-1]
+            if line is None:
+                sys.exit(f"mutate: {name} is not built in {self.build}")
             self.links[name] = [word for word in shlex.split(line) if word not in (":", "&&")]
         return list(self.links[name])
 
@@ -305,10 +307,14 @@ def main():
     files = options.file or sorted({str(path.relative_to(ROOT)) for pattern in PATTERNS
                                     for path in ROOT.glob(pattern)})
     functions, chosen = all_mutants(files, options.nth)
+    known = read_known()
+    stale = [key for key in known if key[0] in files and key not in {one.key for one in chosen}]
+    if stale and options.nth == 1:
+        sys.exit("mutate: known.tsv names what is no mutant any more: " +
+                 "; ".join(" -> ".join(key) for key in stale))
     if options.again:
         alive = read_alive(options.again)
         chosen = [one for one in chosen if one.key in alive]
-    known = read_known()
     if options.list:
         for one in chosen:
             print(one.file, one.line, one.before, one.after, known.get(one.key, ""), sep="\t")
