@@ -14,7 +14,8 @@
 /* What a column had that has no places. */
 #define NEVER INT64_MAX
 
-/* Looks at columns that one conversion may take where many lists fit many of them. */
+/* Looks at columns that one conversion may take where lists of numbers may be of many of them: of
+ * every list each column from its first to its last is one. Lists of text need none. */
 #define LOOKS_MAX (UINT64_C(1) << 28)
 
 typedef enum column_kind {
@@ -23,10 +24,12 @@ typedef enum column_kind {
     COLUMN_FROM_ZERO   /* "[0:3]" */
 } column_kind;
 
-/* What is known of the columns, [feature_count] each. */
+/* What is known of the columns, [feature_count] each. Of one that was constant, or missing
+ * throughout, or not to be split in the eyes of its pre-filter, LightGBM writes "none" alone. */
 typedef struct known_columns {
-    int64_t *largest; /* place; -1: it had none (a constant, or missing throughout); NEVER */
+    int64_t *largest; /* place; -1: not known; NEVER */
     uint8_t *kinds;
+    const uint8_t *tested; /* not 0 where a tree asks for the column */
     uint32_t count;
 } known_columns;
 
@@ -169,8 +172,27 @@ static int compare_sizes(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+/* The size of the longest list that would mislead and whose column never had its last place, as far
+ * as is known; 0: there is none. */
+static uint32_t longest_unfilled(const known_columns *columns, const espalier_lightgbm_list *lists,
+                                 uint32_t count)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t own = lists[i].first;
+        const bool is_filled = columns->kinds[own] == COLUMN_CATEGORIES &&
+                               columns->largest[own] == (int64_t)lists[i].size - 1;
+        if (lists[i].misleads && !is_filled && lists[i].size > longest) {
+            longest = lists[i].size;
+        }
+    }
+    return longest;
+}
+
 /* Whether no feature has a category that its list has not, and no other looks like the places of a
- * list that would mislead: of that column its list may be. sizes: [count], to write in. */
+ * list that would mislead: of that column its list may be. Where the list's own column has its last
+ * place, others look so only if they have it too; where not, the last level of ordered categories
+ * may be what nobody had, and all will do that fit. sizes: [count], to write in. */
 static bool lists_agree(const known_columns *columns, const espalier_lightgbm_list *lists,
                         uint32_t count, uint32_t *sizes)
 {
@@ -181,6 +203,7 @@ static bool lists_agree(const known_columns *columns, const espalier_lightgbm_li
         }
     }
     qsort(sizes, size_count, sizeof *sizes, compare_sizes);
+    const uint32_t unfilled = longest_unfilled(columns, lists, count);
     uint32_t next = 0;
     for (uint32_t i = 0; i < columns->count; i++) {
         const int64_t largest = columns->largest[i];
@@ -192,6 +215,10 @@ static bool lists_agree(const known_columns *columns, const espalier_lightgbm_li
         }
         if (!is_own && columns->kinds[i] == COLUMN_FROM_ZERO && size_count > 0 &&
             bsearch(&size, sizes, size_count, sizeof *sizes, compare_sizes) != NULL) {
+            return false;
+        }
+        if (!is_own && columns->kinds[i] != COLUMN_CATEGORIES && columns->tested[i] != 0 &&
+            unfilled > 0 && largest < (int64_t)unfilled) {
             return false;
         }
         next += is_own ? 1 : 0;
@@ -255,30 +282,47 @@ static bool find_by_fit(const known_columns *columns, espalier_lightgbm_list *li
     return true;
 }
 
-/* Of lists that may be of several features. */
-static void find_doubts(const known_columns *columns, const espalier_lightgbm_list *lists,
-                        uint32_t count, espalier_lightgbm_doubts *doubts)
+/* Whether it matters which of several features the list is of: text would mislead nobody. */
+static bool is_doubtful(const espalier_lightgbm_list *list)
 {
-    uint64_t looks = 0;
+    return list->numbers && list->first < list->last;
+}
+
+/* Of lists that may be of several features. Refused before the first look if they are too many. */
+static espalier_status find_doubts(const espalier_lightgbm_import *import,
+                                   const known_columns *columns,
+                                   const espalier_lightgbm_list *lists, uint32_t count,
+                                   espalier_lightgbm_doubts *doubts)
+{
+    uint64_t looks = 0; /* count and each difference are below 2^32: so is the sum below 2^64 */
+    for (uint32_t j = 0; j < count; j++) {
+        looks += is_doubtful(&lists[j]) ? (uint64_t)lists[j].last - lists[j].first + 1 : 0;
+    }
+    if (looks > LOOKS_MAX) {
+        return espalier_lightgbm_fail(import, &import->header.feature_infos,
+                                      ESPALIER_ERROR_SOURCE_LIMIT,
+                                      "too many features may have too many of the lists of "
+                                      "pandas_categorical that hold numbers");
+    }
     for (uint32_t j = 0; j < count; j++) {
         const espalier_lightgbm_list *const list = &lists[j];
-        for (uint32_t i = list->first; list->first < list->last && i <= list->last; i++) {
+        for (uint32_t i = list->first; is_doubtful(list) && i <= list->last; i++) {
             const bool may = fits(columns, i, list);
             doubts->numbers[i] |= may && list->numbers ? 1 : 0;
-            if (list->misleads && ((may && doubts->tested[i] != 0) || looks > LOOKS_MAX)) {
+            if (list->misleads && may && doubts->tested[i] != 0) {
                 doubts->feature = i;
-                return;
+                return ESPALIER_OK;
             }
-            looks++;
         }
     }
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
                                                espalier_lightgbm_list *lists, uint32_t count,
                                                espalier_lightgbm_doubts *doubts)
 {
-    known_columns columns = {0};
+    known_columns columns = {.tested = doubts->tested};
     bool found = false;
     doubts->feature = ESPALIER_LIGHTGBM_NO_FEATURE;
     espalier_status status = read_columns(import, &columns);
@@ -287,7 +331,7 @@ espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
     }
     doubts->fits = found || (status == ESPALIER_OK && find_by_fit(&columns, lists, count));
     if (doubts->fits && !found) {
-        find_doubts(&columns, lists, count, doubts);
+        status = find_doubts(import, &columns, lists, count, doubts);
     }
     free(columns.largest);
     free(columns.kinds);

@@ -220,6 +220,7 @@ static void test_pandas_untested(void **state)
         {"[-3:4] [0.5:2] 1:0", "[categorical_feature: 2]", "[[10, 7]]", {0, 0, 1}},
         {"[-3:4] [0.5:2] [0:1]", "[categorical_feature: ]", "[[10, 7]]", {0, 0, 1}},
         {"[0:1] [0.5:2] [0:1]", "[categorical_feature: ]", "[[0, 1]]", {1, 0, 1}},
+        {"[-3:4] [0.5:2] 1:0", "[categorical_feature: 2]", "[[7, 8, 9]]", {0, 0, 1}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_forest forest;
@@ -298,6 +299,22 @@ static void test_pandas_beside_named_columns(void **state)
         {"[-1:1] 1:0", "[[10, 20]]", ESPALIER_OK},
         {"[0:1] 1:0", "[[0, 1]]", ESPALIER_OK},
         {"[0:1] 1:0", "[[\"a\", \"b\"]]", ESPALIER_OK},
+        /* A list longer than what its column had: ordered categories with a level unused, perhaps.
+         */
+        {"[0:2] -1:2:1:0", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[1:2] 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[1:3] 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:3] 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"none 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:1] none", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:2] [0:3]", "[[10, 20, 30, 40]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:4] 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_OK},
+        {"[-1:2] 2:1:0", "[[10, 20, 30, 40]]", ESPALIER_OK},
+        {"[0:2] 2:1:0", "[[\"a\", \"b\", \"c\", \"d\"]]", ESPALIER_OK},
+        {"[0:2] 2:1:0", "[[0, 1, 2, 3]]", ESPALIER_OK},
+        {"[0:1] 3:1:0", "[[10, 20, 30, 40]]", ESPALIER_OK}, /* and a flag */
+        {"[1:3] 3:1:0", "[[10, 20, 30, 40]]", ESPALIER_OK},
+        {"[0:2] 9223372036854775807", "[[10, 20]]", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_forest forest;
@@ -324,6 +341,85 @@ static void test_pandas_beside_named_columns(void **state)
     }
 }
 
+/* `first` and then `next`, count - 1 times, malloc'ed. */
+static char *repeat_text(const char *first, const char *next, size_t count)
+{
+    const size_t bytes = strlen(first);
+    const size_t step = strlen(next);
+    char *const text = malloc(bytes + step * (count - 1) + 1);
+    assert_non_null(text);
+    memcpy(text, first, bytes + 1);
+    for (size_t i = 0; i + 1 < count; i++) {
+        memcpy(text + bytes + step * i, next, step + 1);
+    }
+    return text;
+}
+
+/* The good text with so many features [0:0] and lists like `list`. */
+static espalier_status load_many(size_t features, const char *list, size_t lists,
+                                 espalier_forest *forest, espalier_error *error)
+{
+    char last[32];
+    char item[16];
+    espalier_source_summary summary;
+    (void)snprintf(last, sizeof last, "max_feature_idx=%zu", features - 1);
+    (void)snprintf(item, sizeof item, ", %s", list);
+    const char *const from[] = {"max_feature_idx=1", "width na=me", "[-3:4] none",
+                                "monotone_constraints=0 1\n", "categorical:null"};
+    char *const names = repeat_text("width na=me", " x", features - 1);
+    char *const infos = repeat_text("[0:0]", " [0:0]", features);
+    char *const middle = repeat_text(list, item, lists);
+    char *const line = malloc(strlen(middle) + 32);
+    assert_non_null(line);
+    (void)snprintf(line, strlen(middle) + 32, "categorical:[%s]", middle);
+    const char *const to[] = {last, names, infos, "", line};
+    char *text = replace_text(good_text, NULL, "");
+    for (size_t i = 0; i < sizeof to / sizeof to[0]; i++) {
+        char *const other = replace_text(text, from[i], to[i]);
+        free(text);
+        text = other;
+    }
+    const espalier_status status =
+        load_bytes(text, strlen(text), MEMORY_MAX * 16, forest, &summary, error);
+    free(names);
+    free(infos);
+    free(middle);
+    free(line);
+    free(text);
+    return status;
+}
+
+/* Many lists that may be of many features: of numbers they are too many to look at each pair, and
+ * are refused before the first look; of text no pair is looked at. */
+static void test_pandas_many(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *list;
+        size_t lists;
+        espalier_status status;
+    } cases[] = {
+        {"[0]", 1 << 15, ESPALIER_ERROR_SOURCE_LIMIT},
+        {"[7]", 1 << 15, ESPALIER_ERROR_SOURCE_LIMIT},
+        {"[\"a\"]", 1 << 15, ESPALIER_OK},
+        {"[0]", 3, ESPALIER_OK},
+        {"[7]", 3, ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_error error = {0};
+        assert_int_equal(load_many(1 << 16, cases[i].list, cases[i].lists, &forest, &error),
+                         cases[i].status);
+        if (cases[i].status == ESPALIER_OK) {
+            assert_int_equal(forest.category_numbers[65535], cases[i].lists == 3 ? 1 : 0);
+            espalier_forest_free(&forest);
+        } else if (cases[i].status == ESPALIER_ERROR_SOURCE_LIMIT) {
+            assert_non_null(strstr(error.message, "here.txt: line "));
+            assert_non_null(strstr(error.message, "too many of the lists of pandas_categorical"));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,6 +430,7 @@ int main(void)
         cmocka_unit_test(test_pandas_untested),
         cmocka_unit_test(test_pandas_without_names),
         cmocka_unit_test(test_pandas_beside_named_columns),
+        cmocka_unit_test(test_pandas_many),
     };
     return cmocka_run_group_tests_name("lightgbm pandas", tests, NULL, NULL);
 }
