@@ -142,7 +142,7 @@ class Binder:
             return True
         if not all(kind_of(one) in ("i", "u") for one in dtypes):
             return False
-        return find_numpy().result_type(*dtypes).kind in "iu"
+        return find_numpy().result_type(*map(dense_of, dtypes)).kind in "iu"
 
     def titles(self):
         """What columns without names are called: the features' names, or numbers."""
@@ -174,9 +174,14 @@ def kind_of(dtype):
     return getattr(dtype, "kind", "")
 
 
+def dense_of(dtype):
+    """The dtype of the values of pandas' sparse columns; others as they are."""
+    return getattr(dtype, "subtype", dtype)
+
+
 def is_nullable(dtype):
     """Whether it is one of pandas' own dtypes of numbers, as Int64."""
-    return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dtype, "char")
+    return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dense_of(dtype), "char")
 
 
 def take_rows(data, binder) -> Rows:

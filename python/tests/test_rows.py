@@ -171,7 +171,9 @@ def test_whole_numbers_of_frames_are_rounded_as_the_trainer_does(far):
     model, tree = far
     for kinds in (("i8", "i8"), ("i8", "i4"), ("u8", "u1"), ("i8", "f8"), ("i8", "f4"),
                   ("i8", "u8"), ("i8", "?"), ("Int64", "Int64"), ("Int64", "f8"), ("i8", "Float64"),
-                  ("u8", "boolean")):
+                  ("u8", "boolean"), ("i8", "Sparse[float64]"), ("Sparse[int64]", "f8"),
+                  ("Sparse[int64]", "i4"), ("i8", "Sparse[int64]"), ("Sparse[int64]", "Int64"),
+                  ("i8", "Sparse[bool]"), ("Sparse[uint64]", "i8")):
         frame = pandas.DataFrame({"a": pandas.Series([NEAR, 5]).astype(kinds[0]),
                                   "b": pandas.Series([1, 0]).astype(kinds[1])})
         expected = tree.predict(frame).tolist()
