@@ -184,6 +184,16 @@ def is_nullable(dtype):
     return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dense_of(dtype), "char")
 
 
+def make_array(rows, dtype=None):
+    """Rows of any kind as an array; what pandas calls missing beside others is None there."""
+    numpy = find_numpy()
+    pandas = sys.modules.get("pandas")
+    array = numpy.asarray(rows, dtype=dtype)
+    if array.dtype.kind == "O" and pandas is not None and isinstance(rows, pandas.DataFrame):
+        return rows.to_numpy(dtype=object, na_value=None)
+    return array
+
+
 def take_rows(data, binder) -> Rows:
     """The rows of any kind of table that is known here."""
     numpy = sys.modules.get("numpy")
