@@ -215,6 +215,9 @@ def test_rows_to_check_are_bound_by_name(data, tmp_path):
     assert not (tmp_path / "n").exists()
     report = espalier.dump(forest, tmp_path / "m", check=pandas.DataFrame(others, columns=names))
     assert report.proof["check_differing"] == 0
+    with pytest.raises(ValueError, match="same order"):  # the estimator has them as they come
+        espalier.dump(forest, tmp_path / "n", check=frames[0])
+    assert not (tmp_path / "n").exists()
 
 
 def test_rows_to_check_may_be_missing_as_pandas_says(data, tmp_path):
