@@ -326,8 +326,8 @@ static PyObject *be_single(PyObject *object, PyObject *wide)
 static PyMethodDef table_methods[] = {
     {"lacks", lacks, METH_O, "lacks(column): whether a value of the column is null."},
     {"be_single", be_single, METH_VARARGS,
-     "be_single(*columns): every number becomes float32 at once, whatever the columns' types; only\n"
-     "those of the given columns by way of float64."},
+     "be_single(*columns): every number becomes float32 at once, whatever the columns' types;\n"
+     "only those of the given columns by way of float64."},
     {NULL, NULL, 0, NULL},
 };
 
