@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ._inputs import find_names
+from ._inputs import find_names, make_array
 
 ALLOW_FLAGGED = 1
 LAYOUTS = {None: 0, "walk": 1, "heap": 2, "select": 3, "bits": 4, "mask": 255}
@@ -212,7 +212,7 @@ def make_check(check):
     import numpy
 
     rows, expected = check
-    rows = numpy.asarray(rows)
+    rows = make_array(rows)
     if rows.dtype not in (numpy.float32, numpy.float64):
         rows = rows.astype(numpy.float64)
     if isinstance(expected, list) and expected and getattr(expected[0], "ndim", 0) == 2:

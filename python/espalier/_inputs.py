@@ -15,6 +15,7 @@ NAMES_SHOWN = 5  # of a list of names in a message
 ARROW_NUMBERS = ("e", "f", "g", "c", "s", "i", "l", "C", "S", "I", "L", "b", "n")
 ARROW_TEXTS = ("u", "U", "vu")
 ARROW_SIGNED, ARROW_WHOLE = frozenset("csil"), frozenset("csilCSILb")
+ARROW_LONG = ("l", "L")  # what float64 does not have all of
 ARROW_DICTIONARY = "dictionary:"
 
 
@@ -110,27 +111,38 @@ class Binder:
             raise refuse_features("the columns are not the model's features; " + "; ".join(said))
         return tuple(places[name] for name in self.names)
 
-    def rounds_table_once(self, table, order):
-        """Whether an Arrow table's numbers become float32 at once, as the trainer has them.
+    def round_table(self, table, order, is_polars):
+        """Lets an Arrow table's whole numbers become float32 at once where the trainer's do.
 
-        XGBoost takes every column by itself. Others make one array, of whole numbers where all
-        columns are that, without nulls, and have a type in common; otherwise of float64.
+        XGBoost takes every column by itself. scikit-learn has pyarrow convert each column by
+        itself, one with nulls by way of float64; of polars' frames it makes one array: of whole
+        numbers where all columns are that, without nulls, and have a type in common.
         """
-        if not self.frames_are_single or self.framework == "XGBoost":
-            return self.frames_are_single
-        kinds = {table.formats[place] for place in order}
-        return (kinds <= ARROW_WHOLE and not ("L" in kinds and kinds & ARROW_SIGNED)
-                and not table.has_missing)
+        if not self.frames_are_single:
+            return
+        if self.framework == "XGBoost":
+            table.be_single()
+        elif is_polars:
+            kinds = {table.formats[place] for place in order}
+            if (kinds <= ARROW_WHOLE and not ("L" in kinds and kinds & ARROW_SIGNED)
+                    and not any(table.lacks(place) for place in order)):
+                table.be_single()
+        else:
+            long = [place for place in order if table.formats[place].endswith(ARROW_LONG)]
+            wide = [place for place in long if table.lacks(place)]
+            if len(wide) < len(long):
+                table.be_single(*wide)
 
     def rounds_frame_once(self, dtypes):
-        """The same of a pandas frame: scikit-learn converts by columns where one may have NA."""
+        """Whether a pandas frame's numbers become float32 at once, as the trainer has them:
+        scikit-learn converts by columns where one may have NA, and otherwise makes one array."""
         if not self.frames_are_single or self.framework == "XGBoost":
             return self.frames_are_single
         if any(kind_of(one) == "b" or is_nullable(one) for one in dtypes):
             return True
         if not all(kind_of(one) in ("i", "u") for one in dtypes):
             return False
-        return find_numpy().result_type(*dtypes).kind in "iu"
+        return find_numpy().result_type(*map(dense_of, dtypes)).kind in "iu"
 
     def titles(self):
         """What columns without names are called: the features' names, or numbers."""
@@ -162,9 +174,24 @@ def kind_of(dtype):
     return getattr(dtype, "kind", "")
 
 
+def dense_of(dtype):
+    """The dtype of the values of pandas' sparse columns; others as they are."""
+    return getattr(dtype, "subtype", dtype)
+
+
 def is_nullable(dtype):
     """Whether it is one of pandas' own dtypes of numbers, as Int64."""
-    return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dtype, "char")
+    return kind_of(dtype) in ("i", "u", "f", "b") and not hasattr(dense_of(dtype), "char")
+
+
+def make_array(rows, dtype=None):
+    """Rows of any kind as an array; what pandas calls missing beside others is None there."""
+    numpy = find_numpy()
+    pandas = sys.modules.get("pandas")
+    array = numpy.asarray(rows, dtype=dtype)
+    if array.dtype.kind == "O" and pandas is not None and isinstance(rows, pandas.DataFrame):
+        return rows.to_numpy(dtype=object, na_value=None)
+    return array
 
 
 def take_rows(data, binder) -> Rows:
@@ -176,7 +203,9 @@ def take_rows(data, binder) -> Rows:
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return take_pandas(data, binder)
     if hasattr(data, "__arrow_c_stream__"):
-        return take_table(_core.table_from_stream(data.__arrow_c_stream__()), binder)
+        polars = sys.modules.get("polars")
+        return take_table(_core.table_from_stream(data.__arrow_c_stream__()), binder,
+                          polars is not None and isinstance(data, polars.DataFrame))
     if hasattr(data, "__arrow_c_array__"):
         return take_table(_core.table_from_array(*data.__arrow_c_array__()), binder)
     if hasattr(data, "tocsr"):
@@ -279,8 +308,8 @@ def take_objects(columns, binder, make_column):
     return Rows(table, tuple(range(len(sources))), table.row_count)
 
 
-def take_table(table, binder):
-    """Columns of an Arrow table."""
+def take_table(table, binder, is_polars=False):
+    """Columns of an Arrow table; is_polars: it is one of polars' frames."""
     order = binder.order(table.names)
     for feature, place in enumerate(order):
         name, kind = table.names[place], table.formats[place]
@@ -293,8 +322,7 @@ def take_table(table, binder):
                 name, kind))
         elif is_dictionary:
             binder.expect_values(feature, name)
-    if binder.rounds_table_once(table, order):
-        table.be_single()
+    binder.round_table(table, order, is_polars)
     return Rows(table, order, table.row_count)
 
 

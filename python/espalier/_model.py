@@ -6,7 +6,7 @@ import os
 
 from . import _core
 from ._errors import build
-from ._inputs import Binder, check_shape, find_names, find_numpy, take_rows
+from ._inputs import Binder, check_shape, find_names, find_numpy, make_array, take_rows
 
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = range(1, 7)
 KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": VALUE,
@@ -354,7 +354,7 @@ class Model(_core.Model):
     def _order_rows(self, rows, has_text):
         """Rows as an array in the features' order; has_text: as float64, with text as numbers."""
         numpy = find_numpy()
-        array = numpy.asarray(rows, dtype=object if has_text else None)
+        array = make_array(rows, object if has_text else None)
         names = find_names(rows)
         if names is not None:
             array = array[:, self._bind().order(names)]

@@ -241,31 +241,93 @@ static PyObject *get_column_count(PyObject *object, void *unused)
     return PyLong_FromSize_t(((espalier_py_table *)object)->column_count);
 }
 
-static PyObject *get_has_missing(PyObject *object, void *unused)
+/* What a batch's column holds, or numbers: its dictionary's values, if it has one. */
+static espalier_feature_column *find_values(const espalier_py_batch *batch, size_t place,
+                                            size_t *count_out)
 {
-    const espalier_py_table *const self = (const espalier_py_table *)object;
-    (void)unused;
-    bool lacks = false;
-    for (size_t i = 0; i < self->batch_count; i++) {
-        const espalier_py_batch *const batch = &self->batches[i];
-        for (size_t c = 0; c < self->column_count && !lacks; c++) {
-            const espalier_feature_column *const column = &batch->columns[c];
-            lacks = espalier_py_lacks(column->validity, column->bit_offset, batch->row_count);
-        }
-    }
-    return PyBool_FromLong(lacks);
+    espalier_feature_column *const column = &batch->columns[place];
+    const bool has_dictionary = column->dictionary != NULL;
+    *count_out = has_dictionary ? column->dictionary_count : batch->row_count;
+    return has_dictionary ? &batch->dictionaries[place] : column;
 }
 
-static PyObject *be_single(PyObject *object, PyObject *unused)
+/* The place of a column that there is; false with an exception. */
+static bool take_place(const espalier_py_table *self, PyObject *number, size_t *place_out)
 {
-    (void)unused;
-    ((espalier_py_table *)object)->dtype = ESPALIER_DTYPE_FLOAT32;
+    *place_out = PyLong_AsSize_t(number);
+    if (*place_out == (size_t)-1 && PyErr_Occurred() != NULL) {
+        return false;
+    }
+    if (*place_out >= self->column_count) {
+        PyErr_Format(PyExc_IndexError, "column %zu of %zu", *place_out, self->column_count);
+        return false;
+    }
+    return true;
+}
+
+static PyObject *lacks(PyObject *object, PyObject *number)
+{
+    const espalier_py_table *const self = (const espalier_py_table *)object;
+    size_t place = 0;
+    if (!take_place(self, number, &place)) {
+        return NULL;
+    }
+    bool found = false;
+    for (size_t i = 0; i < self->batch_count && !found; i++) {
+        size_t count = 0;
+        const espalier_feature_column *const values = find_values(&self->batches[i], place, &count);
+        found = espalier_py_lacks(values->validity, values->bit_offset, count);
+    }
+    return PyBool_FromLong(found);
+}
+
+/* Whole numbers of 64 bits as float64, copied; others, which float64 has, stay. False with an
+ * exception. */
+static bool widen(espalier_py_table *self, espalier_feature_column *values, size_t count)
+{
+    const bool is_signed = values->dtype == ESPALIER_DTYPE_INT64;
+    if (!is_signed && values->dtype != ESPALIER_DTYPE_UINT64) {
+        return true;
+    }
+    double *const numbers = espalier_py_table_keep(self, count * sizeof *numbers);
+    for (size_t r = 0; numbers != NULL && r < count; r++) {
+        uint64_t bits = 0;
+        memcpy(&bits, (const char *)values->data + (ptrdiff_t)r * values->stride * 8, sizeof bits);
+        numbers[r] = is_signed ? (double)(int64_t)bits : (double)bits;
+    }
+    values->data = numbers;
+    values->stride = 1;
+    values->dtype = ESPALIER_DTYPE_FLOAT64;
+    return numbers != NULL;
+}
+
+/* METH_VARARGS: places of columns. */
+static PyObject *be_single(PyObject *object, PyObject *wide)
+{
+    espalier_py_table *const self = (espalier_py_table *)object;
+    const Py_ssize_t wide_count = PyTuple_Size(wide);
+    for (Py_ssize_t w = 0; w < wide_count; w++) {
+        size_t place = 0;
+        if (!take_place(self, PyTuple_GetItem(wide, w), &place)) {
+            return NULL;
+        }
+        for (size_t i = 0; i < self->batch_count; i++) {
+            size_t count = 0;
+            espalier_feature_column *const values = find_values(&self->batches[i], place, &count);
+            if (!widen(self, values, count)) {
+                return NULL;
+            }
+        }
+    }
+    self->dtype = ESPALIER_DTYPE_FLOAT32;
     Py_RETURN_NONE;
 }
 
 static PyMethodDef table_methods[] = {
-    {"be_single", be_single, METH_NOARGS,
-     "be_single(): every number becomes float32 at once, whatever the columns' types."},
+    {"lacks", lacks, METH_O, "lacks(column): whether a value of the column is null."},
+    {"be_single", be_single, METH_VARARGS,
+     "be_single(*columns): every number becomes float32 at once, whatever the columns' types;\n"
+     "only those of the given columns by way of float64."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -274,7 +336,6 @@ static PyGetSetDef table_members[] = {
     {"formats", get_formats, NULL, "The columns' Arrow formats, or None.", NULL},
     {"row_count", get_row_count, NULL, "Rows of all batches.", NULL},
     {"column_count", get_column_count, NULL, "Columns.", NULL},
-    {"has_missing", get_has_missing, NULL, "Whether a column has a null.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

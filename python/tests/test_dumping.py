@@ -215,3 +215,34 @@ def test_rows_to_check_are_bound_by_name(data, tmp_path):
     assert not (tmp_path / "n").exists()
     report = espalier.dump(forest, tmp_path / "m", check=pandas.DataFrame(others, columns=names))
     assert report.proof["check_differing"] == 0
+    with pytest.raises(ValueError, match="same order"):  # the estimator has them as they come
+        espalier.dump(forest, tmp_path / "n", check=frames[0])
+    assert not (tmp_path / "n").exists()
+
+
+def test_rows_to_check_may_be_missing_as_pandas_says(data, tmp_path):
+    """pandas.NA was refused, in frames that predict takes."""
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    compose = pytest.importorskip("sklearn.compose")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame = pandas.DataFrame({"a": pandas.array([1, None, 3] * 20, "Int64"),
+                              "b": pandas.array([True, False, None] * 20, "boolean"),
+                              "c": [0.5, 1.5, 2.5, float("nan")] * 15})
+    values = numpy.arange(60.0)
+    forest = ensemble.RandomForestRegressor(3, random_state=1).fit(frame, values)
+    report = espalier.dump(forest, tmp_path / "m", check=frame)
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (60, 0)
+    report = espalier.convert(pickle.dumps(forest), tmp_path / "m",
+                              check=(frame[["c", "b", "a"]], forest.predict(frame)))
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (60, 0)
+
+    mixed = frame[["a", "c"]].assign(city=["Bern", "Oslo"] * 30)
+    encoder = compose.make_column_transformer((OneHotEncoder(), ["city"]), remainder="passthrough")
+    priced = make_pipeline(encoder, ensemble.RandomForestRegressor(3, random_state=1))
+    priced.fit(mixed.astype({"a": "float64"}), values)
+    expected = priced.predict(mixed.astype({"a": "float64"}))
+    report = espalier.convert(pickle.dumps(priced), tmp_path / "n", check=(mixed, expected))
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (60, 0)

@@ -171,7 +171,9 @@ def test_whole_numbers_of_frames_are_rounded_as_the_trainer_does(far):
     model, tree = far
     for kinds in (("i8", "i8"), ("i8", "i4"), ("u8", "u1"), ("i8", "f8"), ("i8", "f4"),
                   ("i8", "u8"), ("i8", "?"), ("Int64", "Int64"), ("Int64", "f8"), ("i8", "Float64"),
-                  ("u8", "boolean")):
+                  ("u8", "boolean"), ("i8", "Sparse[float64]"), ("Sparse[int64]", "f8"),
+                  ("Sparse[int64]", "i4"), ("i8", "Sparse[int64]"), ("Sparse[int64]", "Int64"),
+                  ("i8", "Sparse[bool]"), ("Sparse[uint64]", "i8")):
         frame = pandas.DataFrame({"a": pandas.Series([NEAR, 5]).astype(kinds[0]),
                                   "b": pandas.Series([1, 0]).astype(kinds[1])})
         expected = tree.predict(frame).tolist()
@@ -186,21 +188,50 @@ def test_whole_numbers_of_frames_are_rounded_as_the_trainer_does(far):
     model.check_input = True
 
 
-def test_whole_numbers_of_arrow_are_rounded_as_the_trainer_does(far):
-    """They went through float64, which has 53 bits."""
+def test_whole_numbers_of_polars_are_rounded_as_the_trainer_does(far):
+    """They went through float64, which has 53 bits. A frame becomes one array."""
     polars = pytest.importorskip("polars")
-    pyarrow = pytest.importorskip("pyarrow")
     model, tree = far
-    values = {"b": [1, 0], "a": [NEAR, 5]}
     for kinds in (("Int64", "Int64"), ("Int32", "Int64"), ("UInt8", "UInt64"), ("Float64", "Int64"),
                   ("Float32", "Int64"), ("UInt64", "Int64"), ("Boolean", "Int64")):
-        frame = polars.DataFrame({name: polars.Series(values[name]).cast(getattr(polars, kind))
-                                  for name, kind in zip(values, kinds)})
-        expected = tree.predict(frame.select("a", "b")).tolist()
-        assert model.predict(frame).tolist() == expected, kinds
-        assert model.predict(frame.to_arrow()).tolist() == expected, kinds
-    whole = pyarrow.table(values)
-    assert model.predict(whole.slice(0, 1)).tolist() == [1.0]
+        for b in ([1, 0], [1, None]):
+            values = {"b": b, "a": [NEAR, 5]}
+            frame = polars.DataFrame({name: polars.Series(values[name]).cast(getattr(polars, kind))
+                                      for name, kind in zip(values, kinds)})
+            expected = tree.predict(frame.select("a", "b")).tolist()
+            assert model.predict(frame).tolist() == expected, (kinds, b)
+
+
+def test_whole_numbers_of_arrow_are_rounded_as_the_trainer_does(far):
+    """Tables were taken as polars' frames are, which one column of floats makes float64."""
+    pyarrow = pytest.importorskip("pyarrow")
+    model, tree = far
+    found = set()
+    for kind in ("int64", "uint64"):
+        for a in ([NEAR, 5], [NEAR, None], [5, NEAR, None, NEAR]):
+            for other in ("int64", "uint64", "int8", "float64", "float32", "bool"):
+                for is_missing in (False, True):
+                    b = [None if is_missing and i == 1 else i % 2 for i in range(len(a))]
+                    table = pyarrow.table({"a": pyarrow.array(a, kind),
+                                           "b": pyarrow.array(b).cast(other)})
+                    halves = pyarrow.concat_tables([table.slice(0, 1), table.slice(1)])
+                    for given in (table, table.slice(0, 1), table.to_batches()[0], halves):
+                        expected = tree.predict(given).tolist()
+                        assert model.predict(given.select(["b", "a"])).tolist() == expected, given
+                    found.add(expected[0])
+    assert found == {0.0, 1.0}
+
+
+def test_dictionaries_of_whole_numbers_are_rounded_as_the_trainer_does(far):
+    """By way of float64 where the dictionary holds a null, whether or not a row has it."""
+    pyarrow = pytest.importorskip("pyarrow")
+    model, tree = far
+    for values, expected in (([NEAR, 5], [1.0, 0.0]), ([NEAR, 5, None], [0.0, 0.0])):
+        column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1], "int8"),
+                                                     pyarrow.array(values, "int64"))
+        table = pyarrow.table({"a": column, "b": [1.5, 2.5]})
+        assert tree.predict(table).tolist() == expected
+        assert model.predict(table).tolist() == expected
 
 
 def test_whole_numbers_of_frames_in_xgboost(tmp_path):
@@ -208,6 +239,7 @@ def test_whole_numbers_of_frames_in_xgboost(tmp_path):
     xgboost = pytest.importorskip("xgboost")
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
+    pyarrow = pytest.importorskip("pyarrow")
     X = numpy.array([[2.0**60, 0.0], [2.0**60 + 2.0**37, 0.0]] * 20)
     booster = xgboost.XGBRegressor(n_estimators=1, tree_method="exact").fit(
         pandas.DataFrame(X, columns=["a", "b"]), [0.0, 1.0] * 20)
@@ -216,7 +248,7 @@ def test_whole_numbers_of_frames_in_xgboost(tmp_path):
         assert len(set(booster.predict(X[:2]).tolist())) == 2
         for other in ([1, 0], [1.5, 0.0], [None, 2], [None, 2.5]):
             values = {"a": [NEAR, 5], "b": other}
-            for frame in (polars.DataFrame(values), pandas.DataFrame(values),
+            for frame in (polars.DataFrame(values), pyarrow.table(values), pandas.DataFrame(values),
                           pandas.DataFrame(values).astype({"a": "Int64"})):
                 assert model.predict(frame).tolist() == booster.predict(frame).tolist(), frame
 
