@@ -188,7 +188,7 @@ espalier_status espalier_sklearn_flag(espalier_sklearn_prepare *prepare,
     const espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, name, false, &value);
     int64_t number = 0;
-    *flag_out = absent;
+    *flag_out = absent && value == NULL; /* None is false */
     if (status != ESPALIER_OK || is_none(value)) {
         return status;
     }

@@ -451,6 +451,32 @@ static void test_places_of_dtypes(void **state)
     }
 }
 
+/* with_mean of the target's scaler is what Python takes for true or false, or refused. */
+static void test_truth_of_scalers(void **state)
+{
+    static const char file[] = "ensembles-1.9.1/transformed_scaled.joblib";
+    static const char *const truths[] = {"N", "K\0", "K\1"};
+    (void)state;
+    read_file(file);
+    size_t at = find_value("with_mean") + 3;
+    while (at + 1 < original_bytes &&
+           (original[at] != 0x89 || original[at - 2] != 'h' || original[at + 1] != 'h')) {
+        at++; /* False of the scaler that was fitted, with its key by reference */
+    }
+    assert_true(at + 1 < original_bytes);
+    for (size_t i = 0; i < 4; i++) {
+        changed_bytes = 0;
+        put(original, at);
+        put(i < 3 ? truths[i] : "X\1\0\0\0a", i == 0 ? 1 : i < 3 ? 2 : 6);
+        put(original + at + 1, original_bytes - at - 1);
+        if (i < 3) {
+            check_converts(file, "with_mean");
+        } else {
+            check_refused(file, "with_mean", "is text");
+        }
+    }
+}
+
 static int open_buffer(void **state)
 {
     (void)state;
@@ -476,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_nested_a_million_deep),
         cmocka_unit_test(test_places_of_dtypes),
+        cmocka_unit_test(test_truth_of_scalers),
     };
     return cmocka_run_group_tests_name("refused pickles", tests, open_buffer, close_buffer);
 }
