@@ -552,10 +552,9 @@ static espalier_status add_scaler_step(espalier_sklearn_import *import,
         return status;
     }
     double *const numbers = malloc(count * sizeof *numbers);
-    status =
-        numbers == NULL
-            ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
-            : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
+    status = numbers == NULL
+                 ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
+                 : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
     if (status == ESPALIER_OK) {
         for (uint32_t i = 0; i < count && negative; i++) {
             numbers[i] = -numbers[i]; /* x - c is x + -c, exactly */

@@ -266,13 +266,13 @@ static void check_values(const char *file, const char *names, size_t count)
 static void rename_text(const char *from, const char *to)
 {
     const size_t old = strlen(from);
-    const size_t new = strlen(to);
+    const size_t bytes = strlen(to);
     const size_t at = find_name(from);
-    assert_true(new >= old && new < NAME_MAX_BYTES && original_bytes + new <= FILE_BYTES_MAX);
-    memmove(original + at + new, original + at + old, original_bytes - at - old);
-    memcpy(original + at, to, new);
-    original[at - 1] = (uint8_t) new;
-    original_bytes += new - old;
+    assert_true(bytes >= old && bytes < NAME_MAX_BYTES && original_bytes + bytes <= FILE_BYTES_MAX);
+    memmove(original + at + bytes, original + at + old, original_bytes - at - old);
+    memcpy(original + at, to, bytes);
+    original[at - 1] = (uint8_t)bytes;
+    original_bytes += bytes - old;
 }
 
 /* The same of the second object that has this number, with its key by reference: the encoder that
