@@ -52,23 +52,32 @@ static int compare_placed(const void *left, const void *right)
     return order != 0 ? order : (a->place > b->place) - (a->place < b->place);
 }
 
-/* Two places of one number, if there are such. */
-static void find_twins(const espalier_category_numbers *own, espalier_category_fault *fault)
+/* Two places of one number, if there are such and all are finite: NaN has no place in an order.
+ * Status: SOURCE_TREE, MEMORY. */
+static espalier_status find_twins(const espalier_category_numbers *own,
+                                  espalier_category_fault *fault)
 {
+    for (uint32_t i = 0; i < own->count; i++) {
+        if (!isfinite(own->numbers[i])) {
+            return ESPALIER_ERROR_SOURCE_TREE;
+        }
+    }
     placed_number *const placed = calloc((size_t)own->count + 1, sizeof *placed);
-    for (uint32_t i = 0; placed != NULL && i < own->count; i++) {
+    if (placed == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint32_t i = 0; i < own->count; i++) {
         placed[i] = (placed_number){own->numbers[i], i};
     }
-    if (placed != NULL) {
-        qsort(placed, own->count, sizeof *placed, compare_placed);
-    }
-    for (uint32_t i = 1; placed != NULL && i < own->count && fault->first == fault->second; i++) {
+    qsort(placed, own->count, sizeof *placed, compare_placed);
+    for (uint32_t i = 1; i < own->count && fault->first == fault->second; i++) {
         if (placed[i].number == placed[i - 1].number) {
             fault->first = placed[i - 1].place;
             fault->second = placed[i].place;
         }
     }
     free(placed);
+    return ESPALIER_ERROR_SOURCE_TREE;
 }
 
 /* values[f]: what stands for feature f from now on. */
@@ -91,7 +100,7 @@ static espalier_status add_operations(const espalier_category_values *categories
                                                      &values[own->feature]);
         }
         if (status == ESPALIER_ERROR_SOURCE_TREE) {
-            find_twins(own, fault);
+            status = find_twins(own, fault);
         }
     }
     return status;

@@ -204,6 +204,8 @@ static espalier_status add_votes(boost *work, espalier_sklearn_member *member, u
     }
     uint32_t votes = ESPALIER_PLAN_NO_SLOT;
     if (work->real) {
+        import->forest->probability_by_class |=
+            work->classes > 2 && member->forest.probability_by_class;
         votes = add_logarithms(work, member);
     } else {
         const uint32_t class = espalier_sklearn_member_class(import, member, 0);

@@ -277,20 +277,39 @@ static espalier_status read_ordinal(espalier_sklearn_prepare *prepare,
     return status;
 }
 
-/* Numbers that do not fit a small integer come out as others, or not at all. */
-static espalier_status check_small(const espalier_sklearn_prepare *prepare,
-                                   const espalier_pickle_value *object,
-                                   const espalier_sklearn_table *out, const encoding *own)
+/* Places that the dtype does not hold come out as others, or not at all. */
+static espalier_status check_places(const espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *object,
+                                    const espalier_sklearn_table *out, const encoding *own)
 {
-    const bool small = out->narrow == ESPALIER_SKLEARN_SMALL;
-    bool fits = true;
-    for (uint32_t i = own->count; i < 2 * own->count + (own->refuses ? 0 : 1) && small; i++) {
-        fits = fits && own->numbers[i] >= 0.0 && own->numbers[i] <= 127.0;
+    static const struct {
+        const char *name;
+        double least;
+        double most;
+    } ranges[] = {
+        [ESPALIER_SKLEARN_BOOL] = {"bool", 0.0, 1.0},
+        [ESPALIER_SKLEARN_INTEGER] = {"int32 or int64", -0x1p31, 0x1p31 - 1.0},
+        [ESPALIER_SKLEARN_UNSIGNED] = {"uint32 or uint64", 0.0, 0x1p32 - 1.0},
+        [ESPALIER_SKLEARN_SMALL] = {"int8 or int16", -128.0, 127.0},
+        [ESPALIER_SKLEARN_UINT8] = {"uint8", 0.0, 255.0},
+        [ESPALIER_SKLEARN_UINT16] = {"uint16", 0.0, 65535.0},
+    };
+    const uint32_t end = 2 * own->count + (own->refuses ? 0 : 1);
+    if (out->narrow == ESPALIER_SKLEARN_FLOAT32 || out->narrow == ESPALIER_SKLEARN_FLOAT64) {
+        return ESPALIER_OK;
     }
-    return fits ? ESPALIER_OK
-                : espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                        "places below 0 or above 127 in an integer of one or two "
-                                        "bytes; a wider dtype is converted");
+    for (uint32_t i = own->count; i < end; i++) {
+        const double place = own->numbers[i];
+        if (!(place >= ranges[out->narrow].least && place <= ranges[out->narrow].most)) {
+            return espalier_sklearn_fail(
+                &prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                "an OrdinalEncoder's %s of %g in %s is not converted, which takes %g to %g; "
+                "another dtype is",
+                i == 2 * own->count ? "unknown_value" : "place", place, ranges[out->narrow].name,
+                ranges[out->narrow].least, ranges[out->narrow].most);
+        }
+    }
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare,
@@ -313,7 +332,7 @@ espalier_status espalier_sklearn_apply_ordinal(espalier_sklearn_prepare *prepare
         uint32_t value = in->values[i];
         status = read_ordinal(prepare, object, i, value, &own);
         if (status == ESPALIER_OK) {
-            status = check_small(prepare, object, out, &own);
+            status = check_places(prepare, object, out, &own);
         }
         if (status == ESPALIER_OK) {
             status = espalier_sklearn_sort_keys(prepare, object, own.numbers, &own.count);

@@ -203,8 +203,21 @@ static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepar
         return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                      "coef_ has not one number a column");
     }
+    if (array->dtype->kind == 'f' && array->dtype->item_bytes < 8) {
+        return espalier_sklearn_fail(&prepare->import, coefficients,
+                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a SelectFromModel that asks for coef_ of float32, which is "
+                                     "compared in float32, is not converted; fit it on float64");
+    }
     const espalier_status status =
         array->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
+    if (status == ESPALIER_OK && array->dim_count == 2 && norm != NORM_GREATEST &&
+        array->shape[0] >= 8 && array->strides[0] == 1) {
+        return espalier_sklearn_fail(
+            &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+            "a SelectFromModel of 8 rows of coef_ or more in Fortran order, which NumPy sums in "
+            "pairs, is not converted; norm_order of infinity is");
+    }
     for (uint64_t i = 0; i < array->element_count && status == ESPALIER_OK; i++) {
         double number = 0.0;
         if (!espalier_pickle_array_double(array, i, &number)) {

@@ -15,8 +15,11 @@ typedef enum espalier_sklearn_dtype {
     ESPALIER_SKLEARN_BOOL = 0,
     ESPALIER_SKLEARN_FLOAT32 = 1,
     ESPALIER_SKLEARN_FLOAT64 = 2,
-    ESPALIER_SKLEARN_INTEGER = 3, /* of 4 or 8 bytes */
-    ESPALIER_SKLEARN_SMALL = 4    /* an integer of 1 or 2 bytes, which float32 holds */
+    ESPALIER_SKLEARN_INTEGER = 3,  /* of 4 or 8 bytes */
+    ESPALIER_SKLEARN_UNSIGNED = 4, /* the same without a sign */
+    ESPALIER_SKLEARN_SMALL = 5,    /* int8, int16: beside float32 they become float32 */
+    ESPALIER_SKLEARN_UINT8 = 6,    /* so does it, and beside int8 int16 */
+    ESPALIER_SKLEARN_UINT16 = 7    /* so does it, but beside int8 and int16 it becomes int32 */
 } espalier_sklearn_dtype;
 
 /* The table that a transformer gets or gives: a value a column, and its type in a pipeline that
@@ -73,7 +76,8 @@ espalier_status espalier_sklearn_table_add(espalier_sklearn_prepare *prepare,
                                            espalier_sklearn_table *table, uint32_t value);
 void espalier_sklearn_table_free(espalier_sklearn_table *table);
 
-/* The type of both together, as NumPy promotes them. */
+/* The type of both together, as NumPy promotes them. (uint64 beside int64 is float64 there and an
+ * INTEGER here: beside float32 either becomes float64, and encoders' places are the same in both.) */
 espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b);
 
 /* As check_array with FLOAT_DTYPES leaves it: float32 stays, all others become float64. */

@@ -301,7 +301,8 @@ static uint32_t function_of(espalier_pickle_slice name)
 /* Whether NumPy's functions answer in float16, or in float32 of what is none. */
 static bool is_below_float(espalier_sklearn_dtype dtype)
 {
-    return dtype == ESPALIER_SKLEARN_BOOL || dtype == ESPALIER_SKLEARN_SMALL;
+    return dtype == ESPALIER_SKLEARN_BOOL || dtype == ESPALIER_SKLEARN_SMALL ||
+           dtype == ESPALIER_SKLEARN_UINT8 || dtype == ESPALIER_SKLEARN_UINT16;
 }
 
 static espalier_status refuse_function(const espalier_sklearn_prepare *prepare,

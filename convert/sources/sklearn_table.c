@@ -46,13 +46,37 @@ void espalier_sklearn_table_free(espalier_sklearn_table *table)
     *table = (espalier_sklearn_table){0};
 }
 
+static bool is_float(espalier_sklearn_dtype dtype)
+{
+    return dtype == ESPALIER_SKLEARN_FLOAT32 || dtype == ESPALIER_SKLEARN_FLOAT64;
+}
+
+static bool is_wide_integer(espalier_sklearn_dtype dtype)
+{
+    return dtype == ESPALIER_SKLEARN_INTEGER || dtype == ESPALIER_SKLEARN_UNSIGNED;
+}
+
 espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b)
 {
-    if (a == b || b == ESPALIER_SKLEARN_BOOL ||
-        (b == ESPALIER_SKLEARN_SMALL && a != ESPALIER_SKLEARN_BOOL)) {
+    if (a == b || b == ESPALIER_SKLEARN_BOOL) {
         return a;
     }
-    return a == ESPALIER_SKLEARN_BOOL || a == ESPALIER_SKLEARN_SMALL ? b : ESPALIER_SKLEARN_FLOAT64;
+    if (a == ESPALIER_SKLEARN_BOOL) {
+        return b;
+    }
+    if (is_float(a) || is_float(b)) {
+        const espalier_sklearn_dtype other = is_float(a) ? b : a;
+        return is_float(other) || is_wide_integer(other) ? ESPALIER_SKLEARN_FLOAT64
+               : is_float(a)                             ? a
+                                                         : b;
+    }
+    if (is_wide_integer(a) || is_wide_integer(b)) {
+        return ESPALIER_SKLEARN_INTEGER;
+    }
+    if (a == ESPALIER_SKLEARN_UINT8 || b == ESPALIER_SKLEARN_UINT8) {
+        return a == ESPALIER_SKLEARN_UINT8 ? b : a;
+    }
+    return ESPALIER_SKLEARN_INTEGER; /* of int8 or int16 and uint16 */
 }
 
 espalier_sklearn_dtype espalier_sklearn_as_float(espalier_sklearn_dtype dtype)
@@ -164,7 +188,7 @@ espalier_status espalier_sklearn_flag(espalier_sklearn_prepare *prepare,
     const espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, name, false, &value);
     int64_t number = 0;
-    *flag_out = absent;
+    *flag_out = absent && value == NULL; /* None is false */
     if (status != ESPALIER_OK || is_none(value)) {
         return status;
     }
@@ -195,9 +219,9 @@ static bool dtype_of_text(espalier_pickle_slice text, espalier_sklearn_dtype *dt
         {"double", ESPALIER_SKLEARN_FLOAT64},  {"float32", ESPALIER_SKLEARN_FLOAT32},
         {"int", ESPALIER_SKLEARN_INTEGER},     {"int64", ESPALIER_SKLEARN_INTEGER},
         {"int32", ESPALIER_SKLEARN_INTEGER},   {"int_", ESPALIER_SKLEARN_INTEGER},
-        {"uint32", ESPALIER_SKLEARN_INTEGER},  {"uint64", ESPALIER_SKLEARN_INTEGER},
-        {"int8", ESPALIER_SKLEARN_SMALL},      {"uint8", ESPALIER_SKLEARN_SMALL},
-        {"int16", ESPALIER_SKLEARN_SMALL},     {"uint16", ESPALIER_SKLEARN_SMALL},
+        {"uint32", ESPALIER_SKLEARN_UNSIGNED}, {"uint64", ESPALIER_SKLEARN_UNSIGNED},
+        {"int8", ESPALIER_SKLEARN_SMALL},      {"uint8", ESPALIER_SKLEARN_UINT8},
+        {"int16", ESPALIER_SKLEARN_SMALL},     {"uint16", ESPALIER_SKLEARN_UINT16},
         {"bool", ESPALIER_SKLEARN_BOOL},       {"bool_", ESPALIER_SKLEARN_BOOL},
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -215,8 +239,14 @@ static bool dtype_of_numpy(const espalier_pickle_dtype *found, espalier_sklearn_
         *dtype = found->item_bytes == 4 ? ESPALIER_SKLEARN_FLOAT32 : ESPALIER_SKLEARN_FLOAT64;
         return true;
     }
-    if (found->kind == 'i' || found->kind == 'u') {
+    if (found->kind == 'i') {
         *dtype = found->item_bytes >= 4 ? ESPALIER_SKLEARN_INTEGER : ESPALIER_SKLEARN_SMALL;
+        return true;
+    }
+    if (found->kind == 'u') {
+        *dtype = found->item_bytes >= 4   ? ESPALIER_SKLEARN_UNSIGNED
+                 : found->item_bytes == 1 ? ESPALIER_SKLEARN_UINT8
+                                          : ESPALIER_SKLEARN_UINT16;
         return true;
     }
     if (found->kind == 'b') {

@@ -519,25 +519,42 @@ static espalier_status add_function(espalier_sklearn_import *import,
                                  name.bytes < 64 ? (int)name.bytes : 64, name.data);
 }
 
-/* An array of a scaler, where it is set and the parameter `with` is not False: a StandardScaler
- * knows its mean_ without using it. */
+/* Whether the parameter `with` of a scaler is true as Python sees it: None and 0 are not. */
+static espalier_status read_with(const espalier_sklearn_import *import,
+                                 const espalier_pickle_value *transformer, const char *with,
+                                 bool *used_out)
+{
+    const espalier_pickle_value *value = NULL;
+    int64_t number = 0;
+    (void)espalier_pickle_attribute(import->pickle, transformer, with, &value, NULL);
+    *used_out = value == NULL;
+    if (value == NULL || espalier_pickle_get_bool(value, used_out) ||
+        espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE) {
+        return ESPALIER_OK;
+    }
+    *used_out = espalier_pickle_get_int64(value, &number) && number != 0;
+    return *used_out || espalier_pickle_get_int64(value, &number)
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "the target's %s is neither true nor false", with);
+}
+
+/* An array of a scaler, where it is set and the parameter `with` is true: a StandardScaler knows
+ * its mean_ without using it. */
 static espalier_status add_scaler_step(espalier_sklearn_import *import,
                                        const espalier_pickle_value *transformer, const char *name,
                                        const char *with, espalier_forest_operation operation,
                                        bool negative, uint32_t count, uint32_t *slot)
 {
-    const espalier_pickle_value *value = NULL;
     bool used = true;
-    (void)espalier_pickle_attribute(import->pickle, transformer, with, &value, NULL);
-    if ((value != NULL && espalier_pickle_get_bool(value, &used) && !used) ||
-        !espalier_sklearn_is_set(import, transformer, name)) {
-        return ESPALIER_OK;
+    espalier_status status = read_with(import, transformer, with, &used);
+    if (status != ESPALIER_OK || !used || !espalier_sklearn_is_set(import, transformer, name)) {
+        return status;
     }
     double *const numbers = malloc(count * sizeof *numbers);
-    espalier_status status =
-        numbers == NULL
-            ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
-            : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
+    status = numbers == NULL
+                 ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
+                 : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
     if (status == ESPALIER_OK) {
         for (uint32_t i = 0; i < count && negative; i++) {
             numbers[i] = -numbers[i]; /* x - c is x + -c, exactly */

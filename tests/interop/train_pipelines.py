@@ -203,6 +203,11 @@ def add_refused(out):
     out.dump("refused_PCA.joblib", chain(PCA(2), small_tree()).fit(full, target > 0), compress=3)
     out.line("refused_PCA.joblib", "Pipeline", "a step that is not converted",
              refused="PCA is not converted")
+    if VERSION >= (1, 9):
+        out.dump("refused_float32.joblib", chain(SelectFromModel(LogisticRegression()),
+                 small_tree()).fit(full.astype(np.float32), target > 0), compress=3)
+        out.line("refused_float32.joblib", "Pipeline", "coefficients of float32",
+                 refused="coef_ of float32")
 
 
 def main():

@@ -262,6 +262,48 @@ static void check_values(const char *file, const char *names, size_t count)
     }
 }
 
+/* Text of the file itself, with its length, becomes other text, no shorter. */
+static void rename_text(const char *from, const char *to)
+{
+    const size_t old = strlen(from);
+    const size_t bytes = strlen(to);
+    const size_t at = find_name(from);
+    assert_true(bytes >= old && bytes < NAME_MAX_BYTES && original_bytes + bytes <= FILE_BYTES_MAX);
+    memmove(original + at + bytes, original + at + old, original_bytes - at - old);
+    memcpy(original + at, to, bytes);
+    original[at - 1] = (uint8_t)bytes;
+    original_bytes += bytes - old;
+}
+
+/* The same of the second object that has this number, with its key by reference: the encoder that
+ * was fitted, behind its copy that was not. */
+static void exchange_fitted(const char *name, const void *value, size_t count)
+{
+    const size_t first = find_value(name);
+    const uint8_t *at = original + first + 2;
+    assert_int_equal(original[first], 'K');
+    do {
+        at = memmem(at + 1, (size_t)(original + original_bytes - at - 1), original + first, 2);
+        assert_non_null(at);
+    } while (at[-2] != 'h'); /* BINGET of the key */
+    const size_t place = (size_t)(at - original);
+    changed_bytes = 0;
+    put(original, place);
+    put(value, count);
+    put(original + place + 2, original_bytes - place - 2);
+}
+
+/* What is in `changed` is a model. */
+static void check_converts(const char *file, const char *what)
+{
+    espalier_error error = {0};
+    if (espalier_convert_memory(changed, changed_bytes, file, MODEL, NULL, NULL, &error) !=
+        ESPALIER_OK) {
+        fail_msg("%s, %s: %s", file, what, error.message);
+    }
+    assert_int_equal(unlink(MODEL), 0);
+}
+
 /* ---- tests ---------------------------------------------------------------------------------- */
 
 static void test_whole_files_convert(void **state)
@@ -366,6 +408,75 @@ static void test_nested_a_million_deep(void **state)
     free(value);
 }
 
+/* Places that an encoder's dtype does not hold; those that it just holds are converted. */
+static void test_places_of_dtypes(void **state)
+{
+    static const char file[] = "pipelines-1.9.1/bytes.joblib";
+    static const struct {
+        const char *dtype;
+        const char *attribute;
+        int32_t place;
+        bool fits;
+    } places[] = {
+        {"int8", "unknown_value", -1, true},
+        {"int8", "encoded_missing_value", -128, true},
+        {"int8", "unknown_value", -129, false},
+        {"int8", "encoded_missing_value", 128, false},
+        {"int16", "unknown_value", -1, true},
+        {"uint8", "unknown_value", 255, true},
+        {"uint8", "unknown_value", -1, false},
+        {"uint16", "unknown_value", 65536, false},
+        {"uint16", "encoded_missing_value", -1, false},
+        {"uint32", "unknown_value", 70000, true},
+        {"uint32", "unknown_value", -1, false},
+        {"uint32", "encoded_missing_value", -1, false},
+        {"uint64", "unknown_value", -1, false},
+        {"int64", "unknown_value", -1, true},
+        {"int64", "encoded_missing_value", -70000, true},
+        {"bool", "unknown_value", 1, false}, /* the third category's place is 2 */
+        {"float32", "unknown_value", -1, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        uint8_t value[5] = {'J'};
+        memcpy(value + 1, &places[i].place, 4); /* little-endian, as in the format */
+        read_file(file);
+        rename_text("int8", places[i].dtype);
+        exchange_fitted(places[i].attribute, value, sizeof value);
+        if (places[i].fits) {
+            check_converts(file, places[i].dtype);
+        } else {
+            check_refused(file, places[i].dtype, "does not hold a place");
+        }
+    }
+}
+
+/* with_mean of the target's scaler is what Python takes for true or false, or refused. */
+static void test_truth_of_scalers(void **state)
+{
+    static const char file[] = "ensembles-1.9.1/transformed_scaled.joblib";
+    static const char *const truths[] = {"N", "K\0", "K\1"};
+    (void)state;
+    read_file(file);
+    size_t at = find_value("with_mean") + 3;
+    while (at + 1 < original_bytes &&
+           (original[at] != 0x89 || original[at - 2] != 'h' || original[at + 1] != 'h')) {
+        at++; /* False of the scaler that was fitted, with its key by reference */
+    }
+    assert_true(at + 1 < original_bytes);
+    for (size_t i = 0; i < 4; i++) {
+        changed_bytes = 0;
+        put(original, at);
+        put(i < 3 ? truths[i] : "X\1\0\0\0a", i == 0 ? 1 : i < 3 ? 2 : 6);
+        put(original + at + 1, original_bytes - at - 1);
+        if (i < 3) {
+            check_converts(file, "with_mean");
+        } else {
+            check_refused(file, "with_mean", "is text");
+        }
+    }
+}
+
 static int open_buffer(void **state)
 {
     (void)state;
@@ -390,6 +501,8 @@ int main(void)
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_nested_a_million_deep),
+        cmocka_unit_test(test_places_of_dtypes),
+        cmocka_unit_test(test_truth_of_scalers),
     };
     return cmocka_run_group_tests_name("refused pickles", tests, open_buffer, close_buffer);
 }
