@@ -77,7 +77,7 @@ espalier_status espalier_sklearn_table_add(espalier_sklearn_prepare *prepare,
 void espalier_sklearn_table_free(espalier_sklearn_table *table);
 
 /* The type of both together, as NumPy promotes them. (uint64 beside int64 is float64 there and an
- * INTEGER here: beside float32 either becomes float64, and encoders' places are the same in both.) */
+ * INTEGER here: beside float32 either becomes float64, and places are the same in both.) */
 espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b);
 
 /* As check_array with FLOAT_DTYPES leaves it: float32 stays, all others become float64. */
