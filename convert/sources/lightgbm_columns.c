@@ -173,16 +173,17 @@ static int compare_sizes(const void *left, const void *right)
 }
 
 /* The size of the longest list that would mislead and whose column never had its last place, as far
- * as is known; 0: there is none. */
+ * as is known; of those alone that trees ask for, if asked_only; 0: there is none. */
 static uint32_t longest_unfilled(const known_columns *columns, const espalier_lightgbm_list *lists,
-                                 uint32_t count)
+                                 uint32_t count, bool asked_only)
 {
     uint32_t longest = 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t own = lists[i].first;
         const bool is_filled = columns->kinds[own] == COLUMN_CATEGORIES &&
                                columns->largest[own] == (int64_t)lists[i].size - 1;
-        if (lists[i].misleads && !is_filled && lists[i].size > longest) {
+        if (lists[i].misleads && !is_filled && lists[i].size > longest &&
+            (columns->tested[own] != 0 || !asked_only)) {
             longest = lists[i].size;
         }
     }
@@ -203,7 +204,8 @@ static bool lists_agree(const known_columns *columns, const espalier_lightgbm_li
         }
     }
     qsort(sizes, size_count, sizeof *sizes, compare_sizes);
-    const uint32_t unfilled = longest_unfilled(columns, lists, count);
+    const uint32_t unfilled = longest_unfilled(columns, lists, count, false);
+    const uint32_t unfilled_asked = longest_unfilled(columns, lists, count, true);
     uint32_t next = 0;
     for (uint32_t i = 0; i < columns->count; i++) {
         const int64_t largest = columns->largest[i];
@@ -217,8 +219,10 @@ static bool lists_agree(const known_columns *columns, const espalier_lightgbm_li
             bsearch(&size, sizes, size_count, sizeof *sizes, compare_sizes) != NULL) {
             return false;
         }
-        if (!is_own && columns->kinds[i] != COLUMN_CATEGORIES && columns->tested[i] != 0 &&
-            unfilled > 0 && largest < (int64_t)unfilled) {
+        /* Where no tree asks for either column it does no harm. */
+        const uint32_t doubtful = columns->tested[i] != 0 ? unfilled : unfilled_asked;
+        if (!is_own && columns->kinds[i] != COLUMN_CATEGORIES && doubtful > 0 &&
+            largest < (int64_t)doubtful) {
             return false;
         }
         next += is_own ? 1 : 0;
