@@ -203,12 +203,6 @@ static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepar
         return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                      "coef_ has not one number a column");
     }
-    if (array->dtype->kind == 'f' && array->dtype->item_bytes < 8) {
-        return espalier_sklearn_fail(&prepare->import, coefficients,
-                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a SelectFromModel that asks for coef_ of float32, which is "
-                                     "compared in float32, is not converted; fit it on float64");
-    }
     const espalier_status status =
         array->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
     if (status == ESPALIER_OK && array->dim_count == 2 && norm != NORM_GREATEST &&

@@ -484,6 +484,31 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* coef_ of float32 is compared in float32: the same but where a score is next to the threshold. */
+static espalier_status check_near(const espalier_sklearn_prepare *prepare,
+                                  const espalier_pickle_value *estimator, const double *scores,
+                                  uint32_t count, double threshold)
+{
+    const espalier_pickle_value *coefficients = NULL;
+    (void)espalier_pickle_attribute(prepare->import.pickle, estimator, "coef_", &coefficients,
+                                    NULL);
+    const espalier_pickle_array *const array =
+        coefficients != NULL ? espalier_pickle_get_array(coefficients) : NULL;
+    if (array == NULL || array->dtype->kind != 'f' || array->dtype->item_bytes >= 8) {
+        return ESPALIER_OK;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (fabs(scores[i] - threshold) <= 1e-4 * fabs(threshold)) {
+            return espalier_sklearn_fail(
+                &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                "a SelectFromModel that asks for coef_ of float32, which is compared in float32, "
+                "with column %" PRIu32 " next to the threshold is not converted; fit it on float64",
+                i);
+        }
+    }
+    return ESPALIER_OK;
+}
+
 /* The columns with the highest scores, as many as max_features says; all without. */
 static espalier_status keep_highest(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object, const double *scores,
@@ -542,6 +567,9 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
     }
     if (status == ESPALIER_OK) {
         status = find_threshold(prepare, object, estimator, scores, in->count, &threshold);
+    }
+    if (status == ESPALIER_OK) {
+        status = check_near(prepare, estimator, scores, in->count, threshold);
     }
     if (status == ESPALIER_OK) {
         status = make_keeps(prepare, in, &keeps);

@@ -205,7 +205,8 @@ def add_refused(out):
              refused="PCA is not converted")
     if VERSION >= (1, 9):
         out.dump("refused_float32.joblib", chain(SelectFromModel(LogisticRegression()),
-                 small_tree()).fit(full.astype(np.float32), target > 0), compress=3)
+                 small_tree()).fit(np.repeat(full[:, :1], 3, axis=1).astype(np.float32),
+                                   target > 0), compress=3)
         out.line("refused_float32.joblib", "Pipeline", "coefficients of float32",
                  refused="coef_ of float32")
 
