@@ -199,9 +199,7 @@ static bool open_kernels(measuring *m, espalier_message *message)
             return false;
         }
     }
-    /* Where gathers are slow, the usual choice is one that no level takes by itself. */
-    return open_kernel(m, ESPALIER_ISA_AUTO, info.part_count, message) &&
-           mark_default(m, info.part_count, message);
+    return mark_default(m, info.part_count, message);
 }
 
 /* ---- agreement ------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
  */
 #include "engine/dispatch.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,18 +107,18 @@ espalier_status espalier_dispatch_choose(const espalier_cpu *cpu, uint32_t asked
     }
     const uint32_t wanted = asked != ESPALIER_ISA_AUTO ? asked : (uint32_t)level;
     if (wanted == ESPALIER_ISA_AUTO) {
-        *dispatch_out = (espalier_dispatch){best_level(cpu), cpu->slow_gathers};
+        *dispatch_out = (espalier_dispatch){best_level(cpu)};
         return ESPALIER_OK;
     }
     if (!is_supported(cpu, wanted)) {
         return ESPALIER_ERROR_ISA;
     }
-    *dispatch_out = (espalier_dispatch){wanted, false};
+    *dispatch_out = (espalier_dispatch){wanted};
     return ESPALIER_OK;
 }
 
-static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch *dispatch,
-                          const espalier_model *model, const espalier_file_part *part)
+static bool kernel_serves(const espalier_kernel *kernel, const espalier_model *model,
+                          const espalier_file_part *part)
 {
     const bool clamps = model->clamps && part->layout == ESPALIER_FILE_WALK;
     const bool sets = model->set_first < model->banks[ESPALIER_BANK_WORD].count &&
@@ -126,8 +127,7 @@ static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch
            kernel->layout == part->layout && kernel->bank == part->bank &&
            kernel->accumulator == part->accumulator && kernel->node_bytes == part->node_bytes &&
            (kernel->column_count_max == 0 ||
-            kernel->column_count_max >= model->banks[part->bank].count) &&
-           (kernel->gathers == 0 || !dispatch->avoids_gathers);
+            kernel->column_count_max >= model->banks[part->bank].count);
 }
 
 const espalier_kernel *espalier_dispatch_kernel(const espalier_dispatch *dispatch,
@@ -138,7 +138,7 @@ const espalier_kernel *espalier_dispatch_kernel(const espalier_dispatch *dispatc
          level = levels[level].below) {
         const espalier_kernel_list *const list = kernels_of(level);
         for (size_t i = 0; i < list->count; i++) {
-            if (kernel_serves(&list->kernels[i], dispatch, model, part)) {
+            if (kernel_serves(&list->kernels[i], model, part)) {
                 return &list->kernels[i];
             }
         }

@@ -11,11 +11,8 @@
 #include "engine/model.h"
 #include "espalier.h"
 
-#include <stdbool.h>
-
 typedef struct espalier_dispatch {
     uint32_t level;
-    bool avoids_gathers; /* chosen automatically on a machine that is slow at them */
 } espalier_dispatch;
 
 /*

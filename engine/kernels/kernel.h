@@ -93,7 +93,6 @@ typedef struct espalier_kernel {
     uint32_t column_count_max;         /* the most columns of the bank it serves; 0: any */
     uint32_t clamps;                   /* 1: bounds every child by the tree's last position */
     uint32_t sets;                     /* 1: tests bits of columns from set_first on */
-    uint32_t gathers;                  /* 1: lives on gathers, which some machines are slow at */
     uint32_t flight_rows;              /* sum_block wants multiples of so many rows, at least 1 */
     uint32_t least_rows;               /* so few rows take less time in sum_block than one by one */
     espalier_kernel_function *sum_row; /* one row, many trees in flight; row_count is 1 */

@@ -10,8 +10,6 @@
 
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
-#include "engine/kernels/gather_entry.h"
-#include "engine/kernels/lanes_avx2.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/three_levels.h"
 #include "engine/kernels/vec_avx2.h"
@@ -91,9 +89,7 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
-/* ---- walks: by gathers, and with shifts of BMI2 for machines that are slow at those ---- */
-
-#include "engine/kernels/walk_gather_sums.inc"
+/* ---- walks, with shifts of BMI2 ---- */
 
 #include "engine/kernels/walk_plain.inc"
 
@@ -112,7 +108,6 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few128, 128, 24),
     FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(15, 17, 6, 8),
-    GATHER_ENTRIES,
     WALK_ENTRY(walk8_f64, "8-byte nodes", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
     WALK_ENTRY(walk8_f32, "8-byte nodes, float32 sums", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT32),
     WALK_ENTRY(walk16_f64, "16-byte nodes", 16, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),

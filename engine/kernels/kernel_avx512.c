@@ -11,13 +11,15 @@
 
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
-#include "engine/kernels/gather_entry.h"
-#include "engine/kernels/lanes_avx512.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_avx512.h"
+#include "engine/kernels/walk_ahead.h"
+#include "engine/kernels/walk_entry.h"
+#include "engine/kernels/walk_tops.h"
 #include "espalier.h"
 #include "format/layout.h"
 
+#include <immintrin.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -57,9 +59,17 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
-/* ---- walks by gathers ---- */
+/* ---- walks ---- */
 
-#include "engine/kernels/walk_gather_sums.inc"
+#define FLIGHT_TREES    16
+#define FLIGHT_WALKS    16
+#define WALK_LEAST_ROWS 14
+#define TOPS            1
+#define NODE_BYTES      8
+#define CLAMP           0
+#define SETS            0
+#define WALKS(suffix)   walk8_##suffix
+#include "engine/kernels/walk_sums.inc"
 
 /* ---- ranks ---- */
 
@@ -71,7 +81,9 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few128, 128, 24),
     FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(10, 12, 6, 8),
-    GATHER_ENTRIES,
+    WALK_ENTRY(walk8_f64, "8-byte nodes, tops", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_ENTRY(walk8_f32, "8-byte nodes, tops, float32 sums", 8, 0, 0,
+               ESPALIER_ACCUMULATOR_FLOAT32),
 };
 
 const espalier_kernel_list espalier_kernels__avx512 = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -26,7 +26,7 @@ from run_bochs import OUT_OF_TIME, SKIPPED, Job, run_jobs
 # Level: flags of /proc/cpuinfo, the CPU that run_bochs.py emulates, the checks' name for it.
 LEVELS = {
     "avx512": (("avx512f", "avx512bw", "avx512dq", "avx512vl"), "avx512", "avx512"),
-    "avx512vbmi": (("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vbmi"), "avx512vbmi",
+    "avx512vbmi": (("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vbmi"), "avx512vbmi",
                    "avx512-vbmi"),
 }
 # CPUs of qemu, and the checks' name of the best level they have.
@@ -66,8 +66,8 @@ def level_jobs(binary, pairs, level, extended):
     jobs = [Job("check_masks", [binary / "check_masks"], [check], seconds)]
     if level == "avx512":  # ranks and walks have no kernels of their own above
         jobs.append(Job("check_ranks", [binary / "check_ranks"], [check], seconds))
-        walks = [binary / "check_gathers"] + ([] if extended else [WALKS_SHARE])
-        jobs.append(Job("check_gathers", walks, [check], seconds))
+        walks = [binary / "check_steps"] + ([] if extended else [WALKS_SHARE])
+        jobs.append(Job("check_steps", walks, [check], seconds))
     jobs += byte_jobs(binary, pairs, level)
     if extended:
         for name in ("check_walk", "check_moats", "test_predict", "test_layouts_predict"):
@@ -130,10 +130,6 @@ def run_level(level, arguments, pairs, expected, report):
         run_here(jobs)
     else:
         where = f"{level}, emulated"
-        report.add("skipped", where, "walks", "Bochs 2.7 refuses gathers by zmm16 to zmm31")
-        pairs = [pair for pair in pairs if " as walk," not in pair.name]
-        jobs = level_jobs(binary, pairs, level, arguments.extended)
-        jobs = [job for job in jobs if job.name not in ("check_gathers", "check_walk")]
         files = [path for pair in pairs for path in (pair.model, pair.rows)]
         seconds = 2 * EXTENDED_SECONDS if arguments.extended else 2 * JOB_SECONDS
         try:
@@ -148,14 +144,7 @@ def run_level(level, arguments, pairs, expected, report):
     print(f"{where}: {time.monotonic() - start:.0f} s", flush=True)
 
 
-def misread_gathers(binary, emulator):
-    """What gather_index says of an emulated CPU; empty where gathers are right or not there."""
-    probe = Job("gather_index", [binary / "gather_index"])
-    run_here([probe], emulator)
-    return probe.output.strip().splitlines()[-1] if probe.status == 1 else ""
-
-
-def run_older(arguments, all_pairs, expected, report):
+def run_older(arguments, pairs, expected, report):
     """Older CPUs: nothing forced but what the checks are told to check."""
     binary = arguments.build / "release" / "bin"
     qemu = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
@@ -163,13 +152,8 @@ def run_older(arguments, all_pairs, expected, report):
         where = f"{model}, emulated"
         emulator = (qemu, "-cpu", model)
         check = [f"ESPALIER_CHECK_LEVEL={level}"]
-        misread = misread_gathers(binary, emulator) if qemu is not None else ""
-        pairs, jobs = all_pairs, [Job("check_masks", [binary / "check_masks"], check)]
-        if misread:
-            report.add("skipped", where, "walks", f"this qemu is wrong: {misread}")
-            pairs = [pair for pair in pairs if " as walk," not in pair.name]
-        else:
-            jobs.append(Job("check_gathers", [binary / "check_gathers", WALKS_SHARE], check))
+        jobs = [Job("check_masks", [binary / "check_masks"], check),
+                Job("check_steps", [binary / "check_steps", WALKS_SHARE], check)]
         jobs += byte_jobs(binary, pairs, "auto")
         if qemu is not None:
             run_here(jobs, emulator)
@@ -187,8 +171,7 @@ def main():
     arguments = parser.parse_args()
     arguments.build = arguments.build.resolve()
     binary = arguments.build / "release" / "bin"
-    needed = ("espalier", "predict_bytes", "check_masks", "check_ranks", "check_gathers",
-              "gather_index")
+    needed = ("espalier", "predict_bytes", "check_masks", "check_ranks", "check_steps")
     missing = [name for name in needed if not (binary / name).exists()]
     if missing:
         print(f"skipped: {binary} has no {', '.join(missing)}: run step release")

@@ -76,8 +76,8 @@ static void test_names(void **state)
 static void test_detection_agrees_with_the_system(void **state)
 {
     (void)state;
-    static const char *const flags[ESPALIER_ISA_COUNT] = {
-        NULL, NULL, " avx2 ", " avx512bw ", " avx512vbmi ", NULL};
+    static const char *const flags[ESPALIER_ISA_COUNT] = {NULL,         NULL,           " avx2 ",
+                                                          " avx512bw ", " avx512vbmi ", NULL};
     const espalier_cpu cpu = espalier_cpu_detect();
     assert_true((cpu.levels >> ESPALIER_ISA_SCALAR & 1) != 0);
     FILE *const file = fopen("/proc/cpuinfo", "r");
@@ -164,24 +164,6 @@ static void test_environment(void **state)
     model_bytes_free(&bytes);
 }
 
-/* Left to itself, a machine that is slow at gathers has none; forced, every kernel is allowed. */
-static void test_gathers(void **state)
-{
-    (void)state;
-    model_bytes bytes;
-    espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
-    espalier_dispatch dispatch;
-    const espalier_cpu cpu = espalier_cpu_detect();
-    assert_int_equal(espalier_dispatch_choose(&cpu, ESPALIER_ISA_AUTO, &dispatch), ESPALIER_OK);
-    assert_int_equal(dispatch.avoids_gathers, cpu.slow_gathers);
-    dispatch.avoids_gathers = true;
-    assert_int_equal(espalier_dispatch_kernel(&dispatch, model, &model->parts[0])->gathers, 0);
-    assert_int_equal(espalier_dispatch_choose(&cpu, dispatch.level, &dispatch), ESPALIER_OK);
-    assert_false(dispatch.avoids_gathers);
-    espalier_model_close(model);
-    model_bytes_free(&bytes);
-}
-
 /* The model was asked about when it was opened; its predictors believe it and ask no more. */
 static void test_predictors_share_the_answer(void **state)
 {
@@ -190,8 +172,7 @@ static void test_predictors_share_the_answer(void **state)
     espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
     const espalier_cpu cpu = espalier_cpu_detect();
     assert_int_equal(model->cpu.levels, cpu.levels);
-    assert_int_equal(model->cpu.slow_gathers, cpu.slow_gathers);
-    model->cpu = (espalier_cpu){1u << ESPALIER_ISA_SCALAR, false};
+    model->cpu = (espalier_cpu){1u << ESPALIER_ISA_SCALAR};
     for (uint32_t isa = 0; isa < ESPALIER_ISA_COUNT; isa++) {
         espalier_predictor *predictor = NULL;
         espalier_predictor_info info = ESPALIER_PREDICTOR_INFO_INIT;
@@ -217,7 +198,6 @@ int main(void)
         cmocka_unit_test(test_detection_agrees_with_the_system),
         cmocka_unit_test(test_every_level_or_an_error),
         cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_gathers),
         cmocka_unit_test(test_predictors_share_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Walk kernels of 8-byte nodes of every level this machine has, those on gathers among them,
- * against a plain walk, bit for bit: sound trees and nodes that hold anything, one row and blocks.
+ * Walk kernels of 8-byte nodes of every level this machine has, those with tops among them, against
+ * a plain walk, bit for bit: sound trees and nodes that hold anything, one row and blocks.
  * What kernels read and write ends where an inaccessible page begins. Stands alone like
  * check_masks; an argument N makes it check every Nth model only.
  */
