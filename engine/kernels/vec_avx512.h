@@ -46,6 +46,31 @@ static inline vec_mask_u8 vec_test_u8(const void *codes, const uint8_t *threshol
     return _mm512_cmpgt_epu8_mask(vec_load(codes), vec_set_u8(*threshold));
 }
 
+/* A threshold as often as it takes to fill 32 bits: those go to all lanes as they are loaded, where
+ * fewer take a shuffle more, on the one port that compares too. */
+typedef uint32_t vec_bound_u8;
+typedef uint32_t vec_bound_u16;
+
+static inline vec_bound_u8 vec_bound_of_u8(uint8_t threshold)
+{
+    return threshold * UINT32_C(0x01010101);
+}
+
+static inline vec_bound_u16 vec_bound_of_u16(uint16_t threshold)
+{
+    return threshold * UINT32_C(0x00010001);
+}
+
+static inline vec_mask_u8 vec_test_bound_u8(const void *codes, const vec_bound_u8 *bound)
+{
+    return _mm512_cmpgt_epu8_mask(vec_load(codes), _mm512_set1_epi32((int)*bound));
+}
+
+static inline vec_mask_u16 vec_test_bound_u16(const void *codes, const vec_bound_u16 *bound)
+{
+    return _mm512_cmpgt_epu16_mask(vec_load(codes), _mm512_set1_epi32((int)*bound));
+}
+
 static inline vec vec_start_u8(vec_mask_u8 go)
 {
     return _mm512_maskz_set1_epi8(go, 1);
