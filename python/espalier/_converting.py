@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ._inputs import find_names, make_array
+from ._inputs import find_names, find_twice_rounded, make_array, select_columns
 
 ALLOW_FLAGGED = 1
 LAYOUTS = {None: 0, "walk": 1, "heap": 2, "select": 3, "bits": 4, "mask": 255}
@@ -107,9 +107,10 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
     estimator : object
     path : str or os.PathLike
     check : rows, optional
-        Let the estimator predict these (probabilities if it has them), and compare.
-        What differs by more than rounding fails; how many values differ at all, and by how many
-        units in the last place, is `check_differing` and `check_ulp_max` of the report's proof.
+        Let the estimator predict these (probabilities if it has them), and compare. A data frame's
+        columns are bound by name, in any order. What differs by more than rounding fails; how many
+        values differ at all, and by how many units in the last place, is `check_differing` and
+        `check_ulp_max` of the report's proof.
     options
         As of `convert`: meta, model_version, select, missing, layout, and the limits.
 
@@ -131,19 +132,18 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
         data = pickle.dumps(estimator, protocol=PICKLE_PROTOCOL)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError("%s cannot be pickled: %s" % (type(estimator).__name__, error)) from error
-    answers = None if check is None else (check, ask_trainer(estimator, check))
-    return write_model(path, "<%s>" % type(estimator).__name__, data, answers,
-                       is_ordered=has_columns_of(estimator, check), **options)
+    answers = None if check is None else (check, Asked(estimator))
+    return write_model(path, "<%s>" % type(estimator).__name__, data, answers, **options)
 
 
 # --- inside ---
 
 def write_model(path, name, data, check, *, select=None, meta=None, model_version=None,
                 missing=None, allow_flagged=False, layout=None, memory_bytes_max=0,
-                expanded_bytes_max=0, is_ordered=False):
+                expanded_bytes_max=0):
     """The file `name`, or the bytes `data` that messages call so, to a model file.
 
-    is_ordered: the columns of `check` are known to be the model's features, in their order.
+    check: (rows, expected), where expected may be Asked.
     """
     from . import _convert
 
@@ -161,9 +161,35 @@ def write_model(path, name, data, check, *, select=None, meta=None, model_versio
                                 memory_bytes_max, expanded_bytes_max, LAYOUTS[layout], missing,
                                 make_check(wanted))
 
-    if check is not None and (holds_text(check[0]) or (find_names(check[0]) and not is_ordered)):
-        check = order_rows(check[0], write), check[1]
+    if check is not None:
+        check = prepare_check(*check, write)
     return Report(os.fspath(path), write(path, check))
+
+
+class Asked:
+    """Answers that a live estimator shall give."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def has_columns_of(self, rows):
+        """Whether the columns of a data frame are known to be its features, in their order."""
+        names = find_names(rows)
+        known = getattr(self.estimator, "feature_names_in_", None)
+        if known is None:
+            # What was trained without names goes by places.
+            return hasattr(self.estimator, "n_features_in_") and names == tuple(range(len(names)))
+        return tuple(map(str, names)) == tuple(known)
+
+    def answer(self, rows):
+        """Its probabilities if it has them, or what it predicts."""
+        estimator = self.estimator
+        if type(estimator).__module__.startswith("xgboost") and not hasattr(estimator, "fit"):
+            from xgboost import DMatrix
+
+            return estimator.predict(DMatrix(rows, enable_categorical=True))
+        ask = getattr(estimator, "predict_proba", None) or estimator.predict
+        return ask(rows)
 
 
 def holds_text(rows):
@@ -174,24 +200,27 @@ def holds_text(rows):
         rows.dtype.kind == "O" and any(isinstance(one, str) for one in rows.ravel().tolist()))
 
 
-def has_columns_of(estimator, rows):
-    """Whether the estimator names its features, and the rows' columns are called so."""
-    known = getattr(estimator, "feature_names_in_", None)
-    return known is not None and find_names(rows) == tuple(known)
-
-
-def order_rows(rows, write):
-    """Rows in the order of the model's features, with the numbers that it has for their text: it is
-    converted once for that."""
+def prepare_check(rows, expected, write):
+    """(rows, expected) in the order of the model's features, with its numbers for text. Where that
+    takes a model, it is converted once more; an estimator sees the frame with ordered columns."""
     import tempfile
 
     from ._model import load
 
+    asked = expected if isinstance(expected, Asked) else None
+    has_text = holds_text(rows)
+    is_ordered = find_names(rows) is None or (asked is not None and asked.has_columns_of(rows))
+    if is_ordered and not has_text and find_twice_rounded(rows) is None:
+        return rows, expected if asked is None else asked.answer(rows)
     with tempfile.TemporaryDirectory(prefix="espalier-") as folder:
         path = os.path.join(folder, "unchecked.espalier")
         write(path, None)
         with load(path) as model:
-            return model._order_rows(rows, holds_text(rows))
+            order = model._order_columns(rows)
+            if asked is not None:
+                is_sorted = order is None or order == tuple(range(len(order)))
+                expected = asked.answer(rows if is_sorted else select_columns(rows, order))
+            return model._order_rows(rows, has_text), expected
 
 
 def make_meta(meta):
@@ -226,13 +255,3 @@ def make_check(check):
     expected = numpy.ascontiguousarray(expected)
     return (rows, expected.tobytes(), expected.dtype.kind, expected.dtype.itemsize,
             expected.shape[0], expected.shape[1])
-
-
-def ask_trainer(estimator, rows):
-    """The estimator's own answers: probabilities if it has them."""
-    if type(estimator).__module__.startswith("xgboost") and not hasattr(estimator, "fit"):
-        from xgboost import DMatrix
-
-        return estimator.predict(DMatrix(rows))
-    ask = getattr(estimator, "predict_proba", None) or estimator.predict
-    return ask(rows)

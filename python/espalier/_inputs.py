@@ -31,12 +31,50 @@ def find_numpy():
 
 
 def find_names(rows):
-    """The names of a data frame's columns where all are text, otherwise None."""
+    """What a data frame calls its columns, text or not; None of what has no columns."""
     names = getattr(rows, "column_names", None)  # pyarrow's columns are the values
     if names is None:
         names = getattr(rows, "columns", None)
-    names = () if names is None else tuple(names)
-    return names if names and all(isinstance(name, str) for name in names) else None
+    return None if names is None else tuple(names)
+
+
+def select_columns(frame, order):
+    """The same frame with its columns in this order."""
+    if hasattr(frame, "iloc"):
+        return frame.iloc[:, list(order)]
+    names = find_names(frame)
+    return frame.select([names[place] for place in order])
+
+
+def split_columns(rows):
+    """(name, array of what is there) of each column of a data frame, or of all rows of others."""
+    numpy = find_numpy()
+    names = find_names(rows)
+    if names is None:
+        yield None, numpy.asarray(rows)
+        return
+    for place, name in enumerate(names):
+        column = (rows.iloc[:, place] if hasattr(rows, "iloc") else
+                  rows.column(place) if hasattr(rows, "column") else rows[name])
+        drop = next(method for method in ("dropna", "drop_nulls", "drop_null")
+                    if hasattr(column, method))
+        yield name, numpy.asarray(getattr(column, drop)())
+
+
+def find_twice_rounded(rows):
+    """(name of the column, number) of a whole number that is another float32 by way of float64."""
+    numpy = find_numpy()
+    for name, array in split_columns(rows):
+        if array.dtype.kind == "O":
+            whole = [one for one in array.ravel().tolist()
+                     if isinstance(one, int) and -1 << 63 <= one < 1 << 63]
+            array = numpy.array(whole, dtype=numpy.int64)
+        if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
+            twice = array.astype(numpy.float64).astype(numpy.float32)
+            wrong = array[twice != array.astype(numpy.float32)]
+            if wrong.size > 0:
+                return name, int(wrong[0])
+    return None
 
 
 class Rows:

@@ -6,7 +6,8 @@ import os
 
 from . import _core
 from ._errors import build
-from ._inputs import Binder, check_shape, find_names, find_numpy, make_array, take_rows
+from ._inputs import (Binder, check_shape, find_names, find_numpy, find_twice_rounded, make_array,
+                      take_rows)
 
 MARGIN, PROBABILITY, CLASS, VALUE, LEAF, SCORE = range(1, 7)
 KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": VALUE,
@@ -351,13 +352,24 @@ class Model(_core.Model):
                                   self._facts["value_count"] > self.n_features_in_)
         return self._binder
 
+    def _order_columns(self, rows):
+        """The order that brings a data frame's columns into the features'; None of others."""
+        names = find_names(rows)
+        return None if names is None else self._bind().order(names)
+
     def _order_rows(self, rows, has_text):
         """Rows as an array in the features' order; has_text: as float64, with text as numbers."""
         numpy = find_numpy()
+        order = self._order_columns(rows)
+        if order is None and not has_text:
+            return take_rows(rows, self._bind()).source
+        twice = find_twice_rounded(rows) if self._bind().frames_are_single else None
+        if twice is not None:
+            raise build(14, "ESPALIER_ERROR_DTYPE", "column %r of check has %d, which is another "
+                        "float32 by way of float64: give the column as float32" % twice)
         array = make_array(rows, object if has_text else None)
-        names = find_names(rows)
-        if names is not None:
-            array = array[:, self._bind().order(names)]
+        if order is not None:
+            array = array[:, order]
         check_shape(array.shape, self._bind())
         if not has_text:
             return array

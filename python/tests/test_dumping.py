@@ -213,10 +213,99 @@ def test_rows_to_check_are_bound_by_name(data, tmp_path):
         espalier.convert(source, tmp_path / "n", check=(frames[0].rename(columns={"v": "u"}),
                                                         expected))
     assert not (tmp_path / "n").exists()
-    report = espalier.dump(forest, tmp_path / "m", check=pandas.DataFrame(others, columns=names))
-    assert report.proof["check_differing"] == 0
-    with pytest.raises(ValueError, match="same order"):  # the estimator has them as they come
-        espalier.dump(forest, tmp_path / "n", check=frames[0])
+
+
+def reversed_frames(pandas, rows, names):
+    """The same rows with the columns turned round, of every kind of data frame that is here."""
+    order = names[::-1]
+    yield pandas.DataFrame(rows, columns=names)[order]
+    for module, make in (("polars", "DataFrame"), ("pyarrow", "table")):
+        try:
+            yield getattr(__import__(module), make)(
+                {name: rows[:, names.index(name)] for name in order})
+        except ImportError:
+            pass
+
+
+def test_dump_shows_the_estimator_columns_in_its_order(data, tmp_path):
+    """scikit-learn and XGBoost refused frames in another order, LightGBM took them as they came."""
+    pandas = pytest.importorskip("pandas")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    xgboost = pytest.importorskip("xgboost")
+    lightgbm = pytest.importorskip("lightgbm")
+    rows, values, labels, others = data
+    names = list("vwxyz")
+    frame = pandas.DataFrame(rows, columns=names)
+    estimators = [ensemble.RandomForestRegressor(3, random_state=1).fit(frame, values),
+                  xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(frame, labels),
+                  lightgbm.LGBMRegressor(n_estimators=3, verbosity=-1, n_jobs=1).fit(frame, values)]
+    for estimator in estimators:
+        for turned in reversed_frames(pandas, others, names):
+            report = espalier.dump(estimator, tmp_path / "m", check=turned)
+            assert report.proof["check_rows"] == len(others)
+            assert report.proof["check_differing"] == 0
+        with pytest.raises(espalier.InputError, match="missing: 'v'; unknown: 'u'"):
+            espalier.dump(estimator, tmp_path / "n",
+                          check=frame.rename(columns={"v": "u"})[["z", "y", "x", "w", "u"]])
+    turned = pandas.DataFrame(others, columns=names)[names[::-1]]
+    boosters = [xgboost.train({"nthread": 1}, xgboost.DMatrix(frame, values), 3),
+                lightgbm.train({"verbosity": -1, "num_threads": 1},
+                               lightgbm.Dataset(frame, values), 3)]
+    for booster in boosters:
+        report = espalier.dump(booster, tmp_path / "m", check=turned)
+        assert (report.proof["check_rows"], report.proof["check_differing"]) == (400, 0)
+    assert not (tmp_path / "n").exists()
+
+
+def test_dump_binds_text_and_names_that_are_numbers(data, tmp_path):
+    """Names that were numbers were not looked at, and XGBoost's Boosters refused categories."""
+    pandas = pytest.importorskip("pandas")
+    xgboost = pytest.importorskip("xgboost")
+    rows, values, _, others = data
+    numbered = pandas.DataFrame(rows, columns=[4, 3, 2, 1, 0])
+    regressor = xgboost.XGBRegressor(n_estimators=3, n_jobs=1).fit(numbered, values)
+    turned = pandas.DataFrame(others, columns=[4, 3, 2, 1, 0])[[0, 1, 2, 3, 4]]
+    report = espalier.dump(regressor, tmp_path / "m", check=turned)
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (400, 0)
+    report = espalier.convert(pickle.dumps(regressor), tmp_path / "m",
+                              check=(turned, regressor.predict(turned[[4, 3, 2, 1, 0]])))
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (400, 0)
+
+    towns = pandas.DataFrame({"size": rows[:, 0], "city": pandas.Categorical(
+        numpy.where(rows[:, 1] > 0, "Bern", "Oslo"))})
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(towns, values, enable_categorical=True),
+                            3)
+    report = espalier.dump(booster, tmp_path / "m", check=towns[["city", "size"]])
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (400, 0)
+
+
+def test_whole_numbers_to_check_are_rounded_once(tmp_path):
+    """They became float64 first, which for one beyond 2^53 may be another float32."""
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    pandas = pytest.importorskip("pandas")
+    low, high = 2 ** 60, 2 ** 60 + 2 ** 36 + 1  # by way of float64 both are 2^60
+    whole = numpy.array([[low, 1], [high, 1]] * 20)
+    values = numpy.array([0.0, 1.0] * 20)
+    forest = ensemble.RandomForestRegressor(5, random_state=1).fit(whole, values)
+    assert (forest.predict(whole) == values).all()
+    report = espalier.dump(forest, tmp_path / "m", check=whole)
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (40, 0)
+    report = espalier.convert(pickle.dumps(forest), tmp_path / "m", check=(whole, values))
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (40, 0)
+    assert (espalier.load(tmp_path / "m").predict(whole) == values).all()
+    frames = [pandas.DataFrame(whole, columns=["id", "b"]),
+              pandas.DataFrame({"id": pandas.array(whole[:, 0], "Int64"), "b": whole[:, 1]})]
+    frames += reversed_frames(pandas, whole, ["id", "b"])
+    for frame in frames:
+        with pytest.raises(espalier.InputError, match="'id' of check has %d" % high):
+            espalier.convert(pickle.dumps(forest), tmp_path / "n", check=(frame, values))
+    narrow = frames[0].astype("float32")
+    report = espalier.convert(pickle.dumps(forest), tmp_path / "m", check=(narrow, values))
+    assert (report.proof["check_rows"], report.proof["check_differing"]) == (40, 0)
+    # In float64 they are to HistGradientBoosting what they are here.
+    boosting = ensemble.HistGradientBoostingRegressor(max_iter=3, min_samples_leaf=1)
+    boosting.fit(frames[0], values)
+    assert espalier.dump(boosting, tmp_path / "m", check=frames[0]).proof["check_differing"] == 0
     assert not (tmp_path / "n").exists()
 
 
