@@ -445,6 +445,46 @@ func TestASlotServesWhileItIsRefreshed(t *testing.T) {
 	want(t, err, espalier.ErrOpen)
 }
 
+// checkDtypes has columns of float64 stand for rows of float32, in a model that compares in float64:
+// a value that float32 has on the other side of a threshold tells.
+func checkDtypes(t *testing.T, model *espalier.Model, predictor *espalier.Predictor,
+	values []float64) {
+	root, err := model.Node(0, 0)
+	want(t, err, nil)
+	values[root.Feature] = root.Threshold
+	if float64(float32(root.Threshold)) <= root.Threshold {
+		values[root.Feature] = math.Nextafter(root.Threshold, math.Inf(1))
+	}
+	var all []espalier.Column
+	narrow := make([]float32, len(values))
+	for f, value := range values {
+		all = append(all, espalier.Numbers([]float64{value}))
+		narrow[f] = float32(value)
+	}
+	columns, err := espalier.NewColumns(all...)
+	want(t, err, nil)
+	want(t, columns.SetDtype(espalier.Int64), espalier.ErrDtype)
+	wide, err := espalier.Predict[float64](predictor, espalier.Margin, espalier.Row(values))
+	want(t, err, nil)
+	rounded, err := espalier.Predict[float64](predictor, espalier.Margin, espalier.Row(narrow))
+	want(t, err, nil)
+	for _, one := range []struct {
+		dtype    espalier.Dtype
+		expected []float64
+	}{{0, wide}, {espalier.Float32, rounded}, {espalier.Float64, wide}} {
+		if one.dtype != 0 {
+			want(t, columns.SetDtype(one.dtype), nil)
+		}
+		got, err := espalier.PredictColumns[float64](predictor, espalier.Margin, columns)
+		want(t, err, nil)
+		if !reflect.DeepEqual(got, one.expected) || reflect.DeepEqual(wide, rounded) {
+			t.Fatal(one.dtype, got, wide, rounded)
+		}
+	}
+	want(t, columns.Close(), nil)
+	want(t, columns.SetDtype(espalier.Float32), espalier.ErrClosed)
+}
+
 func TestColumnsAreBoundByName(t *testing.T) {
 	model, err := espalier.Open(filepath.Join(os.Getenv("ESPALIER_TEST_FOLDER"), "named.espalier"))
 	if err != nil {
@@ -475,6 +515,7 @@ func TestColumnsAreBoundByName(t *testing.T) {
 	}
 	_, err = espalier.NewNamedColumns(model, names, all[1:]...)
 	want(t, err, espalier.ErrArgument)
+	checkDtypes(t, model, predictor, values)
 	plain := open(t)
 	defer plain.Close()
 	_, err = plain.FeatureOrder([]string{"a"})

@@ -28,7 +28,7 @@ const (
 
 var outputsAll = [...]Output{Margin, Probability, Class, Value, Leaf, Score}
 
-// Dtype is the type of an output's elements.
+// Dtype is the type of an output's elements, or of rows.
 type Dtype uint32
 
 // The types.

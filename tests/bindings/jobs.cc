@@ -100,6 +100,7 @@ template <class In>
 espalier::columns to_columns(const espalier::model &of, const job &one,
                              const std::vector<In> &values)
 {
+    const std::uint32_t dtype = one.order == "N" ? ESPALIER_DTYPE_FLOAT32 : 0;
     std::vector<espalier::column> all;
     std::vector<std::string_view> names;
     for (std::size_t f = one.feature_count; f-- > 0;) {
@@ -108,8 +109,8 @@ espalier::columns to_columns(const espalier::model &of, const job &one,
         names.push_back(of.feature_name(static_cast<std::uint32_t>(f)));
     }
     if (!names.empty() && !names.back().empty() && all.size() == of.info().feature_count)
-        return espalier::columns::by_name(of, names, all);
-    return espalier::columns(std::vector(all.rbegin(), all.rend()));
+        return espalier::columns::by_name(of, names, all, dtype);
+    return espalier::columns(std::vector(all.rbegin(), all.rend()), dtype);
 }
 
 /* Predicts row after row, each by a call of its own, or all rows at once. */
@@ -124,7 +125,7 @@ espalier::result predict_values(espalier::predictor &predictor, const job &one,
     if (one.order == "C")
         return predictor.try_predict(kind, espalier::rows::row_major(values, one.feature_count),
                                      out);
-    if (one.order == "T")
+    if (one.order == "T" || one.order == "N")
         return predictor.try_predict(kind, to_columns(espalier::model(one.model), one, values),
                                      out);
     if (one.order == "S") {

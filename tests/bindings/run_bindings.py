@@ -6,12 +6,13 @@
 Each program is one binding's `jobs` (C++: jobs.cc here; the others beside their binding): it reads
 a file with one job a line, fields between tabs,
 
-    model  rows  f4|f8|text  row count  feature count  C|F|1|T|S|W  kind  A:B|-  out
+    model  rows  f4|f8|text  row count  feature count  C|F|1|T|N|S|W  kind  A:B|-  out
 
 where `rows` are raw little-endian numbers, row after row (C), column after column (F), or row after
 row and each predicted by a call of its own (1). Of T they lie as of F, and every feature is a
 column of its own; of text they are lines with commas between, features with categories are columns
-of strings and an empty field is missing. S: a reader of a slot of the model predicts rows as of C.
+of strings and an empty field is missing. N is T, of columns that stand for rows of float32 although
+they are none. S: a reader of a slot of the model predicts rows as of C.
 W: nothing is predicted; of each row as of C the values that nodes compare are asked for, every tree
 is walked with them from node to node, and the numbers of the leaves are written, as of kind leaf.
 Kind is a kind of output, or `info`, `cover` or `verify`.
@@ -166,6 +167,22 @@ class Maker:
             for order in orders:
                 self.add(expected, rows=layouts[order], order=order, kind=kind,
                          iterations=iterations or "-", **common)
+            if kind == self.default and not iterations and not narrow:
+                self.add_narrow(model, array, kind, dict(common, rows=layouts["T"]))
+
+    def add_narrow(self, model, array, kind, common):
+        """Columns of float64 that stand for rows of float32."""
+        path = self.path("narrow.npy")
+        narrow = array._replace(descr="<f4")
+        try:
+            write_npy(path, narrow, array.shape[0])
+        except OverflowError:
+            return  # some are beyond float32
+        try:
+            expected = self.answer(model, path, kind)
+        except run_fixtures.Failure:  # a category's number that float32 does not have
+            expected = self.refused(model, path, narrow)
+        self.add(expected, order="N", kind=kind, iterations="-", **common)
 
     def add_texts(self, model, path, wanted):
         """Rows with text in them, and no quotes."""

@@ -446,7 +446,9 @@ NATIVE(void, columnsFree)(JNIEnv *env, jclass class, jlong columns)
     free(owned);
 }
 
-NATIVE(jlong, columnsMake)(JNIEnv *env, jclass class, jint feature_count, jint row_count)
+/* dtype: of the rows that they stand for, or 0. */
+NATIVE(jlong, columnsMake)
+(JNIEnv *env, jclass class, jint feature_count, jint row_count, jint dtype)
 {
     (void)class;
     owned_columns *owned = calloc(1, sizeof *owned);
@@ -461,6 +463,7 @@ NATIVE(jlong, columnsMake)(JNIEnv *env, jclass class, jint feature_count, jint r
     owned->columns.columns = list;
     owned->columns.feature_count = (size_t)feature_count;
     owned->columns.row_count = (size_t)row_count;
+    owned->columns.dtype = (uint32_t)dtype;
     return (jlong)(intptr_t)owned;
 }
 

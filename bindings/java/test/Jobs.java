@@ -109,13 +109,17 @@ public final class Jobs {
         }
         if (names.size() != job.featureCount || names.size() != model.info().featureCount()) {
             Collections.reverse(all);
-            return Columns.of(all);
+            return made(job, all);
         }
         List<Column> bound = new ArrayList<>();
         for (int place : model.featureOrder(names)) {
             bound.add(all.get(place));
         }
-        return Columns.of(bound);
+        return made(job, bound);
+    }
+
+    private static Columns made(Job job, List<Column> all) {
+        return job.order.equals("N") ? Columns.of(all, Dtype.FLOAT32) : Columns.of(all);
     }
 
     /** Features with categories as strings, the others as numbers; an empty field is missing. */
@@ -264,7 +268,7 @@ public final class Jobs {
             int done = 0;
             // A view of too few features has another number of rows than the job says.
             int rowCount = job.order.equals("1") ? 1 : job.rowCount;
-            if (job.order.equals("T")) {
+            if (job.order.equals("T") || job.order.equals("N")) {
                 try (Columns columns = job.isText() ? texts(model, job) : columns(model, job)) {
                     var source = new Source(predictor, job.output(), null, columns);
                     out.write(predict(model, source, info, rowCount));

@@ -3,6 +3,7 @@
 import espalier.Column;
 import espalier.Columns;
 import espalier.Covers;
+import espalier.Dtype;
 import espalier.EspalierException;
 import espalier.Model;
 import espalier.Node;
@@ -237,6 +238,7 @@ public final class UseIt {
             }
             check("missing", said(model, names.subList(1, names.size()))
                     .startsWith("there is no column '" + names.get(0) + "': "));
+            checkDtypes(model, predictor, values);
             names.add("unknown");
             check("unknown", said(model, names)
                     .startsWith("the model has no feature 'unknown': "));
@@ -244,6 +246,36 @@ public final class UseIt {
             check("twice", said(model, names)
                     .startsWith("there are two columns '" + names.get(1) + "': "));
         }
+    }
+
+    /**
+     * Columns of doubles stand for rows of floats, in a model that compares doubles: a value that
+     * float has on the other side of a threshold tells.
+     */
+    private static void checkDtypes(Model model, Predictor predictor, double[] values) {
+        Node root = model.node(0, 0);
+        double threshold = root.threshold();
+        values[root.feature()] = (float) threshold > threshold ? threshold : Math.nextUp(threshold);
+        List<Column> all = new ArrayList<>();
+        float[] narrow = new float[values.length];
+        for (int f = 0; f < values.length; f++) {
+            all.add(Column.of(new double[] {values[f]}));
+            narrow[f] = (float) values[f];
+        }
+        double[] wide = predictor.predictDoubles(Output.MARGIN, Rows.one(values));
+        double[] rounded = predictor.predictDoubles(Output.MARGIN, Rows.one(narrow));
+        double[] out = new double[1];
+        try (Columns plain = Columns.of(all); Columns single = Columns.of(all, Dtype.FLOAT32);
+                Columns twice = Columns.of(all, Dtype.FLOAT64)) {
+            predictor.predict(Output.MARGIN, single, out);
+            check("float32", Arrays.equals(out, rounded) && !Arrays.equals(wide, rounded));
+            predictor.predict(Output.MARGIN, twice, out);
+            check("float64", Arrays.equals(out, wide));
+            predictor.predict(Output.MARGIN, plain, out);
+            check("as NumPy makes them", Arrays.equals(out, wide));
+        }
+        check("rows of long", thrown(() -> Columns.of(all, Dtype.INT64))
+                .equals("IllegalArgumentException"));
     }
 
     private static String said(Model model, List<String> names) {

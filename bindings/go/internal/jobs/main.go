@@ -147,11 +147,16 @@ func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Pred
 		return espalier.PredictInto(predictor, kind,
 			must(espalier.RowMajor(values, one.featureCount)), out)
 	}
-	if one.order == "T" {
+	if one.order == "T" || one.order == "N" {
 		model := must(espalier.Open(one.model))
 		defer model.Close()
 		columns := must(toColumns(model, one, values))
 		defer columns.Close()
+		if one.order == "N" {
+			if err := columns.SetDtype(espalier.Float32); err != nil {
+				return err
+			}
+		}
 		return espalier.PredictColumnsInto(predictor, kind, columns, out)
 	}
 	if one.order == "S" {

@@ -23,6 +23,22 @@ public final class Columns implements AutoCloseable {
 
     /** Copies the columns, all of the same length. */
     public static Columns of(List<Column> columns) {
+        return of(columns, 0);
+    }
+
+    /**
+     * The same, standing for rows of {@link Dtype#FLOAT32} or {@link Dtype#FLOAT64}, as if all were
+     * one array of that: whole numbers are rounded to it once. Without it they are what NumPy makes
+     * of such columns.
+     */
+    public static Columns of(List<Column> columns, Dtype dtype) {
+        if (dtype != Dtype.FLOAT32 && dtype != Dtype.FLOAT64) {
+            throw new IllegalArgumentException("rows are FLOAT32 or FLOAT64, not " + dtype);
+        }
+        return of(columns, dtype.code());
+    }
+
+    private static Columns of(List<Column> columns, int dtype) {
         int rowCount = columns.isEmpty() ? 0 : columns.get(0).count;
         for (Column column : columns) {
             if (column.count != rowCount) {
@@ -30,7 +46,7 @@ public final class Columns implements AutoCloseable {
                         + column.count + " rows");
             }
         }
-        Columns made = new Columns(Native.columnsMake(columns.size(), rowCount), rowCount);
+        Columns made = new Columns(Native.columnsMake(columns.size(), rowCount, dtype), rowCount);
         for (int i = 0; i < columns.size(); i++) {
             Column column = columns.get(i);
             Native.columnsSet(made.address, i, column.dtype, column.data, column.itemBytes,

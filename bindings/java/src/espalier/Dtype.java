@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 package espalier;
 
-/** The type of an output's elements. */
+/** The type of an output's elements, or of rows. */
 public enum Dtype {
     /** {@code float} */
     FLOAT32,

@@ -73,7 +73,7 @@ final class Native {
     static native int values(long predictor, Object rows, int dtype, long rowCount,
             long featureCount, long rowStride, long featureStride, double[] found);
 
-    static native long columnsMake(int featureCount, int rowCount);
+    static native long columnsMake(int featureCount, int rowCount, int dtype);
 
     static native void columnsSet(long columns, int index, int dtype, Object data, int itemBytes,
             byte[] text, byte[] validity);

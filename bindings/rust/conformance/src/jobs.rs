@@ -108,6 +108,11 @@ fn predict_values<T: Stored, R: Real + ColumnValue>(
             let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
             predictor.predict_into(kind, &to_columns(job, &all)?, out)
         }
+        "N" => {
+            let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
+            let narrow = to_columns(job, &all)?.of_dtype(Dtype::Float32);
+            predictor.predict_into(kind, &narrow, out)
+        }
         "S" => {
             let mut reader = Slot::open(job.model).and_then(|slot| slot.reader()).expect("a slot");
             let mut lease = reader.acquire().expect("a lease");
