@@ -16,10 +16,10 @@
 static const char help_head[] =
     "Usage: espalier convert SOURCE -o MODEL [options]\n"
     "\n"
-    "Reads a model as data: scikit-learn's in joblib and pickle files (compressed or not),\n"
-    "XGBoost's in JSON and UBJSON, LightGBM's in text. No Python; nothing is imported or\n"
-    "called. Before MODEL appears, the new file is opened and must give the same bits as a\n"
-    "plain evaluation of the source.\n"
+    "Reads a model as data: joblib and pickle files (compressed or not) of scikit-learn,\n"
+    "XGBoost and LightGBM; XGBoost's JSON, UBJSON and old binary files; LightGBM's text. No\n"
+    "Python; nothing is imported or called. Before MODEL appears, the new file is opened and\n"
+    "must give the same bits as a plain evaluation of the source.\n"
     "\n";
 
 static const char help_tail[] =
