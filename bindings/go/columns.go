@@ -173,9 +173,9 @@ func (c *Columns) fill(raw *C.espalier_feature_column, column Column) {
 	}
 }
 
-// SetDtype says what the rows are that the columns stand for, Float32 or Float64, as if all were one
-// array of that: whole numbers are then rounded to it once. Without it they are what NumPy makes of
-// such columns. Waits for predictions that read the columns. ErrDtype for another dtype.
+// SetDtype says what the rows are that the columns stand for, Float32 or Float64, as if all were
+// one array of that: whole numbers are then rounded to it once. Without it they are what NumPy
+// makes of such columns. Waits for predictions that read the columns. ErrDtype for another dtype.
 func (c *Columns) SetDtype(dtype Dtype) error {
 	if dtype != Float32 && dtype != Float64 {
 		return ErrDtype

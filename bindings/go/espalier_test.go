@@ -445,8 +445,8 @@ func TestASlotServesWhileItIsRefreshed(t *testing.T) {
 	want(t, err, espalier.ErrOpen)
 }
 
-// checkDtypes has columns of float64 stand for rows of float32, in a model that compares in float64:
-// a value that float32 has on the other side of a threshold tells.
+// checkDtypes has columns of float64 stand for rows of float32, in a model that compares in
+// float64: a value that float32 has on the other side of a threshold tells.
 func checkDtypes(t *testing.T, model *espalier.Model, predictor *espalier.Predictor,
 	values []float64) {
 	root, err := model.Node(0, 0)
