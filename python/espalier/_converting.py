@@ -86,10 +86,16 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
     data = None
     name = source
     if not isinstance(source, (str, os.PathLike)):
-        data = memoryview(source).cast("B")
+        try:
+            data = memoryview(source).cast("B")
+        except TypeError:
+            raise TypeError("source is a path or bytes, not %s" % type(source).__name__) from None
         if not data.readonly:
             data = memoryview(bytes(data))  # read without the interpreter's lock: a copy stays
         name = "<%s>" % type(source).__name__
+    if check is not None and not (isinstance(check, (tuple, list)) and len(check) == 2):
+        raise TypeError("check is a pair of rows and the trainer's answers, not %s" %
+                        type(check).__name__)
     return write_model(path, name, data, check, select=select, meta=meta,
                        model_version=model_version, missing=missing, allow_flagged=allow_flagged,
                        layout=layout, memory_bytes_max=memory_bytes_max,
@@ -188,7 +194,10 @@ class Asked:
             from xgboost import DMatrix
 
             return estimator.predict(DMatrix(rows, enable_categorical=True))
-        ask = getattr(estimator, "predict_proba", None) or estimator.predict
+        ask = getattr(estimator, "predict_proba", None) or getattr(estimator, "predict", None)
+        if ask is None:
+            raise TypeError("check needs an estimator that predicts, not %s" %
+                            type(estimator).__name__)
         return ask(rows)
 
 

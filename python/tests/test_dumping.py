@@ -148,6 +148,13 @@ def test_what_cannot_be_converted(tmp_path):
         espalier.dump(lambda: 0, tmp_path / "m")
     with pytest.raises(TypeError, match="unexpected"):
         espalier.dump(estimator, tmp_path / "m", compress=3)
+    with pytest.raises(TypeError, match="check needs an estimator that predicts, not dict"):
+        espalier.dump({"model": estimator}, tmp_path / "m", check=[[0.0]])
+    with pytest.raises(TypeError, match="source is a path or bytes, not dict"):
+        espalier.convert({}, tmp_path / "m")
+    for check in (numpy.zeros((2, 4)), ([[0.0]],), "ab"):
+        with pytest.raises(TypeError, match="check is a pair of rows and the trainer's answers"):
+            espalier.convert(b"no model", tmp_path / "m", check=check)
     with pytest.raises(TypeError, match="keys of meta are text, not 1"):
         espalier.dump(estimator, tmp_path / "m", meta={1: "a"})
     with pytest.raises(ValueError, match="layout is one of"):
