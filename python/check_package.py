@@ -6,8 +6,9 @@
 A wheel from the tree (`pip wheel ./python`), and a source archive that is built once more without
 optimisation. The newest Python that has wheels of the trainers runs all tests, with the environment
 that the step `fidelity` uses too; the others run those that need NumPy alone. mypy compares the
-stubs with the modules and checks a program that uses them; auditwheel says what the wheel needs of
-a system. All that at once, as far as there are CPUs. Exit code 77 when there is no CPython from
+stubs with the modules and checks a program that uses them; so does pyright where there is Node.js,
+which also says whether everything public has a type. auditwheel says what the wheel needs of a
+system. All that at once, as far as there are CPUs. Exit code 77 when there is no CPython from
 3.11 on. The last line says what was run.
 """
 import argparse
@@ -15,6 +16,7 @@ import concurrent.futures
 import glob
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,7 +36,7 @@ NUMPY_PINS = ("pytest==9.2.0 pluggy==1.7.0 iniconfig==2.3.1 packaging==26.4 Pygm
               "numpy==2.4.6")
 TYPE_PINS = ("mypy==2.4.1 mypy_extensions==1.2.0 pathspec==1.1.1 typing_extensions==4.16.0 "
              "librt==0.17.0 ast_serialize==0.13.1 auditwheel==6.8.2 pyelftools==0.33 "
-             "packaging==26.4")
+             "packaging==26.4 pyright==1.1.414 nodeenv==1.12.0")
 PLAIN_TESTS = ("test_package.py", "test_one_row.py", "test_rows.py", "test_text.py",
                "test_trainers.py")
 SECONDS_MAX = 900
@@ -149,6 +151,17 @@ def check_types(work, python, wheel):
     package = [HERE / "espalier" / name for name in ("__init__.pyi", "_core.pyi", "_convert.pyi")]
     run(interpreter, "-m", "mypy", "--strict", "--config-file", config, "--cache-dir",
         folder / "mypy", *package, HERE / "tests" / "typed_use.py", cwd=HERE)
+    if shutil.which("node"):
+        run_pyright(folder, interpreter)
+
+
+def run_pyright(folder, interpreter):
+    """As users run it, in the environment, by the machine's Node.js: nothing is downloaded."""
+    used = Path(shutil.copy(HERE / "tests" / "typed_use.py", folder))
+    variables = dict(os.environ, PYRIGHT_PYTHON_IGNORE_WARNINGS="1", PYRIGHT_PYTHON_GLOBAL_NODE="1",
+                     PATH="%s:%s" % (Path(interpreter).parent, os.environ["PATH"]))
+    run("pyright", used.name, cwd=folder, env=variables)
+    run("pyright", "--verifytypes", "espalier", cwd=folder, env=variables)
 
 
 def check_platform(work, python, wheel):

@@ -2,7 +2,6 @@
 # Types of everything public. Rows and results are Any: NumPy, pandas, polars, Arrow and lists go in,
 # and NumPy arrays come out, or memoryviews where there is no NumPy.
 from os import PathLike
-from types import TracebackType
 from typing import Any, Literal
 
 from . import _core
@@ -66,7 +65,20 @@ def convert(
     memory_bytes_max: int = 0,
     expanded_bytes_max: int = 0,
 ) -> Report: ...
-def dump(estimator: object, path: _Path, *, check: Any = None, **options: Any) -> Report: ...
+def dump(
+    estimator: object,
+    path: _Path,
+    *,
+    check: Any = None,
+    select: str | None = None,
+    meta: dict[str, Any] | None = None,
+    model_version: str | None = None,
+    missing: float | None = None,
+    allow_flagged: bool = False,
+    layout: _Layout | None = None,
+    memory_bytes_max: int = 0,
+    expanded_bytes_max: int = 0,
+) -> Report: ...
 
 class Model(_core.Model):
     path: str
@@ -84,10 +96,7 @@ class Model(_core.Model):
         huge_pages: bool = False,
     ) -> None: ...
     def __enter__(self) -> Model: ...
-    def __exit__(
-        self,
-        *unused: type[BaseException] | BaseException | TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, *unused: object) -> None: ...
     def __sklearn_clone__(self) -> Model: ...
     def __sklearn_is_fitted__(self) -> bool: ...
     def __sklearn_tags__(self) -> Any: ...

@@ -2,11 +2,13 @@
 # Types of the extension module that predicts.
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, SupportsFloat, final
+from typing import Any, Literal, SupportsFloat, final
 
 from typing_extensions import disjoint_base
 
 version: str
+
+_Output = Literal["margin", "probability", "class", "value", "leaf", "score"]
 
 @disjoint_base
 class Model:
@@ -15,7 +17,7 @@ class Model:
     def predict_one(
         self,
         row: Sequence[SupportsFloat | str | None] | dict[str, SupportsFloat | str | None] | Any,
-        output: str | None = None,
+        output: _Output | None = None,
     ) -> Any: ...
     def verify(self) -> None: ...
     def close(self) -> None: ...

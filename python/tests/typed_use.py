@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program that uses everything public, for mypy --strict alone; check_package.py runs that."""
+# pyright: strict
+"""A program that uses everything public, for type checkers alone; check_package.py runs them."""
 import os
 import pathlib
 from typing import Any
@@ -14,6 +15,8 @@ def convert_all(source: str, estimator: object, rows: Any) -> str:
         memory_bytes_max=1 << 30, expanded_bytes_max=1 << 30)
     espalier.convert(b"", os.path.join("a", "b"))
     again = espalier.dump(estimator, "b.espalier", check=rows, meta={})
+    espalier.dump(estimator, "b.espalier", chekc=rows)  # type: ignore[call-arg]
+    espalier.dump(estimator, "b.espalier", layout="round")  # type: ignore[arg-type]
     differing: int = again.proof["check_differing"]
     size: int = report.model_bytes + report.source_bytes
     return "%s %d %d" % (report.summary, differing, size) + report.path
@@ -26,7 +29,9 @@ def predict_all(model: espalier.Model, rows: Any) -> None:
         print(array.shape)
     score: float = model.score(rows, [1], sample_weight=None)
     label: Any = model.predict_one((1.0, None, "a"), "class")
-    model.predict_one({"a": 1.0}, output="probability")
+    row: dict[str, float] = {"a": 1.0}
+    model.predict_one(row, output="probability")
+    model.predict_one([1.0], "probabilities")  # type: ignore[arg-type]
     print(score, label, espalier.__version__)
 
 
@@ -44,6 +49,20 @@ def look(path: os.PathLike[str]) -> list[str]:
         frozen: espalier.Model = model.set_params(n_threads=1).fit(None, None)
         print(count, facts, categories, model.n_classes_, frozen.closed)
     return [digest, *names, *classes]
+
+
+class Service:
+    """One that closes its model."""
+
+    def __init__(self, model: espalier.Model) -> None:
+        self.model = model
+
+    def __enter__(self) -> "Service":
+        self.model.__enter__()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.model.__exit__(*raised)
 
 
 def fail(path: pathlib.Path) -> tuple[str, int | None, int | None]:
