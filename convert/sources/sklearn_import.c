@@ -97,6 +97,32 @@ bool espalier_sklearn_is_set(const espalier_sklearn_import *import,
     return value != NULL && espalier_pickle_kind_of(value) != ESPALIER_PICKLE_NONE;
 }
 
+static bool is_numpy(espalier_pickle_slice module)
+{
+    return espalier_pickle_slice_equal(module, "numpy") ||
+           espalier_pickle_slice_equal(module, "numpy.core._multiarray_umath") ||
+           espalier_pickle_slice_equal(module, "numpy._core._multiarray_umath");
+}
+
+bool espalier_sklearn_numpy_function(const espalier_pickle_value *value,
+                                     espalier_pickle_slice *name_out)
+{
+    const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
+    if (symbol != NULL) {
+        *name_out = symbol->name;
+        return is_numpy(symbol->module);
+    }
+    if (!espalier_pickle_is(value, "numpy.core", "_ufunc_reconstruct") &&
+        !espalier_pickle_is(value, "numpy._core", "_ufunc_reconstruct")) {
+        return false;
+    }
+    const espalier_pickle_value *const args = espalier_pickle_args(value);
+    espalier_pickle_slice module;
+    return espalier_pickle_item_count(args) == 2 &&
+           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) &&
+           espalier_pickle_get_text(espalier_pickle_item(args, 1), name_out) && is_numpy(module);
+}
+
 /* ---- features ------------------------------------------------------------------------------- */
 
 /* n_features_in_ since 0.23, n_features_ before and for a while after. */

@@ -120,6 +120,12 @@ espalier_status espalier_sklearn_allocate_nodes(espalier_sklearn_import *import)
 bool espalier_sklearn_is_set(const espalier_sklearn_import *import,
                              const espalier_pickle_value *object, const char *name);
 
+/* Whether it is a function of NumPy itself, and its name, that of another function too if it has
+ * one: a symbol, or the call that makes a ufunc again. Others of NumPy's modules have the same names
+ * and other answers: numpy.emath.sqrt(-1) is 1j. */
+bool espalier_sklearn_numpy_function(const espalier_pickle_value *value,
+                                     espalier_pickle_slice *name_out);
+
 /* NumPy's sum along a contiguous axis: pairwise. */
 double espalier_sklearn_sum_pairwise(const double *values, size_t count);
 

@@ -254,31 +254,6 @@ espalier_status espalier_sklearn_apply_binarizer(espalier_sklearn_prepare *prepa
 
 /* ---- FunctionTransformer -------------------------------------------------------------------- */
 
-static bool is_numpy(espalier_pickle_slice module)
-{
-    return espalier_pickle_slice_equal(module, "numpy") ||
-           espalier_pickle_slice_equal(module, "numpy.core._multiarray_umath") ||
-           espalier_pickle_slice_equal(module, "numpy._core._multiarray_umath");
-}
-
-/* The name of a NumPy function: a symbol, or the call that makes a ufunc again. Others of its
- * modules have the same names and other answers: numpy.emath.sqrt(-1) is 1j. */
-static bool find_function(const espalier_pickle_value *value, espalier_pickle_slice *name_out)
-{
-    const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
-    if (symbol != NULL) {
-        *name_out = symbol->name;
-        return is_numpy(symbol->module);
-    }
-    const espalier_pickle_name *const class = espalier_pickle_class(value);
-    const espalier_pickle_value *const args = espalier_pickle_args(value);
-    espalier_pickle_slice module;
-    return class != NULL && espalier_pickle_slice_equal(class->name, "_ufunc_reconstruct") &&
-           espalier_pickle_item_count(args) == 2 &&
-           espalier_pickle_get_text(espalier_pickle_item(args, 0), &module) && is_numpy(module) &&
-           espalier_pickle_get_text(espalier_pickle_item(args, 1), name_out);
-}
-
 static uint32_t function_of(espalier_pickle_slice name)
 {
     static const struct {
@@ -339,8 +314,9 @@ espalier_status espalier_sklearn_apply_function(espalier_sklearn_prepare *prepar
         return status;
     }
     const bool identity = espalier_pickle_kind_of(function) == ESPALIER_PICKLE_NONE;
-    const uint32_t operation =
-        !identity && find_function(function, &name) ? function_of(name) : ESPALIER_PREPARE_COPY;
+    const uint32_t operation = !identity && espalier_sklearn_numpy_function(function, &name)
+                                   ? function_of(name)
+                                   : ESPALIER_PREPARE_COPY;
     if ((arguments != NULL && espalier_pickle_pair_count(arguments) > 0) ||
         (!identity && (operation == 0 || operation == ESPALIER_PREPARE_COPY))) {
         return refuse_function(prepare, function, name);

@@ -463,25 +463,6 @@ static const struct {
 
 #define FUNCTIONS "exp, expm1, exp2, square, sqrt, log and log1p of NumPy"
 
-/* Module and name of a function: as a symbol, or as NumPy before 1.20 pickled its own. */
-static bool find_function(const espalier_pickle_value *value, espalier_pickle_slice *module,
-                          espalier_pickle_slice *name)
-{
-    const espalier_pickle_name *const symbol = espalier_pickle_symbol(value);
-    if (symbol != NULL) {
-        *module = symbol->module;
-        *name = symbol->name;
-        return true;
-    }
-    const espalier_pickle_value *const args =
-        espalier_pickle_is(value, "numpy.core", "_ufunc_reconstruct") ? espalier_pickle_args(value)
-                                                                      : NULL;
-    const espalier_pickle_value *const first = args != NULL ? espalier_pickle_item(args, 0) : NULL;
-    const espalier_pickle_value *const second = args != NULL ? espalier_pickle_item(args, 1) : NULL;
-    return first != NULL && second != NULL && espalier_pickle_get_text(first, module) &&
-           espalier_pickle_get_text(second, name);
-}
-
 /* FunctionTransformer: a function of NumPy, or none. */
 static espalier_status add_function(espalier_sklearn_import *import,
                                     const espalier_pickle_value *transformer, uint32_t count,
@@ -502,14 +483,10 @@ static espalier_status add_function(espalier_sklearn_import *import,
         return espalier_sklearn_fail(import, arguments, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "an inverse_func with arguments is not converted");
     }
-    espalier_pickle_slice module = {"", 0};
     espalier_pickle_slice name = {"of another kind", 15};
-    const bool found = find_function(value, &module, &name);
+    const bool found = espalier_sklearn_numpy_function(value, &name);
     for (size_t i = 0; found && i < sizeof functions / sizeof functions[0]; i++) {
-        if (espalier_pickle_slice_equal(name, functions[i].name) &&
-            (espalier_pickle_slice_equal(module, "numpy") ||
-             espalier_pickle_slice_equal(module, "numpy.core._multiarray_umath") ||
-             espalier_pickle_slice_equal(module, "numpy._core._multiarray_umath"))) {
+        if (espalier_pickle_slice_equal(name, functions[i].name)) {
             *slot = espalier_sklearn_add_stage(import, functions[i].operation, *slot, count, NULL);
             return ESPALIER_OK;
         }

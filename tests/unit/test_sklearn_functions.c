@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * NumPy's functions in pickles made by hand, where columns and where targets go through one: under
+ * which names they are known. Targets once knew fewer of the ways that ufuncs are made again.
+ */
+#include "tests/unit/test_sklearn.h"
+
+#include "espalier_convert.h"
+
+#include <unistd.h>
+
+#define MODEL "test_sklearn_functions.espalier"
+
+/* A function: a symbol, or the call of module._ufunc_reconstruct("of", "name"). */
+typedef struct fake_function {
+    const char *maker; /* NULL: a symbol */
+    const char *module;
+    const char *name;
+} fake_function;
+
+static void put_function(pickle_writer *writer, const char *attribute,
+                         const fake_function *function)
+{
+    put_global(writer, "sklearn.preprocessing._function_transformer", "FunctionTransformer");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "_sklearn_version");
+    put_text(writer, "1.4.2");
+    put_text(writer, attribute);
+    if (function->maker == NULL) {
+        put_global(writer, function->module, function->name);
+    } else {
+        put_global(writer, function->maker, "_ufunc_reconstruct");
+        put_text(writer, function->module);
+        put_text(writer, function->name);
+        put_bytes(writer, "\x86R", 2);
+    }
+    put_bytes(writer, "ub", 2);
+}
+
+static void put_tree(pickle_writer *writer)
+{
+    static const fake_node nodes[] = {{1, 2, 1, 0.5, 10, 0},
+                                      {-1, -1, -2, -2, 4, 0},
+                                      {-1, -1, -2, -2, 6, 0}};
+    static const double values[] = {0, 1.5, -2.5};
+    static const fake_tree tree = {.nodes = nodes,
+                                   .node_count = 3,
+                                   .values = values,
+                                   .layout = FAKE_NODES_64};
+    static const fake_estimator estimator = {.module = "sklearn.tree._classes",
+                                             .name = "DecisionTreeRegressor",
+                                             .version = "1.4.2",
+                                             .criterion = "squared_error",
+                                             .features = 2,
+                                             .outputs = 1,
+                                             .trees = &tree,
+                                             .tree_count = 1};
+    put_estimator(writer, &estimator);
+}
+
+/* TransformedTargetRegressor: what its tree answers goes through the function. */
+static void put_target(pickle_writer *writer, const fake_function *function)
+{
+    put_global(writer, "sklearn.compose._target", "TransformedTargetRegressor");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "_sklearn_version");
+    put_text(writer, "1.4.2");
+    put_text(writer, "regressor_");
+    put_tree(writer);
+    put_text(writer, "transformer_");
+    put_function(writer, "inverse_func", function);
+    put_bytes(writer, "ub", 2);
+}
+
+/* Pipeline: what its tree asks for goes through the function. */
+static void put_pipeline(pickle_writer *writer, const fake_function *function)
+{
+    put_global(writer, "sklearn.pipeline", "Pipeline");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "steps");
+    put_bytes(writer, "](", 2);
+    put_text(writer, "function");
+    put_function(writer, "func", function);
+    put_bytes(writer, "\x86", 1);
+    put_text(writer, "tree");
+    put_tree(writer);
+    put_bytes(writer,
+              "\x86"
+              "eub",
+              4);
+}
+
+static void check(bool target, const fake_function *function, bool known)
+{
+    pickle_writer writer = {0};
+    espalier_error error = {0};
+    put_start(&writer);
+    (target ? put_target : put_pipeline)(&writer, function);
+    put_stop(&writer);
+    const espalier_status status =
+        espalier_convert_memory(writer.data, writer.bytes, "here.pkl", MODEL, NULL, NULL, &error);
+    pickle_writer_free(&writer);
+    if (!known) {
+        check_refusal(status, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "is not converted", &error);
+        assert_int_not_equal(access(MODEL, F_OK), 0);
+        return;
+    }
+    if (status != ESPALIER_OK) {
+        fail_msg("%s of %s by %s: %s", function->name, function->module,
+                 function->maker != NULL ? function->maker : "itself", error.message);
+    }
+    assert_int_equal(unlink(MODEL), 0);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const fake_function known[] = {
+        {NULL, "numpy", "expm1"},
+        {NULL, "numpy.core._multiarray_umath", "expm1"},
+        {NULL, "numpy._core._multiarray_umath", "expm1"},
+        {"numpy.core", "numpy", "expm1"},
+        {"numpy.core", "numpy.core._multiarray_umath", "expm1"},
+        {"numpy._core", "numpy._core._multiarray_umath", "expm1"},
+    };
+    static const fake_function unknown[] = {
+        {NULL, "numpy.emath", "sqrt"},
+        {NULL, "__main__", "expm1"},
+        {NULL, "numpy", "sinh"},
+        {"numpy.core", "numpy.emath", "sqrt"},
+        {"numpy.core", "__main__", "expm1"},
+        {"__main__", "numpy", "expm1"},
+        {"numpy.core", "numpy", "sinh"},
+    };
+    for (size_t i = 0; i < 2 * sizeof known / sizeof known[0]; i++) {
+        check(i % 2 != 0, &known[i / 2], true);
+    }
+    for (size_t i = 0; i < 2 * sizeof unknown / sizeof unknown[0]; i++) {
+        check(i % 2 != 0, &unknown[i / 2], false);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names)};
+    return cmocka_run_group_tests_name("functions of NumPy", tests, NULL, NULL);
+}
