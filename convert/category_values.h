@@ -17,7 +17,9 @@ typedef struct espalier_category_numbers {
     uint32_t feature;
     uint32_t count;
     double *numbers;
-    uint64_t at; /* where the source has them; for messages alone */
+    /* For messages alone: */
+    uint64_t at;  /* where the source has them */
+    int64_t type; /* of the source's own types */
 } espalier_category_numbers;
 
 /* Zeroed: no feature has any. */

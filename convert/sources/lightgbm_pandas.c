@@ -96,7 +96,7 @@ static espalier_status add_numbers(espalier_lightgbm_import *import, const json_
     for (size_t i = 0; i < count && status == ESPALIER_OK; i++) {
         numbers[i] = number_of(json_array_get(list, i));
     }
-    const espalier_category_numbers own = {feature, (uint32_t)count, numbers, index};
+    const espalier_category_numbers own = {feature, (uint32_t)count, numbers, index, 0};
     if (status != ESPALIER_OK) {
         free(numbers);
         return status;

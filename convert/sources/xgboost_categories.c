@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The types of numbers that UBJSON cannot tell from others (XGBoost 3.1, ArrayInterface). */
+/* Types of numbers, of XGBoost's list of JSON values (3.1). UBJSON cannot tell the unsigned ones
+ * from others; XGBoost itself takes no categories of real numbers. */
 enum {
+    TYPE_FLOAT32 = 7,
+    TYPE_INT8 = 9, /* the first whole one; UINT64 is the last */
     TYPE_UINT16 = 12,
     TYPE_UINT32 = 14,
     TYPE_UINT64 = 16
@@ -127,8 +130,8 @@ static bool add_numbers(espalier_xgboost_import *import, uint32_t feature, const
         return bytes == 0;
     }
     double *const numbers = malloc(bytes);
-    const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers,
-                                            own->at};
+    const espalier_category_numbers made = {feature, (uint32_t)own->numbers.count, numbers, own->at,
+                                            own->type};
     if (numbers != NULL) {
         memcpy(numbers, own->numbers.items, bytes);
         make_unsigned(numbers, own->numbers.count, own->type);
@@ -209,33 +212,43 @@ static int64_t read_category(espalier_document *document, uint64_t at, uint32_t 
     return number;
 }
 
+/* Both categories by their type; false: the document does not have what was read of it. */
+static bool print_values(espalier_document *document, const espalier_category_numbers *own,
+                         const espalier_category_fault *fault, char *text, size_t capacity)
+{
+    const double number = own->numbers[fault->first];
+    if (own->type < TYPE_INT8 || own->type > TYPE_UINT64) {
+        const int digits = own->type == TYPE_FLOAT32 ? 9 : 17;
+        (void)snprintf(text, capacity, "%.*g and %.*g", digits, number, digits,
+                       own->numbers[fault->second]);
+        return true;
+    }
+    /* What is no int64 stands there as one all the same. */
+    const int64_t one = read_category(document, own->at, fault->first);
+    const int64_t other = read_category(document, own->at, fault->second);
+    if (number < 0x1p63) {
+        (void)snprintf(text, capacity, "%" PRId64 " and %" PRId64, one, other);
+    } else {
+        (void)snprintf(text, capacity, "%" PRIu64 " and %" PRIu64, (uint64_t)one, (uint64_t)other);
+    }
+    return document->status == ESPALIER_OK;
+}
+
 static bool fail_values(espalier_xgboost_import *import, const espalier_category_fault *fault)
 {
     espalier_document *const document = &import->document;
     const espalier_category_numbers *const own =
         fault->list < import->category_values.count ? &import->category_values.features[fault->list]
                                                     : NULL;
+    char text[64];
     if (own == NULL || fault->first == fault->second) {
         return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, ESPALIER_OFFSET_NONE,
                                       "a category of feature %" PRIu32
                                       " is not finite, or the feature is not there",
                                       fault->feature);
     }
-    const double number = own->numbers[fault->first];
-    const int64_t one = read_category(document, own->at, fault->first);
-    const int64_t other = read_category(document, own->at, fault->second);
-    if (document->status != ESPALIER_OK) {
-        return false;
-    }
-    /* What is no int64 stands there as one all the same. */
-    char text[64];
-    if (number < 0x1p63) {
-        (void)snprintf(text, sizeof text, "%" PRId64 " and %" PRId64, one, other);
-    } else {
-        (void)snprintf(text, sizeof text, "%" PRIu64 " and %" PRIu64, (uint64_t)one,
-                       (uint64_t)other);
-    }
-    return espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, own->at,
+    return print_values(document, own, fault, text, sizeof text) &&
+           espalier_document_fail(document, ESPALIER_ERROR_SOURCE_TREE, own->at,
                                   "the categories %s of feature %" PRIu32
                                   " are one number in float64: a category stands twice",
                                   text, fault->feature);
