@@ -28,7 +28,8 @@ typedef struct frame {
     size_t entry;              /* the one whose result is awaited */
     espalier_sklearn_table in; /* CHAIN: what the last step gave */
     espalier_sklearn_table out;
-    bool started; /* UNION, COLUMNS: out has a type */
+    uint32_t narrow_types; /* UNION, COLUMNS: of all parts, where rows are float32, */
+    uint32_t wide_types;   /* float64 */
 } frame;
 
 typedef struct transformer_class {
@@ -204,6 +205,18 @@ static double find_weight(const espalier_sklearn_prepare *prepare, const frame *
     return weight;
 }
 
+/* NumPy before 1.20, with which scikit-learn before 1.7 may run, promotes in the columns' order:
+ * int16, uint16, float32 to float64, of which 1.20 makes float32. */
+static bool depends_on_numpy(const espalier_sklearn_prepare *prepare, uint32_t types,
+                             espalier_sklearn_dtype next)
+{
+    const uint32_t mixed = ESPALIER_SKLEARN_TYPE(ESPALIER_SKLEARN_SMALL) |
+                           ESPALIER_SKLEARN_TYPE(ESPALIER_SKLEARN_UINT16);
+    return next == ESPALIER_SKLEARN_FLOAT32 && (types & mixed) == mixed &&
+           espalier_sklearn_promote(types) == ESPALIER_SKLEARN_INTEGER &&
+           !espalier_sklearn_version_from(prepare->version, 1, 7);
+}
+
 /* Appends a part's columns to a union. */
 static espalier_status join_part(espalier_sklearn_prepare *prepare, frame *own,
                                  espalier_sklearn_table *part)
@@ -215,6 +228,14 @@ static espalier_status join_part(espalier_sklearn_prepare *prepare, frame *own,
             part->narrow == ESPALIER_SKLEARN_FLOAT32 ? part->narrow : ESPALIER_SKLEARN_FLOAT64;
         part->wide = part->wide == ESPALIER_SKLEARN_FLOAT32 ? part->wide : ESPALIER_SKLEARN_FLOAT64;
     }
+    if (depends_on_numpy(prepare, own->narrow_types, part->narrow) ||
+        depends_on_numpy(prepare, own->wide_types, part->wide)) {
+        return espalier_sklearn_fail(&prepare->import, own->object,
+                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "columns of float32 behind some of int16 and uint16 are not "
+                                     "converted: their type depends on NumPy's version; in front "
+                                     "of these they are");
+    }
     const uint32_t rounding = espalier_sklearn_rounding(part);
     for (uint32_t i = 0; i < part->count && status == ESPALIER_OK; i++) {
         if (weight != 1.0) {
@@ -225,11 +246,11 @@ static espalier_status join_part(espalier_sklearn_prepare *prepare, frame *own,
             status = espalier_sklearn_table_add(prepare, &own->out, part->values[i]);
         }
     }
-    own->out.narrow =
-        own->started ? espalier_sklearn_promote(own->out.narrow, part->narrow) : part->narrow;
-    own->out.wide = own->started ? espalier_sklearn_promote(own->out.wide, part->wide) : part->wide;
+    own->narrow_types |= ESPALIER_SKLEARN_TYPE(part->narrow);
+    own->wide_types |= ESPALIER_SKLEARN_TYPE(part->wide);
+    own->out.narrow = espalier_sklearn_promote(own->narrow_types);
+    own->out.wide = espalier_sklearn_promote(own->wide_types);
     own->out.sparse = own->out.sparse || part->sparse;
-    own->started = true;
     return status;
 }
 

@@ -56,27 +56,38 @@ static bool is_wide_integer(espalier_sklearn_dtype dtype)
     return dtype == ESPALIER_SKLEARN_INTEGER || dtype == ESPALIER_SKLEARN_UNSIGNED;
 }
 
-espalier_sklearn_dtype espalier_sklearn_promote(espalier_sklearn_dtype a, espalier_sklearn_dtype b)
+/* Of two types that differ, `a` none that comes behind `b` in the order of promote. */
+static espalier_sklearn_dtype promote_two(espalier_sklearn_dtype a, espalier_sklearn_dtype b)
 {
-    if (a == b || b == ESPALIER_SKLEARN_BOOL) {
+    if (b == ESPALIER_SKLEARN_BOOL) {
         return a;
     }
-    if (a == ESPALIER_SKLEARN_BOOL) {
-        return b;
+    if (is_float(a)) {
+        return is_float(b) || is_wide_integer(b) ? ESPALIER_SKLEARN_FLOAT64 : a;
     }
-    if (is_float(a) || is_float(b)) {
-        const espalier_sklearn_dtype other = is_float(a) ? b : a;
-        return is_float(other) || is_wide_integer(other) ? ESPALIER_SKLEARN_FLOAT64
-               : is_float(a)                             ? a
-                                                         : b;
-    }
-    if (is_wide_integer(a) || is_wide_integer(b)) {
+    if (is_wide_integer(a)) {
         return ESPALIER_SKLEARN_INTEGER;
     }
-    if (a == ESPALIER_SKLEARN_UINT8 || b == ESPALIER_SKLEARN_UINT8) {
-        return a == ESPALIER_SKLEARN_UINT8 ? b : a;
+    /* uint16 beside int8 or int16 is int32; uint8 fits into all. */
+    return b == ESPALIER_SKLEARN_UINT8 ? a : ESPALIER_SKLEARN_INTEGER;
+}
+
+espalier_sklearn_dtype espalier_sklearn_promote(uint32_t types)
+{
+    static const espalier_sklearn_dtype order[] = {
+        ESPALIER_SKLEARN_FLOAT64,  ESPALIER_SKLEARN_FLOAT32, ESPALIER_SKLEARN_INTEGER,
+        ESPALIER_SKLEARN_UNSIGNED, ESPALIER_SKLEARN_UINT16,  ESPALIER_SKLEARN_SMALL,
+        ESPALIER_SKLEARN_UINT8,    ESPALIER_SKLEARN_BOOL,
+    };
+    espalier_sklearn_dtype result = ESPALIER_SKLEARN_BOOL;
+    bool started = false;
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        if ((types & ESPALIER_SKLEARN_TYPE(order[i])) != 0) {
+            result = started ? promote_two(result, order[i]) : order[i];
+            started = true;
+        }
     }
-    return ESPALIER_SKLEARN_INTEGER; /* of int8 or int16 and uint16 */
+    return result;
 }
 
 espalier_sklearn_dtype espalier_sklearn_as_float(espalier_sklearn_dtype dtype)

@@ -451,6 +451,35 @@ static void test_places_of_dtypes(void **state)
     }
 }
 
+/* int8, uint16 and then float32 side by side: of which type they are before scikit-learn 1.7 depends
+ * on NumPy's version. */
+static void test_types_side_by_side(void **state)
+{
+    static const char file[] = "pipelines-1.9.1/bytes.joblib";
+    static const struct {
+        const char *version;
+        const char *dtype;
+        bool known;
+    } cases[] = {
+        {"1.6.9", "uint8", true},
+        {"1.6.9", "uint16", false},
+        {"1.7.0", "uint16", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        read_file(file);
+        rename_text("uint8", cases[i].dtype);
+        rename_text("1.9.1", cases[i].version);
+        changed_bytes = 0;
+        put(original, original_bytes);
+        if (cases[i].known) {
+            check_converts(file, cases[i].version);
+        } else {
+            check_refused(file, "depends on NumPy's version", cases[i].version);
+        }
+    }
+}
+
 /* with_mean of the target's scaler is what Python takes for true or false, or refused. */
 static void test_truth_of_scalers(void **state)
 {
@@ -502,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_nested_a_million_deep),
         cmocka_unit_test(test_places_of_dtypes),
+        cmocka_unit_test(test_types_side_by_side),
         cmocka_unit_test(test_truth_of_scalers),
     };
     return cmocka_run_group_tests_name("refused pickles", tests, open_buffer, close_buffer);
