@@ -341,6 +341,59 @@ static void test_pandas_beside_named_columns(void **state)
     }
 }
 
+/* Features 2 and 3 are such that no tree asks for: a list that may be of one of two columns does
+ * harm where trees ask for either. Once an ordered column that none asks for gave its list to the
+ * named one. */
+static void test_pandas_beside_untested_columns(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *infos;
+        const char *named;
+        espalier_status status;
+    } cases[] = {
+        {"[-3:4] 2:1:0 [0:3] [-1:9]", "1", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[-3:4] 2:1:0 none [-1:9]", "1", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[0:3] [-3:4] 2:1:0 [-1:9]", "2", ESPALIER_ERROR_SOURCE_UNSUPPORTED},
+        {"[-3:4] [-3:4] 2:1:0 [0:3]", "2", ESPALIER_OK},
+        {"[-3:4] [-3:4] 2:1:0 none", "2", ESPALIER_OK},
+        {"[-3:4] 2:1:0 [0:4] [-1:9]", "1", ESPALIER_OK}, /* more than the list has */
+        {"[-3:4] 3:2:1:0 [0:2] [-1:9]", "1", ESPALIER_OK},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_source_summary summary;
+        espalier_error error = {0};
+        char infos[64];
+        char lines[128];
+        (void)snprintf(infos, sizeof infos, "feature_infos=%s\n", cases[i].infos);
+        (void)snprintf(lines, sizeof lines,
+                       "[categorical_feature: %s]\nend of parameters\n\n"
+                       "pandas_categorical:[[10, 20, 30, 40]]\n",
+                       cases[i].named);
+        const char *const from[] = {"max_feature_idx=1", "na=me\n", "feature_infos=[-3:4] none\n",
+                                    "monotone_constraints=0 1\n",
+                                    "end of parameters\n\npandas_categorical:null\n"};
+        const char *const to[] = {"max_feature_idx=3", "na=me y z\n", infos, "", lines};
+        char *text = replace_text(good_text, NULL, "");
+        for (size_t k = 0; k < sizeof to / sizeof to[0]; k++) {
+            char *const other = replace_text(text, from[k], to[k]);
+            free(text);
+            text = other;
+        }
+        const espalier_status status =
+            load_bytes(text, strlen(text), MEMORY_MAX, &forest, &summary, &error);
+        free(text);
+        if (status != cases[i].status) {
+            fail_msg("%s, %s named: %d, %s", cases[i].infos, cases[i].named, (int)status,
+                     error.message);
+        }
+        if (status == ESPALIER_OK) {
+            espalier_forest_free(&forest);
+        }
+    }
+}
+
 /* `first` and then `next`, count - 1 times, malloc'ed. */
 static char *repeat_text(const char *first, const char *next, size_t count)
 {
@@ -430,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_pandas_untested),
         cmocka_unit_test(test_pandas_without_names),
         cmocka_unit_test(test_pandas_beside_named_columns),
+        cmocka_unit_test(test_pandas_beside_untested_columns),
         cmocka_unit_test(test_pandas_many),
     };
     return cmocka_run_group_tests_name("lightgbm pandas", tests, NULL, NULL);
