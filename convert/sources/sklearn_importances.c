@@ -190,8 +190,52 @@ static espalier_status read_norm(const espalier_sklearn_prepare *prepare,
                                        "infinity");
 }
 
+/* More rows in Fortran order NumPy sums in pieces, as many as its version says. */
+#define PAIRED_ROWS_MAX 8192u
+
+static double weigh_number(double number, column_norm norm)
+{
+    return norm == NORM_LENGTH ? number * number : fabs(number);
+}
+
+/* Row by row, as NumPy sums arrays in C order. */
+static void sum_rows(const double *numbers, uint64_t number_count, column_norm norm, uint32_t count,
+                     double *scores)
+{
+    for (uint64_t i = 0; i < number_count; i++) {
+        double *const score = &scores[i % count];
+        const double weight = weigh_number(numbers[i], norm);
+        *score = norm == NORM_GREATEST ? fmax(*score, weight) : *score + weight;
+    }
+}
+
+/* Column by column in pairs, as NumPy sums arrays in Fortran order. column: [row_count]. */
+static void sum_columns(const double *numbers, uint32_t row_count, column_norm norm, uint32_t count,
+                        double *column, double *scores)
+{
+    for (uint32_t k = 0; k < count; k++) {
+        for (uint32_t r = 0; r < row_count; r++) {
+            column[r] = weigh_number(numbers[(uint64_t)r * count + k], norm);
+        }
+        scores[k] = espalier_sklearn_sum_pairwise(column, row_count);
+    }
+}
+
+static espalier_status read_coefficients(const espalier_sklearn_prepare *prepare,
+                                         const espalier_pickle_value *coefficients,
+                                         const espalier_pickle_array *array, double *numbers)
+{
+    for (uint64_t i = 0; i < array->element_count; i++) {
+        if (!espalier_pickle_array_double(array, i, &numbers[i])) {
+            return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
+                                         "coef_ holds no numbers");
+        }
+    }
+    return ESPALIER_OK;
+}
+
 /* Magnitudes of coefficients; of several rows of them, their norm. */
-static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepare,
+static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
                                           const espalier_pickle_value *object,
                                           const espalier_pickle_value *coefficients, uint32_t count,
                                           double *scores)
@@ -203,30 +247,39 @@ static espalier_status weigh_coefficients(const espalier_sklearn_prepare *prepar
         return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                      "coef_ has not one number a column");
     }
-    const espalier_status status =
+    espalier_status status =
         array->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
-    if (status == ESPALIER_OK && array->dim_count == 2 && norm != NORM_GREATEST &&
-        array->shape[0] >= 8 && array->strides[0] == 1) {
+    const bool paired = array->dim_count == 2 && norm != NORM_GREATEST && array->strides[0] == 1;
+    const uint64_t row_count = array->dim_count == 2 ? array->shape[0] : 1;
+    if (status == ESPALIER_OK && paired && row_count > PAIRED_ROWS_MAX) {
         return espalier_sklearn_fail(
             &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "a SelectFromModel of 8 rows of coef_ or more in Fortran order, which NumPy sums in "
-            "pairs, is not converted; norm_order of infinity is");
+            "a SelectFromModel of more than %u rows of coef_ in Fortran order, whose sums depend on "
+            "NumPy's version, is not converted; norm_order of infinity is",
+            PAIRED_ROWS_MAX);
     }
-    for (uint64_t i = 0; i < array->element_count && status == ESPALIER_OK; i++) {
-        double number = 0.0;
-        if (!espalier_pickle_array_double(array, i, &number)) {
-            return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
-                                         "coef_ holds no numbers");
-        }
-        double *const score = &scores[i % count];
-        number = fabs(number);
-        *score = norm == NORM_SUM      ? *score + number
-                 : norm == NORM_LENGTH ? *score + number * number
-                                       : fmax(*score, number);
+    void *numbers = NULL;
+    void *column = NULL;
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(&prepare->import, array->element_count, sizeof(double),
+                                           &numbers);
     }
-    for (uint32_t i = 0; i < count && norm == NORM_LENGTH; i++) {
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(&prepare->import, row_count, sizeof(double), &column);
+    }
+    if (status == ESPALIER_OK) {
+        status = read_coefficients(prepare, coefficients, array, numbers);
+    }
+    if (status == ESPALIER_OK && paired) {
+        sum_columns(numbers, (uint32_t)row_count, norm, count, column, scores);
+    } else if (status == ESPALIER_OK) {
+        sum_rows(numbers, array->element_count, norm, count, scores);
+    }
+    for (uint32_t i = 0; i < count && norm == NORM_LENGTH && status == ESPALIER_OK; i++) {
         scores[i] = sqrt(scores[i]);
     }
+    free(numbers);
+    free(column);
     return status;
 }
 
