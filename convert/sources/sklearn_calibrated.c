@@ -30,15 +30,29 @@ typedef struct calibrated {
     uint32_t response;       /* first slot of what is calibrated, */
     uint32_t response_count; /* and how many: 1 for two classes */
     bool from_margin;
+    bool narrow;      /* it is float32 */
     uint32_t *places; /* [classes] of the member's classes among all */
     double *slots;    /* [classes] of calibrated numbers, -1: none */
 } calibrated;
 
 /* ---- calibrators ----------------------------------------------------------------------------- */
 
+/* Whether an attribute is a float64 of NumPy 2, beside which float32 becomes float64. Beside one of
+ * NumPy 1, or a number of Python, it stays float32. */
+static bool is_widening(const espalier_sklearn_import *import,
+                        const espalier_pickle_value *calibrator, const char *name)
+{
+    const espalier_pickle_value *value = NULL;
+    (void)espalier_pickle_attribute(import->pickle, calibrator, name, &value, NULL);
+    const espalier_pickle_dtype *const dtype =
+        value != NULL ? espalier_pickle_scalar_dtype(value) : NULL;
+    return dtype != NULL && dtype->kind == 'f' && dtype->item_bytes == 8 &&
+           espalier_pickle_is(value, "numpy._core.multiarray", "scalar");
+}
+
 /* expit(-(a x + b)). */
 static espalier_status add_sigmoid(const calibration *work, const espalier_pickle_value *calibrator,
-                                   uint32_t slot, uint32_t *slot_out)
+                                   bool narrow, uint32_t slot, uint32_t *slot_out)
 {
     const espalier_sklearn_import *const import = work->import;
     static const double minus[1] = {-1.0};
@@ -50,6 +64,14 @@ static espalier_status add_sigmoid(const calibration *work, const espalier_pickl
     }
     if (status != ESPALIER_OK) {
         return status;
+    }
+    if (narrow &&
+        !(is_widening(import, calibrator, "a_") && is_widening(import, calibrator, "b_"))) {
+        return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a sigmoid over probabilities of float32, as XGBoost's, that "
+                                     "NumPy 1 saved is not converted: NumPy 2 computes it in "
+                                     "another type; load it there and save it again, or convert "
+                                     "the classifier alone");
     }
     slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, &a);
     slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_ADD, slot, 1, &b);
@@ -125,15 +147,27 @@ static espalier_status add_isotonic(const calibration *work,
     return status;
 }
 
+/* What is calibrated in float32 by other means than a sigmoid. */
+static espalier_status refuse_narrow(const calibration *work,
+                                     const espalier_pickle_value *calibrator, const char *what)
+{
+    return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                 "%s over probabilities of float32, as XGBoost's, is not "
+                                 "converted; method=\"sigmoid\" is, and the classifier alone",
+                                 what);
+}
+
 static espalier_status add_calibrator(const calibration *work,
-                                      const espalier_pickle_value *calibrator, uint32_t slot,
-                                      uint32_t *slot_out)
+                                      const espalier_pickle_value *calibrator, bool narrow,
+                                      uint32_t slot, uint32_t *slot_out)
 {
     if (espalier_pickle_is(calibrator, "sklearn.calibration", "_SigmoidCalibration")) {
-        return add_sigmoid(work, calibrator, slot, slot_out);
+        return add_sigmoid(work, calibrator, narrow, slot, slot_out);
     }
     if (espalier_pickle_is(calibrator, "sklearn.isotonic", "IsotonicRegression")) {
-        return add_isotonic(work, calibrator, slot, slot_out);
+        /* SciPy's interp1d, which computes it, differs from version to version in float32. */
+        return narrow ? refuse_narrow(work, calibrator, "an isotonic line")
+                      : add_isotonic(work, calibrator, slot, slot_out);
     }
     return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                  "a calibrator that is not converted; sigmoid, isotonic and "
@@ -149,6 +183,9 @@ static espalier_status add_temperature(const calibration *work, calibrated *one,
     const espalier_sklearn_import *const import = work->import;
     const espalier_pickle_value *const calibrator = espalier_pickle_item(one->calibrators, 0);
     double beta = 0;
+    if (one->narrow) {
+        return refuse_narrow(work, calibrator, "a temperature"); /* NumPy's logarithm of float32 */
+    }
     const espalier_status status = espalier_sklearn_read_number(import, calibrator, "beta_", &beta);
     if (status != ESPALIER_OK) {
         return status;
@@ -197,8 +234,8 @@ static espalier_status add_each_class(const calibration *work, calibrated *one, 
         uint32_t slot = 0;
         espalier_source_path_item(&import->path, i);
         const espalier_status status =
-            add_calibrator(work, espalier_pickle_item(one->calibrators, i), one->response + i,
-                           &slot);
+            add_calibrator(work, espalier_pickle_item(one->calibrators, i), one->narrow,
+                           one->response + i, &slot);
         if (status != ESPALIER_OK) {
             return status;
         }
@@ -230,15 +267,12 @@ static espalier_status find_response(const calibration *work, calibrated *one)
         margin != NULL ? margin
                        : espalier_sklearn_find_output(&one->member, ESPALIER_OUTPUT_PROBABILITY, 0);
     one->from_margin = margin != NULL;
-    if (output == NULL || output->narrow || one->member.forest.group_count != 1) {
-        return espalier_sklearn_fail(
-            work->import, one->member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            output != NULL && output->narrow
-                ? "a classifier whose probabilities are float32, as XGBoost's, is not converted "
-                  "inside a CalibratedClassifierCV: what becomes of them depends on NumPy; the "
-                  "classifier alone is"
-                : "a member without probabilities of one output");
+    if (output == NULL || one->member.forest.group_count != 1) {
+        return espalier_sklearn_fail(work->import, one->member.value,
+                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a member without probabilities of one output");
     }
+    one->narrow = output->narrow;
     const bool second = !one->from_margin && output->slot_count == 2;
     one->response = output->first_slot + (second ? 1 : 0);
     one->response_count = second ? 1 : output->slot_count;

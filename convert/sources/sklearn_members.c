@@ -444,16 +444,28 @@ espalier_status espalier_sklearn_open_whole(espalier_sklearn_import *import, uin
     return forest->classifier ? espalier_sklearn_read_classes(import) : ESPALIER_OK;
 }
 
+static double label_number(const espalier_forest_labels *labels, uint32_t index)
+{
+    const uint64_t bits = labels->numbers[index];
+    double number = 0.0;
+    memcpy(&number, &bits, sizeof number);
+    return labels->kind == ESPALIER_LABEL_FLOAT  ? number
+           : labels->kind == ESPALIER_LABEL_UINT ? (double)bits
+                                                 : (double)(int64_t)bits;
+}
+
+/* By value, as NumPy compares: XGBoost's classes are integers, those around it may be booleans. */
 static bool are_labels_equal(const espalier_forest_labels *a, uint32_t i,
                              const espalier_forest_labels *b, uint32_t k)
 {
     const bool text = a->kind == ESPALIER_LABEL_STRING;
-    if (text != (b->kind == ESPALIER_LABEL_STRING) || (!text && a->kind != b->kind)) {
+    if (text != (b->kind == ESPALIER_LABEL_STRING)) {
         return false;
     }
     return text ? a->text_bytes[i] == b->text_bytes[k] &&
                       memcmp(a->texts[i], b->texts[k], a->text_bytes[i]) == 0
-                : a->numbers[i] == b->numbers[k];
+           : a->kind == b->kind ? a->numbers[i] == b->numbers[k]
+                                : label_number(a, i) == label_number(b, k);
 }
 
 espalier_status espalier_sklearn_map_classes(const espalier_sklearn_import *import,

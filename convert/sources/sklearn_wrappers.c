@@ -463,10 +463,27 @@ static const struct {
 
 #define FUNCTIONS "exp, expm1, exp2, square, sqrt, log and log1p of NumPy"
 
+/* What NumPy computes in float32 in its own way, or in float64 and then rounds. */
+static espalier_status refuse_narrow(const espalier_sklearn_import *import,
+                                     const espalier_pickle_value *transformer, const char *what)
+{
+    return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                 "%s of the target over values of float32, as XGBoost's, is not "
+                                 "converted; StandardScaler of scikit-learn 1.8 and later is, and "
+                                 "regressor_ alone",
+                                 what);
+}
+
+/* The regressor's values on their way back. */
+typedef struct target {
+    uint32_t slot; /* the first of them */
+    uint32_t count;
+    bool narrow; /* they are float32 */
+} target;
+
 /* FunctionTransformer: a function of NumPy, or none. */
 static espalier_status add_function(espalier_sklearn_import *import,
-                                    const espalier_pickle_value *transformer, uint32_t count,
-                                    uint32_t *slot)
+                                    const espalier_pickle_value *transformer, target *values)
 {
     const espalier_pickle_value *value = NULL;
     const espalier_pickle_value *arguments = NULL;
@@ -483,11 +500,15 @@ static espalier_status add_function(espalier_sklearn_import *import,
         return espalier_sklearn_fail(import, arguments, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "an inverse_func with arguments is not converted");
     }
+    if (values->narrow) {
+        return refuse_narrow(import, transformer, "a function");
+    }
     espalier_pickle_slice name = {"of another kind", 15};
     const bool found = espalier_sklearn_numpy_function(value, &name);
     for (size_t i = 0; found && i < sizeof functions / sizeof functions[0]; i++) {
         if (espalier_pickle_slice_equal(name, functions[i].name)) {
-            *slot = espalier_sklearn_add_stage(import, functions[i].operation, *slot, count, NULL);
+            values->slot = espalier_sklearn_add_stage(import, functions[i].operation, values->slot,
+                                                      values->count, NULL);
             return ESPALIER_OK;
         }
     }
@@ -516,27 +537,56 @@ static espalier_status read_with(const espalier_sklearn_import *import,
                                        "the target's %s is neither true nor false", with);
 }
 
-/* An array of a scaler, where it is set and the parameter `with` is true: a StandardScaler knows
- * its mean_ without using it. */
+/* x - c is x + -c, exactly. float32 numbers are rounded to it before they meet it. */
+static bool settle_numbers(double *numbers, uint32_t count, bool negative, bool narrow)
+{
+    bool finite = true;
+    for (uint32_t i = 0; i < count; i++) {
+        numbers[i] = negative ? -numbers[i] : numbers[i];
+        numbers[i] = narrow ? (double)(float)numbers[i] : numbers[i];
+        finite = finite && isfinite(numbers[i]);
+    }
+    return finite;
+}
+
+/* One thing that a scaler undoes: by an array, where it is set and the parameter `with` is true: a
+ * StandardScaler knows its mean_ without using it. */
+typedef struct scaler_step {
+    const char *name; /* NULL: there is no such step */
+    const char *with;
+    espalier_forest_operation operation;
+    bool negative;
+} scaler_step;
+
 static espalier_status add_scaler_step(espalier_sklearn_import *import,
-                                       const espalier_pickle_value *transformer, const char *name,
-                                       const char *with, espalier_forest_operation operation,
-                                       bool negative, uint32_t count, uint32_t *slot)
+                                       const espalier_pickle_value *transformer,
+                                       const scaler_step *step, target *values)
 {
     bool used = true;
-    espalier_status status = read_with(import, transformer, with, &used);
-    if (status != ESPALIER_OK || !used || !espalier_sklearn_is_set(import, transformer, name)) {
+    espalier_status status = read_with(import, transformer, step->with, &used);
+    if (status != ESPALIER_OK || !used ||
+        !espalier_sklearn_is_set(import, transformer, step->name)) {
         return status;
     }
-    double *const numbers = malloc(count * sizeof *numbers);
+    double *const numbers = malloc(values->count * sizeof *numbers);
     status = numbers == NULL
                  ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
-                 : espalier_sklearn_read_numbers(import, transformer, name, count, numbers);
+                 : espalier_sklearn_read_numbers(import, transformer, step->name, values->count,
+                                                 numbers);
+    if (status == ESPALIER_OK &&
+        !settle_numbers(numbers, values->count, step->negative, values->narrow)) {
+        status = espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "%s of the target is beyond float32, in which it is used",
+                                       step->name);
+    }
     if (status == ESPALIER_OK) {
-        for (uint32_t i = 0; i < count && negative; i++) {
-            numbers[i] = -numbers[i]; /* x - c is x + -c, exactly */
-        }
-        *slot = espalier_sklearn_add_stage(import, operation, *slot, count, numbers);
+        values->slot =
+            espalier_sklearn_add_typed_stage(import,
+                                             &(espalier_forest_stage){.operation = step->operation,
+                                                                      .input_slot = values->slot,
+                                                                      .count = values->count,
+                                                                      .narrow = values->narrow},
+                                             numbers);
     }
     free(numbers);
     return status;
@@ -544,49 +594,42 @@ static espalier_status add_scaler_step(espalier_sklearn_import *import,
 
 /* Scalers undo what they did, in the reverse order; False in *known: another transformer. */
 static espalier_status add_scaler(espalier_sklearn_import *import,
-                                  const espalier_pickle_value *transformer, uint32_t count,
-                                  uint32_t *slot, bool *known)
+                                  const espalier_pickle_value *transformer, target *values,
+                                  bool *known)
 {
     static const struct {
         const char *name;
-        const char *scale;
-        const char *scale_with;
-        const char *shift;
-        const char *shift_with;
-        bool minmax;
+        scaler_step steps[2];
     } scalers[] = {
-        {"StandardScaler", "scale_", "with_std", "mean_", "with_mean", false},
-        {"RobustScaler", "scale_", "with_scaling", "center_", "with_centering", false},
-        {"MaxAbsScaler", "scale_", "", "", "", false},
-        {"MinMaxScaler", "scale_", "", "min_", "", true},
+        {"StandardScaler",
+         {{"scale_", "with_std", ESPALIER_FOREST_MULTIPLY, false},
+          {"mean_", "with_mean", ESPALIER_FOREST_ADD, false}}},
+        {"RobustScaler",
+         {{"scale_", "with_scaling", ESPALIER_FOREST_MULTIPLY, false},
+          {"center_", "with_centering", ESPALIER_FOREST_ADD, false}}},
+        {"MaxAbsScaler", {{"scale_", "", ESPALIER_FOREST_MULTIPLY, false}, {NULL, NULL, 0, false}}},
+        {"MinMaxScaler",
+         {{"min_", "", ESPALIER_FOREST_ADD, true}, {"scale_", "", ESPALIER_FOREST_DIVIDE, false}}},
     };
     *known = false;
-    for (size_t i = 0; i < sizeof scalers / sizeof scalers[0]; i++) {
-        if (!espalier_pickle_is(transformer, "sklearn.preprocessing._data", scalers[i].name)) {
-            continue;
+    espalier_status status = ESPALIER_OK;
+    for (size_t i = 0; i < sizeof scalers / sizeof scalers[0] && !*known; i++) {
+        *known = espalier_pickle_is(transformer, "sklearn.preprocessing._data", scalers[i].name);
+        /* From 1.8 on StandardScaler's numbers are float32 there. */
+        if (*known && values->narrow &&
+            (i != 0 || !espalier_sklearn_version_from(import->version, 1, 8))) {
+            return refuse_narrow(import, transformer, scalers[i].name);
         }
-        *known = true;
-        espalier_status status = ESPALIER_OK;
-        if (scalers[i].minmax) {
-            status = add_scaler_step(import, transformer, scalers[i].shift, scalers[i].shift_with,
-                                     ESPALIER_FOREST_ADD, true, count, slot);
-            return status != ESPALIER_OK
-                       ? status
-                       : add_scaler_step(import, transformer, scalers[i].scale,
-                                         scalers[i].scale_with, ESPALIER_FOREST_DIVIDE, false,
-                                         count, slot);
+        for (size_t k = 0; k < 2 && *known && status == ESPALIER_OK; k++) {
+            const scaler_step *const step = &scalers[i].steps[k];
+            status = step->name != NULL ? add_scaler_step(import, transformer, step, values)
+                                        : ESPALIER_OK;
         }
-        status = add_scaler_step(import, transformer, scalers[i].scale, scalers[i].scale_with,
-                                 ESPALIER_FOREST_MULTIPLY, false, count, slot);
-        return status != ESPALIER_OK
-                   ? status
-                   : add_scaler_step(import, transformer, scalers[i].shift, scalers[i].shift_with,
-                                     ESPALIER_FOREST_ADD, false, count, slot);
     }
-    return ESPALIER_OK;
+    return status;
 }
 
-static espalier_status add_inverse(espalier_sklearn_import *import, uint32_t count, uint32_t *slot)
+static espalier_status add_inverse(espalier_sklearn_import *import, target *values)
 {
     const espalier_pickle_value *transformer = NULL;
     bool known = false;
@@ -598,9 +641,9 @@ static espalier_status add_inverse(espalier_sklearn_import *import, uint32_t cou
     espalier_source_path_attribute(&import->path, "transformer_");
     if (espalier_pickle_is(transformer, "sklearn.preprocessing._function_transformer",
                            "FunctionTransformer")) {
-        return add_function(import, transformer, count, slot);
+        return add_function(import, transformer, values);
     }
-    status = add_scaler(import, transformer, count, slot, &known);
+    status = add_scaler(import, transformer, values, &known);
     if (status != ESPALIER_OK || known) {
         return status;
     }
@@ -618,8 +661,7 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
     const size_t path_bytes = import->path.bytes;
     const espalier_pickle_value *value = NULL;
     espalier_sklearn_member member = {0};
-    uint32_t slot = ESPALIER_PLAN_NO_SLOT;
-    uint32_t count = 0;
+    target values = {0};
     espalier_status status = espalier_sklearn_open_whole(import, 1);
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_attribute(import, import->estimator, "regressor_", true, &value);
@@ -634,18 +676,16 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
     if (status == ESPALIER_OK) {
         const espalier_forest_output *const output =
             espalier_sklearn_find_output(&member, ESPALIER_OUTPUT_VALUE, 0);
-        slot = output != NULL && !output->narrow ? output->first_slot : ESPALIER_PLAN_NO_SLOT;
-        count = output != NULL ? output->slot_count : 0;
-        if (slot == ESPALIER_PLAN_NO_SLOT) {
-            status =
-                espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                      "a regressor whose values are not float64, as XGBoost's; "
-                                      "regressor_ alone is converted");
+        if (output == NULL) {
+            status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                           "a regressor without values");
+        } else {
+            values = (target){output->first_slot, output->slot_count, output->narrow};
         }
     }
     if (status == ESPALIER_OK) {
         espalier_source_path_cut(&import->path, path_bytes);
-        status = add_inverse(import, count, &slot);
+        status = add_inverse(import, &values);
     }
     espalier_sklearn_free_member(&member);
     status = espalier_sklearn_close_members(import, status);
@@ -653,9 +693,8 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
         return status;
     }
     espalier_source_path_cut(&import->path, path_bytes);
-    import->forest->group_width[0] = count;
-    return espalier_sklearn_finish_plan(import,
-                                        espalier_sklearn_add_output(import, ESPALIER_OUTPUT_VALUE,
-                                                                    slot, count,
-                                                                    ESPALIER_FOREST_NO_DECISION));
+    import->forest->group_width[0] = values.count;
+    return espalier_sklearn_finish_plan(
+        import, espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_VALUE, values.slot,
+                                                  values.count, values.narrow));
 }

@@ -250,11 +250,15 @@ def refusal(model, rows):
     found, words = [], "float32"
     if kind == "CalibratedClassifierCV":
         for one in model.calibrated_classifiers_:
+            if model.method == "sigmoid" and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
+                continue  # in float64
             member = getattr(one, "estimator", None) or one.base_estimator
             name = "decision_function" if hasattr(member, "decision_function") else "predict_proba"
             found.append(getattr(member, name)(rows))
     elif kind == "TransformedTargetRegressor":
-        found, words = [model.regressor_.predict(rows)], "not float64"
+        exact = isinstance(model.transformer_, StandardScaler) and VERSION >= (1, 8)
+        if not exact and getattr(model.transformer_, "inverse_func", 0) is not None:
+            found = [model.regressor_.predict(rows)]
     elif kind.startswith("Voting") and getattr(model.weights, "dtype", None) == np.float32:
         hard = getattr(model, "voting", "") == "hard"
         name = "predict_proba" if getattr(model, "voting", "") == "soft" else "predict"
