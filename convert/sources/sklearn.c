@@ -214,7 +214,9 @@ const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pic
             break;
         }
         value = peek_attribute(pickle, value, name);
-        espalier_source_path_attribute(path, name);
+        if (path != NULL) {
+            espalier_source_path_attribute(path, name);
+        }
     }
     return value;
 }

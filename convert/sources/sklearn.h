@@ -52,8 +52,8 @@ const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pic
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path);
 
-/* What searches inside each other predict with; what is no search, itself. NULL: a search that has
- * nothing. The steps there are appended to *path. */
+/* What searches and frozen estimators inside each other predict or transform with; what is neither,
+ * itself. NULL: one that has nothing. The steps there are appended to *path, which may be NULL. */
 const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pickle,
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path);

@@ -111,6 +111,16 @@ static bool passes_through(const espalier_pickle_value *value)
            espalier_pickle_text_equal(value, "passthrough");
 }
 
+/* What a frozen transformer, or a search over some, transforms with; the value itself where that is
+ * missing, to be refused by its name. */
+static const espalier_pickle_value *find_inner(espalier_sklearn_prepare *prepare,
+                                               const espalier_pickle_value *value)
+{
+    const espalier_pickle_value *const inner =
+        espalier_sklearn_best_of(prepare->import.pickle, value, &prepare->import.path);
+    return inner != NULL ? inner : value;
+}
+
 /* What a step costs beside its columns: a pickle may name one step a million times. */
 #define STEP_WORK 64u
 
@@ -346,6 +356,7 @@ static espalier_status walk_frame(espalier_sklearn_prepare *prepare, frame *fram
                                                             : prepare->import.path.bytes);
         return status;
     }
+    transformer = transformer != NULL ? find_inner(prepare, transformer) : NULL;
     const frame_kind kind = transformer != NULL ? kind_of(transformer, &entries) : (frame_kind)0;
     if (kind != 0) {
         if (*depth == DEPTH_MAX) {
@@ -373,6 +384,7 @@ espalier_status espalier_sklearn_apply_transformer(espalier_sklearn_prepare *pre
     frame frames[DEPTH_MAX];
     uint32_t depth = 0;
     const char *entries = NULL;
+    transformer = passes_through(transformer) ? transformer : find_inner(prepare, transformer);
     const frame_kind kind =
         passes_through(transformer) ? (frame_kind)0 : kind_of(transformer, &entries);
     if (kind == 0) {
@@ -423,7 +435,9 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
                                          "categories_", "n_bins_",    "support_"};
     for (uint32_t depth = 0; depth < DEPTH_MAX; depth++) {
         const char *entries = NULL;
-        const frame_kind kind = kind_of(transformer, &entries);
+        transformer = espalier_sklearn_best_of(pickle, transformer, NULL);
+        const frame_kind kind =
+            transformer != NULL ? kind_of(transformer, &entries) : (frame_kind)0;
         if (kind != FRAME_CHAIN && kind != FRAME_UNION) {
             break;
         }

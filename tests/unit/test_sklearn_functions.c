@@ -72,15 +72,44 @@ static void put_target(pickle_writer *writer, const fake_function *function)
     put_bytes(writer, "ub", 2);
 }
 
+/* What is around a step. */
+typedef enum fake_wrapping {
+    WRAPPING_NONE,
+    WRAPPING_FROZEN, /* FrozenEstimator */
+    WRAPPING_FROZEN_TWICE,
+    WRAPPING_FROZEN_EMPTY /* with nothing inside; the step is not there */
+} fake_wrapping;
+
+static void put_step(pickle_writer *writer, const fake_function *function, fake_wrapping wrapping)
+{
+    const uint32_t depth = wrapping == WRAPPING_FROZEN_TWICE ? 2
+                           : wrapping != WRAPPING_NONE       ? 1
+                                                             : 0;
+    for (uint32_t i = 0; i < depth; i++) {
+        put_global(writer, "sklearn.frozen._frozen", "FrozenEstimator");
+        put_bytes(writer, ")\x81}(", 4);
+        if (wrapping != WRAPPING_FROZEN_EMPTY) {
+            put_text(writer, "estimator");
+        }
+    }
+    if (wrapping != WRAPPING_FROZEN_EMPTY) {
+        put_function(writer, "func", function);
+    }
+    for (uint32_t i = 0; i < depth; i++) {
+        put_bytes(writer, "ub", 2);
+    }
+}
+
 /* Pipeline: what its tree asks for goes through the function. */
-static void put_pipeline(pickle_writer *writer, const fake_function *function)
+static void put_pipeline(pickle_writer *writer, const fake_function *function,
+                         fake_wrapping wrapping)
 {
     put_global(writer, "sklearn.pipeline", "Pipeline");
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "steps");
     put_bytes(writer, "](", 2);
     put_text(writer, "function");
-    put_function(writer, "func", function);
+    put_step(writer, function, wrapping);
     put_bytes(writer, "\x86", 1);
     put_text(writer, "tree");
     put_tree(writer);
@@ -90,12 +119,16 @@ static void put_pipeline(pickle_writer *writer, const fake_function *function)
               4);
 }
 
-static void check(bool target, const fake_function *function, bool known)
+static void check(bool target, const fake_function *function, fake_wrapping wrapping, bool known)
 {
     pickle_writer writer = {0};
     espalier_error error = {0};
     put_start(&writer);
-    (target ? put_target : put_pipeline)(&writer, function);
+    if (target) {
+        put_target(&writer, function);
+    } else {
+        put_pipeline(&writer, function, wrapping);
+    }
     put_stop(&writer);
     const espalier_status status =
         espalier_convert_memory(writer.data, writer.bytes, "here.pkl", MODEL, NULL, NULL, &error);
@@ -133,15 +166,30 @@ static void test_names(void **state)
         {"numpy.core", "numpy", "sinh"},
     };
     for (size_t i = 0; i < 2 * sizeof known / sizeof known[0]; i++) {
-        check(i % 2 != 0, &known[i / 2], true);
+        check(i % 2 != 0, &known[i / 2], WRAPPING_NONE, true);
     }
     for (size_t i = 0; i < 2 * sizeof unknown / sizeof unknown[0]; i++) {
-        check(i % 2 != 0, &unknown[i / 2], false);
+        check(i % 2 != 0, &unknown[i / 2], WRAPPING_NONE, false);
     }
+}
+
+/* A frozen step transforms as what is inside it. */
+static void test_frozen_steps(void **state)
+{
+    (void)state;
+    static const fake_function known = {NULL, "numpy", "expm1"};
+    static const fake_function unknown = {NULL, "numpy", "sinh"};
+    check(false, &known, WRAPPING_FROZEN, true);
+    check(false, &known, WRAPPING_FROZEN_TWICE, true);
+    check(false, &unknown, WRAPPING_FROZEN, false);
+    check(false, &known, WRAPPING_FROZEN_EMPTY, false);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_frozen_steps),
+    };
     return cmocka_run_group_tests_name("functions of NumPy", tests, NULL, NULL);
 }
