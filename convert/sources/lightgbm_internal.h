@@ -34,6 +34,7 @@ typedef struct espalier_lightgbm_block {
     espalier_text_slice num_leaves;
     espalier_text_slice num_cat;
     espalier_text_slice split_feature;
+    espalier_text_slice split_gain;
     espalier_text_slice threshold;
     espalier_text_slice decision_type;
     espalier_text_slice left_child;

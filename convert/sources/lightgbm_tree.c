@@ -35,7 +35,7 @@ static const espalier_lightgbm_key tree_keys[] = {
     TREE_KEY(num_leaves),
     TREE_KEY(num_cat),
     TREE_KEY(split_feature),
-    UNREAD_KEY(split_gain),
+    TREE_KEY(split_gain),
     TREE_KEY(threshold),
     TREE_KEY(decision_type),
     TREE_KEY(left_child),
@@ -369,6 +369,31 @@ static espalier_status read_features(const espalier_lightgbm_import *import,
     return status;
 }
 
+/* What the splits gained, where somebody asks: float32 in LightGBM, added up in float64. */
+static espalier_status add_gains(const espalier_lightgbm_import *import,
+                                 const espalier_lightgbm_block *block, uint32_t inner_count,
+                                 const uint32_t *features)
+{
+    espalier_source_splits *const splits =
+        import->input->wrapper != NULL ? import->input->wrapper->splits : NULL;
+    if (splits == NULL || (splits->iterations > 0 &&
+                           import->tree / import->forest->slot_count >= splits->iterations)) {
+        return ESPALIER_OK;
+    }
+    espalier_text_slice rest = block->split_gain;
+    espalier_status status =
+        espalier_lightgbm_words(import, &block->split_gain, "split_gain", inner_count);
+    for (uint32_t i = 0; status == ESPALIER_OK && i < inner_count; i++) {
+        double gain = 0.0;
+        status = espalier_lightgbm_real(import, &rest, "split_gain", i, false, &gain);
+        if (status == ESPALIER_OK && features[i] < splits->feature_count && (float)gain > 0.0F) {
+            splits->counts[features[i]] += 1.0;
+            splits->gains[features[i]] += (double)(float)gain;
+        }
+    }
+    return status;
+}
+
 /* What is missing at a node, and where it goes. A node that asks for a category has its mark in
  * missing_left until its set is read. */
 static espalier_status read_decisions(const espalier_lightgbm_import *import,
@@ -468,6 +493,9 @@ static espalier_status read_tree(espalier_lightgbm_import *import,
         return status;
     }
     status = read_features(import, &block->split_feature, inner, forest->feature + first);
+    if (status == ESPALIER_OK) {
+        status = add_gains(import, block, inner, forest->feature + first);
+    }
     if (status == ESPALIER_OK) {
         status = espalier_lightgbm_reals(import, &block->threshold, "threshold", inner, true,
                                          forest->threshold + first);

@@ -531,10 +531,9 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
     return status;
 }
 
-espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boosted,
-                                              espalier_forest *forest,
-                                              espalier_source_summary *summary,
-                                              espalier_error *error_out)
+static espalier_status load_boosted(const espalier_sklearn_object *boosted,
+                                    espalier_source_splits *splits, espalier_forest *forest,
+                                    espalier_source_summary *summary, espalier_error *error_out)
 {
     boosted_import *const import = calloc(1, sizeof *import);
     if (import == NULL) {
@@ -549,7 +548,8 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boo
                                                 .best_iteration = ESPALIER_SOURCE_UNSAID,
                                                 .best_tree_limit = ESPALIER_SOURCE_UNSAID,
                                                 .booster_best_iteration = ESPALIER_SOURCE_UNSAID,
-                                                .parallel_count = ESPALIER_SOURCE_UNSAID};
+                                                .parallel_count = ESPALIER_SOURCE_UNSAID,
+                                                .splits = splits};
     import->common = (espalier_sklearn_import){.pickle = boosted->pickle,
                                                .source = boosted->source,
                                                .error = error_out,
@@ -566,6 +566,10 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boo
     if (status == ESPALIER_OK) {
         status = read_facts(import);
     }
+    if (status == ESPALIER_OK && splits != NULL && import->best_iterations > 0) {
+        splits->iterations =
+            import->best_iterations < UINT32_MAX ? (uint32_t)import->best_iterations : UINT32_MAX;
+    }
     if (status == ESPALIER_OK) {
         status = load_model(import, summary);
     }
@@ -574,5 +578,39 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boo
     }
     free(import->name);
     free(import);
+    return status;
+}
+
+espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boosted,
+                                              espalier_forest *forest,
+                                              espalier_source_summary *summary,
+                                              espalier_error *error_out)
+{
+    return load_boosted(boosted, NULL, forest, summary, error_out);
+}
+
+espalier_status espalier_sklearn_boosted_splits(const espalier_sklearn_object *boosted,
+                                                espalier_source_splits *splits,
+                                                espalier_error *error_out)
+{
+    espalier_forest *const forest = calloc(1, sizeof *forest);
+    espalier_source_summary summary = {0};
+    if (forest == NULL) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: no memory to read a model", boosted->source);
+    }
+    const bool counts = splits->feature_count == 0;
+    espalier_status status =
+        load_boosted(boosted, counts ? NULL : splits, forest, &summary, error_out);
+    splits->feature_count = counts ? forest->feature_count : splits->feature_count;
+    if (status == ESPALIER_OK && forest->feature_count != splits->feature_count) {
+        status = espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,
+                                    "%s: %s: a model of %" PRIu32 " features, where %" PRIu32
+                                    " are selected from",
+                                    boosted->source, boosted->path, forest->feature_count,
+                                    splits->feature_count);
+    }
+    espalier_forest_free(forest);
+    free(forest);
     return status;
 }

@@ -31,4 +31,10 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boo
                                               espalier_source_summary *summary,
                                               espalier_error *error_out);
 
+/* The same for what its splits brought alone, into arrays of zeroes; the model is dropped. Without
+ * a feature_count only that is set. */
+espalier_status espalier_sklearn_boosted_splits(const espalier_sklearn_object *boosted,
+                                                espalier_source_splits *splits,
+                                                espalier_error *error_out);
+
 #endif

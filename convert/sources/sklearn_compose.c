@@ -425,14 +425,9 @@ static const espalier_pickle_value *first_of(const espalier_pickle *pickle,
     return NULL;
 }
 
-uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
-                                            const espalier_pickle_value *transformer,
-                                            const espalier_pickle_value **names_out)
+const espalier_pickle_value *espalier_sklearn_first_transformer(
+    const espalier_pickle *pickle, const espalier_pickle_value *transformer)
 {
-    static const char *const counts[] = {"n_features_in_", "_n_features", "n_features_"};
-    static const char *const arrays[] = {"scale_",      "mean_",      "center_",
-                                         "statistics_", "variances_", "scores_",
-                                         "categories_", "n_bins_",    "support_"};
     for (uint32_t depth = 0; depth < DEPTH_MAX; depth++) {
         const char *entries = NULL;
         transformer = espalier_sklearn_best_of(pickle, transformer, NULL);
@@ -443,6 +438,19 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
         }
         transformer = first_of(pickle, transformer, entries);
     }
+    return transformer;
+}
+
+uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
+                                            const espalier_pickle_value *transformer,
+                                            const espalier_pickle_value **names_out)
+{
+    static const char *const counts[] = {"n_features_in_", "_n_features", "n_features_",
+                                         "_n_features_in"};
+    static const char *const arrays[] = {"scale_",      "mean_",      "center_",
+                                         "statistics_", "variances_", "scores_",
+                                         "categories_", "n_bins_",    "support_"};
+    transformer = espalier_sklearn_first_transformer(pickle, transformer);
     *names_out = NULL;
     if (transformer == NULL || espalier_pickle_kind_of(transformer) != ESPALIER_PICKLE_OBJECT) {
         return 0;

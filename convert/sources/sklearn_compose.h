@@ -27,6 +27,10 @@ espalier_status espalier_sklearn_apply_transformer(espalier_sklearn_prepare *pre
                                                    const espalier_sklearn_table *in,
                                                    espalier_sklearn_table *out);
 
+/* The first transformer of pipelines and unions inside each other, which gets the rows; or NULL. */
+const espalier_pickle_value *espalier_sklearn_first_transformer(
+    const espalier_pickle *pickle, const espalier_pickle_value *transformer);
+
 /* How many features a fitted transformer was given, 0: it does not say; and their names, or
  * NULL. */
 uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What SelectFromModel asks its estimator for: coefficients of a linear model, or the importances
- * of features, which trees compute from impurities when they are asked. See sklearn_prepare.h.
+ * of features, which trees compute from impurities when they are asked, and XGBoost and LightGBM
+ * from what their splits gained. See sklearn_prepare.h.
  */
+#include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/sklearn_prepare.h"
 
 #include <inttypes.h>
@@ -254,8 +256,8 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
     if (status == ESPALIER_OK && paired && row_count > PAIRED_ROWS_MAX) {
         return espalier_sklearn_fail(
             &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "a SelectFromModel of more than %u rows of coef_ in Fortran order, whose sums depend on "
-            "NumPy's version, is not converted; norm_order of infinity is",
+            "a SelectFromModel of more than %u rows of coef_ in Fortran order, whose sums depend "
+            "on NumPy's version, is not converted; norm_order of infinity is",
             PAIRED_ROWS_MAX);
     }
     void *numbers = NULL;
@@ -339,6 +341,115 @@ static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
     return status;
 }
 
+/* XGBoost: the mean of what splits gained, or their sum or number, in float32, by the sum of all,
+ * which is left in float64: whoever compares keeps away from the difference. */
+static void share_splits(const espalier_source_splits *splits, bool sums, bool counts,
+                         double *scores)
+{
+    for (uint32_t i = 0; i < splits->feature_count; i++) {
+        const float count = splits->counts[i] > 1.0 ? (float)splits->counts[i] : 1.0F;
+        const float mean = (float)splits->gains[i] / count;
+        scores[i] = counts ? splits->counts[i] : sums ? splits->gains[i] : (double)mean;
+    }
+    normalise(scores, splits->feature_count);
+}
+
+/* *splits has the place for them, or a feature_count of 0, which then becomes the model's. */
+static espalier_status read_splits(espalier_sklearn_prepare *prepare,
+                                   const espalier_pickle_value *object,
+                                   const espalier_pickle_value *estimator,
+                                   espalier_source_splits *splits)
+{
+    espalier_sklearn_import *const import = &prepare->import;
+    const size_t path_bytes = import->path.bytes;
+    const espalier_sklearn_object boosted = {.pickle = import->pickle,
+                                             .source = import->source,
+                                             .path = import->path.text,
+                                             .value = estimator,
+                                             .memory_bytes_max = import->memory_left,
+                                             .work_left = prepare->work_left,
+                                             .depth = 1};
+    espalier_source_path_attribute(&import->path,
+                                   espalier_sklearn_is_set(import, object, "estimator_")
+                                       ? "estimator_"
+                                       : "estimator");
+    const espalier_status status = espalier_sklearn_boosted_splits(&boosted, splits, import->error);
+    if (status == ESPALIER_OK) {
+        espalier_source_path_cut(&import->path, path_bytes);
+    }
+    return status;
+}
+
+espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepare,
+                                                const espalier_pickle_value *selector,
+                                                uint32_t *width_out)
+{
+    const espalier_pickle *const pickle = prepare->import.pickle;
+    const espalier_pickle_value *estimator = NULL;
+    *width_out = 0;
+    if (selector == NULL || espalier_pickle_kind_of(selector) != ESPALIER_PICKLE_OBJECT) {
+        return ESPALIER_OK;
+    }
+    (void)espalier_pickle_attribute(pickle, selector, "estimator_", &estimator, NULL);
+    if (estimator == NULL) {
+        (void)espalier_pickle_attribute(pickle, selector, "estimator", &estimator, NULL);
+    }
+    if (estimator == NULL ||
+        espalier_sklearn_boosted_classify(pickle, estimator) != ESPALIER_SOURCE_SUPPORTED) {
+        return ESPALIER_OK;
+    }
+    espalier_source_splits splits = {0};
+    const espalier_status status = read_splits(prepare, selector, estimator, &splits);
+    *width_out = splits.feature_count;
+    return status;
+}
+
+/* Estimators of XGBoost and LightGBM, by their importance_type. */
+static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *object,
+                                    const espalier_pickle_value *estimator, uint32_t count,
+                                    double *scores)
+{
+    static const char *const types[2][4] = {{"split", "gain", "", ""},
+                                            {"gain", "total_gain", "weight", ""}};
+    espalier_sklearn_import *const import = &prepare->import;
+    const bool xgboost = espalier_sklearn_is_narrow_scored(prepare, estimator);
+    const espalier_pickle_value *value = NULL;
+    size_t type = 0;
+    espalier_status status =
+        espalier_sklearn_attribute(import, estimator, "importance_type", false, &value);
+    while (status == ESPALIER_OK && value != NULL && type < 4 &&
+           espalier_pickle_kind_of(value) != ESPALIER_PICKLE_NONE &&
+           !espalier_pickle_text_equal(value, types[xgboost][type])) {
+        type++;
+    }
+    if (status == ESPALIER_OK && (type == 4 || types[xgboost][type][0] == '\0')) {
+        return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a SelectFromModel by another importance_type than %s",
+                                     xgboost ? "gain, total_gain and weight" : "split and gain");
+    }
+    void *gains = NULL;
+    void *counts = NULL;
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(import, count, sizeof(double), &gains);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(import, count, sizeof(double), &counts);
+    }
+    espalier_source_splits splits = {.feature_count = count, .gains = gains, .counts = counts};
+    if (status == ESPALIER_OK) {
+        status = read_splits(prepare, object, estimator, &splits);
+    }
+    if (status == ESPALIER_OK && xgboost) {
+        share_splits(&splits, type == 1, type == 2, scores);
+    } else if (status == ESPALIER_OK) {
+        memcpy(scores, type == 0 ? splits.counts : splits.gains, count * sizeof *scores);
+    }
+    free(gains);
+    free(counts);
+    return status;
+}
+
 /* Whether the selector asks for the attribute: by name, or for what the estimator has. */
 static bool asks_for(const espalier_sklearn_prepare *prepare, const espalier_pickle_value *object,
                      const char *name)
@@ -384,10 +495,14 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
     if (asked && class != NULL && class->kind == ESPALIER_SKLEARN_ADABOOST) {
         return weigh_boosted(prepare, estimator, count, scores);
     }
+    if (asked && espalier_sklearn_boosted_classify(prepare->import.pickle, estimator) ==
+                     ESPALIER_SOURCE_SUPPORTED) {
+        return weigh_splits(prepare, object, estimator, count, scores);
+    }
     const espalier_pickle_name *const name = espalier_pickle_class(estimator);
     return espalier_sklearn_fail(
         &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
         "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting, "
-        "AdaBoost and linear models are asked, for coef_ or feature_importances_",
+        "AdaBoost, XGBoost, LightGBM and linear models are, for coef_ or feature_importances_",
         name != NULL ? (int)name->name.bytes : 7, name != NULL ? name->name.data : "nothing");
 }

@@ -121,8 +121,8 @@ bool espalier_sklearn_is_set(const espalier_sklearn_import *import,
                              const espalier_pickle_value *object, const char *name);
 
 /* Whether it is a function of NumPy itself, and its name, that of another function too if it has
- * one: a symbol, or the call that makes a ufunc again. Others of NumPy's modules have the same names
- * and other answers: numpy.emath.sqrt(-1) is 1j. */
+ * one: a symbol, or the call that makes a ufunc again. Others of NumPy's modules have the same
+ * names and other answers: numpy.emath.sqrt(-1) is 1j. */
 bool espalier_sklearn_numpy_function(const espalier_pickle_value *value,
                                      espalier_pickle_slice *name_out);
 

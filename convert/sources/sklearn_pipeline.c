@@ -404,11 +404,17 @@ static espalier_status prepare_table(espalier_sklearn_prepare *prepare,
     espalier_sklearn_table table = {0};
     const espalier_pickle_value *const end =
         espalier_sklearn_pipeline_end(import->pickle, pipeline, path);
-    const uint32_t found =
-        espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
-    const uint32_t width = found != 0 ? found : forest->feature_count;
+    uint32_t width = espalier_sklearn_transformer_width(import->pickle, pipeline, &prepare->names);
     void *is_number = NULL;
-    espalier_status status = espalier_sklearn_allocate(import, width, 1, &is_number);
+    espalier_status status =
+        width != 0
+            ? ESPALIER_OK
+            : espalier_sklearn_selector_width(
+                  prepare, espalier_sklearn_first_transformer(import->pickle, pipeline), &width);
+    width = width != 0 ? width : forest->feature_count;
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_allocate(import, width, 1, &is_number);
+    }
     prepare->is_number = is_number;
     if (status == ESPALIER_OK) {
         status = begin_table(prepare, width, &table);

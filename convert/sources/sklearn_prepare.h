@@ -79,8 +79,8 @@ void espalier_sklearn_table_free(espalier_sklearn_table *table);
 /* One of several types. */
 #define ESPALIER_SKLEARN_TYPE(dtype) (1U << (dtype))
 
-/* The type of all together, as NumPy promotes them from 1.20 on: beside float32 int16 and uint16 are
- * float32, though without it they are int32. (uint64 beside int64 is float64 there and an INTEGER
+/* The type of all together, as NumPy promotes them from 1.20 on: beside float32 int16 and uint16
+ * are float32, though without it they are int32. (uint64 beside int64 is float64 there and an INTEGER
  * here: beside float32 either becomes float64, and places are the same in both.) */
 espalier_sklearn_dtype espalier_sklearn_promote(uint32_t types);
 
@@ -167,6 +167,16 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *object,
                                              const espalier_pickle_value *estimator, uint32_t count,
                                              double **scores_out);
+
+/* How many features the estimator of XGBoost in the selector was given, which its model alone says;
+ * 0: there is none. Status as reported. */
+espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepare,
+                                                const espalier_pickle_value *selector,
+                                                uint32_t *width_out);
+
+/* Whether what SelectFromModel asks for is float32: XGBoost's importances, coef_ of that type. */
+bool espalier_sklearn_is_narrow_scored(const espalier_sklearn_prepare *prepare,
+                                       const espalier_pickle_value *estimator);
 
 #define ESPALIER_SKLEARN_ROUNDS (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
 

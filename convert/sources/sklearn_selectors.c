@@ -447,10 +447,11 @@ static bool parse_threshold(espalier_pickle_slice text, double *factor, bool *me
     return good && (*median || espalier_pickle_slice_equal(reference, "mean"));
 }
 
+/* *is_score_out: it is one of the scores. */
 static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
                                       const espalier_pickle_value *object,
                                       const espalier_pickle_value *estimator, const double *scores,
-                                      uint32_t count, double *threshold_out)
+                                      uint32_t count, double *threshold_out, bool *is_score_out)
 {
     const espalier_pickle_value *value = NULL;
     espalier_pickle_slice text = {"mean", 4};
@@ -479,31 +480,52 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
                                      ? find_median(scores, count, scratch)
                                      : espalier_sklearn_sum_pairwise(scores, count) / (double)count;
         *threshold_out = text.bytes > 6 ? factor * reference : reference;
+        *is_score_out = median && text.bytes == 6 && count % 2 != 0;
     }
     free(scratch);
     return status;
 }
 
-/* coef_ of float32 is compared in float32: the same but where a score is next to the threshold. */
-static espalier_status check_near(const espalier_sklearn_prepare *prepare,
-                                  const espalier_pickle_value *estimator, const double *scores,
-                                  uint32_t count, double threshold)
+bool espalier_sklearn_is_narrow_scored(const espalier_sklearn_prepare *prepare,
+                                       const espalier_pickle_value *estimator)
 {
     const espalier_pickle_value *coefficients = NULL;
+    const espalier_pickle_name *const name = espalier_pickle_class(estimator);
     (void)espalier_pickle_attribute(prepare->import.pickle, estimator, "coef_", &coefficients,
                                     NULL);
     const espalier_pickle_array *const array =
         coefficients != NULL ? espalier_pickle_get_array(coefficients) : NULL;
-    if (array == NULL || array->dtype->kind != 'f' || array->dtype->item_bytes >= 8) {
-        return ESPALIER_OK;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (fabs(scores[i] - threshold) <= 1e-4 * fabs(threshold)) {
-            return espalier_sklearn_fail(
-                &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                "a SelectFromModel that asks for coef_ of float32, which is compared in float32, "
-                "with column %" PRIu32 " next to the threshold is not converted; fit it on float64",
-                i);
+    return array != NULL ? array->dtype->kind == 'f' && array->dtype->item_bytes < 8
+                         : name != NULL && is_below(name->module, "xgboost.");
+}
+
+/* Whether float32 may have another order of the two. Zeroes are exact. */
+static bool are_near(double a, double b)
+{
+    return isfinite(b) && fabs(a - b) <= 1e-4 * fabs(b) && (a != 0.0 || b != 0.0);
+}
+
+static espalier_status refuse_near(const espalier_sklearn_prepare *prepare,
+                                   const espalier_pickle_value *estimator, uint32_t column,
+                                   const char *what)
+{
+    return espalier_sklearn_fail(
+        &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+        "a SelectFromModel that asks for coef_ of float32 or XGBoost's importances, which are "
+        "compared in float32, with column %" PRIu32 " next to %s is not converted; another "
+        "threshold or max_features is",
+        column, what);
+}
+
+/* float32 is compared in float32: the same but where a score is next to the threshold. */
+static espalier_status check_near(const espalier_sklearn_prepare *prepare,
+                                  const espalier_pickle_value *estimator, const double *scores,
+                                  uint32_t count, double threshold, bool is_score)
+{
+    const bool narrow = espalier_sklearn_is_narrow_scored(prepare, estimator);
+    for (uint32_t i = 0; i < count && narrow; i++) {
+        if (are_near(scores[i], threshold) && !(is_score && scores[i] == threshold)) {
+            return refuse_near(prepare, estimator, i, "the threshold");
         }
     }
     return ESPALIER_OK;
@@ -511,7 +533,8 @@ static espalier_status check_near(const espalier_sklearn_prepare *prepare,
 
 /* The columns with the highest scores, as many as max_features says; all without. */
 static espalier_status keep_highest(espalier_sklearn_prepare *prepare,
-                                    const espalier_pickle_value *object, const double *scores,
+                                    const espalier_pickle_value *object,
+                                    const espalier_pickle_value *estimator, const double *scores,
                                     uint32_t count, uint8_t *keeps)
 {
     const espalier_pickle_value *value = NULL;
@@ -539,6 +562,12 @@ static espalier_status keep_highest(espalier_sklearn_prepare *prepare,
     if (status == ESPALIER_OK) {
         qsort(ranked, count, sizeof *ranked, compare_scores);
     }
+    if (status == ESPALIER_OK && most > 0 && most < (int64_t)count &&
+        ranked[most].score != ranked[most - 1].score &&
+        are_near(ranked[most].score, ranked[most - 1].score) &&
+        espalier_sklearn_is_narrow_scored(prepare, estimator)) {
+        status = refuse_near(prepare, estimator, ranked[most].column, "the last one kept");
+    }
     for (uint32_t i = 0; i < count && (int64_t)i < most && status == ESPALIER_OK; i++) {
         keeps[ranked[i].column] = 1;
     }
@@ -556,6 +585,7 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
     double *scores = NULL;
     uint8_t *keeps = NULL;
     double threshold = 0.0;
+    bool is_score = false;
     espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, "estimator_", false, &fitted);
     if (status == ESPALIER_OK) {
@@ -566,16 +596,17 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
         status = espalier_sklearn_importances(prepare, object, estimator, in->count, &scores);
     }
     if (status == ESPALIER_OK) {
-        status = find_threshold(prepare, object, estimator, scores, in->count, &threshold);
+        status =
+            find_threshold(prepare, object, estimator, scores, in->count, &threshold, &is_score);
     }
     if (status == ESPALIER_OK) {
-        status = check_near(prepare, estimator, scores, in->count, threshold);
+        status = check_near(prepare, estimator, scores, in->count, threshold, is_score);
     }
     if (status == ESPALIER_OK) {
         status = make_keeps(prepare, in, &keeps);
     }
     if (status == ESPALIER_OK) {
-        status = keep_highest(prepare, object, scores, in->count, keeps);
+        status = keep_highest(prepare, object, estimator, scores, in->count, keeps);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
         keeps[i] = keeps[i] != 0 && !(scores[i] < threshold);

@@ -15,6 +15,14 @@
 
 #define ESPALIER_SOURCE_UNSAID INT64_MIN
 
+/* What a model's splits on each feature brought, as the trainer's feature_importances_ adds it. */
+typedef struct espalier_source_splits {
+    uint32_t feature_count; /* of both arrays; a model of others is refused */
+    uint32_t iterations;    /* LightGBM: of the first so many alone; 0: of all */
+    double *gains;          /* XGBoost: sums in float32 */
+    double *counts;         /* LightGBM: of splits with a gain above 0 */
+} espalier_source_splits;
+
 /* What the Python object around a model says. Numbers are ESPALIER_SOURCE_UNSAID if absent. */
 typedef struct espalier_source_wrapper {
     bool estimator;         /* of scikit-learn's manner: predicts up to the best iteration */
@@ -25,6 +33,7 @@ typedef struct espalier_source_wrapper {
     int64_t best_tree_limit;
     int64_t booster_best_iteration; /* as its Booster has it beside the model */
     int64_t parallel_count;         /* trees grown at once */
+    espalier_source_splits *splits; /* to be filled; NULL: nobody asks */
 } espalier_source_wrapper;
 
 /* A model's bytes: a file's, out of its container, or those inside a pickled object. */

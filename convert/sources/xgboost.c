@@ -247,6 +247,11 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
                        import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
     }
     fill_summary(import, summary);
+    if (import->splits != NULL && is_before(import, 1, 7)) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                      ESPALIER_OFFSET_NONE,
+                                      "feature_importances_ of XGBoost before 1.7 is not computed");
+    }
     return sees_sums(import, input->wrapper) ? finish_sums(import)
                                              : espalier_xgboost_finish(import);
 }
@@ -271,6 +276,7 @@ static espalier_status load_xgboost(const espalier_source_input *input, espalier
                                   "%s: out of memory", input->path);
     }
     init_import(import, forest);
+    import->splits = input->wrapper != NULL ? input->wrapper->splits : NULL;
     import->has_vectors = file != FILE_BINARY && has_vectors(input->data, input->bytes);
     if (espalier_document_open(&import->document, input->path, input->data, input->bytes,
                                file == FILE_UBJSON ? ESPALIER_DOCUMENT_UBJSON

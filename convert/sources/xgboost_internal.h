@@ -32,6 +32,7 @@ typedef struct espalier_xgboost_tree {
     espalier_document_array category_sizes;    /* int32_t: so many */
     espalier_document_array category_lists; /* uint32_t: of each node 1 + which of these; 0: none */
     espalier_document_array cover;          /* float */
+    espalier_document_array gain;           /* float: loss_changes, where somebody asks */
     espalier_document_array weights;        /* float: of vector leaves, see weights_by_leaf */
     espalier_document_array place;          /* uint32_t: the new number of each node */
     espalier_document_array order;          /* uint32_t: the old number of each node */
@@ -90,6 +91,7 @@ typedef struct espalier_xgboost_import {
     float wrapper_missing; /* what its predict takes for missing, NaN by default */
     char class_name[48];
     espalier_forest_labels encoder; /* count 0: classes are 0, 1, ... */
+    espalier_source_splits *splits; /* NULL: nobody asks */
 
     espalier_document_array names; /* char *: feature names */
     espalier_category_values category_values;

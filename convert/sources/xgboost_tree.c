@@ -34,6 +34,7 @@ void espalier_xgboost_free_tree(espalier_xgboost_tree *tree)
     espalier_document_array_free(&tree->category_sizes);
     espalier_document_array_free(&tree->category_lists);
     espalier_document_array_free(&tree->cover);
+    espalier_document_array_free(&tree->gain);
     espalier_document_array_free(&tree->weights);
     espalier_document_array_free(&tree->place);
     espalier_document_array_free(&tree->order);
@@ -64,6 +65,14 @@ static bool read_condition(espalier_xgboost_import *import)
 static bool read_missing_left(espalier_xgboost_import *import)
 {
     return espalier_document_read_flags(&import->document, &import->tree.missing_left);
+}
+
+/* For feature_importances_ alone. */
+static bool read_gain(espalier_xgboost_import *import)
+{
+    return import->splits == NULL
+               ? espalier_document_skip(&import->document)
+               : espalier_document_read_float32s(&import->document, &import->tree.gain);
 }
 
 static bool read_cover(espalier_xgboost_import *import)
@@ -615,6 +624,47 @@ static bool fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *ad
     return true;
 }
 
+/*
+ * What the splits gained, in the order of XGBoost (GBTree::FeatureScore): the right child first, in
+ * float32. The new numbers of nodes are not needed any more: their place is the stack.
+ */
+static bool add_gains(espalier_xgboost_import *import, size_t offset)
+{
+    espalier_xgboost_tree *const tree = &import->tree;
+    espalier_source_splits *const splits = import->splits;
+    const int32_t *const left = tree->left.items;
+    const int32_t *const features = tree->feature.items;
+    const float *const gains = tree->gain.items;
+    uint32_t *const stack = tree->place.items;
+    uint32_t depth = 1;
+    if (tree->gain.count != (uint64_t)tree->node_count || import->leaf_width > 1) {
+        return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED, offset,
+                                      "feature_importances_ of a tree %s is not computed",
+                                      import->leaf_width > 1 ? "of vector leaves"
+                                                             : "without loss_changes");
+    }
+    stack[0] = 0;
+    while (depth > 0) {
+        const uint32_t node = stack[--depth];
+        if (left[node] == -1) {
+            continue;
+        }
+        const uint32_t feature = (uint32_t)features[node];
+        if (!isfinite(gains[node])) {
+            return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_TREE, offset,
+                                          "node %" PRIu32 ": loss_changes is not finite", node);
+        }
+        stack[depth++] = (uint32_t)left[node];
+        stack[depth++] = (uint32_t)left[node] + 1;
+        if (feature >= splits->feature_count) {
+            continue; /* refused when the features are counted */
+        }
+        splits->counts[feature] += 1.0;
+        splits->gains[feature] = (double)((float)splits->gains[feature] + gains[node]);
+    }
+    return true;
+}
+
 bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset)
 {
     espalier_forest *const forest = import->forest;
@@ -630,7 +680,8 @@ bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset)
     *added = (espalier_forest_tree){.first_node = forest->node_count,
                                     .first_leaf = forest->leaf_count,
                                     .node_count = reached};
-    if (!fill_nodes(import, added, offset)) {
+    if (!fill_nodes(import, added, offset) ||
+        (import->splits != NULL && !add_gains(import, offset))) {
         return false;
     }
     forest->node_count += reached;
@@ -652,7 +703,7 @@ static bool read_tree(espalier_xgboost_import *import)
         {"leaf_child_counts", NULL, false}, /* up to 1.2 */
         {"leaf_weights", read_leaf_weights, false},
         {"left_children", read_left, true},
-        {"loss_changes", NULL, false},
+        {"loss_changes", read_gain, false},
         {"parents", NULL, false},
         {"right_children", read_right, true},
         {"split_conditions", read_condition, true},
@@ -669,6 +720,7 @@ static bool read_tree(espalier_xgboost_import *import)
     tree->category_segments.count = 0;
     tree->category_sizes.count = 0;
     tree->cover.count = 0;
+    tree->gain.count = 0;
     tree->weights.count = 0;
     tree->weights_by_leaf = false;
     tree->leaf_width = ESPALIER_XGBOOST_UNKNOWN;

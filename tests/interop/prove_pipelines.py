@@ -71,6 +71,10 @@ def option(name, value, since):
     return {name: value} if VERSION >= since else {}
 
 
+def xgboost_version():
+    return tuple(int(part) for part in xgboost.__version__.split(".")[:2])
+
+
 # --- Data -----------------------------------------------------------------------------------------
 
 def make_data(rng, missing):
@@ -120,6 +124,16 @@ def make_selector(rng, classifier):
              SelectFromModel(boosted(n_estimators=3, random_state=3), threshold="mean"),
              SelectFromModel(LogisticRegression() if classifier else Lasso(0.01)),
              SelectFromModel(ElasticNet(0.01, l1_ratio=choose(rng, 0.5, 1.0)))]
+    if lightgbm is not None:
+        kind = lightgbm.LGBMClassifier if classifier else lightgbm.LGBMRegressor
+        found += [SelectFromModel(kind(n_estimators=4, n_jobs=1, verbose=-1, min_child_samples=9,
+                                       importance_type=choose(rng, "split", "gain")),
+                                  threshold=choose(rng, None, "median"))]
+    if xgboost is not None and xgboost_version() >= (1, 7):
+        kind = xgboost.XGBClassifier if classifier else xgboost.XGBRegressor
+        found += [SelectFromModel(kind(n_estimators=4, n_jobs=1,
+                                       importance_type=choose(rng, "gain", "weight")),
+                                  threshold=-np.inf, max_features=3)]
     if classifier:
         found += [SelectFromModel(LogisticRegression(), norm_order=choose(rng, 2, np.inf)),
                   SelectFromModel(AdaBoostClassifier(tree(max_depth=2), n_estimators=3)),

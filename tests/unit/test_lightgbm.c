@@ -594,6 +594,54 @@ static void test_recognise(void **state)
     }
 }
 
+/* What splits gained: those above 0 alone, up to the best iteration. */
+static void test_gains(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *gains;
+        uint32_t iterations;
+        double sums[2];
+        double counts[2];
+        espalier_status status;
+    } cases[] = {
+        {"9.5 3 2", 0, {3.0, 11.5}, {1.0, 2.0}, ESPALIER_OK},
+        {"9.5 3 2", 1, {3.0, 11.5}, {1.0, 2.0}, ESPALIER_OK},
+        {"9.5 0 -1", 0, {0.0, 9.5}, {0.0, 1.0}, ESPALIER_OK},
+        {"0.1 3 1e-60", 0, {3.0, (double)0.1F}, {1.0, 1.0}, ESPALIER_OK},
+        {"9.5 3", 0, {0.0, 0.0}, {0.0, 0.0}, ESPALIER_ERROR_SOURCE_TREE},
+        {"9.5 3 x", 0, {0.0, 0.0}, {0.0, 0.0}, ESPALIER_ERROR_SOURCE_SYNTAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest = {0};
+        espalier_source_summary summary = {0};
+        espalier_error error = {0};
+        double gains[2] = {0.0, 0.0};
+        double counts[2] = {0.0, 0.0};
+        espalier_source_splits splits = {2, cases[i].iterations, gains, counts};
+        const espalier_source_wrapper wrapper = {.splits = &splits};
+        char line[64];
+        (void)snprintf(line, sizeof line, "split_gain=%s\n", cases[i].gains);
+        char *const text = replace_text(good_text, "split_gain=9.5 3 2\n", line);
+        const espalier_source_input input = {(const uint8_t *)text, strlen(text), "here.txt",
+                                             MEMORY_MAX, &wrapper};
+        assert_int_equal(espalier_lightgbm_kind.load(&input, &forest, &summary, &error),
+                         cases[i].status);
+        if (cases[i].status == ESPALIER_OK) {
+            assert_true(gains[0] == cases[i].sums[0] && gains[1] == cases[i].sums[1]);
+            assert_true(counts[0] == cases[i].counts[0] && counts[1] == cases[i].counts[1]);
+        }
+        espalier_forest_free(&forest);
+        free(text);
+    }
+    /* Nobody asks: what the line holds does not matter. */
+    espalier_forest forest;
+    char *const text = replace_text(good_text, "split_gain=9.5 3 2\n", "split_gain=x\n");
+    loads(text, &forest);
+    espalier_forest_free(&forest);
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -604,7 +652,7 @@ int main(void)
         cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_categories),
         cmocka_unit_test(test_truncations),     cmocka_unit_test(test_changed_bytes),
         cmocka_unit_test(test_memory_limit),    cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_recognise),
+        cmocka_unit_test(test_gains),           cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -451,8 +451,8 @@ static void test_places_of_dtypes(void **state)
     }
 }
 
-/* int8, uint16 and then float32 side by side: of which type they are before scikit-learn 1.7 depends
- * on NumPy's version. */
+/* int8, uint16 and then float32 side by side: of which type they are before scikit-learn 1.7
+ * depends on NumPy's version. */
 static void test_types_side_by_side(void **state)
 {
     static const char file[] = "pipelines-1.9.1/bytes.joblib";

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * SelectFromModel of pickles made by hand: coef_ of many rows is summed as NumPy sums it, row by row
- * in C order and in pairs in Fortran order, which was refused. Both sums of column 1 differ.
+ * SelectFromModel of pickles made by hand: coef_ of many rows is summed as NumPy sums it, row by
+ * row in C order and in pairs in Fortran order, which was refused. Both sums of column 1 differ.
+ * XGBoost's importances are computed from the gains of its splits.
  */
 #include "tests/unit/test_sklearn.h"
+#include "tests/unit/test_xgboost.h"
 
 #include "espalier_convert.h"
 
 #include <math.h>
 #include <unistd.h>
 
-#define MODEL "test_sklearn_selectors.espalier"
+#define MODEL_FILE "test_sklearn_selectors.espalier"
 
 enum {
     ROW_COUNT = 9,
@@ -22,6 +24,10 @@ typedef struct fake_selector {
     bool fortran;
     double norm_order;
     double threshold;
+    const char *gains;      /* of an XGBRegressor instead: loss_changes of its only tree */
+    const char *importance; /* its importance_type; NULL: None */
+    int64_t most;           /* max_features; 0: None */
+    const char *reference;  /* a threshold of text; NULL: the number */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -42,30 +48,83 @@ static void put_coefficients(pickle_writer *writer, const fake_selector *selecto
     free(numbers);
 }
 
+/* Two splits: the root's of feature 1, its right child's of feature 0. */
+static void put_boosted(pickle_writer *writer, const fake_selector *selector)
+{
+    char gains[96];
+    (void)snprintf(gains, sizeof gains, "\"loss_changes\":[%s,0E0,0E0]", selector->gains);
+    char *const one = replace(whole,
+                              "\"num_trees\":\"3\"},\"iteration_indptr\":[0,1,2,3],"
+                              "\"tree_info\":[0,0,0]," TREES,
+                              "\"num_trees\":\"1\"},\"iteration_indptr\":[0,1],"
+                              "\"tree_info\":[0],\"trees\":[" TREE_0 "]");
+    char *const gained = replace(one, "\"loss_changes\":[3E0,0E0,1E0,0E0,0E0]", gains);
+    char *const model = replace(gained, "binary:logistic", "reg:squarederror");
+    put_global(writer, "xgboost.sklearn", "XGBRegressor");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "importance_type");
+    if (selector->importance != NULL) {
+        put_text(writer, selector->importance);
+    } else {
+        put_none(writer);
+    }
+    put_text(writer, "_Booster");
+    put_global(writer, "xgboost.core", "Booster");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "handle");
+    put_raw(writer, model, strlen(model));
+    put_bytes(writer, "ubub", 4);
+    free(one);
+    free(gained);
+    free(model);
+}
+
+static void put_linear(pickle_writer *writer, const fake_selector *selector)
+{
+    put_global(writer, "sklearn.linear_model._logistic", "LogisticRegression");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "coef_");
+    put_coefficients(writer, selector);
+    put_bytes(writer, "ub", 2);
+}
+
 static void put_selector(pickle_writer *writer, const fake_selector *selector)
 {
     put_global(writer, "sklearn.feature_selection._from_model", "SelectFromModel");
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.9.1");
-    put_text(writer, "n_features_in_");
-    put_int(writer, COLUMN_COUNT);
     put_text(writer, "norm_order");
     put_float(writer, selector->norm_order);
     put_text(writer, "threshold");
-    put_float(writer, selector->threshold);
+    if (selector->reference != NULL) {
+        put_text(writer, selector->reference);
+    } else {
+        put_float(writer, selector->threshold);
+    }
+    put_text(writer, "max_features");
+    if (selector->most != 0) {
+        put_int(writer, selector->most);
+    } else {
+        put_none(writer);
+    }
     put_text(writer, "estimator");
     put_none(writer);
+    if (selector->gains == NULL) {
+        put_text(writer, "n_features_in_"); /* of others their model says it */
+        put_int(writer, COLUMN_COUNT);
+    }
     put_text(writer, "estimator_");
-    put_global(writer, "sklearn.linear_model._logistic", "LogisticRegression");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "coef_");
-    put_coefficients(writer, selector);
-    put_bytes(writer, "ubub", 4);
+    if (selector->gains != NULL) {
+        put_boosted(writer, selector);
+    } else {
+        put_linear(writer, selector);
+    }
+    put_bytes(writer, "ub", 2);
 }
 
 /* Behind it is a tree of one feature: converts if the selector keeps column 1. */
-static espalier_status convert(const fake_selector *selector, espalier_error *error)
+static espalier_status convert(const fake_selector *selector, espalier_error *failure)
 {
     static const fake_node nodes[] = {{1, 2, 0, 0.5, 10, 0},
                                       {-1, -1, -2, -2, 4, 0},
@@ -97,8 +156,8 @@ static espalier_status convert(const fake_selector *selector, espalier_error *er
     put_bytes(&writer, "\x86", 1);
     put_bytes(&writer, "eub", 3);
     put_stop(&writer);
-    const espalier_status status =
-        espalier_convert_memory(writer.data, writer.bytes, "here.pkl", MODEL, NULL, NULL, error);
+    const espalier_status status = espalier_convert_memory(writer.data, writer.bytes, "here.pkl",
+                                                           MODEL_FILE, NULL, NULL, failure);
     pickle_writer_free(&writer);
     return status;
 }
@@ -111,28 +170,28 @@ static void test_orders_of_sums(void **state)
         fake_selector selector;
         bool kept;
     } cases[] = {
-        {{ROW_COUNT, false, 1.0, 1.0}, true},
-        {{ROW_COUNT, false, 1.0, 0x1.0000000000001p0}, false},
-        {{ROW_COUNT, true, 1.0, 0x1.0000000000004p0}, true},
-        {{ROW_COUNT, true, 1.0, 0x1.0000000000005p0}, false},
-        {{ROW_COUNT, false, 2.0, 0x1.0000000000001p0}, false},
-        {{ROW_COUNT, true, 2.0, 0x1.0000000000001p0}, true},
-        {{ROW_COUNT, true, 2.0, 0x1.0000000000002p0}, false},
-        {{ROW_COUNT, true, infinite, 1.0}, true},
-        {{ROW_COUNT, true, infinite, 0x1.0000000000001p0}, false},
-        {{8193, true, infinite, 1.0}, true},
-        {{8193, false, 1.0, 1.0}, true},
+        {{ROW_COUNT, false, 1.0, 1.0, NULL, NULL, 0, NULL}, true},
+        {{ROW_COUNT, false, 1.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
+        {{ROW_COUNT, true, 1.0, 0x1.0000000000004p0, NULL, NULL, 0, NULL}, true},
+        {{ROW_COUNT, true, 1.0, 0x1.0000000000005p0, NULL, NULL, 0, NULL}, false},
+        {{ROW_COUNT, false, 2.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
+        {{ROW_COUNT, true, 2.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, true},
+        {{ROW_COUNT, true, 2.0, 0x1.0000000000002p0, NULL, NULL, 0, NULL}, false},
+        {{ROW_COUNT, true, infinite, 1.0, NULL, NULL, 0, NULL}, true},
+        {{ROW_COUNT, true, infinite, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
+        {{8193, true, infinite, 1.0, NULL, NULL, 0, NULL}, true},
+        {{8193, false, 1.0, 1.0, NULL, NULL, 0, NULL}, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        espalier_error error = {0};
-        const espalier_status status = convert(&cases[i].selector, &error);
+        espalier_error failure = {0};
+        const espalier_status status = convert(&cases[i].selector, &failure);
         if (cases[i].kept != (status == ESPALIER_OK)) {
-            fail_msg("case %zu: %d, %s", i, (int)status, error.message);
+            fail_msg("case %zu: %d, %s", i, (int)status, failure.message);
         }
         if (status != ESPALIER_OK) {
-            assert_non_null(strstr(error.message, "the selector keeps no feature"));
+            assert_non_null(strstr(failure.message, "the selector keeps no feature"));
         }
-        (void)unlink(MODEL);
+        (void)unlink(MODEL_FILE);
     }
 }
 
@@ -140,10 +199,43 @@ static void test_orders_of_sums(void **state)
 static void test_too_many_rows(void **state)
 {
     (void)state;
-    espalier_error error = {0};
-    const fake_selector selector = {8193, true, 1.0, 1.0};
-    check_refusal(convert(&selector, &error), ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                  "more than 8192 rows of coef_ in Fortran order", &error);
+    espalier_error failure = {0};
+    const fake_selector selector = {8193, true, 1.0, 1.0, NULL, NULL, 0, NULL};
+    check_refusal(convert(&selector, &failure), ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                  "more than 8192 rows of coef_ in Fortran order", &failure);
+}
+
+/* Of gains 3 and 1 columns 1 and 0 have 0.75 and 0.25. */
+static void test_importances_of_xgboost(void **state)
+{
+    (void)state;
+    static const struct {
+        fake_selector selector;
+        const char *words; /* of the refusal; NULL: converts, with one column kept */
+    } cases[] = {
+        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", NULL, 0, NULL}, NULL},
+        {{0, false, 1.0, 0.0, "3E0,0E0,1E0", NULL, 0, "mean"}, NULL},
+        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", "total_gain", 0, NULL}, NULL},
+        {{0, false, 1.0, 0.2, "3E0,0E0,1E0", "gain", 0, NULL}, "the steps give 2 features"},
+        {{0, false, 1.0, 0.8, "3E0,0E0,1E0", "gain", 0, NULL}, "the selector keeps no feature"},
+        {{0, false, 1.0, -INFINITY, "3E0,0E0,1E0", NULL, 1, NULL}, NULL},
+        {{0, false, 1.0, 0.0, "3E0,0E0,0E0", NULL, 0, NULL}, "the steps give 2 features"},
+        {{0, false, 1.0, 0.75, "3E0,0E0,1E0", NULL, 0, NULL}, "column 1 next to the threshold"},
+        {{0, false, 1.0, 0.0, "3E0,0E0,3E0", NULL, 0, "mean"}, "column 0 next to the threshold"},
+        {{0, false, 1.0, 0.0, "3E0,0E0,3.00001E0", NULL, 1, NULL}, "column 1 next to the last one"},
+        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", "cover", 0, NULL},
+         "another importance_type than gain"},
+        {{0, false, 1.0, 0.7, "3E0,0E0", NULL, 0, NULL}, "a tree without loss_changes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_error failure = {0};
+        const espalier_status status = convert(&cases[i].selector, &failure);
+        if ((cases[i].words == NULL) != (status == ESPALIER_OK) ||
+            (cases[i].words != NULL && strstr(failure.message, cases[i].words) == NULL)) {
+            fail_msg("case %zu: %d, %s", i, (int)status, failure.message);
+        }
+        (void)unlink(MODEL_FILE);
+    }
 }
 
 int main(void)
@@ -151,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),
         cmocka_unit_test(test_too_many_rows),
+        cmocka_unit_test(test_importances_of_xgboost),
     };
     return cmocka_run_group_tests_name("selectors", tests, NULL, NULL);
 }

@@ -567,6 +567,79 @@ static void test_unsigned_categories(void **state)
     }
 }
 
+/* Gains of one tree: what splits of feature 0 gain adds up to 1 + 2^-23 with the right child before
+ * the left, as XGBoost goes, and to 1 with the left one first. */
+#define GAINS                                                                                      \
+    "{\"default_left\":[0,0,0,0,0,0,0],\"id\":0,\"left_children\":[1,3,5,-1,-1,-1,-1],"            \
+    "\"loss_changes\":[5.9604644775390625E-8,1E0,5.9604644775390625E-8,0,0,0,0],"                  \
+    "\"right_children\":[2,4,6,-1,-1,-1,-1],\"split_conditions\":[1,2,3,0,0,0,0],"                 \
+    "\"split_indices\":[0,0,0,0,0,0,0],\"tree_param\":{\"num_deleted\":\"0\",\"num_nodes\":\"7\"," \
+    "\"size_leaf_vector\":\"1\"}}"
+
+static void test_gains(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        uint32_t features;
+        bool given;
+        const char *words; /* NULL: it is read */
+    } cases[] = {
+        {"3,0,5", 2, true, NULL},
+        {"1,7,0", 2, true, NULL},
+        {"1,6,2", 2, true, "XGBoost before 1.7"},
+        {"3,0,5", 2, false, "without loss_changes"},
+        {"3,0,5", 1, true, NULL}, /* whoever asks compares the number of features */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest = {0};
+        double gains[2] = {0.0, 0.0};
+        double counts[2] = {0.0, 0.0};
+        espalier_source_splits splits = {cases[i].features, 0, gains, counts};
+        const espalier_source_wrapper wrapper = {.estimator = true,
+                                                 .missing = NAN,
+                                                 .best_iteration = ESPALIER_SOURCE_UNSAID,
+                                                 .best_tree_limit = ESPALIER_SOURCE_UNSAID,
+                                                 .booster_best_iteration = ESPALIER_SOURCE_UNSAID,
+                                                 .parallel_count = ESPALIER_SOURCE_UNSAID,
+                                                 .splits = &splits};
+        char *const one = replace(whole,
+                                  "\"num_trees\":\"3\"},\"iteration_indptr\":[0,1,2,3],"
+                                  "\"tree_info\":[0,0,0]," TREES,
+                                  "\"num_trees\":\"2\"},\"iteration_indptr\":[0,1,2],"
+                                  "\"tree_info\":[0,0],\"trees\":[" GAINS "," TREE_0 "]");
+        char *const second =
+            replace(one, "\"id\":0,\"left_children\":[1,-1,", "\"id\":1,\"left_children\":[1,-1,");
+        char *const flat = replace(second, "3E0,0E0,1E0,", "3E0,0E0,0E0,");
+        char *const aged = replace(flat, "3,0,5", cases[i].version);
+        char *const text = cases[i].given
+                               ? replace(aged, "", "")
+                               : replace(aged, "\"loss_changes\":[3E0,0E0,0E0,0E0,0E0],", "");
+        const espalier_source_input input = {.data = (const uint8_t *)text,
+                                             .bytes = strlen(text),
+                                             .path = "test",
+                                             .memory_bytes_max = MEMORY_MAX,
+                                             .wrapper = &wrapper};
+        const espalier_status status =
+            espalier_xgboost_kind.load(&input, &forest, &summary, &error);
+        if (cases[i].words != NULL) {
+            assert_int_equal(status, ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+            assert_non_null(strstr(error.message, cases[i].words));
+        } else {
+            assert_int_equal(status, ESPALIER_OK);
+            assert_true(counts[0] == 4.0 && counts[1] == (cases[i].features == 2 ? 1.0 : 0.0));
+            assert_true(gains[1] == (cases[i].features == 2 ? 3.0 : 0.0));
+            assert_true(gains[0] == 0x1.000002p0);
+        }
+        espalier_forest_free(&forest);
+        free(one);
+        free(second);
+        free(flat);
+        free(aged);
+        free(text);
+    }
+}
+
 /* Dart in its three places: 1.0 to 3.3 beside gbtree or the model, since 3.4 in the model. */
 static void test_dart_weights(void **state)
 {
@@ -860,6 +933,7 @@ int main(void)
         cmocka_unit_test(test_expectiles),
         cmocka_unit_test(test_category_names),
         cmocka_unit_test(test_unsigned_categories),
+        cmocka_unit_test(test_gains),
         cmocka_unit_test(test_dart_weights),
         cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_categories),
