@@ -531,7 +531,25 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
     return status;
 }
 
-static espalier_status load_boosted(const espalier_sklearn_object *boosted,
+/* Bytes of a model that one step of the work stands for: a pickle may name one selector, and the
+ * model in it, a million times. */
+#define BYTES_A_STEP 4u
+
+static espalier_status spend_bytes(const boosted_import *import)
+{
+    uint64_t *const left = import->boosted->work_left;
+    const uint64_t work = import->slice.bytes / BYTES_A_STEP;
+    if (work > *left) {
+        return espalier_sklearn_fail(&import->common, import->model, ESPALIER_ERROR_SOURCE_LIMIT,
+                                     "the models of the pipelines' selectors are too many, or too "
+                                     "large, to be gone through for their importances");
+    }
+    *left -= work;
+    return ESPALIER_OK;
+}
+
+/* charged: it is one of many that are read for what their splits brought. */
+static espalier_status load_boosted(const espalier_sklearn_object *boosted, bool charged,
                                     espalier_source_splits *splits, espalier_forest *forest,
                                     espalier_source_summary *summary, espalier_error *error_out)
 {
@@ -566,6 +584,9 @@ static espalier_status load_boosted(const espalier_sklearn_object *boosted,
     if (status == ESPALIER_OK) {
         status = read_facts(import);
     }
+    if (status == ESPALIER_OK && charged) {
+        status = spend_bytes(import);
+    }
     if (status == ESPALIER_OK && splits != NULL && import->best_iterations > 0) {
         splits->iterations =
             import->best_iterations < UINT32_MAX ? (uint32_t)import->best_iterations : UINT32_MAX;
@@ -586,7 +607,7 @@ espalier_status espalier_sklearn_boosted_load(const espalier_sklearn_object *boo
                                               espalier_source_summary *summary,
                                               espalier_error *error_out)
 {
-    return load_boosted(boosted, NULL, forest, summary, error_out);
+    return load_boosted(boosted, false, NULL, forest, summary, error_out);
 }
 
 espalier_status espalier_sklearn_boosted_splits(const espalier_sklearn_object *boosted,
@@ -601,7 +622,7 @@ espalier_status espalier_sklearn_boosted_splits(const espalier_sklearn_object *b
     }
     const bool counts = splits->feature_count == 0;
     espalier_status status =
-        load_boosted(boosted, counts ? NULL : splits, forest, &summary, error_out);
+        load_boosted(boosted, true, counts ? NULL : splits, forest, &summary, error_out);
     splits->feature_count = counts ? forest->feature_count : splits->feature_count;
     if (status == ESPALIER_OK && forest->feature_count != splits->feature_count) {
         status = espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_TREE, 0, ESPALIER_OFFSET_NONE,

@@ -80,8 +80,8 @@ void espalier_sklearn_table_free(espalier_sklearn_table *table);
 #define ESPALIER_SKLEARN_TYPE(dtype) (1U << (dtype))
 
 /* The type of all together, as NumPy promotes them from 1.20 on: beside float32 int16 and uint16
- * are float32, though without it they are int32. (uint64 beside int64 is float64 there and an INTEGER
- * here: beside float32 either becomes float64, and places are the same in both.) */
+ * are float32, though without it they are int32. (uint64 beside int64 is float64 there and an
+ * INTEGER here: beside float32 either becomes float64, and places are the same in both.) */
 espalier_sklearn_dtype espalier_sklearn_promote(uint32_t types);
 
 /* As check_array with FLOAT_DTYPES leaves it: float32 stays, all others become float64. */

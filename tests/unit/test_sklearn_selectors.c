@@ -4,6 +4,7 @@
  * row in C order and in pairs in Fortran order, which was refused. Both sums of column 1 differ.
  * XGBoost's importances are computed from the gains of its splits.
  */
+#include "convert/sources/sklearn_boosted.h"
 #include "tests/unit/test_sklearn.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -238,12 +239,49 @@ static void test_importances_of_xgboost(void **state)
     }
 }
 
+/* A pickle may name one selector a million times: its model is gone through within the work. */
+static void test_models_cost_work(void **state)
+{
+    (void)state;
+    const fake_selector selector = {0, false, 1.0, 0.0, "3E0,0E0,1E0", NULL, 0, NULL};
+    pickle_writer writer = {0};
+    espalier_pickle *pickle = NULL;
+    espalier_error failure = {0};
+    put_start(&writer);
+    put_boosted(&writer, &selector);
+    put_stop(&writer);
+    assert_int_equal(espalier_pickle_parse(writer.data, writer.bytes, NULL, &pickle, &failure),
+                     ESPALIER_OK);
+    uint64_t work = 1;
+    const espalier_sklearn_object object = {.pickle = pickle,
+                                            .source = "here.pkl",
+                                            .path = "",
+                                            .value = espalier_pickle_root(pickle),
+                                            .memory_bytes_max = 1u << 20,
+                                            .work_left = &work};
+    double gains[2] = {0.0, 0.0};
+    double counts[2] = {0.0, 0.0};
+    espalier_source_splits splits = {2, 0, gains, counts};
+    check_refusal(espalier_sklearn_boosted_splits(&object, &splits, &failure),
+                  ESPALIER_ERROR_SOURCE_LIMIT, "too many, or too large", &failure);
+    work = 4096;
+    assert_int_equal(espalier_sklearn_boosted_splits(&object, &splits, &failure), ESPALIER_OK);
+    assert_true(work < 4096 && work > 4096 - writer.bytes);
+    assert_true(gains[0] == 1.0 && gains[1] == 3.0);
+    splits = (espalier_source_splits){0};
+    assert_int_equal(espalier_sklearn_boosted_splits(&object, &splits, &failure), ESPALIER_OK);
+    assert_int_equal(splits.feature_count, 2);
+    espalier_pickle_free(pickle);
+    pickle_writer_free(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),
         cmocka_unit_test(test_too_many_rows),
         cmocka_unit_test(test_importances_of_xgboost),
+        cmocka_unit_test(test_models_cost_work),
     };
     return cmocka_run_group_tests_name("selectors", tests, NULL, NULL);
 }
