@@ -28,13 +28,16 @@ def blank(text):
 
 
 def statement_at(text, start):
-    """The end of the statement from start on, at the same depth of brackets."""
+    """The end of the statement from start on, at the same depth of brackets; None inside of
+    brackets that close first: of an argument that starts a line."""
     depth = 0
     for at in range(start, len(text)):
         if text[at] in "({[":
             depth += 1
         elif text[at] in ")}]":
             depth -= 1
+            if depth < 0:
+                return None
         elif text[at] == ";" and depth == 0:
             return at + 1
     return None

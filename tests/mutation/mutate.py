@@ -181,16 +181,17 @@ class Tests:
 
 
 class Mutant:
-    """One change; place: of its function among all, None outside functions."""
+    """One change; place: of its function among all, None outside functions. Its key tells it from
+    others by its function and its line's text, so that moving the function changes nothing."""
 
-    def __init__(self, number, file, source, change, place):
+    def __init__(self, number, file, source, change, place, function):
         self.number = number
         self.file = file
         self.source = source
         self.change = change
         self.place = place
         self.line, self.before, self.after = text.describe(source, change)
-        self.key = (file, self.before, self.after)
+        self.key = (file, function, self.before, self.after)
         self.compiles = True
 
     def changed_text(self):
@@ -206,14 +207,24 @@ def read_known():
     known = {}
     for line in KNOWN.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            file, before, after, why = line.split("\t")
-            known[(file, before, after)] = why
+            *key, why = line.split("\t")
+            known[tuple(key)] = why
     return known
+
+
+def all_files():
+    return sorted({str(path.relative_to(ROOT)) for pattern in PATTERNS
+                   for path in ROOT.glob(pattern)})
+
+
+def stale_keys(known, found):
+    keys = {one.key for one in found}
+    return [key for key in known if key not in keys]
 
 
 def read_alive(report):
     rows = [line.split("\t") for line in report.read_text(encoding="utf-8").splitlines()]
-    return {(row[1], row[3], row[4]) for row in rows if row[0] == "alive"}
+    return {(row[1], *row[3:6]) for row in rows if row[0] == "alive"}
 
 
 def is_taken(file, change, nth):
@@ -228,11 +239,11 @@ def all_mutants(files, nth):
         source = (ROOT / file).read_text(encoding="utf-8")
         functions[file] = text.functions_of(source)
         for change in text.mutants_of(source):
-            inside = [places + i for i, function in enumerate(functions[file])
+            inside = [(places + i, function.name) for i, function in enumerate(functions[file])
                       if function.body < change[0] < function.end]
             if is_taken(file, change, nth):
                 found.append(Mutant(len(found), file, source, change,
-                                    inside[0] if inside else None))
+                                    *(inside[0] if inside else (None, "-"))))
         places += len(functions[file])
     return functions, found
 
@@ -281,11 +292,11 @@ def try_all(tests, chosen, options, report):
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for mutant, what, killer in pool.map(attempt, chosen):
             counts[what] += 1
-            row = (what, mutant.file, mutant.line, mutant.before, mutant.after, killer)
+            row = (what, mutant.file, mutant.line, *mutant.key[1:], killer)
             if report:
                 print(*row, sep="\t", file=report, flush=True)
             if what == "alive":
-                print(*row[:5], sep="\t", flush=True)
+                print(*row[:-1], sep="\t", flush=True)
     return counts
 
 
@@ -304,11 +315,11 @@ def parse():
 
 def main():
     options = parse()
-    files = options.file or sorted({str(path.relative_to(ROOT)) for pattern in PATTERNS
-                                    for path in ROOT.glob(pattern)})
+    files = options.file or all_files()
     functions, chosen = all_mutants(files, options.nth)
-    known = read_known()
-    stale = [key for key in known if key[0] in files and key not in {one.key for one in chosen}]
+    known = {key: why for key, why in read_known().items()
+             if key[0] in files or not options.file}
+    stale = stale_keys(known, chosen)
     if stale and options.nth == 1:
         sys.exit("mutate: known.tsv names what is no mutant any more: " +
                  "; ".join(" -> ".join(key) for key in stale))
@@ -317,7 +328,7 @@ def main():
         chosen = [one for one in chosen if one.key in alive]
     if options.list:
         for one in chosen:
-            print(one.file, one.line, one.before, one.after, known.get(one.key, ""), sep="\t")
+            print(one.file, one.line, *one.key[1:], known.get(one.key, ""), sep="\t")
         return 0
     wanted = [one for one in chosen if one.key not in known]
     with tempfile.TemporaryDirectory() as work:
