@@ -14,7 +14,6 @@
 #include "convert/reference.h"
 #include "espalier_convert.h"
 #include "format/checksum.h"
-#include "tests/support/synthetic.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -178,6 +177,15 @@ model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golde
     return model;
 }
 
+model_bytes model_bytes_synthetic(const synthetic_options *options, uint32_t layout)
+{
+    espalier_forest forest;
+    synthetic_forest_make(options, &forest);
+    const model_bytes model = model_bytes_of_layout(&forest, 2, layout);
+    espalier_forest_free(&forest);
+    return model;
+}
+
 model_bytes model_bytes_copy(const model_bytes *model)
 {
     const model_bytes copy = {aligned_zeroed(model->bytes), model->bytes};
@@ -242,8 +250,8 @@ static bool has_tail(uint32_t type)
     return type >= ESPALIER_SECTION_NODES && type <= ESPALIER_SECTION_CUTS;
 }
 
-model_bytes model_bytes_resize(const model_bytes *model, uint32_t type, int64_t more,
-                               uint32_t sections_end)
+/* With section `type` longer by `more`, and without those of types from sections_end on. */
+static void rebuild(model_bytes *model, uint32_t type, int64_t more, uint32_t sections_end)
 {
     const espalier_file_header *const old = (const void *)model->data;
     const espalier_file_section *const table = (const void *)(model->data + sizeof *old);
@@ -273,7 +281,18 @@ model_bytes model_bytes_resize(const model_bytes *model, uint32_t type, int64_t 
     header->file_bytes = end;
     larger.bytes = (size_t)end;
     assert_true(larger.bytes <= room);
-    return larger;
+    model_bytes_free(model);
+    *model = larger;
+}
+
+void model_bytes_resize(model_bytes *model, uint32_t type, int64_t more)
+{
+    rebuild(model, type, more, UINT32_MAX);
+}
+
+void model_bytes_cut(model_bytes *model, uint32_t first_type)
+{
+    rebuild(model, 0, 0, first_type);
 }
 
 void model_bytes_widen_children(model_bytes *model, uint32_t child_bits)

@@ -10,6 +10,7 @@
 #include "convert/forest.h"
 #include "espalier.h"
 #include "format/layout.h"
+#include "tests/support/synthetic.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,9 @@ model_bytes model_bytes_of_layout(const espalier_forest *forest, uint32_t golden
  * family. */
 model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
                                    uint32_t layout, void (*change)(espalier_flat *flat));
+/* The file of a forest that is made up (synthetic.h), with two golden rows. */
+model_bytes model_bytes_synthetic(const synthetic_options *options, uint32_t layout);
+
 model_bytes model_bytes_copy(const model_bytes *model);
 void model_bytes_free(model_bytes *model);
 
@@ -49,11 +53,13 @@ void *model_bytes_data(const model_bytes *model, uint32_t type);
 void model_bytes_seal(model_bytes *model);
 
 /*
- * The same file with one section longer, by zero bytes at its end, or shorter, and those behind it
- * moved; `type` may be none of them. sections_end: of types from this on none is left. Not sealed.
+ * Makes one section longer, by zero bytes at its end, or shorter, and moves those behind it; the
+ * file before is freed. `type` may be none of them. Not sealed.
  */
-model_bytes model_bytes_resize(const model_bytes *model, uint32_t type, int64_t more,
-                               uint32_t sections_end);
+void model_bytes_resize(model_bytes *model, uint32_t type, int64_t more);
+
+/* Takes the sections of this type and of those behind it away. Not sealed. */
+void model_bytes_cut(model_bytes *model, uint32_t first_type);
 
 /*
  * Gives all children of 8-byte nodes `child_bits` bits instead of 16: a file that wants

@@ -24,24 +24,12 @@
 #define ROWS     70u /* more than a group, and not whole ones */
 #define FEATURES 6u
 
-static model_bytes make(const synthetic_options *options, uint32_t layout)
-{
-    espalier_forest forest;
-    synthetic_forest_make(options, &forest);
-    const model_bytes m = model_bytes_of_layout(&forest, 2, layout);
-    espalier_forest_free(&forest);
-    return m;
-}
-
 /* Gives COLUMNS so many records, and the plan too. */
 static espalier_file_column *set_column_count(model_bytes *m, uint32_t count)
 {
     const int64_t bytes = (int64_t)count * (int64_t)sizeof(espalier_file_column);
     const int64_t before = (int64_t)SECTION(m, COLUMNS)->bytes;
-    const model_bytes other =
-        model_bytes_resize(m, ESPALIER_SECTION_COLUMNS, bytes - before, UINT32_MAX);
-    model_bytes_free(m);
-    *m = other;
+    model_bytes_resize(m, ESPALIER_SECTION_COLUMNS, bytes - before);
     RECORD(m, STEPS, espalier_file_step)->count = count;
     return RECORD(m, COLUMNS, espalier_file_column);
 }
@@ -112,7 +100,7 @@ static void test_pairs_of_ranks(void **state)
     (void)state;
     float data[ROWS * 2];
     double answers[ROWS * 4];
-    model_bytes m = make(&ranks, ESPALIER_LAYOUT_WALK);
+    model_bytes m = model_bytes_synthetic(&ranks, ESPALIER_LAYOUT_WALK);
     const espalier_file_column list = RECORD(&m, COLUMNS, espalier_file_column)[1];
     assert_int_equal(list.kind, ESPALIER_COLUMN_CODE);
     espalier_file_column *const columns = set_column_count(&m, 4);
@@ -144,7 +132,7 @@ static void test_pairs_without_features(void **state)
     (void)state;
     float data[ROWS * 3];
     double answers[ROWS * 4];
-    model_bytes m = make(&paired, ESPALIER_LAYOUT_WALK);
+    model_bytes m = model_bytes_synthetic(&paired, ESPALIER_LAYOUT_WALK);
     espalier_file_column *const columns = set_column_count(&m, 2);
     columns[1] = columns[0];
     assert_int_equal(columns[0].kind, ESPALIER_COLUMN_LEAF);
@@ -168,7 +156,7 @@ static void test_tiny_values_of_pairs(void **state)
     (void)state;
     float data[2][ROWS * 3];
     double answers[2][ROWS * 4];
-    model_bytes m = make(&paired, ESPALIER_LAYOUT_WALK);
+    model_bytes m = model_bytes_synthetic(&paired, ESPALIER_LAYOUT_WALK);
     const espalier_file_column *const columns = RECORD(&m, COLUMNS, espalier_file_column);
     assert_int_equal(columns[1].kind, ESPALIER_COLUMN_LEAF); /* so they are pairs */
     RECORD(&m, MODEL, espalier_file_model)->input_rule |= ESPALIER_INPUT_FLUSH_TINY;
@@ -201,7 +189,7 @@ static void test_neighbours_that_are_no_pair(void **state)
     }
     const espalier_rows rows = espalier_rows_float32(data, ROWS, 3);
     for (unsigned i = 0; i < 3; i++) {
-        model_bytes m = make(&paired, ESPALIER_LAYOUT_WALK);
+        model_bytes m = model_bytes_synthetic(&paired, ESPALIER_LAYOUT_WALK);
         espalier_file_column *const columns = RECORD(&m, COLUMNS, espalier_file_column);
         assert_int_equal(columns[3].missing, ESPALIER_MISSING_LEFT);
         columns[3].missing = i == 1 ? ESPALIER_MISSING_RIGHT : ESPALIER_MISSING_LEFT;
@@ -230,11 +218,8 @@ static void test_segments_of_shorts(void **state)
     float data[ROWS];
     double answers[ROWS * 4];
     const uint32_t cut_count = 70000;
-    model_bytes m = make(&options, ESPALIER_LAYOUT_SELECT);
-    const model_bytes other =
-        model_bytes_resize(&m, ESPALIER_SECTION_CUTS, (int64_t)cut_count * 10, UINT32_MAX);
-    model_bytes_free(&m);
-    m = other;
+    model_bytes m = model_bytes_synthetic(&options, ESPALIER_LAYOUT_SELECT);
+    model_bytes_resize(&m, ESPALIER_SECTION_CUTS, (int64_t)cut_count * 10);
     memset(RECORD(&m, CUTS, uint8_t), 0, (size_t)SECTION(&m, CUTS)->bytes);
     espalier_file_column *const columns = set_column_count(&m, 2);
     columns[0].bank = ESPALIER_BANK_SHORT;
@@ -262,7 +247,7 @@ static void test_refusals_of_float64(void **state)
     (void)state;
     double data[ROWS * 2];
     double answers[ROWS];
-    model_bytes m = make(&ranks, ESPALIER_LAYOUT_WALK);
+    model_bytes m = model_bytes_synthetic(&ranks, ESPALIER_LAYOUT_WALK);
     RECORD(&m, MODEL, espalier_file_model)->input_rule &= ~ESPALIER_INPUT_MISSING_ALLOWED;
     espalier_model *const model = open_model(&m);
     espalier_predictor *predictor = NULL;

@@ -325,17 +325,9 @@ CHANGE(trees_of_one_slot)
     p->trees[1].slot = 0;
 }
 
-/* Makes a section longer by zero bytes at its end, or shorter. */
-static void resize(model_bytes *m, uint32_t type, int64_t more)
-{
-    const model_bytes other = model_bytes_resize(m, type, more, UINT32_MAX);
-    model_bytes_free(m);
-    *m = other;
-}
-
 static void shorten(model_bytes *m, uint64_t bytes)
 {
-    resize(m, ESPALIER_SECTION_LINEAR, -(int64_t)bytes);
+    model_bytes_resize(m, ESPALIER_SECTION_LINEAR, -(int64_t)bytes);
 }
 
 CHANGE(section_of_part_of_a_term)
@@ -413,7 +405,7 @@ static void test_a_stage_behind_the_linear_one(void **state)
     (void)state;
     espalier_error error;
     model_bytes m = model_bytes_copy(&sound);
-    resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    model_bytes_resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
     const parts_of_file p = take_apart(&m);
     espalier_file_stage *const last =
         (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
@@ -437,7 +429,7 @@ static void test_a_part_that_two_stages_read(void **state)
     (void)state;
     espalier_error error;
     model_bytes m = model_bytes_copy(&sound);
-    resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
+    model_bytes_resize(&m, ESPALIER_SECTION_STAGES, sizeof(espalier_file_stage));
     const parts_of_file p = take_apart(&m);
     espalier_file_stage *const last =
         (espalier_file_stage *)(void *)section_end(&m, ESPALIER_SECTION_STAGES) - 1;
@@ -459,13 +451,14 @@ static void test_a_part_that_is_not_linear(void **state)
     espalier_error error;
     espalier_model *model = NULL;
     model_bytes m = model_bytes_copy(&sound);
-    resize(&m, ESPALIER_SECTION_PARTS, sizeof(espalier_file_part));
-    resize(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
+    model_bytes_resize(&m, ESPALIER_SECTION_PARTS, sizeof(espalier_file_part));
+    model_bytes_resize(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
     parts_of_file p = take_apart(&m);
     const uint64_t last_count = espalier_tree_source_leaves(&p.trees[p.part->tree_count - 1]);
     /* What was its leaves becomes terms, in whole numbers of them. */
-    resize(&m, ESPALIER_SECTION_LINEAR,
-           (int64_t)(last_count * sizeof(espalier_file_linear_leaf) % sizeof(espalier_file_term)));
+    model_bytes_resize(&m, ESPALIER_SECTION_LINEAR,
+                       (int64_t)(last_count * sizeof(espalier_file_linear_leaf) %
+                                 sizeof(espalier_file_term)));
     p = take_apart(&m);
     espalier_file_part *const parts = RECORD(&m, PARTS, espalier_file_part);
     espalier_file_step *const steps_end =

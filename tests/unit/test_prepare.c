@@ -381,8 +381,8 @@ static void test_orders_of_numbers(void **state)
     numbers_of(&m, ESPALIER_PREPARE_RANK)[0] = (double)NAN;
     find(&m, ESPALIER_PREPARE_RANK)->number_count = 1;
     expect_unsorted(&m);
-    m = model_bytes_resize(&sound, ESPALIER_SECTION_PREPARATION, 5 * (int64_t)sizeof(double),
-                           UINT32_MAX);
+    m = model_bytes_copy(&sound);
+    model_bytes_resize(&m, ESPALIER_SECTION_PREPARATION, 5 * (int64_t)sizeof(double));
     espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
     espalier_file_operation *operation = (espalier_file_operation *)(void *)(head + 1);
     double *const numbers = (double *)(void *)(operation + head->operation_count);
@@ -521,13 +521,9 @@ static void test_nothing_is_read(void **state)
     espalier_predictor *predictor = NULL;
     model_bytes m = model_bytes_copy(&sound);
     /* All columns but that of leaves are gone; nodes that name them find something in bounds. */
-    const model_bytes other =
-        model_bytes_resize(&m, ESPALIER_SECTION_COLUMNS,
-                           (int64_t)sizeof(espalier_file_column) -
-                               (int64_t)model_bytes_section(&m, ESPALIER_SECTION_COLUMNS)->bytes,
-                           UINT32_MAX);
-    model_bytes_free(&m);
-    m = other;
+    model_bytes_resize(&m, ESPALIER_SECTION_COLUMNS,
+                       (int64_t)sizeof(espalier_file_column) -
+                           (int64_t)model_bytes_section(&m, ESPALIER_SECTION_COLUMNS)->bytes);
     ((espalier_file_step *)model_bytes_data(&m, ESPALIER_SECTION_STEPS))->count = 1;
     espalier_file_preparation *const head = model_bytes_data(&m, ESPALIER_SECTION_PREPARATION);
     espalier_file_operation *const operations = (espalier_file_operation *)(void *)(head + 1);

@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ALL_SECTIONS UINT32_MAX
-
 static const synthetic_options classifier = {.seed = 61,
                                              .tree_count = 3,
                                              .feature_count = 4,
@@ -76,33 +74,16 @@ static const synthetic_options three_sums = {.seed = 67,
                                              .group_count = 1,
                                              .class_count = 3};
 
-static model_bytes make(const synthetic_options *options, uint32_t layout)
-{
-    espalier_forest forest;
-    synthetic_forest_make(options, &forest);
-    const model_bytes m = model_bytes_of_layout(&forest, 2, layout);
-    espalier_forest_free(&forest);
-    return m;
-}
-
 /* A walk over features or, of 64-bit trainers, ranks. */
 static model_bytes make_walk(const synthetic_options *options)
 {
-    return make(options, ESPALIER_LAYOUT_WALK);
-}
-
-/* With one section longer or shorter; frees the old file. */
-static void resize(model_bytes *m, uint32_t type, int64_t more, uint32_t sections_end)
-{
-    const model_bytes other = model_bytes_resize(m, type, more, sections_end);
-    model_bytes_free(m);
-    *m = other;
+    return model_bytes_synthetic(options, ESPALIER_LAYOUT_WALK);
 }
 
 /* Room for more records at the front of a table; what is there moves back. */
 static void insert_records(model_bytes *m, uint32_t type, size_t bytes)
 {
-    resize(m, type, (int64_t)bytes, ALL_SECTIONS);
+    model_bytes_resize(m, type, (int64_t)bytes);
     uint8_t *const data = model_bytes_data(m, type);
     const size_t all = (size_t)model_bytes_section(m, type)->bytes;
     memmove(data + bytes, data, all - bytes);
@@ -132,8 +113,8 @@ static void test_a_file_laid_out_again(void **state)
     espalier_model *model = NULL;
     espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
     options.flags = ESPALIER_OPEN_VERIFY;
-    model_bytes m = make(&selecting, ESPALIER_LAYOUT_SELECT);
-    resize(&m, 0, 0, ALL_SECTIONS);
+    model_bytes m = model_bytes_synthetic(&selecting, ESPALIER_LAYOUT_SELECT);
+    model_bytes_resize(&m, 0, 0);
     model_bytes_seal(&m);
     assert_int_equal(espalier_model_open_memory(m.data, m.bytes, &options, &model, NULL),
                      ESPALIER_OK);
@@ -147,18 +128,18 @@ static void test_lengths_of_tables(void **state)
 {
     (void)state;
     model_bytes m = make_walk(&classifier);
-    resize(&m, ESPALIER_SECTION_MODEL, sizeof(espalier_file_model), ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_MODEL, sizeof(espalier_file_model));
     expect(&m, ESPALIER_ERROR_SECTION, RULE_TABLE_BYTES, "section MODEL is not one record");
     m = make_walk(&classifier);
-    resize(&m, ESPALIER_SECTION_STEPS,
-           (int64_t)ESPALIER_LIMIT_STEPS * (int64_t)sizeof(espalier_file_step), ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_STEPS,
+                       (int64_t)ESPALIER_LIMIT_STEPS * (int64_t)sizeof(espalier_file_step));
     expect(&m, ESPALIER_ERROR_LIMIT, RULE_LIMITS, "section STEPS has more than");
     /* Nothing but tables: read in whole, and then there are no nodes. */
     m = make_walk(&classifier);
-    resize(&m, 0, 0, ESPALIER_SECTION_NODES);
+    model_bytes_cut(&m, ESPALIER_SECTION_NODES);
     expect(&m, ESPALIER_ERROR_SECTION_MISSING, RULE_SECTIONS_NEEDED, "section NODES is missing");
     m = make_walk(&classifier);
-    resize(&m, 0, 0, ESPALIER_SECTION_LEAVES);
+    model_bytes_cut(&m, ESPALIER_SECTION_LEAVES);
     expect(&m, ESPALIER_ERROR_SECTION_MISSING, RULE_SECTIONS_NEEDED, "section LEAVES is missing");
 }
 
@@ -171,7 +152,7 @@ static void test_too_many_operations(void **state)
     const uint32_t count = ESPALIER_LIMIT_OPERATIONS + 1;
     const int64_t wanted = (int64_t)sizeof(espalier_file_preparation) +
                            count * (int64_t)sizeof(espalier_file_operation);
-    resize(&m, ESPALIER_SECTION_PREPARATION, wanted - bytes, ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_PREPARATION, wanted - bytes);
     espalier_file_preparation *const head = RECORD(&m, PREPARATION, espalier_file_preparation);
     head->operation_count = count;
     head->number_count = 0;
@@ -186,8 +167,8 @@ static void test_golden_rows_without_a_head(void **state)
     espalier_error error;
     model_bytes m = make_walk(&classifier);
     const int64_t bytes = (int64_t)SECTION(&m, GOLDEN)->bytes;
-    resize(&m, ESPALIER_SECTION_GOLDEN, (int64_t)sizeof(espalier_file_golden) - 1 - bytes,
-           ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_GOLDEN,
+                       (int64_t)sizeof(espalier_file_golden) - 1 - bytes);
     model_bytes_seal(&m);
     assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, &error),
                      ESPALIER_OK);
@@ -201,11 +182,11 @@ static void test_golden_rows_without_a_head(void **state)
 static void test_too_many_columns_of_shorts(void **state)
 {
     (void)state;
-    model_bytes m = make(&heap, ESPALIER_LAYOUT_HEAP);
+    model_bytes m = model_bytes_synthetic(&heap, ESPALIER_LAYOUT_HEAP);
     const espalier_file_column pattern = RECORD(&m, COLUMNS, espalier_file_column)[0];
     const int64_t more = UINT16_MAX + 2;
     assert_int_equal(pattern.bank, ESPALIER_BANK_BYTE);
-    resize(&m, ESPALIER_SECTION_COLUMNS, more * (int64_t)sizeof pattern, ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_COLUMNS, more * (int64_t)sizeof pattern);
     espalier_file_column *const end =
         (espalier_file_column *)(void *)section_end(&m, ESPALIER_SECTION_COLUMNS);
     for (int64_t i = 1; i <= more; i++) {
@@ -221,10 +202,10 @@ static void test_parts_and_stages_without_a_step(void **state)
 {
     (void)state;
     model_bytes m = make_walk(&classifier);
-    resize(&m, ESPALIER_SECTION_STEPS, -(int64_t)sizeof(espalier_file_step), ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_STEPS, -(int64_t)sizeof(espalier_file_step));
     expect(&m, ESPALIER_ERROR_VALUE, RULE_STEP_TREES, "a part or a stage without a step");
     m = make_walk(&counts);
-    resize(&m, ESPALIER_SECTION_STEPS, -(int64_t)sizeof(espalier_file_step), ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_STEPS, -(int64_t)sizeof(espalier_file_step));
     expect(&m, ESPALIER_ERROR_VALUE, RULE_STEP_STAGES, "a part or a stage without a step");
     /* And the other way round: a step of the part behind the last. */
     m = make_walk(&counts);
@@ -295,7 +276,7 @@ static void test_probabilities_without_labels(void **state)
     RECORD(&m, MODEL, espalier_file_model)->default_output = ESPALIER_OUTPUT_PROBABILITY;
     SECTION(&m, CLASS_LABELS)->encoding = 2; /* which no reader knows, nor needs */
     SECTION(&m, CLASS_LABELS)->flags = 0;
-    resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof *outputs, ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof *outputs);
     expect(&m, ESPALIER_ERROR_VALUE, RULE_OUTPUT_LABELS, "do not fit each other");
 }
 
@@ -303,13 +284,13 @@ static void test_probabilities_without_labels(void **state)
 static void test_masks_without_numbers(void **state)
 {
     (void)state;
-    model_bytes m = make(&heap, ESPALIER_LAYOUT_HEAP);
+    model_bytes m = model_bytes_synthetic(&heap, ESPALIER_LAYOUT_HEAP);
     RECORD(&m, MODEL, espalier_file_model)->number_bytes = 0;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_NUMBERS_NEEDED, "without the trainer's numbers");
-    m = make(&heap, ESPALIER_LAYOUT_HEAP);
+    m = model_bytes_synthetic(&heap, ESPALIER_LAYOUT_HEAP);
     RECORD(&m, MODEL, espalier_file_model)->number_bytes = 0;
     assert_int_equal(last_output(&m)->kind, ESPALIER_OUTPUT_LEAF);
-    resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output), ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output));
     expect(&m, ESPALIER_ERROR_SECTION, RULE_SECTIONS_CONDITIONAL,
            "section NODE_NUMBERS is there, and nothing uses it");
 }
@@ -338,7 +319,7 @@ static void split_part(model_bytes *m, uint32_t first)
     parts[0].tree_count = first;
     parts[1].first_tree = first;
     parts[1].tree_count -= first;
-    resize(m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step), ALL_SECTIONS);
+    model_bytes_resize(m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
     espalier_file_step *const end =
         (espalier_file_step *)(void *)section_end(m, ESPALIER_SECTION_STEPS);
     end[-1] = (espalier_file_step){.kind = ESPALIER_STEP_TREES, .first = 1, .count = 1};
@@ -347,7 +328,7 @@ static void split_part(model_bytes *m, uint32_t first)
 static void test_two_parts_write_one_slot(void **state)
 {
     (void)state;
-    model_bytes m = make(&selecting, ESPALIER_LAYOUT_SELECT);
+    model_bytes m = model_bytes_synthetic(&selecting, ESPALIER_LAYOUT_SELECT);
     split_part(&m, 2);
     expect(&m, ESPALIER_ERROR_VALUE, RULE_SLOTS_WRITTEN,
            "PARTS[1]: writes a slot that an earlier step writes");
@@ -372,10 +353,10 @@ static void make_bits(model_bytes *m, uint32_t first)
 static void test_parts_of_two_layouts(void **state)
 {
     (void)state;
-    model_bytes m = make(&selecting, ESPALIER_LAYOUT_SELECT);
+    model_bytes m = model_bytes_synthetic(&selecting, ESPALIER_LAYOUT_SELECT);
     make_bits(&m, find_tree(&m, true));
     expect(&m, ESPALIER_ERROR_VALUE, RULE_PART_TREES, "trees without a part");
-    m = make(&selecting, ESPALIER_LAYOUT_SELECT);
+    m = model_bytes_synthetic(&selecting, ESPALIER_LAYOUT_SELECT);
     const uint32_t between = find_tree(&m, false);
     make_bits(&m, between);
     expect(&m, ESPALIER_ERROR_VALUE, RULE_TREE_TILES, "does not follow the tree before");
@@ -399,10 +380,10 @@ static void test_values_of_parts(void **state)
     RECORD(&m, PARTS, espalier_file_part)->start = ESPALIER_START_SLOTS;
     RECORD(&m, PARTS, espalier_file_part)->start_index = 0;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_PART_START_SLOTS, "float32 sums start from slots");
-    m = make(&heap, ESPALIER_LAYOUT_HEAP);
+    m = model_bytes_synthetic(&heap, ESPALIER_LAYOUT_HEAP);
     RECORD(&m, TREES, espalier_file_tree)->source_node_count = 0;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_TREE_SOURCE_NODES, "number of the trainer's nodes");
-    m = make(&heap, ESPALIER_LAYOUT_HEAP);
+    m = model_bytes_synthetic(&heap, ESPALIER_LAYOUT_HEAP);
     RECORD(&m, PARTS, espalier_file_part)->layout = ESPALIER_FILE_WALK;
     RECORD(&m, PARTS, espalier_file_part)->bank = ESPALIER_BANK_WORD;
     expect(&m, ESPALIER_ERROR_VALUE, RULE_PART_BANK, "a bank that the layout does not have");
@@ -412,7 +393,7 @@ static void test_values_of_parts(void **state)
 
 static espalier_file_column *columns_of_select(model_bytes *m)
 {
-    *m = make(&selecting, ESPALIER_LAYOUT_SELECT);
+    *m = model_bytes_synthetic(&selecting, ESPALIER_LAYOUT_SELECT);
     espalier_file_column *const columns = RECORD(m, COLUMNS, espalier_file_column);
     assert_true(columns[0].cut_count > UINT8_MAX);
     assert_int_equal(columns[0].bank, ESPALIER_BANK_BYTE);
@@ -481,7 +462,7 @@ static void test_sets_beside_others(void **state)
     /* Codes may follow sets, in a bank of their own; here the plan does not know the column. */
     m = make_walk(&categories);
     const espalier_file_column pattern = *first_set_of(&m);
-    resize(&m, ESPALIER_SECTION_COLUMNS, sizeof pattern, ALL_SECTIONS);
+    model_bytes_resize(&m, ESPALIER_SECTION_COLUMNS, sizeof pattern);
     espalier_file_column *const last =
         (espalier_file_column *)(void *)section_end(&m, ESPALIER_SECTION_COLUMNS) - 1;
     *last = pattern;
