@@ -156,6 +156,17 @@ static void test_each_read_fails(void **state)
     }
 }
 
+/* Where a file ended is told, of a read that had brought something and began behind another. */
+static void test_place_of_an_early_end(void **state)
+{
+    (void)state;
+    espalier_error error;
+    calls.bytewise = true;
+    calls.failing = 16384 / 61 + 3;
+    assert_int_equal(open_with(0, false, &error), ESPALIER_ERROR_TRUNCATED);
+    assert_int_equal(error.file_offset, 16384 + 61);
+}
+
 /* Linux before 5.14 has no populating: the file is read instead, memory is there anyway. */
 static void test_systems_without_populating(void **state)
 {
@@ -230,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_interrupted_and_short_reads, calm),
         cmocka_unit_test_setup(test_each_read_fails, calm),
+        cmocka_unit_test_setup(test_place_of_an_early_end, calm),
         cmocka_unit_test_setup(test_systems_without_populating, calm),
         cmocka_unit_test_setup(test_populating_is_interrupted, calm),
         cmocka_unit_test_setup(test_prefault_and_lock, calm),

@@ -66,8 +66,9 @@ static uint32_t rule_of(model_bytes *m, espalier_status *status_out)
 
 /* ---- header ---- */
 
-/* What the header says of a file of so many bytes, of which only the first are there. */
-static uint32_t header_rule(void (*change)(espalier_file_header *header), uint64_t file_bytes)
+/* A header that is refused: of a file of so many bytes, of which only the first are there. */
+static espalier_error header_error(void (*change)(espalier_file_header *header),
+                                   uint64_t file_bytes)
 {
     const size_t bytes = (size_t)1 << 16; /* more than the first read */
     uint8_t *const data = aligned_alloc(64, bytes);
@@ -83,7 +84,7 @@ static uint32_t header_rule(void (*change)(espalier_file_header *header), uint64
     const espalier_input input = {"large", -1, data, file_bytes};
     assert_int_not_equal(espalier_file_read(&input, &file, &error), ESPALIER_OK);
     free(data);
-    return error.format_rule;
+    return error;
 }
 
 static void change_nothing(espalier_file_header *header)
@@ -91,16 +92,79 @@ static void change_nothing(espalier_file_header *header)
     (void)header;
 }
 
+static void widen_header(espalier_file_header *header)
+{
+    header->header_bytes++;
+}
+
+static void widen_entries(espalier_file_header *header)
+{
+    header->section_entry_bytes++;
+}
+
+static void drop_sections(espalier_file_header *header)
+{
+    header->section_count = 0;
+}
+
+static void set_reserve(espalier_file_header *header)
+{
+    header->reserved1[23] = 1;
+}
+
 static void end_private_late(espalier_file_header *header)
 {
     header->private_end = ESPALIER_LIMIT_PRIVATE_BYTES + 1;
 }
 
+/* Whatever is refused of the header is told with its place. */
 static void test_limits_of_the_header(void **state)
 {
     (void)state;
-    assert_int_equal(header_rule(change_nothing, ESPALIER_LIMIT_FILE_BYTES + 1), RULE_LIMITS);
-    assert_int_equal(header_rule(end_private_late, ESPALIER_LIMIT_FILE_BYTES), RULE_PRIVATE_END);
+    static const struct {
+        void (*change)(espalier_file_header *header);
+        uint64_t file_bytes;
+        uint32_t rule;
+        size_t offset;
+    } faults[] = {
+        {widen_header, 1 << 16, RULE_HEADER_BYTES, offsetof(espalier_file_header, header_bytes)},
+        {widen_entries, 1 << 16, RULE_SECTION_ENTRY_BYTES,
+         offsetof(espalier_file_header, section_entry_bytes)},
+        {drop_sections, 1 << 16, RULE_SECTION_COUNT, offsetof(espalier_file_header, section_count)},
+        {change_nothing, ESPALIER_LIMIT_FILE_BYTES + 1, RULE_LIMITS,
+         offsetof(espalier_file_header, file_bytes)},
+        {set_reserve, 1 << 16, RULE_HEADER_RESERVED, offsetof(espalier_file_header, reserved0)},
+        {end_private_late, ESPALIER_LIMIT_FILE_BYTES, RULE_PRIVATE_END,
+         offsetof(espalier_file_header, private_end)},
+    };
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        const espalier_error error = header_error(faults[i].change, faults[i].file_bytes);
+        assert_int_equal(error.status, ESPALIER_ERROR_VALUE);
+        assert_int_equal(error.format_rule, faults[i].rule);
+        assert_int_equal(error.file_offset, faults[i].offset);
+    }
+}
+
+/* As many bytes of tables as may be are asked for; here the file ends before they do. */
+static void test_all_private_bytes(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/espalier-test-XXXXXX";
+    const int descriptor = mkstemp(path);
+    espalier_file file;
+    espalier_error error;
+    model_bytes m = model_bytes_copy(&sound);
+    HEADER(&m)->file_bytes = ESPALIER_LIMIT_PRIVATE_BYTES;
+    HEADER(&m)->private_end = ESPALIER_LIMIT_PRIVATE_BYTES;
+    model_bytes_write(&m, path);
+    assert_int_equal(truncate(path, 1 << 16), 0); /* more than the first read */
+    const espalier_input input = {"large", descriptor, NULL, ESPALIER_LIMIT_PRIVATE_BYTES};
+    const espalier_status status = espalier_file_read(&input, &file, &error);
+    assert_true(status == ESPALIER_ERROR_TRUNCATED || status == ESPALIER_ERROR_MEMORY);
+    assert_true(status == ESPALIER_ERROR_MEMORY || error.file_offset == 1 << 16);
+    model_bytes_free(&m);
+    assert_int_equal(close(descriptor), 0);
+    assert_int_equal(unlink(path), 0);
 }
 
 /* In memory a model may be followed by anything; a file may not. */
@@ -118,6 +182,20 @@ static void test_bytes_behind_a_model_in_memory(void **state)
     assert_int_equal(espalier_model_open_memory(more, bytes, &options, &model, NULL), ESPALIER_OK);
     espalier_model_close(model);
     free(more);
+}
+
+/* What is kept are the bytes of the file, those of its checksum too. */
+static void test_bytes_that_are_kept(void **state)
+{
+    (void)state;
+    espalier_file file;
+    const espalier_input input = {"sound", -1, sound.data, sound.bytes};
+    assert_int_equal(espalier_file_read(&input, &file, NULL), ESPALIER_OK);
+    assert_int_equal(file.private_bytes, HEADER(&sound)->private_end);
+    assert_int_equal(file.file_bytes, sound.bytes);
+    assert_memory_equal(file.bytes, sound.data, file.private_bytes);
+    espalier_file_free(&file);
+    assert_null(file.bytes);
 }
 
 static void test_reads_beyond_the_end(void **state)
@@ -288,10 +366,48 @@ static void test_short_files(void **state)
     assert_int_equal(espalier_model_open_memory(sound.data, 0, NULL, &model, &error),
                      ESPALIER_ERROR_NOT_A_MODEL);
     assert_non_null(strstr(error.message, "empty file"));
+    assert_int_equal(error.file_offset, 0);
     assert_int_equal(espalier_model_open_memory(sound.data + 64, sound.bytes - 64, NULL, &model,
                                                 &error),
                      ESPALIER_ERROR_NOT_A_MODEL);
     assert_null(strstr(error.message, "empty file"));
+}
+
+/* A copy that is freed is refused at a section's entry, for this reason. */
+static void expect_entry(model_bytes *m, uint32_t index, uint32_t rule, const char *what)
+{
+    espalier_model *model = NULL;
+    espalier_error error;
+    model_bytes_seal(m);
+    assert_int_equal(espalier_model_open_memory(m->data, m->bytes, NULL, &model, &error),
+                     ESPALIER_ERROR_SECTION);
+    assert_int_equal(error.format_rule, rule);
+    assert_int_equal(error.file_offset,
+                     sizeof(espalier_file_header) + index * sizeof(espalier_file_section));
+    assert_non_null(strstr(error.message, what));
+    model_bytes_free(m);
+}
+
+/* A fault of any entry is told of that entry; of one that ends a byte too late, in the file or
+ * among the private ones, before anything else is made of its end. */
+static void test_places_of_entries(void **state)
+{
+    (void)state;
+    const uint32_t count = HEADER(&sound)->section_count;
+    uint32_t private_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        model_bytes m = model_bytes_copy(&sound);
+        private_count += ENTRY(&m, i)->type < ESPALIER_SECTION_NODES;
+        ENTRY(&m, i)->flags |= 4;
+        expect_entry(&m, i, RULE_SECTION_FLAGS, "unknown flags");
+    }
+    model_bytes m = model_bytes_copy(&sound);
+    ENTRY(&m, count - 1)->bytes++;
+    expect_entry(&m, count - 1, RULE_SECTION_BYTES, "beyond the end of the file");
+    m = model_bytes_copy(&sound);
+    assert_true(private_count > 1 && private_count < count);
+    ENTRY(&m, private_count - 1)->bytes++;
+    expect_entry(&m, private_count - 1, RULE_PRIVATE_END, "ends after the private end");
 }
 
 /* As many sections as may be, of which the file has no place; no private one at all. */
@@ -421,7 +537,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limits_of_the_header),
+        cmocka_unit_test(test_all_private_bytes),
         cmocka_unit_test(test_bytes_behind_a_model_in_memory),
+        cmocka_unit_test(test_bytes_that_are_kept),
         cmocka_unit_test(test_reads_beyond_the_end),
         cmocka_unit_test(test_more_than_the_address_space),
         cmocka_unit_test(test_sections_that_are_missing),
@@ -430,6 +548,7 @@ int main(void)
         cmocka_unit_test(test_text_behind_the_last_name),
         cmocka_unit_test(test_names_without_an_answer),
         cmocka_unit_test(test_short_files),
+        cmocka_unit_test(test_places_of_entries),
         cmocka_unit_test(test_last_counts_of_the_header),
         cmocka_unit_test(test_order_of_types),
         cmocka_unit_test(test_hole_before_a_section),
