@@ -44,35 +44,6 @@ static void widen_nodes(espalier_flat *flat)
     flat->parts[0].node_bytes = sizeof *wide;
 }
 
-/* Codes of two bytes, which a writer makes of more than 256 columns. */
-static void widen_codes(espalier_flat *flat)
-{
-    espalier_file_column *const columns = flat->columns.data;
-    for (uint64_t i = 0; i < flat->columns.bytes / sizeof *columns; i++) {
-        assert_int_equal(columns[i].segment, 0);
-        columns[i].bank = ESPALIER_BANK_SHORT;
-    }
-    flat->parts[0].bank = ESPALIER_BANK_SHORT;
-    if (flat->parts[0].layout != ESPALIER_FILE_HEAP) {
-        return;
-    }
-    const uint64_t count = flat->nodes.bytes;
-    const uint8_t *const narrow = flat->nodes.data;
-    const espalier_file_tree *const trees = flat->trees.data;
-    uint16_t *const wide = calloc(count, sizeof *wide);
-    assert_non_null(wide);
-    for (uint64_t t = 0; t < flat->trees.bytes / sizeof *trees; t++) {
-        const uint64_t first = trees[t].first_node * 2;
-        for (uint64_t i = 0; i < 2 * (uint64_t)trees[t].node_count; i++) {
-            const bool is_filler = i >= trees[t].node_count && narrow[first + i] == UINT8_MAX;
-            wide[first + i] = is_filler ? UINT16_MAX : narrow[first + i];
-        }
-    }
-    free(flat->nodes.data);
-    flat->nodes = (espalier_flat_bytes){wide, count * sizeof *wide};
-    flat->parts[0].node_bytes = 4;
-}
-
 /* Sums divided by constants, here by one, so that answers stay. */
 static void divide_by_ones(espalier_flat *flat)
 {
@@ -321,11 +292,11 @@ static const model_line lines[] = {
     {"heap_float64", .options = {BOOSTED(LIGHTGBM), .seed = 9, .depth_max = 3, .averaged = true},
      .layout = ESPALIER_LAYOUT_HEAP},
     {"heap_short", .options = {BOOSTED(XGBOOST), .seed = 10, .depth_max = 3},
-     .layout = ESPALIER_LAYOUT_HEAP, .change_flat = widen_codes},
+     .layout = ESPALIER_LAYOUT_HEAP, .change_flat = model_bytes_widen_codes},
     {"select", .options = {BOOSTED(LIGHTGBM), .seed = 11}, .layout = ESPALIER_LAYOUT_SELECT},
     {"select_float32", .options = {BOOSTED(XGBOOST), .seed = 12}, .layout = ESPALIER_LAYOUT_SELECT},
     {"select_short", .options = {BOOSTED(LIGHTGBM), .seed = 13}, .layout = ESPALIER_LAYOUT_SELECT,
-     .change_flat = widen_codes},
+     .change_flat = model_bytes_widen_codes},
     {"bits", .options = {BOOSTED(LIGHTGBM), .seed = 14}, .layout = ESPALIER_LAYOUT_BITS},
     {"bits_float32", .options = {BOOSTED(XGBOOST), .seed = 15}, .layout = ESPALIER_LAYOUT_BITS},
     {"linked_float32", .options = {BOOSTED(XGBOOST), .seed = 16, .linked = true},

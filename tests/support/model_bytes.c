@@ -177,6 +177,34 @@ model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golde
     return model;
 }
 
+void model_bytes_widen_codes(espalier_flat *flat)
+{
+    espalier_file_column *const columns = flat->columns.data;
+    for (uint64_t i = 0; i < flat->columns.bytes / sizeof *columns; i++) {
+        assert_int_equal(columns[i].segment, 0);
+        columns[i].bank = ESPALIER_BANK_SHORT;
+    }
+    flat->parts[0].bank = ESPALIER_BANK_SHORT;
+    if (flat->parts[0].layout != ESPALIER_FILE_HEAP) {
+        return;
+    }
+    const uint64_t count = flat->nodes.bytes;
+    const uint8_t *const narrow = flat->nodes.data;
+    const espalier_file_tree *const trees = flat->trees.data;
+    uint16_t *const wide = calloc(count, sizeof *wide);
+    assert_non_null(wide);
+    for (uint64_t t = 0; t < flat->trees.bytes / sizeof *trees; t++) {
+        const uint64_t first = trees[t].first_node * 2;
+        for (uint64_t i = 0; i < 2 * (uint64_t)trees[t].node_count; i++) {
+            const bool is_filler = i >= trees[t].node_count && narrow[first + i] == UINT8_MAX;
+            wide[first + i] = is_filler ? UINT16_MAX : narrow[first + i];
+        }
+    }
+    free(flat->nodes.data);
+    flat->nodes = (espalier_flat_bytes){wide, count * sizeof *wide};
+    flat->parts[0].node_bytes = 4;
+}
+
 model_bytes model_bytes_synthetic(const synthetic_options *options, uint32_t layout)
 {
     espalier_forest forest;

@@ -35,6 +35,9 @@ model_bytes model_bytes_of_layout(const espalier_forest *forest, uint32_t golden
  * family. */
 model_bytes model_bytes_of_changed(const espalier_forest *forest, uint32_t golden_count,
                                    uint32_t layout, void (*change)(espalier_flat *flat));
+/* Such a change: codes of two bytes, which a writer makes of more than 256 columns. */
+void model_bytes_widen_codes(espalier_flat *flat);
+
 /* The file of a forest that is made up (synthetic.h), with two golden rows. */
 model_bytes model_bytes_synthetic(const synthetic_options *options, uint32_t layout);
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "engine/model.h"
 #include "espalier.h"
 #include "tests/support/damage.h"
 #include "tests/support/model_bytes.h"
@@ -146,6 +147,43 @@ static void test_pairs_without_features(void **state)
     for (size_t r = 1; r < ROWS; r++) {
         assert_memory_equal(answers, answers + 2 * r, 2 * sizeof *answers);
     }
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
+/* A number beside the words of a set is no pair. */
+static void test_a_number_beside_a_set(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 77,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 2,
+                                       .feature_count = 2,
+                                       .set_features = 1,
+                                       .decision_count_max = 4,
+                                       .group_count = 1};
+    model_bytes m = model_bytes_synthetic(&options, ESPALIER_LAYOUT_WALK);
+    espalier_file_column *columns = RECORD(&m, COLUMNS, espalier_file_column);
+    assert_int_equal(SECTION(&m, COLUMNS)->bytes, 3 * sizeof *columns);
+    columns = set_column_count(&m, 4);
+    /* A second column of leaves moves the others back. */
+    memmove(columns + 2, columns + 1, 2 * sizeof *columns);
+    columns[1] = columns[0];
+    assert_int_not_equal(columns[2].kind, ESPALIER_COLUMN_SET);
+    assert_int_equal(columns[3].kind, ESPALIER_COLUMN_SET);
+    const uint32_t child_bits = RECORD(&m, PARTS, espalier_file_part)->child_bits;
+    espalier_file_node *const nodes = RECORD(&m, NODES, espalier_file_node);
+    for (uint64_t i = 0; i < SECTION(&m, NODES)->bytes / sizeof *nodes; i++) {
+        nodes[i].word += nodes[i].word >> child_bits != 0 ? 1u << child_bits : 0;
+    }
+    espalier_model *const model = open_model(&m);
+    assert_false(model->banks[ESPALIER_BANK_WORD].paired);
+    assert_int_equal(espalier_model_verify(model, NULL), ESPALIER_OK);
+    float data[ROWS * 2];
+    double answers[ROWS * 4];
+    make_rows(data, ROWS * 2);
+    const espalier_rows rows = espalier_rows_float32(data, ROWS, 2);
+    predict_all(model, ESPALIER_OUTPUT_MARGIN, &rows, answers, 1);
     espalier_model_close(model);
     model_bytes_free(&m);
 }
@@ -318,6 +356,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_of_ranks),
         cmocka_unit_test(test_pairs_without_features),
+        cmocka_unit_test(test_a_number_beside_a_set),
         cmocka_unit_test(test_tiny_values_of_pairs),
         cmocka_unit_test(test_neighbours_that_are_no_pair),
         cmocka_unit_test(test_segments_of_shorts),

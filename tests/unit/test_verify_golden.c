@@ -255,6 +255,49 @@ static void test_pick_of_slot_0(void **state)
     espalier_forest_free(&forest);
 }
 
+/* What stands behind the last step is none: here it would be a part that starts from what a sigmoid
+ * wrote, and a sum that need not be exact. */
+static void test_table_behind_the_steps(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 63,
+                                       .trainer = SYNTHETIC_XGBOOST,
+                                       .tree_count = 1,
+                                       .feature_count = 1,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST,
+                                       .depth_max = 4,
+                                       .linked = true};
+    espalier_forest forest;
+    synthetic_forest_make(&options, &forest);
+    model_bytes m =
+        model_bytes_of_changed(&forest, GOLDEN_ROWS, ESPALIER_LAYOUT_HEAP, model_bytes_widen_codes);
+    espalier_forest_free(&forest);
+    assert_true(SECTION(&m, CONSTANTS)->bytes <= offsetof(espalier_file_part, first_slot));
+    model_bytes_resize(&m, ESPALIER_SECTION_CONSTANTS, sizeof(espalier_file_part));
+    model_bytes_resize(&m, ESPALIER_SECTION_STEPS, sizeof(espalier_file_step));
+    model_bytes_resize(&m, ESPALIER_SECTION_OUTPUTS, -(int64_t)sizeof(espalier_file_output));
+    espalier_file_step *const steps = RECORD(&m, STEPS, espalier_file_step);
+    steps[3] = steps[2];
+    steps[3].first++;
+    steps[3].count--;
+    steps[2].count = 1;
+    /* The part follows the steps: its layout reads as the kind, its node_bytes as a number. */
+    espalier_file_part *const part = RECORD(&m, PARTS, espalier_file_part);
+    assert_ptr_equal(steps + 4, part);
+    assert_int_equal(part->layout, ESPALIER_STEP_TREES);
+    espalier_file_part *const behind = part + part->node_bytes;
+    assert_ptr_equal(behind, RECORD(&m, CONSTANTS, espalier_file_part));
+    behind->first_slot = SUM;
+    behind->slot_count = 1;
+    behind->start = ESPALIER_START_SLOTS;
+    behind->start_index = PROBABILITY;
+    assert_int_equal(verify(&m), ESPALIER_OK);
+    expect_slot(&m, SUM, 0.0, 1.0, NARROW);
+    model_bytes_free(&m);
+}
+
 /* ---- sums that start from slots ---- */
 
 typedef struct two_parts {
@@ -488,13 +531,10 @@ static void test_work_of_golden_rows(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_stage),
-        cmocka_unit_test(test_large_exponentials),
-        cmocka_unit_test(test_pick_of_slot_0),
-        cmocka_unit_test(test_sums_from_slots),
-        cmocka_unit_test(test_sums_from_the_only_stage),
-        cmocka_unit_test(test_heaps_of_two_parts),
-        cmocka_unit_test(test_work_of_golden_rows),
+        cmocka_unit_test(test_every_stage),        cmocka_unit_test(test_large_exponentials),
+        cmocka_unit_test(test_pick_of_slot_0),     cmocka_unit_test(test_table_behind_the_steps),
+        cmocka_unit_test(test_sums_from_slots),    cmocka_unit_test(test_sums_from_the_only_stage),
+        cmocka_unit_test(test_heaps_of_two_parts), cmocka_unit_test(test_work_of_golden_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
