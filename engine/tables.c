@@ -18,7 +18,6 @@
 typedef struct table_view {
     const void *records;
     uint32_t count;
-    uint64_t offset; /* in the file */
 } table_view;
 
 espalier_status espalier_table_refuse(const espalier_table_check *check, espalier_status status,
@@ -36,7 +35,7 @@ static espalier_status find_table(const espalier_model *model, const espalier_ta
 {
     const espalier_file_section *const section = espalier_file_find(&model->file, type);
     const char *const name = espalier_section_name(type);
-    *view_out = (table_view){NULL, 0, ESPALIER_OFFSET_NONE};
+    *view_out = (table_view){NULL, 0};
     if (section == NULL || section->bytes == 0) {
         if (!needed) {
             return ESPALIER_OK;
@@ -62,7 +61,6 @@ static espalier_status find_table(const espalier_model *model, const espalier_ta
     }
     view_out->records = model->file.bytes + section->offset;
     view_out->count = (uint32_t)(section->bytes / record_bytes);
-    view_out->offset = section->offset;
     return ESPALIER_OK;
 }
 
@@ -663,6 +661,9 @@ static espalier_status check_numbers(const espalier_model *model, const espalier
 {
     const espalier_file_section *const section =
         espalier_file_find(&model->file, ESPALIER_SECTION_NODE_NUMBERS);
+    if (section == NULL) {
+        return ESPALIER_OK; /* and so numbers have no bytes: check_conditional */
+    }
     uint64_t count = 0;
     for (uint32_t p = 0; p < model->part_count; p++) {
         const espalier_file_part *const part = &model->parts[p];
@@ -670,10 +671,9 @@ static espalier_status check_numbers(const espalier_model *model, const espalier
             count += espalier_tree_number_count(part, &model->trees[i]);
         }
     }
-    const uint64_t bytes = section != NULL ? section->bytes : 0;
-    if (bytes != count * model->head->number_bytes) {
+    if (section->bytes != count * model->head->number_bytes) {
         return espalier_error_set(check->error_out, ESPALIER_ERROR_SECTION, RULE_NUMBERS_BYTES,
-                                  section != NULL ? section->offset : ESPALIER_OFFSET_NONE,
+                                  section->offset,
                                   "%s: section NODE_NUMBERS is not as long as its trees ask for",
                                   check->name);
     }
