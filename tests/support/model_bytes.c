@@ -367,3 +367,34 @@ model_bytes model_bytes_convert(const char *source)
     assert_int_equal(unlink(path), 0);
     return model;
 }
+
+void model_bytes_expect_refused(model_bytes *model, espalier_status status, uint32_t rule,
+                                const char *text)
+{
+    espalier_model *opened = NULL;
+    espalier_error error;
+    memset(&error, 0, sizeof error);
+    model_bytes_seal(model);
+    const espalier_status answer =
+        espalier_model_open_memory(model->data, model->bytes, NULL, &opened, &error);
+    if (answer != status || error.format_rule != rule || strstr(error.message, text) == NULL) {
+        fail_msg("%s, F-%u instead of F-%u: %s", espalier_status_name(answer),
+                 (unsigned)error.format_rule, (unsigned)rule, error.message);
+    }
+    model_bytes_free(model);
+}
+
+void model_bytes_expect_opens(model_bytes *model, uint64_t flags)
+{
+    espalier_model *opened = NULL;
+    espalier_error error;
+    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
+    options.flags = flags;
+    model_bytes_seal(model);
+    if (espalier_model_open_memory(model->data, model->bytes, &options, &opened, &error) !=
+        ESPALIER_OK) {
+        fail_msg("%s", error.message);
+    }
+    espalier_model_close(opened);
+    model_bytes_free(model);
+}

@@ -73,6 +73,13 @@ void model_bytes_widen_children(model_bytes *model, uint32_t child_bits);
 /* The file that the converter makes of a trainer's file. */
 model_bytes model_bytes_convert(const char *source);
 
+/* Seals the file and opens it, which the rule forbids; `text` is in the message. Frees the file. */
+void model_bytes_expect_refused(model_bytes *model, espalier_status status, uint32_t rule,
+                                const char *text);
+
+/* Seals the file and opens it, with ESPALIER_OPEN_... flags. Frees it. */
+void model_bytes_expect_opens(model_bytes *model, uint64_t flags);
+
 /* Writes the bytes to a new file named by the caller. */
 void model_bytes_write(const model_bytes *model, const char *path);
 

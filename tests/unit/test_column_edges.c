@@ -112,6 +112,7 @@ static void test_pairs_of_ranks(void **state)
         columns[i].missing = i == 2 ? ESPALIER_MISSING_RIGHT : ESPALIER_MISSING_LEFT;
     }
     espalier_model *const model = open_model(&m);
+    assert_true(model->banks[ESPALIER_BANK_WORD].paired);
     make_rows(data, ROWS * 2);
     const espalier_rows rows = espalier_rows_float32(data, ROWS, 2);
     predict_all(model, ESPALIER_OUTPUT_MARGIN, &rows, answers, 1);
@@ -127,6 +128,57 @@ static const synthetic_options paired = {.seed = 72,
                                          .class_count = 2,
                                          .missing_allowed = true};
 
+/* Two lists that differ in anything but where NaN goes are no pair. */
+static void test_lists_that_are_no_pair(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        model_bytes m = model_bytes_synthetic(&ranks, ESPALIER_LAYOUT_WALK);
+        model_bytes_resize(&m, ESPALIER_SECTION_CUTS, ESPALIER_ALIGNMENT_MIN);
+        const espalier_file_column list = RECORD(&m, COLUMNS, espalier_file_column)[1];
+        espalier_file_column *const columns = set_column_count(&m, 4);
+        columns[0] =
+            (espalier_file_column){.kind = ESPALIER_COLUMN_LEAF, .bank = ESPALIER_BANK_WORD};
+        columns[1] = columns[0];
+        columns[2] = columns[3] = list;
+        columns[2].missing = ESPALIER_MISSING_RIGHT;
+        columns[3].missing = ESPALIER_MISSING_LEFT;
+        columns[3].feature ^= i == 1;
+        columns[3].first_cut += i == 2 ? ESPALIER_ALIGNMENT_MIN : 0;
+        columns[3].cut_count -= i == 3;
+        espalier_model *const model = open_model(&m);
+        assert_int_equal(model->banks[ESPALIER_BANK_WORD].paired, i == 0);
+        espalier_model_close(model);
+        model_bytes_free(&m);
+    }
+}
+
+/* What keeps a node's column inside of its bank: the least 2^k - 1 that names all columns; a byte
+ * names 256, however few there are. */
+static void test_masks_of_banks(void **state)
+{
+    (void)state;
+    for (uint32_t count = 2; count <= 9; count++) {
+        model_bytes m = model_bytes_synthetic(&ranks, ESPALIER_LAYOUT_WALK);
+        const espalier_file_column list = RECORD(&m, COLUMNS, espalier_file_column)[1];
+        espalier_file_column *const columns = set_column_count(&m, count);
+        for (uint32_t i = 1; i < count; i++) {
+            columns[i] = list;
+        }
+        uint32_t mask = 0;
+        while (mask + 1 < count) {
+            mask = 2 * mask + 1;
+        }
+        espalier_model *const model = open_model(&m);
+        assert_int_equal(model->banks[ESPALIER_BANK_WORD].count, count);
+        assert_int_equal(model->banks[ESPALIER_BANK_WORD].mask, mask);
+        assert_int_equal(model->banks[ESPALIER_BANK_BYTE].mask, UINT8_MAX);
+        assert_int_equal(model->banks[ESPALIER_BANK_SHORT].mask, 0);
+        espalier_model_close(model);
+        model_bytes_free(&m);
+    }
+}
+
 /* A bank of pairs with no feature in it: every row is alike. */
 static void test_pairs_without_features(void **state)
 {
@@ -138,6 +190,7 @@ static void test_pairs_without_features(void **state)
     columns[1] = columns[0];
     assert_int_equal(columns[0].kind, ESPALIER_COLUMN_LEAF);
     espalier_model *const model = open_model(&m);
+    assert_true(model->banks[ESPALIER_BANK_WORD].paired);
     make_rows(data, ROWS * 3);
     for (size_t i = 0; i < ROWS * 3; i++) {
         data[i] = isfinite(data[i]) ? data[i] : 1.0F;
@@ -199,6 +252,7 @@ static void test_tiny_values_of_pairs(void **state)
     assert_int_equal(columns[1].kind, ESPALIER_COLUMN_LEAF); /* so they are pairs */
     RECORD(&m, MODEL, espalier_file_model)->input_rule |= ESPALIER_INPUT_FLUSH_TINY;
     espalier_model *const model = open_model(&m);
+    assert_true(model->banks[ESPALIER_BANK_WORD].paired);
     make_rows(data[0], ROWS * 3);
     for (size_t i = 0; i < ROWS * 3; i++) {
         /* No NaN, with which there are no pairs. */
@@ -233,6 +287,7 @@ static void test_neighbours_that_are_no_pair(void **state)
         columns[3].missing = i == 1 ? ESPALIER_MISSING_RIGHT : ESPALIER_MISSING_LEFT;
         columns[2].missing = i == 2 ? ESPALIER_MISSING_LEFT : ESPALIER_MISSING_RIGHT;
         espalier_model *const model = open_model(&m);
+        assert_int_equal(model->banks[ESPALIER_BANK_WORD].paired, i == 0);
         predict_all(model, ESPALIER_OUTPUT_PROBABILITY, &rows, answers[i], 2);
         espalier_model_close(model);
         model_bytes_free(&m);
@@ -355,6 +410,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pairs_of_ranks),
+        cmocka_unit_test(test_lists_that_are_no_pair),
+        cmocka_unit_test(test_masks_of_banks),
         cmocka_unit_test(test_pairs_without_features),
         cmocka_unit_test(test_a_number_beside_a_set),
         cmocka_unit_test(test_tiny_values_of_pairs),

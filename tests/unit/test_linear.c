@@ -513,6 +513,17 @@ static void test_work_of_a_file(void **state)
     take_apart(&m).stage->slot_count = ESPALIER_LIMIT_STAGE_SLOTS / 2;
     assert_int_equal(open_sealed(&m, &options, &error), ESPALIER_ERROR_LIMIT);
     assert_int_equal(error.format_rule, RULE_LINEAR_WORK);
+    /* As much as may be, and a product a tree more: the slots are too many either way. */
+    const parts_of_file p = take_apart(&m);
+    const uint64_t most = options.visits_per_row_max * ESPALIER_LIMIT_ADDITIONS_PER_VISIT;
+    const uint64_t tree_count = p.part->tree_count;
+    assert_true(p.constants[1] == 1.0 && p.constants[2] == 0.0);
+    p.stage->slot_count = (uint32_t)(most / tree_count - 1);
+    assert_int_equal(open_sealed(&m, &options, &error), ESPALIER_ERROR_VALUE);
+    assert_int_equal(error.format_rule, RULE_STAGE_SLOTS);
+    p.stage->slot_count++;
+    assert_int_equal(open_sealed(&m, &options, &error), ESPALIER_ERROR_LIMIT);
+    assert_int_equal(error.format_rule, RULE_LINEAR_WORK);
     model_bytes_free(&m);
 }
 

@@ -16,6 +16,7 @@
 #include "convert/plan.h"
 #include "convert/preparation.h"
 #include "convert/reference.h"
+#include "format/rules.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/same_rows.h"
 #include "tests/support/synthetic.h"
@@ -303,6 +304,7 @@ static const broken cases[] = {
     {"F-376", 0, HEAD(value_count), FEATURES},
     {"F-376", 0, HEAD(value_count), 200},
     {"F-376", ESPALIER_PREPARE_ONE_HOT, OPERATION(count), UINT32_MAX},
+    {"F-376", 0, HEAD(value_count), 1u << 24},
     {"F-377", 0, HEAD(value_count), (1u << 24) + 1},
 };
 
@@ -324,6 +326,38 @@ static void test_broken_files(void **state)
         }
         model_bytes_free(&m);
     }
+}
+
+/* F-376: the last operation writes the last value, and none behind it. */
+static void test_values_up_to_the_last(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_operation *const operation = find(&m, ESPALIER_PREPARE_ONE_HOT);
+    assert_int_equal(operation->output + operation->count, head_of(&m)->value_count);
+    operation->count++;
+    model_bytes_expect_refused(&m, ESPALIER_ERROR_VALUE, RULE_PREPARATION_VALUES,
+                               "writes more values than there are");
+}
+
+/* F-376: a preparation that only checks has no values of its own; the columns miss theirs. */
+static void test_nothing_but_a_check(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    const espalier_file_operation check = *find(&m, ESPALIER_PREPARE_CHECK);
+    model_bytes_resize(&m, ESPALIER_SECTION_PREPARATION,
+                       (int64_t)(sizeof(espalier_file_preparation) + sizeof check) -
+                           (int64_t)model_bytes_section(&m, ESPALIER_SECTION_PREPARATION)->bytes);
+    espalier_file_preparation *const head = head_of(&m);
+    head->operation_count = 1;
+    head->number_count = 0;
+    head->value_count = FEATURES;
+    espalier_file_operation *const only = (espalier_file_operation *)(void *)(head + 1);
+    *only = check;
+    only->input = 0;
+    model_bytes_expect_refused(&m, ESPALIER_ERROR_VALUE, RULE_COLUMN_FEATURE,
+                               "feature out of range");
 }
 
 static void test_unsorted_numbers(void **state)
@@ -705,6 +739,8 @@ int main(void)
         cmocka_unit_test(test_same_as_reference),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_values_up_to_the_last),
+        cmocka_unit_test(test_nothing_but_a_check),
         cmocka_unit_test(test_unsorted_numbers),
         cmocka_unit_test(test_random_bytes),
         cmocka_unit_test(test_edges_of_operations),
