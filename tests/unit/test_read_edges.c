@@ -266,14 +266,15 @@ static void test_widths_of_labels(void **state)
 {
     (void)state;
     static const uint32_t kinds[] = {ESPALIER_LABEL_INT, ESPALIER_LABEL_UINT, ESPALIER_LABEL_FLOAT,
-                                     ESPALIER_LABEL_BOOL};
+                                     ESPALIER_LABEL_BOOL, ESPALIER_LABEL_STRING};
     for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
         for (uint32_t bytes = 0; bytes <= 16; bytes++) {
             model_bytes m = model_bytes_copy(&sound);
             const bool is_power = bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8;
-            const bool allowed = kinds[k] == ESPALIER_LABEL_BOOL    ? bytes == 1
-                                 : kinds[k] == ESPALIER_LABEL_FLOAT ? is_power && bytes != 1
-                                                                    : is_power;
+            const bool allowed = kinds[k] == ESPALIER_LABEL_BOOL     ? bytes == 1
+                                 : kinds[k] == ESPALIER_LABEL_FLOAT  ? is_power && bytes != 1
+                                 : kinds[k] == ESPALIER_LABEL_STRING ? bytes > 0 && bytes % 4 == 0
+                                                                     : is_power;
             espalier_file_labels *const labels = labels_of(&m);
             labels->kind = kinds[k];
             labels->item_bytes = bytes;
@@ -287,7 +288,7 @@ static void test_heads_of_labels(void **state)
 {
     (void)state;
     espalier_status status = ESPALIER_OK;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         model_bytes m = model_bytes_copy(&sound);
         uint32_t *const head = RECORD(&m, CLASS_LABELS, uint32_t);
         espalier_file_section *const section = SECTION(&m, CLASS_LABELS);
@@ -296,13 +297,154 @@ static void test_heads_of_labels(void **state)
         } else if (i == 1) {
             head[0]++; /* one group more than outputs */
         } else {
-            /* Cut short; it is the last private section, so the private end moves. */
-            section->bytes = i == 2 ? 4 : 16; /* inside the head, inside a record */
+            /* Cut short; it is the last private section, so the private end moves. Inside the head,
+             * inside a record, and behind the records. */
+            section->bytes = i == 2 ? 4 : i == 3 ? 16 : 8 + head[0] * sizeof(espalier_file_labels);
             HEADER(&m)->private_end = section->offset + section->bytes;
         }
-        assert_int_equal(rule_of(&m, &status), RULE_LABEL_GROUPS);
+        assert_int_equal(rule_of(&m, &status), i < 4 ? RULE_LABEL_GROUPS : RULE_LABEL_OFFSET);
         assert_int_equal(status, ESPALIER_ERROR_VALUE);
     }
+}
+
+/* Where the values of a group may lie: whole numbers of 8 bytes into the section, behind those of
+ * the group before. */
+static void test_places_of_labels(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t group;
+        int64_t move;
+        uint64_t bytes;
+        uint32_t rule;
+    } cases[] = {
+        {0, 4, 16, RULE_LABEL_OFFSET},   {1, -8, 24, RULE_LABEL_OFFSET},
+        {1, -16, 24, RULE_LABEL_OFFSET}, {1, 0, 32, RULE_LABEL_OFFSET},
+        {1, 24, 0, RULE_LABEL_BYTES}, /* of no bytes at the end of the section */
+        {1, 32, 0, RULE_LABEL_OFFSET},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_status status = ESPALIER_OK;
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_file_labels *const labels = &labels_of(&m)[cases[i].group];
+        assert_int_equal(labels_of(&m)[1].offset + 24, SECTION(&m, CLASS_LABELS)->bytes);
+        labels->offset += (uint64_t)cases[i].move;
+        labels->bytes = cases[i].bytes;
+        assert_int_equal(rule_of(&m, &status), cases[i].rule);
+    }
+}
+
+/* Labels of each kind, told one by one; those of a group behind booleans are none. */
+static void test_values_of_labels(void **state)
+{
+    (void)state;
+    static const double reals[] = {-0.5, 1e300, 7.25};
+    static const int64_t integers[] = {-5, 0, INT64_MAX};
+    espalier_model *model = NULL;
+    espalier_label label;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_labels *const labels = labels_of(&m);
+    uint8_t *const data = RECORD(&m, CLASS_LABELS, uint8_t);
+    memset(data + labels[0].offset, 0, labels[0].bytes);
+    for (uint32_t kind = ESPALIER_LABEL_INT; kind <= ESPALIER_LABEL_FLOAT; kind++) {
+        labels[0].kind = ESPALIER_LABEL_BOOL;
+        labels[0].item_bytes = 1;
+        labels[1].kind = kind;
+        labels[1].item_bytes = 8;
+        const bool is_real = kind == ESPALIER_LABEL_FLOAT;
+        memcpy(data + labels[1].offset, is_real ? (const void *)reals : integers, sizeof reals);
+        model_bytes_seal(&m);
+        assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL),
+                         ESPALIER_OK);
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_int_equal(espalier_model_class_label(model, 1, i, &label), ESPALIER_OK);
+            assert_int_equal(label.kind, kind);
+            assert_int_equal(label.integer, is_real ? 0 : integers[i]);
+            assert_true(label.real == (is_real ? reals[i] : 0.0));
+            assert_null(label.text);
+            assert_int_equal(label.text_bytes, 0);
+            assert_int_equal(label.reserved, 0);
+        }
+        espalier_model_close(model);
+    }
+    espalier_status status = ESPALIER_OK;
+    data[labels[0].offset] = 2; /* the first boolean is none */
+    assert_int_equal(rule_of(&m, &status), RULE_LABEL_BOOL);
+}
+
+/* As many slots as classes, but that one slot tells between two: of a probability always, of a
+ * class by its decision. */
+static void test_slots_of_classes(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t output;
+        uint32_t slot_count;
+        uint32_t decision;
+        uint32_t rule;
+    } cases[] = {
+        {0, 1, ESPALIER_DECISION_NONE, 0},
+        {1, 1, ESPALIER_DECISION_NONE, RULE_OUTPUT_LABELS}, /* between three */
+        {1, 2, ESPALIER_DECISION_NONE, RULE_OUTPUT_LABELS},
+        {2, 1, ESPALIER_DECISION_FIRST_MAXIMUM, RULE_OUTPUT_LABELS},
+        {2, 1, ESPALIER_DECISION_LAST_MAXIMUM, RULE_OUTPUT_LABELS},
+        {2, 1, ESPALIER_DECISION_LAST_MAXIMUM + 1, 0},
+        {3, 1, ESPALIER_DECISION_LAST_MAXIMUM + 1, RULE_OUTPUT_LABELS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_status status = ESPALIER_OK;
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_file_output *const outputs = RECORD(&m, OUTPUTS, espalier_file_output);
+        assert_int_equal(outputs[1].kind, ESPALIER_OUTPUT_PROBABILITY);
+        assert_int_equal(outputs[2].kind, ESPALIER_OUTPUT_CLASS);
+        outputs[cases[i].output].slot_count = cases[i].slot_count;
+        outputs[cases[i].output].decision = cases[i].decision;
+        assert_int_equal(rule_of(&m, &status), cases[i].rule);
+    }
+    /* The probability of the only class; one slot does not decide between less than two. */
+    for (unsigned i = 0; i < 2; i++) {
+        espalier_status status = ESPALIER_OK;
+        model_bytes m = model_bytes_copy(&sound);
+        espalier_file_output *const outputs = RECORD(&m, OUTPUTS, espalier_file_output);
+        labels_of(&m)->count = 1;
+        labels_of(&m)->bytes = 8;
+        outputs[0].slot_count = 1;
+        outputs[2].slot_count = 1;
+        outputs[2].decision =
+            i == 0 ? ESPALIER_DECISION_FIRST_MAXIMUM : ESPALIER_DECISION_LAST_MAXIMUM + 1;
+        assert_int_equal(rule_of(&m, &status), i == 0 ? 0 : RULE_OUTPUT_LABELS);
+    }
+}
+
+/* Names of which there is nothing but a count, which is another than that of features. */
+static void test_names_without_a_text(void **state)
+{
+    (void)state;
+    espalier_status status = ESPALIER_OK;
+    model_bytes m = model_bytes_copy(&sound);
+    model_bytes_resize(&m, ESPALIER_SECTION_FEATURE_NAMES,
+                       (int64_t)sizeof(espalier_file_strings) -
+                           (int64_t)SECTION(&m, FEATURE_NAMES)->bytes);
+    RECORD(&m, FEATURE_NAMES, espalier_file_strings)->count++;
+    assert_int_equal(rule_of(&m, &status), RULE_FEATURE_NAMES);
+}
+
+/* A name may be empty, the first one too. */
+static void test_an_empty_name(void **state)
+{
+    (void)state;
+    espalier_model *model = NULL;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_strings *const head = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    uint32_t *const ends = (uint32_t *)(void *)(head + 1);
+    ((char *)(ends + head->count))[0] = '\0';
+    ends[0] = 1;
+    model_bytes_seal(&m);
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    assert_string_equal(espalier_model_feature_name(model, 0), "");
+    assert_true(strlen(espalier_model_feature_name(model, 1)) > 0);
+    espalier_model_close(model);
+    model_bytes_free(&m);
 }
 
 /* The last name ends before the text does. */
@@ -333,14 +475,115 @@ static void test_names_without_an_answer(void **state)
     assert_int_equal(espalier_model_labels(NULL, 0, &info), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_labels(model, 0, NULL), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_labels(model, 2, &info), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_labels(model, UINT32_MAX, &info), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_labels(model, 1, &info), ESPALIER_OK);
     assert_int_equal(info.count, 3);
+    assert_int_equal(info.reserved, 0);
     assert_int_equal(espalier_model_class_label(NULL, 0, 0, &label), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_class_label(model, 0, 0, NULL), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_class_label(model, 2, 0, &label), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, UINT32_MAX, 0, &label),
+                     ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_class_label(model, 1, 3, &label), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_class_label(model, 1, 4, &label), ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_class_label(model, 1, 2, &label), ESPALIER_OK);
     espalier_model_close(model);
+}
+
+/* ---- names ---- */
+
+/* A name that holds a NUL was compared beyond the end of the caller's. */
+static void test_names_that_hold_a_nul(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_strings *const head = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    const uint32_t *const ends = (const uint32_t *)(const void *)(head + 1);
+    char *const text = (char *)(head + 1) + head->count * sizeof *ends;
+    assert_true(ends[0] > 3);
+    char first[64] = {text[0]}; /* zero bytes behind its end, as if they belonged to it */
+    text[1] = '\0';
+    model_bytes_seal(&m);
+    espalier_model *model = NULL;
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    const char *names[4] = {first};
+    for (uint32_t i = 1; i < 4; i++) {
+        names[i] = espalier_model_feature_name(model, i);
+    }
+    size_t order[4] = {9, 9, 9, 9};
+    uint32_t missing = 9;
+    assert_int_equal(espalier_model_feature_order(model, names, 4, order, &missing),
+                     ESPALIER_ERROR_FEATURE_COUNT);
+    assert_int_equal(missing, 0);
+    assert_int_equal(order[1], 9);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
+/* Features of one name take the caller's columns of that name in turn; what is left over is passed
+ * over, and the search goes around the end. */
+static void test_names_that_are_alike(void **state)
+{
+    (void)state;
+    espalier_model *model = NULL;
+    model_bytes m = model_bytes_copy(&sound);
+    espalier_file_strings *const head = RECORD(&m, FEATURE_NAMES, espalier_file_strings);
+    const uint32_t *const ends = (const uint32_t *)(const void *)(head + 1);
+    char *const text = (char *)(head + 1) + head->count * sizeof *ends;
+    assert_int_equal(head->count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        memcpy(text + ends[i] - 3, i == 2 ? "zz" : "aa", 2);
+    }
+    const uint32_t begin = ends[1] - ends[0];
+    assert_true(begin == ends[0] && begin == ends[2] - ends[1] && begin == ends[3] - ends[2]);
+    for (uint32_t i = 1; i < 4; i++) {
+        memcpy(text + ends[i - 1], text, begin - 3);
+    }
+    model_bytes_seal(&m);
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    const char *const one = espalier_model_feature_name(model, 0);
+    const char *const other = espalier_model_feature_name(model, 2);
+    const char *const names[] = {"left over", one, one, other, one};
+    size_t order[4] = {0};
+    assert_int_equal(espalier_model_feature_order(model, names, 5, order, NULL), ESPALIER_OK);
+    const size_t in_turn[] = {1, 2, 3, 4};
+    assert_memory_equal(order, in_turn, sizeof order);
+    const char *const around[] = {one, one, "left over", other};
+    assert_int_equal(espalier_model_feature_order(model, around, 4, order, NULL), ESPALIER_OK);
+    const size_t again[] = {0, 1, 3, 0};
+    assert_memory_equal(order, again, sizeof order);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
+static void test_orders_without_an_answer(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"a", "b"};
+    const synthetic_options nameless = {
+        .seed = 35, .tree_count = 1, .feature_count = 2, .decision_count_max = 3, .group_count = 1};
+    size_t order[4];
+    uint32_t missing = 0;
+    espalier_model *model = NULL;
+    model_bytes m = model_bytes_synthetic(&nameless, ESPALIER_LAYOUT_WALK);
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    assert_int_equal(espalier_model_feature_order(model, names, 2, order, &missing),
+                     ESPALIER_ERROR_ARGUMENT);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+    m = model_bytes_copy(&sound);
+    assert_int_equal(espalier_model_open_memory(m.data, m.bytes, NULL, &model, NULL), ESPALIER_OK);
+    assert_int_equal(espalier_model_feature_order(NULL, names, 2, order, &missing),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_feature_order(model, NULL, 2, order, &missing),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_feature_order(model, names, 2, NULL, &missing),
+                     ESPALIER_ERROR_ARGUMENT);
+    const char *const none[] = {NULL, NULL};
+    assert_int_equal(espalier_model_feature_order(model, none, 2, order, NULL),
+                     ESPALIER_ERROR_FEATURE_COUNT);
+    espalier_model_close(model);
+    model_bytes_free(&m);
 }
 
 /* ---- one by one beyond ---- */
@@ -545,8 +788,16 @@ int main(void)
         cmocka_unit_test(test_sections_that_are_missing),
         cmocka_unit_test(test_widths_of_labels),
         cmocka_unit_test(test_heads_of_labels),
+        cmocka_unit_test(test_places_of_labels),
+        cmocka_unit_test(test_values_of_labels),
+        cmocka_unit_test(test_slots_of_classes),
+        cmocka_unit_test(test_names_without_a_text),
+        cmocka_unit_test(test_an_empty_name),
         cmocka_unit_test(test_text_behind_the_last_name),
         cmocka_unit_test(test_names_without_an_answer),
+        cmocka_unit_test(test_names_that_hold_a_nul),
+        cmocka_unit_test(test_names_that_are_alike),
+        cmocka_unit_test(test_orders_without_an_answer),
         cmocka_unit_test(test_short_files),
         cmocka_unit_test(test_places_of_entries),
         cmocka_unit_test(test_last_counts_of_the_header),

@@ -95,6 +95,7 @@ static void test_utf8_at_its_borders(void **state)
         assert_false(is_utf8(wrong[i]));
     }
     assert_true(ask(espalier_text_is_utf8, "a\0b", 3));
+    assert_false(espalier_text_is_utf8("a\xC3\xA4", 2)); /* though it goes on */
 }
 
 /* Every sequence of two bytes, against the rule for two bytes said in another way. */
@@ -130,8 +131,17 @@ static void test_objects(void **state)
         const size_t bytes = (size_t)(strrchr(right[i], '}') - right[i]);
         for (size_t cut = 0; cut <= bytes; cut++) {
             assert_false(ask(espalier_text_is_json_object, right[i], cut));
+            assert_false(espalier_text_is_json_object(right[i], cut)); /* though it goes on */
         }
     }
+}
+
+/* Space behind the end is not looked at. */
+static void test_end_of_an_object(void **state)
+{
+    (void)state;
+    assert_true(espalier_text_is_json_object("{} ", 2));
+    assert_true(espalier_text_is_json_object(" {\"a\":1} \n", 9));
 }
 
 static void test_what_is_no_object(void **state)
@@ -139,8 +149,9 @@ static void test_what_is_no_object(void **state)
     (void)state;
     static const char *const wrong[] = {
         "", " ", "1", "[]", "\"a\"", "null", "}", "{]", "{}}", "{} x", "{},", "{,}", "{1:2}",
-        "{a:1}", "{\"a\"}", "{\"a\" 1}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}",
-        "{\"a\":1,2}", "{\"a\":[1,]}", "{\"a\":[1 2]}", "{\"a\":[}", "{\"a\":[1}", "{\"a\":{]}",
+        "{a:1}", "{\"a\"}", "{\"a\" 1}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1 \"b\":2}", "{:1}",
+        "{\"a\":1,:2}", "{\"a\":1,2}", "{\"a\":[1,]}", "{\"a\":[1 2]}", "{\"a\":[}", "{\"a\":[1}",
+        "{\"a\":{]}",
         /* numbers */
         "{\"a\":01}", "{\"a\":-}", "{\"a\":+1}", "{\"a\":.5}", "{\"a\":1.}", "{\"a\":1.e5}",
         "{\"a\":1e}", "{\"a\":1e+}", "{\"a\":1e-}", "{\"a\":1e+-1}", "{\"a\":0x1}", "{\"a\":NaN}",
@@ -148,10 +159,10 @@ static void test_what_is_no_object(void **state)
         /* words */
         "{\"a\":tru}", "{\"a\":tRue}", "{\"a\":fals}", "{\"a\":nul}", "{\"a\":nulls}",
         /* text */
-        "{\"a\":\"\x01\"}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\\"}",
-        "{\"a\":\"\\u12\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\u12G4\"}", "{\"a\":\"\\u/000\"}",
-        "{\"a\":\"\\u:000\"}", "{\"a\":\"\\u@000\"}", "{\"a\":\"\\u`000\"}", "{'a':1}",
-        "{\"a\":\"\xFF\"}", "{\"\xED\xA0\x80\":1}"};
+        "{\"a\":\"\x01\"}", "{\"a\":\"\x01}", "{\"a\":\"\\x}", "{\"a\":\"\n\"}", "{\"a\":\"\\x\"}",
+        "{\"a\":\"\\\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\u123\"}", "{\"a\":\"\\u12g4\"}",
+        "{\"a\":\"\\u12G4\"}", "{\"a\":\"\\u/000\"}", "{\"a\":\"\\u:000\"}", "{\"a\":\"\\u@000\"}",
+        "{\"a\":\"\\u`000\"}", "{'a':1}", "{\"a\":\"\xFF\"}", "{\"\xED\xA0\x80\":1}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         if (is_object(wrong[i])) {
             fail_msg("taken for an object: %s", wrong[i]);
@@ -196,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_utf8_at_its_borders),
         cmocka_unit_test(test_utf8_of_two_bytes),
         cmocka_unit_test(test_objects),
+        cmocka_unit_test(test_end_of_an_object),
         cmocka_unit_test(test_what_is_no_object),
         cmocka_unit_test(test_depth),
     };
