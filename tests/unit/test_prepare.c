@@ -340,6 +340,20 @@ static void test_values_up_to_the_last(void **state)
                                "writes more values than there are");
 }
 
+/* F-376: of all values, no operation is named. */
+static void test_counts_of_values(void **state)
+{
+    (void)state;
+    model_bytes m = model_bytes_copy(&sound);
+    head_of(&m)->value_count = FEATURES - 1;
+    model_bytes_expect_refused(&m, ESPALIER_ERROR_VALUE, RULE_PREPARATION_VALUES,
+                               "PREPARATION[0]: fewer values than features");
+    m = model_bytes_copy(&sound);
+    head_of(&m)->value_count++;
+    model_bytes_expect_refused(&m, ESPALIER_ERROR_VALUE, RULE_PREPARATION_VALUES,
+                               "PREPARATION[0]: values that no operation writes");
+}
+
 /* F-376: a preparation that only checks has no values of its own; the columns miss theirs. */
 static void test_nothing_but_a_check(void **state)
 {
@@ -740,6 +754,7 @@ int main(void)
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_broken_files),
         cmocka_unit_test(test_values_up_to_the_last),
+        cmocka_unit_test(test_counts_of_values),
         cmocka_unit_test(test_nothing_but_a_check),
         cmocka_unit_test(test_unsorted_numbers),
         cmocka_unit_test(test_random_bytes),
