@@ -15,17 +15,16 @@
 #define BLOCK_ROWS_MAX 4096u
 /*
  * The default block: as many rows as amortise a pass over the nodes, in scratch that fits a usual
- * second-level cache, half of which machines with AVX-512 have a megabyte or two. A walk of 512
- * rows fetches the next tree while it goes through one: a forest of depth 30 takes 5.9 to 6.7 us a
- * row, and 7.2 to 11 with 128 rows; one of depth 10 takes 2.5 and 2.6 (EPYC 7003, 2026-11). With
- * tops 1,024 rows take 2.9 and 1.10 us, 512 rows 3.3 and 1.14 (Sapphire Rapids, 2026-11). Codes of
- * 256 rows of 50 columns are half of a first-level cache.
+ * second-level cache. A walk of 512 rows fetches the next tree while it goes through one: a forest
+ * of depth 30 takes 5.9 to 6.7 us a row, and 7.2 to 11 with 128 rows; one of depth 10 takes 2.5 and
+ * 2.6 (EPYC 7003, 2026-11). Codes of 256 rows of 50 columns are half of a first-level cache. A
+ * kernel that asks for more rows gets twice the scratch: half of the megabyte or two that servers
+ * with AVX-512 have, all that their smallest relatives have.
  */
 #define BLOCK_ROWS_WALK  512u
 #define BLOCK_ROWS_MASK  256u
 #define BLOCK_BYTES      ((size_t)256 << 10)
-#define WIDE_ROWS_WALK   1024u /* with AVX-512 */
-#define WIDE_BLOCK_BYTES ((size_t)512 << 10)
+#define BLOCK_BYTES_WIDE ((size_t)512 << 10)
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
 #define SCRATCH_ALIGNMENT 64u /* a cache line */
@@ -320,18 +319,18 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
 {
     const espalier_model *const model = predictor->model;
     bool masks = false;
+    uint32_t walked = BLOCK_ROWS_WALK;
     for (uint32_t p = 0; p < model->part_count; p++) {
+        const uint32_t own = predictor->parts[p].kernel->block_rows;
         masks = masks || model->parts[p].layout != ESPALIER_FILE_WALK;
+        walked = own > walked ? own : walked;
     }
-    const uint32_t level = predictor->dispatch.level;
-    const bool wide = level == ESPALIER_ISA_AVX512 || level == ESPALIER_ISA_AVX512_VBMI;
-    const uint32_t walked = wide ? WIDE_ROWS_WALK : BLOCK_ROWS_WALK;
-    const size_t block_bytes = wide ? WIDE_BLOCK_BYTES : BLOCK_BYTES;
     const uint32_t usual = masks ? BLOCK_ROWS_MASK : walked;
+    const size_t usual_bytes = usual > BLOCK_ROWS_WALK ? BLOCK_BYTES_WIDE : BLOCK_BYTES;
     const uint32_t wanted = asked != 0 ? asked : usual;
     const uint32_t flight = predictor->flight_rows;
     const size_t bytes = row_bytes(predictor);
-    size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : block_bytes) / bytes;
+    size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : usual_bytes) / bytes;
     if (rows < flight) {
         rows = flight <= BLOCK_BYTES_MAX / bytes ? flight : 1;
     }

@@ -95,6 +95,7 @@ typedef struct espalier_kernel {
     uint32_t sets;                     /* 1: tests bits of columns from set_first on */
     uint32_t flight_rows;              /* sum_block wants multiples of so many rows, at least 1 */
     uint32_t least_rows;               /* so few rows take less time in sum_block than one by one */
+    uint32_t block_rows;               /* the most rows of a block by default; 0: as usual */
     espalier_kernel_function *sum_row; /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
     espalier_kernel_function *each_row;  /* one row: the position or leaf every walk ends at */

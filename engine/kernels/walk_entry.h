@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Entries of the walk kernels of walk.inc. Includes nothing; wants kernel.h, layout.h and
- * espalier.h before it. A level's file defines LEVEL_NAME, its name, LEVEL_ISA, its number, and
- * WALK_LEAST_ROWS, from how many rows on a block pays.
+ * espalier.h before it. A level's file defines LEVEL_NAME, its name, LEVEL_ISA, its number,
+ * WALK_LEAST_ROWS, from how many rows on a block pays, and WALK_BLOCK_ROWS, block_rows.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_WALK_ENTRY_H
 #define ESPALIER_ENGINE_KERNELS_WALK_ENTRY_H
@@ -14,6 +14,7 @@
         .layout = ESPALIER_FILE_WALK, .bank = ESPALIER_BANK_WORD, .accumulator = (sums),          \
         .node_bytes = (bytes), .clamps = (clamping), .sets = (testing),                            \
         .flight_rows = ESPALIER_FLIGHT_ROWS, .least_rows = WALK_LEAST_ROWS,                        \
+        .block_rows = WALK_BLOCK_ROWS,                                                             \
         .sum_row = functions##_sum_row,                                                            \
         .sum_block = functions##_sum_block, .each_row = functions##_each_row                       \
     }

@@ -245,7 +245,9 @@ static void make_trees(const mask_case *c, mask_model *m)
             tree->last = (tree->depth > 5 ? tree->leaf_count : ESPALIER_HEAP_NODES) - 1;
         } else {
             tree->leaf_count = c->size != 0 ? c->size : 1 + random_below(leaf_room(c, tree));
-            tree->depth = tree->leaf_count - 1;
+            /* Depths may lie: one row may not rely on them. */
+            tree->depth = select && random_below(3) == 0 ? random_below(tree->leaf_count)
+                                                         : tree->leaf_count - 1;
             tree->last = select ? (tree->leaf_count + 6) / 8 * 8 - (tree->leaf_count > 1 ? 1 : 0)
                                 : ESPALIER_BITS_LEAVES - 1;
         }

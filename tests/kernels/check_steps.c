@@ -109,6 +109,7 @@ static void make_model(walk_model *m, bool hostile)
         nodes[i].threshold = random_below(5) == 0 ? random_next() : threshold_of(random_value());
         nodes[i].word = random_next() << 1;
     }
+    const bool shared = random_below(2) == 0;
     for (uint32_t t = 0; t < tree_count; t++) {
         espalier_kernel_tree *const tree = &m->trees[t];
         tree->nodes = (const uint8_t *)(nodes + t * stride);
@@ -118,7 +119,7 @@ static void make_model(walk_model *m, bool hostile)
             tree->last =
                 fill_tree(nodes + t * stride, limit, child_bits, column_count, &tree->depth) - 1;
         }
-        tree->slot = random_below(3);
+        tree->slot = shared ? 1 : random_below(3);
     }
     a->trees = m->trees;
     a->tree_count = tree_count;
