@@ -18,13 +18,15 @@
 #include <math.h>
 #include <string.h>
 
-#define ROWS 9u
+/* Rows of nodes to walk: as many as kernels take together by other ways than fewer. */
+#define ROWS     80u
+#define ODD_ROWS 9u
 /* Models of more features, and answers of more bytes, are tried with one row. */
 #define FEATURES_MAX 256u
 #define ANSWER_MAX   ((size_t)4 << 20)
 
-/* Row r's feature f is odd[r][f % 8]. */
-static const double odd[ROWS][8] = {
+/* Row r's feature f is odd[r][f % 8]; the rows behind are shifted by a feature every nine. */
+static const double odd[ODD_ROWS][8] = {
     {0.0, -0.0, 1.0, -1.0, 2.0, 3.0, 4.0, 5.0},
     {(double)NAN, (double)INFINITY, -(double)INFINITY, (double)NAN, 0.0, 1.0, (double)NAN, 2.0},
     {3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -1e-45, 1e308, -1e308, 5e-324, -5e-324},
@@ -65,9 +67,10 @@ uint32_t exhaust_levels(const uint32_t **levels_out)
     return count;
 }
 
-static size_t rows_of(size_t feature_count)
+static size_t rows_of(size_t feature_count, bool walks)
 {
-    return feature_count <= FEATURES_MAX ? ROWS : 1;
+    const size_t rows = walks ? ROWS : ODD_ROWS;
+    return feature_count <= FEATURES_MAX ? rows : 1;
 }
 
 static const void *take_rows(size_t feature_count, bool wide)
@@ -76,12 +79,12 @@ static const void *take_rows(size_t feature_count, bool wide)
         return inputs[wide].data;
     }
     exhaust_range *const range = &inputs[wide].range;
-    const size_t row_count = rows_of(feature_count);
+    const size_t row_count = rows_of(feature_count, true);
     uint8_t *const data = exhaust_range_take(range, row_count * feature_count * (wide ? 8 : 4));
     exhaust_range_protect(range, true);
     for (size_t r = 0; r < row_count; r++) {
         for (size_t f = 0; f < feature_count && f < FEATURES_MAX; f++) {
-            const double value = odd[r][f % 8];
+            const double value = odd[r % ODD_ROWS][(f + r / ODD_ROWS) % 8];
             const float narrow = (float)value;
             const size_t place = r * feature_count + f;
             memcpy(data + place * (wide ? 8 : 4), wide ? (const void *)&value : &narrow,
@@ -103,13 +106,25 @@ static espalier_rows rows_at(const void *data, bool wide, size_t first, size_t c
                                         feature_count);
 }
 
+static bool walks_nodes(const espalier_predictor *predictor, uint32_t part_count)
+{
+    bool walks = false;
+    for (uint32_t p = 0; p < part_count; p++) {
+        const char *const kernel = espalier_predictor_part_kernel(predictor, p);
+        walks = walks || (kernel != NULL && strncmp(kernel, "walk", 4) == 0);
+    }
+    return walks;
+}
+
 /* One kind: all rows together, and one of them alone; compared with the first level's. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
-                         size_t feature_count, const exhaust_way *way, bool is_first,
+                         const espalier_model_info *info, const exhaust_way *way, bool is_first,
                          exhaust_counts *counts)
 {
+    const size_t feature_count = info->feature_count;
     const size_t row_bytes = output->width * dtype_bytes(output->dtype);
-    const size_t row_count = row_bytes <= ANSWER_MAX / ROWS ? rows_of(feature_count) : 1;
+    const bool walks = walks_nodes(predictor, info->part_count);
+    const size_t row_count = row_bytes <= ANSWER_MAX / ROWS ? rows_of(feature_count, walks) : 1;
     const size_t bytes = row_count * row_bytes;
     const void *const data = take_rows(feature_count, way->wide);
     const espalier_output_kind kind = (espalier_output_kind)output->kind;
@@ -141,7 +156,7 @@ static bool make_predictors(const espalier_model *model, const exhaust_way *way,
     const uint32_t level_count = exhaust_levels(&levels);
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
-    options.block_rows_max = 16;
+    options.block_rows_max = ROWS;
     *count_out = 0;
     for (uint32_t i = 0; i < level_count; i++) {
         if (way->only != 0 && way->only != levels[i] + 1) {
@@ -176,7 +191,7 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
             continue;
         }
         for (uint32_t i = 0; i < count; i++) {
-            predict_kind(predictors[i], &output, info.feature_count, way, i == 0, counts);
+            predict_kind(predictors[i], &output, &info, way, i == 0, counts);
         }
     }
     for (uint32_t i = 0; i < count; i++) {
