@@ -192,7 +192,11 @@ static espalier_status add_temperature(const calibration *work, calibrated *one,
     }
     uint32_t logits = one->response;
     if (!one->from_margin) {
-        logits = espalier_sklearn_member_probability(import, &one->member, 0);
+        /* Of two classes the trainer keeps the second's probability and takes 1 - p again. */
+        logits = work->classes == 2
+                     ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_TWO_CLASSES,
+                                                  one->response, 1, NULL)
+                     : espalier_sklearn_member_probability(import, &one->member, 0);
         logits = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_ADD, logits, work->classes,
                                               1e-12, false);
         logits =
