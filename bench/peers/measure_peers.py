@@ -260,7 +260,7 @@ def context_rows(run):
     yield "cpu", f"{cpu.get('model name', platform.machine())}, family " \
                  f"{cpu.get('cpu family', '?')} model {cpu.get('model', '?')}"
     yield "cpus", os.cpu_count()
-    for level in ("avx2", "avx512f", "avx512_vbmi"):
+    for level in ("avx2", "avx512f", "avx512vbmi"):
         yield f"cpu has {level}", int(level in cpu.get("flags", "").split())
     yield "kernel", f"{platform.system()} {platform.release()}"
     yield "compiler", version_of(["gcc", "--version"])
