@@ -64,7 +64,7 @@
 #define FLIGHT_TREES    16
 #define FLIGHT_WALKS    16
 #define WALK_LEAST_ROWS 14
-#define WALK_BLOCK_ROWS 1024 /* decisions/0029 */
+#define WALK_BLOCK_ROWS 768 /* decisions/0029 */
 #define TOPS            1
 #define NODE_BYTES      8
 #define CLAMP           0
