@@ -20,8 +20,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static espalier_status load_writer(const pickle_writer *writer, uint64_t memory_bytes_max,
-                                   espalier_forest *forest, espalier_error *error)
+static __attribute__((unused)) espalier_status load_writer(const pickle_writer *writer,
+                                                           uint64_t memory_bytes_max,
+                                                           espalier_forest *forest,
+                                                           espalier_error *error)
 {
     *forest = (espalier_forest){0};
     espalier_pickle *pickle = NULL;

@@ -99,6 +99,7 @@ static void put_calibrated(pickle_writer *writer, const fake_calibration *model)
     put_bytes(writer, "eubeub", 6);
 }
 
+#undef MODEL /* of test_xgboost.h */
 #define MODEL     fake_calibration
 #define PUT_MODEL put_calibrated
 #include "tests/unit/test_sklearn_model.inc"
@@ -213,13 +214,13 @@ static void put_target(pickle_writer *writer, const fake_target *model)
 }
 
 static espalier_status load_target(const fake_target *model, espalier_forest *forest,
-                                   espalier_error *error)
+                                   espalier_error *failure)
 {
     pickle_writer writer = {0};
     put_start(&writer);
     put_target(&writer, model);
     put_stop(&writer);
-    const espalier_status status = load_writer(&writer, 1u << 20, forest, error);
+    const espalier_status status = load_writer(&writer, 1u << 20, forest, failure);
     pickle_writer_free(&writer);
     return status;
 }
@@ -235,9 +236,9 @@ static void test_targets(void **state)
                                          {"1.2.2", FUNCTION, 0.0}};
     for (size_t i = 0; i < 2; i++) {
         espalier_forest forest;
-        espalier_error error = {0};
-        if (load_target(&models[i], &forest, &error) != ESPALIER_OK) {
-            fail_load(&error);
+        espalier_error failure = {0};
+        if (load_target(&models[i], &forest, &failure) != ESPALIER_OK) {
+            fail_load(&failure);
         }
         assert_int_equal(forest.output_count, 1);
         assert_int_equal(forest.outputs[0].kind, ESPALIER_OUTPUT_VALUE);
@@ -269,10 +270,10 @@ static void test_refuses_other_targets(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_forest forest;
-        espalier_error error = {0};
-        const espalier_status status = load_target(&cases[i].model, &forest, &error);
+        espalier_error failure = {0};
+        const espalier_status status = load_target(&cases[i].model, &forest, &failure);
         espalier_forest_free(&forest);
-        check_refusal(status, ESPALIER_ERROR_SOURCE_UNSUPPORTED, cases[i].words, &error);
+        check_refusal(status, ESPALIER_ERROR_SOURCE_UNSUPPORTED, cases[i].words, &failure);
     }
 }
 
