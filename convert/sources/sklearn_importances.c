@@ -70,12 +70,16 @@ static bool weigh_node(const tree_records *records, int64_t node, double *out)
 }
 
 /* scores[count]: by how much the splits of each feature lower the impurity. */
-static espalier_status weigh_tree(const espalier_sklearn_prepare *prepare,
+static espalier_status weigh_tree(espalier_sklearn_prepare *prepare,
                                   const espalier_pickle_value *estimator, uint32_t count,
                                   double *scores, uint64_t *node_count_out)
 {
     tree_records records = {0};
-    const espalier_status status = find_records(prepare, estimator, &records);
+    espalier_status status = find_records(prepare, estimator, &records);
+    if (status == ESPALIER_OK) {
+        /* A pickle may name one tree a million times. */
+        status = espalier_sklearn_spend(prepare, records.count + count);
+    }
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -263,6 +267,9 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
     void *numbers = NULL;
     void *column = NULL;
     if (status == ESPALIER_OK) {
+        status = espalier_sklearn_spend(prepare, array->element_count);
+    }
+    if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate(&prepare->import, array->element_count, sizeof(double),
                                            &numbers);
     }
@@ -308,6 +315,9 @@ static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &own);
+    }
+    if (status == ESPALIER_OK) {
+        status = espalier_sklearn_spend(prepare, array->element_count);
     }
     if (status == ESPALIER_OK) {
         status =

@@ -12,8 +12,8 @@ espalier_status espalier_sklearn_spend(espalier_sklearn_prepare *prepare, uint64
 {
     if (work > *prepare->work_left) {
         return espalier_sklearn_fail(&prepare->import, NULL, ESPALIER_ERROR_SOURCE_LIMIT,
-                                     "the pipelines have too many steps, or name too many columns, "
-                                     "to go through them all");
+                                     "the pipelines have too many steps, name too many columns, or "
+                                     "ask too many trees or coefficients, to go through them all");
     }
     *prepare->work_left -= work;
     return ESPALIER_OK;

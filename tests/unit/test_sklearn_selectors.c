@@ -5,6 +5,7 @@
  * XGBoost's importances are computed from the gains of its splits.
  */
 #include "convert/sources/sklearn_boosted.h"
+#include "convert/sources/sklearn_prepare.h"
 #include "tests/unit/test_sklearn.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -275,13 +276,84 @@ static void test_models_cost_work(void **state)
     pickle_writer_free(&writer);
 }
 
+/* So is one tree of a forest, and one array of coefficients: each costs its size every time. */
+static void check_work(const pickle_writer *writer, uint32_t count, uint64_t needed)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        espalier_pickle *pickle = NULL;
+        espalier_error failure = {0};
+        double *scores = NULL;
+        uint64_t work = needed - 1 + i;
+        assert_int_equal(espalier_pickle_parse(writer->data, writer->bytes, NULL, &pickle,
+                                               &failure),
+                         ESPALIER_OK);
+        espalier_sklearn_prepare *const prepare = calloc(1, sizeof *prepare);
+        assert_non_null(prepare);
+        prepare->work_left = &work;
+        prepare->import = (espalier_sklearn_import){.pickle = pickle,
+                                                    .source = "here.pkl",
+                                                    .error = &failure,
+                                                    .memory_bytes_max = 1u << 20,
+                                                    .memory_left = 1u << 20};
+        const espalier_pickle_value *const root = espalier_pickle_root(pickle);
+        const espalier_status status =
+            espalier_sklearn_importances(prepare, root, root, count, &scores);
+        if (i == 0) {
+            check_refusal(status, ESPALIER_ERROR_SOURCE_LIMIT, "ask too many trees", &failure);
+        } else {
+            assert_int_equal(status, ESPALIER_OK);
+            assert_int_equal(work, 0);
+        }
+        free(scores);
+        free(prepare);
+        espalier_pickle_free(pickle);
+    }
+}
+
+static void test_trees_cost_work(void **state)
+{
+    (void)state;
+    static const fake_node nodes[] = {{1, 2, 1, 0.5, 10, 0},
+                                      {-1, -1, -2, -2, 4, 0},
+                                      {-1, -1, -2, -2, 6, 0}};
+    static const double values[] = {0, 1.5, -2.5};
+    static const fake_tree tree = {.nodes = nodes,
+                                   .node_count = 3,
+                                   .values = values,
+                                   .layout = FAKE_NODES_64};
+    static const fake_estimator forest = {.module = "sklearn.ensemble._forest",
+                                          .name = "RandomForestRegressor",
+                                          .inner = "DecisionTreeRegressor",
+                                          .version = "1.9.1",
+                                          .criterion = "squared_error",
+                                          .features = 2,
+                                          .outputs = 1,
+                                          .trees = &tree,
+                                          .tree_count = 1,
+                                          .shared_tree = true,
+                                          .shared_count = 1000};
+    pickle_writer writer = {0};
+    put_start(&writer);
+    put_estimator(&writer, &forest);
+    put_stop(&writer);
+    check_work(&writer, 2, (uint64_t)1001 * (3 + 2)); /* nodes and columns */
+    pickle_writer_free(&writer);
+
+    const fake_selector linear = {.row_count = ROW_COUNT, .norm_order = 1.0};
+    writer = (pickle_writer){0};
+    put_start(&writer);
+    put_linear(&writer, &linear);
+    put_stop(&writer);
+    check_work(&writer, COLUMN_COUNT, (uint64_t)ROW_COUNT * COLUMN_COUNT);
+    pickle_writer_free(&writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orders_of_sums),
-        cmocka_unit_test(test_too_many_rows),
-        cmocka_unit_test(test_importances_of_xgboost),
-        cmocka_unit_test(test_models_cost_work),
+        cmocka_unit_test(test_orders_of_sums),         cmocka_unit_test(test_too_many_rows),
+        cmocka_unit_test(test_importances_of_xgboost), cmocka_unit_test(test_models_cost_work),
+        cmocka_unit_test(test_trees_cost_work),
     };
     return cmocka_run_group_tests_name("selectors", tests, NULL, NULL);
 }
