@@ -535,10 +535,9 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
  * model in it, a million times. */
 #define BYTES_A_STEP 4u
 
-static espalier_status spend_bytes(const boosted_import *import)
+static espalier_status spend_work(const boosted_import *import, uint64_t work)
 {
     uint64_t *const left = import->boosted->work_left;
-    const uint64_t work = import->slice.bytes / BYTES_A_STEP;
     if (work > *left) {
         return espalier_sklearn_fail(&import->common, import->model, ESPALIER_ERROR_SOURCE_LIMIT,
                                      "the models of the pipelines' selectors are too many, or too "
@@ -585,7 +584,7 @@ static espalier_status load_boosted(const espalier_sklearn_object *boosted, bool
         status = read_facts(import);
     }
     if (status == ESPALIER_OK && charged) {
-        status = spend_bytes(import);
+        status = spend_work(import, import->slice.bytes / BYTES_A_STEP);
     }
     if (status == ESPALIER_OK && splits != NULL && import->best_iterations > 0) {
         splits->iterations =
@@ -593,6 +592,11 @@ static espalier_status load_boosted(const espalier_sklearn_object *boosted, bool
     }
     if (status == ESPALIER_OK) {
         status = load_model(import, summary);
+    }
+    if (status == ESPALIER_OK && charged) {
+        /* A model of few bytes may say that it has a million classes. */
+        status = spend_work(import, (uint64_t)forest->slot_count + forest->feature_count +
+                                        forest->node_count);
     }
     if (status == ESPALIER_OK) {
         status = complete_forest(import);

@@ -30,6 +30,7 @@ typedef struct fake_selector {
     const char *importance; /* its importance_type; NULL: None */
     int64_t most;           /* max_features; 0: None */
     const char *reference;  /* a threshold of text; NULL: the number */
+    const char *classes;    /* num_class of the XGBRegressor, for 0 */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -61,7 +62,12 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
                               "\"num_trees\":\"1\"},\"iteration_indptr\":[0,1],"
                               "\"tree_info\":[0],\"trees\":[" TREE_0 "]");
     char *const gained = replace(one, "\"loss_changes\":[3E0,0E0,1E0,0E0,0E0]", gains);
-    char *const model = replace(gained, "binary:logistic", "reg:squarederror");
+    char *const single = replace(gained, "binary:logistic",
+                                 selector->classes != NULL ? "multi:softprob" : "reg:squarederror");
+    char classes[64];
+    (void)snprintf(classes, sizeof classes, "\"num_class\":\"%s\"",
+                   selector->classes != NULL ? selector->classes : "0");
+    char *const model = replace(single, "\"num_class\":\"0\"", classes);
     put_global(writer, "xgboost.sklearn", "XGBRegressor");
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "importance_type");
@@ -78,6 +84,7 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
     put_bytes(writer, "ubub", 4);
     free(one);
     free(gained);
+    free(single);
     free(model);
 }
 
@@ -172,17 +179,37 @@ static void test_orders_of_sums(void **state)
         fake_selector selector;
         bool kept;
     } cases[] = {
-        {{ROW_COUNT, false, 1.0, 1.0, NULL, NULL, 0, NULL}, true},
-        {{ROW_COUNT, false, 1.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
-        {{ROW_COUNT, true, 1.0, 0x1.0000000000004p0, NULL, NULL, 0, NULL}, true},
-        {{ROW_COUNT, true, 1.0, 0x1.0000000000005p0, NULL, NULL, 0, NULL}, false},
-        {{ROW_COUNT, false, 2.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
-        {{ROW_COUNT, true, 2.0, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, true},
-        {{ROW_COUNT, true, 2.0, 0x1.0000000000002p0, NULL, NULL, 0, NULL}, false},
-        {{ROW_COUNT, true, infinite, 1.0, NULL, NULL, 0, NULL}, true},
-        {{ROW_COUNT, true, infinite, 0x1.0000000000001p0, NULL, NULL, 0, NULL}, false},
-        {{8193, true, infinite, 1.0, NULL, NULL, 0, NULL}, true},
-        {{8193, false, 1.0, 1.0, NULL, NULL, 0, NULL}, true},
+        {{.row_count = ROW_COUNT, .norm_order = 1.0, .threshold = 1.0}, true},
+        {{.row_count = ROW_COUNT, .norm_order = 1.0, .threshold = 0x1.0000000000001p0}, false},
+        {{.row_count = ROW_COUNT,
+          .fortran = true,
+          .norm_order = 1.0,
+          .threshold = 0x1.0000000000004p0},
+         true},
+        {{.row_count = ROW_COUNT,
+          .fortran = true,
+          .norm_order = 1.0,
+          .threshold = 0x1.0000000000005p0},
+         false},
+        {{.row_count = ROW_COUNT, .norm_order = 2.0, .threshold = 0x1.0000000000001p0}, false},
+        {{.row_count = ROW_COUNT,
+          .fortran = true,
+          .norm_order = 2.0,
+          .threshold = 0x1.0000000000001p0},
+         true},
+        {{.row_count = ROW_COUNT,
+          .fortran = true,
+          .norm_order = 2.0,
+          .threshold = 0x1.0000000000002p0},
+         false},
+        {{.row_count = ROW_COUNT, .fortran = true, .norm_order = infinite, .threshold = 1.0}, true},
+        {{.row_count = ROW_COUNT,
+          .fortran = true,
+          .norm_order = infinite,
+          .threshold = 0x1.0000000000001p0},
+         false},
+        {{.row_count = 8193, .fortran = true, .norm_order = infinite, .threshold = 1.0}, true},
+        {{.row_count = 8193, .norm_order = 1.0, .threshold = 1.0}, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_error failure = {0};
@@ -202,7 +229,10 @@ static void test_too_many_rows(void **state)
 {
     (void)state;
     espalier_error failure = {0};
-    const fake_selector selector = {8193, true, 1.0, 1.0, NULL, NULL, 0, NULL};
+    const fake_selector selector = {.row_count = 8193,
+                                    .fortran = true,
+                                    .norm_order = 1.0,
+                                    .threshold = 1.0};
     check_refusal(convert(&selector, &failure), ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                   "more than 8192 rows of coef_ in Fortran order", &failure);
 }
@@ -215,19 +245,22 @@ static void test_importances_of_xgboost(void **state)
         fake_selector selector;
         const char *words; /* of the refusal; NULL: converts, with one column kept */
     } cases[] = {
-        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", NULL, 0, NULL}, NULL},
-        {{0, false, 1.0, 0.0, "3E0,0E0,1E0", NULL, 0, "mean"}, NULL},
-        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", "total_gain", 0, NULL}, NULL},
-        {{0, false, 1.0, 0.2, "3E0,0E0,1E0", "gain", 0, NULL}, "the steps give 2 features"},
-        {{0, false, 1.0, 0.8, "3E0,0E0,1E0", "gain", 0, NULL}, "the selector keeps no feature"},
-        {{0, false, 1.0, -INFINITY, "3E0,0E0,1E0", NULL, 1, NULL}, NULL},
-        {{0, false, 1.0, 0.0, "3E0,0E0,0E0", NULL, 0, NULL}, "the steps give 2 features"},
-        {{0, false, 1.0, 0.75, "3E0,0E0,1E0", NULL, 0, NULL}, "column 1 next to the threshold"},
-        {{0, false, 1.0, 0.0, "3E0,0E0,3E0", NULL, 0, "mean"}, "column 0 next to the threshold"},
-        {{0, false, 1.0, 0.0, "3E0,0E0,3.00001E0", NULL, 1, NULL}, "column 1 next to the last one"},
-        {{0, false, 1.0, 0.7, "3E0,0E0,1E0", "cover", 0, NULL},
+        {{.threshold = 0.7, .gains = "3E0,0E0,1E0"}, NULL},
+        {{.gains = "3E0,0E0,1E0", .reference = "mean"}, NULL},
+        {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .importance = "total_gain"}, NULL},
+        {{.threshold = 0.2, .gains = "3E0,0E0,1E0", .importance = "gain"},
+         "the steps give 2 features"},
+        {{.threshold = 0.8, .gains = "3E0,0E0,1E0", .importance = "gain"},
+         "the selector keeps no feature"},
+        {{.threshold = -INFINITY, .gains = "3E0,0E0,1E0", .most = 1}, NULL},
+        {{.threshold = 0.0, .gains = "3E0,0E0,0E0"}, "the steps give 2 features"},
+        {{.threshold = 0.75, .gains = "3E0,0E0,1E0"}, "column 1 next to the threshold"},
+        {{.gains = "3E0,0E0,3E0", .reference = "mean"}, "column 0 next to the threshold"},
+        {{.threshold = 0.0, .gains = "3E0,0E0,3.00001E0", .most = 1},
+         "column 1 next to the last one"},
+        {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .importance = "cover"},
          "another importance_type than gain"},
-        {{0, false, 1.0, 0.7, "3E0,0E0", NULL, 0, NULL}, "a tree without loss_changes"},
+        {{.threshold = 0.7, .gains = "3E0,0E0"}, "a tree without loss_changes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_error failure = {0};
@@ -240,40 +273,57 @@ static void test_importances_of_xgboost(void **state)
     }
 }
 
-/* A pickle may name one selector a million times: its model is gone through within the work. */
-static void test_models_cost_work(void **state)
+/* Reads what the splits of the selector's estimator brought, within *work. */
+static espalier_status load_splits(const fake_selector *selector, uint64_t *work,
+                                   espalier_source_splits *splits, espalier_error *failure)
 {
-    (void)state;
-    const fake_selector selector = {0, false, 1.0, 0.0, "3E0,0E0,1E0", NULL, 0, NULL};
     pickle_writer writer = {0};
     espalier_pickle *pickle = NULL;
-    espalier_error failure = {0};
     put_start(&writer);
-    put_boosted(&writer, &selector);
+    put_boosted(&writer, selector);
     put_stop(&writer);
-    assert_int_equal(espalier_pickle_parse(writer.data, writer.bytes, NULL, &pickle, &failure),
+    assert_int_equal(espalier_pickle_parse(writer.data, writer.bytes, NULL, &pickle, failure),
                      ESPALIER_OK);
-    uint64_t work = 1;
     const espalier_sklearn_object object = {.pickle = pickle,
                                             .source = "here.pkl",
                                             .path = "",
                                             .value = espalier_pickle_root(pickle),
                                             .memory_bytes_max = 1u << 20,
-                                            .work_left = &work};
+                                            .work_left = work};
+    const espalier_status status = espalier_sklearn_boosted_splits(&object, splits, failure);
+    espalier_pickle_free(pickle);
+    pickle_writer_free(&writer);
+    return status;
+}
+
+/* A pickle may name one selector a million times: its model is gone through within the work, and
+ * so is what a model of few bytes says it has. */
+static void test_models_cost_work(void **state)
+{
+    (void)state;
+    const fake_selector selector = {.gains = "3E0,0E0,1E0"};
+    const fake_selector wide = {.gains = "3E0,0E0,1E0", .classes = "5000"};
+    espalier_error failure = {0};
     double gains[2] = {0.0, 0.0};
     double counts[2] = {0.0, 0.0};
     espalier_source_splits splits = {2, 0, gains, counts};
-    check_refusal(espalier_sklearn_boosted_splits(&object, &splits, &failure),
-                  ESPALIER_ERROR_SOURCE_LIMIT, "too many, or too large", &failure);
+    uint64_t work = 1;
+    check_refusal(load_splits(&selector, &work, &splits, &failure), ESPALIER_ERROR_SOURCE_LIMIT,
+                  "too many, or too large", &failure);
     work = 4096;
-    assert_int_equal(espalier_sklearn_boosted_splits(&object, &splits, &failure), ESPALIER_OK);
-    assert_true(work < 4096 && work > 4096 - writer.bytes);
+    assert_int_equal(load_splits(&selector, &work, &splits, &failure), ESPALIER_OK);
+    assert_in_range(work, 1024, 4095);
     assert_true(gains[0] == 1.0 && gains[1] == 3.0);
     splits = (espalier_source_splits){0};
-    assert_int_equal(espalier_sklearn_boosted_splits(&object, &splits, &failure), ESPALIER_OK);
+    assert_int_equal(load_splits(&selector, &work, &splits, &failure), ESPALIER_OK);
     assert_int_equal(splits.feature_count, 2);
-    espalier_pickle_free(pickle);
-    pickle_writer_free(&writer);
+    splits = (espalier_source_splits){2, 0, gains, counts};
+    work = 4096;
+    check_refusal(load_splits(&wide, &work, &splits, &failure), ESPALIER_ERROR_SOURCE_LIMIT,
+                  "too many, or too large", &failure);
+    work = 8192;
+    assert_int_equal(load_splits(&wide, &work, &splits, &failure), ESPALIER_OK);
+    assert_in_range(work, 1, 8192 - 5000);
 }
 
 /* So is one tree of a forest, and one array of coefficients: each costs its size every time. */
