@@ -427,11 +427,12 @@ static espalier_pickle_slice trim(espalier_pickle_slice text)
 }
 
 /* "mean", "median", or a number, "*", and one of them; false: none of these, or no memory. */
-static bool parse_threshold(espalier_pickle_slice text, double *factor, bool *median)
+static bool parse_threshold(espalier_pickle_slice text, double *factor, bool *starred, bool *median)
 {
     espalier_pickle_slice reference = text;
     const char *const star = text.bytes > 0 ? memchr(text.data, '*', text.bytes) : NULL;
     bool good = true;
+    *starred = star != NULL;
     *factor = 1.0;
     if (star != NULL) {
         espalier_decimal decimal = {0};
@@ -456,6 +457,7 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     const espalier_pickle_value *value = NULL;
     espalier_pickle_slice text = {"mean", 4};
     double factor = 1.0;
+    bool starred = false;
     bool median = false;
     void *scratch = NULL;
     espalier_status status =
@@ -470,7 +472,7 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
         return status;
     }
     if ((!none && !espalier_pickle_get_text(value, &text)) ||
-        !parse_threshold(text, &factor, &median)) {
+        !parse_threshold(text, &factor, &starred, &median)) {
         return espalier_sklearn_fail(&prepare->import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "threshold is neither a number nor one of mean and median");
     }
@@ -479,8 +481,8 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
         const double reference = median
                                      ? find_median(scores, count, scratch)
                                      : espalier_sklearn_sum_pairwise(scores, count) / (double)count;
-        *threshold_out = text.bytes > 6 ? factor * reference : reference;
-        *is_score_out = median && text.bytes == 6 && count % 2 != 0;
+        *threshold_out = factor * reference;
+        *is_score_out = !starred && (median ? count % 2 != 0 : count == 1);
     }
     free(scratch);
     return status;

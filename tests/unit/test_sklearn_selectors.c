@@ -247,6 +247,10 @@ static void test_importances_of_xgboost(void **state)
     } cases[] = {
         {{.threshold = 0.7, .gains = "3E0,0E0,1E0"}, NULL},
         {{.gains = "3E0,0E0,1E0", .reference = "mean"}, NULL},
+        {{.gains = "3E0,0E0,1E0", .reference = "1*mean"}, NULL},
+        {{.gains = "3E0,0E0,1E0", .reference = "2*mean"}, "the selector keeps no feature"},
+        {{.gains = "3E0,0E0,1E0", .reference = "0*mean"}, "the steps give 2 features"},
+        {{.gains = "3E0,0E0,1E0", .reference = " 1.4 * median "}, NULL},
         {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .importance = "total_gain"}, NULL},
         {{.threshold = 0.2, .gains = "3E0,0E0,1E0", .importance = "gain"},
          "the steps give 2 features"},
