@@ -116,6 +116,12 @@ espalier_source_class espalier_sklearn_boosted_classify(const espalier_pickle *p
                                                       : ESPALIER_SOURCE_SUPPORTED;
 }
 
+bool espalier_sklearn_boosted_is_xgboost(const espalier_pickle_value *value)
+{
+    const boosted_class *const class = find_class(value);
+    return class != NULL && class->xgboost;
+}
+
 /* Another class of theirs (of Dask, of Spark) that keeps a Booster as the known ones do. */
 static bool holds_booster(const espalier_pickle *pickle, const espalier_pickle_value *value)
 {

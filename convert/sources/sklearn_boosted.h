@@ -17,6 +17,9 @@
 espalier_source_class espalier_sklearn_boosted_classify(const espalier_pickle *pickle,
                                                         const espalier_pickle_value *value);
 
+/* Whether it is one of XGBoost. */
+bool espalier_sklearn_boosted_is_xgboost(const espalier_pickle_value *value);
+
 /* Why one of theirs is not converted, into text[capacity]; false: there is nothing to say. */
 bool espalier_sklearn_boosted_explain(const espalier_pickle *pickle,
                                       const espalier_pickle_value *value, const char *path,

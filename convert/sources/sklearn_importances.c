@@ -7,6 +7,7 @@
 #include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/sklearn_prepare.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -240,11 +241,42 @@ static espalier_status read_coefficients(const espalier_sklearn_prepare *prepare
     return ESPALIER_OK;
 }
 
+static bool is_narrow(const espalier_pickle_array *array)
+{
+    return array->dtype->kind == 'f' && array->dtype->item_bytes < 8;
+}
+
+/* Magnitudes of float32 are exact, and so are the greatest of them; sums, squares and roots are
+ * rounded, here after the last step. Squares of what is much smaller or larger are 0 or infinite
+ * there. */
+static espalier_status doubt_narrow(const espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *coefficients, uint64_t row_count,
+                                    column_norm norm, uint32_t count,
+                                    espalier_sklearn_scores *scores)
+{
+    scores->narrow = true;
+    if (norm == NORM_LENGTH || (norm == NORM_SUM && row_count > 1)) {
+        scores->doubt = ESPALIER_SKLEARN_DOUBT_FLOAT32 + (double)row_count * (double)FLT_EPSILON;
+    }
+    for (uint32_t i = 0; i < count && norm == NORM_LENGTH; i++) {
+        const double length = scores->numbers[i];
+        if (length != 0.0 && !(length > 1e-16 && length < 1e18)) {
+            return espalier_sklearn_fail(&prepare->import, coefficients,
+                                         ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                         "a SelectFromModel of norm_order 2 over coef_ of float32 "
+                                         "whose squares float32 does not hold, as %g of column "
+                                         "%" PRIu32,
+                                         length, i);
+        }
+    }
+    return ESPALIER_OK;
+}
+
 /* Magnitudes of coefficients; of several rows of them, their norm. */
 static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
                                           const espalier_pickle_value *object,
                                           const espalier_pickle_value *coefficients, uint32_t count,
-                                          double *scores)
+                                          espalier_sklearn_scores *scores)
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(coefficients);
     column_norm norm = NORM_SUM;
@@ -280,12 +312,15 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
         status = read_coefficients(prepare, coefficients, array, numbers);
     }
     if (status == ESPALIER_OK && paired) {
-        sum_columns(numbers, (uint32_t)row_count, norm, count, column, scores);
+        sum_columns(numbers, (uint32_t)row_count, norm, count, column, scores->numbers);
     } else if (status == ESPALIER_OK) {
-        sum_rows(numbers, array->element_count, norm, count, scores);
+        sum_rows(numbers, array->element_count, norm, count, scores->numbers);
     }
     for (uint32_t i = 0; i < count && norm == NORM_LENGTH && status == ESPALIER_OK; i++) {
-        scores[i] = sqrt(scores[i]);
+        scores->numbers[i] = sqrt(scores->numbers[i]);
+    }
+    if (status == ESPALIER_OK && is_narrow(array)) {
+        status = doubt_narrow(prepare, coefficients, row_count, norm, count, scores);
     }
     free(numbers);
     free(column);
@@ -418,12 +453,12 @@ espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepar
 static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object,
                                     const espalier_pickle_value *estimator, uint32_t count,
-                                    double *scores)
+                                    espalier_sklearn_scores *scores)
 {
     static const char *const types[2][4] = {{"split", "gain", "", ""},
                                             {"gain", "total_gain", "weight", ""}};
     espalier_sklearn_import *const import = &prepare->import;
-    const bool xgboost = espalier_sklearn_is_narrow_scored(prepare, estimator);
+    const bool xgboost = espalier_sklearn_boosted_is_xgboost(estimator);
     const espalier_pickle_value *value = NULL;
     size_t type = 0;
     espalier_status status =
@@ -451,9 +486,12 @@ static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
         status = read_splits(prepare, object, estimator, &splits);
     }
     if (status == ESPALIER_OK && xgboost) {
-        share_splits(&splits, type == 1, type == 2, scores);
+        scores->narrow = true;
+        scores->doubt = ESPALIER_SKLEARN_DOUBT_FLOAT32;
+        share_splits(&splits, type == 1, type == 2, scores->numbers);
     } else if (status == ESPALIER_OK) {
-        memcpy(scores, type == 0 ? splits.counts : splits.gains, count * sizeof *scores);
+        memcpy(scores->numbers, type == 0 ? splits.counts : splits.gains,
+               count * sizeof *scores->numbers);
     }
     free(gains);
     free(counts);
@@ -472,16 +510,17 @@ static bool asks_for(const espalier_sklearn_prepare *prepare, const espalier_pic
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *object,
                                              const espalier_pickle_value *estimator, uint32_t count,
-                                             double **scores_out)
+                                             espalier_sklearn_scores *scores)
 {
     const espalier_pickle_value *coefficients = NULL;
-    void *scores = NULL;
+    void *memory = NULL;
     uint64_t nodes = 0;
     const espalier_sklearn_class *const class = espalier_sklearn_class_of(estimator);
     const bool asked = asks_for(prepare, object, "feature_importances_");
     espalier_status status =
-        espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &scores);
-    *scores_out = scores;
+        espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &memory);
+    double *const numbers = memory;
+    scores->numbers = numbers;
     (void)espalier_pickle_attribute(prepare->import.pickle, estimator, "coef_", &coefficients,
                                     NULL);
     if (status != ESPALIER_OK) {
@@ -491,19 +530,19 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
         return weigh_coefficients(prepare, object, coefficients, count, scores);
     }
     if (asked && class != NULL && class->kind == ESPALIER_SKLEARN_TREE) {
-        status = weigh_tree(prepare, estimator, count, scores, &nodes);
+        status = weigh_tree(prepare, estimator, count, numbers, &nodes);
         if (status == ESPALIER_OK) {
-            normalise(scores, count);
+            normalise(numbers, count);
         }
         return status;
     }
     if (asked && class != NULL &&
         (class->kind == ESPALIER_SKLEARN_FOREST || class->kind == ESPALIER_SKLEARN_BOOSTING)) {
         return weigh_ensemble(prepare, estimator, class->kind == ESPALIER_SKLEARN_FOREST, count,
-                              scores);
+                              numbers);
     }
     if (asked && class != NULL && class->kind == ESPALIER_SKLEARN_ADABOOST) {
-        return weigh_boosted(prepare, estimator, count, scores);
+        return weigh_boosted(prepare, estimator, count, numbers);
     }
     if (asked && espalier_sklearn_boosted_classify(prepare->import.pickle, estimator) ==
                      ESPALIER_SOURCE_SUPPORTED) {

@@ -159,24 +159,32 @@ void espalier_sklearn_mark_number(espalier_sklearn_prepare *prepare, uint32_t va
 espalier_status espalier_sklearn_check_text(espalier_sklearn_prepare *prepare,
                                             const espalier_sklearn_table *table);
 
+/* ---- SelectFromModel ---- */
+
+/* How far, by its size, a number of float32 may be from ours behind a few steps, generously. */
+#define ESPALIER_SKLEARN_DOUBT_FLOAT32 1e-4
+
+/* What is asked of an estimator, a number a column. */
+typedef struct espalier_sklearn_scores {
+    double *numbers; /* malloc'ed */
+    double doubt;    /* nearer, by their size, two may be the other way round; 0: all are exact */
+    bool narrow;     /* they are float32, and compared with a threshold in float32 */
+} espalier_sklearn_scores;
+
 /*
- * What SelectFromModel `object` asks `estimator` for: malloc'ed numbers, one a column, freed by the
- * caller also after a failure.
+ * What SelectFromModel `object` asks `estimator` for, into *scores, zeroed before, whose numbers
+ * are freed by the caller also after a failure.
  */
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *object,
                                              const espalier_pickle_value *estimator, uint32_t count,
-                                             double **scores_out);
+                                             espalier_sklearn_scores *scores);
 
 /* How many features the estimator of XGBoost in the selector was given, which its model alone says;
  * 0: there is none. Status as reported. */
 espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepare,
                                                 const espalier_pickle_value *selector,
                                                 uint32_t *width_out);
-
-/* Whether what SelectFromModel asks for is float32: XGBoost's importances, coef_ of that type. */
-bool espalier_sklearn_is_narrow_scored(const espalier_sklearn_prepare *prepare,
-                                       const espalier_pickle_value *estimator);
 
 #define ESPALIER_SKLEARN_ROUNDS (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
 

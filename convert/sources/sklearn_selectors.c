@@ -448,11 +448,13 @@ static bool parse_threshold(espalier_pickle_slice text, double *factor, bool *st
     return good && (*median || espalier_pickle_slice_equal(reference, "mean"));
 }
 
-/* *is_score_out: it is one of the scores. */
+/* *is_score_out: it is one of the scores. A number of Python is rounded to float32 to be compared
+ * with such; one of NumPy is only by NumPy 1. */
 static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
                                       const espalier_pickle_value *object,
-                                      const espalier_pickle_value *estimator, const double *scores,
-                                      uint32_t count, double *threshold_out, bool *is_score_out)
+                                      const espalier_pickle_value *estimator,
+                                      const espalier_sklearn_scores *scores, uint32_t count,
+                                      double *threshold_out, bool *is_score_out)
 {
     const espalier_pickle_value *value = NULL;
     espalier_pickle_slice text = {"mean", 4};
@@ -462,8 +464,14 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     void *scratch = NULL;
     espalier_status status =
         espalier_sklearn_attribute(&prepare->import, object, "threshold", false, &value);
-    if (status != ESPALIER_OK ||
-        (value != NULL && espalier_pickle_get_double(value, threshold_out))) {
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    if (value != NULL && espalier_pickle_get_double(value, threshold_out)) {
+        if (scores->narrow && espalier_pickle_scalar_dtype(value) == NULL &&
+            fabs(*threshold_out) <= (double)FLT_MAX) {
+            *threshold_out = (double)(float)*threshold_out;
+        }
         return status;
     }
     const bool none = value == NULL || espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE;
@@ -478,9 +486,9 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     }
     status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &scratch);
     if (status == ESPALIER_OK) {
-        const double reference = median
-                                     ? find_median(scores, count, scratch)
-                                     : espalier_sklearn_sum_pairwise(scores, count) / (double)count;
+        const double reference =
+            median ? find_median(scores->numbers, count, scratch)
+                   : espalier_sklearn_sum_pairwise(scores->numbers, count) / (double)count;
         *threshold_out = factor * reference;
         *is_score_out = !starred && (median ? count % 2 != 0 : count == 1);
     }
@@ -488,23 +496,13 @@ static espalier_status find_threshold(espalier_sklearn_prepare *prepare,
     return status;
 }
 
-bool espalier_sklearn_is_narrow_scored(const espalier_sklearn_prepare *prepare,
-                                       const espalier_pickle_value *estimator)
-{
-    const espalier_pickle_value *coefficients = NULL;
-    const espalier_pickle_name *const name = espalier_pickle_class(estimator);
-    (void)espalier_pickle_attribute(prepare->import.pickle, estimator, "coef_", &coefficients,
-                                    NULL);
-    const espalier_pickle_array *const array =
-        coefficients != NULL ? espalier_pickle_get_array(coefficients) : NULL;
-    return array != NULL ? array->dtype->kind == 'f' && array->dtype->item_bytes < 8
-                         : name != NULL && is_below(name->module, "xgboost.");
-}
+/* ---- float32 --------------------------------------------------------------------------------- */
 
-/* Whether float32 may have another order of the two. Zeroes are exact. */
-static bool are_near(double a, double b)
+/* Whether another order of the two is possible, `share` of them being in doubt. Zeroes are exact,
+ * beside float32's smallest numbers nothing is. */
+static bool are_near(double a, double b, double share)
 {
-    return isfinite(b) && fabs(a - b) <= 1e-4 * fabs(b) && (a != 0.0 || b != 0.0);
+    return isfinite(b) && fabs(a - b) <= share * fabs(b) + 8.0 * 0x1p-149 && (a != 0.0 || b != 0.0);
 }
 
 static espalier_status refuse_near(const espalier_sklearn_prepare *prepare,
@@ -521,12 +519,16 @@ static espalier_status refuse_near(const espalier_sklearn_prepare *prepare,
 
 /* float32 is compared in float32: the same but where a score is next to the threshold. */
 static espalier_status check_near(const espalier_sklearn_prepare *prepare,
-                                  const espalier_pickle_value *estimator, const double *scores,
-                                  uint32_t count, double threshold, bool is_score)
+                                  const espalier_pickle_value *estimator,
+                                  const espalier_sklearn_scores *scores, uint32_t count,
+                                  double threshold, bool is_score)
 {
-    const bool narrow = espalier_sklearn_is_narrow_scored(prepare, estimator);
-    for (uint32_t i = 0; i < count && narrow; i++) {
-        if (are_near(scores[i], threshold) && !(is_score && scores[i] == threshold)) {
+    const double share = scores->doubt > ESPALIER_SKLEARN_DOUBT_FLOAT32
+                             ? scores->doubt
+                             : ESPALIER_SKLEARN_DOUBT_FLOAT32;
+    for (uint32_t i = 0; i < count && scores->narrow; i++) {
+        const double score = scores->numbers[i];
+        if (are_near(score, threshold, share) && !(is_score && score == threshold)) {
             return refuse_near(prepare, estimator, i, "the threshold");
         }
     }
@@ -536,8 +538,9 @@ static espalier_status check_near(const espalier_sklearn_prepare *prepare,
 /* The columns with the highest scores, as many as max_features says; all without. */
 static espalier_status keep_highest(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object,
-                                    const espalier_pickle_value *estimator, const double *scores,
-                                    uint32_t count, uint8_t *keeps)
+                                    const espalier_pickle_value *estimator,
+                                    const espalier_sklearn_scores *scores, uint32_t count,
+                                    uint8_t *keeps)
 {
     const espalier_pickle_value *value = NULL;
     int64_t most = count;
@@ -559,15 +562,14 @@ static espalier_status keep_highest(espalier_sklearn_prepare *prepare,
     }
     ranked_score *const ranked = sorted;
     for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
-        ranked[i] = (ranked_score){-scores[i], i};
+        ranked[i] = (ranked_score){-scores->numbers[i], i};
     }
     if (status == ESPALIER_OK) {
         qsort(ranked, count, sizeof *ranked, compare_scores);
     }
-    if (status == ESPALIER_OK && most > 0 && most < (int64_t)count &&
+    if (status == ESPALIER_OK && most > 0 && most < (int64_t)count && scores->doubt > 0.0 &&
         ranked[most].score != ranked[most - 1].score &&
-        are_near(ranked[most].score, ranked[most - 1].score) &&
-        espalier_sklearn_is_narrow_scored(prepare, estimator)) {
+        are_near(ranked[most].score, ranked[most - 1].score, scores->doubt)) {
         status = refuse_near(prepare, estimator, ranked[most].column, "the last one kept");
     }
     for (uint32_t i = 0; i < count && (int64_t)i < most && status == ESPALIER_OK; i++) {
@@ -584,7 +586,7 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
 {
     const espalier_pickle_value *fitted = NULL;
     const espalier_pickle_value *given = NULL;
-    double *scores = NULL;
+    espalier_sklearn_scores scores = {0};
     uint8_t *keeps = NULL;
     double threshold = 0.0;
     bool is_score = false;
@@ -599,24 +601,24 @@ espalier_status espalier_sklearn_apply_importance(espalier_sklearn_prepare *prep
     }
     if (status == ESPALIER_OK) {
         status =
-            find_threshold(prepare, object, estimator, scores, in->count, &threshold, &is_score);
+            find_threshold(prepare, object, estimator, &scores, in->count, &threshold, &is_score);
     }
     if (status == ESPALIER_OK) {
-        status = check_near(prepare, estimator, scores, in->count, threshold, is_score);
+        status = check_near(prepare, estimator, &scores, in->count, threshold, is_score);
     }
     if (status == ESPALIER_OK) {
         status = make_keeps(prepare, in, &keeps);
     }
     if (status == ESPALIER_OK) {
-        status = keep_highest(prepare, object, estimator, scores, in->count, keeps);
+        status = keep_highest(prepare, object, estimator, &scores, in->count, keeps);
     }
     for (uint32_t i = 0; i < in->count && status == ESPALIER_OK; i++) {
-        keeps[i] = keeps[i] != 0 && !(scores[i] < threshold);
+        keeps[i] = keeps[i] != 0 && !(scores.numbers[i] < threshold);
     }
     if (status == ESPALIER_OK) {
         status = keep_columns(prepare, object, in, keeps, takes_missing(prepare, given), out);
     }
-    free(scores);
+    free(scores.numbers);
     free(keeps);
     return status;
 }

@@ -31,6 +31,9 @@ typedef struct fake_selector {
     int64_t most;           /* max_features; 0: None */
     const char *reference;  /* a threshold of text; NULL: the number */
     const char *classes;    /* num_class of the XGBRegressor, for 0 */
+    const float *narrow;    /* [row_count][2]: coef_ of float32 */
+    bool numpy;             /* the threshold is a float64 of NumPy 2 */
+    bool asks_gains;        /* by name, of an XGBRegressor with a coef_ of float64 */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -39,6 +42,11 @@ static void put_coefficients(pickle_writer *writer, const fake_selector *selecto
 {
     const uint64_t shape[] = {selector->row_count, COLUMN_COUNT};
     const size_t count = (size_t)selector->row_count * COLUMN_COUNT;
+    if (selector->narrow != NULL) {
+        put_array(writer, "f4", '<', shape, 2, selector->fortran, selector->narrow,
+                  count * sizeof *selector->narrow);
+        return;
+    }
     double *const numbers = calloc(count, sizeof *numbers);
     assert_non_null(numbers);
     for (size_t i = 0; i < selector->row_count; i++) {
@@ -54,6 +62,8 @@ static void put_coefficients(pickle_writer *writer, const fake_selector *selecto
 /* Two splits: the root's of feature 1, its right child's of feature 0. */
 static void put_boosted(pickle_writer *writer, const fake_selector *selector)
 {
+    static const double coefficients[] = {1.0, 0.0};
+    const uint64_t pair = 2;
     char gains[96];
     (void)snprintf(gains, sizeof gains, "\"loss_changes\":[%s,0E0,0E0]", selector->gains);
     char *const one = replace(whole,
@@ -70,6 +80,10 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
     char *const model = replace(single, "\"num_class\":\"0\"", classes);
     put_global(writer, "xgboost.sklearn", "XGBRegressor");
     put_bytes(writer, ")\x81}(", 4);
+    if (selector->asks_gains) {
+        put_text(writer, "coef_");
+        put_array(writer, "f8", '<', &pair, 1, false, coefficients, sizeof coefficients);
+    }
     put_text(writer, "importance_type");
     if (selector->importance != NULL) {
         put_text(writer, selector->importance);
@@ -108,8 +122,17 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
     put_text(writer, "threshold");
     if (selector->reference != NULL) {
         put_text(writer, selector->reference);
+    } else if (selector->numpy) {
+        put_global(writer, "numpy._core.multiarray", "scalar");
+        put_dtype(writer, "f8", '<');
+        put_raw(writer, &selector->threshold, sizeof selector->threshold);
+        put_bytes(writer, "\x86R", 2);
     } else {
         put_float(writer, selector->threshold);
+    }
+    if (selector->asks_gains) {
+        put_text(writer, "importance_getter");
+        put_text(writer, "feature_importances_");
     }
     put_text(writer, "max_features");
     if (selector->most != 0) {
@@ -237,6 +260,18 @@ static void test_too_many_rows(void **state)
                   "more than 8192 rows of coef_ in Fortran order", &failure);
 }
 
+/* words: of the refusal; NULL: converts, with one column kept. */
+static void check_case(size_t number, const fake_selector *selector, const char *words)
+{
+    espalier_error failure = {0};
+    const espalier_status status = convert(selector, &failure);
+    if ((words == NULL) != (status == ESPALIER_OK) ||
+        (words != NULL && strstr(failure.message, words) == NULL)) {
+        fail_msg("case %zu: %d, %s", number, (int)status, failure.message);
+    }
+    (void)unlink(MODEL_FILE);
+}
+
 /* Of gains 3 and 1 columns 1 and 0 have 0.75 and 0.25. */
 static void test_importances_of_xgboost(void **state)
 {
@@ -258,6 +293,13 @@ static void test_importances_of_xgboost(void **state)
          "the selector keeps no feature"},
         {{.threshold = -INFINITY, .gains = "3E0,0E0,1E0", .most = 1}, NULL},
         {{.threshold = 0.0, .gains = "3E0,0E0,0E0"}, "the steps give 2 features"},
+        {{.threshold = 1e-50, .gains = "3E0,0E0,0E0"}, "the steps give 2 features"},
+        {{.threshold = -1e-50, .gains = "3E0,0E0,0E0"}, "the steps give 2 features"},
+        {{.threshold = 1e-50, .gains = "3E0,0E0,0E0", .numpy = true},
+         "column 0 next to the threshold"},
+        {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .numpy = true}, NULL},
+        {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .importance = "total_gain", .asks_gains = true},
+         NULL},
         {{.threshold = 0.75, .gains = "3E0,0E0,1E0"}, "column 1 next to the threshold"},
         {{.gains = "3E0,0E0,3E0", .reference = "mean"}, "column 0 next to the threshold"},
         {{.threshold = 0.0, .gains = "3E0,0E0,3.00001E0", .most = 1},
@@ -267,13 +309,36 @@ static void test_importances_of_xgboost(void **state)
         {{.threshold = 0.7, .gains = "3E0,0E0"}, "a tree without loss_changes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        espalier_error failure = {0};
-        const espalier_status status = convert(&cases[i].selector, &failure);
-        if ((cases[i].words == NULL) != (status == ESPALIER_OK) ||
-            (cases[i].words != NULL && strstr(failure.message, cases[i].words) == NULL)) {
-            fail_msg("case %zu: %d, %s", i, (int)status, failure.message);
-        }
-        (void)unlink(MODEL_FILE);
+        check_case(i, &cases[i].selector, cases[i].words);
+    }
+}
+
+/* Magnitudes of float32, and the greatest of several, are exact: their order is. */
+static void test_narrow_coefficients(void **state)
+{
+    (void)state;
+    static const float numbers[] = {1.0F, -1.0000001F, 0.0F, 0.0F};
+    static const float tiny[] = {1e-25F, 0.0F};
+    static const double lowest = -(double)INFINITY;
+    static const struct {
+        fake_selector selector;
+        const char *words; /* of the refusal; NULL: converts, with one column kept */
+    } cases[] = {
+        {{.row_count = 1, .norm_order = 1.0, .threshold = lowest, .most = 1}, NULL},
+        {{.row_count = 2, .norm_order = (double)INFINITY, .threshold = lowest, .most = 1}, NULL},
+        {{.row_count = 2, .norm_order = 1.0, .threshold = lowest, .most = 1},
+         "column 0 next to the last one"},
+        {{.row_count = 1, .norm_order = 2.0, .threshold = lowest, .most = 1},
+         "column 0 next to the last one"},
+        {{.row_count = 1, .norm_order = 1.0, .threshold = 1.0}, "column 0 next to the threshold"},
+        {{.row_count = 1, .norm_order = 2.0, .threshold = 0.5, .narrow = tiny},
+         "whose squares float32 does not hold"},
+        {{.row_count = 1, .norm_order = 1.0, .threshold = 1e-26, .narrow = tiny}, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fake_selector selector = cases[i].selector;
+        selector.narrow = selector.narrow != NULL ? selector.narrow : numbers;
+        check_case(i, &selector, cases[i].words);
     }
 }
 
@@ -336,7 +401,7 @@ static void check_work(const pickle_writer *writer, uint32_t count, uint64_t nee
     for (uint32_t i = 0; i < 2; i++) {
         espalier_pickle *pickle = NULL;
         espalier_error failure = {0};
-        double *scores = NULL;
+        espalier_sklearn_scores scores = {0};
         uint64_t work = needed - 1 + i;
         assert_int_equal(espalier_pickle_parse(writer->data, writer->bytes, NULL, &pickle,
                                                &failure),
@@ -358,7 +423,7 @@ static void check_work(const pickle_writer *writer, uint32_t count, uint64_t nee
             assert_int_equal(status, ESPALIER_OK);
             assert_int_equal(work, 0);
         }
-        free(scores);
+        free(scores.numbers);
         free(prepare);
         espalier_pickle_free(pickle);
     }
@@ -406,8 +471,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),         cmocka_unit_test(test_too_many_rows),
-        cmocka_unit_test(test_importances_of_xgboost), cmocka_unit_test(test_models_cost_work),
-        cmocka_unit_test(test_trees_cost_work),
+        cmocka_unit_test(test_importances_of_xgboost), cmocka_unit_test(test_narrow_coefficients),
+        cmocka_unit_test(test_models_cost_work),       cmocka_unit_test(test_trees_cost_work),
     };
     return cmocka_run_group_tests_name("selectors", tests, NULL, NULL);
 }
