@@ -387,16 +387,34 @@ static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
 }
 
 /* XGBoost: the mean of what splits gained, or their sum or number, in float32, by the sum of all,
- * which is left in float64: whoever compares keeps away from the difference. */
-static void share_splits(const espalier_source_splits *splits, bool sums, bool counts,
-                         double *scores)
+ * which is left in float64: whoever compares keeps away from the difference. That takes numbers of
+ * one sign; XGBoost divides by the sum wherever it is not 0, also by an infinite one. */
+static espalier_status share_splits(const espalier_sklearn_prepare *prepare,
+                                    const espalier_pickle_value *estimator,
+                                    const espalier_source_splits *splits, bool sums, bool counts,
+                                    double *scores)
 {
     for (uint32_t i = 0; i < splits->feature_count; i++) {
         const float count = splits->counts[i] > 1.0 ? (float)splits->counts[i] : 1.0F;
         const float mean = (float)splits->gains[i] / count;
         scores[i] = counts ? splits->counts[i] : sums ? splits->gains[i] : (double)mean;
+        if (scores[i] < 0.0) {
+            return espalier_sklearn_fail(&prepare->import, estimator,
+                                         ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                         "a SelectFromModel by XGBoost's gains that are negative, "
+                                         "as %g of column %" PRIu32 ", is not converted",
+                                         scores[i], i);
+        }
+    }
+    const double sum = espalier_sklearn_sum_pairwise(scores, splits->feature_count);
+    if (!(sum < (double)FLT_MAX * (1.0 - ESPALIER_SKLEARN_DOUBT_FLOAT32))) {
+        return espalier_sklearn_fail(&prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a SelectFromModel by XGBoost's gains whose sum float32 does "
+                                     "not hold, %g, is not converted",
+                                     sum);
     }
     normalise(scores, splits->feature_count);
+    return ESPALIER_OK;
 }
 
 /* *splits has the place for them, or a feature_count of 0, which then becomes the model's. */
@@ -488,7 +506,7 @@ static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
     if (status == ESPALIER_OK && xgboost) {
         scores->narrow = true;
         scores->doubt = ESPALIER_SKLEARN_DOUBT_FLOAT32;
-        share_splits(&splits, type == 1, type == 2, scores->numbers);
+        status = share_splits(prepare, estimator, &splits, type == 1, type == 2, scores->numbers);
     } else if (status == ESPALIER_OK) {
         memcpy(scores->numbers, type == 0 ? splits.counts : splits.gains,
                count * sizeof *scores->numbers);
