@@ -34,6 +34,8 @@ typedef struct fake_selector {
     const float *narrow;    /* [row_count][2]: coef_ of float32 */
     bool numpy;             /* the threshold is a float64 of NumPy 2 */
     bool asks_gains;        /* by name, of an XGBRegressor with a coef_ of float64 */
+    const char *light[2];   /* of an LGBMRegressor instead: what its two trees gained */
+    int64_t best;           /* its best iteration */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -102,6 +104,46 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
     free(model);
 }
 
+#define LIGHT_TREE(number, feature) \
+    "Tree=" number "\n"             \
+    "num_leaves=2\n"                \
+    "num_cat=0\n"                   \
+    "split_feature=" feature "\n"   \
+    "split_gain=%s\n"               \
+    "threshold=0.5\n"               \
+    "decision_type=2\n"             \
+    "left_child=-1\n"               \
+    "right_child=-2\n"              \
+    "leaf_value=0.25 -2\n"          \
+    "leaf_count=3 4\n"              \
+    "internal_value=0\n"            \
+    "internal_count=7\n"            \
+    "shrinkage=0.1\n\n\n"
+
+/* Two trees: the first asks for feature 1, the second for feature 0. */
+static void put_lightgbm(pickle_writer *writer, const fake_selector *selector)
+{
+    char model[1024];
+    (void)snprintf(model, sizeof model,
+                   "tree\nversion=v3\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
+                   "max_feature_idx=1\nobjective=regression\nfeature_names=a b\n"
+                   "feature_infos=[0:1] [0:1]\n\n" LIGHT_TREE("0", "1")
+                       LIGHT_TREE("1", "0") "end of trees\n\npandas_categorical:null\n",
+                   selector->light[0], selector->light[1]);
+    put_global(writer, "lightgbm.sklearn", "LGBMRegressor");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "importance_type");
+    put_text(writer, selector->importance != NULL ? selector->importance : "split");
+    put_text(writer, "_Booster");
+    put_global(writer, "lightgbm.basic", "Booster");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, "_handle");
+    put_text(writer, model);
+    put_text(writer, "best_iteration");
+    put_int(writer, selector->best);
+    put_bytes(writer, "ubub", 4);
+}
+
 static void put_linear(pickle_writer *writer, const fake_selector *selector)
 {
     put_global(writer, "sklearn.linear_model._logistic", "LogisticRegression");
@@ -149,6 +191,8 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
     put_text(writer, "estimator_");
     if (selector->gains != NULL) {
         put_boosted(writer, selector);
+    } else if (selector->light[0] != NULL) {
+        put_lightgbm(writer, selector);
     } else {
         put_linear(writer, selector);
     }
@@ -348,6 +392,36 @@ static void test_narrow_coefficients(void **state)
     }
 }
 
+/* Splits, or what they gained, up to the best iteration. The six digits that a model has of gains are
+ * all that the trainer has: nothing is in doubt. */
+static void test_importances_of_lightgbm(void **state)
+{
+    (void)state;
+    static const double lowest = -(double)INFINITY;
+    static const struct {
+        fake_selector selector;
+        const char *words; /* of the refusal; NULL: converts, with one column kept */
+    } cases[] = {
+        {{.light = {"3", "1"}, .importance = "gain", .threshold = 2.0}, NULL},
+        {{.light = {"3", "1"}, .importance = "gain", .threshold = 0.5},
+         "the steps give 2 features"},
+        {{.light = {"3", "1"}, .importance = "gain", .threshold = 0.5, .best = 1}, NULL},
+        {{.light = {"3", "1"}, .importance = "gain", .threshold = 0.5, .best = 2},
+         "the steps give 2 features"},
+        {{.light = {"3", "1"}, .threshold = 0.5}, "the steps give 2 features"},
+        {{.light = {"3", "1"}, .threshold = 0.5, .best = 1}, NULL},
+        {{.light = {"3.00001", "3"}, .importance = "gain", .threshold = lowest, .most = 1}, NULL},
+        {{.light = {"3", "3"}, .importance = "gain", .threshold = lowest, .most = 1}, NULL},
+        {{.light = {"3", "3"}, .threshold = lowest, .most = 1}, NULL},
+        {{.light = {"3", "2.99999"}, .importance = "gain", .threshold = 3.0}, NULL},
+        {{.light = {"3", "2.99999"}, .importance = "gain", .threshold = 3.0000001},
+         "the selector keeps no feature"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_case(i, &cases[i].selector, cases[i].words);
+    }
+}
+
 /* Reads what the splits of the selector's estimator brought, within *work. */
 static espalier_status load_splits(const fake_selector *selector, uint64_t *work,
                                    espalier_source_splits *splits, espalier_error *failure)
@@ -476,9 +550,13 @@ static void test_trees_cost_work(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orders_of_sums),         cmocka_unit_test(test_too_many_rows),
-        cmocka_unit_test(test_importances_of_xgboost), cmocka_unit_test(test_narrow_coefficients),
-        cmocka_unit_test(test_models_cost_work),       cmocka_unit_test(test_trees_cost_work),
+        cmocka_unit_test(test_orders_of_sums),
+        cmocka_unit_test(test_too_many_rows),
+        cmocka_unit_test(test_importances_of_xgboost),
+        cmocka_unit_test(test_importances_of_lightgbm),
+        cmocka_unit_test(test_narrow_coefficients),
+        cmocka_unit_test(test_models_cost_work),
+        cmocka_unit_test(test_trees_cost_work),
     };
     return cmocka_run_group_tests_name("selectors", tests, NULL, NULL);
 }
