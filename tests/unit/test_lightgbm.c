@@ -594,10 +594,17 @@ static void test_recognise(void **state)
     }
 }
 
+/* A second tree that splits, too: on feature 0, with a gain of 4. */
+#define SPLIT_TREE                                                                     \
+    "Tree=1\nnum_leaves=2\nnum_cat=0\nsplit_feature=0\nsplit_gain=4\nthreshold=0.5\n"  \
+    "decision_type=2\nleft_child=-1\nright_child=-2\nleaf_value=1 2\nleaf_count=3 4\n" \
+    "internal_value=0\ninternal_count=7\nshrinkage=1\n\n\n"
+
 /* What splits gained: those above 0 alone, up to the best iteration. */
 static void test_gains(void **state)
 {
     (void)state;
+    static const char two_trees[] = HEADER "\n" TREE_0 SPLIT_TREE TAIL;
     static const struct {
         const char *gains;
         uint32_t iterations;
@@ -605,10 +612,12 @@ static void test_gains(void **state)
         double counts[2];
         espalier_status status;
     } cases[] = {
-        {"9.5 3 2", 0, {3.0, 11.5}, {1.0, 2.0}, ESPALIER_OK},
+        {"9.5 3 2", 0, {7.0, 11.5}, {2.0, 2.0}, ESPALIER_OK},
         {"9.5 3 2", 1, {3.0, 11.5}, {1.0, 2.0}, ESPALIER_OK},
-        {"9.5 0 -1", 0, {0.0, 9.5}, {0.0, 1.0}, ESPALIER_OK},
-        {"0.1 3 1e-60", 0, {3.0, (double)0.1F}, {1.0, 1.0}, ESPALIER_OK},
+        {"9.5 3 2", 2, {7.0, 11.5}, {2.0, 2.0}, ESPALIER_OK},
+        {"9.5 3 2", UINT32_MAX, {7.0, 11.5}, {2.0, 2.0}, ESPALIER_OK},
+        {"9.5 0 -1", 0, {4.0, 9.5}, {1.0, 1.0}, ESPALIER_OK},
+        {"0.1 3 1e-60", 1, {3.0, (double)0.1F}, {1.0, 1.0}, ESPALIER_OK},
         {"9.5 3", 0, {0.0, 0.0}, {0.0, 0.0}, ESPALIER_ERROR_SOURCE_TREE},
         {"9.5 3 x", 0, {0.0, 0.0}, {0.0, 0.0}, ESPALIER_ERROR_SOURCE_SYNTAX},
     };
@@ -622,7 +631,7 @@ static void test_gains(void **state)
         const espalier_source_wrapper wrapper = {.splits = &splits};
         char line[64];
         (void)snprintf(line, sizeof line, "split_gain=%s\n", cases[i].gains);
-        char *const text = replace_text(good_text, "split_gain=9.5 3 2\n", line);
+        char *const text = replace_text(two_trees, "split_gain=9.5 3 2\n", line);
         const espalier_source_input input = {(const uint8_t *)text, strlen(text), "here.txt",
                                              MEMORY_MAX, &wrapper};
         assert_int_equal(espalier_lightgbm_kind.load(&input, &forest, &summary, &error),
