@@ -175,6 +175,18 @@ def make_function(rng):
                                validate=bool(rng.randint(2)))
 
 
+def no_score(estimator, rows, target=None):
+    """For searches over transformers, which have no score of their own."""
+    return 0.0
+
+
+def searched(rng, transformer):
+    """The transformer, or now and then a search that has it as its best estimator."""
+    if rng.randint(4):
+        return transformer
+    return GridSearchCV(transformer, {}, scoring=no_score, cv=2)
+
+
 def chain(*steps):
     return Pipeline([("step%d" % i, step) for i, step in enumerate(steps)])
 
@@ -193,8 +205,13 @@ def columns_as(rng, numbers):
     return choose(rng, *kinds)
 
 
+def make_numeric(rng, missing):
+    scaler = make_scaler(rng)
+    return searched(rng, chain(make_imputer(rng), scaler) if missing else scaler)
+
+
 def make_columns(rng, missing):
-    numeric = chain(make_imputer(rng), make_scaler(rng)) if missing else make_scaler(rng)
+    numeric = make_numeric(rng, missing)
     encoder = choose(rng, make_one_hot(rng), make_ordinal(rng))
     parts = [("numbers", numeric, columns_as(rng, [0, 1, 2])),
              ("categories", encoder, columns_as(rng, choose(rng, [5, 6, 7], [5, 7])))]
@@ -216,7 +233,7 @@ def make_columns(rng, missing):
 
 
 def make_union(rng, missing):
-    first = chain(make_imputer(rng), make_scaler(rng)) if missing else make_scaler(rng)
+    first = make_numeric(rng, missing)
     second = MissingIndicator(error_on_new=False) if missing else make_bins(rng)
     third = [("plain", "passthrough")] if VERSION >= (1, 1) and rng.randint(2) and not missing \
         else []
@@ -234,7 +251,7 @@ def make_steps(rng, classifier, missing):
     if kind == 1:
         return [make_union(rng, missing)], False
     steps = [make_imputer(rng)] if missing else []
-    steps += [choose(rng, "passthrough", make_scaler(rng))]
+    steps += [choose(rng, "passthrough", searched(rng, make_scaler(rng)))]
     if kind == 2:
         steps += [choose(rng, make_bins(rng), Binarizer(threshold=0.1))]
     elif kind == 3:

@@ -77,7 +77,9 @@ typedef enum fake_wrapping {
     WRAPPING_NONE,
     WRAPPING_FROZEN, /* FrozenEstimator */
     WRAPPING_FROZEN_TWICE,
-    WRAPPING_FROZEN_EMPTY /* with nothing inside; the step is not there */
+    WRAPPING_FROZEN_EMPTY, /* with nothing inside; the step is not there */
+    WRAPPING_SEARCH,       /* GridSearchCV */
+    WRAPPING_SEARCH_EMPTY  /* without a best estimator, as one that was never fitted */
 } fake_wrapping;
 
 static void put_step(pickle_writer *writer, const fake_function *function, fake_wrapping wrapping)
@@ -85,14 +87,17 @@ static void put_step(pickle_writer *writer, const fake_function *function, fake_
     const uint32_t depth = wrapping == WRAPPING_FROZEN_TWICE ? 2
                            : wrapping != WRAPPING_NONE       ? 1
                                                              : 0;
+    const bool search = wrapping == WRAPPING_SEARCH || wrapping == WRAPPING_SEARCH_EMPTY;
+    const bool empty = wrapping == WRAPPING_FROZEN_EMPTY || wrapping == WRAPPING_SEARCH_EMPTY;
     for (uint32_t i = 0; i < depth; i++) {
-        put_global(writer, "sklearn.frozen._frozen", "FrozenEstimator");
+        put_global(writer, search ? "sklearn.model_selection._search" : "sklearn.frozen._frozen",
+                   search ? "GridSearchCV" : "FrozenEstimator");
         put_bytes(writer, ")\x81}(", 4);
-        if (wrapping != WRAPPING_FROZEN_EMPTY) {
-            put_text(writer, "estimator");
+        if (!empty) {
+            put_text(writer, search ? "best_estimator_" : "estimator");
         }
     }
-    if (wrapping != WRAPPING_FROZEN_EMPTY) {
+    if (!empty) {
         put_function(writer, "func", function);
     }
     for (uint32_t i = 0; i < depth; i++) {
@@ -100,16 +105,52 @@ static void put_step(pickle_writer *writer, const fake_function *function, fake_
     }
 }
 
+/* Where a step is. */
+typedef enum fake_place {
+    PLACE_STEP,
+    PLACE_UNION,  /* the only part of a FeatureUnion */
+    PLACE_COLUMNS /* of a ColumnTransformer */
+} fake_place;
+
+static void put_placed(pickle_writer *writer, const fake_function *function, fake_wrapping wrapping,
+                       fake_place place)
+{
+    const bool columns = place == PLACE_COLUMNS;
+    if (place == PLACE_STEP) {
+        put_step(writer, function, wrapping);
+        return;
+    }
+    put_global(writer, columns ? "sklearn.compose._column_transformer" : "sklearn.pipeline",
+               columns ? "ColumnTransformer" : "FeatureUnion");
+    put_bytes(writer, ")\x81}(", 4);
+    put_text(writer, columns ? "transformers_" : "transformer_list");
+    put_bytes(writer, "](", 2);
+    if (columns) {
+        put_opcode(writer, '(');
+    }
+    put_text(writer, "part");
+    put_step(writer, function, wrapping);
+    if (columns) {
+        put_bytes(writer, "](", 2);
+        put_int(writer, 0);
+        put_int(writer, 1);
+        put_bytes(writer, "et", 2);
+    } else {
+        put_bytes(writer, "\x86", 1);
+    }
+    put_bytes(writer, "eub", 3);
+}
+
 /* Pipeline: what its tree asks for goes through the function. */
 static void put_pipeline(pickle_writer *writer, const fake_function *function,
-                         fake_wrapping wrapping)
+                         fake_wrapping wrapping, fake_place place)
 {
     put_global(writer, "sklearn.pipeline", "Pipeline");
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "steps");
     put_bytes(writer, "](", 2);
     put_text(writer, "function");
-    put_step(writer, function, wrapping);
+    put_placed(writer, function, wrapping, place);
     put_bytes(writer, "\x86", 1);
     put_text(writer, "tree");
     put_tree(writer);
@@ -119,7 +160,8 @@ static void put_pipeline(pickle_writer *writer, const fake_function *function,
               4);
 }
 
-static void check(bool target, const fake_function *function, fake_wrapping wrapping, bool known)
+static void check_at(bool target, const fake_function *function, fake_wrapping wrapping,
+                     fake_place place, bool known)
 {
     pickle_writer writer = {0};
     espalier_error error = {0};
@@ -127,7 +169,7 @@ static void check(bool target, const fake_function *function, fake_wrapping wrap
     if (target) {
         put_target(&writer, function);
     } else {
-        put_pipeline(&writer, function, wrapping);
+        put_pipeline(&writer, function, wrapping, place);
     }
     put_stop(&writer);
     const espalier_status status =
@@ -143,6 +185,11 @@ static void check(bool target, const fake_function *function, fake_wrapping wrap
                  function->maker != NULL ? function->maker : "itself", error.message);
     }
     assert_int_equal(unlink(MODEL), 0);
+}
+
+static void check(bool target, const fake_function *function, fake_wrapping wrapping, bool known)
+{
+    check_at(target, function, wrapping, PLACE_STEP, known);
 }
 
 static void test_names(void **state)
@@ -185,11 +232,27 @@ static void test_frozen_steps(void **state)
     check(false, &known, WRAPPING_FROZEN_EMPTY, false);
 }
 
+/* So does a search, by its best estimator, as a step and as a part. */
+static void test_searches_as_steps(void **state)
+{
+    (void)state;
+    static const fake_function known = {NULL, "numpy", "expm1"};
+    static const fake_function unknown = {NULL, "numpy", "sinh"};
+    static const fake_place places[] = {PLACE_STEP, PLACE_UNION, PLACE_COLUMNS};
+    for (size_t i = 0; i < 3; i++) {
+        check_at(false, &known, WRAPPING_NONE, places[i], true);
+        check_at(false, &known, WRAPPING_SEARCH, places[i], true);
+        check_at(false, &unknown, WRAPPING_SEARCH, places[i], false);
+        check_at(false, &known, WRAPPING_SEARCH_EMPTY, places[i], false);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_frozen_steps),
+        cmocka_unit_test(test_searches_as_steps),
     };
     return cmocka_run_group_tests_name("functions of NumPy", tests, NULL, NULL);
 }
