@@ -9,11 +9,13 @@
 #include <stdio.h>
 
 /* Codes and columns of the narrow banks. */
-#define BYTE_CODE_MAX     255u
-#define SHORT_CODE_MAX    65535u
-#define BYTE_COLUMNS      256u
-#define SHORT_COLUMNS     65536u
-#define SELECT_LEAVES_ROW 64u /* of a tree that one row goes through by registers */
+#define BYTE_CODE_MAX  255u
+#define SHORT_CODE_MAX 65535u
+#define BYTE_COLUMNS   256u
+#define SHORT_COLUMNS  65536u
+/* Of a tree that one row goes through by registers: mask_row_avx2.inc holds 65, mask_row_vbmi.inc
+ * 64, and the choice depends on no machine. */
+#define SELECT_LEAVES_ROW 64u
 #define MASK_LEAF_BYTES   ((uint64_t)32 << 20)
 
 /* What the choice depends on. */
@@ -76,7 +78,8 @@ static bool fits_cuts(const forest_shape *shape)
  * included, and 13 for a decision of the others. One row of a tree takes some 20 instructions in
  * HEAP and 35 in BITS, and in SELECT as many and 9 a level; but SELECT trees of more leaves than
  * registers hold are walked: 1,000 trees of 8 levels and 97 decisions take 12 us then and 5.2 in
- * HEAP, whose batch of 2.9 us a row against 2.5 is worth that (Sapphire Rapids, 2026-11).
+ * HEAP, whose batch of 2.9 us a row against 2.5 is worth that; by AVX2 one row takes 11.4 and 6.1
+ * us, and a batch loses more, 4.0 us a row against 3.1 (Sapphire Rapids, 2026-11).
  */
 static uint32_t choose_mask(const forest_shape *shape)
 {

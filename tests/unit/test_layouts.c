@@ -678,6 +678,59 @@ static void test_the_shape_decides(void **state)
     expect_choice(&options, "walk", "leaves of 20000 values");
 }
 
+/* Nodes of complete trees for each decision, in hundredths; *leaf_max: of the largest tree. */
+static uint32_t measure_ratio(const synthetic_options *options, uint32_t *leaf_max)
+{
+    espalier_forest forest;
+    uint64_t nodes = 0;
+    uint64_t decisions = 0;
+    synthetic_forest_make(options, &forest);
+    *leaf_max = 0;
+    for (uint32_t i = 0; i < forest.tree_count; i++) {
+        const espalier_forest_tree *const tree = &forest.trees[i];
+        nodes += (UINT64_C(1) << tree->depth) - 1;
+        decisions += tree->leaf_count - 1;
+        *leaf_max = tree->leaf_count > *leaf_max ? (uint32_t)tree->leaf_count : *leaf_max;
+    }
+    espalier_forest_free(&forest);
+    return (uint32_t)(100 * nodes / decisions);
+}
+
+/* Up to 64 leaves, which one row goes through by registers, complete trees may have 13/6 nodes a
+ * decision; of more leaves 18/6, since a row would walk the other layout. */
+static void test_leaves_that_rows_walk(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t seed;
+        uint32_t depth;
+        uint32_t decisions;
+        uint32_t leaves[2]; /* of the largest tree: between these */
+        uint32_t ratio[2];
+        const char *layout;
+    } cases[] = {
+        {82, 7, 63, {64, 64}, {217, 299}, "select"},
+        {84, 7, 64, {65, 65}, {217, 299}, "heap"},
+        {82, 8, 135, {65, 256}, {217, 299}, "heap"},
+        {82, 8, 95, {65, 256}, {301, 400}, "select"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const synthetic_options options = {.seed = cases[i].seed,
+                                           .tree_count = 20,
+                                           .feature_count = 10,
+                                           .decision_count_max = cases[i].decisions,
+                                           .group_count = 1,
+                                           .shape = SYNTHETIC_BEST_FIRST,
+                                           .depth_max = cases[i].depth,
+                                           .cut_count = 50,
+                                           .trainer = SYNTHETIC_XGBOOST};
+        uint32_t leaves = 0;
+        assert_in_range(measure_ratio(&options, &leaves), cases[i].ratio[0], cases[i].ratio[1]);
+        assert_in_range(leaves, cases[i].leaves[0], cases[i].leaves[1]);
+        expect_choice(&options, cases[i].layout, "mask, ");
+    }
+}
+
 static void expect_limit(const espalier_forest *forest, uint32_t layout, const char *part)
 {
     espalier_flat flat;
@@ -788,6 +841,7 @@ int main(void)
         cmocka_unit_test(test_segments_and_banks),
         cmocka_unit_test(test_seventy_thousand_cuts),
         cmocka_unit_test(test_the_shape_decides),
+        cmocka_unit_test(test_leaves_that_rows_walk),
         cmocka_unit_test(test_layouts_that_cannot_hold_it),
         cmocka_unit_test(test_more_cuts_than_a_column_has),
     };
