@@ -37,17 +37,25 @@ typedef struct calibrated {
 
 /* ---- calibrators ----------------------------------------------------------------------------- */
 
-/* Whether an attribute is a float64 of NumPy 2, beside which float32 becomes float64. Beside one of
- * NumPy 1, or a number of Python, it stays float32. */
-static bool is_widening(const espalier_sklearn_import *import,
-                        const espalier_pickle_value *calibrator, const char *name)
+/* Why a sigmoid of such numbers over float32 is not known, or NULL. float32 beside a float64 of
+ * NumPy 2 becomes float64. Beside one of NumPy 1, or a number of Python, it stays float32. */
+static const char *explain_sigmoid(const espalier_sklearn_import *import,
+                                   const espalier_pickle_value *calibrator, const char *name)
 {
     const espalier_pickle_value *value = NULL;
     (void)espalier_pickle_attribute(import->pickle, calibrator, name, &value, NULL);
     const espalier_pickle_dtype *const dtype =
         value != NULL ? espalier_pickle_scalar_dtype(value) : NULL;
-    return dtype != NULL && dtype->kind == 'f' && dtype->item_bytes == 8 &&
-           espalier_pickle_is(value, "numpy._core.multiarray", "scalar");
+    if (dtype == NULL) {
+        return "is a number of Python, none of NumPy's";
+    }
+    if (dtype->kind != 'f' || dtype->item_bytes != 8) {
+        return "is no float64";
+    }
+    return espalier_pickle_is(value, "numpy._core.multiarray", "scalar")
+               ? NULL
+               : "was saved by NumPy 1, and NumPy 2 computes it in another type; load it there and "
+                 "save it again";
 }
 
 /* expit(-(a x + b)). */
@@ -55,26 +63,27 @@ static espalier_status add_sigmoid(const calibration *work, const espalier_pickl
                                    bool narrow, uint32_t slot, uint32_t *slot_out)
 {
     const espalier_sklearn_import *const import = work->import;
+    static const char *const names[] = {"a_", "b_"};
     static const double minus[1] = {-1.0};
-    double a = 0;
-    double b = 0;
-    espalier_status status = espalier_sklearn_read_number(import, calibrator, "a_", &a);
-    if (status == ESPALIER_OK) {
-        status = espalier_sklearn_read_number(import, calibrator, "b_", &b);
+    double numbers[2] = {0.0, 0.0};
+    for (size_t i = 0; i < 2; i++) {
+        const espalier_status status =
+            espalier_sklearn_read_number(import, calibrator, names[i], &numbers[i]);
+        const char *const cause =
+            status == ESPALIER_OK && narrow ? explain_sigmoid(import, calibrator, names[i]) : NULL;
+        if (cause != NULL) {
+            return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                         "a sigmoid over probabilities of float32, as XGBoost's, "
+                                         "is not converted where its %s %s; the classifier alone "
+                                         "is",
+                                         names[i], cause);
+        }
+        if (status != ESPALIER_OK) {
+            return status;
+        }
     }
-    if (status != ESPALIER_OK) {
-        return status;
-    }
-    if (narrow &&
-        !(is_widening(import, calibrator, "a_") && is_widening(import, calibrator, "b_"))) {
-        return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a sigmoid over probabilities of float32, as XGBoost's, that "
-                                     "NumPy 1 saved is not converted: NumPy 2 computes it in "
-                                     "another type; load it there and save it again, or convert "
-                                     "the classifier alone");
-    }
-    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, &a);
-    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_ADD, slot, 1, &b);
+    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, &numbers[0]);
+    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_ADD, slot, 1, &numbers[1]);
     slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, minus);
     *slot_out = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SIGMOID, slot, 1, NULL);
     return espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
