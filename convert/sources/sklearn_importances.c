@@ -417,6 +417,15 @@ static espalier_status share_splits(const espalier_sklearn_prepare *prepare,
     return ESPALIER_OK;
 }
 
+/* The path of what the selector asks; cut by the caller, but after a failure. */
+static void enter_estimator(espalier_sklearn_import *import, const espalier_pickle_value *object)
+{
+    espalier_source_path_attribute(&import->path,
+                                   espalier_sklearn_is_set(import, object, "estimator_")
+                                       ? "estimator_"
+                                       : "estimator");
+}
+
 /* *splits has the place for them, or a feature_count of 0, which then becomes the model's. */
 static espalier_status read_splits(espalier_sklearn_prepare *prepare,
                                    const espalier_pickle_value *object,
@@ -432,10 +441,7 @@ static espalier_status read_splits(espalier_sklearn_prepare *prepare,
                                              .memory_bytes_max = import->memory_left,
                                              .work_left = prepare->work_left,
                                              .depth = 1};
-    espalier_source_path_attribute(&import->path,
-                                   espalier_sklearn_is_set(import, object, "estimator_")
-                                       ? "estimator_"
-                                       : "estimator");
+    enter_estimator(import, object);
     const espalier_status status = espalier_sklearn_boosted_splits(&boosted, splits, import->error);
     if (status == ESPALIER_OK) {
         espalier_source_path_cut(&import->path, path_bytes);
@@ -467,6 +473,20 @@ espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepar
     return status;
 }
 
+static espalier_status refuse_type(const espalier_sklearn_import *import,
+                                   const espalier_pickle_value *value, const char *known)
+{
+    espalier_pickle_slice text = {"", 0};
+    const bool named = espalier_pickle_get_text(value, &text) && text.bytes <= 64;
+    const char *const kind = espalier_pickle_kind_name(espalier_pickle_kind_of(value));
+    return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                 "a SelectFromModel by importance_type %s%.*s is not converted; %s "
+                                 "are",
+                                 named ? "" : "of type ",
+                                 named ? (int)text.bytes : (int)strlen(kind),
+                                 named ? text.data : kind, known);
+}
+
 /* Estimators of XGBoost and LightGBM, by their importance_type. */
 static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
                                     const espalier_pickle_value *object,
@@ -487,9 +507,8 @@ static espalier_status weigh_splits(espalier_sklearn_prepare *prepare,
         type++;
     }
     if (status == ESPALIER_OK && (type == 4 || types[xgboost][type][0] == '\0')) {
-        return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a SelectFromModel by another importance_type than %s",
-                                     xgboost ? "gain, total_gain and weight" : "split and gain");
+        return refuse_type(import, value,
+                           xgboost ? "gain, total_gain and weight" : "split and gain");
     }
     void *gains = NULL;
     void *counts = NULL;
@@ -523,6 +542,29 @@ static bool asks_for(const espalier_sklearn_prepare *prepare, const espalier_pic
     return !espalier_sklearn_is_set(&prepare->import, object, "importance_getter") ||
            espalier_sklearn_has_text(prepare, object, "importance_getter", "auto") ||
            espalier_sklearn_has_text(prepare, object, "importance_getter", name);
+}
+
+/* One of XGBoost or LightGBM that cannot be asked has its own reasons. */
+static espalier_status refuse_estimator(espalier_sklearn_prepare *prepare,
+                                        const espalier_pickle_value *object,
+                                        const espalier_pickle_value *estimator)
+{
+    const espalier_pickle *const pickle = prepare->import.pickle;
+    const espalier_source_class kind = espalier_sklearn_boosted_classify(pickle, estimator);
+    const espalier_pickle_name *const name = espalier_pickle_class(estimator);
+    char text[256];
+    enter_estimator(&prepare->import, object);
+    if ((kind == ESPALIER_SOURCE_UNFITTED || kind == ESPALIER_SOURCE_UNSUPPORTED) &&
+        espalier_sklearn_boosted_explain(pickle, estimator, prepare->import.path.text, text,
+                                         sizeof text)) {
+        return espalier_sklearn_fail(&prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a SelectFromModel cannot ask it: %s", text);
+    }
+    return espalier_sklearn_fail(
+        &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+        "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting, "
+        "AdaBoost, XGBoost, LightGBM and linear models are, for coef_ or feature_importances_",
+        name != NULL ? (int)name->name.bytes : 7, name != NULL ? name->name.data : "nothing");
 }
 
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
@@ -566,10 +608,5 @@ espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                      ESPALIER_SOURCE_SUPPORTED) {
         return weigh_splits(prepare, object, estimator, count, scores);
     }
-    const espalier_pickle_name *const name = espalier_pickle_class(estimator);
-    return espalier_sklearn_fail(
-        &prepare->import, estimator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-        "a SelectFromModel that asks %.*s is not converted: only trees, forests, GradientBoosting, "
-        "AdaBoost, XGBoost, LightGBM and linear models are, for coef_ or feature_importances_",
-        name != NULL ? (int)name->name.bytes : 7, name != NULL ? name->name.data : "nothing");
+    return refuse_estimator(prepare, object, estimator);
 }

@@ -34,6 +34,8 @@ typedef struct fake_selector {
     const float *narrow;    /* [row_count][2]: coef_ of float32 */
     bool numpy;             /* the threshold is a float64 of NumPy 2 */
     bool asks_gains;        /* by name, of an XGBRegressor with a coef_ of float64 */
+    const char *booster;    /* of the XGBRegressor; NULL: it does not say */
+    bool unfitted;          /* it has no model */
     const char *light[2];   /* of an LGBMRegressor instead: what its two trees gained */
     int64_t best;           /* its best iteration */
 } fake_selector;
@@ -92,12 +94,19 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
     } else {
         put_none(writer);
     }
-    put_text(writer, "_Booster");
-    put_global(writer, "xgboost.core", "Booster");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "handle");
-    put_raw(writer, model, strlen(model));
-    put_bytes(writer, "ubub", 4);
+    if (selector->booster != NULL) {
+        put_text(writer, "booster");
+        put_text(writer, selector->booster);
+    }
+    if (!selector->unfitted) {
+        put_text(writer, "_Booster");
+        put_global(writer, "xgboost.core", "Booster");
+        put_bytes(writer, ")\x81}(", 4);
+        put_text(writer, "handle");
+        put_raw(writer, model, strlen(model));
+        put_bytes(writer, "ub", 2);
+    }
+    put_bytes(writer, "ub", 2);
     free(one);
     free(gained);
     free(single);
@@ -355,7 +364,11 @@ static void test_importances_of_xgboost(void **state)
         {{.threshold = 0.0, .gains = "3E0,0E0,3.00001E0", .most = 1},
          "column 1 next to the last one"},
         {{.threshold = 0.7, .gains = "3E0,0E0,1E0", .importance = "cover"},
-         "another importance_type than gain"},
+         "by importance_type cover is not converted; gain, total_gain and weight are"},
+        {{.gains = "3E0,0E0,1E0", .booster = "gblinear"},
+         ".estimator_: a SelectFromModel cannot ask it: gblinear is a linear model"},
+        {{.gains = "3E0,0E0,1E0", .unfitted = true}, "XGBRegressor that was never fitted"},
+        {{.gains = "3E0,0E0,1E0", .booster = "gbtree", .reference = "mean"}, NULL},
         {{.threshold = 0.7, .gains = "3E0,0E0"}, "a tree without loss_changes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -412,6 +425,8 @@ static void test_importances_of_lightgbm(void **state)
         {{.light = {"3", "1"}, .threshold = 0.5, .best = 1}, NULL},
         {{.light = {"3.00001", "3"}, .importance = "gain", .threshold = lowest, .most = 1}, NULL},
         {{.light = {"3", "3"}, .importance = "gain", .threshold = lowest, .most = 1}, NULL},
+        {{.light = {"3", "1"}, .importance = "total_gain", .threshold = 2.0},
+         "by importance_type total_gain is not converted; split and gain are"},
         {{.light = {"3", "3"}, .threshold = lowest, .most = 1}, NULL},
         {{.light = {"3", "2.99999"}, .importance = "gain", .threshold = 3.0}, NULL},
         {{.light = {"3", "2.99999"}, .importance = "gain", .threshold = 3.0000001},
