@@ -157,8 +157,9 @@ static espalier_status add_isotonic(const calibration *work,
 }
 
 /* What is calibrated in float32 by other means than a sigmoid. */
-static espalier_status refuse_narrow(const calibration *work,
-                                     const espalier_pickle_value *calibrator, const char *what)
+static espalier_status refuse_narrow_calibrator(const calibration *work,
+                                                const espalier_pickle_value *calibrator,
+                                                const char *what)
 {
     return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                  "%s over probabilities of float32, as XGBoost's, is not "
@@ -175,7 +176,7 @@ static espalier_status add_calibrator(const calibration *work,
     }
     if (espalier_pickle_is(calibrator, "sklearn.isotonic", "IsotonicRegression")) {
         /* SciPy's interp1d, which computes it, differs from version to version in float32. */
-        return narrow ? refuse_narrow(work, calibrator, "an isotonic line")
+        return narrow ? refuse_narrow_calibrator(work, calibrator, "an isotonic line")
                       : add_isotonic(work, calibrator, slot, slot_out);
     }
     return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
@@ -193,7 +194,8 @@ static espalier_status add_temperature(const calibration *work, calibrated *one,
     const espalier_pickle_value *const calibrator = espalier_pickle_item(one->calibrators, 0);
     double beta = 0;
     if (one->narrow) {
-        return refuse_narrow(work, calibrator, "a temperature"); /* NumPy's logarithm of float32 */
+        return refuse_narrow_calibrator(work, calibrator,
+                                        "a temperature"); /* NumPy's logarithm of float32 */
     }
     const espalier_status status = espalier_sklearn_read_number(import, calibrator, "beta_", &beta);
     if (status != ESPALIER_OK) {

@@ -464,8 +464,9 @@ static const struct {
 #define FUNCTIONS "exp, expm1, exp2, square, sqrt, log and log1p of NumPy"
 
 /* What NumPy computes in float32 in its own way, or in float64 and then rounds. */
-static espalier_status refuse_narrow(const espalier_sklearn_import *import,
-                                     const espalier_pickle_value *transformer, const char *what)
+static espalier_status refuse_narrow_target(const espalier_sklearn_import *import,
+                                            const espalier_pickle_value *transformer,
+                                            const char *what)
 {
     return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                  "%s of the target over values of float32, as XGBoost's, is not "
@@ -501,7 +502,7 @@ static espalier_status add_function(espalier_sklearn_import *import,
                                      "an inverse_func with arguments is not converted");
     }
     if (values->narrow) {
-        return refuse_narrow(import, transformer, "a function");
+        return refuse_narrow_target(import, transformer, "a function");
     }
     espalier_pickle_slice name = {"of another kind", 15};
     const bool found = espalier_sklearn_numpy_function(value, &name);
@@ -618,7 +619,7 @@ static espalier_status add_scaler(espalier_sklearn_import *import,
         /* From 1.8 on StandardScaler's numbers are float32 there. */
         if (*known && values->narrow &&
             (i != 0 || !espalier_sklearn_version_from(import->version, 1, 8))) {
-            return refuse_narrow(import, transformer, scalers[i].name);
+            return refuse_narrow_target(import, transformer, scalers[i].name);
         }
         for (size_t k = 0; k < 2 && *known && status == ESPALIER_OK; k++) {
             const scaler_step *const step = &scalers[i].steps[k];

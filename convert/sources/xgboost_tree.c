@@ -628,7 +628,7 @@ static bool fill_nodes(espalier_xgboost_import *import, espalier_forest_tree *ad
  * What the splits gained, in the order of XGBoost (GBTree::FeatureScore): the right child first, in
  * float32. The new numbers of nodes are not needed any more: their place is the stack.
  */
-static bool add_gains(espalier_xgboost_import *import, size_t offset)
+static bool add_loss_changes(espalier_xgboost_import *import, size_t offset)
 {
     espalier_xgboost_tree *const tree = &import->tree;
     espalier_source_splits *const splits = import->splits;
@@ -681,7 +681,7 @@ bool espalier_xgboost_add_tree(espalier_xgboost_import *import, size_t offset)
                                     .first_leaf = forest->leaf_count,
                                     .node_count = reached};
     if (!fill_nodes(import, added, offset) ||
-        (import->splits != NULL && !add_gains(import, offset))) {
+        (import->splits != NULL && !add_loss_changes(import, offset))) {
         return false;
     }
     forest->node_count += reached;
