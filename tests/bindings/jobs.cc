@@ -100,7 +100,9 @@ template <class In>
 espalier::columns to_columns(const espalier::model &of, const job &one,
                              const std::vector<In> &values)
 {
-    const std::uint32_t dtype = one.order == "N" ? ESPALIER_DTYPE_FLOAT32 : 0;
+    std::uint32_t dtype = 0;
+    if (one.order == "N")
+        dtype = std::is_same_v<In, float> ? ESPALIER_DTYPE_FLOAT64 : ESPALIER_DTYPE_FLOAT32;
     std::vector<espalier::column> all;
     std::vector<std::string_view> names;
     for (std::size_t f = one.feature_count; f-- > 0;) {
@@ -111,6 +113,14 @@ espalier::columns to_columns(const espalier::model &of, const job &one,
     if (!names.empty() && !names.back().empty() && all.size() == of.info().feature_count)
         return espalier::columns::by_name(of, names, all, dtype);
     return espalier::columns(std::vector(all.rbegin(), all.rend()), dtype);
+}
+
+template <class Out, class In>
+espalier::result predict_columns(espalier::predictor &predictor, const job &one,
+                                 const std::vector<In> &values, std::vector<Out> &out)
+{
+    return predictor.try_predict(to_kind(one.kind),
+                                 to_columns(espalier::model(one.model), one, values), out);
 }
 
 /* Predicts row after row, each by a call of its own, or all rows at once. */
@@ -126,8 +136,7 @@ espalier::result predict_values(espalier::predictor &predictor, const job &one,
         return predictor.try_predict(kind, espalier::rows::row_major(values, one.feature_count),
                                      out);
     if (one.order == "T" || one.order == "N")
-        return predictor.try_predict(kind, to_columns(espalier::model(one.model), one, values),
-                                     out);
+        return predict_columns(predictor, one, values, out);
     if (one.order == "S") {
         espalier::slot served(one.model);
         espalier::reader reader(served);
@@ -234,6 +243,7 @@ void predict_as(const espalier::model &model, espalier::predictor &predictor, co
     std::vector<Out> out(one.row_count * width);
     const espalier::result done =
         one.dtype == "text" ? predict_texts(model, predictor, one, out)
+        : one.dtype == "i8" ? predict_columns(predictor, one, read_values<std::int64_t>(one), out)
         : one.dtype == "f4" ? predict_values(predictor, one, read_values<float>(one), out)
                             : predict_values(predictor, one, read_values<double>(one), out);
     save(model, one, out, width, done.rows_written);

@@ -6,13 +6,14 @@
 Each program is one binding's `jobs` (C++: jobs.cc here; the others beside their binding): it reads
 a file with one job a line, fields between tabs,
 
-    model  rows  f4|f8|text  row count  feature count  C|F|1|T|N|S|W  kind  A:B|-  out
+    model  rows  f4|f8|i8|text  row count  feature count  C|F|1|T|N|S|W  kind  A:B|-  out
 
 where `rows` are raw little-endian numbers, row after row (C), column after column (F), or row after
 row and each predicted by a call of its own (1). Of T they lie as of F, and every feature is a
 column of its own; of text they are lines with commas between, features with categories are columns
-of strings and an empty field is missing. N is T, of columns that stand for rows of float32 although
-they are none. S: a reader of a slot of the model predicts rows as of C.
+of strings and an empty field is missing. N is T, of columns that stand for rows of a dtype which
+they are not: of float64 if they are float32, else of float32. Whole numbers (i8) come in columns
+alone. S: a reader of a slot of the model predicts rows as of C.
 W: nothing is predicted; of each row as of C the values that nodes compare are asked for, every tree
 is walked with them from node to node, and the numbers of the leaves are written, as of kind leaf.
 Kind is a kind of output, or `info`, `cover` or `verify`.
@@ -54,6 +55,31 @@ ESTIMATOR_MAX = 2
 SECONDS_MAX = 120
 OFFSET_NONE = 2 ** 64 - 1
 
+# A whole number that is 2^60 + 2^37 as float32, but 2^60 by way of float64, and XGBoost's model of
+# one tree, whose root goes left below 2^60 + 2^37.
+NEAR = 2 ** 60 + 2 ** 36 + 1
+NEAR_ROWS = ((2 ** 60, 3), (NEAR, 3), (2 ** 60 + 2 ** 37, -1), (-NEAR, 0), (5, 2 ** 62))
+NEAR_TREE = {
+    "base_weights": [0, -1, 1], "categories": [], "categories_nodes": [], "categories_segments": [],
+    "categories_sizes": [], "default_left": [0, 0, 0], "id": 0, "left_children": [1, -1, -1],
+    "loss_changes": [1, 0, 0], "parents": [2 ** 31 - 1, 0, 0], "right_children": [2, -1, -1],
+    "split_conditions": [2.0 ** 60 + 2.0 ** 37, -1.5, 2.5], "split_indices": [0, 0, 0],
+    "split_type": [0, 0, 0], "sum_hessian": [5, 3, 2], "tree_param": {
+        "num_deleted": "0", "num_feature": "2", "num_nodes": "3", "size_leaf_vector": "1"}}
+NEAR_MODEL = {"version": [3, 0, 5], "learner": {
+    "attributes": {}, "feature_names": ["id", "count"], "feature_types": ["int", "int"],
+    "gradient_booster": {"name": "gbtree", "model": {
+        "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": "1"},
+        "iteration_indptr": [0, 1], "tree_info": [0], "trees": [NEAR_TREE]}},
+    "learner_model_param": {"base_score": "0E0", "boost_from_average": "1", "num_class": "0",
+                            "num_feature": "2", "num_target": "1"},
+    "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}}}
+# A row at a threshold of this pipeline, whose scaler computes in the dtype of the rows.
+SCALED = "pipelines-1.9.1/scaled.joblib"
+SCALED_ROWS = ((-0.35882896184921265, 10060.3466796875, -0.0016647885786369443, 2.5,
+                0.20000000298023224, 0.4999999403953552, -1.5, 1.0),)
+CODES = {"<f4": "f", "<f8": "d", "<i8": "q"}  # of dtypes, as struct has them
+
 Job = collections.namedtuple("Job", "model rows dtype row_count feature_count order kind "
                                     "iterations out")
 # line: what the program prints, as a prefix; data: bytes of its output, or None
@@ -82,6 +108,7 @@ class Maker:
         self.line = line
         self.folder = os.path.join(work, "case-%03d" % number)
         self.jobs = []
+        self.told = set()  # dtypes of columns that answer otherwise when they stand for another
         self.default = None  # the kind of the trainer's own predict
         self.count = 0
         os.makedirs(self.folder)
@@ -97,12 +124,8 @@ class Maker:
 
     def make(self):
         source = os.path.join(os.path.dirname(run_fixtures.MANIFEST), *self.line.path.split("/"))
-        model = self.path("model.espalier")
         select = [] if self.line.select == "-" else ["--select", self.line.select]
-        code, _, said = self.run("convert", source, "-o", model, *select)
-        if code != 0:
-            raise run_fixtures.Failure("%s: %s" % (self.line.path, said))
-        self.add_info(model)
+        model = self.convert(source, *select)
         for rows, wanted in run_fixtures.parse_cases(self.line.cases):
             for name in rows:
                 path = os.path.join(os.path.dirname(source), name)
@@ -112,7 +135,41 @@ class Maker:
                 array = run_fixtures.read_npy(path)
                 if array.descr in ("<f4", "<f8") and len(array.shape) == 2:
                     self.add_rows(model, path, array, wanted)
+        if self.line.path == SCALED:
+            self.add_edge(model, "probability", SCALED_ROWS, "<f4", "<f4", "<f8")
         return self.jobs
+
+    def make_near(self):
+        source = self.path("near.json")
+        with open(source, "w", encoding="utf-8") as file:
+            json.dump(NEAR_MODEL, file)
+        self.add_edge(self.convert(source), "value", NEAR_ROWS, "<i8", "<f8", "<i8")
+        return self.jobs
+
+    def add_edge(self, model, kind, rows, descr, plain, other):
+        """Columns of which it shows whether they stand for another dtype; plain and other: of the
+        rows for which the command gives the answers."""
+        row_count, feature_count = shape = len(rows), len(rows[0])
+        array = run_fixtures.Array(descr, shape, [one for row in rows for one in row])
+        by_column = [one for column in zip(*rows) for one in column]
+        common = dict(model=model, rows=self.path("edge"), dtype=descr[1:], row_count=row_count,
+                      feature_count=feature_count, kind=kind, iterations="-")
+        with open(common["rows"], "wb") as file:
+            file.write(struct.pack("<%d%s" % (len(by_column), CODES[descr]), *by_column))
+        for order, dtype in (("T", plain), ("N", other)):
+            write_npy(self.path("edge.npy"), array._replace(descr=dtype), row_count)
+            self.add(self.answer(model, self.path("edge.npy"), kind), order=order, **common)
+        (_, as_plain), (_, as_other) = self.jobs[-2:]
+        if as_plain != as_other:
+            self.told.add(common["dtype"])
+
+    def convert(self, source, *options):
+        model = self.path("model.espalier")
+        code, _, said = self.run("convert", source, "-o", model, *options)
+        if code != 0:
+            raise run_fixtures.Failure("%s: %s" % (source, said))
+        self.add_info(model)
+        return model
 
     def add(self, expected, **fields):
         out = self.path("out-%d" % self.count)
@@ -143,7 +200,7 @@ class Maker:
 
     def add_rows(self, model, path, array, wanted):
         narrow = array.descr == "<f4"
-        code = "f" if narrow else "d"
+        code = CODES[array.descr]
         row_count, feature_count = array.shape
         by_column = [array.items[i::feature_count] for i in range(feature_count)]
         layouts = {"C": array.items, "F": [one for column in by_column for one in column]}
@@ -168,10 +225,11 @@ class Maker:
                 self.add(expected, rows=layouts[order], order=order, kind=kind,
                          iterations=iterations or "-", **common)
             if kind == self.default and not iterations and not narrow:
-                self.add_narrow(model, array, kind, dict(common, rows=layouts["T"]))
+                self.add_narrow(model, array, expected, dict(common, kind=kind, iterations="-",
+                                                             rows=layouts["T"]))
 
-    def add_narrow(self, model, array, kind, common):
-        """Columns of float64 that stand for rows of float32."""
+    def add_narrow(self, model, array, expected, common):
+        """Columns of float64 that stand for rows of float32; expected: of float64."""
         path = self.path("narrow.npy")
         narrow = array._replace(descr="<f4")
         try:
@@ -179,10 +237,12 @@ class Maker:
         except OverflowError:
             return  # some are beyond float32
         try:
-            expected = self.answer(model, path, kind)
+            rounded = self.answer(model, path, common["kind"])
         except run_fixtures.Failure:  # a category's number that float32 does not have
-            expected = self.refused(model, path, narrow)
-        self.add(expected, order="N", kind=kind, iterations="-", **common)
+            rounded = self.refused(model, path, narrow)
+        self.add(rounded, order="N", **common)
+        if rounded != expected:
+            self.told.add("f8")
 
     def add_texts(self, model, path, wanted):
         """Rows with text in them, and no quotes."""
@@ -201,7 +261,7 @@ class Maker:
         options = ["--iterations", iterations] if iterations else []
         code, _, said = self.run("predict", model, path, "--output", kind, *options, "-o", out)
         if code != 0:
-            raise run_fixtures.Failure("%s: %s" % (self.line.path, said))
+            raise run_fixtures.Failure("%s: %s" % (model, said))
         return Expected("ok", to_data(kind, run_fixtures.read_npy(out)))
 
     def refused(self, model, path, array):
@@ -240,10 +300,9 @@ def write_npy(path, array, row_count):
                                                                             width)
     text += " " * (-(11 + len(text)) % 64) + "\n"
     items = array.items[:row_count * width]
-    code = "f" if array.descr == "<f4" else "d"
     with open(path, "wb") as file:
         file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode())
-        file.write(struct.pack("<%d%s" % (len(items), code), *items))
+        file.write(struct.pack("<%d%s" % (len(items), CODES[array.descr]), *items))
 
 
 def to_data(kind, array):
@@ -351,13 +410,18 @@ def parse_arguments():
 
 
 def make_jobs(arguments):
+    """Fixtures, jobs, those of damaged files, and dtypes of columns of which no job tells whether
+    they stand for another."""
     chosen = choose(run_fixtures.read_manifest(run_fixtures.MANIFEST))
     makers = [Maker(arguments.espalier, arguments.work, line, number)
               for number, line in enumerate(chosen)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         jobs = [job for made in pool.map(Maker.make, makers) for job in made]
     damaged = list(damaged_jobs(arguments.work, jobs[0][0].model))
-    return chosen, jobs + damaged, damaged
+    near = Maker(arguments.espalier, arguments.work, None, len(makers))
+    jobs += near.make_near()
+    untold = {"f4", "f8", "i8"} - set.union(*(one.told for one in [*makers, near]))
+    return chosen, jobs + damaged, damaged, sorted(untold)
 
 
 def main():
@@ -365,7 +429,8 @@ def main():
     arguments.espalier = os.path.abspath(arguments.espalier)
     arguments.work = os.path.abspath(arguments.work)
     failures = []
-    chosen, jobs, damaged = make_jobs(arguments)
+    chosen, jobs, damaged, untold = make_jobs(arguments)
+    failures += ["no answer tells what columns of %s stand for" % dtype for dtype in untold]
     first = None
     for one in arguments.program:
         name, _, command = one.partition("=")

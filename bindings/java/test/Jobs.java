@@ -55,17 +55,25 @@ public final class Jobs {
 
     private Jobs() {}
 
-    /** Rows of floats or of doubles; the other array is empty. */
-    private record Values(float[] floats, double[] doubles) {
+    /** Rows of floats or of doubles, or columns of longs; the other arrays are empty. */
+    private record Values(float[] floats, double[] doubles, long[] longs) {
         static Values read(Job job) throws IOException {
             ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(job.rows));
             bytes.order(ByteOrder.LITTLE_ENDIAN);
             int count = job.rowCount * job.featureCount;
-            float[] floats = new float[job.isNarrow() ? count : 0];
-            double[] doubles = new double[job.isNarrow() ? 0 : count];
+            float[] floats = new float[job.dtype.equals("f4") ? count : 0];
+            double[] doubles = new double[job.dtype.equals("f8") ? count : 0];
+            long[] longs = new long[job.dtype.equals("i8") ? count : 0];
             bytes.asFloatBuffer().get(floats);
             bytes.asDoubleBuffer().get(doubles);
-            return new Values(floats, doubles);
+            bytes.asLongBuffer().get(longs);
+            return new Values(floats, doubles, longs);
+        }
+
+        Column column(int first, int end) {
+            return floats.length > 0 ? Column.of(Arrays.copyOfRange(floats, first, end))
+                    : longs.length > 0 ? Column.of(Arrays.copyOfRange(longs, first, end))
+                    : Column.of(Arrays.copyOfRange(doubles, first, end));
         }
     }
 
@@ -102,9 +110,7 @@ public final class Jobs {
         List<String> names = new ArrayList<>();
         for (int f = job.featureCount - 1; f >= 0; f--) {
             int first = f * job.rowCount;
-            int end = first + job.rowCount;
-            all.add(job.isNarrow() ? Column.of(Arrays.copyOfRange(values.floats, first, end))
-                    : Column.of(Arrays.copyOfRange(values.doubles, first, end)));
+            all.add(values.column(first, first + job.rowCount));
             model.featureName(f).ifPresent(names::add);
         }
         if (names.size() != job.featureCount || names.size() != model.info().featureCount()) {
@@ -119,7 +125,10 @@ public final class Jobs {
     }
 
     private static Columns made(Job job, List<Column> all) {
-        return job.order.equals("N") ? Columns.of(all, Dtype.FLOAT32) : Columns.of(all);
+        if (!job.order.equals("N")) {
+            return Columns.of(all);
+        }
+        return Columns.of(all, job.isNarrow() ? Dtype.FLOAT64 : Dtype.FLOAT32);
     }
 
     /** Features with categories as strings, the others as numbers; an empty field is missing. */

@@ -36,7 +36,7 @@ func must[T any](value T, err error) T {
 	return value
 }
 
-func readValues[T espalier.Real](path string) []T {
+func readValues[T espalier.Number](path string) []T {
 	data := must(os.ReadFile(path))
 	var zero T
 	values := make([]T, len(data)/binary.Size(zero))
@@ -83,8 +83,8 @@ func save[T espalier.Element](model *espalier.Model, one job, out []T, width int
 
 // toColumns makes every feature a column of its own, which lie one behind the other; where features
 // have names, columns in another order, bound by their names.
-func toColumns[R espalier.Real](model *espalier.Model, one job,
-	values []R) (*espalier.Columns, error) {
+func toColumns[N espalier.Number](model *espalier.Model, one job,
+	values []N) (*espalier.Columns, error) {
 	var all []espalier.Column
 	var names []string
 	known := must(model.FeatureNames())
@@ -95,18 +95,30 @@ func toColumns[R espalier.Real](model *espalier.Model, one job,
 			f = one.featureCount - 1 - i
 			names = append(names, known[f])
 		}
-		part := values[f*one.rowCount : (f+1)*one.rowCount]
-		switch part := any(part).(type) {
-		case []float32:
-			all = append(all, espalier.Numbers(part))
-		case []float64:
-			all = append(all, espalier.Numbers(part))
-		}
+		all = append(all, espalier.Numbers(values[f*one.rowCount:(f+1)*one.rowCount]))
 	}
 	if isNamed {
 		return espalier.NewNamedColumns(model, names, all...)
 	}
 	return espalier.NewColumns(all...)
+}
+
+func predictColumns[T espalier.Element, N espalier.Number](predictor *espalier.Predictor, one job,
+	values []N, out []T) error {
+	model := must(espalier.Open(one.model))
+	defer model.Close()
+	columns := must(toColumns(model, one, values))
+	defer columns.Close()
+	if one.order == "N" {
+		dtype := espalier.Float32
+		if one.dtype == "f4" {
+			dtype = espalier.Float64
+		}
+		if err := columns.SetDtype(dtype); err != nil {
+			return err
+		}
+	}
+	return espalier.PredictColumnsInto(predictor, kinds[one.kind], columns, out)
 }
 
 // predictTexts takes features with categories as strings, the others as numbers; an empty field is
@@ -148,16 +160,7 @@ func predictValues[T espalier.Element, R espalier.Real](predictor *espalier.Pred
 			must(espalier.RowMajor(values, one.featureCount)), out)
 	}
 	if one.order == "T" || one.order == "N" {
-		model := must(espalier.Open(one.model))
-		defer model.Close()
-		columns := must(toColumns(model, one, values))
-		defer columns.Close()
-		if one.order == "N" {
-			if err := columns.SetDtype(espalier.Float32); err != nil {
-				return err
-			}
-		}
-		return espalier.PredictColumnsInto(predictor, kind, columns, out)
+		return predictColumns(predictor, one, values, out)
 	}
 	if one.order == "S" {
 		slot := must(espalier.OpenSlot(one.model, espalier.SlotOptions{}))
@@ -193,6 +196,8 @@ func predictAs[T espalier.Element](model *espalier.Model, predictor *espalier.Pr
 	var err error
 	if one.dtype == "text" {
 		err = predictTexts(model, predictor, one, out)
+	} else if one.dtype == "i8" {
+		err = predictColumns(predictor, one, readValues[int64](one.rows), out)
 	} else if one.dtype == "f4" {
 		err = predictValues(predictor, one, readValues[float32](one.rows), out)
 	} else {

@@ -93,6 +93,24 @@ fn to_columns<'a>(job: &Job, all: &[Column<'a>]) -> Result<Columns<'a>, PredictE
     }
 }
 
+/// Every feature a column of its own, which lie one behind the other.
+fn predict_columns<T: Stored, C: ColumnValue>(
+    predictor: &mut Predictor,
+    job: &Job,
+    values: &[C],
+    out: &mut [T],
+) -> Result<(), PredictError> {
+    let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
+    let mut columns = to_columns(job, &all)?;
+    if job.order == "N" {
+        columns = columns.of_dtype(match job.dtype {
+            "f4" => Dtype::Float64,
+            _ => Dtype::Float32,
+        });
+    }
+    predictor.predict_into(to_kind(job.kind), &columns, out)
+}
+
 /// Predicts row after row, each by a call of its own, or all rows at once.
 fn predict_values<T: Stored, R: Real + ColumnValue>(
     predictor: &mut Predictor,
@@ -104,15 +122,7 @@ fn predict_values<T: Stored, R: Real + ColumnValue>(
     match job.order {
         "F" => predictor.predict_into(kind, Rows::column_major(values, job.row_count)?, out),
         "C" => predictor.predict_into(kind, Rows::row_major(values, job.feature_count)?, out),
-        "T" => {
-            let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
-            predictor.predict_into(kind, &to_columns(job, &all)?, out)
-        }
-        "N" => {
-            let all: Vec<_> = values.chunks(job.row_count).map(Column::of).collect();
-            let narrow = to_columns(job, &all)?.of_dtype(Dtype::Float32);
-            predictor.predict_into(kind, &narrow, out)
-        }
+        "T" | "N" => predict_columns(predictor, job, values, out),
         "S" => {
             let mut reader = Slot::open(job.model).and_then(|slot| slot.reader()).expect("a slot");
             let mut lease = reader.acquire().expect("a lease");
@@ -181,6 +191,9 @@ fn predict_as<T: Stored>(
     let bytes = fs::read(job.rows).expect("rows");
     let done = if job.dtype == "text" {
         predict_texts(model, predictor, job, &mut out)
+    } else if job.dtype == "i8" {
+        let values: Vec<i64> = chunks(&bytes).map(i64::from_le_bytes).collect();
+        predict_columns(predictor, job, &values, &mut out)
     } else if job.dtype == "f4" {
         let values: Vec<f32> = chunks(&bytes).map(f32::from_le_bytes).collect();
         predict_values(predictor, job, &values, &mut out)
