@@ -86,12 +86,7 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
     data = None
     name = source
     if not isinstance(source, (str, os.PathLike)):
-        try:
-            data = memoryview(source).cast("B")
-        except TypeError:
-            raise TypeError("source is a path or bytes, not %s" % type(source).__name__) from None
-        if not data.readonly:
-            data = memoryview(bytes(data))  # read without the interpreter's lock: a copy stays
+        data = take_bytes(source)
         name = "<%s>" % type(source).__name__
     if check is not None and not (isinstance(check, (tuple, list)) and len(check) == 2):
         raise TypeError("check is a pair of rows and the trainer's answers, not %s" %
@@ -143,6 +138,19 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
 
 
 # --- inside ---
+
+def take_bytes(source):
+    """What `source` holds, as the extension reads it: without the interpreter's lock and in one
+    piece, so what may change, or is in pieces, is copied."""
+    try:
+        view = memoryview(source)
+    except TypeError:
+        raise TypeError("source is a path or bytes, not %s" % type(source).__name__) from None
+    if view.itemsize != 1:
+        raise TypeError("source is a path or bytes, not %s with items of %d bytes" % (
+            type(source).__name__, view.itemsize))
+    return view if view.readonly and view.c_contiguous else view.tobytes()
+
 
 def write_model(path, name, data, check, *, select=None, meta=None, model_version=None,
                 missing=None, allow_flagged=False, layout=None, memory_bytes_max=0,

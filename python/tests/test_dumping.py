@@ -111,6 +111,22 @@ def test_the_same_bytes_as_from_a_file(iris, tmp_path):
     assert from_file.proof["rows_compared"] > 0 and "golden rows" in repr(from_file)
 
 
+def test_bytes_in_pieces_are_the_same(tmp_path):
+    """Every second byte of something was refused as what it is not: neither path nor bytes."""
+    source = (FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl").read_bytes()
+    espalier.convert(source, tmp_path / "bytes")
+    spaced = bytearray(2 * len(source))
+    spaced[::2] = source
+    for given in (memoryview(spaced)[::2], memoryview(bytes(spaced))[::2],
+                  memoryview(source[::-1])[::-1], numpy.frombuffer(spaced, "S1")[::2],
+                  memoryview(source).cast("c"), memoryview(source).cast("b", (1, len(source)))):
+        espalier.convert(given, tmp_path / "m")
+        assert (tmp_path / "m").read_bytes() == (tmp_path / "bytes").read_bytes()
+    for wrong, items in ((numpy.zeros(3), "ndarray with items of 8 bytes"), ([source], "list")):
+        with pytest.raises(TypeError, match="source is a path or bytes, not %s$" % items):
+            espalier.convert(wrong, tmp_path / "m")
+
+
 def test_metadata_layout_and_version(tmp_path):
     source = FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl"
     espalier.convert(source, tmp_path / "m", meta={"auc": 0.93, "who": "me", "tags": [1, "a"]},
