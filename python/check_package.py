@@ -182,6 +182,15 @@ def check_platform(work, python, wheel):
     return platform[0]
 
 
+def summarize(platform, there):
+    """The last line: what was run, and what was not."""
+    missing = [wanted for wanted in PYTHONS if wanted not in there]
+    parts = ["python: one wheel (%s), tested with CPython %s" % (platform, ", ".join(there))]
+    parts += ["not here: " + ", ".join(missing)] if missing else []
+    parts += [] if shutil.which("node") else ["pyright: not run, no Node.js"]
+    return "; ".join(parts)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True, help="environments and builds go here")
@@ -211,10 +220,7 @@ def main():
             [(test_plain, work, wanted, pythons[wanted], wheel, 5 * arguments.nth)
              for wanted in there if wanted != newest[1]] +
             [(check_types, work, pythons[newest[1]], wheel)])
-    platform = check_platform(work, pythons[newest[1]], wheel)
-    missing = [wanted for wanted in PYTHONS if wanted not in there]
-    print("python: one wheel (%s), tested with CPython %s%s" % (
-        platform, ", ".join(there), "; not here: " + ", ".join(missing) if missing else ""))
+    print(summarize(check_platform(work, pythons[newest[1]], wheel), there))
     return 0
 
 

@@ -36,6 +36,7 @@ valgrind|memory checks
 python3-dev|headers for the extension modules of the Python package
 minisign|verifies our signatures, and we its
 python3-venv|environments of the trainers that answers are compared with
+nodejs|runs pyright, which checks the types of the Python package
 chromium|opens the page of espalier inspect
 chromium-driver|drives chromium from tests
 graphviz|reads the drawings of espalier plot
