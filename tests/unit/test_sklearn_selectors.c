@@ -405,8 +405,8 @@ static void test_narrow_coefficients(void **state)
     }
 }
 
-/* Splits, or what they gained, up to the best iteration. The six digits that a model has of gains are
- * all that the trainer has: nothing is in doubt. */
+/* Splits, or what they gained, up to the best iteration. The six digits that a model has of gains
+ * are all that the trainer has: nothing is in doubt. */
 static void test_importances_of_lightgbm(void **state)
 {
     (void)state;
