@@ -33,7 +33,7 @@ LEVELS = {
 OLDER = {"Nehalem": "scalar", "Haswell": "avx2"}
 PAIRS_AT_ONCE = 24  # a job's line has room for no more
 PAIRS_SHORT = 24
-WALKS_SHARE = 8  # one model in so many
+WALKS_SHARE = 16  # one model in so many
 JOB_SECONDS = 600
 EXTENDED_SECONDS = 3600
 
