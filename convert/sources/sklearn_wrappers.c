@@ -570,10 +570,11 @@ static espalier_status add_scaler_step(espalier_sklearn_import *import,
         return status;
     }
     double *const numbers = malloc(values->count * sizeof *numbers);
-    status = numbers == NULL
-                 ? espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory")
-                 : espalier_sklearn_read_numbers(import, transformer, step->name, values->count,
-                                                 numbers);
+    if (numbers == NULL) {
+        return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory");
+    }
+    status =
+        espalier_sklearn_read_numbers(import, transformer, step->name, values->count, numbers);
     if (status == ESPALIER_OK &&
         !settle_numbers(numbers, values->count, step->negative, values->narrow)) {
         status = espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
