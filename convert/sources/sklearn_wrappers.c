@@ -573,8 +573,7 @@ static espalier_status add_scaler_step(espalier_sklearn_import *import,
     if (numbers == NULL) {
         return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_MEMORY, "no memory");
     }
-    status =
-        espalier_sklearn_read_numbers(import, transformer, step->name, values->count, numbers);
+    status = espalier_sklearn_read_numbers(import, transformer, step->name, values->count, numbers);
     if (status == ESPALIER_OK &&
         !settle_numbers(numbers, values->count, step->negative, values->narrow)) {
         status = espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,

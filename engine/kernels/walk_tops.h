@@ -35,7 +35,7 @@ static inline void walk_top_make(walk_top *top, const uint8_t *nodes, uint32_t c
 {
     uint32_t *const positions = top->positions;
     positions[1] = 0;
-    for (uint32_t i = 1; i < TOP_NODES; i++) {
+    for (size_t i = 1; i < TOP_NODES; i++) {
         uint64_t node;
         memcpy(&node, nodes + (size_t)positions[i] * sizeof node, sizeof node);
         top->bounds[i] = ~(uint32_t)node;
@@ -57,7 +57,7 @@ typedef struct walk_pair_masks {
 } walk_pair_masks;
 
 __attribute__((always_inline)) static inline walk_pair_masks walk_top_ask(const walk_top *top,
-                                                                          uint32_t i,
+                                                                          size_t i,
                                                                           const uint32_t *cells,
                                                                           size_t flight_cells)
 {
@@ -69,7 +69,7 @@ __attribute__((always_inline)) static inline walk_pair_masks walk_top_ask(const 
 }
 
 __attribute__((always_inline)) static inline walk_pair walk_top_level1(const walk_top *top,
-                                                                       uint32_t i,
+                                                                       size_t i,
                                                                        const uint32_t *cells,
                                                                        size_t flight_cells)
 {
@@ -80,16 +80,16 @@ __attribute__((always_inline)) static inline walk_pair walk_top_level1(const wal
                        _mm512_mask_blend_epi32(above.second, left, right)};
 }
 
-#define WALK_TOP_LEVEL(level, below)                                                              \
-    __attribute__((always_inline)) static inline walk_pair level(const walk_top *top, uint32_t i, \
-                                                                 const uint32_t *cells,           \
-                                                                 size_t flight_cells)             \
-    {                                                                                             \
-        const walk_pair left = below(top, 2 * i, cells, flight_cells);                            \
-        const walk_pair right = below(top, 2 * i + 1, cells, flight_cells);                       \
-        const walk_pair_masks above = walk_top_ask(top, i, cells, flight_cells);                  \
-        return (walk_pair){_mm512_mask_blend_epi32(above.first, left.first, right.first),         \
-                           _mm512_mask_blend_epi32(above.second, left.second, right.second)};     \
+#define WALK_TOP_LEVEL(level, below)                                                            \
+    __attribute__((always_inline)) static inline walk_pair level(const walk_top *top, size_t i, \
+                                                                 const uint32_t *cells,         \
+                                                                 size_t flight_cells)           \
+    {                                                                                           \
+        const walk_pair left = below(top, 2 * i, cells, flight_cells);                          \
+        const walk_pair right = below(top, 2 * i + 1, cells, flight_cells);                     \
+        const walk_pair_masks above = walk_top_ask(top, i, cells, flight_cells);                \
+        return (walk_pair){_mm512_mask_blend_epi32(above.first, left.first, right.first),       \
+                           _mm512_mask_blend_epi32(above.second, left.second, right.second)};   \
     }
 
 WALK_TOP_LEVEL(walk_top_level2, walk_top_level1)
