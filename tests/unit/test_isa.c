@@ -72,13 +72,16 @@ static void test_names(void **state)
     assert_null(espalier_isa_name((espalier_isa)ESPALIER_ISA_COUNT));
 }
 
-/* What /proc/cpuinfo says this machine has must be what detection finds. */
+/* What /proc/cpuinfo says this machine has must be what detection finds; under Valgrind, whose CPU
+ * has no AVX-512, at most that. */
 static void test_detection_agrees_with_the_system(void **state)
 {
     (void)state;
     static const char *const flags[ESPALIER_ISA_COUNT] = {NULL,         NULL,           " avx2 ",
                                                           " avx512bw ", " avx512vbmi ", NULL};
     const espalier_cpu cpu = espalier_cpu_detect();
+    const char *const preloaded = getenv("LD_PRELOAD");
+    const bool by_valgrind = preloaded != NULL && strstr(preloaded, "vgpreload") != NULL;
     assert_true((cpu.levels >> ESPALIER_ISA_SCALAR & 1) != 0);
     FILE *const file = fopen("/proc/cpuinfo", "r");
     static char line[16384];
@@ -94,7 +97,9 @@ static void test_detection_agrees_with_the_system(void **state)
     }
     for (uint32_t i = 0; i < ESPALIER_ISA_COUNT; i++) {
         if (flags[i] != NULL) {
-            assert_int_equal(cpu.levels >> i & 1, strstr(line, flags[i]) != NULL);
+            const uint32_t has = strstr(line, flags[i]) != NULL;
+            const uint32_t found_level = cpu.levels >> i & 1;
+            assert_true(found_level == has || (by_valgrind && found_level < has));
         }
     }
 }
