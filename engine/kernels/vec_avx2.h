@@ -17,6 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/kernels/vec_bounds.h"
+
 #define VEC_BIAS_u8  0x7Fu
 #define VEC_BIAS_u16 0u
 
@@ -102,14 +104,6 @@ static inline vec_mask_u16 vec_test_u16(const void *codes, const uint16_t *thres
     return (vec_mask_u16){_mm256_cmpeq_epi16(_mm256_min_epu16(code.low, limit), code.low),
                           _mm256_cmpeq_epi16(_mm256_min_epu16(code.high, limit), code.high)};
 }
-
-/* Thresholds as HEAP's prepared trees keep them: here as they are. */
-typedef uint8_t vec_bound_u8;
-typedef uint16_t vec_bound_u16;
-#define vec_bound_of_u8(threshold)  (threshold)
-#define vec_bound_of_u16(threshold) (threshold)
-#define vec_test_bound_u8           vec_test_u8
-#define vec_test_bound_u16          vec_test_u16
 
 static inline vec vec_start_u16(vec_mask_u16 stay)
 {

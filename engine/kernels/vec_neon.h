@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "engine/kernels/vec_bounds.h"
+
 #define VEC_BIAS_u8  0u
 #define VEC_BIAS_u16 0u
 #define VEC_QUARTERS 4
@@ -71,14 +73,6 @@ static inline vec_mask_u16 vec_test_u16(const void *codes, const uint16_t *thres
     }
     return go;
 }
-
-/* Thresholds as HEAP's prepared trees keep them: here as they are. */
-typedef uint8_t vec_bound_u8;
-typedef uint16_t vec_bound_u16;
-#define vec_bound_of_u8(threshold)  (threshold)
-#define vec_bound_of_u16(threshold) (threshold)
-#define vec_test_bound_u8           vec_test_u8
-#define vec_test_bound_u16          vec_test_u16
 
 static inline vec vec_start_u8(vec_mask_u8 go)
 {
