@@ -5,6 +5,7 @@
  */
 #include "engine/predictor.h"
 
+#include "engine/answers.h"
 #include "engine/linear.h"
 #include "format/options.h"
 
@@ -23,6 +24,7 @@
  */
 #define BLOCK_ROWS_WALK  512u
 #define BLOCK_ROWS_MASK  256u
+#define BLOCK_ROWS_SHARE (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
 #define BLOCK_BYTES      ((size_t)256 << 10)
 #define BLOCK_BYTES_WIDE ((size_t)512 << 10)
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
@@ -174,6 +176,7 @@ static espalier_status prepare_parts(espalier_predictor *predictor,
     const espalier_model *const model = predictor->model;
     espalier_kernel_tree *pool = predictor->tree_pool;
     double *starts = predictor->start_pool;
+    const uint32_t answer_count = espalier_answers_count(model);
     predictor->flight_rows = 1;
     for (uint32_t p = 0; p < model->part_count; p++) {
         const espalier_file_part *const part = &model->parts[p];
@@ -197,6 +200,10 @@ static espalier_status prepare_parts(espalier_predictor *predictor,
         predictor->least_rows = least > predictor->least_rows ? least : predictor->least_rows;
         pool = take_trees(model, own, first, count, (options->flags & ESPALIER_PREDICTOR_LEAF) != 0,
                           pool);
+        own->answer_groups_least =
+            own->kernel->shares == 1 && answer_count > 0
+                ? espalier_answers_least(answer_count, own->trees, own->tree_count)
+                : ESPALIER_ANSWER_GROUPS + 1;
         take_starts(model, own, starts);
         starts += part->slot_count;
         if (part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 &&
@@ -313,6 +320,17 @@ static size_t row_bytes(const espalier_predictor *predictor)
            (size_t)model->banks[ESPALIER_BANK_SHORT].count * 2;
 }
 
+/* The fewest rows of a block for which some part shares its tests. */
+static uint32_t least_rows_sharing(const espalier_predictor *predictor)
+{
+    uint32_t least = ESPALIER_ANSWER_GROUPS + 1;
+    for (uint32_t p = 0; p < predictor->model->part_count; p++) {
+        const uint32_t own = predictor->parts[p].answer_groups_least;
+        least = own < least ? own : least;
+    }
+    return least <= ESPALIER_ANSWER_GROUPS ? least * ESPALIER_GROUP_ROWS : UINT32_MAX;
+}
+
 /* Rows per block: at most what was asked for, or what keeps the scratch within a cache, but where
  * it can be, one flight. */
 static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
@@ -325,7 +343,8 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
         masks = masks || model->parts[p].layout != ESPALIER_FILE_WALK;
         walked = own > walked ? own : walked;
     }
-    const uint32_t usual = masks ? BLOCK_ROWS_MASK : walked;
+    const bool shares = least_rows_sharing(predictor) <= BLOCK_ROWS_SHARE;
+    const uint32_t usual = shares ? BLOCK_ROWS_SHARE : masks ? BLOCK_ROWS_MASK : walked;
     const size_t usual_bytes = usual > BLOCK_ROWS_WALK ? BLOCK_BYTES_WIDE : BLOCK_BYTES;
     const uint32_t wanted = asked != 0 ? asked : usual;
     const uint32_t flight = predictor->flight_rows;
@@ -387,6 +406,23 @@ static bool allocate_numbers(espalier_predictor *predictor)
     return predictor->numbers != NULL;
 }
 
+/* Room for answers, if blocks are so large that tests are shared. */
+static bool allocate_answers(espalier_predictor *predictor)
+{
+    if (predictor->room_rows < least_rows_sharing(predictor)) {
+        return true;
+    }
+    espalier_answers *const answers = allocate_aligned(predictor, 1, sizeof *answers);
+    if (answers == NULL) {
+        return false;
+    }
+    espalier_answers_fill(predictor->model, answers);
+    answers->answers = allocate_aligned(predictor, espalier_answers_count(predictor->model),
+                                        sizeof *answers->answers);
+    predictor->answers = answers;
+    return answers->answers != NULL;
+}
+
 static espalier_status prepare_scratch(espalier_predictor *predictor,
                                        const espalier_predictor_options *options)
 {
@@ -422,6 +458,9 @@ static espalier_status prepare_scratch(espalier_predictor *predictor,
     if (selects && rows > 1) {
         predictor->places = allocate_aligned(predictor, ESPALIER_PLACE_COUNT,
                                              ESPALIER_GROUP_ROWS * sizeof(uint16_t));
+    }
+    if (!allocate_answers(predictor)) {
+        return ESPALIER_ERROR_MEMORY;
     }
     const bool sums = predictor->float32_slots == 0 || predictor->sums != NULL;
     const bool places = !selects || rows == 1 || predictor->places != NULL;
@@ -472,6 +511,9 @@ void espalier_predictor_bind(espalier_predictor *predictor)
             .leaf_last = part->leaf_count - 1,
             .set_first = model->set_first,
             .places = predictor->places,
+            .answers =
+                own->answer_groups_least <= ESPALIER_ANSWER_GROUPS ? predictor->answers : NULL,
+            .answer_groups_least = own->answer_groups_least,
             .leaf_values = model->leaves + part->leaf_offset,
             .sums = is_float32 ? (void *)predictor->sums
                                : (void *)(predictor->slots + part->first_slot),

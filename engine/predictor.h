@@ -22,6 +22,7 @@ typedef struct espalier_predictor_part {
     uint32_t tree_count;
     uint32_t iteration_first;
     uint32_t iterations_used;
+    uint32_t answer_groups_least;    /* above ESPALIER_ANSWER_GROUPS: its tests are not shared */
     espalier_kernel_tree *all_trees; /* all of the part, for LEAF; NULL without that flag */
     void *starts; /* [slot_count] what sums start from, of the accumulator's type */
     espalier_kernel_arguments row;       /* ready for one row */
@@ -51,8 +52,9 @@ struct espalier_predictor {
     float *sums;          /* [room_rows][float32_slots]: sums of a float32 part; NULL without */
     size_t float32_slots; /* the most slots of a float32 part */
     void *places;         /* of SELECT kernels; NULL without */
-    void *numbers;        /* [number_rows][features] of the caller's columns, as float64 */
-    uint32_t number_rows; /* at most block_rows */
+    espalier_answers *answers; /* of the tests that parts share; NULL without */
+    void *numbers;             /* [number_rows][features] of the caller's columns, as float64 */
+    uint32_t number_rows;      /* at most block_rows */
 
     espalier_predictor_part *parts;
     espalier_kernel_tree *tree_pool; /* what parts[].trees and all_trees point into */

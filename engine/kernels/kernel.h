@@ -34,6 +34,26 @@
 /* SELECT: room for the values of places while a tree is evaluated, per lane of a group. */
 #define ESPALIER_PLACE_COUNT 1536u
 
+#define ESPALIER_ANSWER_GROUPS  8u
+#define ESPALIER_ANSWER_COLUMNS 256u
+
+/* What 512 rows answer to one test: a bit a row. */
+typedef struct espalier_answer {
+    _Alignas(64) uint64_t groups[ESPALIER_ANSWER_GROUPS];
+} espalier_answer;
+
+/*
+ * The tests that trees of bank BYTE share, and room for their answers: answer firsts[c] + t is that
+ * to "code of column c > t" for t < lasts[c], the most that a code of the column can be. Behind
+ * them is one of zeros, which also serves columns from column_count on.
+ */
+typedef struct espalier_answers {
+    _Alignas(64) uint16_t firsts[ESPALIER_ANSWER_COLUMNS];
+    _Alignas(64) uint16_t lasts[ESPALIER_ANSWER_COLUMNS];
+    uint32_t column_count; /* at most 256 */
+    espalier_answer *answers;
+} espalier_answers;
+
 typedef struct espalier_kernel_tree {
     const uint8_t *nodes; /* position 0 */
     uint32_t depth;
@@ -69,6 +89,11 @@ typedef struct espalier_kernel_arguments {
     /* SELECT, sum_block: scratch of ESPALIER_PLACE_COUNT x GROUP_ROWS lanes of the bank's width,
      * 64-byte aligned, zeroed once by the predictor and then the kernel's own. */
     void *places;
+    /* HEAP, sum_block of kernels that share: tests to answer once for all trees, in blocks of
+     * answer_groups_least groups or more; NULL: none. The answers are the kernel's own, but for
+     * those of zeros. */
+    const espalier_answers *answers;
+    uint32_t answer_groups_least;
 
     /* Sums: of the accumulator's type, double or float. */
     const void *leaf_values; /* [leaf_last + 1][leaf_width] */
@@ -93,6 +118,7 @@ typedef struct espalier_kernel {
     uint32_t column_count_max;         /* the most columns of the bank it serves; 0: any */
     uint32_t clamps;                   /* 1: bounds every child by the tree's last position */
     uint32_t sets;                     /* 1: tests bits of columns from set_first on */
+    uint32_t shares;                   /* 1: sum_block takes answers */
     uint32_t flight_rows;              /* sum_block wants multiples of so many rows, at least 1 */
     uint32_t least_rows;               /* so few rows take less time in sum_block than one by one */
     uint32_t block_rows;               /* the most rows of a block by default; 0: as usual */

@@ -8,6 +8,7 @@
 
 #if defined(__AVX2__) && defined(__BMI2__)
 
+#include "engine/kernels/answers_avx2.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/mask_entry.h"
@@ -21,9 +22,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME "AVX2"
-#define LEVEL_ISA  ESPALIER_ISA_AVX2
-#define TABLES     0
+#define LEVEL_NAME   "AVX2"
+#define LEVEL_ISA    ESPALIER_ISA_AVX2
+#define LEVEL_SHARES 1
+#define TABLES       0
 
 #include "engine/kernels/mask_banks.inc"
 

@@ -9,6 +9,7 @@
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 
+#include "engine/kernels/answers_avx512.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/mask_entry.h"
@@ -23,9 +24,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME "AVX-512"
-#define LEVEL_ISA  ESPALIER_ISA_AVX512
-#define TABLES     1
+#define LEVEL_NAME   "AVX-512"
+#define LEVEL_ISA    ESPALIER_ISA_AVX512
+#define LEVEL_SHARES 1
+#define TABLES       1
 
 #include "engine/kernels/mask_banks.inc"
 

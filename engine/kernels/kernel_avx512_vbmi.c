@@ -11,6 +11,7 @@
 #if defined(__AVX512VBMI__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
     defined(__AVX512VL__)
 
+#include "engine/kernels/answers_avx512.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
 #include "engine/kernels/mask_entry.h"
@@ -28,6 +29,7 @@
 #define LANE(op)     vec_##op##_u8
 #define BIAS         VEC_BIAS_u8
 #define OFFSET       uint16_t
+#define SHARES       1
 #define NAME(suffix) byte_heap_##suffix
 #include "engine/kernels/heap.inc"
 #undef NAME
@@ -40,6 +42,7 @@
 #undef LANE
 #undef BIAS
 #undef OFFSET
+#undef SHARES
 
 #define NAME(suffix) byte_bits_##suffix
 #include "engine/kernels/bits.inc"
@@ -91,8 +94,9 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
-#define LEVEL_NAME "AVX-512 VBMI"
-#define LEVEL_ISA  ESPALIER_ISA_AVX512_VBMI
+#define LEVEL_NAME   "AVX-512 VBMI"
+#define LEVEL_ISA    ESPALIER_ISA_AVX512_VBMI
+#define LEVEL_SHARES 1
 
 static const espalier_kernel kernels[] = {
     FEW_ENTRIES(few64, 64, 24, 24),    FEW_ENTRIES(few128, 128, 24, 24),

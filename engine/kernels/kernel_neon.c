@@ -8,6 +8,7 @@
 
 #if defined(__aarch64__) && defined(__ARM_NEON)
 
+#include "engine/kernels/answers_neon.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_neon.h"
@@ -17,9 +18,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME "NEON"
-#define LEVEL_ISA  ESPALIER_ISA_NEON
-#define TABLES     0
+#define LEVEL_NAME   "NEON"
+#define LEVEL_ISA    ESPALIER_ISA_NEON
+#define LEVEL_SHARES 1
+#define TABLES       0
 
 #include "engine/kernels/mask_banks.inc"
 

@@ -14,8 +14,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME "scalar"
-#define LEVEL_ISA  ESPALIER_ISA_SCALAR
+#define LEVEL_NAME   "scalar"
+#define LEVEL_ISA    ESPALIER_ISA_SCALAR
+#define LEVEL_SHARES 0
 
 #include "engine/kernels/walk_plain.inc"
 

@@ -141,52 +141,12 @@ static inline void vec_apply(const vec_recipe *recipe, const void *from, void *t
 /* ---- leaf values by permutes ---- */
 
 /*
- * vec_add_table: adds values[leaf] to 64 neighbouring sums. Serves trees whose leaves fit four
- * registers: 64 float32 or 32 float64 values. False, with nothing done, if a leaf lies further on,
- * which only a hostile tree has. values[0 .. readable) may be read.
+ * vec_add_table: adds values[leaf] to 64 neighbouring sums, from tables in registers: up to 256
+ * float32 or 64 float64 values. False, with nothing done, if a leaf lies further on. values[0 ..
+ * readable) may be read.
  */
 
-/* A bit for each of the table's first 64 values that may be read. */
-static inline uint64_t vec_readable(uint32_t readable)
-{
-    return readable < 64 ? (UINT64_C(1) << readable) - 1 : UINT64_MAX;
-}
-
-static inline void vec_add_16_f32(const __m512 *tables, __m512i leaves, float *sums)
-{
-    const __m512 low = _mm512_permutex2var_ps(tables[0], leaves, tables[1]);
-    const __m512 high = _mm512_permutex2var_ps(tables[2], leaves, tables[3]);
-    const __mmask16 is_high = _mm512_test_epi32_mask(leaves, _mm512_set1_epi32(32));
-    const __m512 added = _mm512_mask_blend_ps(is_high, low, high);
-    _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), added));
-}
-
-static inline void vec_add_8_f64(const __m512d *tables, __m512i leaves, double *sums)
-{
-    const __m512d low = _mm512_permutex2var_pd(tables[0], leaves, tables[1]);
-    const __m512d high = _mm512_permutex2var_pd(tables[2], leaves, tables[3]);
-    const __mmask8 is_high = _mm512_test_epi64_mask(leaves, _mm512_set1_epi64(16));
-    const __m512d added = _mm512_mask_blend_pd(is_high, low, high);
-    _mm512_storeu_pd(sums, _mm512_add_pd(_mm512_loadu_pd(sums), added));
-}
-
-static inline void vec_load_tables_f32(__m512 *tables, const float *values, uint32_t readable)
-{
-    const uint64_t mask = vec_readable(readable);
-    for (size_t i = 0; i < 4; i++) {
-        tables[i] = _mm512_maskz_loadu_ps((__mmask16)(mask >> (16 * i)), values + 16 * i);
-    }
-}
-
-static inline void vec_load_tables_f64(__m512d *tables, const double *values, uint32_t readable)
-{
-    const uint64_t mask = vec_readable(readable);
-    for (size_t i = 0; i < 4; i++) {
-        tables[i] = _mm512_maskz_loadu_pd((__mmask8)(mask >> (8 * i)), values + 8 * i);
-    }
-}
-
-/* Whether any of 64 leaf numbers is above `last`. */
+/* The most of 64 leaf numbers, less those below 64 of them that were asked about. */
 static inline bool vec_any_above_u8(const uint8_t *leaves, uint32_t last)
 {
     return _mm512_cmpgt_epu8_mask(vec_load(leaves), vec_set_u8(last)) != 0;
@@ -199,65 +159,137 @@ static inline bool vec_any_above_u16(const uint16_t *leaves, uint32_t last)
             _mm512_cmpgt_epu16_mask(vec_load(leaves + 32), limit)) != 0;
 }
 
-static inline bool vec_add_table_f32_u8(const float *values, uint32_t readable,
-                                        const uint8_t *leaves, float *sums)
+/* The first `count` of 16 lanes, or of 8, from `first` on. */
+static inline __mmask16 vec_lanes(uint32_t readable, uint32_t first, uint32_t lanes)
 {
-    if (vec_any_above_u8(leaves, 63)) {
-        return false;
-    }
-    __m512 tables[4];
-    vec_load_tables_f32(tables, values, readable);
-    for (int i = 0; i < 64; i += 16) {
-        const __m128i numbers = _mm_load_si128((const void *)(leaves + i));
-        vec_add_16_f32(tables, _mm512_cvtepu8_epi32(numbers), sums + i);
-    }
-    return true;
+    const uint32_t left = readable > first ? readable - first : 0;
+    return (__mmask16)(left < lanes ? (1u << left) - 1 : (1u << lanes) - 1);
 }
 
-static inline bool vec_add_table_f32_u16(const float *values, uint32_t readable,
-                                         const uint16_t *leaves, float *sums)
+/* 16 leaf numbers, or 8 of them, as lanes. */
+static inline __m512i vec_numbers_f32_u8(const uint8_t *leaves)
 {
-    if (vec_any_above_u16(leaves, 63)) {
-        return false;
-    }
-    __m512 tables[4];
-    vec_load_tables_f32(tables, values, readable);
-    for (int i = 0; i < 64; i += 16) {
-        const __m256i numbers = _mm256_load_si256((const void *)(leaves + i));
-        vec_add_16_f32(tables, _mm512_cvtepu16_epi32(numbers), sums + i);
-    }
-    return true;
+    return _mm512_cvtepu8_epi32(_mm_load_si128((const void *)leaves));
 }
 
-static inline bool vec_add_table_f64_u8(const double *values, uint32_t readable,
-                                        const uint8_t *leaves, double *sums)
+static inline __m512i vec_numbers_f32_u16(const uint16_t *leaves)
 {
-    if (vec_any_above_u8(leaves, 31)) {
-        return false;
-    }
-    __m512d tables[4];
-    vec_load_tables_f64(tables, values, readable);
-    for (int i = 0; i < 64; i += 8) {
-        const __m128i numbers = _mm_loadl_epi64((const void *)(leaves + i));
-        vec_add_8_f64(tables, _mm512_cvtepu8_epi64(numbers), sums + i);
-    }
-    return true;
+    return _mm512_cvtepu16_epi32(_mm256_load_si256((const void *)leaves));
 }
 
-static inline bool vec_add_table_f64_u16(const double *values, uint32_t readable,
-                                         const uint16_t *leaves, double *sums)
+static inline __m512i vec_numbers_f64_u8(const uint8_t *leaves)
 {
-    if (vec_any_above_u16(leaves, 31)) {
-        return false;
-    }
-    __m512d tables[4];
-    vec_load_tables_f64(tables, values, readable);
-    for (int i = 0; i < 64; i += 8) {
-        const __m128i numbers = _mm_load_si128((const void *)(leaves + i));
-        vec_add_8_f64(tables, _mm512_cvtepu16_epi64(numbers), sums + i);
-    }
-    return true;
+    return _mm512_cvtepu8_epi64(_mm_loadl_epi64((const void *)leaves));
 }
+
+static inline __m512i vec_numbers_f64_u16(const uint16_t *leaves)
+{
+    return _mm512_cvtepu16_epi64(_mm_load_si128((const void *)leaves));
+}
+
+/* table[number], of `count` registers: pairs by a permute, then by the bits above. */
+__attribute__((always_inline)) static inline __m512 vec_look_up_f32(const __m512 *tables,
+                                                                    uint32_t count, __m512i numbers)
+{
+    __m512 found[8];
+#pragma GCC unroll 8
+    for (uint32_t i = 0; i < count / 2; i++) {
+        found[i] = _mm512_permutex2var_ps(tables[2 * i], numbers, tables[2 * i + 1]);
+    }
+#pragma GCC unroll 3
+    for (uint32_t left = count / 4, bit = 32; left > 0; left /= 2, bit *= 2) {
+        const __mmask16 upper = _mm512_test_epi32_mask(numbers, _mm512_set1_epi32((int)bit));
+#pragma GCC unroll 4
+        for (uint32_t i = 0; i < left; i++) {
+            found[i] = _mm512_mask_blend_ps(upper, found[2 * i], found[2 * i + 1]);
+        }
+    }
+    return found[0];
+}
+
+__attribute__((always_inline)) static inline __m512d vec_look_up_f64(const __m512d *tables,
+                                                                     uint32_t count,
+                                                                     __m512i numbers)
+{
+    __m512d found[4];
+#pragma GCC unroll 4
+    for (uint32_t i = 0; i < count / 2; i++) {
+        found[i] = _mm512_permutex2var_pd(tables[2 * i], numbers, tables[2 * i + 1]);
+    }
+#pragma GCC unroll 2
+    for (uint32_t left = count / 4, bit = 16; left > 0; left /= 2, bit *= 2) {
+        const __mmask8 upper = _mm512_test_epi64_mask(numbers, _mm512_set1_epi64((int)bit));
+#pragma GCC unroll 2
+        for (uint32_t i = 0; i < left; i++) {
+            found[i] = _mm512_mask_blend_pd(upper, found[2 * i], found[2 * i + 1]);
+        }
+    }
+    return found[0];
+}
+
+/* Adds from `count` registers of values. */
+#define VEC_ADD_TABLES(code, type)                                                                 \
+    __attribute__((always_inline)) static inline void vec_add_tables_f32_##code(                   \
+        const float *values, uint32_t readable, uint32_t count, const type *leaves, float *sums)   \
+    {                                                                                              \
+        __m512 tables[16];                                                                         \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            tables[i] = _mm512_maskz_loadu_ps(vec_lanes(readable, 16 * i, 16), values + 16 * i);   \
+        }                                                                                          \
+        for (uint32_t i = 0; i < 64; i += 16) {                                                    \
+            const __m512i numbers = vec_numbers_f32_##code(leaves + i);                            \
+            const __m512 added = vec_look_up_f32(tables, count, numbers);                          \
+            _mm512_storeu_ps(sums + i, _mm512_add_ps(_mm512_loadu_ps(sums + i), added));           \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    __attribute__((always_inline)) static inline void vec_add_tables_f64_##code(                   \
+        const double *values, uint32_t readable, uint32_t count, const type *leaves, double *sums) \
+    {                                                                                              \
+        __m512d tables[8];                                                                         \
+        for (uint32_t i = 0; i < count; i++) {                                                     \
+            const __mmask8 there = (__mmask8)vec_lanes(readable, 8 * i, 8);                        \
+            tables[i] = _mm512_maskz_loadu_pd(there, values + 8 * i);                              \
+        }                                                                                          \
+        for (uint32_t i = 0; i < 64; i += 8) {                                                     \
+            const __m512i numbers = vec_numbers_f64_##code(leaves + i);                            \
+            const __m512d added = vec_look_up_f64(tables, count, numbers);                         \
+            _mm512_storeu_pd(sums + i, _mm512_add_pd(_mm512_loadu_pd(sums + i), added));           \
+        }                                                                                          \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool vec_add_table_f32_##code(const float *values, uint32_t readable,            \
+                                                const type *leaves, float *sums)                   \
+    {                                                                                              \
+        if (!vec_any_above_##code(leaves, 63)) {                                                   \
+            vec_add_tables_f32_##code(values, readable, 4, leaves, sums);                          \
+        } else if (!vec_any_above_##code(leaves, 127)) {                                           \
+            vec_add_tables_f32_##code(values, readable, 8, leaves, sums);                          \
+        } else if (!vec_any_above_##code(leaves, 255)) {                                           \
+            vec_add_tables_f32_##code(values, readable, 16, leaves, sums);                         \
+        } else {                                                                                   \
+            return false;                                                                          \
+        }                                                                                          \
+        return true;                                                                               \
+    }                                                                                              \
+                                                                                                   \
+    static inline bool vec_add_table_f64_##code(const double *values, uint32_t readable,           \
+                                                const type *leaves, double *sums)                  \
+    {                                                                                              \
+        if (!vec_any_above_##code(leaves, 31)) {                                                   \
+            vec_add_tables_f64_##code(values, readable, 4, leaves, sums);                          \
+        } else if (!vec_any_above_##code(leaves, 63)) {                                            \
+            vec_add_tables_f64_##code(values, readable, 8, leaves, sums);                          \
+        } else {                                                                                   \
+            return false;                                                                          \
+        }                                                                                          \
+        return true;                                                                               \
+    }
+
+VEC_ADD_TABLES(u8, uint8_t)
+VEC_ADD_TABLES(u16, uint16_t)
+
+#undef VEC_ADD_TABLES
 
 /* ---- cuts ---- */
 
@@ -267,6 +299,54 @@ static inline uint32_t vec_count_below_f32(const float *items, float value)
     const __mmask16 below =
         _mm512_cmp_ps_mask(_mm512_load_ps(items), _mm512_set1_ps(value), _CMP_LT_OQ);
     return (uint32_t)_mm_popcnt_u32(below);
+}
+
+/* The same for RANK_LANES values and one block of items. */
+#define RANK_LANES 64u
+
+static inline void vec_count_lanes_f32(const float *items, const float *values, uint32_t *counts)
+{
+    __m512i below[4];
+    __m512 all[4];
+    for (uint32_t i = 0; i < 4; i++) {
+        below[i] = _mm512_setzero_si512();
+        all[i] = _mm512_loadu_ps(values + 16 * i);
+    }
+    const __m512i one = _mm512_set1_epi32(1);
+    for (uint32_t k = 0; k < 16; k++) {
+        const __m512 item = _mm512_set1_ps(items[k]);
+        for (uint32_t i = 0; i < 4; i++) {
+            const __mmask16 is_below = _mm512_cmp_ps_mask(item, all[i], _CMP_LT_OQ);
+            below[i] = _mm512_mask_add_epi32(below[i], is_below, below[i], one);
+        }
+    }
+    for (uint32_t i = 0; i < 4; i++) {
+        _mm512_storeu_si512(counts + 16 * i, below[i]);
+    }
+}
+
+static inline void vec_count_lanes_f64(const double *items, const double *values, uint32_t *counts)
+{
+    const __m512i one = _mm512_set1_epi64(1);
+    for (uint32_t half = 0; half < 64; half += 32) {
+        __m512i below[4];
+        __m512d all[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            below[i] = _mm512_setzero_si512();
+            all[i] = _mm512_loadu_pd(values + half + 8 * i);
+        }
+        for (uint32_t k = 0; k < 16; k++) {
+            const __m512d item = _mm512_set1_pd(items[k]);
+            for (uint32_t i = 0; i < 4; i++) {
+                const __mmask8 is_below = _mm512_cmp_pd_mask(item, all[i], _CMP_LT_OQ);
+                below[i] = _mm512_mask_add_epi64(below[i], is_below, below[i], one);
+            }
+        }
+        for (uint32_t i = 0; i < 4; i++) {
+            const __m256i narrow = _mm512_cvtepi64_epi32(below[i]);
+            _mm256_storeu_si256((void *)(counts + half + 8 * i), narrow);
+        }
+    }
 }
 
 static inline uint32_t vec_count_below_f64(const double *items, double value)

@@ -17,9 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREES_MAX  75u
-#define GROUPS_MAX 3u
-#define ROWS_MAX   (GROUPS_MAX * ESPALIER_GROUP_ROWS)
+#define TREES_MAX   75u
+#define GROUPS_FEW  3u
+#define GROUPS_MAX  (ESPALIER_ANSWER_GROUPS + 2) /* blocks that share tests, and what is left over */
+#define ROWS_MAX    (GROUPS_MAX * ESPALIER_GROUP_ROWS)
+#define ANSWERS_MAX 65536u
 
 /* ---- memory ---- */
 
@@ -65,7 +67,10 @@ typedef struct mask_case {
     uint32_t column_count;
     uint32_t leaf_width;
     uint32_t extra_slots;
+    uint32_t group_count;
     bool narrow; /* codes and thresholds from a few values only */
+    bool shares; /* blocks are offered answers: HEAP, bank BYTE */
+    bool blanks; /* there is room for all columns, zeros from column_count on, as in predictors */
 } mask_case;
 
 /* What a case was made into. */
@@ -74,11 +79,14 @@ typedef struct mask_model {
     espalier_kernel_arguments arguments;
     size_t code_bytes;
     size_t sum_bytes;
+    size_t row_count;
     uint32_t slot_count;
+    espalier_answers *answers; /* at an inaccessible page, as its answers are */
+    uint32_t answer_count;
 } mask_model;
 
 static struct {
-    guarded nodes, leaves, codes, row_codes, sums, positions, places;
+    guarded nodes, leaves, codes, row_codes, sums, positions, places, tables, answers;
 } memory;
 
 static uint32_t random_code(const mask_case *c)
@@ -298,10 +306,53 @@ static void fill_values(void *values, size_t count, uint32_t accumulator)
     }
 }
 
+/* The most that a row has in a column. */
+static uint32_t most_code(const mask_case *c, const uint8_t *codes, size_t code_columns,
+                          size_t column)
+{
+    uint32_t most = 0;
+    for (size_t g = 0; g < c->group_count; g++) {
+        const uint8_t *const own = codes + (g * code_columns + column) * ESPALIER_GROUP_ROWS;
+        for (size_t r = 0; r < ESPALIER_GROUP_ROWS; r++) {
+            most = own[r] > most ? own[r] : most;
+        }
+    }
+    return most;
+}
+
+/* The table of answers. Thresholds may lie behind a column's last test; hostile nodes name any
+ * column, so without blanks there are answers for whatever is read. */
+static void make_answers(const mask_case *c, mask_model *m)
+{
+    const bool all = c->form == SHAPE_HOSTILE && !c->blanks;
+    espalier_answers *const table = last_bytes(&memory.tables, sizeof *table);
+    const uint8_t *const codes = last_bytes(&memory.codes, m->code_bytes);
+    memset(table, 0, sizeof *table);
+    table->column_count = all ? ESPALIER_ANSWER_COLUMNS : c->column_count;
+    uint32_t first = 0;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        table->firsts[i] = (uint16_t)first;
+        table->lasts[i] =
+            (uint16_t)(all ? UINT8_MAX : most_code(c, codes, m->arguments.code_columns, i));
+        first += table->lasts[i] + 1u;
+    }
+    for (uint32_t i = table->column_count; i < ESPALIER_ANSWER_COLUMNS; i++) {
+        table->firsts[i] = table->lasts[0];
+    }
+    m->answers = table;
+    m->answer_count = first;
+    table->answers = last_bytes(&memory.answers, first * sizeof *table->answers);
+    fill_random((uint8_t *)table->answers, first * sizeof *table->answers);
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        memset(&table->answers[table->firsts[i] + table->lasts[i]], 0, sizeof *table->answers);
+    }
+}
+
 static void make_model(const mask_case *c, mask_model *m)
 {
     memset(m, 0, sizeof *m);
     make_trees(c, m);
+    m->row_count = (size_t)c->group_count * ESPALIER_GROUP_ROWS;
     espalier_kernel_arguments *const a = &m->arguments;
     const size_t item = c->accumulator == ESPALIER_ACCUMULATOR_FLOAT64 ? 8 : 4;
     const size_t width = c->bank == ESPALIER_BANK_BYTE ? 1 : 2;
@@ -310,7 +361,7 @@ static void make_model(const mask_case *c, mask_model *m)
         mask = 2 * mask + 1;
     }
     a->column_mask = c->bank == ESPALIER_BANK_BYTE ? 255 : mask;
-    a->code_columns = c->column_count;
+    a->code_columns = c->blanks ? ESPALIER_ANSWER_COLUMNS : c->column_count;
     a->leaf_width = c->leaf_width;
     m->slot_count = c->leaf_width + c->extra_slots;
     a->sum_stride = m->slot_count;
@@ -318,13 +369,18 @@ static void make_model(const mask_case *c, mask_model *m)
     void *const leaves = last_bytes(&memory.leaves, leaf_numbers * item);
     fill_values(leaves, leaf_numbers, c->accumulator);
     a->leaf_values = leaves;
-    m->sum_bytes = (size_t)ROWS_MAX * m->slot_count * item;
+    m->sum_bytes = m->row_count * m->slot_count * item;
     const size_t lanes =
-        ((GROUPS_MAX - 1) * a->code_columns + a->column_mask + 1) * ESPALIER_GROUP_ROWS;
+        ((c->group_count - 1) * a->code_columns + a->column_mask + 1) * ESPALIER_GROUP_ROWS;
     m->code_bytes = lanes * width;
     void *const codes = last_bytes(&memory.codes, m->code_bytes);
     for (size_t i = 0; i < lanes; i++) {
-        store_code(codes, i, width, random_code(c));
+        const size_t column = i / ESPALIER_GROUP_ROWS % a->code_columns;
+        const bool blank = c->blanks && column >= c->column_count;
+        store_code(codes, i, width, blank ? 0 : random_code(c));
+    }
+    if (c->shares) {
+        make_answers(c, m);
     }
 }
 
@@ -400,10 +456,10 @@ typedef struct mask_answers {
 static void evaluate(const mask_case *c, const mask_model *m, mask_answers *want)
 {
     const size_t item = c->accumulator == ESPALIER_ACCUMULATOR_FLOAT64 ? 8 : 4;
-    fill_values(want->starts, (size_t)ROWS_MAX * m->slot_count, c->accumulator);
+    fill_values(want->starts, m->row_count * m->slot_count, c->accumulator);
     memcpy(want->sums, want->starts, m->sum_bytes);
     const void *const codes = last_bytes(&memory.codes, m->code_bytes);
-    for (uint32_t r = 0; r < ROWS_MAX; r++) {
+    for (uint32_t r = 0; r < m->row_count; r++) {
         const size_t first =
             r / ESPALIER_GROUP_ROWS * m->arguments.code_columns * ESPALIER_GROUP_ROWS +
             r % ESPALIER_GROUP_ROWS;
@@ -448,8 +504,8 @@ static void *copy_row(const mask_case *c, const mask_model *m, uint32_t row)
 static void compare_rows(const mask_case *c, const mask_model *m, const mask_answers *want,
                          const espalier_kernel *kernel)
 {
-    const size_t row_bytes = m->sum_bytes / ROWS_MAX;
-    for (uint32_t r = 0; r < ROWS_MAX; r += 1 + random_below(23)) {
+    const size_t row_bytes = m->sum_bytes / m->row_count;
+    for (uint32_t r = 0; r < m->row_count; r += 1 + random_below(23)) {
         espalier_kernel_arguments a = m->arguments;
         a.row_count = 1;
         a.codes = copy_row(c, m, r);
@@ -468,30 +524,43 @@ static void compare_rows(const mask_case *c, const mask_model *m, const mask_ans
     }
 }
 
+/* Groups [first, end) as a block. */
+static void compare_block(const mask_case *c, const mask_model *m, const mask_answers *want,
+                          const espalier_kernel *kernel, uint32_t first, uint32_t end)
+{
+    const size_t row_bytes = m->sum_bytes / m->row_count;
+    const size_t width = c->bank == ESPALIER_BANK_BYTE ? 1 : 2;
+    const size_t group_bytes = m->arguments.code_columns * ESPALIER_GROUP_ROWS * width;
+    espalier_kernel_arguments a = m->arguments;
+    a.row_count = (end - first) * ESPALIER_GROUP_ROWS;
+    if (a.row_count % kernel->flight_rows != 0) {
+        return;
+    }
+    const size_t bytes = a.row_count * row_bytes;
+    const size_t skipped = (size_t)first * ESPALIER_GROUP_ROWS * row_bytes;
+    a.codes = (const uint8_t *)last_bytes(&memory.codes, m->code_bytes) + first * group_bytes;
+    a.places =
+        last_bytes(&memory.places, (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * width);
+    a.sums = last_bytes(&memory.sums, bytes);
+    if (c->shares && kernel->shares != 0) {
+        a.answers = m->answers;
+        a.answer_groups_least = 1 + random_below(ESPALIER_ANSWER_GROUPS);
+    }
+    memcpy(a.sums, want->starts + skipped, bytes);
+    kernel->sum_block(&a);
+    if (memcmp(a.sums, want->sums + skipped, bytes) != 0) {
+        (void)fail(c, kernel, a.answers != NULL ? "sums of a block, shared" : "sums of a block");
+    }
+}
+
 static void compare_blocks(const mask_case *c, const mask_model *m, const mask_answers *want,
                            const espalier_kernel *kernel)
 {
-    const size_t row_bytes = m->sum_bytes / ROWS_MAX;
-    const size_t width = c->bank == ESPALIER_BANK_BYTE ? 1 : 2;
-    const size_t group_bytes = m->arguments.code_columns * ESPALIER_GROUP_ROWS * width;
-    const uint8_t *const codes = last_bytes(&memory.codes, m->code_bytes);
-    for (uint32_t first = 0; first < GROUPS_MAX; first++) {
-        for (uint32_t end = first + 1; end <= GROUPS_MAX; end++) {
-            espalier_kernel_arguments a = m->arguments;
-            a.row_count = (end - first) * ESPALIER_GROUP_ROWS;
-            if (a.row_count % kernel->flight_rows != 0) {
-                continue;
-            }
-            const size_t bytes = a.row_count * row_bytes;
-            const size_t skipped = (size_t)first * ESPALIER_GROUP_ROWS * row_bytes;
-            a.codes = codes + first * group_bytes;
-            a.places = last_bytes(&memory.places,
-                                  (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * width);
-            a.sums = last_bytes(&memory.sums, bytes);
-            memcpy(a.sums, want->starts + skipped, bytes);
-            kernel->sum_block(&a);
-            if (memcmp(a.sums, want->sums + skipped, bytes) != 0) {
-                (void)fail(c, kernel, "sums of a block");
+    for (uint32_t first = 0; first < c->group_count; first++) {
+        for (uint32_t end = first + 1; end <= c->group_count; end++) {
+            /* Of many groups those that begin or end with the first or last. */
+            if (c->group_count <= GROUPS_FEW || first == 0 || end == c->group_count) {
+                compare_block(c, m, want, kernel, first, end);
             }
         }
     }
@@ -541,6 +610,10 @@ static void check_sizes(mask_case c, uint32_t level, uint32_t size)
             c.column_count = 300 + random_below(1500);
         }
         c.narrow = random_below(2) == 0;
+        c.shares =
+            c.layout == ESPALIER_FILE_HEAP && c.bank == ESPALIER_BANK_BYTE && random_below(2) == 0;
+        c.blanks = c.shares && random_below(2) == 0;
+        c.group_count = c.shares ? GROUPS_MAX : GROUPS_FEW;
         check_case(&c, level);
     }
 }
@@ -587,6 +660,8 @@ int main(int argc, char **argv)
     memory.sums = guarded_make((size_t)ROWS_MAX * 16 * 8);
     memory.positions = guarded_make(TREES_MAX * sizeof(uint32_t));
     memory.places = guarded_make((size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * 2);
+    memory.tables = guarded_make(sizeof(espalier_answers));
+    memory.answers = guarded_make(ANSWERS_MAX * sizeof(espalier_answer));
     uint32_t checked = 0;
     for (uint32_t level = ESPALIER_ISA_SCALAR; level < ESPALIER_ISA_COUNT; level++) {
         if (!levels_can_run(level)) {

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "engine/answers.h"
 #include "engine/predictor.h"
 #include "espalier.h"
 #include "tests/support/moat.h"
@@ -62,7 +63,7 @@ static void fill_hostile(uint32_t *words, size_t word_count, uint64_t *state)
 }
 
 /* A predictor whose scratch was moved between moats: its pointers before, and the moats. */
-#define MOVED_MAX 10u
+#define MOVED_MAX 12u
 typedef struct moated_predictor {
     espalier_predictor *predictor;
     moat moats[MOVED_MAX];
@@ -72,6 +73,7 @@ typedef struct moated_predictor {
     double *own_slots;
     float *own_sums;
     void *own_places;
+    espalier_answers *own_answers;
     uint32_t *own_positions;
 } moated_predictor;
 
@@ -101,6 +103,31 @@ static void move_cells(moated_predictor *m, espalier_cells *cells, size_t rows, 
         move_between_moats(m, cells->shorts, lanes * cells->short_columns * sizeof(uint16_t));
 }
 
+/* Has blocks of any size share tests, where a kernel can; answers and their table at moats. */
+static void share_tests(moated_predictor *m)
+{
+    espalier_predictor *const p = m->predictor;
+    const uint32_t count = espalier_answers_count(p->model);
+    bool shares = false;
+    for (uint32_t i = 0; i < p->model->part_count && count > 0; i++) {
+        if (p->parts[i].kernel->shares != 0) {
+            p->parts[i].answer_groups_least = 1;
+            shares = true;
+        }
+    }
+    if (!shares) {
+        return;
+    }
+    espalier_answers table;
+    memset(&table, 0, sizeof table);
+    espalier_answers_fill(p->model, &table);
+    espalier_answer *const answers = calloc(count, sizeof *answers);
+    assert_non_null(answers);
+    table.answers = move_between_moats(m, answers, count * sizeof *answers);
+    p->answers = move_between_moats(m, &table, sizeof table);
+    free(answers);
+}
+
 static moated_predictor moated_make(const espalier_model *model, uint32_t block_rows, uint32_t isa)
 {
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
@@ -118,6 +145,7 @@ static moated_predictor moated_make(const espalier_model *model, uint32_t block_
     m.own_slots = p->slots;
     m.own_sums = p->sums;
     m.own_places = p->places;
+    m.own_answers = p->answers;
     m.own_positions = p->positions;
     move_cells(&m, &p->row, 1, 1);
     move_cells(&m, &p->block, rows, lanes);
@@ -126,6 +154,7 @@ static moated_predictor moated_make(const espalier_model *model, uint32_t block_
     p->places =
         move_between_moats(&m, p->places, (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * 2);
     p->positions = move_between_moats(&m, p->positions, model->tree_count * sizeof *p->positions);
+    share_tests(&m);
     espalier_predictor_bind(p);
     return m;
 }
@@ -137,6 +166,7 @@ static void moated_free(moated_predictor *m)
     m->predictor->slots = m->own_slots;
     m->predictor->sums = m->own_sums;
     m->predictor->places = m->own_places;
+    m->predictor->answers = m->own_answers;
     m->predictor->positions = m->own_positions;
     espalier_predictor_destroy(m->predictor);
     for (uint32_t i = 0; i < m->moat_count; i++) {
