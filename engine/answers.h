@@ -15,12 +15,12 @@
  * second-level cache holds. */
 uint32_t espalier_answers_count(const espalier_model *model);
 
-/* The fewest groups of a block for which answers pay in a part of these trees, all HEAP with codes
- * of bank BYTE; above ESPALIER_ANSWER_GROUPS: never. */
-uint32_t espalier_answers_least(uint32_t answer_count, const espalier_kernel_tree *trees,
-                                uint32_t tree_count);
+/* The fewest groups of a block for which answers pay in a part of these trees with this kernel of
+ * the part; above ESPALIER_ANSWER_GROUPS: none do. */
+uint32_t espalier_answers_least(const espalier_kernel *kernel, uint32_t answer_count,
+                                const espalier_kernel_tree *trees, uint32_t tree_count);
 
-/* Everything of *answers but the room for the answers. */
+/* Everything of *answers but the room for answers and sums. */
 void espalier_answers_fill(const espalier_model *model, espalier_answers *answers);
 
 #endif

@@ -27,6 +27,7 @@
 #define BLOCK_ROWS_SHARE (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
 #define BLOCK_BYTES      ((size_t)256 << 10)
 #define BLOCK_BYTES_WIDE ((size_t)512 << 10)
+#define ANSWER_SLOTS_MAX 16u
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
 #define SCRATCH_ALIGNMENT 64u /* a cache line */
@@ -201,9 +202,7 @@ static espalier_status prepare_parts(espalier_predictor *predictor,
         pool = take_trees(model, own, first, count, (options->flags & ESPALIER_PREDICTOR_LEAF) != 0,
                           pool);
         own->answer_groups_least =
-            own->kernel->shares == 1 && answer_count > 0
-                ? espalier_answers_least(answer_count, own->trees, own->tree_count)
-                : ESPALIER_ANSWER_GROUPS + 1;
+            espalier_answers_least(own->kernel, answer_count, own->trees, own->tree_count);
         take_starts(model, own, starts);
         starts += part->slot_count;
         if (part->accumulator == ESPALIER_ACCUMULATOR_FLOAT32 &&
@@ -406,6 +405,17 @@ static bool allocate_numbers(espalier_predictor *predictor)
     return predictor->numbers != NULL;
 }
 
+/* The slots whose sums are brought together, as many as leave a first-level cache room. */
+static uint32_t answer_slots(const espalier_predictor *predictor)
+{
+    uint32_t most = 0;
+    for (uint32_t p = 0; p < predictor->model->part_count; p++) {
+        const uint32_t own = predictor->model->parts[p].slot_count;
+        most = own <= ANSWER_SLOTS_MAX && own > most ? own : most;
+    }
+    return most;
+}
+
 /* Room for answers, if blocks are so large that tests are shared. */
 static bool allocate_answers(espalier_predictor *predictor)
 {
@@ -419,8 +429,11 @@ static bool allocate_answers(espalier_predictor *predictor)
     espalier_answers_fill(predictor->model, answers);
     answers->answers = allocate_aligned(predictor, espalier_answers_count(predictor->model),
                                         sizeof *answers->answers);
+    answers->sum_slots = answer_slots(predictor);
+    answers->sums = allocate_aligned(predictor, answers->sum_slots,
+                                     ESPALIER_ANSWER_ROWS * sizeof *predictor->slots);
     predictor->answers = answers;
-    return answers->answers != NULL;
+    return answers->answers != NULL && answers->sums != NULL;
 }
 
 static espalier_status prepare_scratch(espalier_predictor *predictor,

@@ -36,6 +36,7 @@
 
 #define ESPALIER_ANSWER_GROUPS  8u
 #define ESPALIER_ANSWER_COLUMNS 256u
+#define ESPALIER_ANSWER_ROWS    (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
 
 /* What 512 rows answer to one test: a bit a row. */
 typedef struct espalier_answer {
@@ -50,8 +51,10 @@ typedef struct espalier_answer {
 typedef struct espalier_answers {
     _Alignas(64) uint16_t firsts[ESPALIER_ANSWER_COLUMNS];
     _Alignas(64) uint16_t lasts[ESPALIER_ANSWER_COLUMNS];
-    uint32_t column_count; /* at most 256 */
+    uint32_t column_count;
+    uint32_t sum_slots;
     espalier_answer *answers;
+    void *sums; /* [sum_slots][ANSWER_ROWS] scratch, of any accumulator's type */
 } espalier_answers;
 
 typedef struct espalier_kernel_tree {
@@ -115,14 +118,15 @@ typedef struct espalier_kernel {
     uint32_t bank;        /* ESPALIER_BANK_... */
     uint32_t accumulator; /* ESPALIER_ACCUMULATOR_... */
     uint32_t node_bytes;
-    uint32_t column_count_max;         /* the most columns of the bank it serves; 0: any */
-    uint32_t clamps;                   /* 1: bounds every child by the tree's last position */
-    uint32_t sets;                     /* 1: tests bits of columns from set_first on */
-    uint32_t shares;                   /* 1: sum_block takes answers */
-    uint32_t flight_rows;              /* sum_block wants multiples of so many rows, at least 1 */
-    uint32_t least_rows;               /* so few rows take less time in sum_block than one by one */
-    uint32_t block_rows;               /* the most rows of a block by default; 0: as usual */
-    espalier_kernel_function *sum_row; /* one row, many trees in flight; row_count is 1 */
+    uint32_t column_count_max; /* the most columns of the bank it serves; 0: any */
+    uint32_t clamps;           /* 1: bounds every child by the tree's last position */
+    uint32_t sets;             /* 1: tests bits of columns from set_first on */
+    uint32_t answer_cost; /* sum_block takes answers, and one takes as long as a node takes so many
+                             groups; 0: it does not */
+    uint32_t flight_rows; /* sum_block wants multiples of so many rows, at least 1 */
+    uint32_t least_rows;  /* so few rows take less time in sum_block than one by one */
+    uint32_t block_rows;  /* the most rows of a block by default; 0: as usual */
+    espalier_kernel_function *sum_row;   /* one row, many trees in flight; row_count is 1 */
     espalier_kernel_function *sum_block; /* many rows, one tree after the other */
     espalier_kernel_function *each_row;  /* one row: the position or leaf every walk ends at */
 } espalier_kernel;

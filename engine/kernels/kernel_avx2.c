@@ -22,10 +22,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME   "AVX2"
-#define LEVEL_ISA    ESPALIER_ISA_AVX2
-#define LEVEL_SHARES 1
-#define TABLES       0
+#define LEVEL_NAME  "AVX2"
+#define LEVEL_ISA   ESPALIER_ISA_AVX2
+#define ANSWER_COST 6
+#define TABLES      0
 
 #include "engine/kernels/mask_banks.inc"
 

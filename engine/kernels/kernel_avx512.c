@@ -24,10 +24,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME   "AVX-512"
-#define LEVEL_ISA    ESPALIER_ISA_AVX512
-#define LEVEL_SHARES 1
-#define TABLES       1
+#define LEVEL_NAME  "AVX-512"
+#define LEVEL_ISA   ESPALIER_ISA_AVX512
+#define ANSWER_COST 4
+#define TABLES      1
 
 #include "engine/kernels/mask_banks.inc"
 

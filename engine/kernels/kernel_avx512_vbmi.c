@@ -94,9 +94,9 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
-#define LEVEL_NAME   "AVX-512 VBMI"
-#define LEVEL_ISA    ESPALIER_ISA_AVX512_VBMI
-#define LEVEL_SHARES 1
+#define LEVEL_NAME  "AVX-512 VBMI"
+#define LEVEL_ISA   ESPALIER_ISA_AVX512_VBMI
+#define ANSWER_COST 4
 
 static const espalier_kernel kernels[] = {
     FEW_ENTRIES(few64, 64, 24, 24),    FEW_ENTRIES(few128, 128, 24, 24),

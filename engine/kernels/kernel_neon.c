@@ -18,10 +18,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME   "NEON"
-#define LEVEL_ISA    ESPALIER_ISA_NEON
-#define LEVEL_SHARES 1
-#define TABLES       0
+#define LEVEL_NAME  "NEON"
+#define LEVEL_ISA   ESPALIER_ISA_NEON
+#define ANSWER_COST 6
+#define TABLES      0
 
 #include "engine/kernels/mask_banks.inc"
 

@@ -14,9 +14,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LEVEL_NAME   "scalar"
-#define LEVEL_ISA    ESPALIER_ISA_SCALAR
-#define LEVEL_SHARES 0
+#define LEVEL_NAME  "scalar"
+#define LEVEL_ISA   ESPALIER_ISA_SCALAR
+#define ANSWER_COST 0
 
 #include "engine/kernels/walk_plain.inc"
 

@@ -2,7 +2,7 @@
 /*
  * Entries of the mask kernels in a level's list. Includes nothing; wants kernel.h, layout.h and
  * espalier.h before it. A level's file defines LEVEL_NAME, its name, LEVEL_ISA, its number, and
- * LEVEL_SHARES, 1 where blocks of HEAP share tests (heap_share.inc), else 0.
+ * ANSWER_COST, the answer_cost of HEAP with one-byte codes.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
 #define ESPALIER_ENGINE_KERNELS_MASK_ENTRY_H
@@ -11,7 +11,8 @@
 #define MASK_ENTRY(text, where, codes, bytes, sums, most, least, row, block, each)                 \
     {                                                                                              \
         .column_count_max = (most),                                                                \
-        .shares = (where) == ESPALIER_FILE_HEAP && (codes) == ESPALIER_BANK_BYTE ? LEVEL_SHARES : 0, \
+        .answer_cost =                                                                             \
+            (where) == ESPALIER_FILE_HEAP && (codes) == ESPALIER_BANK_BYTE ? ANSWER_COST : 0,      \
         .name = text ", " LEVEL_NAME, .isa = LEVEL_ISA, .layout = (where), .bank = (codes),        \
         .accumulator = (sums), .node_bytes = (bytes), .flight_rows = ESPALIER_GROUP_ROWS,          \
         .least_rows = (least), .sum_row = (row), .sum_block = (block), .each_row = (each)          \

@@ -70,7 +70,8 @@ def level_jobs(binary, pairs, level, extended):
         jobs.append(Job("check_steps", walks, [check], seconds))
     jobs += byte_jobs(binary, pairs, level)
     if extended:
-        for name in ("check_walk", "check_moats", "test_predict", "test_layouts_predict"):
+        for name in ("check_walk", "check_moats", "test_predict", "test_layouts_predict",
+                     "test_shared_tests"):
             if (binary / name).exists():
                 jobs.append(Job(name, [binary / name], [force], seconds))
     return jobs

@@ -9,6 +9,7 @@
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/same_rows.h"
+#include "tests/support/share_tests.h"
 #include "tests/support/synthetic.h"
 
 #include <stdio.h>
@@ -94,7 +95,9 @@ typedef struct wanted {
     uint32_t first_slot;
 } wanted;
 
-static void compare(const wanted *want, const espalier_model *model, uint32_t layout, uint32_t isa)
+/* shares: blocks share tests, whatever it costs. */
+static void compare(const wanted *want, const espalier_model *model, uint32_t layout, uint32_t isa,
+                    bool shares)
 {
     const espalier_forest *const forest = want->forest;
     const espalier_output_kind kind = forest->task != ESPALIER_FOREST_TASK_FOREST
@@ -109,6 +112,9 @@ static void compare(const wanted *want, const espalier_model *model, uint32_t la
     if (espalier_predictor_create(model, &options, &predictor) != ESPALIER_OK ||
         espalier_model_output(model, kind, &info) != ESPALIER_OK) {
         finding("no predictor", layout, isa);
+    }
+    if (shares && !share_tests(predictor)) {
+        abort();
     }
     const size_t item = dtype_bytes(info.dtype);
     uint8_t *const found = malloc(ROWS * info.width * item);
@@ -161,7 +167,10 @@ static void check_layout(const wanted *want, uint32_t layout)
     }
     for (uint32_t isa = ESPALIER_ISA_AUTO; isa < ESPALIER_ISA_COUNT; isa++) {
         if (espalier_isa_supported((espalier_isa)isa)) {
-            compare(want, model, layout, isa);
+            compare(want, model, layout, isa, false);
+            if (layout == ESPALIER_LAYOUT_HEAP) {
+                compare(want, model, layout, isa, true);
+            }
         }
     }
     espalier_model_close(model);

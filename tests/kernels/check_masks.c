@@ -22,6 +22,7 @@
 #define GROUPS_MAX  (ESPALIER_ANSWER_GROUPS + 2) /* blocks that share tests, and what is left over */
 #define ROWS_MAX    (GROUPS_MAX * ESPALIER_GROUP_ROWS)
 #define ANSWERS_MAX 65536u
+#define SLOTS_MAX   16u
 
 /* ---- memory ---- */
 
@@ -86,7 +87,7 @@ typedef struct mask_model {
 } mask_model;
 
 static struct {
-    guarded nodes, leaves, codes, row_codes, sums, positions, places, tables, answers;
+    guarded nodes, leaves, codes, row_codes, sums, positions, places, tables, answers, lanes;
 } memory;
 
 static uint32_t random_code(const mask_case *c)
@@ -339,6 +340,11 @@ static void make_answers(const mask_case *c, mask_model *m)
     for (uint32_t i = table->column_count; i < ESPALIER_ANSWER_COLUMNS; i++) {
         table->firsts[i] = table->lasts[0];
     }
+    table->sum_slots = random_below(SLOTS_MAX + 1);
+    table->sums = last_bytes(&memory.lanes,
+                             table->sum_slots * ESPALIER_ANSWER_ROWS *
+                                 (c->accumulator == ESPALIER_ACCUMULATOR_FLOAT64 ? sizeof(double)
+                                                                                 : sizeof(float)));
     m->answers = table;
     m->answer_count = first;
     table->answers = last_bytes(&memory.answers, first * sizeof *table->answers);
@@ -542,7 +548,7 @@ static void compare_block(const mask_case *c, const mask_model *m, const mask_an
     a.places =
         last_bytes(&memory.places, (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * width);
     a.sums = last_bytes(&memory.sums, bytes);
-    if (c->shares && kernel->shares != 0) {
+    if (c->shares && kernel->answer_cost != 0) {
         a.answers = m->answers;
         a.answer_groups_least = 1 + random_below(ESPALIER_ANSWER_GROUPS);
     }
@@ -661,6 +667,7 @@ int main(int argc, char **argv)
     memory.positions = guarded_make(TREES_MAX * sizeof(uint32_t));
     memory.places = guarded_make((size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * 2);
     memory.tables = guarded_make(sizeof(espalier_answers));
+    memory.lanes = guarded_make(SLOTS_MAX * ESPALIER_ANSWER_ROWS * sizeof(double));
     memory.answers = guarded_make(ANSWERS_MAX * sizeof(espalier_answer));
     uint32_t checked = 0;
     for (uint32_t level = ESPALIER_ISA_SCALAR; level < ESPALIER_ISA_COUNT; level++) {

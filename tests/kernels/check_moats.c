@@ -63,7 +63,7 @@ static void fill_hostile(uint32_t *words, size_t word_count, uint64_t *state)
 }
 
 /* A predictor whose scratch was moved between moats: its pointers before, and the moats. */
-#define MOVED_MAX 12u
+#define MOVED_MAX 13u
 typedef struct moated_predictor {
     espalier_predictor *predictor;
     moat moats[MOVED_MAX];
@@ -110,7 +110,7 @@ static void share_tests(moated_predictor *m)
     const uint32_t count = espalier_answers_count(p->model);
     bool shares = false;
     for (uint32_t i = 0; i < p->model->part_count && count > 0; i++) {
-        if (p->parts[i].kernel->shares != 0) {
+        if (p->parts[i].kernel->answer_cost != 0) {
             p->parts[i].answer_groups_least = 1;
             shares = true;
         }
@@ -124,6 +124,11 @@ static void share_tests(moated_predictor *m)
     espalier_answer *const answers = calloc(count, sizeof *answers);
     assert_non_null(answers);
     table.answers = move_between_moats(m, answers, count * sizeof *answers);
+    table.sum_slots = p->model->parts[0].slot_count;
+    double *const sums = calloc((size_t)table.sum_slots * ESPALIER_ANSWER_ROWS, sizeof *sums);
+    assert_non_null(sums);
+    table.sums = move_between_moats(m, sums, table.sum_slots * ESPALIER_ANSWER_ROWS * sizeof *sums);
+    free(sums);
     p->answers = move_between_moats(m, &table, sizeof table);
     free(answers);
 }
