@@ -17,7 +17,7 @@
 /* The largest block or range; more is refused, as a system does that has no more. */
 #define ROOM_MAX  ((size_t)256 << 20)
 #define SPAN      (MOAT_BYTES + ROOM_MAX)
-#define BLOCKS    96u
+#define BLOCKS    256u /* of predictors of every level at once */
 #define ALIGNMENT 16u
 /* Blocks above this are given back to the system, so that they are zero when taken again. */
 #define LARGE ((size_t)1 << 20)
@@ -120,7 +120,6 @@ void __libc_free(void *memory);
 static struct {
     uint8_t *base;
     bool on;
-    uint32_t next; /* block to give */
     uint32_t live;
     size_t room[BLOCKS];  /* accessible */
     size_t bytes[BLOCKS]; /* given; 0: free */
@@ -140,7 +139,6 @@ bool exhaust_memory_has_moats(void)
 void exhaust_heap_enter(void)
 {
     heap.on = true;
-    heap.next = 0;
     heap.live = 0;
 }
 
@@ -167,19 +165,35 @@ static uint32_t block_of(const void *memory)
     return (uint32_t)(((uintptr_t)memory - (uintptr_t)heap.base) / SPAN);
 }
 
-/* Blocks are given in turn, so the same call of the next case gets the same one, of that size. */
+/* The first free block whose pages are as many already, so that most calls cost no system call and
+ * no new pages; else one without pages; else any. */
+static uint32_t find_block(size_t room)
+{
+    uint32_t found = BLOCKS;
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        if (heap.bytes[i] == 0) {
+            if (heap.room[i] == room) {
+                return i;
+            }
+            const bool better = found == BLOCKS || (heap.room[found] != 0 && heap.room[i] == 0);
+            found = better ? i : found;
+        }
+    }
+    if (found == BLOCKS) { /* refusing would leave out what was to be tried */
+        static const char text[] = "exhaust: more blocks at once than there are\n";
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+        _exit(2);
+    }
+    return found;
+}
+
 static void *take_block(size_t bytes, bool zeroed)
 {
-    uint32_t tries = 0;
-    while (heap.bytes[heap.next] != 0 && tries++ < BLOCKS) {
-        heap.next = (heap.next + 1) % BLOCKS;
-    }
-    const uint32_t index = heap.next;
-    const size_t room = whole_pages(bytes > 0 ? bytes : 1);
-    if (tries > BLOCKS || bytes > ROOM_MAX - page_bytes) {
+    if (bytes > ROOM_MAX - page_bytes) {
         return NULL;
     }
-    heap.next = (heap.next + 1) % BLOCKS;
+    const size_t room = whole_pages(bytes > 0 ? bytes : 1);
+    const uint32_t index = find_block(room);
     if (bytes > LARGE) {
         resize(block_data(index), heap.room[index], 0);
         heap.room[index] = 0;

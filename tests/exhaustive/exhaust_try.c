@@ -18,9 +18,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows of nodes to walk: as many as kernels take together by other ways than fewer. */
-#define ROWS     80u
-#define ODD_ROWS 9u
+/* More than kernels take together by other ways than fewer; of further kinds, which are made from
+ * the same sums, the first of them. */
+#define ROWS         80u
+#define FURTHER_ROWS 4u
+#define ODD_ROWS     9u
 /* Models of more features, and answers of more bytes, are tried with one row. */
 #define FEATURES_MAX 256u
 #define ANSWER_MAX   ((size_t)4 << 20)
@@ -67,9 +69,8 @@ uint32_t exhaust_levels(const uint32_t **levels_out)
     return count;
 }
 
-static size_t rows_of(size_t feature_count, bool walks)
+static size_t rows_of(size_t feature_count, size_t rows)
 {
-    const size_t rows = walks ? ROWS : ODD_ROWS;
     return feature_count <= FEATURES_MAX ? rows : 1;
 }
 
@@ -79,7 +80,7 @@ static const void *take_rows(size_t feature_count, bool wide)
         return inputs[wide].data;
     }
     exhaust_range *const range = &inputs[wide].range;
-    const size_t row_count = rows_of(feature_count, true);
+    const size_t row_count = rows_of(feature_count, ROWS);
     uint8_t *const data = exhaust_range_take(range, row_count * feature_count * (wide ? 8 : 4));
     exhaust_range_protect(range, true);
     for (size_t r = 0; r < row_count; r++) {
@@ -106,25 +107,13 @@ static espalier_rows rows_at(const void *data, bool wide, size_t first, size_t c
                                         feature_count);
 }
 
-static bool walks_nodes(const espalier_predictor *predictor, uint32_t part_count)
-{
-    bool walks = false;
-    for (uint32_t p = 0; p < part_count; p++) {
-        const char *const kernel = espalier_predictor_part_kernel(predictor, p);
-        walks = walks || (kernel != NULL && strncmp(kernel, "walk", 4) == 0);
-    }
-    return walks;
-}
-
-/* One kind: all rows together, and one of them alone; compared with the first level's. */
+/* One kind: `rows_most` rows together, and one of them alone; compared with the first level's. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
-                         const espalier_model_info *info, const exhaust_way *way, bool is_first,
-                         exhaust_counts *counts)
+                         size_t feature_count, size_t rows_most, const exhaust_way *way,
+                         bool is_first, exhaust_counts *counts)
 {
-    const size_t feature_count = info->feature_count;
     const size_t row_bytes = output->width * dtype_bytes(output->dtype);
-    const bool walks = walks_nodes(predictor, info->part_count);
-    const size_t row_count = row_bytes <= ANSWER_MAX / ROWS ? rows_of(feature_count, walks) : 1;
+    const size_t row_count = row_bytes <= ANSWER_MAX / ROWS ? rows_of(feature_count, rows_most) : 1;
     const size_t bytes = row_count * row_bytes;
     const void *const data = take_rows(feature_count, way->wide);
     const espalier_output_kind kind = (espalier_output_kind)output->kind;
@@ -182,6 +171,7 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
     uint32_t count = 0;
     const bool made = make_predictors(model, way, predictors, &count);
     counts->no_memory += !made;
+    bool has_summed = false;
     for (int kind = ESPALIER_OUTPUT_MARGIN; made && kind <= ESPALIER_OUTPUT_SCORE; kind++) {
         espalier_output_info output;
         if (way->brief && kind != (int)info.default_output) {
@@ -190,8 +180,10 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
         if (espalier_model_output(model, (espalier_output_kind)kind, &output) != ESPALIER_OK) {
             continue;
         }
+        const size_t rows = kind == ESPALIER_OUTPUT_LEAF || !has_summed ? ROWS : FURTHER_ROWS;
+        has_summed = has_summed || kind != ESPALIER_OUTPUT_LEAF;
         for (uint32_t i = 0; i < count; i++) {
-            predict_kind(predictors[i], &output, &info, way, i == 0, counts);
+            predict_kind(predictors[i], &output, info.feature_count, rows, way, i == 0, counts);
         }
     }
     for (uint32_t i = 0; i < count; i++) {

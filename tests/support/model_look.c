@@ -119,7 +119,20 @@ static size_t look_at_categories(const espalier_model *model, uint32_t feature)
 
 /* ---- tables ---- */
 
-/* Values are made of earlier ones; their numbers can be read. */
+/* A value is made of an earlier one, or is a feature; its numbers can be read. */
+static size_t look_at_value(const espalier_model *model, uint32_t index, uint32_t feature_count)
+{
+    espalier_value_info value;
+    assert_int_equal(espalier_model_value(model, index, &value), ESPALIER_OK);
+    assert_true(index < feature_count ? value.input == index : value.input < index);
+    size_t sum = strlen(value.operation);
+    for (uint32_t k = 0; k < value.number_count && k < NUMBERS_MAX; k++) {
+        sum += value.numbers[k] > 0.0;
+    }
+    return sum;
+}
+
+/* Of features, which a few bytes make millions, the first; and the first that are made of them. */
 static size_t look_at_values(const espalier_model *model, uint32_t feature_count)
 {
     const uint32_t count = espalier_model_value_count(model);
@@ -127,13 +140,11 @@ static size_t look_at_values(const espalier_model *model, uint32_t feature_count
     size_t sum = (size_t)espalier_model_missing_number(model, &number);
     espalier_value_info value;
     assert_true(count >= feature_count);
-    for (uint32_t i = 0; i < count && i < feature_count + ITEMS_MAX; i++) {
-        assert_int_equal(espalier_model_value(model, i, &value), ESPALIER_OK);
-        assert_true(i < feature_count ? value.input == i : value.input < i);
-        sum += strlen(value.operation);
-        for (uint32_t k = 0; k < value.number_count && k < NUMBERS_MAX; k++) {
-            sum += value.numbers[k] > 0.0;
-        }
+    for (uint32_t i = 0; i < feature_count && i < ITEMS_MAX; i++) {
+        sum += look_at_value(model, i, feature_count);
+    }
+    for (uint32_t i = 0; i < count - feature_count && i < ITEMS_MAX; i++) {
+        sum += look_at_value(model, feature_count + i, feature_count);
     }
     assert_int_equal(espalier_model_value(model, count, &value), ESPALIER_ERROR_ARGUMENT);
     return sum;
