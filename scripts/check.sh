@@ -14,8 +14,8 @@ mkdir -p "$BUILD_DIR/logs"
 BUILD_DIR=$(cd "$BUILD_DIR" && pwd)
 jobs=$(nproc)
 # Not among them, hours or the better part of one each: exhaustive, coverage, mutation.
-steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts format clang-tidy analyse tidy
-    install compile browser documents python bindings fastapi fidelity fuzz)
+steps=(release clang asan-ubsan tsan valgrind avx512 neon hosts verity format clang-tidy analyse
+    tidy install compile browser documents python bindings fastapi fidelity fuzz)
 
 passed=0
 failed=0
@@ -105,6 +105,12 @@ step_analyse() {
 step_hosts() {
     [ -x "$BUILD_DIR/release/bin/predict_bytes" ] || scripts/build.sh release || return
     python3 -B tests/emulate/run_hosts.py --build "$BUILD_DIR"
+}
+
+# fs-verity on disks of a kernel that has it, started by qemu.
+step_verity() {
+    [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
+    tests/emulate/run_verity.py --build "$BUILD_DIR"
 }
 
 # Every change of every model of tests/exhaustive; the tests of a build take a sample of them.

@@ -42,6 +42,8 @@ chromium-driver|drives chromium from tests
 graphviz|reads the drawings of espalier plot
 bochs|runs AVX-512 code on a CPU that has none
 bochs-term|the smallest display for bochs; nothing is shown
+qemu-system-x86|starts a kernel that has fs-verity
+btrfs-progs|makes one of its disks
 qemu-user-static|runs AArch64 programs, and programs as on older CPUs
 gcc-aarch64-linux-gnu|builds for AArch64
 libc6-dev-arm64-cross|C headers for AArch64

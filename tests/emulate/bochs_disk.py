@@ -53,8 +53,8 @@ def fetch_kernel(folder):
         return found[-1] if found else download_kernel(pathlib.Path(folder))
 
 
-def download_kernel(folder):
-    unpacked = folder / "package"
+def download_package(unpacked):
+    """The files of Debian's kernel package, below `unpacked`."""
     shutil.rmtree(unpacked, ignore_errors=True)
     unpacked.mkdir(parents=True, exist_ok=True)
     depends = run_tool(["apt-cache", "depends", KERNEL_PACKAGE], timeout=60)
@@ -64,7 +64,13 @@ def download_kernel(folder):
     run_tool(["apt-get", "-q", "download", real[1]], cwd=unpacked, timeout=300)
     package = next(unpacked.glob("*.deb"))
     run_tool(["dpkg", "-x", package.name, "files"], cwd=unpacked, timeout=300)
-    image = next((unpacked / "files" / "boot").glob("vmlinuz-*"))
+    package.unlink()
+    return unpacked / "files"
+
+
+def download_kernel(folder):
+    unpacked = folder / "package"
+    image = next((download_package(unpacked) / "boot").glob("vmlinuz-*"))
     target = folder / image.name
     shutil.copy(image, target)
     shutil.rmtree(unpacked)
