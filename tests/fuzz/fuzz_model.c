@@ -5,8 +5,8 @@
  * are real models of every layout; half of the changes are made to a word of a section, each
  * section as often as another, to a record of CATEGORIES or LINEAR, or to names and labels. A
  * crash, a leak, a hang, an answer that cannot be (model_look), or a difference between one row and
- * many, between plain C and the best level of this machine, or between strings and the numbers that
- * stand for them, is a finding.
+ * many, between plain C and the level of this machine whose turn it is, or between strings and the
+ * numbers that stand for them, is a finding.
  */
 #include "espalier_inspect.h"
 #include "format/checksum.h"
@@ -152,7 +152,16 @@ static void take_values(const espalier_model *model, espalier_predictor *predict
     free(values);
 }
 
-static void predict_all(const espalier_model *model)
+/* A level of this machine, by the file: all have their turn. */
+static uint32_t level_of(const uint8_t *data)
+{
+    espalier_file_header header;
+    memcpy(&header, data, sizeof header);
+    const uint32_t isa = (uint32_t)(header.checksum % ESPALIER_ISA_COUNT);
+    return espalier_isa_supported((espalier_isa)isa) ? isa : ESPALIER_ISA_AUTO;
+}
+
+static void predict_all(const espalier_model *model, uint32_t level)
 {
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
     if (espalier_model_info_get(model, &info) != ESPALIER_OK) {
@@ -164,6 +173,7 @@ static void predict_all(const espalier_model *model)
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF;
     options.block_rows_max = ROWS;
+    options.isa = level;
     espalier_predictor *predictors[2] = {NULL, NULL};
     bool created = espalier_predictor_create(model, &options, &predictors[0]) == ESPALIER_OK;
     options.isa = ESPALIER_ISA_SCALAR;
@@ -198,7 +208,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
     options.visits_per_row_max = VISITS_MAX;
     if (espalier_model_open_memory(copy, bytes, &options, &model, &error) == ESPALIER_OK) {
-        predict_all(model);
+        predict_all(model, level_of(copy));
         model_look(model);
         (void)espalier_model_verify(model, &error);
         espalier_model_close(model);
