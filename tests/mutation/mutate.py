@@ -48,7 +48,8 @@ TESTS = (("test_format_rules",), ("test_verify_edges",), ("test_verify_golden",)
          ("fault_open",), ("fault_reads",), ("exhaust", "--nth", "5999", "--rounds", "0"))
 # What is about finished files has tests of its own, which are no others'.
 PUBLISHED = ("format/store_link.c", "publish/sign.c")
-PUBLISHED_TESTS = (("test_sign",), ("test_slot",), ("fault_store",), ("test_store",))
+PUBLISHED_TESTS = (("test_sign",), ("test_slot",), ("fault_store",), ("fault_swap",),
+                   ("test_store",))
 PASSED = (0, 77)
 FAILED_LINE = b"[  FAILED  ]"  # cmocka's, of one test of many
 # Processor time, so that a busy machine kills no mutant: so many times what the test takes without
