@@ -277,9 +277,8 @@ static bool fail_one(const swap_call *tried, uint64_t n, uint64_t *told)
     return failed;
 }
 
-static void test_every_call_fails(void **state)
+static void fail_each(void)
 {
-    (void)state;
     static const swap_call calls[] = {
         {"sign", call_sign, false},
         {"publish", call_publish, true},
@@ -305,6 +304,25 @@ static void test_every_call_fails(void **state)
         assert_in_range(n, 10, 999);
         assert_true(told >= 5);
         assert_int_equal(call_prune(NULL), ESPALIER_OK);
+    }
+}
+
+static void test_every_call_fails(void **state)
+{
+    (void)state;
+    fail_each();
+}
+
+/* A daemon may have closed it: then 0 is a descriptor like others, to use and to give back. */
+static void test_without_standard_input(void **state)
+{
+    (void)state;
+    const int kept = dup(STDIN_FILENO);
+    (void)close(STDIN_FILENO);
+    fail_each();
+    if (kept >= 0) {
+        assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+        assert_int_equal(close(kept), 0);
     }
 }
 
@@ -358,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_fails),
+        cmocka_unit_test(test_without_standard_input),
     };
     return cmocka_run_group_tests(tests, make_all, free_all);
 }
