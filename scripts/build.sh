@@ -14,10 +14,10 @@ log=$dir/build.log
 echo "build: $preset, in $dir"
 if ! { cmake --preset "$preset" -B "$dir" "$@" && cmake --build "$dir"; } >"$log" 2>&1; then
     # From the first error on, without the compiler's command lines.
-    sed -nE '/FAILED:|[Ee]rror[: ]/,$p' "$log" | grep -vE '^\[[0-9]+/[0-9]+\]|^: && |^/usr/bin/' |
+    sed -nE '/FAILED:|[Ee]rror[: ]/,$p' "$log" | grep -avE '^\[[0-9]+/[0-9]+\]|^: && |^/usr/bin/' |
         head -n 60 >&2
     echo "build: $preset failed; the whole log is $log" >&2
     exit 1
 fi
 # Warnings of a build that is not fatal about them are still shown.
-grep -A 6 'warning:' "$log" | head -n 40 >&2 || true
+grep -a -A 6 'warning:' "$log" | head -n 40 >&2 || true
