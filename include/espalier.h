@@ -7,7 +7,8 @@
  *     espalier_error error;
  *     if (espalier_model_open("forest.espalier", NULL, &model, &error) != ESPALIER_OK)
  *         return fail(error.message);
- *     if (espalier_predictor_create(model, NULL, &predictor) != ESPALIER_OK) ...
+ *     if (espalier_predictor_create(model, NULL, &predictor) != ESPALIER_OK)
+ *         return fail("no predictor");
  *     float x[4] = {5.1f, 3.5f, 1.4f, 0.2f};
  *     double probability[3];
  *     espalier_rows rows = espalier_rows_float32(x, 1, 4);

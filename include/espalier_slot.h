@@ -3,12 +3,12 @@
  * Slot: the current model of a path or store, swapped while it serves. Part of libespalier; the
  * conventions of espalier.h hold.
  *
- *     espalier_slot_open("models", NULL, &slot, &error);        a store's folder, or a model's path
- *     espalier_slot_register(slot, &reader);                    each thread, once
- *     espalier_slot_acquire(reader, &lease);                    each request
+ *     espalier_slot_open("models", NULL, &slot, &error); // a store's folder, or a model's path
+ *     espalier_slot_register(slot, &reader);             // each thread, once
+ *     espalier_slot_acquire(reader, &lease);             // each request
  *     espalier_predict(lease.predictor, kind, &rows, &outputs);
  *     espalier_slot_release(reader);
- *     espalier_slot_refresh(slot, 0, &state, &error);           one thread, now and then
+ *     espalier_slot_refresh(slot, 0, &state, &error);    // one thread, now and then
  */
 #ifndef ESPALIER_SLOT_H
 #define ESPALIER_SLOT_H

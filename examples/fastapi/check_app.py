@@ -97,12 +97,13 @@ def main():
     interpreter = make_environment(str(work / "environment"), pythons[0], read_pins())
     install_package(interpreter, arguments.wheels)
     if is_taken(README_PORT):
-        print("fastapi: README.md is not run: something listens on port %d" % README_PORT)
+        readme = "README.md NOT run: something listens on port %d" % README_PORT
     else:
-        print("fastapi: README.md: %d blocks" % run_readme(interpreter, work))
-    return subprocess.run([interpreter, "-B", str(HERE / "load_test.py"), "--work",
-                           str(work / "served")], env=plain_environment(), check=False,
-                          timeout=SECONDS_MAX).returncode
+        readme = "README.md: %d blocks" % run_readme(interpreter, work)
+    subprocess.run([interpreter, "-B", str(HERE / "load_test.py"), "--work", str(work / "served")],
+                   env=plain_environment(), check=True, timeout=SECONDS_MAX)
+    print("fastapi: load_test.py holds; " + readme)
+    return 0
 
 
 if __name__ == "__main__":

@@ -34,6 +34,16 @@ def test_docstrings(iris, tmp_path, monkeypatch):
     assert tried > 15
 
 
+def test_package_example(tmp_path, monkeypatch):
+    """What stands at the head of the package's docstring."""
+    monkeypatch.chdir(tmp_path)
+    rows, labels = load_iris(return_X_y=True)
+    program = "\n".join(re.findall(r"^    (.*)$", espalier.__doc__, re.MULTILINE))
+    names = {"forest": RandomForestClassifier(5).fit(rows, labels), "X": rows}
+    exec(compile(program, "espalier", "exec"), names)
+    assert names["model"].n_features_in_ == 4
+
+
 def test_everything_public_has_a_docstring():
     for name in espalier.__all__:
         assert getattr(espalier, name).__doc__, name
@@ -49,7 +59,12 @@ def test_snippets(document, tmp_path, monkeypatch):
     pytest.importorskip("pandas")
     monkeypatch.chdir(tmp_path)
     text = (ROOT / document).read_text(encoding="utf-8")
-    snippets = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(.*?)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    # No other block than Python's but the command that scripts/documents.sh runs.
+    assert {line.split("#")[0].strip() for language, block in blocks if language != "python"
+            for line in block.splitlines()} <= {"pip install ./python"}
+    assert not re.search(r"\n\n(?: {4}|\t)", re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S))
+    snippets = [block for language, block in blocks if language == "python"]
     assert snippets
     rows, labels = load_iris(return_X_y=True)
     names = {"__name__": "__main__"}

@@ -49,6 +49,15 @@ snippet() {
     [ -s "$2" ] || fail "docs/bindings.md has no program in $1"
 }
 
+# Each program and command of the documents is run below, and no other block stands in them.
+fenced() {
+    sed -n 's/^```\(..*\)$/\1/p' "$1" | sort | uniq -c | tr -s ' \n' ' '
+}
+[ "$(fenced docs/bindings.md)" = " 2 cpp 1 go 2 java 2 rust 1 sh " ] ||
+    fail "docs/bindings.md has other blocks than are run here: $(fenced docs/bindings.md)"
+[ "$(fenced bindings/rust/README.md)" = " 1 sh " ] ||
+    fail "bindings/rust/README.md has other blocks than are run here"
+
 # expect_snippet LANGUAGE COMMAND...: run beside the model, it prints the class 1.
 expect_snippet() {
     local language=$1 said
@@ -57,17 +66,24 @@ expect_snippet() {
     [ "$said" = 1 ] || fail "$language: docs/bindings.md's program prints $said"
 }
 
-# expect LANGUAGE COMMAND...: the example prints the command's numbers, bit for bit.
-expect() {
+# expect_command LANGUAGE COMMAND...: it prints the command's numbers, bit for bit.
+expect_command() {
     local language=$1
     shift
-    "$@" "$model" "${row[@]}" >"$work/got.txt" || fail "$language: the example fails"
+    "$@" >"$work/got.txt" || fail "$language: the example fails"
     python3 -B - "$work/row_out.csv" "$work/got.txt" <<'PYTHON' || fail "$language: other numbers"
 import sys
 wanted = [float(x) for x in open(sys.argv[1]).read().split()[-1].split(",")]
 got = [float(x) for x in open(sys.argv[2]).read().split()]
 assert len(got) == 3 and got == wanted, (got, wanted)
 PYTHON
+}
+
+# expect LANGUAGE COMMAND...: so does the example, and it says which file is not there.
+expect() {
+    local language=$1
+    shift
+    expect_command "$language" "$@" "$model" "${row[@]}"
     if "$@" "$work/no_such_file" "${row[@]}" >"$work/got.txt" 2>"$work/said.txt"; then
         fail "$language: the example predicts with a file that is not there"
     fi
@@ -129,6 +145,10 @@ build_rust() {
     env -u ESPALIER_DIR cargo build --locked --quiet --manifest-path $manifest --bins --examples ||
         fail "Rust: does not build by pkg-config"
     expect Rust "$work/rust/debug/examples/predict_row"
+    # The command of its README, with this prefix and this model.
+    awk '$0 == "```sh" { inside = 1; next } $0 == "```" { inside = 0 } inside' \
+        bindings/rust/README.md | sed "s|/usr/local|$prefix|; s|MODEL|$model|" >"$work/readme_rs.sh"
+    expect_command Rust bash -euo pipefail -c "cd bindings/rust && . '$work/readme_rs.sh'"
     snippet rust "$work/snippet-rs/src/main.rs"
     snippet rust "$work/snippet-rs/src/bin/second.rs" 2
     printf '[package]\nname = "snippet"\nversion = "0.1.0"\nedition = "2021"\n\n' \

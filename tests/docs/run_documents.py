@@ -6,10 +6,12 @@
     console  lines after "$ " are commands, the others their output, where "..." is anything
     c        with file=NAME behind the language: written to that file; with append=NAME: to its end
 
-Blocks of other languages are for reading. What a document needs around its blocks stands in
-comments that begin with "<!-- python", "<!-- sh", "<!-- console" or "<!-- c" and end with "-->".
-The command and an installed library come from --build. Without names of documents all of DOCUMENTS
-are run, and a document with blocks that is neither there nor in ELSEWHERE is an error.
+Blocks of other languages are for reading; one without a language, or that is only indented, is an
+error. What a document needs around its blocks stands in comments that begin with "<!-- python",
+"<!-- sh", "<!-- console" or "<!-- c" and end with "-->". The command and an installed library come
+from --build. Without names of documents all of DOCUMENTS are run, and a document with blocks that is
+in none of DOCUMENTS, ELSEWHERE and UNRUN is an error. Of the commands in UNRUN it is looked up that
+the programs and their options exist.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,24 +31,36 @@ DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/how-to", "docs/serving.md"]
 ELSEWHERE = {
     "docs/python.md": "step python",
     "python/README.md": "step python",
-    "docs/reference/": "declarations; the examples: step python",
+    "docs/reference/": "declarations; the examples: step python and run_headers.py",
     "docs/bindings.md": "step bindings",
     "bindings/": "step bindings",
     "examples/fastapi/README.md": "step fastapi",
     "docs/architecture.md": "pictures",
-    "docs/format.md": "bytes; tests/oracle",
+    "docs/format.md": "bytes and formulas; tests/oracle",
 }
-# Commands that are not run here: what installs on the machine, or is what runs this.
-NOT_HERE = ("make demo", "make check", "make build", "pip install ./python")
+# Documents whose commands nobody runs for being read, and why.
+UNRUN = {
+    "docs/benchmarks.md": "measures for hours, alone on the machine",
+    "bench/peers/README.md": "measures for hours, alone on the machine",
+    "tests/emulate/README.md": "step avx512 runs the same in short",
+    "tests/fixtures/README.md": "makes the fixtures anew, with ten years of trainers",
+}
+# Commands that are not run beside the others, by their beginning: what builds or installs is done
+# by scripts/documents.sh in folders of its own, and make check is what runs this.
+APART = ("make demo", "make build", "pip install ./python")
 FENCE = re.compile(r"^```(.*)$")
 HIDDEN = re.compile(r"^<!-- ((?:python|sh|console|c)(?: \w+=\S+)*)$")
 
 
 def read_blocks(path):
-    """(line, language, options, text) of each fenced block."""
-    blocks, lines, start, info, end = [], [], 0, None, ""
+    """(line, language, options, text) of each fenced block, and of each indented one, whose
+    language is "indented"."""
+    blocks, lines, start, info, end, before = [], [], 0, None, "", ""
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         begin = (FENCE.match(line) or HIDDEN.match(line)) if info is None else None
+        if info is None and line.startswith(("    ", "\t")) and not before.strip():
+            blocks.append((number, "indented", {}, line.strip() + "\n"))
+        before = line
         if begin:
             info, start, lines = begin[1].split(), number, []
             end = "```" if line.startswith("```") else "-->"
@@ -80,7 +95,7 @@ class Document:
         self.environment = environment
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="espalier-docs-"))
         self.count = 0
-        self.left = []  # commands that are not run here
+        self.left = []  # of APART
 
     def run(self, command, line):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, text=True,
@@ -107,7 +122,7 @@ class Document:
                                    f"instead of:\n" + "\n".join(expected))
 
     def block(self, line, language, options, text):
-        left = next((one for one in NOT_HERE if text.startswith(one)), None)
+        left = next((one for one in APART if text.startswith(one)), None)
         if left is not None:
             self.left.append(left)
             return
@@ -122,7 +137,7 @@ class Document:
         elif language == "c" and "append" in options:
             with open(self.folder / options["append"], "a", encoding="utf-8") as file:
                 file.write(text)
-        elif language in ("c", "python3", "bash", "shell", ""):
+        elif language in ("c", "python3", "bash", "shell", "indented", ""):
             raise RuntimeError(f"{self.path}:{line}: a block that is not run: use python, sh, "
                                "console, c file=NAME, or text for what is only read")
         else:
@@ -146,7 +161,7 @@ def run_document(path, arguments, environment):
         count = document.all()
     except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
         return f"FAILED {problem}"
-    left = "; not here: " + ", ".join(document.left) if document.left else ""
+    left = "; apart: " + ", ".join(document.left) if document.left else ""
     return f"{name}: {count} blocks{left}"
 
 
@@ -154,9 +169,30 @@ def find_forgotten(paths):
     """Documents with blocks that nobody has been told to run."""
     names = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, text=True,
                            stdout=subprocess.PIPE).stdout.split()
-    known = {str(path.relative_to(ROOT)) for path in paths}
+    known = {str(path.relative_to(ROOT)) for path in paths} | set(UNRUN)
     return [name for name in names if name not in known and read_blocks(ROOT / name) and not any(
         name == one or (one.endswith("/") and name.startswith(one)) for one in ELSEWHERE)]
+
+
+def check_unrun(name):
+    """What is wrong with the commands of a document that nobody runs: a program of the tree that is
+    not there, an option that no file of its folder knows, a block that is no command."""
+    for line, language, _, text in read_blocks(ROOT / name):
+        if language not in ("sh", "text"):
+            yield f"{name}:{line}: neither sh nor text"
+        rows = text.replace("\\\n", " ").splitlines() if language == "sh" else []
+        for words in (shlex.split(row, comments=True) for row in rows):
+            script = next((ROOT / word for word in words[:2] if word.endswith((".py", ".sh"))), None)
+            if script is None:
+                continue
+            if not script.is_file():
+                yield f"{name}:{line}: no {script.relative_to(ROOT)}"
+                continue
+            sources = "".join(path.read_text(encoding="utf-8") for path in script.parent.iterdir()
+                              if path.suffix in (".py", ".sh", ".cc"))
+            for option in (word for word in words if word.startswith("--") and word != "--"):
+                if option not in sources:
+                    yield f"{name}:{line}: {words[0]} knows no {option}"
 
 
 def install(arguments, work):
@@ -186,7 +222,11 @@ def main():
     failed = 0
     for name in [] if arguments.documents else find_forgotten(paths):
         failed += 1
-        print(f"FAILED {name}: has blocks and is neither in DOCUMENTS nor in ELSEWHERE")
+        print(f"FAILED {name}: has blocks and is in none of DOCUMENTS, ELSEWHERE and UNRUN")
+    for name, reason in () if arguments.documents else UNRUN.items():
+        wrong = list(check_unrun(name))
+        failed += len(wrong)
+        print(*[f"FAILED {one}" for one in wrong] or [f"{name}: not run: {reason}"], sep="\n")
     with tempfile.TemporaryDirectory(prefix="espalier-docs-") as work:
         environment = install(arguments, pathlib.Path(work))
         # Each has a folder of its own: as many at once as there are CPUs.
@@ -194,7 +234,8 @@ def main():
             for line in pool.map(lambda path: run_document(path, arguments, environment), paths):
                 failed += line.startswith("FAILED")
                 print(line, flush=True)
-    print(f"documents: {len(paths)}, {failed} failed")
+    print(f"documents: {len(paths)}, {failed} failed; not run: {', '.join(UNRUN)}"
+          if not arguments.documents else f"documents: {len(paths)}, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
