@@ -5,7 +5,7 @@
         [--only first|loop|overhead|workers] [--models NAME,...] [--workers N] [--write DOCUMENT]
 
 Run by run_python.sh, which makes the environment; the models are those of bench/peers. Four
-tables: from import to the first answer in a new process; one row, again and again; what predict_one
+tables: from import to the first answer in a new process; one row after the other; what predict_one
 adds to the call from C; memory of a service's workers. Tools take turns, each in a process of its
 own. --write puts the tables into a document too, in its place there.
 """
@@ -144,18 +144,23 @@ TABLES = {"first": show_first, "loop": show_one_row, "overhead": show_overhead,
 
 def show_machine():
     """When, where and with what, in a line."""
+    said = {}
     with open("/proc/cpuinfo", encoding="utf-8") as file:
-        names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-    cpu = names[0] if names else platform.machine()
+        for line in file:
+            name, _, value = line.partition(":")
+            said.setdefault(name.strip(), value.strip())
+    cpu = said.get("model name", platform.machine())
+    if "cpu family" in said:
+        cpu += ", family %s model %s" % (said["cpu family"], said["model"])
     versions = []
     for name in PACKAGES:
         try:
             versions.append("%s %s" % (name, importlib.metadata.version(name)))
         except importlib.metadata.PackageNotFoundError:
             continue
-    return "%s, %s, %d CPUs, Linux %s, Python %s; %s." % (
-        datetime.date.today(), cpu, len(os.sched_getaffinity(0)), platform.release(),
-        platform.python_version(), ", ".join(versions))
+    return "%s, %s, %d of %d CPUs, Linux %s, Python %s; %s." % (
+        datetime.date.today(), cpu, len(os.sched_getaffinity(0)), os.cpu_count(),
+        platform.release(), platform.python_version(), ", ".join(versions))
 
 
 def parse_arguments():
