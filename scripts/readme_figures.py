@@ -25,6 +25,7 @@ MODELS = {"rf200": ("forest, 200 trees, unlimited depth", "scikit-learn"),
 PEERS = ("onnxruntime", "treelite", "tl2cgen", "lleaves", "onedal", "ydf")
 UNITS = {"ns": 1e-9, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 ONE_ROW, BATCH = 1, 5  # columns of the peers' tables
+PYTHON_MODEL = "rf200"  # of the table at README's top
 
 
 def seconds(text):
@@ -51,6 +52,28 @@ def make_line(document, model):
     return "| %s |" % " | ".join(cells)
 
 
+def make_python_lines(document):
+    """The forest in Python: joblib and scikit-learn beside Espalier."""
+    part = document[document.index("### Python"):document.index("### Peers")]
+    tables = [[[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+              for table in re.findall(r"(?:^\|.*\n)+", part, re.MULTILINE)]
+    first, one_row, workers = tables[0], tables[1], tables[-1]
+    names = ("joblib + scikit-learn", "Espalier, a tuple")
+
+    def cells(table, column):
+        return [next(cells[column] for cells in table if cells[:2] == [PYTHON_MODEL, name])
+                for name in names]
+
+    def workers_cells(column):
+        return [next(cells[column] for cells in workers if cells[0] == name.split(",")[0])
+                for name in names]
+
+    lines = (("the file", workers_cells(1)), ("from `import` to the first answer", cells(first, 2)),
+             ("one row", cells(one_row, 2)),
+             ("8 workers of a web service, memory together", workers_cells(3)))
+    return "\n".join("| %s | %s | %s |" % (name, *both) for name, both in lines)
+
+
 def replace(pattern, text, readme):
     changed, count = re.subn(pattern, lambda found: found[1] + text + found[2], readme,
                              flags=re.DOTALL)
@@ -62,6 +85,8 @@ def replace(pattern, text, readme):
 def make_readme(readme, document):
     lines = "\n".join(make_line(document, model) for model in MODELS)
     readme = replace(r"(\|---\|---:\|---:\|---:\|---:\|---:\|---:\|\n).*?(\n\n)", lines, readme)
+    readme = replace(r"(joblib \+ scikit-learn \| Espalier \|\n\|---\|---:\|---:\|\n).*?(\n\n)",
+                     make_python_lines(document), readme)
     naive = document[document.index("**unlimited**: 200 trees"):]
     first = re.search(r"open \+ first prediction, warm +\| +([^|]+?) +\| +([^|]+?) +\|", naive)
     readme = replace(r"(answers its first row in ).*?(, where)", first[1], readme)
