@@ -85,6 +85,11 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap gives the status, for errors.Is.
 func (e *Error) Unwrap() error { return e.Status }
 
+// Is gives what the system said, too: errors.Is(err, fs.ErrNotExist) of a file that is not there.
+func (e *Error) Is(target error) bool {
+	return e.SystemErrno != 0 && errors.Is(e.SystemErrno, target)
+}
+
 // PredictError is a failed prediction. Row and Feature name the value that was refused when the
 // status is ErrMissing, ErrInfinite or ErrCategory; the RowsWritten rows before it are written.
 type PredictError struct {

@@ -8,6 +8,7 @@ package espalier_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -196,6 +197,9 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 	want(t, err, espalier.ErrArgument)
 	_, err = espalier.Open("no such file")
 	want(t, err, espalier.ErrOpen)
+	if !errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		t.Error("a file that is not there is not what the system said: ", err)
+	}
 	_, err = espalier.Open("a\x00b")
 	want(t, err, espalier.ErrArgument)
 }

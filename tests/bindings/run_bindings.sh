@@ -53,7 +53,7 @@ snippet() {
 fenced() {
     sed -n 's/^```\(..*\)$/\1/p' "$1" | sort | uniq -c | tr -s ' \n' ' '
 }
-[ "$(fenced docs/bindings.md)" = " 2 cpp 1 go 2 java 2 rust 1 sh " ] ||
+[ "$(fenced docs/bindings.md)" = " 2 cpp 2 go 2 java 2 rust 1 sh " ] ||
     fail "docs/bindings.md has other blocks than are run here: $(fenced docs/bindings.md)"
 [ "$(fenced bindings/rust/README.md)" = " 1 sh " ] ||
     fail "bindings/rust/README.md has other blocks than are run here"
@@ -184,12 +184,16 @@ build_go() {
             go test -tags espalier_static -p "$jobs" ./... >"$work/go.log" 2>&1 &&
             go build -tags espalier_static -o "$work/jobs_go" ./internal/jobs
     ) || { cat "$work/go.log"; fail "Go: its own tests fail"; }
-    snippet go "$work/snippet-go/main.go"
+    snippet go "$work/snippet-go/first/main.go"
+    snippet go "$work/snippet-go/second/main.go" 2
     printf 'module snippet\n\ngo 1.19\n\nrequire espalier v0.0.0\n\nreplace espalier => %s\n' \
         "$PWD/bindings/go" >"$work/snippet-go/go.mod"
-    (cd "$work/snippet-go" && go build -o "$work/snippet_go" .) ||
-        fail "Go: docs/bindings.md's program does not build"
-    LD_LIBRARY_PATH=$libdir expect_snippet Go "$work/snippet_go"
+    local program
+    for program in first second; do
+        (cd "$work/snippet-go" && go build -o "$work/snippet_go_$program" "./$program") ||
+            fail "Go: docs/bindings.md's program does not build"
+        LD_LIBRARY_PATH=$libdir expect_snippet Go "$work/snippet_go_$program"
+    done
     programs+=("go=$work/jobs_go")
     ran+=("$(go version | cut -d' ' -f3)")
 }
