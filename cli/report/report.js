@@ -42,6 +42,8 @@ function fill(node, attributes, children) {
   }
   return node;
 }
+// Long names may break behind their marks, before they break anywhere.
+const breaking = (text) => String(text).split(/(?<=[._/])/).flatMap((part, i) => i === 0 ? [part] : [document.createElement("wbr"), part]);
 const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
 const svg = (tag, attributes, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 const say = (text) => { document.getElementById("status").textContent = visible(text); };
@@ -73,10 +75,12 @@ const valueName = (v) => featureName.has(v) ? featureName.get(v) : `value ${v}`;
 
 function top() {
   document.title = `${visible(data.file)}: model report`;
-  document.getElementById("name").textContent = visible(data.file);
+  const name = document.getElementById("name");
+  name.replaceChildren();
+  fill(name, {}, breaking(data.file));
   const what = [trainer.class, [trainer.framework, trainer.version].filter(Boolean).join(" ")].filter(Boolean).join(", ");
   const lead = [what, meta.model_version ? `version ${meta.model_version}` : ""].filter(Boolean).join(" · ");
-  document.getElementById("lead").textContent = visible(lead || "A model of decision trees");
+  fill(document.getElementById("lead"), {}, breaking(lead || "A model of decision trees"));
   const check = proof.check;
   const badges = [["good", "Verified: every byte and every stored answer"]];
   badges.push(proof.rows_compared > 0 ? ["good", `Proved on ${count(proof.rows_compared)} rows`] : ["warn", "No proof in the file"]);
@@ -138,7 +142,7 @@ function features() {
     const shown = list.filter((f) => visible(f.name).toLowerCase().includes(wish)).sort((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0) * (rising ? 1 : -1));
     const rows = all ? shown : shown.slice(0, 20);
     body.replaceChildren(...rows.map((f) => el("tr", {}, el("th", {scope: "row", class: "left name"}, f.name), el("td", {}, count(f.splits)),
-      el("td", {}, bar(share(f.splits, list.length ? Math.max(...list.map((g) => g.splits)) : 1)), ` ${percent(share(f.splits, total))}`), el("td", {}, count(f.trees)),
+      el("td", {}, bar(share(f.splits, list.length ? Math.max(...list.map((g) => g.splits)) : 1)), el("span", {class: "part"}, percent(share(f.splits, total)))), el("td", {}, count(f.trees)),
       unit ? el("td", {}, `${amount(f.cover)} (${percent(share(f.cover, covered))})`) : null,
       counted ? el("td", {}, `${count(f.rows)} (${percent(share(f.rows, asked))})`) : unit ? null : el("td", {}, f.reach.toPrecision(3)),
       el("td", {class: "mono"}, f.least === undefined ? "sets" : f.least === f.most ? f.least : `${f.least} to ${f.most}`))));
