@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows in every form that Python has them in give the same bits; columns are bound by name."""
 import array
+import threading
+import time
+import tracemalloc
 
 import pytest
 
@@ -53,6 +56,44 @@ def test_views_of_any_strides_are_read_in_place(iris, rows):
     read_only.flags.writeable = False
     for view in (numpy.asfortranarray(rows), wide[::2, 1::2], backwards, read_only):
         expect_equal(iris.predict_proba(view), expected)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_views_are_not_copied(iris, dtype):
+    """What is allocated while many rows are predicted is less than a copy of them."""
+    wide = numpy.ones((100_000, 8), dtype)
+    for view in (wide[:, :4].copy(), numpy.asfortranarray(wide[:, :4]), wide[::2, ::2],
+                 wide[::-2, 4:]):
+        iris.predict_proba(view[:1])
+        tracemalloc.start()
+        try:
+            answers = iris.predict_proba(view)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < answers.nbytes + view.nbytes // 4, (view.strides, peak)
+
+
+def test_batches_let_go_of_the_interpreters_lock(iris):
+    """Another thread goes on while a batch is predicted; with the lock it would wait for it."""
+    rows, spent, gaps = numpy.ones((100_000, 4), "f4"), 0.0, []
+    while spent < 0.5:  # a batch that takes its time
+        begin = time.perf_counter()
+        iris.predict(rows)
+        spent = time.perf_counter() - begin
+        if spent < 0.5:
+            rows = numpy.ones((int(len(rows) * min(0.7 / spent, 10)) + 1, 4), "f4")
+    ended = threading.Event()
+    worker = threading.Thread(target=lambda: (iris.predict(rows), ended.set()))
+    worker.start()
+    last = begin = time.perf_counter()
+    while not ended.is_set():
+        time.sleep(0.001)
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now
+    worker.join()
+    assert max(gaps) < (last - begin) / 2, (max(gaps), last - begin)
 
 
 def test_float32_and_other_numbers(iris, single):
