@@ -9,9 +9,9 @@
 Blocks of other languages are for reading; one without a language, or that is only indented, is an
 error. What a document needs around its blocks stands in comments that begin with "<!-- python",
 "<!-- sh", "<!-- console" or "<!-- c" and end with "-->". The command and an installed library come
-from --build. Without names of documents all of DOCUMENTS are run, and a document with blocks that is
-in none of DOCUMENTS, ELSEWHERE and UNRUN is an error. Of the commands in UNRUN it is looked up that
-the programs and their options exist.
+from --build. Without names of documents all of DOCUMENTS are run, and a document with blocks that
+is in none of DOCUMENTS, ELSEWHERE and UNRUN is an error. Of the commands in UNRUN it is looked up
+that the programs and their options exist.
 """
 
 import argparse
@@ -182,9 +182,10 @@ def check_unrun(name):
             yield f"{name}:{line}: neither sh nor text"
         rows = text.replace("\\\n", " ").splitlines() if language == "sh" else []
         for words in (shlex.split(row, comments=True) for row in rows):
-            script = next((ROOT / word for word in words[:2] if word.endswith((".py", ".sh"))), None)
-            if script is None:
+            named = [word for word in words[:2] if word.endswith((".py", ".sh"))]
+            if not named:
                 continue
+            script = ROOT / named[0]
             if not script.is_file():
                 yield f"{name}:{line}: no {script.relative_to(ROOT)}"
                 continue
