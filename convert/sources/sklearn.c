@@ -198,6 +198,24 @@ static const char *find_frozen(const espalier_pickle_value *value)
                                                                                   : NULL;
 }
 
+const espalier_pickle_value *espalier_sklearn_thaw(const espalier_pickle *pickle,
+                                                   const espalier_pickle_value *value,
+                                                   espalier_source_path *path)
+{
+    for (uint32_t i = 0; i < SEARCHES_MAX && value != NULL && find_frozen(value) != NULL; i++) {
+        const espalier_pickle_value *const inner =
+            peek_attribute(pickle, value, find_frozen(value));
+        if (inner == NULL) {
+            break;
+        }
+        value = inner;
+        if (path != NULL) {
+            espalier_source_path_attribute(path, "estimator");
+        }
+    }
+    return value;
+}
+
 static bool is_search(const espalier_pickle_value *value)
 {
     const espalier_pickle_name *const name = espalier_pickle_class(value);

@@ -58,6 +58,12 @@ const espalier_pickle_value *espalier_sklearn_best_of(const espalier_pickle *pic
                                                       const espalier_pickle_value *value,
                                                       espalier_source_path *path);
 
+/* What is inside a FrozenEstimator, which has its attributes; what is none, itself. The steps there
+ * are appended to *path, which may be NULL. */
+const espalier_pickle_value *espalier_sklearn_thaw(const espalier_pickle *pickle,
+                                                   const espalier_pickle_value *value,
+                                                   espalier_source_path *path);
+
 /* "A Pipeline is not converted: ..."; text[capacity] gets a reason for an unsupported class. */
 void espalier_sklearn_explain(const espalier_pickle *pickle, const espalier_pickle_value *value,
                               const char *path, char *text, size_t capacity);

@@ -420,10 +420,12 @@ static espalier_status share_splits(const espalier_sklearn_prepare *prepare,
 /* The path of what the selector asks; cut by the caller, but after a failure. */
 static void enter_estimator(espalier_sklearn_import *import, const espalier_pickle_value *object)
 {
-    espalier_source_path_attribute(&import->path,
-                                   espalier_sklearn_is_set(import, object, "estimator_")
-                                       ? "estimator_"
-                                       : "estimator");
+    const char *const name =
+        espalier_sklearn_is_set(import, object, "estimator_") ? "estimator_" : "estimator";
+    const espalier_pickle_value *estimator = NULL;
+    espalier_source_path_attribute(&import->path, name);
+    (void)espalier_pickle_attribute(import->pickle, object, name, &estimator, NULL);
+    (void)espalier_sklearn_thaw(import->pickle, estimator, &import->path);
 }
 
 /* *splits has the place for them, or a feature_count of 0, which then becomes the model's. */
@@ -463,6 +465,7 @@ espalier_status espalier_sklearn_selector_width(espalier_sklearn_prepare *prepar
     if (estimator == NULL) {
         (void)espalier_pickle_attribute(pickle, selector, "estimator", &estimator, NULL);
     }
+    estimator = espalier_sklearn_thaw(pickle, estimator, NULL);
     if (estimator == NULL ||
         espalier_sklearn_boosted_classify(pickle, estimator) != ESPALIER_SOURCE_SUPPORTED) {
         return ESPALIER_OK;
@@ -569,9 +572,11 @@ static espalier_status refuse_estimator(espalier_sklearn_prepare *prepare,
 
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *object,
-                                             const espalier_pickle_value *estimator, uint32_t count,
+                                             const espalier_pickle_value *asked_one, uint32_t count,
                                              espalier_sklearn_scores *scores)
 {
+    const espalier_pickle_value *const estimator =
+        espalier_sklearn_thaw(prepare->import.pickle, asked_one, NULL);
     const espalier_pickle_value *coefficients = NULL;
     void *memory = NULL;
     uint64_t nodes = 0;

@@ -54,8 +54,10 @@ static bool is_below(espalier_pickle_slice module, const char *top)
 /* Whether an estimator says of itself that it takes NaN: a selector that asks it then checks
  * nothing. Of trees since 1.3, by their parameters; others of scikit-learn do not. */
 static bool takes_missing(const espalier_sklearn_prepare *prepare,
-                          const espalier_pickle_value *estimator)
+                          const espalier_pickle_value *outer)
 {
+    const espalier_pickle_value *const estimator =
+        espalier_sklearn_thaw(prepare->import.pickle, outer, NULL);
     const espalier_pickle_name *const name =
         estimator != NULL ? espalier_pickle_class(estimator) : NULL;
     if (name == NULL) {
@@ -403,12 +405,15 @@ static bool is_ratio_l1(const espalier_sklearn_prepare *prepare,
            (given && is_all_l1(prepare, estimator, "l1_ratio"));
 }
 
-/* An estimator with an L1 penalty drops what is about zero, others what is below the mean. */
+/* An estimator with an L1 penalty drops what is about zero, others what is below the mean. A frozen
+ * one has its attributes but not its class. */
 static bool is_sparse_model(const espalier_sklearn_prepare *prepare,
                             const espalier_pickle_value *estimator)
 {
+    const espalier_pickle_value *const inner =
+        espalier_sklearn_thaw(prepare->import.pickle, estimator, NULL);
     return names(espalier_pickle_class(estimator)->name, "Lasso") ||
-           espalier_sklearn_has_text(prepare, estimator, "penalty", "l1") ||
+           espalier_sklearn_has_text(prepare, inner, "penalty", "l1") ||
            (espalier_sklearn_version_from(prepare->version, 1, 1) &&
             is_ratio_l1(prepare, estimator));
 }

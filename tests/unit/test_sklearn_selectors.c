@@ -38,6 +38,9 @@ typedef struct fake_selector {
     bool unfitted;          /* it has no model */
     const char *light[2];   /* of an LGBMRegressor instead: what its two trees gained */
     int64_t best;           /* its best iteration */
+    uint32_t frozen;        /* so many FrozenEstimators around it */
+    const char *linear;     /* the linear model's class; NULL: LogisticRegression */
+    bool no_threshold;
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -155,7 +158,8 @@ static void put_lightgbm(pickle_writer *writer, const fake_selector *selector)
 
 static void put_linear(pickle_writer *writer, const fake_selector *selector)
 {
-    put_global(writer, "sklearn.linear_model._logistic", "LogisticRegression");
+    put_global(writer, "sklearn.linear_model._logistic",
+               selector->linear != NULL ? selector->linear : "LogisticRegression");
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "coef_");
     put_coefficients(writer, selector);
@@ -171,7 +175,9 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
     put_text(writer, "norm_order");
     put_float(writer, selector->norm_order);
     put_text(writer, "threshold");
-    if (selector->reference != NULL) {
+    if (selector->no_threshold) {
+        put_none(writer);
+    } else if (selector->reference != NULL) {
         put_text(writer, selector->reference);
     } else if (selector->numpy) {
         put_global(writer, "numpy._core.multiarray", "scalar");
@@ -198,12 +204,20 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
         put_int(writer, COLUMN_COUNT);
     }
     put_text(writer, "estimator_");
+    for (uint32_t i = 0; i < selector->frozen; i++) {
+        put_global(writer, "sklearn.frozen._frozen", "FrozenEstimator");
+        put_bytes(writer, ")\x81}(", 4);
+        put_text(writer, "estimator");
+    }
     if (selector->gains != NULL) {
         put_boosted(writer, selector);
     } else if (selector->light[0] != NULL) {
         put_lightgbm(writer, selector);
     } else {
         put_linear(writer, selector);
+    }
+    for (uint32_t i = 0; i < selector->frozen; i++) {
+        put_bytes(writer, "ub", 2);
     }
     put_bytes(writer, "ub", 2);
 }
@@ -301,6 +315,50 @@ static void test_orders_of_sums(void **state)
 }
 
 /* NumPy 1.19 sums 8,192 at a time, NumPy 2.5 all. */
+/* A frozen estimator is asked as what is in it, but has not its class: a Lasso's threshold, 1e-5, is
+ * that of the class, and others' the mean. */
+static void test_frozen_estimators(void **state)
+{
+    (void)state;
+    static const float unlike[] = {0.25F, 1.0F};
+    static const struct {
+        fake_selector selector;
+        bool kept;
+    } cases[] = {
+        {{.row_count = 1, .norm_order = 1.0, .threshold = 0.5, .frozen = 1}, true},
+        {{.row_count = 1, .norm_order = 1.0, .threshold = 0.5, .frozen = 3}, true},
+        {{.row_count = 1, .norm_order = 1.0, .threshold = 1.5, .frozen = 1}, false},
+        {{.norm_order = 1.0, .threshold = 0.7, .gains = "3E0,0E0,1E0", .frozen = 1}, true},
+        {{.norm_order = 1.0,
+          .threshold = 1.5,
+          .light = {"2", "0"},
+          .importance = "gain",
+          .frozen = 2},
+         true},
+        {{.row_count = 1,
+          .norm_order = 1.0,
+          .narrow = unlike,
+          .no_threshold = true,
+          .linear = "Lasso"},
+         false},
+        {{.row_count = 1,
+          .norm_order = 1.0,
+          .narrow = unlike,
+          .no_threshold = true,
+          .linear = "Lasso",
+          .frozen = 1},
+         true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_error failure = {0};
+        const espalier_status status = convert(&cases[i].selector, &failure);
+        if (cases[i].kept != (status == ESPALIER_OK)) {
+            fail_msg("case %zu: %d, %s", i, (int)status, failure.message);
+        }
+        (void)unlink(MODEL_FILE);
+    }
+}
+
 static void test_too_many_rows(void **state)
 {
     (void)state;
@@ -566,6 +624,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),
+        cmocka_unit_test(test_frozen_estimators),
         cmocka_unit_test(test_too_many_rows),
         cmocka_unit_test(test_importances_of_xgboost),
         cmocka_unit_test(test_importances_of_lightgbm),
