@@ -57,8 +57,8 @@ static __attribute__((unused)) void fail_load(const espalier_error *error)
     abort(); /* fail_msg does not come back, but is not declared so */
 }
 
-static void check_refusal(espalier_status got, espalier_status status, const char *word,
-                          const espalier_error *error)
+static __attribute__((unused)) void check_refusal(espalier_status got, espalier_status status,
+                                                  const char *word, const espalier_error *error)
 {
     if (got != status || error->status != status || strstr(error->message, word) == NULL ||
         strstr(error->message, "here.pkl") == NULL) {
