@@ -403,9 +403,31 @@ static void shape_leaves(const espalier_model *model, espalier_results_options *
     json_decref(metadata);
 }
 
+/* After early stopping apply of some trainers gives the leaves of the iterations that predict uses,
+ * which the converter notes. */
+static void find_leaf_iterations(predict_run *run)
+{
+    const char *text = NULL;
+    size_t bytes = 0;
+    if (espalier_model_metadata(run->model, &text, &bytes) != ESPALIER_OK) {
+        return;
+    }
+    json_t *metadata = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const json_int_t count = json_integer_value(
+        json_object_get(json_object_get(metadata, "outputs"), "leaf_iterations"));
+    if (count > 0 && count <= (json_int_t)run->info.iteration_count) {
+        run->iteration_first = 0;
+        run->iteration_count = (uint32_t)count;
+    }
+    json_decref(metadata);
+}
+
 static int open_results(predict_run *run, const predict_options *options)
 {
     espalier_message message;
+    if (options->kind == ESPALIER_OUTPUT_LEAF && run->iteration_count == 0) {
+        find_leaf_iterations(run);
+    }
     if (options->kind == ESPALIER_OUTPUT_LEAF && run->iteration_count != 0) {
         const int code = choose_leaves(run);
         if (code != 0) {

@@ -407,8 +407,10 @@ static void compare_block(check_block *block, candidate *as)
 {
     pack_answers(block, as);
     as->hashes[block->first_row / block->rows_max] = hash_answers(block, as);
+    /* Leaves may be those of the first trees alone. */
+    const size_t width = block->check->expected->column_count;
     for (size_t row = 0; row < block->row_count; row++) {
-        for (size_t column = 0; column < as->column_count; column++) {
+        for (size_t column = 0; column < width; column++) {
             difference found = {0, true, true};
             if (compare_value(block, as, row, column, &found)) {
                 continue;
@@ -437,6 +439,20 @@ static bool classes_fit(const espalier_forest *forest, const espalier_array *exp
     return fit;
 }
 
+/* How many of the leaves the trainer's apply gives: those of the first trees. */
+static size_t count_leaves(const espalier_forest *forest, size_t width)
+{
+    size_t count = 0;
+    if (forest->leaf_iterations == 0) {
+        return width;
+    }
+    while (count < width &&
+           espalier_forest_iteration_of(forest, (uint32_t)count) < forest->leaf_iterations) {
+        count++;
+    }
+    return count;
+}
+
 /* Whether dtype and shape of the expected answers allow a kind of output. */
 static bool answers_fit(const espalier_check *check, const espalier_plan_columns *output)
 {
@@ -449,7 +465,10 @@ static bool answers_fit(const espalier_check *check, const espalier_plan_columns
                             (expected->item_bytes == 4 || expected->item_bytes == 8);
     const bool is_leaf = is_integer || (is_boosted && expected->kind == 'f' &&
                                         (expected->item_bytes == 4 || expected->item_bytes == 8));
-    if (expected->column_count != output->width) {
+    const size_t width = output->kind == ESPALIER_OUTPUT_LEAF
+                             ? count_leaves(check->forest, output->width)
+                             : output->width;
+    if (expected->column_count != width && expected->column_count != output->width) {
         return false;
     }
     return output->kind == ESPALIER_OUTPUT_CLASS  ? classes_fit(check->forest, expected)
@@ -544,7 +563,8 @@ static espalier_status judge_candidate(espalier_check *check, const candidate *a
 {
     check->kind = as->kind;
     check->item_bytes = as->item_bytes;
-    check->values = (uint64_t)check->rows->row_count * as->column_count;
+    check->column_count = as->column_count;
+    check->values = (uint64_t)check->rows->row_count * check->expected->column_count;
     check->differing = as->differing;
     check->ulp_max = as->ulp_max;
     check->cause = as->differing == 0     ? ESPALIER_CHECK_NONE
@@ -673,7 +693,7 @@ espalier_status espalier_check_model(const espalier_check *check, const espalier
                                      const char *name, espalier_error *error_out)
 {
     const candidate as = {.kind = check->kind,
-                          .column_count = check->expected->column_count,
+                          .column_count = check->column_count,
                           .item_bytes = check->item_bytes};
     espalier_predictor *predictor = NULL;
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;

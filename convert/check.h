@@ -17,7 +17,8 @@ typedef struct espalier_check {
     const espalier_rows *rows;
     const espalier_array *expected;
     espalier_output_kind kind;
-    size_t item_bytes; /* of an answer of the model */
+    size_t item_bytes;   /* of an answer of the model */
+    size_t column_count; /* of the model's answers; of leaves expected may have fewer */
     uint64_t values;
     uint64_t differing; /* in any bit */
     uint64_t ulp_max;

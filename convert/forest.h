@@ -326,9 +326,10 @@ typedef struct espalier_forest {
     uint32_t stage_slots;                /* written by all stages */
     espalier_output_kind default_output; /* what the trainer's own predict gives */
 
-    bool leaf_hidden;      /* the trainer has no apply for the model: no LEAF */
-    uint32_t leaf_part;    /* whose leaves it gives, where there are parts */
-    bool leaf_is_vector;   /* apply gives one column per tree; false: a single number per row */
+    bool leaf_hidden;         /* the trainer has no apply for the model: no LEAF */
+    uint32_t leaf_part;       /* whose leaves it gives, where there are parts */
+    bool leaf_is_vector;      /* apply gives one column per tree; false: a single number per row */
+    uint32_t leaf_iterations; /* apply gives the trees of the first so many; 0: of all */
     uint32_t leaf_classes; /* apply gives an axis of iterations and one of so many trees; 0: no */
 
     /* Inputs. */

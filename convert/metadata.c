@@ -298,11 +298,16 @@ static espalier_status add_user(json_t *root, const espalier_convert_options *op
     return ESPALIER_OK;
 }
 
-/* The shape of what the trainer's apply gives. */
+/* The shape of what the trainer's apply gives, and of which iterations. */
 static bool add_leaf_shape(json_t *outputs, const espalier_forest *forest)
 {
     if (forest->leaf_hidden) {
         return true;
+    }
+    if (forest->leaf_iterations != 0 &&
+        json_object_set_new(outputs, "leaf_iterations", json_integer(forest->leaf_iterations)) !=
+            0) {
+        return false;
     }
     if (forest->leaf_classes == 0) {
         return add_text(outputs, "leaf_shape", forest->leaf_is_vector ? "rows,trees" : "rows");

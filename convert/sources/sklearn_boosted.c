@@ -4,6 +4,7 @@
  */
 #include "convert/sources/sklearn_boosted.h"
 
+#include "convert/plan.h"
 #include "convert/sources/lightgbm.h"
 #include "convert/sources/sklearn_internal.h"
 #include "convert/sources/xgboost.h"
@@ -441,26 +442,68 @@ static espalier_status replace_labels(boosted_import *import, const espalier_pic
     return espalier_sklearn_read_labels(&import->common, classes, labels);
 }
 
+/* The one output that LightGBM's text has beside the margin where it knows the objective. */
+static const espalier_forest_output *find_value(const espalier_forest *forest)
+{
+    for (uint32_t i = 0; i < forest->output_count; i++) {
+        if (forest->outputs[i].kind == ESPALIER_OUTPUT_VALUE) {
+            return &forest->outputs[i];
+        }
+    }
+    return NULL;
+}
+
+/*
+ * LGBMClassifier takes any objective's value for the second class's probability, and 1 less it for
+ * the first's. (Of more than two classes it trains multiclass, whatever it was told.)
+ */
+static espalier_status add_two_classes(boosted_import *import)
+{
+    espalier_forest *const forest = import->common.forest;
+    const espalier_forest_output *const found = find_value(forest);
+    if (found == NULL || found->slot_count != 1) {
+        return espalier_sklearn_fail(&import->common, import->boosted->value,
+                                     ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "the classes of a %s with the objective %s are not "
+                                     "converted; its Booster is, --select '%s._Booster'",
+                                     import->class->name, forest->objective, import->boosted->path);
+    }
+    const espalier_forest_output value = *found;
+    const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_TWO_CLASSES,
+                                         .input_slot = value.first_slot,
+                                         .count = 1};
+    const uint32_t slot = espalier_plan_add_stage(forest, &stage, NULL);
+    const espalier_forest_output probability = {.kind = ESPALIER_OUTPUT_PROBABILITY,
+                                                .first_slot = slot,
+                                                .slot_count = 2};
+    const espalier_forest_output class = {.kind = ESPALIER_OUTPUT_CLASS,
+                                          .first_slot = slot,
+                                          .slot_count = 2,
+                                          .decision = ESPALIER_FOREST_FIRST_MAXIMUM};
+    forest->output_count--; /* outputs stand in the order of their kinds, value last */
+    const bool good = slot != ESPALIER_PLAN_NO_SLOT && espalier_plan_number_labels(forest, 2) &&
+                      espalier_plan_add_output(forest, &probability) &&
+                      espalier_plan_add_output(forest, &class) &&
+                      espalier_plan_add_output(forest, &value);
+    forest->classifier = true;
+    return good ? ESPALIER_OK
+                : espalier_sklearn_fail(&import->common, NULL, ESPALIER_ERROR_MEMORY,
+                                        "no memory for the outputs");
+}
+
 /* What a classifier's predict gives. Several outputs (of several labels a row) have 0 and 1. */
 static espalier_status add_labels(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
-    if (!import->class->classifier || forest->group_count != 1) {
-        return ESPALIER_OK;
-    }
-    if (forest->labels == NULL) {
-        /* Of an objective of the caller's own LightGBM gives the sums. */
-        return forest->objective == NULL
-                   ? ESPALIER_OK
-                   : espalier_sklearn_fail(&import->common, import->boosted->value,
-                                           ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                           "the classes of a %s with the objective %s are not "
-                                           "converted; its Booster is, --select '%s._Booster'",
-                                           import->class->name, forest->objective,
-                                           import->boosted->path);
+    const bool chosen = forest->labels == NULL && forest->objective == NULL;
+    if (!import->class->classifier || forest->group_count != 1 || chosen) {
+        return ESPALIER_OK; /* of an objective of the caller's own LightGBM gives the sums */
     }
     const espalier_pickle_value *classes;
-    espalier_status status = find_classes(import, &classes);
+    espalier_status status = forest->labels == NULL ? add_two_classes(import) : ESPALIER_OK;
+    if (status == ESPALIER_OK) {
+        status = find_classes(import, &classes);
+    }
     if (status == ESPALIER_OK) {
         status = replace_labels(import, classes);
     }
@@ -483,16 +526,70 @@ static espalier_status add_class_name(boosted_import *import)
     return ESPALIER_OK;
 }
 
+/* Whether an option of LightGBM's is on, as its text says it. */
+static bool is_on(const espalier_pickle_value *value)
+{
+    bool flag = true;
+    if (value == NULL || espalier_pickle_kind_of(value) == ESPALIER_PICKLE_NONE ||
+        espalier_pickle_text_equal(value, "false") || espalier_pickle_text_equal(value, "False") ||
+        espalier_pickle_text_equal(value, "-")) {
+        return false;
+    }
+    return !espalier_pickle_get_bool(value, &flag) || flag;
+}
+
+/* Objectives whose answers LightGBM lets pred_early_stop end early. */
+static bool may_stop(const char *objective)
+{
+    static const char *const names[] = {"binary", "multiclass", "lambdarank", "rank_xendcg"};
+    for (size_t i = 0; objective != NULL && i < COUNT(names); i++) {
+        if (strncmp(objective, names[i], strlen(names[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* From LightGBM 4 on, whose Boosters have _handle, predict of an estimator takes the options of
+ * training with it, and with this one leaves out trees of rows that are far from the threshold. */
+static espalier_status refuse_stopping(boosted_import *import)
+{
+    const espalier_pickle *const pickle = import->boosted->pickle;
+    const espalier_pickle_value *others = NULL;
+    const espalier_pickle_value *option = NULL;
+    if (!import->class->estimator || !may_stop(import->common.forest->objective) ||
+        peek_attribute(pickle, import->booster, "_handle") == NULL) {
+        return ESPALIER_OK;
+    }
+    espalier_status status =
+        find_attribute(import, import->boosted->value, "_other_params", &others);
+    if (status == ESPALIER_OK && others != NULL && espalier_pickle_pair_count(others) > 0) {
+        status =
+            espalier_pickle_find(pickle, others, "pred_early_stop", &option, import->common.error);
+    }
+    return status != ESPALIER_OK || !is_on(option)
+               ? status
+               : espalier_sklearn_fail(&import->common, option, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "pred_early_stop leaves out trees, which is not converted; "
+                                       "set it to False, or take the Booster, whose predict has no "
+                                       "such option: --select '%s._Booster'",
+                                       import->boosted->path);
+}
+
 static espalier_status complete_forest(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
     if (!import->class->xgboost && import->best_iterations > 0 &&
         import->best_iterations < (int64_t)espalier_forest_iterations(forest)) {
         forest->default_iterations = (uint32_t)import->best_iterations;
+        forest->leaf_iterations = forest->default_iterations;
     }
     espalier_status status = add_class_name(import);
     if (status == ESPALIER_OK && import->class->xgboost) {
         status = add_names(import);
+    }
+    if (status == ESPALIER_OK && !import->class->xgboost) {
+        status = refuse_stopping(import);
     }
     return status == ESPALIER_OK ? add_labels(import) : status;
 }

@@ -173,11 +173,13 @@ static void take_wrapper(espalier_xgboost_import *import, const espalier_source_
     }
 }
 
-/* From 1.4 to 3.2 dart predicted in place sees a tree's leaf only within a sum. */
+/* From 1.4 to 3.2 dart predicted in place, as estimators do, also those that were loaded from a file
+ * of theirs, sees a tree's leaf only within a sum. */
 static bool sees_sums(const espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
 {
-    return wrapper != NULL && wrapper->in_place && import->has_weights &&
-           !is_before(import, 1, 4) && is_before(import, 3, 3);
+    const bool in_place =
+        wrapper != NULL ? wrapper->in_place : import->wrapped && !import->wrapper_by_matrix;
+    return in_place && import->has_weights && !is_before(import, 1, 4) && is_before(import, 3, 3);
 }
 
 /* Leaves are to come out of the outputs as they are. */

@@ -164,6 +164,14 @@ static bool read_note_member(espalier_document *note, const espalier_document_te
         espalier_document_peek(note) == ESPALIER_DOCUMENT_NUMBER) {
         return espalier_document_read_float32(note, &import->wrapper_missing);
     }
+    if (espalier_document_text_is(key, "predictor") &&
+        espalier_document_peek(note) == ESPALIER_DOCUMENT_TEXT) {
+        if (!espalier_document_read_text(note, &text)) {
+            return false;
+        }
+        import->wrapper_by_matrix = !espalier_document_text_is(&text, "auto");
+        return true;
+    }
     if (espalier_document_text_is(key, "_le")) {
         return espalier_xgboost_read_encoder(note, &import->encoder);
     }

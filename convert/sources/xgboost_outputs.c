@@ -305,6 +305,8 @@ static bool fill_iterations(espalier_xgboost_import *import)
     if (import->wrapped && import->best_iteration >= 0 &&
         import->best_iteration + 1 < (int64_t)forest->iteration_count) {
         forest->default_iterations = (uint32_t)import->best_iteration + 1;
+        /* Up to 1.3 apply of the wrapper takes all. */
+        forest->leaf_iterations = is_before(import, 1, 4) ? 0 : forest->default_iterations;
     }
     return true;
 }

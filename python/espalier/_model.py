@@ -326,7 +326,8 @@ class Model(_core.Model):
     def apply(self, X, *, iterations: tuple | None = None, n_threads: int | None = None):
         """The trainer's number of the leaf that each row ends in: int64, in the trainer's shape.
 
-        Of every tree, after early stopping too; with `iterations` of the trees of these alone.
+        After early stopping of the trees that `predict` uses, where the trainer's `apply` does so;
+        with `iterations` of the trees of these alone.
         """
         return self._predict_kind(X, LEAF, iterations, n_threads)
 
@@ -392,6 +393,8 @@ class Model(_core.Model):
         first, count = self._take_iterations(iterations)
         threads = self.n_threads if n_threads is None else n_threads
         numpy = find_numpy()
+        if kind == LEAF and not count:
+            count = self._leaf_iterations()
         columns = self._find_leaf_columns(first, count) if kind == LEAF and count else None
         shape = (self._find_shape(kind, rows.row_count, width) if columns is None else
                  (rows.row_count, width))
@@ -405,6 +408,12 @@ class Model(_core.Model):
             found = (keep_columns(found, columns, shape) if numpy is None else
                      found[:, columns].reshape(shape))
         return found
+
+    def _leaf_iterations(self):
+        """Of how many iterations the trainer's apply gives the leaves; 0: of all."""
+        outputs = self.metadata.get("outputs")
+        count = outputs.get("leaf_iterations", 0) if isinstance(outputs, dict) else 0
+        return count if isinstance(count, int) and 0 < count < self._facts["iteration_count"] else 0
 
     def _find_leaf_columns(self, first, count):
         """Of the leaves, which are every tree's of one part, the columns of these iterations."""

@@ -186,6 +186,22 @@ def test_leaves_of_iterations(converted, monkeypatch):
             assert isinstance(found, memoryview) and found.tolist() == expected.tolist()
 
 
+def test_leaves_after_early_stopping(converted, monkeypatch):
+    """apply gives the leaves of the trees that predict uses, as the trainer's does."""
+    for version in ("1.7.6", "3.4.1"):
+        name = "xgboost-%s/early.json" % version
+        rows = numpy.load((FIXTURES / name).with_suffix(".rows64.npy"))
+        whole = numpy.load((FIXTURES / name).with_suffix(".leaf_0_5.npy"))
+        model = espalier.load(converted(name))
+        assert model.metadata["outputs"]["leaf_iterations"] == 2
+        for found in (model.apply(rows), model.predict(rows, output="leaf")):
+            assert (found == whole[:, :2]).all() and found.shape == (len(rows), 2)
+        assert (model.apply(rows, iterations=(0, 5)) == whole).all()
+        with monkeypatch.context() as patched:
+            patched.setattr("espalier._model.find_numpy", lambda: None)
+            assert model.apply(rows).tolist() == whole[:, :2].tolist()
+
+
 # --- pickles and processes ----------------------------------------------------------------------
 
 def ask_in_process(model, rows):

@@ -501,6 +501,22 @@ class Results(Case):
                 self.assertEqual(head, ",".join(f"leaf_{i}" for i in kept))
                 self.assertEqual(",".join(lines), ",".join(map(str, expected)))
 
+    def test_leaves_after_early_stopping(self):
+        """XGBoost's apply gives those of the trees that predict uses; --check takes them, or all."""
+        stem = TESTS / "fixtures" / "xgboost-3.4.1" / "early"
+        source, rows, out = f"{stem}.json", f"{stem}.rows64.npy", self.folder / "leaf.npy"
+        model = self.model("early.json", stem.parent)
+        _, shape, items = read_npy(pathlib.Path(f"{stem}.leaf_0_5.npy").read_bytes())
+        self.ok("predict", model, rows, "--output", "leaf", "-o", out)
+        expected = [items[row * 5 + i] for row in range(shape[0]) for i in range(2)]
+        self.assertEqual(read_npy(out.read_bytes()), ("<i8", (shape[0], 2), expected))
+        again = self.folder / "again.espalier"
+        self.ok("convert", source, "-o", again, "--check", rows, out)
+        self.ok("convert", source, "-o", again, "--check", rows, f"{stem}.leaf_0_5.npy")
+        self.ok("predict", model, rows, "--output", "leaf", "--iterations", "1:3", "-o", out)
+        self.fails(["the trainer gave"], "convert", source, "-o", self.folder / "not.espalier",
+                   "--check", rows, out)
+
     def test_replaces_whole_files_only(self):
         rows = self.write("rows.csv", "1,2,3,4\n")
         bad = self.write("bad.csv", "1,2,3,4\n" * 20000 + "1,2,3\n")

@@ -96,9 +96,12 @@ def answers(model, rows, objective):
 
 
 def wrapper_answers(model, rows):
-    """A scikit-learn wrapper's, of the best iterations; the leaves of all trees."""
+    """A scikit-learn wrapper's, of the best iterations; the leaves of all trees, which apply has
+    not after early stopping."""
+    leaf = answers(model.get_booster(), rows, None)["leaf"]
+    stopped = model.apply(rows).reshape(len(rows), -1).shape != leaf.shape
     found = {"margin": model.predict(rows, output_margin=True),
-             "leaf": answers(model.get_booster(), rows, None)["leaf"]}
+             "leaf@0:%d" % model.get_booster().num_boosted_rounds() if stopped else "leaf": leaf}
     if hasattr(model, "predict_proba"):
         found.update({"class": model.predict(rows), "probability~": model.predict_proba(rows)})
     else:

@@ -5,6 +5,8 @@
  */
 #include "tests/unit/test_boosted.h"
 
+#include <stdio.h>
+
 #define TREE(number)       \
     "Tree=" number "\n"    \
     "num_leaves=2\n"       \
@@ -40,16 +42,34 @@ static void put_booster(pickle_writer *file, const char *key, const char *text)
     put_text(file, text);
 }
 
-static void start_estimator(pickle_writer *file, const char *name, int64_t best_iteration)
+/* key: what the Booster keeps its text under. */
+static void start_estimator_of(pickle_writer *file, const char *name, const char *key,
+                               const char *text, int64_t best_iteration)
 {
     memset(file, 0, sizeof *file);
     put_start(file);
     open_object(file, "lightgbm.sklearn", name);
     put_text(file, "_Booster");
-    put_booster(file, "_handle", model);
+    put_booster(file, key, text);
     put_text(file, "best_iteration");
     put_int(file, best_iteration);
     close_object(file);
+}
+
+static void start_estimator(pickle_writer *file, const char *name, int64_t best_iteration)
+{
+    start_estimator_of(file, name, "_handle", model, best_iteration);
+}
+
+/* The model with another objective. To be freed. */
+static char *make_objective(const char *objective)
+{
+    static const char own[] = "binary sigmoid:1";
+    const char *const at = strstr(model, own);
+    char *const text = malloc(sizeof model + strlen(objective));
+    assert_non_null(text);
+    (void)sprintf(text, "%.*s%s%s", (int)(at - model), model, objective, at + sizeof own - 1);
+    return text;
 }
 
 /* ---- what is read --------------------------------------------------------------------------- */
@@ -65,6 +85,7 @@ static void test_classifier(void **state)
     load_file(&file, NULL, &result);
     assert_int_equal(espalier_forest_iterations(&result.forest), 3);
     assert_int_equal(espalier_forest_iterations_used(&result.forest), 2);
+    assert_int_equal(result.forest.leaf_iterations, 2);
     assert_string_equal(result.forest.class_name, "lightgbm.sklearn.LGBMClassifier");
     assert_string_equal(result.summary.format, "LightGBM text v3");
     assert_int_equal(result.forest.labels->count, 2);
@@ -81,6 +102,85 @@ static void test_classifier(void **state)
     assert_int_equal(result.forest.labels->kind, ESPALIER_LABEL_BOOL);
     assert_int_equal(espalier_forest_iterations_used(&result.forest), 3);
     free_result(&result);
+}
+
+/* Any objective's value is taken for the second class's probability. */
+static void test_other_objectives(void **state)
+{
+    (void)state;
+    static const char *const objectives[] = {"cross_entropy", "regression", "poisson", "huber"};
+    for (size_t i = 0; i < sizeof objectives / sizeof objectives[0]; i++) {
+        char *const text = make_objective(objectives[i]);
+        pickle_writer file;
+        boosted_result result;
+        start_estimator_of(&file, "LGBMClassifier", "_handle", text, -1);
+        put_encoder(&file, "U1", "n\0\0\0y\0\0\0", 8, 2);
+        close_object(&file);
+        load_file(&file, NULL, &result);
+        const espalier_forest *const forest = &result.forest;
+        const espalier_forest_stage *const last = &forest->stages[forest->stage_count - 1];
+        assert_int_equal(forest->output_count, 4);
+        assert_int_equal(last->operation, ESPALIER_FOREST_TWO_CLASSES);
+        assert_int_equal(last->input_slot, forest->outputs[3].first_slot);
+        assert_int_equal(forest->outputs[3].kind, ESPALIER_OUTPUT_VALUE);
+        assert_int_equal(forest->outputs[1].kind, ESPALIER_OUTPUT_PROBABILITY);
+        assert_int_equal(forest->outputs[1].first_slot, last->output_slot);
+        assert_int_equal(forest->outputs[1].slot_count, 2);
+        assert_int_equal(forest->outputs[2].first_slot, last->output_slot);
+        assert_int_equal(forest->outputs[2].decision, ESPALIER_FOREST_FIRST_MAXIMUM);
+        assert_string_equal(forest->labels->texts[1], "y");
+        assert_true(forest->classifier);
+        assert_int_equal(forest->default_output, ESPALIER_OUTPUT_CLASS);
+        free_result(&result);
+        free(text);
+    }
+    char *const text = make_objective("of_tomorrow"); /* what it predicts is not known */
+    pickle_writer file;
+    start_estimator_of(&file, "LGBMClassifier", "_handle", text, -1);
+    close_object(&file);
+    refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                "the classes of a LGBMClassifier with the objective of_tomorrow are not converted");
+    free(text);
+}
+
+/* pred_early_stop counts from LightGBM 4 on, for objectives that need no exact answers. */
+static void test_stopped_predictions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *option; /* opcodes */
+        const char *key;
+        const char *objective;
+        bool refused;
+    } cases[] = {{"\x88", "_handle", "binary sigmoid:1", true},
+                 {"\x88", "_handle", "lambdarank", true},
+                 {"X\4\0\0\0true", "_handle", "rank_xendcg", true},
+                 {"\x88", "handle", "binary sigmoid:1", false},
+                 {"\x88", "_handle", "regression", false},
+                 {"\x89", "_handle", "binary sigmoid:1", false},
+                 {"N", "_handle", "binary sigmoid:1", false},
+                 {"X\5\0\0\0False", "_handle", "binary sigmoid:1", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *const text = make_objective(cases[i].objective);
+        const size_t bytes = cases[i].option[0] == 'X' ? 5 + (size_t)cases[i].option[1] : 1;
+        pickle_writer file;
+        boosted_result result;
+        start_estimator_of(&file, "LGBMModel", cases[i].key, text, -1);
+        put_text(&file, "_other_params");
+        put_opcode(&file, '}');
+        put_text(&file, "pred_early_stop");
+        put_bytes(&file, cases[i].option, bytes);
+        put_opcode(&file, 's');
+        close_object(&file);
+        if (cases[i].refused) {
+            refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                        "pred_early_stop leaves out trees, which is not converted");
+        } else {
+            load_file(&file, NULL, &result);
+            free_result(&result);
+        }
+        free(text);
+    }
 }
 
 static void test_regressor(void **state)
@@ -248,9 +348,14 @@ static void test_places(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier),       cmocka_unit_test(test_regressor),
-        cmocka_unit_test(test_booster),          cmocka_unit_test(test_no_model),
-        cmocka_unit_test(test_wrong_attributes), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_classifier),
+        cmocka_unit_test(test_other_objectives),
+        cmocka_unit_test(test_stopped_predictions),
+        cmocka_unit_test(test_regressor),
+        cmocka_unit_test(test_booster),
+        cmocka_unit_test(test_no_model),
+        cmocka_unit_test(test_wrong_attributes),
+        cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_places),
     };
     return cmocka_run_group_tests_name("lightgbm pickles", tests, NULL, NULL);

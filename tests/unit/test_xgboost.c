@@ -669,6 +669,42 @@ static void test_dart_weights(void **state)
                   ESPALIER_ERROR_SOURCE_TREE, "weight_drop has 2 items for 3 trees");
 }
 
+/* Estimators of 1.4 to 3.2 predict in place, unless they name a predictor: a tree's leaf is what it
+ * adds to a sum. A Booster's is its leaf. */
+static void test_dart_of_estimators(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        const char *attributes;
+        bool in_place;
+    } cases[] = {
+        {"[1,7,6]", "{\"scikit_learn\":\"{\\\"_estimator_type\\\": \\\"regressor\\\"}\"}", true},
+        {"[1,7,6]", "{}", false},
+        {"[1,3,0]", "{\"scikit_learn\":\"{}\"}", false},
+        {"[3,3,0]", "{\"scikit_learn\":\"{}\"}", false},
+        {"[1,4,0]", "{\"scikit_learn\":\"{\\\"predictor\\\": null}\"}", true},
+        {"[1,4,0]", "{\"scikit_learn\":\"{\\\"predictor\\\": \\\"auto\\\"}\"}", true},
+        {"[1,4,0]", "{\"scikit_learn\":\"{\\\"predictor\\\": \\\"cpu_predictor\\\"}\"}", false},
+    };
+    const float base = -logf(1.0F / 0.2F - 1.0F);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const noted = replace(whole, "{\"best_score\":\"0.5\"}", cases[i].attributes);
+        char *const dart =
+            replace(noted, "\"name\":\"gbtree\"", "\"name\":\"dart\",\"weight_drop\":[0.1,1,1]");
+        char *const text = replace(dart, "[3,0,5]", cases[i].version);
+        load_text(text, &forest);
+        const float sum = base + 0.1F;
+        const float leaf = cases[i].in_place ? sum - base : 0.1F;
+        assert_true(forest.leaf_values[0] == (double)(leaf * 0.1F));
+        espalier_forest_free(&forest);
+        free(noted);
+        free(dart);
+        free(text);
+    }
+}
+
 /* ---- iterations and the wrapper ------------------------------------------------------------- */
 
 typedef struct iteration_case {
@@ -718,6 +754,7 @@ static void test_iterations(void **state)
             forest.tree_iteration == NULL ? forest.tree_count : forest.iteration_count;
         assert_int_equal(iterations, cases[i].iterations);
         assert_int_equal(forest.default_iterations, cases[i].default_iterations);
+        assert_int_equal(forest.leaf_iterations, cases[i].default_iterations);
         assert_int_equal(forest.classifier, cases[i].classifier);
         assert_int_equal(forest.default_output,
                          cases[i].classifier ? ESPALIER_OUTPUT_CLASS : ESPALIER_OUTPUT_VALUE);
@@ -935,6 +972,7 @@ int main(void)
         cmocka_unit_test(test_unsigned_categories),
         cmocka_unit_test(test_gains),
         cmocka_unit_test(test_dart_weights),
+        cmocka_unit_test(test_dart_of_estimators),
         cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_categories),
         cmocka_unit_test(test_bad_categories),
