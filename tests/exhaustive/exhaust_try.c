@@ -14,6 +14,7 @@
 #include "tests/exhaustive/exhaust_memory.h"
 #include "tests/support/model_look.h"
 #include "tests/support/same_rows.h"
+#include "tests/support/share_tests.h"
 
 #include <math.h>
 #include <string.h>
@@ -137,8 +138,9 @@ static void predict_kind(espalier_predictor *predictor, const espalier_output_in
     }
 }
 
-/* False when there is no memory for a predictor. */
-static bool make_predictors(const espalier_model *model, const exhaust_way *way,
+/* False when there is no memory for a predictor. Every second one, from case to case another, has
+ * blocks share tests if it can. */
+static bool make_predictors(const espalier_model *model, const exhaust_way *way, uint64_t number,
                             espalier_predictor *predictors[ESPALIER_ISA_COUNT], uint32_t *count_out)
 {
     const uint32_t *levels = NULL;
@@ -159,6 +161,9 @@ static bool make_predictors(const espalier_model *model, const exhaust_way *way,
             return false;
         }
         *count_out += 1;
+        if ((number + i) % 2 == 0 && !share_tests(predictors[*count_out - 1])) {
+            return false;
+        }
     }
     return true;
 }
@@ -169,7 +174,7 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
     assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
     espalier_predictor *predictors[ESPALIER_ISA_COUNT] = {NULL};
     uint32_t count = 0;
-    const bool made = make_predictors(model, way, predictors, &count);
+    const bool made = make_predictors(model, way, counts->cases, predictors, &count);
     counts->no_memory += !made;
     bool has_summed = false;
     for (int kind = ESPALIER_OUTPUT_MARGIN; made && kind <= ESPALIER_OUTPUT_SCORE; kind++) {

@@ -13,6 +13,7 @@
 #include "format/layout.h"
 #include "tests/support/model_look.h"
 #include "tests/support/same_rows.h"
+#include "tests/support/share_tests.h"
 
 #include <stdlib.h>
 
@@ -161,7 +162,16 @@ static uint32_t level_of(const uint8_t *data)
     return espalier_isa_supported((espalier_isa)isa) ? isa : ESPALIER_ISA_AUTO;
 }
 
-static void predict_all(const espalier_model *model, uint32_t level)
+/* Whether blocks share tests, by the file: half of them do. */
+static bool shares_of(const uint8_t *data)
+{
+    espalier_file_header header;
+    memcpy(&header, data, sizeof header);
+    return (header.checksum >> 32 & 1) != 0;
+}
+
+/* shares: blocks share tests, if they can. */
+static void predict_all(const espalier_model *model, uint32_t level, bool shares)
 {
     espalier_model_info info = ESPALIER_MODEL_INFO_INIT;
     if (espalier_model_info_get(model, &info) != ESPALIER_OK) {
@@ -178,6 +188,7 @@ static void predict_all(const espalier_model *model, uint32_t level)
     bool created = espalier_predictor_create(model, &options, &predictors[0]) == ESPALIER_OK;
     options.isa = ESPALIER_ISA_SCALAR;
     created = created && espalier_predictor_create(model, &options, &predictors[1]) == ESPALIER_OK;
+    created = created && (!shares || share_tests(predictors[0]));
     static float values[ROWS * FEATURES_MAX];
     fill_rows(values, ROWS * FEATURES_MAX);
     for (int kind = ESPALIER_OUTPUT_MARGIN; created && kind <= ESPALIER_OUTPUT_SCORE; kind++) {
@@ -208,7 +219,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
     options.visits_per_row_max = VISITS_MAX;
     if (espalier_model_open_memory(copy, bytes, &options, &model, &error) == ESPALIER_OK) {
-        predict_all(model, level_of(copy));
+        predict_all(model, level_of(copy), shares_of(copy));
         model_look(model);
         (void)espalier_model_verify(model, &error);
         espalier_model_close(model);
