@@ -6,7 +6,8 @@
 
 #include "engine/cuts.h"
 
-/* A mebibyte of answers: what a core of a server has for itself, and its working memory besides. */
+/* A mebibyte of answers: half of the second-level cache of the processor they were measured on
+ * (Sapphire Rapids, 2 MiB a core), all of it on many others. */
 #define ANSWERS_MAX 16384u
 
 /*
@@ -38,14 +39,16 @@ uint32_t espalier_answers_count(const espalier_model *model)
 uint32_t espalier_answers_least(const espalier_kernel *kernel, uint32_t answer_count,
                                 const espalier_kernel_tree *trees, uint32_t tree_count)
 {
+    if (kernel->answer_cost == 0 || answer_count == 0) {
+        return ESPALIER_ANSWER_GROUPS + 1; /* trees of other layouts are of any depth */
+    }
     uint64_t nodes = 0;
     for (uint32_t t = 0; t < tree_count; t++) {
         nodes += (UINT64_C(1) << trees[t].depth) - 1;
     }
     const uint64_t shared = (uint64_t)kernel->answer_cost * answer_count + NODE_COST * nodes;
-    return kernel->answer_cost != 0 && answer_count != 0 && shared < ESPALIER_ANSWER_GROUPS * nodes
-               ? (uint32_t)(shared / nodes) + 1
-               : ESPALIER_ANSWER_GROUPS + 1;
+    return shared < ESPALIER_ANSWER_GROUPS * nodes ? (uint32_t)(shared / nodes) + 1
+                                                   : ESPALIER_ANSWER_GROUPS + 1;
 }
 
 void espalier_answers_fill(const espalier_model *model, espalier_answers *answers)

@@ -20,13 +20,16 @@
  * of depth 30 takes 5.9 to 6.7 us a row, and 7.2 to 11 with 128 rows; one of depth 10 takes 2.5 and
  * 2.6 (EPYC 7003, 2026-11). Codes of 256 rows of 50 columns are half of a first-level cache. A
  * kernel that asks for more rows gets twice the scratch: half of the megabyte or two that servers
- * with AVX-512 have, all that their smallest relatives have.
+ * with AVX-512 have, all that their smallest relatives have. Trees that share their tests take as
+ * many rows as answer together.
  */
 #define BLOCK_ROWS_WALK  512u
 #define BLOCK_ROWS_MASK  256u
 #define BLOCK_ROWS_SHARE (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
 #define BLOCK_BYTES      ((size_t)256 << 10)
 #define BLOCK_BYTES_WIDE ((size_t)512 << 10)
+/* The most slots whose sums are brought together: 32 KiB of float32, a first-level cache. More go
+ * to and fro as often as they save additions apart. */
 #define ANSWER_SLOTS_MAX 16u
 /* The most scratch for a block, whatever the caller asked for: a small file may have 2^20 slots. */
 #define BLOCK_BYTES_MAX   ((size_t)64 << 20)
@@ -69,7 +72,8 @@ static void *allocate_zeroed(espalier_predictor *predictor, size_t count, size_t
 static void *allocate_aligned(espalier_predictor *predictor, size_t count, size_t bytes)
 {
     size_t all = 0;
-    if (__builtin_mul_overflow(count, bytes, &all) || all > SIZE_MAX - SCRATCH_ALIGNMENT) {
+    if (predictor->aligned_count == ESPALIER_ALIGNED_MAX ||
+        __builtin_mul_overflow(count, bytes, &all) || all > SIZE_MAX - SCRATCH_ALIGNMENT) {
         return NULL;
     }
     uint8_t *const memory = allocate_zeroed(predictor, all + SCRATCH_ALIGNMENT, 1);
@@ -342,12 +346,13 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
         masks = masks || model->parts[p].layout != ESPALIER_FILE_WALK;
         walked = own > walked ? own : walked;
     }
-    const bool shares = least_rows_sharing(predictor) <= BLOCK_ROWS_SHARE;
+    const size_t bytes = row_bytes(predictor);
+    const uint32_t least = least_rows_sharing(predictor);
+    const bool shares = least <= BLOCK_ROWS_SHARE && least <= BLOCK_BYTES / bytes;
     const uint32_t usual = shares ? BLOCK_ROWS_SHARE : masks ? BLOCK_ROWS_MASK : walked;
     const size_t usual_bytes = usual > BLOCK_ROWS_WALK ? BLOCK_BYTES_WIDE : BLOCK_BYTES;
     const uint32_t wanted = asked != 0 ? asked : usual;
     const uint32_t flight = predictor->flight_rows;
-    const size_t bytes = row_bytes(predictor);
     size_t rows = (asked != 0 ? BLOCK_BYTES_MAX : usual_bytes) / bytes;
     if (rows < flight) {
         rows = flight <= BLOCK_BYTES_MAX / bytes ? flight : 1;
@@ -405,7 +410,7 @@ static bool allocate_numbers(espalier_predictor *predictor)
     return predictor->numbers != NULL;
 }
 
-/* The slots whose sums are brought together, as many as leave a first-level cache room. */
+/* The slots whose sums are brought together. */
 static uint32_t answer_slots(const espalier_predictor *predictor)
 {
     uint32_t most = 0;

@@ -31,6 +31,9 @@ typedef struct espalier_predictor_part {
     espalier_kernel_arguments block_pairs;
 } espalier_predictor_part;
 
+/* Cells of a row and of a block, places, answers with their table and sums. */
+#define ESPALIER_ALIGNED_MAX 12u
+
 struct espalier_predictor {
     const espalier_model *model;
     uint64_t flags;
@@ -63,7 +66,7 @@ struct espalier_predictor {
     uint32_t *preorder;              /* LEAF without NODE_NUMBERS: as NODE_NUMBERS would be */
     uint64_t *linear_firsts;         /* [tree_count] leaf records of linear parts, or NULL */
     uint64_t *number_firsts;         /* LEAF: [tree_count] first index of a tree in the numbers */
-    void *aligned[12];               /* what to free of the cells and places */
+    void *aligned[ESPALIER_ALIGNED_MAX]; /* what to free of cells, places and answers */
     uint32_t aligned_count;
     uint64_t memory_bytes;
 };

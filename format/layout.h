@@ -402,10 +402,11 @@ typedef struct espalier_file_node_select {
     uint16_t right;
 } espalier_file_node_select;
 
-#define ESPALIER_SELECT_LEAVES 256u  /* most leaves of a SELECT tree; the place of leaf 0 */
-#define ESPALIER_SELECT_REACH  1024u /* a power of two; child fields are taken modulo this */
-#define ESPALIER_HEAP_LEVELS   8u    /* most levels of a HEAP tree */
-#define ESPALIER_HEAP_NODES    32u   /* fewest positions of a HEAP tree */
+#define ESPALIER_SELECT_LEAVES  256u  /* most leaves of a SELECT tree; the place of leaf 0 */
+#define ESPALIER_SELECT_REACH   1024u /* a power of two; child fields are taken modulo this */
+#define ESPALIER_HEAP_LEVELS    8u    /* most levels of a HEAP tree */
+#define ESPALIER_HEAP_NODES     32u   /* fewest positions of a HEAP tree */
+#define ESPALIER_HEAP_NODES_MAX 256u  /* most */
 
 /*
  * NODES of a BITS tree: 32 columns, 32 thresholds, one byte each, then 32 words of 32 bits. A node

@@ -13,11 +13,12 @@
  *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255), in rows
  *    as below; rows past the caller's last hold anything.
  *  - sum_block: row_count is a multiple of flight_rows.
+ *  - answers: as said there, and zeros are where they belong before the first call.
  *  - The leaf table has leaf_last + 1 rows; HEAP: first_leaf + 2^depth, SELECT: first_leaf + 256
  *  are
  *    at most that. sums and positions have room for row_count rows.
  * Postconditions: at most depth steps per tree and row (SELECT: at most one per inner node); writes
- * sums, positions or places only; every row adds its leaves in the order of the trees, one rounding
+ * sums, positions, places, and the answers and sums of `answers` only; every row adds its leaves in the order of the trees, one rounding
  * an addition; a row's result depends on its own values and the model alone. All kernels that serve
  * a part give the same bits.
  */
@@ -34,9 +35,10 @@
 /* SELECT: room for the values of places while a tree is evaluated, per lane of a group. */
 #define ESPALIER_PLACE_COUNT 1536u
 
+/* Rows that answer a test together: a cache line of bits, a register of AVX-512. */
 #define ESPALIER_ANSWER_GROUPS  8u
-#define ESPALIER_ANSWER_COLUMNS 256u
 #define ESPALIER_ANSWER_ROWS    (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
+#define ESPALIER_ANSWER_COLUMNS 256u /* what a byte can name */
 
 /* What 512 rows answer to one test: a bit a row. */
 typedef struct espalier_answer {

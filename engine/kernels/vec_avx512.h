@@ -146,7 +146,7 @@ static inline void vec_apply(const vec_recipe *recipe, const void *from, void *t
  * readable) may be read.
  */
 
-/* The most of 64 leaf numbers, less those below 64 of them that were asked about. */
+/* Whether any of 64 leaf numbers is above `last`. */
 static inline bool vec_any_above_u8(const uint8_t *leaves, uint32_t last)
 {
     return _mm512_cmpgt_epu8_mask(vec_load(leaves), vec_set_u8(last)) != 0;
@@ -159,7 +159,7 @@ static inline bool vec_any_above_u16(const uint16_t *leaves, uint32_t last)
             _mm512_cmpgt_epu16_mask(vec_load(leaves + 32), limit)) != 0;
 }
 
-/* The first `count` of 16 lanes, or of 8, from `first` on. */
+/* Of `lanes` lanes of values from number `first` on, 16 or 8, those that may be read. */
 static inline __mmask16 vec_lanes(uint32_t readable, uint32_t first, uint32_t lanes)
 {
     const uint32_t left = readable > first ? readable - first : 0;

@@ -218,6 +218,18 @@ static void test_sets_of_categories(void **state)
     free_subject();
 }
 
+/* Predictors whose blocks share tests. */
+static void test_shared_tests(void **state)
+{
+    (void)state;
+    synthetic_options options = boosted;
+    options.tree_count = 40;
+    options.cut_count = 2;
+    make_subject(&options, ESPALIER_LAYOUT_HEAP);
+    fail_each_call(0, 0);
+    free_subject();
+}
+
 /* What takes memory of its own: a preparation, leaves that are lines, and tables of more than the
  * first read. */
 static void test_what_few_models_have(void **state)
@@ -284,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_call_fails),
         cmocka_unit_test(test_sets_of_categories),
+        cmocka_unit_test(test_shared_tests),
         cmocka_unit_test(test_what_few_models_have),
         cmocka_unit_test(test_every_limit_of_address_space),
     };

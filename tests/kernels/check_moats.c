@@ -104,7 +104,7 @@ static void move_cells(moated_predictor *m, espalier_cells *cells, size_t rows, 
 }
 
 /* Has blocks of any size share tests, where a kernel can; answers and their table at moats. */
-static void share_tests(moated_predictor *m)
+static void share_between_moats(moated_predictor *m)
 {
     espalier_predictor *const p = m->predictor;
     const uint32_t count = espalier_answers_count(p->model);
@@ -159,7 +159,7 @@ static moated_predictor moated_make(const espalier_model *model, uint32_t block_
     p->places =
         move_between_moats(&m, p->places, (size_t)ESPALIER_PLACE_COUNT * ESPALIER_GROUP_ROWS * 2);
     p->positions = move_between_moats(&m, p->positions, model->tree_count * sizeof *p->positions);
-    share_tests(&m);
+    share_between_moats(&m);
     espalier_predictor_bind(p);
     return m;
 }

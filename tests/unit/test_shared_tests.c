@@ -11,6 +11,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "engine/answers.h"
 #include "engine/predictor.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
@@ -170,6 +171,88 @@ static void test_many_columns(void **state)
     }
 }
 
+/* Columns of a byte's cuts and of more, which are columns of several segments. */
+static void test_many_cuts(void **state)
+{
+    (void)state;
+    static const uint32_t cuts[] = {254, 255, 256, 700};
+    for (size_t i = 0; i < sizeof cuts / sizeof cuts[0]; i++) {
+        const synthetic_options options = {.seed = 800 + i,
+                                           .trainer = (synthetic_trainer)(i % 3),
+                                           .tree_count = 120,
+                                           .feature_count = 2,
+                                           .decision_count_max = 255,
+                                           .group_count = 1,
+                                           .missing_allowed = true,
+                                           .shape = SYNTHETIC_BEST_FIRST,
+                                           .depth_max = 8,
+                                           .cut_count = cuts[i]};
+        check_forest(&options);
+    }
+}
+
+/* Ranges of iterations: what pays for all trees need not for a few, and none may be left. */
+static void test_ranges(void **state)
+{
+    (void)state;
+    static const uint32_t ranges[][2] = {{0, 60}, {1, 40}, {57, 3}, {60, 0}, {59, 1}};
+    const synthetic_options made = {.seed = 91,
+                                    .trainer = SYNTHETIC_XGBOOST,
+                                    .tree_count = 180,
+                                    .feature_count = 5,
+                                    .decision_count_max = 63,
+                                    .group_count = 1,
+                                    .class_count = 3,
+                                    .shape = SYNTHETIC_BEST_FIRST,
+                                    .depth_max = 6,
+                                    .cut_count = 5};
+    fixture f;
+    fixture_make(&f, &made);
+    uint8_t *const alone = malloc(ROWS * f.row_bytes);
+    uint8_t *const together = malloc(ROWS * f.row_bytes);
+    assert_true(alone != NULL && together != NULL);
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
+        options.flags = ESPALIER_PREDICTOR_UNCHECKED;
+        options.iteration_first = ranges[i][1] != 0 ? ranges[i][0] : 0;
+        options.iteration_count = ranges[i][1];
+        espalier_predictor *sharing = NULL;
+        espalier_predictor *plain = NULL;
+        assert_int_equal(espalier_predictor_create(f.model, &options, &sharing), ESPALIER_OK);
+        options.isa = ESPALIER_ISA_SCALAR;
+        options.block_rows_max = 1;
+        assert_int_equal(espalier_predictor_create(f.model, &options, &plain), ESPALIER_OK);
+        assert_true(share_tests(sharing));
+        predict(&f, plain, 0, ROWS, alone);
+        predict(&f, sharing, 0, ROWS, together);
+        assert_memory_equal(alone, together, ROWS * f.row_bytes);
+        espalier_predictor_destroy(sharing);
+        espalier_predictor_destroy(plain);
+    }
+    free(alone);
+    free(together);
+    fixture_free(&f);
+}
+
+/* When sharing pays: cost x answers + 2 x nodes < groups x nodes. */
+static void test_when_it_pays(void **state)
+{
+    (void)state;
+    const espalier_kernel kernel = {.answer_cost = 4};
+    const espalier_kernel none = {.answer_cost = 0};
+    const espalier_kernel_tree trees[2] = {{.depth = 6}, {.depth = 8}};
+    const espalier_kernel_tree deep = {.depth = 70}; /* of another layout */
+    assert_int_equal(espalier_answers_least(&kernel, 63, trees, 1), 7);
+    assert_int_equal(espalier_answers_least(&kernel, 1, trees, 1), 3);
+    assert_int_equal(espalier_answers_least(&kernel, 94, trees, 1), 8);
+    assert_int_equal(espalier_answers_least(&kernel, 95, trees, 1), 9);
+    assert_int_equal(espalier_answers_least(&kernel, 79, trees, 2), 3);
+    assert_int_equal(espalier_answers_least(&kernel, 80, trees, 2), 4);
+    assert_int_equal(espalier_answers_least(&kernel, 0, trees, 2), 9);
+    assert_int_equal(espalier_answers_least(&kernel, 5, trees, 0), 9);
+    assert_int_equal(espalier_answers_least(&none, 5, &deep, 1), 9);
+}
+
 /* Few trees, which share by themselves in large blocks at most: what tests of small models do. */
 static void test_whatever_it_costs(void **state)
 {
@@ -244,9 +327,10 @@ static void test_different_tests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_depths),        cmocka_unit_test(test_many_columns),
-        cmocka_unit_test(test_whatever_it_costs), cmocka_unit_test(test_many_classes),
-        cmocka_unit_test(test_different_tests),
+        cmocka_unit_test(test_all_depths),   cmocka_unit_test(test_many_cuts),
+        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_when_it_pays),
+        cmocka_unit_test(test_many_columns), cmocka_unit_test(test_whatever_it_costs),
+        cmocka_unit_test(test_many_classes), cmocka_unit_test(test_different_tests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
