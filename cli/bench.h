@@ -57,7 +57,8 @@ typedef struct espalier_bench_floor {
 
 /*
  * From design figures: a walk needs two loads a visit; a mask kernel of a block compares every
- * node's code once a row; a mask kernel of one row reads every node of complete trees, else takes
+ * node's code once a row, or, of complete trees with codes of a byte, takes a bit of its answer; a
+ * mask kernel of one row reads every node of complete trees, else takes
  * three loads a visit.
  */
 bool espalier_bench_floor_find(const espalier_model *model, const espalier_bench_visits *visits,
