@@ -233,6 +233,10 @@ static void try_sound(const subject *s)
     assert_int_equal(exhaust_try(s->file.read, s->file.bytes, &way, &totals), ESPALIER_OK);
     assert_int_equal(totals.verified - before.verified, 1);
     assert_int_equal(totals.no_memory - before.no_memory, 0);
+    if (strcmp(s->name, "heap_shared") == 0) { /* at every level but plain C */
+        const uint32_t *levels = NULL;
+        assert_int_equal(totals.sharing - before.sharing, exhaust_levels(&levels) - 1);
+    }
 }
 
 static void try_bytes(const subject *s, const run_options *options)

@@ -58,6 +58,18 @@ static void divide_by_ones(espalier_flat *flat)
     flat->parts[0].divisor = ESPALIER_DIVISOR_CONSTANTS;
 }
 
+/* ---- trees that share their tests ---- */
+
+/* One test a feature: answering it for all trees pays from the third group of rows on. */
+static void share_tests(espalier_forest *forest)
+{
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        if (forest->left[i] != ESPALIER_FOREST_LEAF) {
+            forest->threshold[i] = 0.5 * (double)forest->feature[i];
+        }
+    }
+}
+
 /* ---- a preparation of every operation ---- */
 
 #define BOTH (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
@@ -293,6 +305,16 @@ static const model_line lines[] = {
      .layout = ESPALIER_LAYOUT_HEAP},
     {"heap_short", .options = {BOOSTED(XGBOOST), .seed = 10, .depth_max = 3},
      .layout = ESPALIER_LAYOUT_HEAP, .change_flat = model_bytes_widen_codes},
+    {"heap_shared",
+     .options = {.trainer = SYNTHETIC_XGBOOST,
+                 .seed = 22,
+                 .tree_count = 16,
+                 .feature_count = FEATURES,
+                 .decision_count_max = 7,
+                 .group_count = 1,
+                 .shape = SYNTHETIC_BEST_FIRST,
+                 .depth_max = 3},
+     .layout = ESPALIER_LAYOUT_HEAP, .change_forest = share_tests},
     {"select", .options = {BOOSTED(LIGHTGBM), .seed = 11}, .layout = ESPALIER_LAYOUT_SELECT},
     {"select_float32", .options = {BOOSTED(XGBOOST), .seed = 12}, .layout = ESPALIER_LAYOUT_SELECT},
     {"select_short", .options = {BOOSTED(LIGHTGBM), .seed = 13}, .layout = ESPALIER_LAYOUT_SELECT,

@@ -11,6 +11,8 @@
 
 #include "tests/exhaustive/exhaust_try.h"
 
+#include "engine/model.h"
+#include "engine/predictor.h"
 #include "tests/exhaustive/exhaust_memory.h"
 #include "tests/support/model_look.h"
 #include "tests/support/same_rows.h"
@@ -22,6 +24,7 @@
 /* More than kernels take together by other ways than fewer; of further kinds, which are made from
  * the same sums, the first of them. */
 #define ROWS         80u
+#define SHARED_ROWS  150u /* of HEAP, whose trees share tests from 129 rows on */
 #define FURTHER_ROWS 4u
 #define ODD_ROWS     9u
 /* Models of more features, and answers of more bytes, are tried with one row. */
@@ -81,7 +84,7 @@ static const void *take_rows(size_t feature_count, bool wide)
         return inputs[wide].data;
     }
     exhaust_range *const range = &inputs[wide].range;
-    const size_t row_count = rows_of(feature_count, ROWS);
+    const size_t row_count = rows_of(feature_count, SHARED_ROWS);
     uint8_t *const data = exhaust_range_take(range, row_count * feature_count * (wide ? 8 : 4));
     exhaust_range_protect(range, true);
     for (size_t r = 0; r < row_count; r++) {
@@ -108,13 +111,24 @@ static espalier_rows rows_at(const void *data, bool wide, size_t first, size_t c
                                         feature_count);
 }
 
+/* Rows of a block. */
+static uint32_t block_rows_of(const espalier_model *model)
+{
+    bool shares = false;
+    for (uint32_t p = 0; p < model->part_count; p++) {
+        shares = shares || model->parts[p].layout == ESPALIER_FILE_HEAP;
+    }
+    return shares ? SHARED_ROWS : ROWS;
+}
+
 /* One kind: `rows_most` rows together, and one of them alone; compared with the first level's. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
                          size_t feature_count, size_t rows_most, const exhaust_way *way,
                          bool is_first, exhaust_counts *counts)
 {
     const size_t row_bytes = output->width * dtype_bytes(output->dtype);
-    const size_t row_count = row_bytes <= ANSWER_MAX / ROWS ? rows_of(feature_count, rows_most) : 1;
+    const size_t row_count =
+        row_bytes <= ANSWER_MAX / SHARED_ROWS ? rows_of(feature_count, rows_most) : 1;
     const size_t bytes = row_count * row_bytes;
     const void *const data = take_rows(feature_count, way->wide);
     const espalier_output_kind kind = (espalier_output_kind)output->kind;
@@ -139,15 +153,16 @@ static void predict_kind(espalier_predictor *predictor, const espalier_output_in
 }
 
 /* False when there is no memory for a predictor. Every second one, from case to case another, has
- * blocks share tests if it can. */
-static bool make_predictors(const espalier_model *model, const exhaust_way *way, uint64_t number,
-                            espalier_predictor *predictors[ESPALIER_ISA_COUNT], uint32_t *count_out)
+ * blocks share tests if it can, whether that pays or not. */
+static bool make_predictors(const espalier_model *model, const exhaust_way *way,
+                            espalier_predictor *predictors[ESPALIER_ISA_COUNT], uint32_t *count_out,
+                            exhaust_counts *counts)
 {
     const uint32_t *levels = NULL;
     const uint32_t level_count = exhaust_levels(&levels);
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
-    options.block_rows_max = ROWS;
+    options.block_rows_max = block_rows_of(model);
     *count_out = 0;
     for (uint32_t i = 0; i < level_count; i++) {
         if (way->only != 0 && way->only != levels[i] + 1) {
@@ -160,8 +175,9 @@ static bool make_predictors(const espalier_model *model, const exhaust_way *way,
             assert_int_equal(status, ESPALIER_ERROR_MEMORY);
             return false;
         }
+        counts->sharing += predictors[*count_out]->answers != NULL;
         *count_out += 1;
-        if ((number + i) % 2 == 0 && !share_tests(predictors[*count_out - 1])) {
+        if ((counts->cases + i) % 2 == 0 && !share_tests(predictors[*count_out - 1])) {
             return false;
         }
     }
@@ -174,7 +190,7 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
     assert_int_equal(espalier_model_info_get(model, &info), ESPALIER_OK);
     espalier_predictor *predictors[ESPALIER_ISA_COUNT] = {NULL};
     uint32_t count = 0;
-    const bool made = make_predictors(model, way, counts->cases, predictors, &count);
+    const bool made = make_predictors(model, way, predictors, &count, counts);
     counts->no_memory += !made;
     bool has_summed = false;
     for (int kind = ESPALIER_OUTPUT_MARGIN; made && kind <= ESPALIER_OUTPUT_SCORE; kind++) {
@@ -185,7 +201,8 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
         if (espalier_model_output(model, (espalier_output_kind)kind, &output) != ESPALIER_OK) {
             continue;
         }
-        const size_t rows = kind == ESPALIER_OUTPUT_LEAF || !has_summed ? ROWS : FURTHER_ROWS;
+        const bool blocks = kind == ESPALIER_OUTPUT_LEAF || !has_summed;
+        const size_t rows = blocks ? block_rows_of(model) : FURTHER_ROWS;
         has_summed = has_summed || kind != ESPALIER_OUTPUT_LEAF;
         for (uint32_t i = 0; i < count; i++) {
             predict_kind(predictors[i], &output, info.feature_count, rows, way, i == 0, counts);

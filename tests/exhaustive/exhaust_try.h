@@ -19,6 +19,7 @@ typedef struct exhaust_counts {
     uint64_t verified;  /* of the opened */
     uint64_t no_memory; /* opened, and a predictor wanted more than there is */
     uint64_t predictions;
+    uint64_t sharing;       /* predictors whose trees share tests */
     uint64_t statuses[128]; /* of open and of verify */
 } exhaust_counts;
 
