@@ -30,7 +30,7 @@ uint64_t espalier_store_number(const char *name)
 
 char *espalier_store_path(const char *folder, uint64_t version, const char *file)
 {
-    const size_t bytes = strlen(folder) + 1 + ESPALIER_STORE_DIGITS_MAX + 2 + 1 + strlen(file) + 1;
+    const size_t bytes = strlen(folder) + ESPALIER_STORE_DIGITS_MAX + strlen(file) + sizeof "//";
     char *const path = malloc(bytes);
     if (path != NULL) {
         (void)snprintf(path, bytes, "%s/%" PRIu64 "/%s", folder, version, file);

@@ -44,6 +44,7 @@ typedef struct fault_calls {
     int64_t most;       /* and the most at any time */
     int64_t descriptors;
     int64_t maps;
+    uint64_t inherited; /* descriptors that a program started meanwhile would get */
 } fault_calls;
 
 static fault_calls fault;
@@ -171,6 +172,7 @@ REPLACED int open(const char *path, int flags, ...)
     if (fails("open", EMFILE)) {
         return -1;
     }
+    fault.inherited += fault.on && (flags & O_CLOEXEC) == 0;
     const int descriptor = (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
     fault.descriptors += fault.on && descriptor >= 0;
     return descriptor;

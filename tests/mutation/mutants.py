@@ -14,16 +14,15 @@ TOKENS = (("<=", ("<", "==")), (">=", (">", "==")), ("==", ("!=",)), ("!=", ("==
           ("true", ("false",)), ("false", ("true",)))
 KEYWORDS = ("return", "if", "for", "while", "switch", "else", "case")
 NUMBER = re.compile(r"(?<![\w.\"%])(\d+)(?![\w.\"])")
-COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.S)
-STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+# At once: "//" may stand in a string, and an apostrophe in a comment.
+NO_CODE = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.S)
 
 
 def blank(text):
     """Comments, strings and preprocessor lines as spaces, so that nothing in them is changed."""
     def spaces(match):
         return re.sub(r"[^\n]", " ", match.group())
-    text = COMMENT.sub(spaces, text)
-    text = STRING.sub(spaces, text)
+    text = NO_CODE.sub(spaces, text)
     return re.sub(r"(?m)^#(?:[^\n]*\\\n)*[^\n]*", spaces, text)
 
 

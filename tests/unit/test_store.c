@@ -346,6 +346,42 @@ static void test_names_of_versions(void **state)
     }
     assert_int_equal(espalier_store_number("7"), 7);
     assert_int_equal(espalier_store_number("999999999999999999"), UINT64_C(999999999999999999));
+    char *const path = espalier_store_path("folder", UINT64_C(999999999999999999), "file");
+    assert_string_equal(path, "folder/999999999999999999/file");
+    free(path);
+}
+
+/* Links as long as a version's name can be, and longer. */
+static void test_long_links(void **state)
+{
+    (void)state;
+    static const char *const none[] = {"1000000000000000000", "99999999999999999999",
+                                       "999999999999999999999999999999999999999999999"};
+    espalier_error error;
+    uint64_t version = 0;
+    publish(0);
+    turn_link("999999999999999999");
+    assert_int_equal(espalier_store_read_current(store, &version, &error), ESPALIER_OK);
+    assert_int_equal(version, UINT64_C(999999999999999999));
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+        turn_link(none[i]);
+        assert_int_equal(espalier_store_read_current(store, &version, &error),
+                         ESPALIER_ERROR_STORE);
+    }
+}
+
+/* Nobody waits for who writes to a pipe, or reads what is none. */
+static void test_a_store_that_is_a_pipe(void **state)
+{
+    (void)state;
+    espalier_error error;
+    uint64_t version = 0;
+    assert_int_equal(mkfifo(store, 0644), 0);
+    (void)alarm(20);
+    assert_int_equal(espalier_store_read_current(store, &version, &error), ESPALIER_ERROR_OPEN);
+    (void)alarm(0);
+    assert_int_equal(error.system_errno, ENOTDIR);
+    assert_int_equal(unlink(store), 0);
 }
 
 static void test_who_will_not_wait_is_told(void **state)
@@ -582,6 +618,8 @@ int main(void)
         cmocka_unit_test_teardown(test_two_publishers_lose_nothing, remove_store),
         cmocka_unit_test_teardown(test_publishers_are_killed_at_any_moment, remove_store),
         cmocka_unit_test(test_names_of_versions),
+        cmocka_unit_test_teardown(test_long_links, remove_store),
+        cmocka_unit_test_teardown(test_a_store_that_is_a_pipe, remove_store),
     };
     return cmocka_run_group_tests(tests, make_models, remove_models);
 }
