@@ -29,21 +29,22 @@ typedef struct boosted_class {
     bool estimator; /* keeps a Booster in _Booster; else it is one */
     bool classifier;
     bool forest; /* XGBRF: n_estimators trees grown at once */
+    bool ranker;
 } boosted_class;
 
 static const boosted_class known_classes[] = {
-    {"xgboost.core", "Booster", true, false, false, false},
-    {"xgboost.sklearn", "XGBModel", true, true, false, false},
-    {"xgboost.sklearn", "XGBClassifier", true, true, true, false},
-    {"xgboost.sklearn", "XGBRegressor", true, true, false, false},
-    {"xgboost.sklearn", "XGBRanker", true, true, false, false},
-    {"xgboost.sklearn", "XGBRFClassifier", true, true, true, true},
-    {"xgboost.sklearn", "XGBRFRegressor", true, true, false, true},
-    {"lightgbm.basic", "Booster", false, false, false, false},
-    {"lightgbm.sklearn", "LGBMModel", false, true, false, false},
-    {"lightgbm.sklearn", "LGBMClassifier", false, true, true, false},
-    {"lightgbm.sklearn", "LGBMRegressor", false, true, false, false},
-    {"lightgbm.sklearn", "LGBMRanker", false, true, false, false},
+    {"xgboost.core", "Booster", true, false, false, false, false},
+    {"xgboost.sklearn", "XGBModel", true, true, false, false, false},
+    {"xgboost.sklearn", "XGBClassifier", true, true, true, false, false},
+    {"xgboost.sklearn", "XGBRegressor", true, true, false, false, false},
+    {"xgboost.sklearn", "XGBRanker", true, true, false, false, true},
+    {"xgboost.sklearn", "XGBRFClassifier", true, true, true, true, false},
+    {"xgboost.sklearn", "XGBRFRegressor", true, true, false, true, false},
+    {"lightgbm.basic", "Booster", false, false, false, false, false},
+    {"lightgbm.sklearn", "LGBMModel", false, true, false, false, false},
+    {"lightgbm.sklearn", "LGBMClassifier", false, true, true, false, false},
+    {"lightgbm.sklearn", "LGBMRegressor", false, true, false, false, false},
+    {"lightgbm.sklearn", "LGBMRanker", false, true, false, false, true},
 };
 
 /* One conversion. */
@@ -318,10 +319,11 @@ static espalier_status read_xgboost_facts(boosted_import *import)
     if (status == ESPALIER_OK) {
         status = read_parallel_count(import);
     }
-    if (status == ESPALIER_OK) {
+    /* Up to 1.3, where these count, predict of an XGBRanker takes all trees. */
+    if (status == ESPALIER_OK && !import->class->ranker) {
         status = read_integer(import, value, "best_iteration", &wrapper->best_iteration);
     }
-    if (status == ESPALIER_OK) {
+    if (status == ESPALIER_OK && !import->class->ranker) {
         status = read_integer(import, value, "best_ntree_limit", &wrapper->best_tree_limit);
     }
     return status == ESPALIER_OK ? read_integer(import, import->booster, "best_iteration",

@@ -123,7 +123,8 @@ def xgboost_answers(model, rows):
     classifies = isinstance(model, xgb.XGBClassifier)
     if not (classifies and takes_for_labels(model)):
         found["predict"] = model.predict(rows), linked and not classifies
-    if classifies and XGBOOST >= (1, 0):
+    # Before 1.6 what it calls probabilities of multi:softmax are margins, or class numbers.
+    if classifies and (XGBOOST >= (1, 6) or model.objective != "multi:softmax"):
         found["probability"] = model.predict_proba(rows), True
     return found
 

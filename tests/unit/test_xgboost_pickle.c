@@ -206,6 +206,7 @@ static void test_best_iteration(void **state)
     static const char newer[] = "\"version\":[2,0,0]";
     expect_iterations(old, "XGBRegressor", 1, 0, 2);
     expect_iterations(old, "XGBRegressor", -1, 0, 3);
+    expect_iterations(old, "XGBRanker", 1, 0, 3); /* whose predict takes all */
     expect_iterations(middle, "XGBRanker", 0, 1, 2);
     expect_iterations(middle, "XGBRanker", 0, -1, 3);
     expect_iterations(newer, "XGBModel", 1, 1, 1);
