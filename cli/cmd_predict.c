@@ -403,6 +403,22 @@ static void shape_leaves(const espalier_model *model, espalier_results_options *
     json_decref(metadata);
 }
 
+/* Whether the trainer keeps an axis of one output, which the converter notes. */
+static bool keeps_axis(const predict_run *run)
+{
+    const char *text = NULL;
+    size_t bytes = 0;
+    if (espalier_model_metadata(run->model, &text, &bytes) != ESPALIER_OK) {
+        return false;
+    }
+    json_t *metadata = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+    const char *shape =
+        json_string_value(json_object_get(json_object_get(metadata, "outputs"), "answer_shape"));
+    const bool keeps = shape != NULL && strcmp(shape, "rows,outputs") == 0;
+    json_decref(metadata);
+    return keeps;
+}
+
 /* After early stopping apply of some trainers gives the leaves of the iterations that predict uses,
  * which the converter notes. */
 static void find_leaf_iterations(predict_run *run)
@@ -445,7 +461,8 @@ static int open_results(predict_run *run, const predict_options *options)
         return espalier_fail(message.text);
     }
     results_options.labels = is_class ? &run->labels : NULL;
-    results_options.is_flat = width == 1 && options->kind != ESPALIER_OUTPUT_PROBABILITY;
+    results_options.is_flat =
+        width == 1 && options->kind != ESPALIER_OUTPUT_PROBABILITY && !keeps_axis(run);
     if (options->kind == ESPALIER_OUTPUT_LEAF) {
         shape_leaves(run->model, &results_options);
     }

@@ -326,6 +326,7 @@ typedef struct espalier_forest {
     uint32_t stage_slots;                /* written by all stages */
     espalier_output_kind default_output; /* what the trainer's own predict gives */
 
+    bool keeps_axis;          /* one value or class a row is (rows, 1) in the trainer */
     bool leaf_hidden;         /* the trainer has no apply for the model: no LEAF */
     uint32_t leaf_part;       /* whose leaves it gives, where there are parts */
     bool leaf_is_vector;      /* apply gives one column per tree; false: a single number per row */

@@ -316,6 +316,12 @@ static bool add_leaf_shape(json_t *outputs, const espalier_forest *forest)
            json_object_set_new(outputs, "leaf_classes", json_integer(forest->leaf_classes)) == 0;
 }
 
+/* Where the trainer's predict keeps an axis of outputs of which there is but one. */
+static bool add_answer_shape(json_t *outputs, const espalier_forest *forest)
+{
+    return !forest->keeps_axis || add_text(outputs, "answer_shape", "rows,outputs");
+}
+
 static bool add_all(json_t *root, const espalier_forest *forest,
                     const espalier_metadata_source *source, const espalier_flat *flat)
 {
@@ -325,6 +331,7 @@ static bool add_all(json_t *root, const espalier_forest *forest,
     return outputs != NULL && converter != NULL && layout != NULL &&
            add_text(root, "format", "espalier") && add_source(root, source) &&
            add_trainer(root, forest) && add_leaf_shape(outputs, forest) &&
+           add_answer_shape(outputs, forest) &&
            add_text(converter, "version", espalier_version()) &&
            add_text(layout, "chosen", flat->layout) && add_text(layout, "why", flat->why);
 }

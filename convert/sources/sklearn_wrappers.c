@@ -158,6 +158,7 @@ static espalier_status open_groups(wrapper *work)
         whole->group_count = groups;
         whole->group_width[0] = work->count;
         whole->classifier = classifies;
+        whole->keeps_axis = work->count == 1;
         whole->leaf_hidden = true;
         whole->default_output = classifies ? ESPALIER_OUTPUT_CLASS : ESPALIER_OUTPUT_VALUE;
     }
@@ -280,6 +281,7 @@ static espalier_status open_labels(const wrapper *work)
     whole->group_width = widths;
     whole->group_count = work->count;
     whole->classifier = true;
+    whole->keeps_axis = work->count == 1;
     whole->leaf_hidden = true;
     whole->default_output = ESPALIER_OUTPUT_CLASS;
     for (uint32_t i = 0; i < work->count; i++) {
@@ -657,6 +659,16 @@ static espalier_status add_inverse(espalier_sklearn_import *import, target *valu
                                  text.bytes < 64 ? (int)text.bytes : 64, text.data);
 }
 
+/* Targets that had an axis of outputs at training have it in predict, be there but one. */
+static bool had_axis(const espalier_sklearn_import *import)
+{
+    const espalier_pickle_value *value = NULL;
+    int64_t axes = 0;
+    (void)espalier_pickle_attribute(import->pickle, import->estimator, "_training_dim", &value,
+                                    NULL);
+    return value != NULL && espalier_pickle_get_int64(value, &axes) && axes == 2;
+}
+
 espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *import)
 {
     const size_t path_bytes = import->path.bytes;
@@ -695,6 +707,7 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
     }
     espalier_source_path_cut(&import->path, path_bytes);
     import->forest->group_width[0] = values.count;
+    import->forest->keeps_axis = values.count == 1 && had_axis(import);
     return espalier_sklearn_finish_plan(
         import, espalier_sklearn_add_typed_output(import, ESPALIER_OUTPUT_VALUE, values.slot,
                                                   values.count, values.narrow));

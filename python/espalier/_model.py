@@ -435,28 +435,30 @@ class Model(_core.Model):
         return first, end - first
 
     def _find_shape(self, kind, row_count, width):
+        outputs = self.metadata.get("outputs")
+        outputs = outputs if isinstance(outputs, dict) else {}
         if kind == LEAF:
-            outputs = self.metadata.get("outputs")
-            outputs = outputs if isinstance(outputs, dict) else {}
             classes = outputs.get("leaf_classes", 0)
             if width == 1 and outputs.get("leaf_shape") == "rows":
                 return (row_count,)
             if isinstance(classes, int) and 0 < classes <= width and width % classes == 0:
                 return (row_count, width // classes, classes)
             return (row_count, width)
-        return (row_count,) if width == 1 and kind != PROBABILITY else (row_count, width)
+        is_flat = kind != PROBABILITY and outputs.get("answer_shape") != "rows,outputs"
+        return (row_count,) if width == 1 and is_flat else (row_count, width)
 
     def _name_classes(self, found):
         """Class numbers as labels."""
         classes = self._find_classes()
+        every = classes if self.n_outputs_ > 1 else [classes]
         numpy = find_numpy()
         if numpy is None:
             if found.ndim == 1:
                 return [classes[i] for i in found]
-            return [[labels[i] for labels, i in zip(classes, row)] for row in found.tolist()]
+            return [[labels[i] for labels, i in zip(every, row)] for row in found.tolist()]
         if found.ndim == 1:
             return classes.take(found)
-        return numpy.stack([labels.take(found[:, i]) for i, labels in enumerate(classes)], axis=1)
+        return numpy.stack([labels.take(found[:, i]) for i, labels in enumerate(every)], axis=1)
 
 
 def make_view(code, shape):

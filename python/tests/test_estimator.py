@@ -148,6 +148,30 @@ def test_parameters_and_clones(pairs):
     assert "Model" in repr(model)
 
 
+def test_one_output_with_an_axis(data, tmp_path, monkeypatch):
+    """A target of (rows, 1) at training makes predict answer so."""
+    from sklearn import compose, multioutput
+    rows, values, labels = data
+    forest = ensemble.RandomForestRegressor(3, random_state=0)
+    trained = [
+        multioutput.MultiOutputRegressor(forest).fit(rows, values[:, None]),
+        multioutput.MultiOutputClassifier(ensemble.RandomForestClassifier(3)).fit(
+            rows, labels[:, None]),
+        compose.TransformedTargetRegressor(forest).fit(rows, values[:, None]),
+        compose.TransformedTargetRegressor(forest).fit(rows, values)]
+    for i, estimator in enumerate(trained):
+        path = tmp_path / str(i)
+        espalier.dump(estimator, path)
+        model, wanted = espalier.load(path), estimator.predict(rows)
+        found = model.predict(rows)
+        assert found.shape == wanted.shape and (found == wanted).all(), estimator
+        with monkeypatch.context() as patched:
+            patched.setattr("espalier._model.find_numpy", lambda: None)
+            found = model.predict(rows)
+        assert (found if isinstance(found, list) else found.tolist()) == wanted.tolist()
+    assert wanted.ndim == 1
+
+
 def test_outputs_iterations_and_threads(pairs, data):
     rows = data[0]
     estimator, model = pairs["boosting"]

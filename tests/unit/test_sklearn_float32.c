@@ -182,6 +182,7 @@ typedef struct fake_target {
     const char *module; /* of the transformer */
     const char *name;
     double scale;
+    int64_t axes; /* of the target at training; 0: it does not say */
 } fake_target;
 
 static void put_array_of(pickle_writer *writer, const char *name, double value)
@@ -197,6 +198,10 @@ static void put_target(pickle_writer *writer, const fake_target *model)
     put_bytes(writer, ")\x81}(", 4);
     put_text(writer, "_sklearn_version");
     put_text(writer, model->version);
+    if (model->axes != 0) {
+        put_text(writer, "_training_dim");
+        put_int(writer, model->axes);
+    }
     put_text(writer, "regressor_");
     put_boosted(writer, false);
     put_text(writer, "transformer_");
@@ -232,8 +237,8 @@ static espalier_status load_target(const fake_target *model, espalier_forest *fo
 static void test_targets(void **state)
 {
     (void)state;
-    static const fake_target models[] = {{"1.8.0", DATA, "StandardScaler", 0.1},
-                                         {"1.2.2", FUNCTION, 0.0}};
+    static const fake_target models[] = {{"1.8.0", DATA, "StandardScaler", 0.1, 0},
+                                         {"1.2.2", FUNCTION, 0.0, 0}};
     for (size_t i = 0; i < 2; i++) {
         espalier_forest forest;
         espalier_error failure = {0};
@@ -254,6 +259,22 @@ static void test_targets(void **state)
     }
 }
 
+/* predict keeps an axis of one output where the target had it. */
+static void test_axes_of_targets(void **state)
+{
+    (void)state;
+    for (int64_t axes = 0; axes <= 2; axes++) {
+        const fake_target model = {"1.2.2", FUNCTION, 0.0, axes};
+        espalier_forest forest;
+        espalier_error failure = {0};
+        if (load_target(&model, &forest, &failure) != ESPALIER_OK) {
+            fail_load(&failure);
+        }
+        assert_int_equal(forest.keeps_axis, axes == 2);
+        espalier_forest_free(&forest);
+    }
+}
+
 static void test_refuses_other_targets(void **state)
 {
     (void)state;
@@ -261,12 +282,12 @@ static void test_refuses_other_targets(void **state)
         fake_target model;
         const char *words;
     } cases[] = {
-        {{"1.7.2", DATA, "StandardScaler", 0.1},
+        {{"1.7.2", DATA, "StandardScaler", 0.1, 0},
          "StandardScaler of the target over values of float32"},
-        {{"1.9.1", DATA, "MinMaxScaler", 0.1}, "MinMaxScaler of the target over"},
-        {{"1.9.1", DATA, "RobustScaler", 0.1}, "RobustScaler of the target over"},
-        {{"1.9.1", FUNCTION, 1.0}, "a function of the target over values of float32"},
-        {{"1.9.1", DATA, "StandardScaler", 1e300}, "scale_ of the target is beyond float32"},
+        {{"1.9.1", DATA, "MinMaxScaler", 0.1, 0}, "MinMaxScaler of the target over"},
+        {{"1.9.1", DATA, "RobustScaler", 0.1, 0}, "RobustScaler of the target over"},
+        {{"1.9.1", FUNCTION, 1.0, 0}, "a function of the target over values of float32"},
+        {{"1.9.1", DATA, "StandardScaler", 1e300, 0}, "scale_ of the target is beyond float32"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         espalier_forest forest;
@@ -284,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_refuses_other_calibrations),
         cmocka_unit_test(test_classes_of_other_kinds),
         cmocka_unit_test(test_targets),
+        cmocka_unit_test(test_axes_of_targets),
         cmocka_unit_test(test_refuses_other_targets),
     };
     return cmocka_run_group_tests_name("estimators over float32", tests, NULL, NULL);
