@@ -173,8 +173,8 @@ static void take_wrapper(espalier_xgboost_import *import, const espalier_source_
     }
 }
 
-/* From 1.4 to 3.2 dart predicted in place, as estimators do, also those that were loaded from a file
- * of theirs, sees a tree's leaf only within a sum. */
+/* From 1.4 to 3.2 dart predicted in place, as estimators do, also those that were loaded from a
+ * file of theirs, sees a tree's leaf only within a sum. */
 static bool sees_sums(const espalier_xgboost_import *import, const espalier_source_wrapper *wrapper)
 {
     const bool in_place =

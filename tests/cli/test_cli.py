@@ -502,7 +502,7 @@ class Results(Case):
                 self.assertEqual(",".join(lines), ",".join(map(str, expected)))
 
     def test_leaves_after_early_stopping(self):
-        """XGBoost's apply gives those of the trees that predict uses; --check takes them, or all."""
+        """XGBoost's apply gives those of the trees that predict uses; --check takes them or all."""
         stem = TESTS / "fixtures" / "xgboost-3.4.1" / "early"
         source, rows, out = f"{stem}.json", f"{stem}.rows64.npy", self.folder / "leaf.npy"
         model = self.model("early.json", stem.parent)

@@ -79,6 +79,14 @@ def shrink(round_index):
     return 0.5 * 0.9**round_index
 
 
+def case_maker(**plain):
+    """What makes a case of its name, estimator, target and what fit is told; options beside the
+    plain ones."""
+    def make(name, kind, target, fit=None, **options):
+        return name, lambda: kind(**dict(plain, **options)), target, fit or {}
+    return make
+
+
 class Survival:
     """No estimator takes the two bounds of survival:aft."""
 
@@ -134,14 +142,7 @@ XGBOOST_OPTIONS = [
     dict(objective="reg:expectileerror", expectile_alpha=[0.2, 0.5, 0.9])]
 
 
-def xgboost_cases():
-    """Those whose estimator is made without a complaint."""
-    plain = dict(n_estimators=6, max_depth=3, n_jobs=1)
-    regressor, classifier = xgb.XGBRegressor, xgb.XGBClassifier
-
-    def make(name, kind, target, fit=None, **options):
-        return name, lambda: kind(**dict(plain, **options)), target, fit or {}
-
+def xgboost_objectives(make, regressor, classifier):
     for objective, target in XGBOOST_OBJECTIVES:
         kind = (xgb.XGBRanker if target == "grades" else
                 classifier if objective.startswith("binary") else regressor)
@@ -155,7 +156,11 @@ def xgboost_cases():
     yield make("rank:ndcg, topk", xgb.XGBRanker, "grades", objective="rank:ndcg",
                lambdarank_pair_method="topk", lambdarank_num_pair_per_sample=4)
     for loss in ("normal", "logistic", "extreme"):
-        yield make("survival:aft, " + loss, Survival, "positive", aft_loss_distribution=loss, aft_loss_distribution_scale=1.3)
+        yield make("survival:aft, " + loss, Survival, "positive",
+                   aft_loss_distribution=loss, aft_loss_distribution_scale=1.3)
+
+
+def xgboost_targets(make, regressor, classifier):
     for target in ("column", "reals"):
         yield make("target " + target, regressor, target)
         yield make("target %s, vectors" % target, regressor, target, tree_method="hist",
@@ -176,6 +181,9 @@ def xgboost_cases():
         yield make("target words", classifier, "words")
         yield make("target numbers", classifier, "numbers")
         yield make("without encoder", classifier, "four", use_label_encoder=False)
+
+
+def xgboost_classifiers(make, regressor, classifier):
     yield make("classes, vectors", classifier, "four", tree_method="hist",
                multi_strategy="multi_output_tree")
     yield make("labels, vectors", classifier, "labels", tree_method="hist",
@@ -196,6 +204,10 @@ def xgboost_cases():
                enable_categorical=True, feature_types=["c", "c", "q", "q", "q"],
                max_cat_to_onehot=2, max_cat_threshold=3)
     yield make("names", regressor, "real", {"frame": True})
+
+
+def xgboost_fits(make, regressor, classifier):
+    """What fit is told."""
     for name, kind, target in (("real", regressor, "real"), ("two", classifier, "two"),
                                ("four", classifier, "four"), ("grades", xgb.XGBRanker, "grades")):
         stop = dict(n_estimators=60, learning_rate=0.9)
@@ -215,6 +227,12 @@ def xgboost_cases():
     yield make("stopped, vectors", regressor, "reals", {"stop": 3}, n_estimators=60,
                learning_rate=0.9, tree_method="hist", multi_strategy="multi_output_tree")
     yield make("a schedule", regressor, "real", {"schedule": True})
+
+
+def xgboost_cases():
+    make = case_maker(n_estimators=6, max_depth=3, n_jobs=1)
+    for cases in (xgboost_objectives, xgboost_targets, xgboost_classifiers, xgboost_fits):
+        yield from cases(make, xgb.XGBRegressor, xgb.XGBClassifier)
 
 
 # --- LightGBM -------------------------------------------------------------------------------------
@@ -257,18 +275,11 @@ LIGHTGBM_OPTIONS = [
     dict(learning_rate=1e-20), dict(n_estimators=1), dict(num_iterations=4), dict(n_iter=3),
     dict(bin_construct_sample_cnt=50), dict(min_data_in_bin=40), dict(reg_sqrt=True),
     dict(cegb_penalty_split=0.1), dict(cegb_tradeoff=0.5, cegb_penalty_feature_coupled=[1.0] * 5),
-    dict(top_k=3, tree_learner="voting"), dict(snapshot_freq=2), dict(saved_feature_importance_type=1)]
+    dict(top_k=3, tree_learner="voting"), dict(snapshot_freq=2),
+    dict(saved_feature_importance_type=1)]
 
 
-def lightgbm_cases():
-    plain = dict(n_estimators=6, num_leaves=7, min_child_samples=5, n_jobs=1)
-    if LIGHTGBM >= (3, 3):
-        plain["verbose"] = -1
-    regressor, classifier = lgb.LGBMRegressor, lgb.LGBMClassifier
-
-    def make(name, kind, target, fit=None, **options):
-        return name, lambda: kind(**dict(plain, **options)), target, fit or {}
-
+def lightgbm_objectives(make, regressor, classifier):
     for objective, target in LIGHTGBM_OBJECTIVES:
         kind = (lgb.LGBMRanker if target == "grades" else
                 classifier if target in ("two", "four") else regressor)
@@ -279,6 +290,9 @@ def lightgbm_cases():
         if "reg_sqrt" not in options:
             yield make(words + ", two", classifier, "two", **options)
             yield make(words + ", four", classifier, "four", **options)
+
+
+def lightgbm_classifiers(make, regressor, classifier):
     for target in ("two", "four", "words", "truth", "numbers", "floats"):
         yield make("target " + target, classifier, target)
     for target in ("two", "words"):
@@ -294,6 +308,9 @@ def lightgbm_cases():
     yield make("two, regression", classifier, "two", objective="regression")
     for value in (0.5, 2.0, 1e-3):
         yield make("sigmoid %g" % value, classifier, "two", sigmoid=value)
+
+
+def lightgbm_models(make, regressor, classifier):
     for objective, options in (("huber", dict(alpha=0.3)), ("fair", dict(fair_c=3.0)),
                                ("quantile", dict(alpha=0.1)), ("poisson", dict(
                                    poisson_max_delta_step=0.1))):
@@ -314,6 +331,10 @@ def lightgbm_cases():
     yield make("categories, a forest", classifier, "four", {"codes": True}, boosting_type="rf",
                subsample=0.6, subsample_freq=1, max_cat_threshold=2, min_data_per_group=5)
     yield make("names", regressor, "real", {"frame": True})
+
+
+def lightgbm_fits(make, regressor, classifier):
+    """What fit is told, and what predict is by the estimator's options."""
     for name, kind, target in (("real", regressor, "real"), ("two", classifier, "two"),
                                ("four", classifier, "four"), ("grades", lgb.LGBMRanker, "grades")):
         stop = dict(n_estimators=60, learning_rate=0.9)
@@ -329,7 +350,15 @@ def lightgbm_cases():
     yield make("pred_early_stop=True, grades", lgb.LGBMRanker, "grades", pred_early_stop=True,
                pred_early_stop_freq=1, pred_early_stop_margin=0.3)
     yield make("pred_early_stop=False, two", classifier, "two", pred_early_stop=False)
-    for option in ("start_iteration_predict", "num_iteration_predict", "predict_raw_score",
-                   "predict_leaf_index"):
-        yield make(option, classifier, "two", **{option: 1})
+    for option, value in (("start_iteration_predict", 1), ("num_iteration_predict", 1),
+                          ("predict_raw_score", True), ("predict_leaf_index", True)):
+        yield make(option, classifier, "two", **{option: value})
     yield make("a schedule", regressor, "real", {"schedule": True})
+
+
+def lightgbm_cases():
+    plain = dict(n_estimators=6, num_leaves=7, min_child_samples=5, n_jobs=1)
+    plain.update({"verbose": -1} if LIGHTGBM >= (3, 3) else {})
+    make = case_maker(**plain)
+    for cases in (lightgbm_objectives, lightgbm_classifiers, lightgbm_models, lightgbm_fits):
+        yield from cases(make, lgb.LGBMRegressor, lgb.LGBMClassifier)

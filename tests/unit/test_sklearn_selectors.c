@@ -314,9 +314,8 @@ static void test_orders_of_sums(void **state)
     }
 }
 
-/* NumPy 1.19 sums 8,192 at a time, NumPy 2.5 all. */
-/* A frozen estimator is asked as what is in it, but has not its class: a Lasso's threshold, 1e-5, is
- * that of the class, and others' the mean. */
+/* A frozen estimator is asked as what is in it, but has not its class: a Lasso's threshold, 1e-5,
+ * is that of the class, and others' the mean. */
 static void test_frozen_estimators(void **state)
 {
     (void)state;
@@ -359,6 +358,7 @@ static void test_frozen_estimators(void **state)
     }
 }
 
+/* NumPy 1.19 sums 8,192 at a time, NumPy 2.5 all. */
 static void test_too_many_rows(void **state)
 {
     (void)state;
