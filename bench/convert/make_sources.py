@@ -3,11 +3,11 @@
 
     python make_sources.py FOLDER [--megabytes 100] [KIND ...]
 
-Runs inside an environment with the trainers; kinds: forest, gradient, histogram, xgboost, lightgbm,
-linear (all of them by default). Training 100 MB takes an hour, so a few trees of 3,000 to 20,000
-leaves (lines: 300) are trained on seeded rows of 20 features and repeated, thresholds and leaves
-moved at random so that nearly all of them differ. XGBoost's old binary is written where the version
-still can.
+Runs inside an environment with the trainers; kinds: forest, gradient, histogram, isolation,
+adaboost, pipeline, xgboost, lightgbm, linear (all of them by default), and old, XGBoost's old
+binary, where the version still writes it. Training 100 MB takes an hour, so a few trees of 3,000 to
+20,000 leaves (lines: 300, AdaBoost: 500) are trained on seeded rows of 20 features and repeated,
+thresholds and leaves moved at random so that nearly all of them differ.
 """
 
 import argparse
@@ -105,32 +105,75 @@ class Maker:
         model.max_iter = len(grown)
         self.pickled(model, "histogram.pkl")
 
+    def isolation(self):
+        from sklearn.ensemble import IsolationForest
+        x, _ = self.rows(12000)
+        model = IsolationForest(n_estimators=6, max_samples=8000, random_state=1).fit(x)
+        seeds = len(model.estimators_)
+        model.estimators_ = self.grown(model.estimators_)
+        model.n_estimators = len(model.estimators_)
+        for name in ("estimators_features_", "_average_path_length_per_tree",
+                     "_decision_path_lengths"):
+            own = getattr(model, name)
+            setattr(model, name, [own[i % seeds] for i in range(model.n_estimators)])
+        self.pickled(model, "isolation.pkl")
+
+    def adaboost(self):
+        from sklearn.ensemble import AdaBoostClassifier
+        from sklearn.tree import DecisionTreeClassifier
+        x, y = self.rows(12000)
+        tree = DecisionTreeClassifier(max_depth=11, max_features=0.2)
+        model = AdaBoostClassifier(tree, n_estimators=12, random_state=1).fit(x, y > 0)
+        seeds = len(model.estimators_)
+        model.estimators_ = self.grown(model.estimators_)
+        count = model.n_estimators = len(model.estimators_)
+        model.estimator_weights_ = self.moved(np.resize(model.estimator_weights_[:seeds], count))
+        model.estimator_errors_ = np.resize(model.estimator_errors_[:seeds], count)
+        self.pickled(model, "adaboost.pkl")
+
+    def pipeline(self):
+        from sklearn.compose import ColumnTransformer
+        from sklearn.ensemble import RandomForestRegressor
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
+        x, y = self.rows(12000)
+        x[:, :4] = np.round(x[:, :4] * 8)
+        columns = ColumnTransformer([
+            ("codes", OneHotEncoder(handle_unknown="ignore"), [0, 1, 2, 3]),
+            ("bins", KBinsDiscretizer(16, encode="onehot", subsample=None), [4, 5, 6]),
+            ("numbers", StandardScaler(), list(range(7, FEATURES)))])
+        model = make_pipeline(columns, RandomForestRegressor(10, max_features=0.3, n_jobs=1,
+                                                             random_state=1)).fit(x, y)
+        forest = model[-1]
+        forest.estimators_ = self.grown(forest.estimators_)
+        forest.n_estimators = len(forest.estimators_)
+        self.pickled(model, "pipeline.pkl")
+
     # ---- XGBoost ----
 
-    def xgboost(self):
+    def booster(self, depth, rounds):
         import xgboost
+        x, y = self.rows(12000)
+        options = {"max_depth": depth, "eta": 0.05, "tree_method": "hist", "nthread": 1,
+                   "min_child_weight": 0, "max_bin": 64, "subsample": 0.7}
+        seed = xgboost.train(options, xgboost.DMatrix(x, y), rounds)
+        text = self.grown_json(json.loads(bytes(seed.save_raw("json"))))
+        booster = xgboost.Booster()
+        booster.load_model(bytearray(text.encode()))
+        return booster
+
+    def xgboost(self):
         for name, depth, rounds in (("xgboost_depth12", 12, 12), ("xgboost_depth6", 6, 60)):
-            x, y = self.rows(12000)
-            options = {"max_depth": depth, "eta": 0.05, "tree_method": "hist", "nthread": 1,
-                       "min_child_weight": 0, "max_bin": 64, "subsample": 0.7}
-            seed = xgboost.train(options, xgboost.DMatrix(x, y), rounds)
-            text = self.grown_json(json.loads(bytes(seed.save_raw("json"))))
-            booster = xgboost.Booster()
-            booster.load_model(bytearray(text.encode()))
+            booster = self.booster(depth, rounds)
             for ending in ("json", "ubj"):
                 booster.save_model(self.folder / f"{name}.{ending}")
                 self.told(self.folder / f"{name}.{ending}")
             self.pickled(booster, f"{name}.pkl")
-            self.old_binary(booster, name, xgboost)
 
-    def old_binary(self, booster, name, xgboost):
-        try:
-            raw = booster.save_raw("deprecated")
-        except (xgboost.core.XGBoostError, ValueError):
-            print(f"XGBoost {xgboost.__version__} writes no old binary files")
-            return
-        (self.folder / f"{name}.bin").write_bytes(bytes(raw))
-        self.told(self.folder / f"{name}.bin")
+    def old(self):
+        path = self.folder / "xgboost_depth12.bin"
+        path.write_bytes(bytes(self.booster(12, 12).save_raw("deprecated")))
+        self.told(path)
 
     def grown_json(self, model):
         """The text of a model as XGBoost's JSON; numbers as text once, not as Python's objects."""
@@ -187,7 +230,8 @@ class Maker:
         self.pickled(lightgbm.Booster(model_file=str(path)), f"{name}.pkl")
 
 
-KINDS = ("forest", "gradient", "histogram", "xgboost", "lightgbm", "linear")
+KINDS = ("forest", "gradient", "histogram", "isolation", "adaboost", "pipeline", "xgboost",
+         "lightgbm", "linear")
 
 
 def main():
@@ -198,7 +242,7 @@ def main():
     arguments = parser.parse_intermixed_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for kind in arguments.kinds:
-        if kind not in KINDS:
+        if kind not in KINDS + ("old",):
             parser.error(f"no kind {kind}: {', '.join(KINDS)}")
         getattr(Maker(arguments.folder, arguments.megabytes), kind)()
 
