@@ -216,6 +216,7 @@ def main():
     parser.add_argument("--python", required=True, help="an interpreter with the trainers")
     parser.add_argument("documents", nargs="*")
     arguments = parser.parse_args()
+    arguments.python = os.path.abspath(shutil.which(arguments.python) or arguments.python)
     paths = []
     for name in arguments.documents or DOCUMENTS:
         path = ROOT / name
