@@ -18,9 +18,9 @@
  *  are
  *    at most that. sums and positions have room for row_count rows.
  * Postconditions: at most depth steps per tree and row (SELECT: at most one per inner node); writes
- * sums, positions, places, and the answers and sums of `answers` only; every row adds its leaves in the order of the trees, one rounding
- * an addition; a row's result depends on its own values and the model alone. All kernels that serve
- * a part give the same bits.
+ * sums, positions, places, and the answers and sums of `answers` only; every row adds its leaves in
+ * the order of the trees, one rounding an addition; a row's result depends on its own values and
+ * the model alone. All kernels that serve a part give the same bits.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_KERNEL_H
 #define ESPALIER_ENGINE_KERNELS_KERNEL_H

@@ -19,7 +19,7 @@
 
 #define TREES_MAX   75u
 #define GROUPS_FEW  3u
-#define GROUPS_MAX  (ESPALIER_ANSWER_GROUPS + 2) /* blocks that share tests, and what is left over */
+#define GROUPS_MAX  (ESPALIER_ANSWER_GROUPS + 2) /* of blocks that share tests, and some */
 #define ROWS_MAX    (GROUPS_MAX * ESPALIER_GROUP_ROWS)
 #define ANSWERS_MAX 65536u
 #define SLOTS_MAX   16u
