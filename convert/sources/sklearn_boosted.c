@@ -282,7 +282,7 @@ static espalier_status read_predictor(boosted_import *import)
     return status;
 }
 
-/* Up to 1.3 the model does not say how many trees an iteration has. */
+/* Up to 1.5 the model does not say how many trees an iteration has. */
 static espalier_status read_parallel_count(boosted_import *import)
 {
     const espalier_pickle_value *const value = import->boosted->value;
@@ -501,12 +501,12 @@ static espalier_status add_labels(boosted_import *import)
     if (!import->class->classifier || forest->group_count != 1 || chosen) {
         return ESPALIER_OK; /* of an objective of the caller's own LightGBM gives the sums */
     }
-    const espalier_pickle_value *classes;
+    const espalier_pickle_value *classes = NULL;
     espalier_status status = forest->labels == NULL ? add_two_classes(import) : ESPALIER_OK;
     if (status == ESPALIER_OK) {
         status = find_classes(import, &classes);
     }
-    if (status == ESPALIER_OK) {
+    if (status == ESPALIER_OK && forest->labels != NULL) { /* they are there by now */
         status = replace_labels(import, classes);
     }
     forest->default_output = ESPALIER_OUTPUT_CLASS;

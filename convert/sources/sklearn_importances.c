@@ -572,11 +572,10 @@ static espalier_status refuse_estimator(espalier_sklearn_prepare *prepare,
 
 espalier_status espalier_sklearn_importances(espalier_sklearn_prepare *prepare,
                                              const espalier_pickle_value *object,
-                                             const espalier_pickle_value *asked_one, uint32_t count,
+                                             const espalier_pickle_value *estimator, uint32_t count,
                                              espalier_sklearn_scores *scores)
 {
-    const espalier_pickle_value *const estimator =
-        espalier_sklearn_thaw(prepare->import.pickle, asked_one, NULL);
+    estimator = espalier_sklearn_thaw(prepare->import.pickle, estimator, NULL);
     const espalier_pickle_value *coefficients = NULL;
     void *memory = NULL;
     uint64_t nodes = 0;

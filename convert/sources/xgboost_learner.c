@@ -425,7 +425,7 @@ static bool read_version(espalier_xgboost_import *import)
 
 /* ---- a model with its configuration, as a pickle holds it ------------------------------------ */
 
-/* Up to 1.3 the model itself does not say it. */
+/* Up to 1.5 the model itself does not say it. */
 static bool read_configured_count(espalier_xgboost_import *import)
 {
     int64_t count = 0;
