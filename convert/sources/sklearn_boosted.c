@@ -455,15 +455,24 @@ static const espalier_forest_output *find_value(const espalier_forest *forest)
     return NULL;
 }
 
+/* LightGBM 3 noted the features' number once more, 4 renamed the Booster's text. */
+static bool is_before_3(const boosted_import *import)
+{
+    const espalier_pickle *const pickle = import->boosted->pickle;
+    return peek_attribute(pickle, import->booster, "_handle") == NULL &&
+           peek_attribute(pickle, import->boosted->value, "_n_features_in") == NULL;
+}
+
 /*
  * LGBMClassifier takes any objective's value for the second class's probability, and 1 less it for
- * the first's. (Of more than two classes it trains multiclass, whatever it was told.)
+ * the first's. Of more classes it trains multiclass, but for an objective of the caller's, whose
+ * sums it takes for probabilities.
  */
-static espalier_status add_two_classes(boosted_import *import)
+static espalier_status add_value_classes(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
     const espalier_forest_output *const found = find_value(forest);
-    if (found == NULL || found->slot_count != 1) {
+    if (found == NULL) {
         return espalier_sklearn_fail(&import->common, import->boosted->value,
                                      ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "the classes of a %s with the objective %s are not "
@@ -471,19 +480,21 @@ static espalier_status add_two_classes(boosted_import *import)
                                      import->class->name, forest->objective, import->boosted->path);
     }
     const espalier_forest_output value = *found;
+    const uint32_t count = value.slot_count == 1 ? 2 : value.slot_count;
     const espalier_forest_stage stage = {.operation = ESPALIER_FOREST_TWO_CLASSES,
                                          .input_slot = value.first_slot,
                                          .count = 1};
-    const uint32_t slot = espalier_plan_add_stage(forest, &stage, NULL);
+    const uint32_t slot =
+        value.slot_count == 1 ? espalier_plan_add_stage(forest, &stage, NULL) : value.first_slot;
     const espalier_forest_output probability = {.kind = ESPALIER_OUTPUT_PROBABILITY,
                                                 .first_slot = slot,
-                                                .slot_count = 2};
+                                                .slot_count = count};
     const espalier_forest_output class = {.kind = ESPALIER_OUTPUT_CLASS,
                                           .first_slot = slot,
-                                          .slot_count = 2,
+                                          .slot_count = count,
                                           .decision = ESPALIER_FOREST_FIRST_MAXIMUM};
     forest->output_count--; /* outputs stand in the order of their kinds, value last */
-    const bool good = slot != ESPALIER_PLAN_NO_SLOT && espalier_plan_number_labels(forest, 2) &&
+    const bool good = slot != ESPALIER_PLAN_NO_SLOT && espalier_plan_number_labels(forest, count) &&
                       espalier_plan_add_output(forest, &probability) &&
                       espalier_plan_add_output(forest, &class) &&
                       espalier_plan_add_output(forest, &value);
@@ -498,11 +509,12 @@ static espalier_status add_labels(boosted_import *import)
 {
     espalier_forest *const forest = import->common.forest;
     const bool chosen = forest->labels == NULL && forest->objective == NULL;
-    if (!import->class->classifier || forest->group_count != 1 || chosen) {
+    if (!import->class->classifier || forest->group_count != 1 ||
+        (chosen && !is_before_3(import))) {
         return ESPALIER_OK; /* of an objective of the caller's own LightGBM gives the sums */
     }
     const espalier_pickle_value *classes = NULL;
-    espalier_status status = forest->labels == NULL ? add_two_classes(import) : ESPALIER_OK;
+    espalier_status status = forest->labels == NULL ? add_value_classes(import) : ESPALIER_OK;
     if (status == ESPALIER_OK) {
         status = find_classes(import, &classes);
     }

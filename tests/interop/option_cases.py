@@ -285,6 +285,8 @@ def lightgbm_objectives(make, regressor, classifier):
                 classifier if target in ("two", "four") else regressor)
         yield make(objective, kind, target, objective=objective)
     for options in LIGHTGBM_OPTIONS:
+        if "use_quantized_grad" in options and LIGHTGBM == (4, 0):
+            continue  # can crash in training
         words = ", ".join("%s=%s" % pair for pair in sorted(options.items()))
         yield make(words, regressor, "real", **options)
         if "reg_sqrt" not in options:

@@ -25,8 +25,9 @@ an IsolationForest %d.""" % (SUMMED_ULP_MAX, ULP_MAX),
     START: """\
 A GradientBoosting classifier starts from a logarithm of its classes' frequencies, which the file
 does not hold, and which depends on the version of scikit-learn and of its SciPy. The converter
-computes it as the SciPy of that version's time did; no file says which SciPy there was. Here are
-the margins of those classifiers, which begin with it. Allowed are %d units.""" % ULP_MAX,
+computes it as the SciPy of that version's time did; no file says which SciPy there was, and NumPy's
+logarithm is not the C library's on every CPU. Here are the margins of those classifiers, which
+begin with it. Allowed are %d units of the largest of the margin, its start and 1.""" % ULP_MAX,
     COLUMNS: """\
 A FunctionTransformer's function of NumPy may have another last bit than the C library's; exp and
 log of float32 have NumPy's, of 1.19 to 2.5 with AVX2 or AVX-512 (1.18 has the C library's). A row

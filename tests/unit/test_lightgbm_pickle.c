@@ -143,6 +143,39 @@ static void test_other_objectives(void **state)
     free(text);
 }
 
+/* Of an objective of the caller's, which no text names, LightGBM from 3 on gives the sums; before,
+ * they are taken for probabilities. */
+static void test_own_objectives(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        bool counted; /* there is _n_features_in */
+        bool classes;
+    } cases[] = {{"handle", false, true}, {"handle", true, false}, {"_handle", true, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *const named = make_objective("own");
+        char *const line = strstr(named, "objective=own\n");
+        assert_non_null(line);
+        memmove(line, line + 14, strlen(line + 14) + 1);
+        pickle_writer file;
+        boosted_result result;
+        start_estimator_of(&file, "LGBMClassifier", cases[i].key, named, -1);
+        put_encoder(&file, "U1", "n\0\0\0y\0\0\0", 8, 2);
+        if (cases[i].counted) {
+            put_text(&file, "_n_features_in");
+            put_int(&file, 2);
+        }
+        close_object(&file);
+        load_file(&file, NULL, &result);
+        assert_int_equal(result.forest.labels != NULL, cases[i].classes);
+        assert_int_equal(result.forest.default_output,
+                         cases[i].classes ? ESPALIER_OUTPUT_CLASS : ESPALIER_OUTPUT_VALUE);
+        free_result(&result);
+        free(named);
+    }
+}
+
 /* pred_early_stop counts from LightGBM 4 on, for objectives that need no exact answers. */
 static void test_stopped_predictions(void **state)
 {
@@ -351,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_classifier),
         cmocka_unit_test(test_other_objectives),
         cmocka_unit_test(test_stopped_predictions),
+        cmocka_unit_test(test_own_objectives),
         cmocka_unit_test(test_regressor),
         cmocka_unit_test(test_booster),
         cmocka_unit_test(test_no_model),
