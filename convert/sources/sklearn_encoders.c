@@ -516,7 +516,10 @@ static espalier_status bin_column(espalier_sklearn_prepare *prepare,
         return espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "bin_edges_[%" PRIu32 "] is no array of numbers", column);
     }
-    /* One edge alone, where all quantiles are the same: one bin, as with two. */
+    /* One edge alone, where all quantiles are the same: one bin, as with two. Up to 1.0 that is the
+     * bin -1: what comes out is cut to 0 first, and then to the number of bins, 0, less 1. */
+    const bool older = !espalier_sklearn_version_from(prepare->version, 1, 1);
+    const double only = older && array->element_count == 1 ? -1.0 : 0.0;
     const uint32_t inner = array->element_count > 2 ? (uint32_t)array->element_count - 2 : 0;
     *count_out = inner + 1;
     status = espalier_sklearn_allocate(&prepare->import, inner, sizeof(double), &numbers);
@@ -528,13 +531,13 @@ static espalier_status bin_column(espalier_sklearn_prepare *prepare,
                                            "bin_edges_[%" PRIu32 "] are not sorted", column);
         }
     }
-    if (status == ESPALIER_OK && !espalier_sklearn_version_from(prepare->version, 1, 1)) {
+    if (status == ESPALIER_OK && older) {
         status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_NUDGE, rounding, nudge, 2,
                                           rounding, value);
     }
     if (status == ESPALIER_OK && inner == 0) {
-        const double zero[2] = {0.0, 0.0};
-        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_CLIP, 0, zero, 2, 0, value);
+        const double bounds[2] = {only, only};
+        status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_CLIP, 0, bounds, 2, 0, value);
     } else if (status == ESPALIER_OK) {
         status = espalier_sklearn_operate(prepare, ESPALIER_PREPARE_RANK, 0, all, inner, 0, value);
     }
