@@ -69,9 +69,15 @@ def make_environment(folder, python, pins):
     return interpreter
 
 
+# By the names of all versions. NumPy's own functions there have other last bits than C's.
+AVX512 = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR X86_V4"
+
+
 def plain_environment():
-    """Of this process, but for what would reach into an environment, with one thread."""
+    """Of this process, but for what would reach into an environment, with one thread, and NumPy as
+    on CPUs without AVX-512."""
     variables = dict(os.environ, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
-                     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+                     OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1",
+                     NPY_DISABLE_CPU_FEATURES=AVX512)
     variables.pop("PYTHONPATH", None)
     return variables

@@ -21,7 +21,9 @@ What was compared with the trainers' own answers, and how it came out. Made by `
   takes them, values on thresholds and one unit in the last place to each side, in float32 and in
   float64, zeros of both signs, denormal numbers, the largest.
 - **Reference**: the trainer that made the model, by the route its object takes, one thread, at
-  least two rows.
+  least two rows;
+  NumPy as on CPUs without AVX-512: with it its float64 logarithm and power are its own, and have
+  been seen 1 and 3 units beside the C library's.
 - **Equal** is equal in every bit, so 0.0 is not -0.0. A NaN is equal to any NaN: what sign and bits
   an operation gives it (0 / 0 is -NaN on x86-64, NaN on ARM) is the processor's choice, not the
   trainer's.

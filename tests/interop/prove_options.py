@@ -324,8 +324,10 @@ def compare_way(prover, trainer, name, way, source, answering, rows):
             prover.note(what, "no answers", error)
             return
         prover.compare_all(found, one, what)
-    # Up to 1.5 no file says how many trees an iteration has: who reads it again takes one.
-    unsaid = trainer == "XGBoost" and XGBOOST < (1, 6) and "." in way
+    # Up to 1.5 no file says how many trees an iteration has, nor does the old binary: who reads it
+    # again takes one.
+    unsaid = trainer == "XGBoost" and (way.endswith((".deprecated", ".model")) or
+                                       (XGBOOST < (1, 6) and "." in way))
     wanted = None if unsaid else second_iteration(trainer, answering, one)
     if wanted is not None:
         prover.compare_range(wanted, what)
