@@ -60,6 +60,7 @@ VALUES = {
 DECLINED = ("gives no finite margin with count:poisson", "trained on a single class",
             "trees of one row each, whose scores are NaN in this version",
             "a function of boolean or sparse columns is not converted",
+            "of 128 in int8 or int16 is not converted",
             "an AdaBoostClassifier of one class", "a CalibratedClassifierCV of one class",
             "a OneVsRestClassifier of one class", "1 class labels for 2 classes")
 
