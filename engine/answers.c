@@ -6,6 +6,9 @@
 
 #include "engine/cuts.h"
 
+_Static_assert(ESPALIER_ANSWER_ROWS == ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS,
+               "an answer has a bit for every row of its groups");
+
 /* A mebibyte of answers: half of the second-level cache of the processor they were measured on
  * (Sapphire Rapids, 2 MiB a core), all of it on many others. */
 #define ANSWERS_MAX 16384u

@@ -436,7 +436,7 @@ static bool allocate_answers(espalier_predictor *predictor)
                                         sizeof *answers->answers);
     answers->sum_slots = answer_slots(predictor);
     answers->sums = allocate_aligned(predictor, answers->sum_slots,
-                                     ESPALIER_ANSWER_ROWS * sizeof *predictor->slots);
+                                     (size_t)ESPALIER_ANSWER_ROWS * sizeof *predictor->slots);
     predictor->answers = answers;
     return answers->answers != NULL && answers->sums != NULL;
 }

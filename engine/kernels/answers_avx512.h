@@ -54,7 +54,7 @@ static inline void answers_of_column(const uint8_t *codes, size_t group_bytes, u
 static inline __m512i answers_look_up(const uint16_t *items, uint32_t count, __m512i columns)
 {
     __m512i found[4];
-    for (uint32_t i = 0; i < count / 64; i++) {
+    for (size_t i = 0; i < count / 64; i++) {
         found[i] = _mm512_permutex2var_epi16(_mm512_load_si512(items + 64 * i), columns,
                                              _mm512_load_si512(items + 64 * i + 32));
     }

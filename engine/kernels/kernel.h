@@ -37,7 +37,7 @@
 
 /* Rows that answer a test together: a cache line of bits, a register of AVX-512. */
 #define ESPALIER_ANSWER_GROUPS  8u
-#define ESPALIER_ANSWER_ROWS    (ESPALIER_ANSWER_GROUPS * ESPALIER_GROUP_ROWS)
+#define ESPALIER_ANSWER_ROWS    512u /* those of all groups */
 #define ESPALIER_ANSWER_COLUMNS 256u /* what a byte can name */
 
 /* What 512 rows answer to one test: a bit a row. */

@@ -193,14 +193,14 @@ __attribute__((always_inline)) static inline __m512 vec_look_up_f32(const __m512
 {
     __m512 found[8];
 #pragma GCC unroll 8
-    for (uint32_t i = 0; i < count / 2; i++) {
+    for (size_t i = 0; i < count / 2; i++) {
         found[i] = _mm512_permutex2var_ps(tables[2 * i], numbers, tables[2 * i + 1]);
     }
 #pragma GCC unroll 3
     for (uint32_t left = count / 4, bit = 32; left > 0; left /= 2, bit *= 2) {
         const __mmask16 upper = _mm512_test_epi32_mask(numbers, _mm512_set1_epi32((int)bit));
 #pragma GCC unroll 4
-        for (uint32_t i = 0; i < left; i++) {
+        for (size_t i = 0; i < left; i++) {
             found[i] = _mm512_mask_blend_ps(upper, found[2 * i], found[2 * i + 1]);
         }
     }
@@ -213,14 +213,14 @@ __attribute__((always_inline)) static inline __m512d vec_look_up_f64(const __m51
 {
     __m512d found[4];
 #pragma GCC unroll 4
-    for (uint32_t i = 0; i < count / 2; i++) {
+    for (size_t i = 0; i < count / 2; i++) {
         found[i] = _mm512_permutex2var_pd(tables[2 * i], numbers, tables[2 * i + 1]);
     }
 #pragma GCC unroll 2
     for (uint32_t left = count / 4, bit = 16; left > 0; left /= 2, bit *= 2) {
         const __mmask8 upper = _mm512_test_epi64_mask(numbers, _mm512_set1_epi64((int)bit));
 #pragma GCC unroll 2
-        for (uint32_t i = 0; i < left; i++) {
+        for (size_t i = 0; i < left; i++) {
             found[i] = _mm512_mask_blend_pd(upper, found[2 * i], found[2 * i + 1]);
         }
     }
@@ -234,9 +234,10 @@ __attribute__((always_inline)) static inline __m512d vec_look_up_f64(const __m51
     {                                                                                              \
         __m512 tables[16];                                                                         \
         for (uint32_t i = 0; i < count; i++) {                                                     \
-            tables[i] = _mm512_maskz_loadu_ps(vec_lanes(readable, 16 * i, 16), values + 16 * i);   \
+            tables[i] =                                                                            \
+                _mm512_maskz_loadu_ps(vec_lanes(readable, 16 * i, 16), values + 16 * (size_t)i);   \
         }                                                                                          \
-        for (uint32_t i = 0; i < 64; i += 16) {                                                    \
+        for (size_t i = 0; i < 64; i += 16) {                                                      \
             const __m512i numbers = vec_numbers_f32_##code(leaves + i);                            \
             const __m512 added = vec_look_up_f32(tables, count, numbers);                          \
             _mm512_storeu_ps(sums + i, _mm512_add_ps(_mm512_loadu_ps(sums + i), added));           \
@@ -249,9 +250,9 @@ __attribute__((always_inline)) static inline __m512d vec_look_up_f64(const __m51
         __m512d tables[8];                                                                         \
         for (uint32_t i = 0; i < count; i++) {                                                     \
             const __mmask8 there = (__mmask8)vec_lanes(readable, 8 * i, 8);                        \
-            tables[i] = _mm512_maskz_loadu_pd(there, values + 8 * i);                              \
+            tables[i] = _mm512_maskz_loadu_pd(there, values + 8 * (size_t)i);                      \
         }                                                                                          \
-        for (uint32_t i = 0; i < 64; i += 8) {                                                     \
+        for (size_t i = 0; i < 64; i += 8) {                                                       \
             const __m512i numbers = vec_numbers_f64_##code(leaves + i);                            \
             const __m512d added = vec_look_up_f64(tables, count, numbers);                         \
             _mm512_storeu_pd(sums + i, _mm512_add_pd(_mm512_loadu_pd(sums + i), added));           \
@@ -308,7 +309,7 @@ static inline void vec_count_lanes_f32(const float *items, const float *values, 
 {
     __m512i below[4];
     __m512 all[4];
-    for (uint32_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         below[i] = _mm512_setzero_si512();
         all[i] = _mm512_loadu_ps(values + 16 * i);
     }
@@ -320,7 +321,7 @@ static inline void vec_count_lanes_f32(const float *items, const float *values, 
             below[i] = _mm512_mask_add_epi32(below[i], is_below, below[i], one);
         }
     }
-    for (uint32_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 4; i++) {
         _mm512_storeu_si512(counts + 16 * i, below[i]);
     }
 }
@@ -328,10 +329,10 @@ static inline void vec_count_lanes_f32(const float *items, const float *values, 
 static inline void vec_count_lanes_f64(const double *items, const double *values, uint32_t *counts)
 {
     const __m512i one = _mm512_set1_epi64(1);
-    for (uint32_t half = 0; half < 64; half += 32) {
+    for (size_t half = 0; half < 64; half += 32) {
         __m512i below[4];
         __m512d all[4];
-        for (uint32_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < 4; i++) {
             below[i] = _mm512_setzero_si512();
             all[i] = _mm512_loadu_pd(values + half + 8 * i);
         }
@@ -342,7 +343,7 @@ static inline void vec_count_lanes_f64(const double *items, const double *values
                 below[i] = _mm512_mask_add_epi64(below[i], is_below, below[i], one);
             }
         }
-        for (uint32_t i = 0; i < 4; i++) {
+        for (size_t i = 0; i < 4; i++) {
             const __m256i narrow = _mm512_cvtepi64_epi32(below[i]);
             _mm256_storeu_si256((void *)(counts + half + 8 * i), narrow);
         }
