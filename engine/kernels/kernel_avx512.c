@@ -16,6 +16,7 @@
 #include "engine/kernels/vec_avx512.h"
 #include "engine/kernels/walk_ahead.h"
 #include "engine/kernels/walk_entry.h"
+#include "engine/kernels/walk_list.h"
 #include "engine/kernels/walk_tops.h"
 #include "espalier.h"
 #include "format/layout.h"

@@ -20,7 +20,7 @@
 
 #define TREES_MAX   70u
 #define NODES_MAX   4096u /* of a tree */
-#define ROWS_MAX    560u
+#define ROWS_MAX    1072u /* more than kernels take at once */
 #define CHILD_MAX   17u
 #define COLUMNS_MAX 64u
 #define SLOTS_MAX   8u
@@ -51,17 +51,19 @@ static struct {
     uint8_t *nodes, *leaves, *cells, *sums, *positions;
 } ends;
 
-/* A sound tree of at most `limit` positions: pairs of siblings in the order they come. */
+/* A sound tree of at most `limit` positions, bushy or long: pairs of siblings in the order they
+ * come. */
 static uint32_t fill_tree(espalier_file_node *nodes, uint32_t limit, uint32_t child_bits,
                           uint32_t column_count, uint32_t *depth_out)
 {
     static uint32_t levels[NODES_MAX];
     uint32_t count = 1;
     uint32_t depth = 0;
+    const uint32_t leaf_in = random_below(2) == 0 ? 8 : 2;
     levels[0] = 0;
     for (uint32_t at = 0; at < count; at++) {
         depth = levels[at] > depth ? levels[at] : depth;
-        if (count + 2 <= limit && (at + 1 == count || random_below(8) != 0)) {
+        if (count + 2 <= limit && (at + 1 == count || random_below(leaf_in) != 0)) {
             nodes[at].threshold = threshold_of((float)random_below(1000) / 1000.0F);
             nodes[at].word = count | (1 + random_below(column_count - 1)) << child_bits;
             levels[count] = levels[at] + 1;
@@ -113,7 +115,7 @@ static void make_model(walk_model *m, bool hostile)
     for (uint32_t t = 0; t < tree_count; t++) {
         espalier_kernel_tree *const tree = &m->trees[t];
         tree->nodes = (const uint8_t *)(nodes + t * stride);
-        tree->depth = random_below(30);
+        tree->depth = random_below(40);
         tree->last = limit - 1;
         if (!hostile) {
             tree->last =
@@ -250,7 +252,7 @@ static void check_block(const walk_model *m, const espalier_kernel *kernel, uint
 static unsigned long check_level(uint32_t level, unsigned long every_nth)
 {
     static walk_model model;
-    static const uint32_t flights[] = {1, 2, 3, 7, 32, 33, 35};
+    static const uint32_t flights[] = {1, 2, 3, 7, 32, 35, 67};
     const espalier_kernel_list *const list = levels_kernels(level);
     unsigned long compared = 0;
     random_state = 5;
