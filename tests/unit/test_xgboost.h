@@ -105,4 +105,18 @@ static inline void load_text(const char *text, espalier_forest *forest)
     }
 }
 
+/* The base document with one change must be refused, with these words. */
+static inline void check_change_refused(const char *from, const char *to, espalier_status status,
+                                        const char *message)
+{
+    espalier_forest forest;
+    char *const text = replace(whole, from, to);
+    const espalier_status found = load_bytes(text, strlen(text), MEMORY_MAX, &forest);
+    if (found != status || strstr(error.message, message) == NULL) {
+        fail_msg("%s -> %s: %d instead of %d, %s", from, to, (int)found, (int)status,
+                 error.message);
+    }
+    free(text);
+}
+
 #endif
