@@ -16,8 +16,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree
 
-import test_cli
-from test_cli import NEW, TESTS, Case, read_npy, run
+from command import COMMAND, NEW, TESTS, Case, read_npy, run
 
 ROOT = TESTS.parent
 MIXED = TESTS / "fixtures" / "ensembles-1.9.1" / "voting.joblib"  # weights, and rows
@@ -168,7 +167,7 @@ class Show(Pictures):
         for no_color, expected in (("", True), ("1", False)):
             shown, mine = pty.openpty()
             environment = dict(os.environ, NO_COLOR=no_color)
-            with subprocess.Popen([test_cli.COMMAND, "show", str(self.iris())], stdout=mine,
+            with subprocess.Popen([COMMAND, "show", str(self.iris())], stdout=mine,
                                   env=environment) as process:
                 os.close(mine)
                 text = b""
@@ -334,7 +333,7 @@ class Embed(Pictures):
     def build(self, *sources):
         """Compiles a program against this build's library, or skips."""
         compiler = shutil.which(os.environ.get("CC", "cc"))
-        library = pathlib.Path(test_cli.COMMAND).resolve().parent.parent / "libespalier.a"
+        library = pathlib.Path(COMMAND).resolve().parent.parent / "libespalier.a"
         if compiler is None or not library.is_file():
             self.skipTest("no C compiler, or no static library beside the command")
         if b"__asan_init" in library.read_bytes():
@@ -389,4 +388,4 @@ class Embed(Pictures):
 
 
 if __name__ == "__main__":
-    test_cli.main()
+    unittest.main()

@@ -6,18 +6,16 @@ The command is named by --espalier or the environment variable ESPALIER.
 """
 
 import json
-import os
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
 
-TESTS = pathlib.Path(__file__).resolve().parent.parent
+from command import COMMAND, TESTS
+
 FIXTURES = TESTS / "fixtures" / "sklearn-1.4.2"
-COMMAND = os.environ.get("ESPALIER", "espalier")
 
 
 def run(*arguments, command=None, **options):
@@ -208,14 +206,5 @@ class Provenance(Case):
         self.assertEqual(plain["scores"], {})
 
 
-def main():
-    global COMMAND
-    if "--espalier" in sys.argv:
-        at = sys.argv.index("--espalier")
-        COMMAND = sys.argv[at + 1]
-        del sys.argv[at:at + 2]
-    unittest.main()
-
-
 if __name__ == "__main__":
-    main()
+    unittest.main()
