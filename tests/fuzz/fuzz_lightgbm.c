@@ -6,13 +6,10 @@
  */
 #include "convert/reference.h"
 #include "convert/sources/lightgbm.h"
+#include "tests/fuzz/fuzz_source.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-#define MEMORY_MAX (UINT64_C(8) << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
 /* Rows of values that decide differently, through every tree. */
 static void evaluate_forest(const espalier_forest *forest)
@@ -42,21 +39,5 @@ static void evaluate_forest(const espalier_forest *forest)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    const espalier_source_input input = {data, bytes, "fuzz", MEMORY_MAX, NULL};
-    espalier_error error = {0};
-    espalier_forest forest = {0};
-    espalier_source_summary summary = {0};
-    espalier_status status = espalier_lightgbm_kind.load(&input, &forest, &summary, &error);
-    if (status == ESPALIER_OK) {
-        status = espalier_forest_validate(&forest, "fuzz", &error);
-    }
-    if ((status != ESPALIER_OK && (error.message[0] == '\0' || error.status != status)) ||
-        summary.consumed_bytes > bytes || summary.format[0] == '\0') {
-        abort();
-    }
-    if (status == ESPALIER_OK) {
-        evaluate_forest(&forest);
-    }
-    espalier_forest_free(&forest);
-    return 0;
+    return fuzz_source(&espalier_lightgbm_kind, data, bytes, evaluate_forest);
 }

@@ -14,37 +14,13 @@
 #include "engine/model.h"
 #include "espalier.h"
 #include "format/rules.h"
-#include "tests/support/damage.h"
-#include "tests/support/model_bytes.h"
-#include "tests/support/synthetic.h"
+#include "tests/unit/test_edges.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const synthetic_options classifier = {.seed = 61,
-                                             .tree_count = 3,
-                                             .feature_count = 4,
-                                             .decision_count_max = 12,
-                                             .group_count = 2,
-                                             .class_count = 2,
-                                             .missing_allowed = true,
-                                             .named = true};
-static const synthetic_options counts = {.seed = 62,
-                                         .tree_count = 1,
-                                         .feature_count = 4,
-                                         .decision_count_max = 12,
-                                         .group_count = 1,
-                                         .class_count = 2,
-                                         .normalise = true};
-static const synthetic_options linked = {.seed = 63,
-                                         .trainer = SYNTHETIC_LIGHTGBM,
-                                         .tree_count = 8,
-                                         .feature_count = 2,
-                                         .decision_count_max = 40,
-                                         .group_count = 1,
-                                         .linked = true};
 /* One feature of more than 255 cuts: byte codes in segments. */
 static const synthetic_options selecting = {.seed = 64,
                                             .trainer = SYNTHETIC_LIGHTGBM,
@@ -61,13 +37,6 @@ static const synthetic_options heap = {.seed = 65,
                                        .group_count = 1,
                                        .shape = SYNTHETIC_BEST_FIRST,
                                        .depth_max = 6};
-static const synthetic_options categories = {.seed = 66,
-                                             .trainer = SYNTHETIC_XGBOOST,
-                                             .tree_count = 20,
-                                             .feature_count = 4,
-                                             .set_features = 2,
-                                             .decision_count_max = 30,
-                                             .group_count = 1};
 static const synthetic_options three_sums = {.seed = 67,
                                              .trainer = SYNTHETIC_XGBOOST,
                                              .tree_count = 6,
@@ -75,12 +44,6 @@ static const synthetic_options three_sums = {.seed = 67,
                                              .decision_count_max = 9,
                                              .group_count = 1,
                                              .class_count = 3};
-
-/* A walk over features or, of 64-bit trainers, ranks. */
-static model_bytes make_walk(const synthetic_options *options)
-{
-    return model_bytes_synthetic(options, ESPALIER_LAYOUT_WALK);
-}
 
 /* Room for more records at the front of a table; what is there moves back. */
 static void insert_records(model_bytes *m, uint32_t type, size_t bytes)
