@@ -1,61 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pickles written by hand: a small writer of opcodes, and on top of it trees and forests as
- * scikit-learn saves them, with any of their facts replaced by a lie.
- * May include: libc. Must never: use the reader it is meant to test.
+ * Trees and forests as scikit-learn pickles them, with any of their facts replaced by a lie.
+ * May include: libc, pickle_writer.h. Must never: use the reader it is meant to test.
  */
 #ifndef ESPALIER_TESTS_SUPPORT_FAKE_SKLEARN_H
 #define ESPALIER_TESTS_SUPPORT_FAKE_SKLEARN_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/* ---- opcodes -------------------------------------------------------------------------------- */
-
-typedef struct pickle_writer {
-    uint8_t *data;
-    size_t bytes;
-    size_t capacity;
-} pickle_writer;
-
-void pickle_writer_free(pickle_writer *writer);
-void put_bytes(pickle_writer *writer, const void *data, size_t bytes);
-void put_opcode(pickle_writer *writer, char opcode);
-void put_start(pickle_writer *writer); /* PROTO 3 */
-void put_stop(pickle_writer *writer);
-void put_none(pickle_writer *writer);
-void put_bool(pickle_writer *writer, bool value);
-void put_int(pickle_writer *writer, int64_t value);
-void put_float(pickle_writer *writer, double value);
-void put_text(pickle_writer *writer, const char *text);
-void put_raw(pickle_writer *writer, const void *data, size_t bytes); /* a bytes object */
-void put_global(pickle_writer *writer, const char *module, const char *name);
-/* REDUCE of name.dtype("code") with its state; the byte order is '<', '>' or '|'. */
-void put_dtype(pickle_writer *writer, const char *code, char order);
-/* An array of plain elements; data as they lie in the file. */
-void put_array(pickle_writer *writer, const char *code, char order, const uint64_t *shape,
-               size_t dim_count, bool fortran, const void *data, size_t bytes);
-/* A one-dimensional object array: between the two come its `count` items. */
-void put_objects_open(pickle_writer *writer, uint64_t count);
-void put_objects_close(pickle_writer *writer);
-/* The same of two dimensions: between the two come rows x columns items. columns 0: one only. */
-void put_object_rows_open(pickle_writer *writer, uint64_t rows, uint64_t columns);
-
-/* A structured array of `count` records that lie packed in data; the order is '<' or '>'. */
-typedef struct fake_field {
-    const char *name;
-    const char *code;
-    uint32_t offset;
-} fake_field;
-typedef struct fake_record {
-    const fake_field *fields;
-    uint32_t field_count;
-    uint32_t item_bytes;
-    char order;
-} fake_record;
-void put_records(pickle_writer *writer, const fake_record *record, uint32_t count,
-                 const void *data);
+#include "tests/support/pickle_writer.h"
 
 /* ---- estimators ----------------------------------------------------------------------------- */
 
@@ -125,12 +76,13 @@ typedef struct fake_estimator {
 /* The estimator as a value inside a stream. */
 void put_estimator(pickle_writer *writer, const fake_estimator *estimator);
 
+/* A DecisionTreeRegressor of one split, at 0.5 of a feature: 1.5, above it -2.5. */
+extern const fake_tree fake_stumps[2]; /* of feature 0 and of feature 1 */
+void put_stump(pickle_writer *writer, const char *version, uint32_t feature, int64_t features);
+
 /* A fitted tree of a class, with what the estimator says of its features and outputs. */
 void put_tree_estimator(pickle_writer *writer, const fake_estimator *estimator, const char *module,
                         const char *name, const fake_tree *tree);
 void put_labels(pickle_writer *writer, const fake_labels *labels);
-
-/* A whole file at `path`, made of one writer's bytes. Returns 0, or -1. */
-int write_pickle_file(const pickle_writer *writer, const char *path);
 
 #endif

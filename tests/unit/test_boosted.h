@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Pickles of boosted models made by hand, from memory of exactly their size, so that the address
+ * Loading pickles of boosted models, from memory of exactly their size, so that the address
  * sanitizer sees a read behind the end. Included by the tests of such pickles alone.
  */
 #ifndef ESPALIER_TESTS_UNIT_TEST_BOOSTED_H
@@ -15,7 +15,7 @@
 
 #include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/source_find.h"
-#include "tests/support/fake_sklearn.h"
+#include "tests/support/fake_boosted.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,32 +31,12 @@ typedef struct boosted_result {
     espalier_error error;
 } boosted_result;
 
-/* ---- making --------------------------------------------------------------------------------- */
-
-/* An object and its state, to be filled with pairs of a text and a value. */
-static inline void open_object(pickle_writer *file, const char *module, const char *name)
+/* A file begun anew. */
+static inline void start_file(pickle_writer *file)
 {
-    put_global(file, module, name);
-    put_bytes(file, ")\x81}(", 4);
+    memset(file, 0, sizeof *file);
+    put_start(file);
 }
-
-static inline void close_object(pickle_writer *file)
-{
-    put_bytes(file, "ub", 2);
-}
-
-/* {"classes_": [...]} of an encoder under "_le". */
-static inline void put_encoder(pickle_writer *file, const char *code, const void *data,
-                               size_t bytes, uint64_t count)
-{
-    put_text(file, "_le");
-    open_object(file, "sklearn.preprocessing._label", "LabelEncoder");
-    put_text(file, "classes_");
-    put_array(file, code, '<', &count, 1, false, data, bytes);
-    close_object(file);
-}
-
-/* ---- loading -------------------------------------------------------------------------------- */
 
 /* Reads the first `bytes` of it, finds the model and loads it. Free with free_result. */
 static inline void load_part(const pickle_writer *file, size_t bytes, const char *select,
@@ -112,7 +92,20 @@ static inline void load_file(pickle_writer *file, const char *select, boosted_re
     pickle_writer_free(file);
 }
 
-/* A whole file that must not. */
+/* A whole file that no beginning of loads. */
+static inline void refuse_beginnings(pickle_writer *file)
+{
+    put_stop(file);
+    for (size_t bytes = 0; bytes < file->bytes; bytes++) {
+        boosted_result result;
+        load_part(file, bytes, NULL, &result);
+        assert_int_not_equal(result.status, ESPALIER_OK);
+        free_result(&result);
+    }
+    pickle_writer_free(file);
+}
+
+/* A whole file that must not load. */
 static inline void refuse_file(pickle_writer *file, espalier_status status, const char *words)
 {
     boosted_result result;

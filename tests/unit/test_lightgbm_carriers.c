@@ -9,19 +9,13 @@
 /* An LGBMRegressor around a Booster with this text, or the Booster alone. */
 static void put_model(pickle_writer *file, bool estimator, const char *text)
 {
-    memset(file, 0, sizeof *file);
-    put_start(file);
+    start_file(file);
     if (estimator) {
-        open_object(file, "lightgbm.sklearn", "LGBMRegressor");
-        put_text(file, "_Booster");
+        open_lightgbm(file, "LGBMRegressor", "_handle", text, -1);
+    } else {
+        open_lightgbm_booster(file, "handle", text);
     }
-    open_object(file, "lightgbm.basic", "Booster");
-    put_text(file, estimator ? "_handle" : "handle");
-    put_text(file, text);
     close_object(file);
-    if (estimator) {
-        close_object(file);
-    }
 }
 
 static void test_carriers_are_read(void **state)

@@ -35,25 +35,12 @@ static const char model[] =
     "feature_infos=none [0:1]\n\n" TREE("0") TREE("1") TREE("2") "end of trees\n\n"
                                                                  "pandas_categorical:null\n";
 
-static void put_booster(pickle_writer *file, const char *key, const char *text)
-{
-    open_object(file, "lightgbm.basic", "Booster");
-    put_text(file, key);
-    put_text(file, text);
-}
-
 /* key: what the Booster keeps its text under. */
 static void start_estimator_of(pickle_writer *file, const char *name, const char *key,
                                const char *text, int64_t best_iteration)
 {
-    memset(file, 0, sizeof *file);
-    put_start(file);
-    open_object(file, "lightgbm.sklearn", name);
-    put_text(file, "_Booster");
-    put_booster(file, key, text);
-    put_text(file, "best_iteration");
-    put_int(file, best_iteration);
-    close_object(file);
+    start_file(file);
+    open_lightgbm(file, name, key, text, best_iteration);
 }
 
 static void start_estimator(pickle_writer *file, const char *name, int64_t best_iteration)
@@ -242,7 +229,7 @@ static void test_booster(void **state)
     pickle_writer file = {0};
     boosted_result result;
     put_start(&file);
-    put_booster(&file, "handle", model);
+    open_lightgbm_booster(&file, "handle", model);
     put_text(&file, "best_iteration");
     put_int(&file, 1);
     close_object(&file);
@@ -292,16 +279,14 @@ static void test_wrong_attributes(void **state)
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_TREE, "3 class labels for 2 classes");
 
-    memset(&file, 0, sizeof file);
-    put_start(&file);
-    put_booster(&file, "handle", model);
+    start_file(&file);
+    open_lightgbm_booster(&file, "handle", model);
     put_text(&file, "best_iteration");
     put_text(&file, "1");
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_SYNTAX, "best_iteration is of type str");
 
-    memset(&file, 0, sizeof file); /* whose Booster it is not */
-    put_start(&file);
+    start_file(&file); /* whose Booster it is not */
     open_object(&file, "lightgbm.sklearn", "LGBMRanker");
     put_text(&file, "_Booster");
     open_object(&file, "xgboost.core", "Booster");
@@ -311,8 +296,7 @@ static void test_wrong_attributes(void **state)
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "no Booster of LightGBM");
 
-    memset(&file, 0, sizeof file);
-    put_start(&file);
+    start_file(&file);
     open_object(&file, "lightgbm.sklearn", "LGBMModel");
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "LGBMModel that was never fitted");
@@ -328,22 +312,15 @@ static void test_truncated(void **state)
     start_estimator(&file, "LGBMClassifier", 2);
     put_encoder(&file, "U1", "n\0\0\0y\0\0\0", 8, 2);
     close_object(&file);
-    put_stop(&file);
-    for (size_t bytes = 0; bytes < file.bytes; bytes++) {
-        load_part(&file, bytes, NULL, &result);
-        assert_int_not_equal(result.status, ESPALIER_OK);
-        free_result(&result);
-    }
-    pickle_writer_free(&file);
+    refuse_beginnings(&file);
     /* Cut inside the model: whole again where its trees have ended. */
     const size_t enough = (size_t)(strstr(model, "end of trees\n") - model) + 12;
     for (size_t bytes = 0; bytes < sizeof model - 1; bytes++) {
         char text[sizeof model];
         memcpy(text, model, bytes);
         text[bytes] = '\0';
-        memset(&file, 0, sizeof file);
-        put_start(&file);
-        put_booster(&file, "handle", text);
+        start_file(&file);
+        open_lightgbm_booster(&file, "handle", text);
         close_object(&file);
         put_stop(&file);
         load_part(&file, file.bytes, NULL, &result);

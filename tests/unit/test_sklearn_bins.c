@@ -39,15 +39,13 @@ static void put_pipeline(pickle_writer *writer, const char *version)
                                       .outputs = 1,
                                       .trees = &tree,
                                       .tree_count = 1};
-    put_global(writer, "sklearn.pipeline", "Pipeline");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.pipeline", "Pipeline");
     put_text(writer, "_sklearn_version");
     put_text(writer, version);
     put_text(writer, "steps");
     put_bytes(writer, "](", 2);
     put_text(writer, "bins");
-    put_global(writer, "sklearn.preprocessing._discretization", "KBinsDiscretizer");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.preprocessing._discretization", "KBinsDiscretizer");
     put_text(writer, "_sklearn_version");
     put_text(writer, version);
     put_text(writer, "encode");

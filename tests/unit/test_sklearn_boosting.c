@@ -93,9 +93,8 @@ static void put_init(pickle_writer *writer, const fake_boosting *model)
         return;
     }
     const uint64_t shape[1] = {model->number_count};
-    put_global(writer, "sklearn.dummy",
-               model->labels != NULL ? "DummyClassifier" : "DummyRegressor");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.dummy",
+                model->labels != NULL ? "DummyClassifier" : "DummyRegressor");
     put_text(writer, "strategy");
     put_text(writer, model->strategy);
     put_text(writer, model->labels != NULL ? "class_prior_" : "constant_");
@@ -109,7 +108,7 @@ static void put_init(pickle_writer *writer, const fake_boosting *model)
         put_text(writer, "constant");
         put_int(writer, 1);
     }
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 static void put_stages(pickle_writer *writer, const fake_boosting *model)
@@ -126,8 +125,7 @@ static void put_stages(pickle_writer *writer, const fake_boosting *model)
 
 static void put_boosting(pickle_writer *writer, const fake_boosting *model)
 {
-    put_global(writer, BOOSTING_MODULE, model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, BOOSTING_MODULE, model->name);
     if (model->version != NULL) {
         put_text(writer, "_sklearn_version");
         put_text(writer, model->version);
@@ -151,7 +149,7 @@ static void put_boosting(pickle_writer *writer, const fake_boosting *model)
     }
     put_init(writer, model);
     put_stages(writer, model);
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 #define MODEL     fake_boosting

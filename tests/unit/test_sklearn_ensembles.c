@@ -107,8 +107,7 @@ static void put_member(pickle_writer *writer, const fake_ensemble *model)
 /* What stands in front of the list of members. */
 static void put_head(pickle_writer *writer, const fake_ensemble *model, size_t count)
 {
-    put_global(writer, model->module, model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, model->module, model->name);
     put_text(writer, "_sklearn_version");
     put_text(writer, model->version);
     put_text(writer, "n_features_in_");
@@ -151,11 +150,10 @@ static void put_ensemble(pickle_writer *writer, const fake_ensemble *model)
         put_member(writer, model);
     }
     if (model->foreign) {
-        put_global(writer, "sklearn.svm._classes", "SVC");
-        put_bytes(writer, ")\x81}(", 4);
+        open_object(writer, "sklearn.svm._classes", "SVC");
         put_text(writer, "_sklearn_version");
         put_text(writer, model->version);
-        put_bytes(writer, "ub", 2);
+        close_object(writer);
     }
     for (uint32_t i = 0; i <= model->depth; i++) {
         put_bytes(writer, "eub", 3);

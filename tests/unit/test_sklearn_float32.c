@@ -4,6 +4,7 @@
  * in float32: what becomes of that depends on the versions of NumPy and scikit-learn that saved the
  * object. What is known is converted, else it is refused by name.
  */
+#include "tests/support/fake_boosted.h"
 #include "tests/unit/test_sklearn.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -44,14 +45,8 @@ static void put_boosted(pickle_writer *writer, bool classifier)
 {
     char *const model =
         replace(whole, "binary:logistic", classifier ? "binary:logistic" : "reg:squarederror");
-    put_global(writer, "xgboost.sklearn", classifier ? "XGBClassifier" : "XGBRegressor");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "_Booster");
-    put_global(writer, "xgboost.core", "Booster");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "handle");
-    put_raw(writer, model, strlen(model));
-    put_bytes(writer, "ubub", 4);
+    open_xgboost(writer, classifier ? "XGBClassifier" : "XGBRegressor", model, strlen(model));
+    close_object(writer);
     free(model);
 }
 
@@ -59,8 +54,7 @@ static void put_calibrator(pickle_writer *writer, const fake_calibration *model)
 {
     static const double knots[] = {0.25, 0.75};
     const uint64_t count = 2;
-    put_global(writer, model->module, model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, model->module, model->name);
     put_text(writer, "a_");
     put_number(writer, model->number, -1.5);
     put_text(writer, "b_");
@@ -73,15 +67,14 @@ static void put_calibrator(pickle_writer *writer, const fake_calibration *model)
     put_array(writer, "f8", '<', &count, 1, false, knots, sizeof knots);
     put_text(writer, "y_thresholds_");
     put_array(writer, "f8", '<', &count, 1, false, knots, sizeof knots);
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 static void put_calibrated(pickle_writer *writer, const fake_calibration *model)
 {
     const uint64_t count = 2;
     const char order = model->labels[1] == '1' ? '|' : '<';
-    put_global(writer, "sklearn.calibration", "CalibratedClassifierCV");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.calibration", "CalibratedClassifierCV");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.9.1");
     put_text(writer, "classes_");
@@ -89,8 +82,7 @@ static void put_calibrated(pickle_writer *writer, const fake_calibration *model)
               2 * (size_t)(model->labels[1] - '0'));
     put_text(writer, "calibrated_classifiers_");
     put_bytes(writer, "](", 2);
-    put_global(writer, "sklearn.calibration", "_CalibratedClassifier");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.calibration", "_CalibratedClassifier");
     put_text(writer, "estimator");
     put_boosted(writer, true);
     put_text(writer, "calibrators");
@@ -194,8 +186,7 @@ static void put_array_of(pickle_writer *writer, const char *name, double value)
 
 static void put_target(pickle_writer *writer, const fake_target *model)
 {
-    put_global(writer, "sklearn.compose._target", "TransformedTargetRegressor");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.compose._target", "TransformedTargetRegressor");
     put_text(writer, "_sklearn_version");
     put_text(writer, model->version);
     if (model->axes != 0) {
@@ -205,8 +196,7 @@ static void put_target(pickle_writer *writer, const fake_target *model)
     put_text(writer, "regressor_");
     put_boosted(writer, false);
     put_text(writer, "transformer_");
-    put_global(writer, model->module, model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, model->module, model->name);
     put_text(writer, "inverse_func");
     if (model->scale != 0.0) {
         put_global(writer, "numpy", "square");
@@ -215,7 +205,8 @@ static void put_target(pickle_writer *writer, const fake_target *model)
     }
     put_array_of(writer, "scale_", model->scale);
     put_array_of(writer, "mean_", 0.7);
-    put_bytes(writer, "ubub", 4);
+    close_object(writer);
+    close_object(writer);
 }
 
 static espalier_status load_target(const fake_target *model, espalier_forest *forest,

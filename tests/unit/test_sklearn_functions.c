@@ -21,8 +21,7 @@ typedef struct fake_function {
 static void put_function(pickle_writer *writer, const char *attribute,
                          const fake_function *function)
 {
-    put_global(writer, "sklearn.preprocessing._function_transformer", "FunctionTransformer");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.preprocessing._function_transformer", "FunctionTransformer");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.4.2");
     put_text(writer, attribute);
@@ -34,42 +33,20 @@ static void put_function(pickle_writer *writer, const char *attribute,
         put_text(writer, function->name);
         put_bytes(writer, "\x86R", 2);
     }
-    put_bytes(writer, "ub", 2);
-}
-
-static void put_tree(pickle_writer *writer)
-{
-    static const fake_node nodes[] = {{1, 2, 1, 0.5, 10, 0},
-                                      {-1, -1, -2, -2, 4, 0},
-                                      {-1, -1, -2, -2, 6, 0}};
-    static const double values[] = {0, 1.5, -2.5};
-    static const fake_tree tree = {.nodes = nodes,
-                                   .node_count = 3,
-                                   .values = values,
-                                   .layout = FAKE_NODES_64};
-    static const fake_estimator estimator = {.module = "sklearn.tree._classes",
-                                             .name = "DecisionTreeRegressor",
-                                             .version = "1.4.2",
-                                             .criterion = "squared_error",
-                                             .features = 2,
-                                             .outputs = 1,
-                                             .trees = &tree,
-                                             .tree_count = 1};
-    put_estimator(writer, &estimator);
+    close_object(writer);
 }
 
 /* TransformedTargetRegressor: what its tree answers goes through the function. */
 static void put_target(pickle_writer *writer, const fake_function *function)
 {
-    put_global(writer, "sklearn.compose._target", "TransformedTargetRegressor");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.compose._target", "TransformedTargetRegressor");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.4.2");
     put_text(writer, "regressor_");
-    put_tree(writer);
+    put_stump(writer, "1.4.2", 1, 2);
     put_text(writer, "transformer_");
     put_function(writer, "inverse_func", function);
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 /* What is around a step. */
@@ -90,9 +67,8 @@ static void put_step(pickle_writer *writer, const fake_function *function, fake_
     const bool search = wrapping == WRAPPING_SEARCH || wrapping == WRAPPING_SEARCH_EMPTY;
     const bool empty = wrapping == WRAPPING_FROZEN_EMPTY || wrapping == WRAPPING_SEARCH_EMPTY;
     for (uint32_t i = 0; i < depth; i++) {
-        put_global(writer, search ? "sklearn.model_selection._search" : "sklearn.frozen._frozen",
-                   search ? "GridSearchCV" : "FrozenEstimator");
-        put_bytes(writer, ")\x81}(", 4);
+        open_object(writer, search ? "sklearn.model_selection._search" : "sklearn.frozen._frozen",
+                    search ? "GridSearchCV" : "FrozenEstimator");
         if (!empty) {
             put_text(writer, search ? "best_estimator_" : "estimator");
         }
@@ -101,7 +77,7 @@ static void put_step(pickle_writer *writer, const fake_function *function, fake_
         put_function(writer, "func", function);
     }
     for (uint32_t i = 0; i < depth; i++) {
-        put_bytes(writer, "ub", 2);
+        close_object(writer);
     }
 }
 
@@ -120,9 +96,8 @@ static void put_placed(pickle_writer *writer, const fake_function *function, fak
         put_step(writer, function, wrapping);
         return;
     }
-    put_global(writer, columns ? "sklearn.compose._column_transformer" : "sklearn.pipeline",
-               columns ? "ColumnTransformer" : "FeatureUnion");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, columns ? "sklearn.compose._column_transformer" : "sklearn.pipeline",
+                columns ? "ColumnTransformer" : "FeatureUnion");
     put_text(writer, columns ? "transformers_" : "transformer_list");
     put_bytes(writer, "](", 2);
     if (columns) {
@@ -145,15 +120,14 @@ static void put_placed(pickle_writer *writer, const fake_function *function, fak
 static void put_pipeline(pickle_writer *writer, const fake_function *function,
                          fake_wrapping wrapping, fake_place place)
 {
-    put_global(writer, "sklearn.pipeline", "Pipeline");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.pipeline", "Pipeline");
     put_text(writer, "steps");
     put_bytes(writer, "](", 2);
     put_text(writer, "function");
     put_placed(writer, function, wrapping, place);
     put_bytes(writer, "\x86", 1);
     put_text(writer, "tree");
-    put_tree(writer);
+    put_stump(writer, "1.4.2", 1, 2);
     put_bytes(writer,
               "\x86"
               "eub",

@@ -185,11 +185,10 @@ static void put_predictor(pickle_writer *writer, const fake_histogram *model)
                         &record->fields[k], &model->nodes[i], record->order == '>');
         }
     }
-    put_global(writer, PREDICTOR_MODULE, model->predictor);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, PREDICTOR_MODULE, model->predictor);
     put_text(writer, "nodes");
     put_records(writer, record, model->node_count, data);
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
     free(data);
 }
 
@@ -215,8 +214,7 @@ static void put_baseline(pickle_writer *writer, const fake_histogram *model)
 
 static void put_histogram(pickle_writer *writer, const fake_histogram *model)
 {
-    put_global(writer, HISTOGRAM_MODULE, model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, HISTOGRAM_MODULE, model->name);
     put_text(writer, "_sklearn_version");
     put_text(writer, model->version);
     put_text(writer, "n_features_in_");

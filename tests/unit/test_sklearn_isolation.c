@@ -89,8 +89,7 @@ static void put_isolation(pickle_writer *writer, const fake_isolation *model)
                             .values = values,
                             .layout = model->layout};
     const fake_estimator estimator = {.features = 2, .outputs = 1, .splitter = "random"};
-    put_global(writer, "sklearn.ensemble._iforest", "IsolationForest");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.ensemble._iforest", "IsolationForest");
     put_text(writer, "_sklearn_version");
     put_text(writer, model->version);
     put_number(writer, "n_features_in_", model->features);

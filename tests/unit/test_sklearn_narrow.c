@@ -3,6 +3,7 @@
  * Bagging and Voting of members that all answer in float32, as XGBoost's do: with what counts and
  * weights their mean is float32, with which float64, and with which it is refused by name.
  */
+#include "tests/support/fake_boosted.h"
 #include "tests/unit/test_sklearn.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -67,14 +68,8 @@ static void put_weights(pickle_writer *writer, const fake_mean *model)
 static void put_boosted(pickle_writer *writer)
 {
     char *const model = replace(whole, "binary:logistic", "reg:squarederror");
-    put_global(writer, "xgboost.sklearn", "XGBRegressor");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "_Booster");
-    put_global(writer, "xgboost.core", "Booster");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "handle");
-    put_raw(writer, model, strlen(model));
-    put_bytes(writer, "ubub", 4);
+    open_xgboost(writer, "XGBRegressor", model, strlen(model));
+    close_object(writer);
     free(model);
 }
 
@@ -102,9 +97,8 @@ static void put_mean(pickle_writer *writer, const fake_mean *model)
     static const int64_t subset[] = {0, 1};
     const uint64_t count = 2;
     const bool votes = strcmp(model->name, "VotingRegressor") == 0;
-    put_global(writer, votes ? "sklearn.ensemble._voting" : "sklearn.ensemble._bagging",
-               model->name);
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, votes ? "sklearn.ensemble._voting" : "sklearn.ensemble._bagging",
+                model->name);
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.4.2");
     put_text(writer, "n_features_in_");

@@ -6,6 +6,7 @@
  */
 #include "convert/sources/sklearn_boosted.h"
 #include "convert/sources/sklearn_prepare.h"
+#include "tests/support/fake_boosted.h"
 #include "tests/unit/test_sklearn.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -85,8 +86,11 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
     (void)snprintf(classes, sizeof classes, "\"num_class\":\"%s\"",
                    selector->classes != NULL ? selector->classes : "0");
     char *const model = replace(single, "\"num_class\":\"0\"", classes);
-    put_global(writer, "xgboost.sklearn", "XGBRegressor");
-    put_bytes(writer, ")\x81}(", 4);
+    if (selector->unfitted) {
+        open_object(writer, "xgboost.sklearn", "XGBRegressor");
+    } else {
+        open_xgboost(writer, "XGBRegressor", model, strlen(model));
+    }
     if (selector->asks_gains) {
         put_text(writer, "coef_");
         put_array(writer, "f8", '<', &pair, 1, false, coefficients, sizeof coefficients);
@@ -101,15 +105,7 @@ static void put_boosted(pickle_writer *writer, const fake_selector *selector)
         put_text(writer, "booster");
         put_text(writer, selector->booster);
     }
-    if (!selector->unfitted) {
-        put_text(writer, "_Booster");
-        put_global(writer, "xgboost.core", "Booster");
-        put_bytes(writer, ")\x81}(", 4);
-        put_text(writer, "handle");
-        put_raw(writer, model, strlen(model));
-        put_bytes(writer, "ub", 2);
-    }
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
     free(one);
     free(gained);
     free(single);
@@ -142,34 +138,24 @@ static void put_lightgbm(pickle_writer *writer, const fake_selector *selector)
                    "feature_infos=[0:1] [0:1]\n\n" LIGHT_TREE("0", "1")
                        LIGHT_TREE("1", "0") "end of trees\n\npandas_categorical:null\n",
                    selector->light[0], selector->light[1]);
-    put_global(writer, "lightgbm.sklearn", "LGBMRegressor");
-    put_bytes(writer, ")\x81}(", 4);
+    open_lightgbm(writer, "LGBMRegressor", "_handle", model, selector->best);
     put_text(writer, "importance_type");
     put_text(writer, selector->importance != NULL ? selector->importance : "split");
-    put_text(writer, "_Booster");
-    put_global(writer, "lightgbm.basic", "Booster");
-    put_bytes(writer, ")\x81}(", 4);
-    put_text(writer, "_handle");
-    put_text(writer, model);
-    put_text(writer, "best_iteration");
-    put_int(writer, selector->best);
-    put_bytes(writer, "ubub", 4);
+    close_object(writer);
 }
 
 static void put_linear(pickle_writer *writer, const fake_selector *selector)
 {
-    put_global(writer, "sklearn.linear_model._logistic",
-               selector->linear != NULL ? selector->linear : "LogisticRegression");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.linear_model._logistic",
+                selector->linear != NULL ? selector->linear : "LogisticRegression");
     put_text(writer, "coef_");
     put_coefficients(writer, selector);
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 static void put_selector(pickle_writer *writer, const fake_selector *selector)
 {
-    put_global(writer, "sklearn.feature_selection._from_model", "SelectFromModel");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.feature_selection._from_model", "SelectFromModel");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.9.1");
     put_text(writer, "norm_order");
@@ -205,8 +191,7 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
     }
     put_text(writer, "estimator_");
     for (uint32_t i = 0; i < selector->frozen; i++) {
-        put_global(writer, "sklearn.frozen._frozen", "FrozenEstimator");
-        put_bytes(writer, ")\x81}(", 4);
+        open_object(writer, "sklearn.frozen._frozen", "FrozenEstimator");
         put_text(writer, "estimator");
     }
     if (selector->gains != NULL) {
@@ -217,41 +202,24 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
         put_linear(writer, selector);
     }
     for (uint32_t i = 0; i < selector->frozen; i++) {
-        put_bytes(writer, "ub", 2);
+        close_object(writer);
     }
-    put_bytes(writer, "ub", 2);
+    close_object(writer);
 }
 
 /* Behind it is a tree of one feature: converts if the selector keeps column 1. */
 static espalier_status convert(const fake_selector *selector, espalier_error *failure)
 {
-    static const fake_node nodes[] = {{1, 2, 0, 0.5, 10, 0},
-                                      {-1, -1, -2, -2, 4, 0},
-                                      {-1, -1, -2, -2, 6, 0}};
-    static const double values[] = {0, 1.5, -2.5};
-    static const fake_tree tree = {.nodes = nodes,
-                                   .node_count = 3,
-                                   .values = values,
-                                   .layout = FAKE_NODES_64};
-    static const fake_estimator estimator = {.module = "sklearn.tree._classes",
-                                             .name = "DecisionTreeRegressor",
-                                             .version = "1.9.1",
-                                             .criterion = "squared_error",
-                                             .features = 1,
-                                             .outputs = 1,
-                                             .trees = &tree,
-                                             .tree_count = 1};
     pickle_writer writer = {0};
     put_start(&writer);
-    put_global(&writer, "sklearn.pipeline", "Pipeline");
-    put_bytes(&writer, ")\x81}(", 4);
+    open_object(&writer, "sklearn.pipeline", "Pipeline");
     put_text(&writer, "steps");
     put_bytes(&writer, "](", 2);
     put_text(&writer, "selector");
     put_selector(&writer, selector);
     put_bytes(&writer, "\x86", 1);
     put_text(&writer, "tree");
-    put_estimator(&writer, &estimator);
+    put_stump(&writer, "1.9.1", 0, 1);
     put_bytes(&writer, "\x86", 1);
     put_bytes(&writer, "eub", 3);
     put_stop(&writer);
@@ -585,14 +553,6 @@ static void check_work(const pickle_writer *writer, uint32_t count, uint64_t nee
 static void test_trees_cost_work(void **state)
 {
     (void)state;
-    static const fake_node nodes[] = {{1, 2, 1, 0.5, 10, 0},
-                                      {-1, -1, -2, -2, 4, 0},
-                                      {-1, -1, -2, -2, 6, 0}};
-    static const double values[] = {0, 1.5, -2.5};
-    static const fake_tree tree = {.nodes = nodes,
-                                   .node_count = 3,
-                                   .values = values,
-                                   .layout = FAKE_NODES_64};
     static const fake_estimator forest = {.module = "sklearn.ensemble._forest",
                                           .name = "RandomForestRegressor",
                                           .inner = "DecisionTreeRegressor",
@@ -600,7 +560,7 @@ static void test_trees_cost_work(void **state)
                                           .criterion = "squared_error",
                                           .features = 2,
                                           .outputs = 1,
-                                          .trees = &tree,
+                                          .trees = &fake_stumps[1],
                                           .tree_count = 1,
                                           .shared_tree = true,
                                           .shared_count = 1000};

@@ -28,22 +28,19 @@ static void put_calibrated(pickle_writer *writer)
                                    .labels = labels,
                                    .trees = &tree,
                                    .tree_count = 1};
-    put_global(writer, "sklearn.calibration", "CalibratedClassifierCV");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.calibration", "CalibratedClassifierCV");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.9.1");
     put_text(writer, "classes_");
     put_array(writer, "i8", '<', &two, 1, false, classes, sizeof classes);
     put_text(writer, "calibrated_classifiers_");
     put_bytes(writer, "](", 2);
-    put_global(writer, "sklearn.calibration", "_CalibratedClassifier");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.calibration", "_CalibratedClassifier");
     put_text(writer, "estimator");
     put_estimator(writer, &member);
     put_text(writer, "calibrators");
     put_bytes(writer, "](", 2);
-    put_global(writer, "sklearn.calibration", "_TemperatureScaling");
-    put_bytes(writer, ")\x81}(", 4);
+    open_object(writer, "sklearn.calibration", "_TemperatureScaling");
     put_text(writer, "beta_");
     put_float(writer, BETA);
     put_bytes(writer, "ubeubeub", 8);

@@ -70,17 +70,11 @@ static void put_pairs(opened *file)
 }
 
 /* An object of a class with a version, as every estimator has, and one more attribute open. */
-static void open_object(opened *file, const char *module, const char *name)
+static void open_versioned(opened *file, const char *module, const char *name)
 {
-    put_global(&file->writer, module, name);
-    put_bytes(&file->writer, ")\x81}(", 4);
+    open_object(&file->writer, module, name);
     put_text(&file->writer, "_sklearn_version");
     put_text(&file->writer, "1.2.2");
-}
-
-static void close_object(opened *file)
-{
-    put_bytes(&file->writer, "ub", 2);
 }
 
 static void finds(opened *file, const char *select, const char *path)
@@ -236,12 +230,12 @@ static void test_pipeline(void **state)
     (void)state;
     opened *const file = start_file();
     put_bytes(&file->writer, "](", 2);
-    open_object(file, "sklearn.pipeline", "Pipeline");
+    open_versioned(file, "sklearn.pipeline", "Pipeline");
     put_text(&file->writer, "steps");
     put_bytes(&file->writer, "](", 2);
     put_text(&file->writer, "scale");
-    open_object(file, "sklearn.preprocessing._data", "StandardScaler");
-    close_object(file);
+    open_versioned(file, "sklearn.preprocessing._data", "StandardScaler");
+    close_object(&file->writer);
     put_opcode(&file->writer, '\x86');
     put_text(&file->writer, "model");
     put_estimator(&file->writer, &regressor);
@@ -249,7 +243,7 @@ static void test_pipeline(void **state)
               "\x86"
               "e",
               2);
-    close_object(file);
+    close_object(&file->writer);
     put_opcode(&file->writer, 'e');
     end_file(file);
     finds(file, NULL, "[0]"); /* with all its steps */
@@ -262,10 +256,10 @@ static void test_search_wrapper(void **state)
 {
     (void)state;
     opened *const file = start_file();
-    open_object(file, "sklearn.model_selection._search", "GridSearchCV");
+    open_versioned(file, "sklearn.model_selection._search", "GridSearchCV");
     put_text(&file->writer, "best_estimator_");
     put_estimator(&file->writer, &regressor);
-    close_object(file);
+    close_object(&file->writer);
     end_file(file);
     finds(file, NULL, ".best_estimator_"); /* what it predicts with */
     finds(file, ".best_estimator_", ".best_estimator_");
@@ -276,8 +270,8 @@ static void test_other_objects(void **state)
 {
     (void)state;
     opened *file = start_file();
-    open_object(file, "sklearn.linear_model._logistic", "LogisticRegression");
-    close_object(file);
+    open_versioned(file, "sklearn.linear_model._logistic", "LogisticRegression");
+    close_object(&file->writer);
     end_file(file);
     misses(file, NULL, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
            "sklearn.linear_model._logistic.LogisticRegression is not converted");
@@ -285,8 +279,8 @@ static void test_other_objects(void **state)
 
     file = start_file(); /* a scaler beside a model is no second model */
     put_bytes(&file->writer, "](", 2);
-    open_object(file, "sklearn.preprocessing._data", "StandardScaler");
-    close_object(file);
+    open_versioned(file, "sklearn.preprocessing._data", "StandardScaler");
+    close_object(&file->writer);
     put_estimator(&file->writer, &regressor);
     put_opcode(&file->writer, 'e');
     end_file(file);
@@ -294,11 +288,10 @@ static void test_other_objects(void **state)
     close_file(file);
 
     file = start_file(); /* somebody's own class */
-    put_global(&file->writer, "company.models", "Wrapper");
-    put_bytes(&file->writer, ")\x81}(", 4);
+    open_object(&file->writer, "company.models", "Wrapper");
     put_text(&file->writer, "forest");
     put_estimator(&file->writer, &regressor);
-    close_object(file);
+    close_object(&file->writer);
     end_file(file);
     misses(file, NULL, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "company.models.Wrapper");
     finds(file, ".forest", ".forest");

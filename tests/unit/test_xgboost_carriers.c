@@ -15,19 +15,13 @@
 /* An XGBRegressor around a Booster with this model, or the Booster alone. */
 static void put_model(pickle_writer *file, bool estimator, const char *model, size_t bytes)
 {
-    memset(file, 0, sizeof *file);
-    put_start(file);
+    start_file(file);
     if (estimator) {
-        open_object(file, "xgboost.sklearn", "XGBRegressor");
-        put_text(file, "_Booster");
+        open_xgboost(file, "XGBRegressor", model, bytes);
+    } else {
+        open_xgboost_booster(file, model, bytes);
     }
-    open_object(file, "xgboost.core", "Booster");
-    put_text(file, "handle");
-    put_raw(file, model, bytes);
     close_object(file);
-    if (estimator) {
-        close_object(file);
-    }
 }
 
 /* Refused by itself and inside pickles. */

@@ -15,28 +15,24 @@ static const char snapshot[] = SNAPSHOT_OF(WHOLE);
 
 /* ---- files ---------------------------------------------------------------------------------- */
 
-static void put_booster(pickle_writer *file, const char *model, size_t bytes)
-{
-    open_object(file, "xgboost.core", "Booster");
-    put_text(file, "handle");
-    put_raw(file, model, bytes);
-    close_object(file);
-}
-
 /* An estimator with its Booster, open for more. */
 static void start_estimator(pickle_writer *file, const char *name, const char *model)
 {
-    memset(file, 0, sizeof *file);
-    put_start(file);
-    open_object(file, "xgboost.sklearn", name);
-    put_text(file, "_Booster");
-    put_booster(file, model, strlen(model));
+    start_file(file);
+    open_xgboost(file, name, model, strlen(model));
 }
 
-static void start_booster(pickle_writer *file)
+/* A Booster with its model, open for more. */
+static void start_booster(pickle_writer *file, const char *model)
 {
-    memset(file, 0, sizeof *file);
-    put_start(file);
+    start_file(file);
+    open_xgboost_booster(file, model, strlen(model));
+}
+
+/* A Booster without a model, open for one. */
+static void start_empty(pickle_writer *file)
+{
+    start_file(file);
     open_object(file, "xgboost.core", "Booster");
 }
 
@@ -179,9 +175,7 @@ static void expect_iterations(const char *version, const char *class, int64_t es
     put_start(&file);
     open_object(&file, "xgboost.sklearn", class);
     put_text(&file, "_Booster");
-    open_object(&file, "xgboost.core", "Booster");
-    put_text(&file, "handle");
-    put_raw(&file, model, strlen(model));
+    open_xgboost_booster(&file, model, strlen(model));
     if (booster >= 0) {
         put_integer(&file, "best_iteration", booster);
     }
@@ -249,9 +243,7 @@ static void test_parallel_trees(void **state)
     char *const configured =
         replace(model, "\"a\":[1,{}]",
                 "\"gradient_booster\":{\"gbtree_train_param\":{\"num_parallel_tree\":\"3\"}}");
-    start_booster(&file);
-    put_text(&file, "handle");
-    put_raw(&file, configured, strlen(configured));
+    start_booster(&file, configured);
     close_object(&file);
     load_file(&file, NULL, &result);
     assert_int_equal(espalier_forest_iterations(&result.forest), 1);
@@ -270,9 +262,7 @@ static void test_booster(void **state)
         make_version("\"version\":[1,7,0]", "\"attributes\":{\"best_iteration\":\"0\",");
     pickle_writer file;
     boosted_result result;
-    start_booster(&file);
-    put_text(&file, "handle");
-    put_raw(&file, model, strlen(model));
+    start_booster(&file, model);
     put_integer(&file, "best_iteration", 0);
     close_object(&file);
     load_file(&file, NULL, &result);
@@ -282,10 +272,8 @@ static void test_booster(void **state)
     assert_string_equal(result.forest.class_name, "xgboost.core.Booster");
     free_result(&result);
 
-    start_booster(&file); /* a model without a configuration, its names beside it */
     char *const nameless = replace(whole, "\"feature_names\":[\"a\",\"b\\t\"],", "");
-    put_text(&file, "handle");
-    put_raw(&file, nameless, strlen(nameless));
+    start_booster(&file, nameless); /* a model without a configuration, its names beside it */
     put_text(&file, "feature_names");
     put_bytes(&file, "](", 2);
     put_text(&file, "height");
@@ -328,9 +316,7 @@ static void test_inside(void **state)
     open_search(&file, "sklearn.model_selection._search", "GridSearchCV");
     open_search(&file, "sklearn.model_selection._search_successive_halving",
                 "HalvingRandomSearchCV");
-    open_object(&file, "xgboost.sklearn", "XGBRegressor");
-    put_text(&file, "_Booster");
-    put_booster(&file, snapshot, strlen(snapshot));
+    open_xgboost(&file, "XGBRegressor", snapshot, strlen(snapshot));
     close_object(&file);
     close_object(&file);
     close_object(&file);
@@ -382,56 +368,49 @@ static void test_no_model(void **state)
 {
     (void)state;
     pickle_writer file;
-    start_booster(&file);
+    start_empty(&file);
     put_text(&file, "handle");
     put_none(&file);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a Booster without a model");
 
-    start_booster(&file);
+    start_empty(&file);
     put_integer(&file, "best_iteration", 1);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a Booster without a model");
 
-    start_booster(&file);
+    start_empty(&file);
     put_integer(&file, "handle", 1);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "handle: of type int, not the bytes");
 
-    start_booster(&file);
+    start_empty(&file);
     put_text(&file, "handle");
     put_text(&file, snapshot);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "handle: of type str, not the bytes");
 
-    start_booster(&file);
-    put_text(&file, "handle");
-    put_raw(&file, "\0\0\0?", 4);
+    start_file(&file);
+    open_xgboost_booster(&file, "\0\0\0?", 4);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "no model in a form of XGBoost");
 
-    start_booster(&file);
-    put_text(&file, "handle");
-    put_raw(&file, "", 0);
+    start_booster(&file, "");
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "no model in a form of XGBoost");
 
-    start_booster(&file); /* a key twice */
-    put_text(&file, "handle");
-    put_raw(&file, snapshot, strlen(snapshot));
+    start_booster(&file, snapshot); /* a key twice */
     put_text(&file, "handle");
     put_raw(&file, snapshot, strlen(snapshot));
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a Booster without a model");
 
-    memset(&file, 0, sizeof file);
-    put_start(&file);
+    start_file(&file);
     put_global(&file, "xgboost.core", "Booster");
     put_bytes(&file, ")\x81", 2);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "a Booster without a model");
 
-    memset(&file, 0, sizeof file);
-    put_start(&file);
+    start_file(&file);
     put_global(&file, "xgboost.core", "Booster"); /* a state that is no dict */
     put_bytes(&file,
               ")\x81](K\x01"
@@ -477,7 +456,8 @@ static void test_no_booster(void **state)
     put_start(&file);
     open_object(&file, "xgboost.dask", "DaskXGBClassifier");
     put_text(&file, "_Booster");
-    put_booster(&file, snapshot, strlen(snapshot));
+    open_xgboost_booster(&file, snapshot, strlen(snapshot));
+    close_object(&file);
     close_object(&file);
     refuse_file(&file, ESPALIER_ERROR_SOURCE_UNSUPPORTED, "--select '._Booster'");
 }
@@ -585,9 +565,7 @@ static void test_wrong_names(void **state)
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         pickle_writer file;
-        start_booster(&file);
-        put_text(&file, "handle");
-        put_raw(&file, nameless, strlen(nameless));
+        start_booster(&file, nameless);
         put_text(&file, "feature_names");
         put_bytes(&file, wrong[i].value, wrong[i].bytes);
         close_object(&file);
@@ -608,7 +586,7 @@ static void test_places(void **state)
     char *const broken = replace(snapshot, "\"id\":1", "\"id\":x");
     pickle_writer file;
     boosted_result result;
-    start_booster(&file);
+    start_empty(&file);
     const size_t before = file.bytes;
     put_text(&file, "handle");
     put_raw(&file, broken, strlen(broken));
@@ -652,18 +630,11 @@ static void test_truncated(void **state)
     start_estimator(&file, "XGBClassifier", snapshot);
     put_integer(&file, "n_classes_", 2);
     close_object(&file);
-    put_stop(&file);
-    for (size_t bytes = 0; bytes < file.bytes; bytes++) {
-        load_part(&file, bytes, NULL, &result);
-        assert_int_not_equal(result.status, ESPALIER_OK);
-        free_result(&result);
-    }
-    pickle_writer_free(&file);
+    refuse_beginnings(&file);
     /* The model alone is cut, and the pickle around it is whole. */
     for (size_t bytes = 0; bytes < strlen(snapshot); bytes++) {
-        start_booster(&file);
-        put_text(&file, "handle");
-        put_raw(&file, snapshot, bytes);
+        start_file(&file);
+        open_xgboost_booster(&file, snapshot, bytes);
         close_object(&file);
         put_stop(&file);
         load_part(&file, file.bytes, NULL, &result);
