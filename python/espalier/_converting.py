@@ -97,7 +97,10 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
                        expanded_bytes_max=expanded_bytes_max)
 
 
-def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report:
+def dump(estimator, path: str | os.PathLike, *, check=None, select: str | None = None,
+         meta: dict | None = None, model_version: str | None = None, missing: float | None = None,
+         allow_flagged: bool = False, layout: str | None = None, memory_bytes_max: int = 0,
+         expanded_bytes_max: int = 0) -> Report:
     """Write a fitted estimator to a model file, as joblib.dump would to a pickle.
 
     Takes fitted estimators and pipelines of scikit-learn, estimators and Boosters of XGBoost and
@@ -112,8 +115,10 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
         columns are bound by name, in any order. What differs by more than rounding fails; how many
         values differ at all, and by how many units in the last place, is `check_differing` and
         `check_ulp_max` of the report's proof.
-    options
-        As of `convert`: meta, model_version, select, missing, layout, and the limits.
+    select, meta, model_version, missing, allow_flagged, layout
+        As of `convert`.
+    memory_bytes_max, expanded_bytes_max : int, optional
+        As of `convert`.
 
     Examples
     --------
@@ -134,7 +139,10 @@ def dump(estimator, path: str | os.PathLike, *, check=None, **options) -> Report
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError("%s cannot be pickled: %s" % (type(estimator).__name__, error)) from error
     answers = None if check is None else (check, Asked(estimator))
-    return write_model(path, "<%s>" % type(estimator).__name__, data, answers, **options)
+    return write_model(path, "<%s>" % type(estimator).__name__, data, answers, select=select,
+                       meta=meta, model_version=model_version, missing=missing,
+                       allow_flagged=allow_flagged, layout=layout,
+                       memory_bytes_max=memory_bytes_max, expanded_bytes_max=expanded_bytes_max)
 
 
 # --- inside ---
@@ -152,9 +160,8 @@ def take_bytes(source):
     return view if view.readonly and view.c_contiguous else view.tobytes()
 
 
-def write_model(path, name, data, check, *, select=None, meta=None, model_version=None,
-                missing=None, allow_flagged=False, layout=None, memory_bytes_max=0,
-                expanded_bytes_max=0):
+def write_model(path, name, data, check, *, select, meta, model_version, missing, allow_flagged,
+                layout, memory_bytes_max, expanded_bytes_max):
     """The file `name`, or the bytes `data` that messages call so, to a model file.
 
     check: (rows, expected), where expected may be Asked.

@@ -14,6 +14,7 @@ KINDS = {"margin": MARGIN, "probability": PROBABILITY, "class": CLASS, "value": 
          "leaf": LEAF, "score": SCORE}
 KIND_NAMES = {kind: name for name, kind in KINDS.items()}
 FLOAT32 = 1
+LIGHTGBM_CLASSIFIER = "lightgbm.sklearn.LGBMClassifier"
 DTYPES = {1: "f", 2: "d", 3: "i", 4: "q"}
 LABEL_LETTERS = {1: "i", 2: "u", 3: "f", 4: "b", 5: "U"}
 OPEN_FLAGS = {"copy": 1, "verify": 2, "prefault": 4, "lock": 8, "huge_pages": 16}
@@ -308,12 +309,14 @@ class Model(_core.Model):
             return numpy.log(found)
 
     @_available(lambda self: self._kinds[MARGIN] is not None and self._default == CLASS
-                and self._trainer("framework") == "scikit-learn")
+                and (self._trainer("framework") == "scikit-learn"
+                     or self._trainer("class") == LIGHTGBM_CLASSIFIER))
     def decision_function(self, X, *, iterations: tuple | None = None,
                           n_threads: int | None = None):
-        """Margins of scikit-learn's classifiers and outlier detectors: (rows,) or (rows, classes).
+        """Margins of classifiers and outlier detectors: (rows,) or (rows, classes).
 
-        Those of XGBoost and LightGBM: `predict(X, output="margin")`.
+        Of scikit-learn's, and of LGBMClassifier, which has it from LightGBM 4.7 on. Those of
+        XGBoost and of Boosters: `predict(X, output="margin")`.
         """
         return self._predict_kind(X, MARGIN, iterations, n_threads)
 
@@ -392,6 +395,8 @@ class Model(_core.Model):
         flags = self._predictor_flags | (PREDICTOR_LEAF if kind == LEAF else 0)
         first, count = self._take_iterations(iterations)
         threads = self.n_threads if n_threads is None else n_threads
+        if threads == 0:
+            raise ValueError("n_threads is 1 or more, or -1 for one a CPU; 0 has no meaning")
         numpy = find_numpy()
         if kind == LEAF and not count:
             count = self._leaf_iterations()
@@ -428,7 +433,10 @@ class Model(_core.Model):
     def _take_iterations(self, iterations):
         if iterations is None:
             return 0, 0
-        first, end = iterations
+        try:
+            first, end = iterations
+        except (TypeError, ValueError):
+            raise TypeError("iterations is a pair, (first, end), not %r" % (iterations,)) from None
         count = self._facts["iteration_count"]
         if not 0 <= first < end <= count:
             raise ValueError("iterations %d to %d of a model that has %d" % (first, end, count))

@@ -181,6 +181,11 @@ def test_outputs_iterations_and_threads(pairs, data):
     for wrong in ((3, 3), (0, 6), (-1, 2)):
         with pytest.raises(ValueError, match="iterations"):
             model.predict(rows, iterations=wrong)
+    for wrong in (3, (1, 2, 3)):
+        with pytest.raises(TypeError, match="iterations is a pair, \\(first, end\\), not"):
+            model.predict(rows, iterations=wrong)
+    with pytest.raises(ValueError, match="n_threads is 1 or more, or -1"):
+        model.predict(rows, n_threads=0)
     with pytest.raises(ValueError, match="output is one of"):
         model.predict(rows, output="mean")
     with pytest.raises(espalier.InputError, match="no output 'score', only"):
