@@ -70,6 +70,7 @@ def make_python_lines(document):
 
     lines = (("the file", workers_cells(1)), ("from `import` to the first answer", cells(first, 2)),
              ("one row", cells(one_row, 2)),
+             ("8 workers of a web service, start to the first answer", workers_cells(2)),
              ("8 workers of a web service, memory together", workers_cells(3)))
     return "\n".join("| %s | %s | %s |" % (name, *both) for name, both in lines)
 
