@@ -326,7 +326,9 @@ function focusNode() {
 function bring(node) {
   const rect = node.getBBox();
   const view = ui.drawing;
-  if (rect.x < view.scrollLeft || rect.x + rect.width > view.scrollLeft + view.clientWidth) view.scrollLeft = Math.max(0, rect.x - 40);
+  const right = rect.x + rect.width + 40 - view.clientWidth;
+  if (rect.x < view.scrollLeft || rect.width + 40 > view.clientWidth) view.scrollLeft = Math.max(0, rect.x - 40);
+  else if (right - 40 > view.scrollLeft) view.scrollLeft = right; // no further than it takes: what leads there stays in view
   if (rect.y < view.scrollTop || rect.y + rect.height > view.scrollTop + view.clientHeight) view.scrollTop = Math.max(0, rect.y - view.clientHeight / 2);
 }
 function toggle(i) {
@@ -433,6 +435,8 @@ function follow() {
   const answer = tree.f[end] === -1 ? `It ends at leaf${tree.x[end] >= 0 ? ` ${tree.x[end]}` : ""}: ${tree.t[end]}`
     : tree.f[end] === -2 ? `It goes on below what this page holds of the tree${known >= 0 ? `, and ends at leaf ${known}` : ""}.` : "The set that this node asks for is too long for this page.";
   ui.way.append(el("h3", {}, "The way of the row"), el("ol", {class: "steps"}, items), el("p", {class: "answer"}, answer));
+  const last = ui.drawing.querySelector(`[data-node="${end}"]`);
+  if (last) bring(last);
   say(answer);
 }
 function chooseRow() {
@@ -479,14 +483,14 @@ function trees() {
   main.append(card("trees", "Trees",
     el("div", {class: "tools"}, el("label", {for: "tree-number"}, "Tree", ui.number), ui.back, ui.next,
       button("Unfold all", () => { openLevels(Infinity); drawTree(); }), button("Fold all", () => { state.open = new Set(); state.focus = 0; drawTree(); }),
-      el("label", {class: "grow", for: "node-search"}, "Search nodes and leaves", ui.search)),
+      el("label", {class: "grow line", for: "node-search"}, "Search nodes and leaves", ui.search)),
     ui.title, ui.foundText, ui.drawing, ui.nodeText,
     el("p", {class: "note keys"}, "Up is yes. Click a node to fold or unfold it; with the keyboard: arrows to move, Enter to fold, Home and End."),
     el("h3", {id: "row-title"}, "Follow a row"),
     el("div", {class: "tools"}, ui.rows ? el("label", {for: "row-choice"}, "Row", ui.rows) : null,
       typed ? el("label", {class: "grow", for: "row-text"}, `Its ${plural(data.feature_count, "value")} ${names}, commas between; empty is missing`, ui.text) : null,
       typed ? el("button", {class: "button main", type: "button", id: "follow", onclick: () => { if (ui.rows) ui.rows.value = ""; chooseRow(); }}, "Follow") : null),
-    typed ? null : el("p", {class: "note"}, prepared ? "This model prepares its rows, which this page does not compute: rows given with --rows can be followed." : "This model has too many features to type a row."),
+    typed ? null : el("p", {class: "note"}, prepared ? ["This model prepares its rows, which this page does not compute: rows given with ", el("code", {class: "whole"}, "--rows"), " can be followed."] : "This model has too many features to type a row."),
     ui.error, ui.way));
   addEventListener("resize", () => {
     const inside = ui.drawing.contains(document.activeElement);

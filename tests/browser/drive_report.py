@@ -182,6 +182,8 @@ class Report(Page):
         self.assertGreater(len(self.texts(".found")), 0)
         self.find("#feature-search").send_keys("x[3]")
         self.assertEqual(self.texts("#features tbody th"), ["x[3]"])
+        self.assertEqual(self.js("return getComputedStyle(document.querySelector("
+                                 "'#features tbody th')).whiteSpace"), "normal")
 
     def test_sorts_features(self):
         self.forest()
@@ -232,6 +234,16 @@ class Report(Page):
         self.find("#row-choice option[value='3']").click()
         self.assertIn("It ends at leaf", self.texts(".answer")[0])
         self.assertGreater(len(self.texts(".edge.way")), 0)
+        for size in (WIDE, PHONE):  # the leaf comes into view, however far to the right it lies
+            self.look(size, False)
+            self.js("const c = document.getElementById('row-choice');"
+                    "document.querySelector('.drawing').scrollTo(0, 0);"
+                    "c.dispatchEvent(new Event('change'));")
+            self.assertTrue(self.js(
+                "const v = document.querySelector('.drawing').getBoundingClientRect();"
+                "const n = document.querySelector('.node.leaf.way rect').getBoundingClientRect();"
+                "return n.left >= v.left && n.right <= v.right + 1 && n.top >= v.top"
+                " && n.bottom <= v.bottom + 1;"))
         self.shoot("way")
         self.find("#row-text").send_keys("1, 2, 3", Keys.ENTER)
         self.assertIn("the model has 4 features, and this row 3 values", self.texts("#row-error"))
