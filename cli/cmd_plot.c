@@ -30,7 +30,8 @@ static const char help_tail[] =
 enum {
     DEPTH_DEFAULT = 6,
     DRAWN_MAX = 20000,
-    COLUMNS_MAX = 46 /* of a label; the whole text is in its tooltip */
+    COLUMNS_MAX = 46, /* of a label; the whole text is in its tooltip */
+    NAME_COLUMNS_MIN = 8
 };
 
 /* Sizes of the drawing, in CSS pixels. */
@@ -137,6 +138,25 @@ static char *box_text(const plot *p, const plot_box *box)
     return text;
 }
 
+/* Cuts what is too long: of a test the name, since its threshold stands nowhere else. */
+static void cut_label(char *label)
+{
+    char *tail = NULL;
+    for (char *at = strstr(label, " <= "); at != NULL; at = strstr(at + 1, " <= ")) {
+        tail = at;
+    }
+    const size_t tail_columns = tail != NULL ? espalier_visible_columns(tail) : COLUMNS_MAX;
+    if (tail_columns + NAME_COLUMNS_MIN > COLUMNS_MAX ||
+        espalier_visible_columns(label) <= COLUMNS_MAX) {
+        espalier_visible_cut(label, COLUMNS_MAX);
+        return;
+    }
+    *tail = '\0';
+    espalier_visible_cut(label, COLUMNS_MAX - tail_columns);
+    *tail = ' ';
+    memmove(label + strlen(label), tail, strlen(tail) + 1);
+}
+
 /* Chooses the boxes, in preorder. `box_of` has a place for each node of the tree. */
 static bool choose_boxes(plot *p, uint64_t depth, uint32_t *box_of, espalier_message *message)
 {
@@ -161,7 +181,7 @@ static bool choose_boxes(plot *p, uint64_t depth, uint32_t *box_of, espalier_mes
         if (box->label == NULL) {
             return espalier_message_set(message, "not enough memory");
         }
-        espalier_visible_cut(box->label, COLUMNS_MAX);
+        cut_label(box->label);
         p->levels = node->depth + 1 > p->levels ? node->depth + 1 : p->levels;
         if (box->is_cut) {
             i += node->node_count - 1;
@@ -232,7 +252,8 @@ static const char svg_style[] =
     "  text { font: 12px ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace;"
     " fill: currentColor; }\n"
     "  .title { font-weight: 600; font-size: 13px; }\n"
-    "  .edge { font-size: 10px; fill: #6d7468; }\n"
+    "  .edge { font-size: 10px; fill: #6d7468; stroke: #fbfaf7; stroke-width: 4px;"
+    " stroke-linejoin: round; paint-order: stroke; }\n"
     "  path { fill: none; stroke-width: 1.5; }\n"
     "  .yes { stroke: #2f7d4f; } .no { stroke: #b4622d; stroke-dasharray: 5 3; }\n"
     "  rect { fill: #ffffff; stroke: #b9bfb0; rx: 6px; }\n"
@@ -240,7 +261,7 @@ static const char svg_style[] =
     "  .cut rect { fill: none; stroke-dasharray: 3 3; }\n"
     "  @media (prefers-color-scheme: dark) {\n"
     "    svg { background: #171a16; color: #e6e9e0; }\n"
-    "    .edge { fill: #9aa392; } .yes { stroke: #6cc08b; } .no { stroke: #e39a63; }\n"
+    "    .edge { fill: #9aa392; stroke: #171a16; } .yes { stroke: #6cc08b; } .no { stroke: #e39a63; }\n"
     "    rect { fill: #22261f; stroke: #4c5446; } .leaf rect { fill: #22382a; stroke: #4f7a5b; }\n"
     "  }\n"
     "</style>\n";
@@ -257,17 +278,24 @@ static double box_width(const plot_box *box)
 
 static void print_svg_edge(const plot *p, const plot_box *box, FILE *stream)
 {
-    char text[64];
     const plot_box *const parent = &p->boxes[box->parent];
     const uint32_t level = p->tree.nodes[box->index].depth;
     const double x0 = p->level_x[level - 1] + box_width(parent);
     const double y0 = box_y(parent) + BOX_HEIGHT / 2;
     const double x1 = p->level_x[level];
     const double y1 = box_y(box) + BOX_HEIGHT / 2;
-    edge_text(p, box, text);
     fprintf(stream, "<path class=\"%s\" d=\"M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f\"/>\n",
             box->is_yes ? "yes" : "no", x0, y0, x1 - LEVEL_GAP / 2, y0, x1 - LEVEL_GAP / 2, y1, x1,
             y1);
+}
+
+/* Behind all edges, so that none goes through it. */
+static void print_svg_word(const plot *p, const plot_box *box, FILE *stream)
+{
+    char text[64];
+    const double x1 = p->level_x[p->tree.nodes[box->index].depth];
+    const double y1 = box_y(box) + BOX_HEIGHT / 2;
+    edge_text(p, box, text);
     fprintf(stream, "<text class=\"edge\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
             x1 - 6, y1 - 4, text);
 }
@@ -312,6 +340,9 @@ static void print_svg(const plot *p, FILE *stream)
     fprintf(stream, "<text class=\"title\" x=\"%.1f\" y=\"26\">%s</text>\n", MARGIN, title);
     for (uint32_t i = 1; i < p->count; i++) {
         print_svg_edge(p, &p->boxes[i], stream);
+    }
+    for (uint32_t i = 1; i < p->count; i++) {
+        print_svg_word(p, &p->boxes[i], stream);
     }
     for (uint32_t i = 0; i < p->count; i++) {
         print_svg_box(p, &p->boxes[i], stream);

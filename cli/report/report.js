@@ -240,6 +240,12 @@ function wayOf(tree, row) {
 }
 
 const clip = (text, most) => { const letters = [...text]; return letters.length > most ? letters.slice(0, most - 1).join("") + "…" : text; };
+// Of a test the name, since the threshold says more.
+function clipTest(text, most) {
+  const at = text.lastIndexOf(" ≤ ");
+  const room = most - [...text.slice(at)].length;
+  return at < 0 || room < 5 ? clip(text, most) : clip(text.slice(0, at), room) + text.slice(at);
+}
 const columns = (text) => [...text].reduce((sum, c) => sum + (c.codePointAt(0) >= 0x1100 ? 2 : 1), 0);
 
 function layout(tree) {
@@ -252,7 +258,7 @@ function layout(tree) {
     const [i, level, parent] = stack.pop();
     const isOpen = tree.f[i] >= 0 && state.open.has(i);
     const text = visible(nodeText(tree, i));
-    const box = {i, level, parent, isOpen, text, label: clip(text, narrow ? 18 : 44)};
+    const box = {i, level, parent, isOpen, text, label: (tree.f[i] >= 0 ? clipTest : clip)(text, narrow ? 20 : 44)};
     box.width = columns(box.label) * 7.25 + (tree.f[i] >= 0 ? 40 : 24);
     boxes.push(box);
     if (isOpen && boxes.length + stack.length < DRAWN_MAX) {

@@ -210,6 +210,21 @@ class Plot(Pictures):
         paths = [e for e in root if e.tag.endswith("}path")]
         self.assertEqual(len(paths), len(boxes) - 1)
 
+    def test_long_names_leave_the_threshold(self):
+        source = json.loads((TESTS / "fixtures" / "xgboost-3.0.5" / "binary.json").read_text())
+        count = int(source["learner"]["learner_model_param"]["num_feature"])
+        source["learner"]["feature_names"] = [f"日本 {'long ' * 12}name {i}" for i in range(count)]
+        model = self.folder / "long.espalier"
+        self.ok("convert", self.write("long.json", json.dumps(source)), "-o", model)
+        text = self.ok("plot", model, "-o", "-", "--format", "svg").decode()
+        drawn = re.findall(r"<title>([^<]*) (&lt;= [^<]*)</title><rect[^>]*/><text[^>]*>([^<]*)<",
+                           text)
+        self.assertGreater(len(drawn), 3)
+        for name, threshold, label in drawn:
+            self.assertTrue(label.startswith("日本 long"), label)
+            self.assertTrue(label.endswith("... " + threshold), label)
+            self.assertIn("name", name)
+
     def test_dot(self):
         text = self.ok("plot", self.hostile(), "-o", "-", "--format", "dot").decode()
         lines = text.splitlines()
