@@ -240,6 +240,9 @@ def take_rows(data, binder) -> Rows:
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(data, pandas.DataFrame):
         return take_pandas(data, binder)
+    if type(data).__name__ == "Series":  # pandas' and polars' have the Arrow interface, too
+        raise refuse_features("rows have two dimensions, and a Series has one: of a data frame one "
+                              "row is frame.iloc[[i]] or frame[i:i + 1]; or predict_one(dict(row))")
     if hasattr(data, "__arrow_c_stream__"):
         polars = sys.modules.get("polars")
         return take_table(_core.table_from_stream(data.__arrow_c_stream__()), binder,
@@ -258,8 +261,9 @@ def take_rows(data, binder) -> Rows:
     try:
         view = memoryview(data)
     except TypeError:
-        raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, not %s"
-                        % type(data).__name__) from None
+        hint = "; collect() it" if hasattr(data, "collect") else ""
+        raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, not %s%s"
+                        % (type(data).__name__, hint)) from None
     check_shape(view.shape, binder)
     return Rows(view, None, len(view))
 
@@ -302,6 +306,9 @@ def take_array(numpy, data, binder):
 
 
 def take_list(data, binder):
+    if data and isinstance(data[0], dict):
+        raise TypeError("rows are no dicts: give a data frame, as pandas.DataFrame(rows); "
+                        "predict_one takes one dict")
     numpy = find_numpy()
     if numpy is not None:
         try:

@@ -143,10 +143,25 @@ def test_threads_give_the_same_bits(iris, rows):
     ([["a", "b", "c", "d"]], "no numbers"),
     (7, "two dimensions|rows are"),
     (object(), "rows are"),
+    ([{"a": 1.0}], "rows are no dicts: give a data frame"),
 ])
 def test_what_is_no_table_is_refused(iris, bad, words):
     with pytest.raises((TypeError, ValueError), match=words):
         iris.predict(bad)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_series_are_refused(iris, library):
+    """They have the Arrow interface, too, and were refused for a format 'g'."""
+    series = pytest.importorskip(library).Series([1.0, 2.0, 3.0, 4.0])
+    with pytest.raises(espalier.InputError, match=r"a Series has one: .* frame.iloc\[\[i\]\]"):
+        iris.predict(series)
+
+
+def test_lazy_frames_are_to_be_collected(iris):
+    polars = pytest.importorskip("polars")
+    with pytest.raises(TypeError, match=r"not LazyFrame; collect\(\) it"):
+        iris.predict(polars.DataFrame({"a": [1.0]}).lazy())
 
 
 def test_sparse_matrices_are_refused(iris):
