@@ -23,6 +23,14 @@ if ! "$work/venv/bin/python" -c 'import selenium' 2>/dev/null; then
         exit 77
     fi
 fi
+# What looks for mistakes that people with a screen reader would meet; without npm it is left out.
+axe=$work/axe/package/axe.min.js
+if [ ! -f "$axe" ] && command -v npm >/dev/null 2>&1; then
+    mkdir -p "$work/axe"
+    (cd "$work/axe" && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz \
+        package/axe.min.js) >"$work/axe.log" 2>&1 ||
+        echo "browser: no axe-core: $(tail -n 1 "$work/axe.log")"
+fi
 "$work/venv/bin/python" -B tests/browser/drive_report.py --espalier "$espalier" \
-    --shots "$work/pictures" 2>&1
+    --axe "$axe" --shots "$work/pictures" 2>&1
 echo "browser: pictures are in $work/pictures"

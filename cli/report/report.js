@@ -55,7 +55,7 @@ function card(id, title, ...children) {
   return el("section", {class: "card", id, "aria-labelledby": `${id}-title`}, el("h2", {id: `${id}-title`}, title), children);
 }
 function table(caption, heads, rows) {
-  return el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": caption}, el("table", {},
+  return el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": `Table: ${caption}`}, el("table", {},
     el("caption", {class: "hidden"}, caption),
     el("thead", {}, el("tr", {}, heads.map((h) => el("th", {scope: "col"}, h)))),
     el("tbody", {}, rows.map((row) => el("tr", {}, row.map((cell, i) => i === 0 ? el("th", {scope: "row"}, cell) : el("td", {}, cell)))))));
@@ -158,7 +158,7 @@ function features() {
         : unit ? "" : "Visits a row: how many nodes ask for the feature on the way of a row that goes either way equally often. The file keeps no counts of the rows of training: give rows (--rows) to have some counted.",
       unused > 0 && data.shape.value_total === data.feature_count ? ` No tree asks for the other ${plural(unused, "feature")}.` : ""),
     el("div", {class: "tools"}, el("label", {class: "grow", for: "feature-search"}, "Search features", find)),
-    el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Features"}, el("table", {}, el("caption", {class: "hidden"}, "Features by number of splits"), el("thead", {}, el("tr", {}, heads)), body)), more));
+    el("div", {class: "scroll", tabindex: 0, role: "region", "aria-label": "Table: Features"}, el("table", {}, el("caption", {class: "hidden"}, "Features by number of splits"), el("thead", {}, el("tr", {}, heads)), body)), more));
   draw();
 }
 

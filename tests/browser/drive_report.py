@@ -3,7 +3,7 @@
 
 Needs selenium (scripts/check.sh browser installs it), chromium and chromium-driver; leaves with 77
 where they are missing. Pictures of every page, on a phone and on a wide screen, light and dark, go
-to the folder named by --shots.
+to the folder named by --shots. axe-core, if --axe is its file, looks for what keeps people out.
 """
 
 import argparse
@@ -318,6 +318,28 @@ class Report(Page):
         self.assertIn(" * Column_0", " ".join(self.texts("[role=treeitem]")))
         self.shoot("linear")
 
+    def test_axe_finds_nothing(self):
+        if arguments.axe is None or not arguments.axe.is_file():
+            self.skipTest("no axe-core")
+        axe = arguments.axe.read_text(encoding="utf-8")
+        # A label that is too long for its node is cut; the node's name is whole.
+        rules = {"label-content-name-mismatch": {"enabled": False}}
+        folder = FIXTURES / "pipelines-1.9.1"
+        model = self.convert(folder / "scaled.joblib")
+        bench = self.folder / "bench.json"
+        bench.write_text(command("bench", model, "--json", "--seconds", "0.02", "--count", "64"))
+        pages = [(model, "--bench", bench, "--rows", folder / "scaled.rows64.npy"),
+                 (self.convert(self.FOREST / "named_tree.pkl"),)]
+        for page in pages:
+            for width in (WIDE, PHONE):
+                for dark in (False, True):
+                    self.open(*page, width=width, dark=dark)
+                    self.js(axe)
+                    found = self.browser.execute_async_script(
+                        "const [rules, done] = arguments; axe.run(document, {rules}).then(r => "
+                        "done(r.violations.map(v => v.id + ': ' + v.nodes[0].html)))", rules)
+                    self.assertEqual(found, [], (page[0].stem, width, dark))
+
     def test_pipelines_and_benchmarks(self):
         folder = FIXTURES / "pipelines-1.9.1"
         source = folder / "scaled.joblib"
@@ -340,6 +362,7 @@ def main():
     parser.add_argument("--chromium", default=shutil.which("chromium"))
     parser.add_argument("--driver", default=shutil.which("chromedriver"))
     parser.add_argument("--shots", type=pathlib.Path)
+    parser.add_argument("--axe", type=pathlib.Path, help="axe.min.js of axe-core")
     arguments, rest = parser.parse_known_args()
     if arguments.chromium is None or arguments.driver is None:
         print("drive_report: no chromium or no chromium-driver here")
