@@ -261,7 +261,8 @@ static const char svg_style[] =
     "  .cut rect { fill: none; stroke-dasharray: 3 3; }\n"
     "  @media (prefers-color-scheme: dark) {\n"
     "    svg { background: #171a16; color: #e6e9e0; }\n"
-    "    .edge { fill: #9aa392; stroke: #171a16; } .yes { stroke: #6cc08b; } .no { stroke: #e39a63; }\n"
+    "    .edge { fill: #9aa392; stroke: #171a16; }\n"
+    "    .yes { stroke: #6cc08b; } .no { stroke: #e39a63; }\n"
     "    rect { fill: #22261f; stroke: #4c5446; } .leaf rect { fill: #22382a; stroke: #4f7a5b; }\n"
     "  }\n"
     "</style>\n";

@@ -262,8 +262,8 @@ def take_rows(data, binder) -> Rows:
         view = memoryview(data)
     except TypeError:
         hint = "; collect() it" if hasattr(data, "collect") else ""
-        raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, not %s%s"
-                        % (type(data).__name__, hint)) from None
+        raise TypeError("rows are an array, a data frame, an Arrow table or a list of rows, "
+                        "not %s%s" % (type(data).__name__, hint)) from None
     check_shape(view.shape, binder)
     return Rows(view, None, len(view))
 
