@@ -12,6 +12,7 @@
 #include "espalier_publish.h"
 #include "espalier_slot.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -343,11 +344,7 @@ static espalier_status call_prune(espalier_error *error)
 
 static espalier_status call_list(espalier_error *error)
 {
-    espalier_store_version *versions = NULL;
-    size_t count = 0;
-    const espalier_status status = espalier_store_list(STORE, &versions, &count, error);
-    espalier_store_free(versions);
-    return status;
+    return store_list(STORE, error);
 }
 
 static espalier_status call_sign(espalier_error *error)

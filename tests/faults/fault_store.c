@@ -10,6 +10,7 @@
 #include "espalier_publish.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -132,21 +133,6 @@ static int remove_all(void **state)
     return remove_tree(BASE);
 }
 
-/* The version that readers get, which must be whole. */
-static uint64_t current_version(void)
-{
-    espalier_model *model = NULL;
-    espalier_error error;
-    uint64_t version = 0;
-    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
-    options.flags = ESPALIER_OPEN_VERIFY;
-    if (espalier_model_open_store(STORE, &options, &model, &version, &error) != ESPALIER_OK) {
-        fail_msg("%s", error.message);
-    }
-    espalier_model_close(model);
-    return version;
-}
-
 static espalier_status call_publish(espalier_error *error)
 {
     return espalier_store_publish(STORE, paths[1], NULL, NULL, error);
@@ -170,7 +156,7 @@ static void fail_each(espalier_status (*call)(espalier_error *error), int cause)
         espalier_error error;
         assert_int_equal(espalier_store_publish(STORE, paths[0], NULL, NULL, NULL), ESPALIER_OK);
         assert_int_equal(espalier_store_publish(STORE, paths[1], NULL, NULL, NULL), ESPALIER_OK);
-        const uint64_t before = current_version();
+        const uint64_t before = store_current(STORE);
         memset(&error, 0, sizeof error);
         fault.calls = 0;
         fault.cause = cause;
@@ -178,7 +164,7 @@ static void fail_each(espalier_status (*call)(espalier_error *error), int cause)
         const espalier_status status = call(&error);
         fault.failing = 0;
         const bool is_through = fault.calls < n;
-        const uint64_t after = current_version();
+        const uint64_t after = store_current(STORE);
         assert_true(after == before || after == before + 1);
         if (status != ESPALIER_OK) {
             assert_int_equal(error.system_errno, cause);
@@ -228,7 +214,7 @@ static void test_a_first_version_that_fails(void **state)
         if (status != ESPALIER_OK) {
             assert_int_equal(call_publish(&error), ESPALIER_OK);
         }
-        (void)current_version();
+        (void)store_current(STORE);
     }
     fail_msg("it never came through");
 }
@@ -270,7 +256,7 @@ static void move_before_each(espalier_status (*call)(espalier_error *error), uin
         remove_trap(STORE "/1");
         remove_trap(STORE);
         assert_int_equal(syscall(SYS_renameat2, AT_FDCWD, MOVED, AT_FDCWD, STORE, 0), 0);
-        assert_int_equal(current_version(), 3 + more);
+        assert_int_equal(store_current(STORE), 3 + more);
         assert_int_equal(access(STORE "/.building", F_OK), -1);
         assert_int_equal(access(STORE "/.pruning", F_OK), -1);
         moved++;

@@ -21,6 +21,7 @@ int main(void)
 #include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/remove_tree.h"
+#include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
 
 #include <dirent.h>
@@ -147,11 +148,7 @@ static espalier_status call_prune(espalier_error *error)
 
 static espalier_status call_list(espalier_error *error)
 {
-    espalier_store_version *versions = NULL;
-    size_t count = 0;
-    const espalier_status status = espalier_store_list(STORE, &versions, &count, error);
-    espalier_store_free(versions);
-    return status;
+    return store_list(STORE, error);
 }
 
 static espalier_status open_slot(const char *path, uint64_t flags, espalier_error *error)
@@ -206,15 +203,7 @@ static size_t count_descriptors(void)
 /* The version that readers get, which must be whole, as its signature must be. */
 static uint64_t current_version(void)
 {
-    espalier_model *model = NULL;
-    espalier_error error;
-    uint64_t version = 0;
-    espalier_open_options options = ESPALIER_OPEN_OPTIONS_INIT;
-    options.flags = ESPALIER_OPEN_VERIFY;
-    if (espalier_model_open_store(STORE, &options, &model, &version, &error) != ESPALIER_OK) {
-        fail_msg("%s", error.message);
-    }
-    espalier_model_close(model);
+    const uint64_t version = store_current(STORE);
     assert_int_equal(espalier_signature_verify(MODEL, NULL, &policy, NULL, NULL), ESPALIER_OK);
     return version;
 }
