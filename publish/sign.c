@@ -153,9 +153,8 @@ static bool read_comment(const char *comment, espalier_signed *claims)
         return false;
     }
     value = take_field(&comment, "version=", &bytes);
-    return value != NULL &&
-           unescape_label(value, bytes, claims->model_version, sizeof claims->model_version) &&
-           *comment == '\0';
+    return value != NULL && value[bytes] == '\0' &&
+           unescape_label(value, bytes, claims->model_version, sizeof claims->model_version);
 }
 
 /* What the second signature covers: the first, and the comment. Returns its length. */

@@ -175,6 +175,13 @@ static void test_what_was_signed_passes(void **state)
     read_text(SIGNATURE, texts[0]);
     read_text(OTHER, texts[1]);
     assert_string_equal(texts[0], texts[1]);
+    /* One that lies elsewhere is found where the caller says. */
+    assert_int_equal(unlink(SIGNATURE), 0);
+    policy.flags = 0;
+    assert_int_equal(espalier_signature_verify(PATH, OTHER, &policy, NULL, &error), ESPALIER_OK);
+    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPEN);
+    assert_int_equal(unlink(OTHER), 0);
 }
 
 /* Changes the byte of a file by `flip`. */
@@ -266,20 +273,17 @@ static void test_what_is_signed_was_checked(void **state)
     assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_OK);
 }
 
-/* Signs whatever PATH holds, as a model with this root digest and these claims, which are escaped.
- * Returns the length of the trusted comment's line. */
-static size_t sign_claims(const uint8_t *root, const char *name, const char *version)
+/* Signs whatever PATH holds, and this trusted comment. */
+static void sign_comment(const char *comment)
 {
     static uint8_t bytes[1 << 16];
     uint8_t hash[64];
     uint8_t record[74] = {'E', 'D'};
     uint8_t joined[crypto_sign_BYTES + 2048];
     uint8_t global[crypto_sign_BYTES];
-    char comment[2048];
-    char root_text[65];
     char lines[2][128];
-    const uint8_t zero[32] = {0};
-    char zero_text[65];
+    const size_t length = strlen(comment);
+    assert_in_range(length, 0, 2047);
     FILE *stream = fopen(PATH, "rb");
     assert_non_null(stream);
     const size_t count = fread(bytes, 1, sizeof bytes, stream);
@@ -288,15 +292,9 @@ static size_t sign_claims(const uint8_t *root, const char *name, const char *ver
     (void)crypto_generichash(hash, sizeof hash, bytes, count, NULL, 0);
     memcpy(record + 2, secret_key.id, sizeof secret_key.id);
     (void)crypto_sign_detached(record + 10, NULL, hash, sizeof hash, secret_key.key);
-    (void)sodium_bin2hex(root_text, sizeof root_text, root, 32);
-    (void)sodium_bin2hex(zero_text, sizeof zero_text, zero, sizeof zero);
-    const int length = snprintf(comment, sizeof comment,
-                                "espalier-model-v1 root=%s bytes=%zu verity=%s name=%s version=%s",
-                                root_text, count, zero_text, name, version);
     memcpy(joined, record + 10, crypto_sign_BYTES);
-    memcpy(joined + crypto_sign_BYTES, comment, (size_t)length);
-    (void)crypto_sign_detached(global, NULL, joined, crypto_sign_BYTES + (size_t)length,
-                               secret_key.key);
+    memcpy(joined + crypto_sign_BYTES, comment, length);
+    (void)crypto_sign_detached(global, NULL, joined, crypto_sign_BYTES + length, secret_key.key);
     (void)sodium_bin2base64(lines[0], sizeof lines[0], record, sizeof record,
                             sodium_base64_VARIANT_ORIGINAL);
     (void)sodium_bin2base64(lines[1], sizeof lines[1], global, sizeof global,
@@ -306,6 +304,22 @@ static size_t sign_claims(const uint8_t *root, const char *name, const char *ver
     assert_true(fprintf(stream, "untrusted comment: x\n%s\ntrusted comment: %s\n%s\n", lines[0],
                         comment, lines[1]) > 0);
     assert_int_equal(fclose(stream), 0);
+}
+
+/* The same as a model with this root digest and these claims, which are escaped. Returns the length
+ * of the trusted comment's line. */
+static size_t sign_claims(const uint8_t *root, const char *name, const char *version)
+{
+    char comment[2048];
+    char root_text[65];
+    const uint8_t zero[32] = {0};
+    char zero_text[65];
+    (void)sodium_bin2hex(root_text, sizeof root_text, root, 32);
+    (void)sodium_bin2hex(zero_text, sizeof zero_text, zero, sizeof zero);
+    const int length = snprintf(comment, sizeof comment,
+                                "espalier-model-v1 root=%s bytes=%zu verity=%s name=%s version=%s",
+                                root_text, original.bytes, zero_text, name, version);
+    sign_comment(comment);
     return strlen("trusted comment: ") + (size_t)length;
 }
 
@@ -424,6 +438,65 @@ static void test_the_longest_claims(void **state)
     }
 }
 
+#define HEX  "0123456789abcdef"
+#define ROOT HEX HEX HEX HEX
+
+/* Whoever has the key may sign any comment; what is no model's is refused. One blank behind the
+ * last field was not. */
+static void test_comments_of_another_form(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1", /* fit */
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name= version=",   /* fit */
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1 ",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT,
+        "espalier-model-v1 root=" ROOT " bytes=%zu",
+        "espalier-model-v1 root=" ROOT,
+        "espalier-model-v1",
+        "",
+        "espalier-model-v2 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v10 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1  root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1root=" ROOT " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 boot=" ROOT " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT "0 bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT "00 bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" HEX HEX HEX " bytes=%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" HEX HEX HEX "0123456789abcdeg bytes=%zu verity=" ROOT
+        " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes= verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes=+%zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%zux verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%020zu verity=" ROOT " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%019zu verity=" ROOT " name=m version=1", /* fit */
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" HEX " name=m version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=%%00 version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=%%0 version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=%% version=1",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=%%2",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=%%",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " name=m version=%%g0",
+        "espalier-model-v1 root=" ROOT " bytes=%zu verity=" ROOT " version=1 name=m",
+    };
+    espalier_signed claims;
+    espalier_error error;
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char comment[1024];
+        (void)snprintf(comment, sizeof comment, forms[i], original.bytes);
+        sign_comment(comment);
+        const espalier_status status = verify(NULL, NULL, &claims, &error);
+        const bool is_fit = i < 2 || strstr(forms[i], "%019zu") != NULL;
+        if (status != (is_fit ? ESPALIER_OK : ESPALIER_ERROR_SIGNATURE) ||
+            (!is_fit && strstr(error.message, "not as a model of Espalier") == NULL)) {
+            fail_msg("%s: %s", comment, espalier_status_name(status));
+        }
+        assert_true(!is_fit || claims.root_digest[31] == 0xef);
+        assert_true(!is_fit || claims.verity_digest[1] == 0x23);
+    }
+}
+
 /* What nobody knows yet is refused, and nothing follows a comment's last field. */
 static void test_what_nobody_asked_for(void **state)
 {
@@ -452,6 +525,13 @@ static void test_what_nobody_asked_for(void **state)
     assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_signature_verify(PATH, NULL, NULL, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+    policy.key = &public_key;
+    assert_int_equal(espalier_signature_verify(NULL, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_signature_verify_fd(0, NULL, SIGNATURE, &policy, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_sign(NULL, &secret_key, "m", "1", NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
 }
 
@@ -691,6 +771,7 @@ int main(void)
         cmocka_unit_test(test_digests_beside_a_signature),
         cmocka_unit_test(test_a_file_system_that_vouches),
         cmocka_unit_test(test_the_longest_claims),
+        cmocka_unit_test(test_comments_of_another_form),
         cmocka_unit_test(test_what_nobody_asked_for),
         cmocka_unit_test(test_a_changed_signature_is_refused),
         cmocka_unit_test(test_another_key_and_another_comment_are_refused),
