@@ -160,6 +160,10 @@ static void test_what_was_signed_passes(void **state)
     assert_string_equal(claims.model_name, "fraud Z\xc3\xbcrich 100%");
     assert_string_equal(claims.model_version, "2026.05");
     assert_int_equal(verify("fraud Z\xc3\xbcrich 100%", "2026.05", NULL, &error), ESPALIER_OK);
+    /* Who reads the file can read what it says. */
+    char texts[2][1024] = {{0}, {0}};
+    read_text(SIGNATURE, texts[0]);
+    assert_non_null(strstr(texts[0], " name=fraud%20Z%c3%bcrich%20100%25 version=2026.05\n"));
     assert_int_equal(verify("fraud", NULL, NULL, &error), ESPALIER_ERROR_SIGNATURE);
     assert_non_null(strstr(error.message, "'fraud' is wanted"));
     assert_int_equal(verify(NULL, "2026.06", NULL, &error), ESPALIER_ERROR_SIGNATURE);
@@ -171,7 +175,7 @@ static void test_what_was_signed_passes(void **state)
     /* Deterministic: Ed25519 needs no random numbers. */
     assert_int_equal(espalier_sign(PATH, &secret_key, NULL, NULL, NULL, &error), ESPALIER_OK);
     assert_int_equal(espalier_sign(PATH, &secret_key, NULL, NULL, OTHER, &error), ESPALIER_OK);
-    char texts[2][1024] = {{0}, {0}};
+    memset(texts, 0, sizeof texts);
     read_text(SIGNATURE, texts[0]);
     read_text(OTHER, texts[1]);
     assert_string_equal(texts[0], texts[1]);
