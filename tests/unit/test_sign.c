@@ -8,9 +8,11 @@
  */
 #include "espalier_publish.h"
 #include "publish/digest.h"
+#include "publish/sign.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/fsverity.h>
 #include <setjmp.h>
@@ -535,8 +537,27 @@ static void test_what_nobody_asked_for(void **state)
                      ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_signature_verify_fd(0, NULL, SIGNATURE, &policy, NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_signature_verify_fd(0, NULL, NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_sign(NULL, &secret_key, "m", "1", NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
+    /* The store asks with descriptors of its own. */
+    const int file = open(PATH, O_RDONLY);
+    const int signature = open(SIGNATURE, O_RDONLY);
+    assert_int_equal(espalier_signature_check(file, PATH, signature, SIGNATURE, &policy, false,
+                                              NULL, &error),
+                     ESPALIER_OK);
+    policy.flags = ESPALIER_SIGNATURE_DIGESTS << 1;
+    assert_int_equal(espalier_signature_check(file, PATH, signature, SIGNATURE, &policy, false,
+                                              NULL, &error),
+                     ESPALIER_ERROR_OPTIONS);
+    assert_int_equal(close(file), 0);
+    assert_int_equal(close(signature), 0);
+    /* What is said of a file that is not there. */
+    assert_int_equal(espalier_sign("test_sign.none", &secret_key, "m", "1", NULL, &error),
+                     ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ENOENT);
+    assert_non_null(strstr(error.message, "test_sign.none: cannot open"));
 }
 
 static void test_a_changed_signature_is_refused(void **state)
