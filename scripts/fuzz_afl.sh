@@ -27,6 +27,8 @@ kept=tests/fuzz/corpus/$target
 # Nobody looks at core files or scales the clock: this runs beside other work, in containers too.
 export AFL_NO_UI=1 AFL_SKIP_CPUFREQ=1 AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1 AFL_AUTORESUME=1
 export AFL_NO_AFFINITY=1 AFL_MAP_SIZE=262144
+# As in fuzz.sh: on a busy machine what takes a second of wall time need not hang.
+export AFL_HANG_TMOUT=20000
 export ASAN_OPTIONS=abort_on_error=1:symbolize=0:detect_leaks=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:symbolize=0
 afl-fuzz -i "$kept" -o "$work" -V "$seconds" -m none -t 2000+ -- "$build/afl/bin/$target" \

@@ -580,8 +580,16 @@ static void test_a_changed_signature_is_refused(void **state)
     }
     assert_int_equal(truncate(SIGNATURE, facts.st_size / 2), 0);
     assert_int_equal(verify(NULL, NULL, NULL, NULL), ESPALIER_ERROR_SIGNATURE);
+    espalier_error error;
     assert_int_equal(unlink(SIGNATURE), 0);
-    assert_int_equal(verify(NULL, NULL, NULL, NULL), ESPALIER_ERROR_OPEN);
+    assert_int_equal(verify(NULL, NULL, NULL, &error), ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ENOENT);
+    assert_non_null(strstr(error.message, SIGNATURE ": cannot open"));
+    const espalier_signature_policy policy = policy_of(NULL, NULL);
+    assert_int_equal(espalier_signature_verify("test_sign.none", NULL, &policy, NULL, &error),
+                     ESPALIER_ERROR_OPEN);
+    assert_int_equal(error.system_errno, ENOENT);
+    assert_non_null(strstr(error.message, "test_sign.none: cannot open"));
 }
 
 /* A signature that minisign could have made of any file says nothing of a model. */
