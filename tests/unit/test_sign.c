@@ -135,7 +135,9 @@ static espalier_status verify(const char *name, const char *version, espalier_si
                               espalier_error *error)
 {
     const espalier_signature_policy policy = policy_of(name, version);
-    return espalier_signature_verify(PATH, NULL, &policy, claims, error);
+    const espalier_status status = espalier_signature_verify(PATH, NULL, &policy, claims, error);
+    assert_true(status == ESPALIER_OK || error == NULL || error->format_rule == 0);
+    return status;
 }
 
 static void read_text(const char *path, char text[1024])
@@ -521,15 +523,19 @@ static void test_what_nobody_asked_for(void **state)
     policy.flags = ESPALIER_SIGNATURE_DIGESTS << 1;
     assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
                      ESPALIER_ERROR_OPTIONS);
+    assert_int_equal(error.format_rule, 0);
     policy.flags = 0;
-    policy.reserved[3] = 1;
-    assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
-                     ESPALIER_ERROR_OPTIONS);
-    policy.reserved[3] = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        policy.reserved[i] = 1;
+        assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
+                         ESPALIER_ERROR_OPTIONS);
+        policy.reserved[i] = 0;
+    }
     assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error), ESPALIER_OK);
     policy.key = NULL;
     assert_int_equal(espalier_signature_verify(PATH, NULL, &policy, NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(error.format_rule, 0);
     assert_int_equal(espalier_signature_verify(PATH, NULL, NULL, NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
     policy.key = &public_key;
@@ -541,6 +547,7 @@ static void test_what_nobody_asked_for(void **state)
                      ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_sign(NULL, &secret_key, "m", "1", NULL, &error),
                      ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(error.format_rule, 0);
     /* The store asks with descriptors of its own. */
     const int file = open(PATH, O_RDONLY);
     const int signature = open(SIGNATURE, O_RDONLY);
