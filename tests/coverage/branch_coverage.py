@@ -28,9 +28,10 @@ PATTERNS = ("format/reader.c", "format/map.c", "format/checksum.c", "engine/colu
 TESTS = ("test_categories", "test_column_edges", "test_cover", "test_format_duties",
          "test_format_rules", "test_hostile_cost", "test_hostile_model", "test_huge_model",
          "test_isa", "test_layouts_predict", "test_linear", "test_masks", "test_model",
-         "test_open_ways", "test_predict", "test_predict_columns", "test_predict_pure",
-         "test_prepare", "test_read_edges", "test_sets", "test_stages", "test_table_edges",
-         "test_text_check", "test_verify_edges", "fault_mapped", "fault_open", "fault_pages",
+         "test_open_ways", "test_output_edges", "test_predict", "test_predict_columns",
+         "test_predict_pure", "test_prepare", "test_read_edges", "test_rest", "test_sets",
+         "test_stages", "test_table_edges", "test_text_check", "test_verify_edges",
+         "test_verify_golden", "test_verify_trees", "fault_mapped", "fault_open", "fault_pages",
          "fault_reads")
 EXHAUST = ("--nth", "997", "--rounds", "5")
 
