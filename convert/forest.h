@@ -153,8 +153,12 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_CLAMP = 72,    /* x, at least c[0] and at most c[1] */
     ESPALIER_FOREST_LOG_ODDS = 73, /* log(x / (1 - x)) */
     ESPALIER_FOREST_LOGIT = 74,    /* the same, exact near one half */
-    ESPALIER_FOREST_LOG_CENTRED = 75,   /* log of x by the geometric mean of all x */
-    ESPALIER_FOREST_FLUSHED_VALUES = 76 /* VALUES, magnitudes of at most 1e-35f as 0 */
+    ESPALIER_FOREST_LOG_CENTRED = 75,    /* log of x by the geometric mean of all x */
+    ESPALIER_FOREST_FLUSHED_VALUES = 76, /* VALUES, magnitudes of at most 1e-35f as 0 */
+    ESPALIER_FOREST_ROUND = 77,          /* x as float32, and the rest of float32 only */
+    ESPALIER_FOREST_EXPIT = 78,          /* 1 / (1 + exp(-x)) as SciPy has it, SIGMOID XGBoost */
+    ESPALIER_FOREST_NUMPY_EXP = 79,      /* exp as NumPy has it, EXP XGBoost */
+    ESPALIER_FOREST_ISOTONIC_SHARES = 80 /* ISOTONIC as SciPy has it from 1.18 on */
 } espalier_forest_operation;
 
 /* Slots 0 to slot_count - 1 are the sums; what stages write follows, in their order, without
@@ -165,7 +169,8 @@ typedef struct espalier_forest_stage {
     uint32_t input_slot;
     uint32_t output_slot;
     uint32_t count;          /* n */
-    bool narrow;             /* float32: inputs, constants and every result; else float64 */
+    bool narrow;             /* float32: inputs (ROUND: of either type), constants and every
+                                result; else float64 */
     bool pairwise;           /* NORMALISE, SOFTMAX, LOG_CENTRED: adds as NumPy does; else one after
                                 another */
     uint32_t first_constant; /* in `constants` */
@@ -307,8 +312,8 @@ typedef struct espalier_forest {
     /* Outputs. */
     espalier_forest_task task;
     bool classifier; /* FOREST: PROBABILITY and CLASS; else: the trainer's estimator classifies */
-    /* NumPy keeps the probabilities of each class side by side, not those of each row, which
-     * whoever adds up a row's classes adds in another order. */
+    /* NumPy keeps the probabilities (and what a classifier decides by) of each class side by side,
+     * not those of each row, which whoever adds up a row's classes adds in another order. */
     bool probability_by_class;
     uint32_t group_count;  /* the trainer's outputs */
     uint32_t *group_width; /* [group_count] sums of the output; FOREST: its classes, or 1 */

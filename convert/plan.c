@@ -29,6 +29,7 @@ uint32_t espalier_plan_stage_inputs(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_SPREAD:
     case ESPALIER_FOREST_CHOOSE:
     case ESPALIER_FOREST_ISOTONIC:
+    case ESPALIER_FOREST_ISOTONIC_SHARES:
         return 1;
     default:
         return stage->count;
@@ -43,6 +44,7 @@ uint64_t espalier_plan_stage_outputs(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_INDEX:
     case ESPALIER_FOREST_PRODUCTS:
     case ESPALIER_FOREST_ISOTONIC:
+    case ESPALIER_FOREST_ISOTONIC_SHARES:
     case ESPALIER_FOREST_LINEAR:
         return 1;
     default:
@@ -57,6 +59,7 @@ uint64_t espalier_plan_stage_constants(const espalier_forest_stage *stage)
     case ESPALIER_FOREST_CLAMP:
         return 2;
     case ESPALIER_FOREST_ISOTONIC:
+    case ESPALIER_FOREST_ISOTONIC_SHARES:
         return 2 * (uint64_t)stage->count;
     case ESPALIER_FOREST_LINEAR:
         return ESPALIER_PLAN_LINEAR_CONSTANTS;
@@ -81,6 +84,10 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
 {
     switch (operation) {
     case ESPALIER_FOREST_EXPECTILES:
+    case ESPALIER_FOREST_ROUND:
+    case ESPALIER_FOREST_EXPIT:
+    case ESPALIER_FOREST_NUMPY_EXP:
+    case ESPALIER_FOREST_ISOTONIC_SHARES:
         return narrow;
     case ESPALIER_FOREST_DIVIDE_ITERATIONS:
     case ESPALIER_FOREST_SOFTMAX_LOG:
@@ -89,11 +96,12 @@ static bool has_arithmetic(espalier_forest_operation operation, bool narrow)
     case ESPALIER_FOREST_NEGATIVE_POWER:
     case ESPALIER_FOREST_SPREAD:
     case ESPALIER_FOREST_PRODUCTS:
+    case ESPALIER_FOREST_CHOOSE:
+    case ESPALIER_FOREST_NORMALISE_EVEN:
+    case ESPALIER_FOREST_CUT_ONE:
         return !narrow;
     default:
-        /* Of those for models of several forests these are there in float32. */
-        return !narrow || operation <= ESPALIER_FOREST_ADD_SLOTS ||
-               operation == ESPALIER_FOREST_WEIGHTED_MEDIAN ||
+        return !narrow || operation <= ESPALIER_FOREST_LOG1P ||
                operation == ESPALIER_FOREST_FLUSHED_VALUES;
     }
 }
@@ -255,7 +263,7 @@ static const char *find_stage_fault(const espalier_forest *forest,
         (stage->operation >= ESPALIER_FOREST_PICK && stage->operation <= ESPALIER_FOREST_LOG1P) ||
         stage->operation == ESPALIER_FOREST_VALUES || stage->operation == ESPALIER_FOREST_LINEAR ||
         (stage->operation >= ESPALIER_FOREST_CLAMP &&
-         stage->operation <= ESPALIER_FOREST_FLUSHED_VALUES);
+         stage->operation <= ESPALIER_FOREST_ISOTONIC_SHARES);
     if (!is_known || stage->count == 0 || !has_arithmetic(stage->operation, stage->narrow)) {
         return "a stage that there is not";
     }
@@ -264,7 +272,7 @@ static const char *find_stage_fault(const espalier_forest *forest,
         (adds_slots && (uint64_t)stage->other_slot + inputs > written)) {
         return "a stage reads or writes the wrong slots";
     }
-    if (stage->narrow && inputs > 0 &&
+    if (stage->narrow && inputs > 0 && stage->operation != ESPALIER_FOREST_ROUND &&
         !is_narrow(forest, stage->input_slot, (uint64_t)stage->input_slot + inputs)) {
         return "a float32 stage reads a float64";
     }

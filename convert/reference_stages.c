@@ -200,6 +200,24 @@ static float run_item_narrow(espalier_forest_operation operation, float x, float
         return 1.0F / (1.0F + expf(-x > 88.7F ? 88.7F : -x));
     case ESPALIER_FOREST_STEP:
         return x > 0.0F ? 1.0F : 0.0F;
+    case ESPALIER_FOREST_EXPM1:
+        return expm1f(x);
+    case ESPALIER_FOREST_EXP2:
+        return exp2f(x);
+    case ESPALIER_FOREST_SQUARE:
+        return x * x;
+    case ESPALIER_FOREST_SQRT:
+        return sqrtf(x);
+    case ESPALIER_FOREST_LOG:
+        return espalier_reference_log_numpy(x);
+    case ESPALIER_FOREST_LOG1P:
+        return log1pf(x);
+    case ESPALIER_FOREST_ROUND:
+        return x;
+    case ESPALIER_FOREST_EXPIT:
+        return 1.0F / (expf(-x) + 1.0F);
+    case ESPALIER_FOREST_NUMPY_EXP:
+        return espalier_reference_exp_numpy(x);
     default:
         return NAN; /* none that a forest is checked to have */
     }
@@ -366,6 +384,34 @@ static double interpolate(const double *knots, uint32_t count, double x)
     return slope * (x - knots[k]) + values[k];
 }
 
+/* As SciPy's interp1d of float32 numbers, up to 1.17 by slopes: knot after knot from the left. */
+static double interpolate_narrow(const double *knots, uint32_t count, float x, bool slopes)
+{
+    const double *const values = knots + count;
+    if (isnan(x) || count == 1) {
+        return isnan(x) ? (double)x : values[0];
+    }
+    const float first = (float)knots[0];
+    const float last = (float)knots[count - 1];
+    const float raised = x < first ? first : x;
+    const float place = raised > last ? last : raised;
+    uint32_t k = 1;
+    while (k + 1 < count && (float)knots[k] < place) {
+        k++;
+    }
+    const float left[2] = {(float)knots[k - 1], (float)values[k - 1]};
+    const float right[2] = {(float)knots[k], (float)values[k]};
+    if (slopes) {
+        const float slope = (right[1] - left[1]) / (right[0] - left[0]);
+        const float rise = slope * (place - left[0]);
+        return (double)(rise + left[1]);
+    }
+    const float of_right = (place - left[0]) / (right[0] - left[0]);
+    const float of_left = (right[0] - place) / (right[0] - left[0]);
+    const float parts[2] = {of_right * right[1], of_left * left[1]};
+    return (double)(parts[0] + parts[1]);
+}
+
 /* NaN is last. */
 static bool comes_behind(double a, double b)
 {
@@ -434,8 +480,11 @@ static bool run_composed(const espalier_forest_stage *stage, const double *c, co
         }
         return true;
     case ESPALIER_FOREST_ISOTONIC:
+    case ESPALIER_FOREST_ISOTONIC_SHARES:
         assert(c != NULL);
-        y[0] = interpolate(c, stage->count, x[0]);
+        y[0] = stage->narrow ? interpolate_narrow(c, stage->count, (float)x[0],
+                                                  stage->operation == ESPALIER_FOREST_ISOTONIC)
+                             : interpolate(c, stage->count, x[0]);
         return true;
     case ESPALIER_FOREST_CLAMP:
         assert(c != NULL);

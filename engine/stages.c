@@ -62,16 +62,16 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_PICK] = {false, 1, true, false, true, true, false},
     [ESPALIER_STAGE_ADD_SLOTS] = {true, 1, false, false, true, true, false},
     [ESPALIER_STAGE_CHOOSE] = {.reads = true, .writes = 1, .constants = true, .wide = true},
-    [ESPALIER_STAGE_ISOTONIC] = {.reads = true, .constants = true, .wide = true},
+    [ESPALIER_STAGE_ISOTONIC] = {true, 0, true, false, true, true, false},
     [ESPALIER_STAGE_NORMALISE_EVEN] = {.reads = true, .writes = 1, .adds = true, .wide = true},
     [ESPALIER_STAGE_CUT_ONE] = {.reads = true, .writes = 1, .wide = true},
     [ESPALIER_STAGE_WEIGHTED_MEDIAN] = {true, 1, true, false, true, true, false},
-    [ESPALIER_STAGE_EXPM1] = {true, 1, false, false, false, true, true},
-    [ESPALIER_STAGE_EXP2] = {true, 1, false, false, false, true, true},
-    [ESPALIER_STAGE_SQUARE] = {.reads = true, .writes = 1, .wide = true},
-    [ESPALIER_STAGE_SQRT] = {.reads = true, .writes = 1, .wide = true},
-    [ESPALIER_STAGE_LOG] = {true, 1, false, false, false, true, true},
-    [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, false, true, true},
+    [ESPALIER_STAGE_EXPM1] = {true, 1, false, false, true, true, true},
+    [ESPALIER_STAGE_EXP2] = {true, 1, false, false, true, true, true},
+    [ESPALIER_STAGE_SQUARE] = {true, 1, false, false, true, true, false},
+    [ESPALIER_STAGE_SQRT] = {true, 1, false, false, true, true, false},
+    [ESPALIER_STAGE_LOG] = {true, 1, false, false, true, true, true},
+    [ESPALIER_STAGE_LOG1P] = {true, 1, false, false, true, true, true},
     [ESPALIER_STAGE_VALUES] = {.writes = 1, .constants = true, .wide = true},
     [ESPALIER_STAGE_LINEAR] = {.reads = true, .constants = true, .wide = true},
     [ESPALIER_STAGE_CLAMP] = {.reads = true, .writes = 1, .constants = true, .wide = true},
@@ -79,6 +79,10 @@ static const operation operations[ESPALIER_STAGE_LAST + 1] = {
     [ESPALIER_STAGE_LOGIT] = {true, 1, false, false, false, true, true},
     [ESPALIER_STAGE_LOG_CENTRED] = {true, 1, false, true, false, true, true},
     [ESPALIER_STAGE_FLUSHED_VALUES] = {false, 1, true, false, true, true, false},
+    [ESPALIER_STAGE_ROUND] = {.reads = true, .writes = 1, .narrow = true},
+    [ESPALIER_STAGE_EXPIT] = {true, 1, false, false, true, false, true},
+    [ESPALIER_STAGE_NUMPY_EXP] = {true, 1, false, false, true, false, true},
+    [ESPALIER_STAGE_ISOTONIC_SHARES] = {.reads = true, .constants = true, .narrow = true},
 };
 
 bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_shape *shape_out)
@@ -88,7 +92,8 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
     }
     const operation *const known = &operations[stage->operation];
     const bool chooses = stage->operation == ESPALIER_STAGE_CHOOSE;
-    const bool is_line = stage->operation == ESPALIER_STAGE_ISOTONIC;
+    const bool is_line = stage->operation == ESPALIER_STAGE_ISOTONIC ||
+                         stage->operation == ESPALIER_STAGE_ISOTONIC_SHARES;
     const bool is_median = stage->operation == ESPALIER_STAGE_WEIGHTED_MEDIAN;
     const bool is_linear = stage->operation == ESPALIER_STAGE_LINEAR;
     const bool reads_one = stage->operation == ESPALIER_STAGE_SPREAD || chooses || is_line;
@@ -111,6 +116,7 @@ bool espalier_stage_describe(const espalier_file_stage *stage, espalier_stage_sh
         .of_row = espalier_stage_takes_values(stage),
         .of_leaves = is_linear,
         .adds = known->adds,
+        .rounds = stage->operation == ESPALIER_STAGE_ROUND,
         .narrow = known->narrow,
         .wide = known->wide,
         .linked = known->linked,
@@ -378,6 +384,41 @@ static double interpolate(const double *c, uint32_t count, double x)
     return rise + values[low - 1];
 }
 
+/* SciPy's interp1d on float32 knots: x is brought between the ends, and the knots beside it are the
+ * first that it is not above and the one before. */
+static double interpolate_narrow(const espalier_file_stage *stage, const double *c, double x)
+{
+    const uint32_t count = stage->slot_count;
+    if (isnan(x) || count == 1) {
+        return isnan(x) ? x : c[1];
+    }
+    const double raised = x < c[0] ? c[0] : x;
+    const float place = (float)(raised > c[count - 1] ? c[count - 1] : raised);
+    uint32_t low = 1;
+    uint32_t high = count - 1;
+    while (low < high) {
+        const uint32_t middle = low + (high - low) / 2;
+        if ((double)place <= c[middle]) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    const float before = (float)c[low - 1];
+    const float behind = (float)c[low];
+    const float first = (float)c[count + low - 1];
+    const float second = (float)c[count + low];
+    const float width = behind - before;
+    const float way = place - before;
+    if (stage->operation == ESPALIER_STAGE_ISOTONIC) {
+        const float rise = (second - first) / width * way;
+        return (double)(rise + first);
+    }
+    const float share = way / width * second;
+    const float rest = (behind - place) / width * first;
+    return (double)(share + rest);
+}
+
 /* By value, equal ones by their number; NaN behind all. */
 static bool comes_before(const double *x, double a, double b)
 {
@@ -490,21 +531,27 @@ static double run_item(const espalier_file_stage *stage, double x, double c, dou
     case ESPALIER_STAGE_CUT_ONE:
         return x > 1.0 && x <= CUT_ONE_MAX ? 1.0 : x;
     case ESPALIER_STAGE_EXPM1:
-        return expm1(x);
+        return narrow ? (double)expm1f((float)x) : expm1(x);
     case ESPALIER_STAGE_EXP2:
-        return exp2(x);
+        return narrow ? (double)exp2f((float)x) : exp2(x);
     case ESPALIER_STAGE_SQUARE:
-        return x * x;
+        return round_result(narrow, x * x);
     case ESPALIER_STAGE_SQRT:
-        return sqrt(x);
+        return round_result(narrow, sqrt(x));
     case ESPALIER_STAGE_LOG:
-        return log(x);
+        return narrow ? (double)espalier_numpy_log((float)x) : log(x);
     case ESPALIER_STAGE_LOG1P:
-        return log1p(x);
+        return narrow ? (double)log1pf((float)x) : log1p(x);
     case ESPALIER_STAGE_LOG_ODDS:
         return log(x / (1.0 - x));
     case ESPALIER_STAGE_LOGIT:
         return logit(x);
+    case ESPALIER_STAGE_ROUND:
+        return (double)(float)x;
+    case ESPALIER_STAGE_EXPIT:
+        return (double)(1.0f / (1.0f + expf(-(float)x)));
+    case ESPALIER_STAGE_NUMPY_EXP:
+        return (double)espalier_numpy_exp((float)x);
     default:
         return x > 0.0 ? 1.0 : 0.0; /* STEP */
     }
@@ -542,8 +589,9 @@ static void run_row(const espalier_file_stage *stage, const double *c, double it
         }
         break;
     case ESPALIER_STAGE_ISOTONIC:
+    case ESPALIER_STAGE_ISOTONIC_SHARES:
         assert(c != NULL);
-        y[0] = interpolate(c, count, x[0]);
+        y[0] = narrow ? interpolate_narrow(stage, c, x[0]) : interpolate(c, count, x[0]);
         break;
     case ESPALIER_STAGE_CLAMP:
         assert(c != NULL);

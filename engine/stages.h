@@ -21,6 +21,7 @@ typedef struct espalier_stage_shape {
     bool of_leaves; /* reads the slots of a part, too: linear.h */
     bool jumps;     /* a small difference of what it reads may be a large one of what it writes */
     bool adds;      /* has an order of additions */
+    bool rounds;    /* float32 of what may be float64 */
     bool narrow;    /* may be in float32 */
     bool wide;      /* may be in float64 */
     bool linked;    /* goes through exp, log or pow */

@@ -427,7 +427,8 @@ static const char *find_stage_fault(const espalier_model *model, const espalier_
         return gathered_fault;
     }
     *rule_out = RULE_STAGE_ARITHMETIC;
-    if (narrow && !slots_are(slots, stage->input_slot, shape.input_count, SLOT_FLOAT32)) {
+    if (narrow && !shape.rounds &&
+        !slots_are(slots, stage->input_slot, shape.input_count, SLOT_FLOAT32)) {
         return "float32 of a slot that no earlier step writes so";
     }
     *rule_out = RULE_SLOTS_WRITTEN;

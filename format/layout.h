@@ -215,11 +215,12 @@ enum {
     ESPALIER_STAGE_PICK = 32,            /* the slots whose numbers are c; -1: 0. Reads those */
     ESPALIER_STAGE_ADD_SLOTS = 33,       /* x + the slots from `table` on */
     ESPALIER_STAGE_CHOOSE = 34,          /* of a number x: c[0] at place x, c[1] elsewhere */
-    ESPALIER_STAGE_ISOTONIC = 35,        /* of one x: on the line through n knots: writes 1 */
+    ESPALIER_STAGE_ISOTONIC = 35,        /* of one x: on the line through n knots: writes 1; 2 n
+                                            constants; either type */
     ESPALIER_STAGE_NORMALISE_EVEN = 36,  /* x by their sum; a sum of zero: 1 / n each */
     ESPALIER_STAGE_CUT_ONE = 37,         /* 1 if x is above 1 by at most 1e-5, else x */
     ESPALIER_STAGE_WEIGHTED_MEDIAN = 38, /* of x with the weights c; zeroes follow it */
-    ESPALIER_STAGE_EXPM1 = 39,
+    ESPALIER_STAGE_EXPM1 = 39,           /* either type, and so to 44 */
     ESPALIER_STAGE_EXP2 = 40,
     ESPALIER_STAGE_SQUARE = 41,
     ESPALIER_STAGE_SQRT = 42,
@@ -236,10 +237,15 @@ enum {
     ESPALIER_STAGE_LOGIT = 74,       /* the same, exact near one half, as SciPy computes it */
     ESPALIER_STAGE_LOG_CENTRED = 75, /* log of x by the geometric mean of all x */
     /* For leaves that are lines beside other models. */
-    ESPALIER_STAGE_FLUSHED_VALUES = 76 /* VALUES, magnitudes of at most 1e-35f as 0; either
+    ESPALIER_STAGE_FLUSHED_VALUES = 76, /* VALUES, magnitudes of at most 1e-35f as 0; either
                                            type */
+    /* Of float32, as NumPy, SciPy and scikit-learn compute what an estimator of XGBoost gives. */
+    ESPALIER_STAGE_ROUND = 77,          /* x of either type as float32 */
+    ESPALIER_STAGE_EXPIT = 78,          /* 1 / (1 + exp(-x)), its exponent not bounded */
+    ESPALIER_STAGE_NUMPY_EXP = 79,      /* exp with NumPy's bits */
+    ESPALIER_STAGE_ISOTONIC_SHARES = 80 /* ISOTONIC by each knot's share of the way between two */
 };
-#define ESPALIER_STAGE_LAST       76u
+#define ESPALIER_STAGE_LAST       80u
 #define ESPALIER_LINEAR_CONSTANTS 3u
 /* In which order values are added: NORMALISE, NORMALISE_EVEN, SOFTMAX, SOFTMAX_LOG, LOG_CENTRED; of
  * others 0. */

@@ -19,18 +19,18 @@ from oracle_records import (ABOVE_HALF, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC
                             CLASS_LABELS, CODE_COLUMN, COLUMNS, CONSTANTS, COVER, CUTS, DIVIDE,
                             DIVIDE_ITERATIONS, ENTRY_BYTES, EXPECTILES, FEATURE_COLUMN,
                             FEATURE_NAMES, FLOAT, FLOAT32, GOLDEN, HEADER_BYTES, HEAP, HOT_LAST,
-                            HOT_MARGIN, INT, IN_BOTH, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN,
-                            LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT, LOG_CENTRED, LOG_ODDS, MAGIC,
-                            MARGIN, MASK_LEAVES, METADATA, MODEL, NODES, NODE_NUMBERS, NORMALISE,
-                            NUMBER_CODES, OF_ROW, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK,
-                            PRIVATE_LAST, PROBABILITY, PROOF, SCORE, SEGMENT, SELECT, SEQUENTIAL,
-                            SETS, SET_COLUMN, SORT, SQRT, STAGES, STAGE_CONSTANTS, START_CONSTANTS,
-                            START_SLOTS, STEPS, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING,
-                            SUM32, SUM64, TREES, TWO_CLASSES, UINT, VALUE, WALK, WEIGHTED_MEDIAN,
-                            WITH_CONSTANTS, WITH_ORDER, Column, Entry, GoldenHead, Header,
-                            LabelGroup, ModelRecord, Output, Part, Proof, Stage, Step, Tree,
-                            level_blocks, round_to_float32, stage_constants, stage_outputs,
-                            stage_reads)
+                            HOT_MARGIN, INT, IN_BOTH, IN_FLOAT32, ISOTONIC, ISOTONIC_SHARES,
+                            LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES, LINEAR_SUM, LOG, LOG1P, LOGIT,
+                            LOG_CENTRED, LOG_ODDS, MAGIC, MARGIN, MASK_LEAVES, METADATA, MODEL,
+                            NODES, NODE_NUMBERS, NORMALISE, NUMBER_CODES, OF_ROW, OPERATIONS,
+                            OUTPUTS, PAIRWISE, PARTS, PICK, PRIVATE_LAST, PROBABILITY, PROOF, ROUND,
+                            SCORE, SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, SORT, SQRT,
+                            STAGES, STAGE_CONSTANTS, START_CONSTANTS, START_SLOTS, STEPS,
+                            STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING, SUM32, SUM64, TREES,
+                            TWO_CLASSES, UINT, VALUE, WALK, WEIGHTED_MEDIAN, WITH_CONSTANTS,
+                            WITH_ORDER, Column, Entry, GoldenHead, Header, LabelGroup, ModelRecord,
+                            Output, Part, Proof, Stage, Step, Tree, level_blocks, round_to_float32,
+                            stage_constants, stage_outputs, stage_reads)
 from oracle_verify import blake2b
 from xxh3 import xxh3_64, xxh3_128
 
@@ -508,16 +508,16 @@ class Composer:
             read = stage_reads(found._replace(table=0) if operation == PICK else found, picked)
             single = all(slot in self.single_slots() for slot in read)
             inexact = any(slot in inexact_slots(self) for slot in read)
-            narrow = operation == EXPECTILES or (operation in IN_BOTH and chance.random() < 0.5)
+            narrow = operation in IN_FLOAT32 or (operation in IN_BOTH and chance.random() < 0.5)
             carries = operation not in (ADD, DIVIDE, TWO_CLASSES, SORT, PICK)
-            if (narrow and not single) or (inexact and carries):
+            if (narrow and not single and operation != ROUND) or (inexact and carries):
                 continue
             table = found.table
             if operation == PICK:
                 table = len(self.constants)
                 self.constants += picked
-            elif operation == ISOTONIC:
-                table = self.add_knots(found.slot_count)
+            elif operation in (ISOTONIC, ISOTONIC_SHARES):
+                table = self.add_knots(found.slot_count, narrow)
             elif operation in WITH_CONSTANTS:
                 table = self.add_constants(stage_constants(found),
                                            narrow and operation != WEIGHTED_MEDIAN)
@@ -526,12 +526,13 @@ class Composer:
             return found._replace(arithmetic=ARITHMETIC32 if narrow else ARITHMETIC64,
                                   table=table)
 
-    def add_knots(self, count):
+    def add_knots(self, count, narrow):
         """Knots that ascend, or for once do not, and their values."""
         first = len(self.constants)
         places = [self.chance.uniform(-2, 2) for _ in range(count)]
-        self.constants += sorted(places) if self.chance.random() < 0.8 else places
-        self.constants += [self.chance.uniform(-1, 1) for _ in range(count)]
+        places = sorted(places) if self.chance.random() < 0.8 else places
+        places += [self.chance.uniform(-1, 1) for _ in range(count)]
+        self.constants += [round_to_float32(one) for one in places] if narrow else places
         return first
 
     def single_slots(self):

@@ -11,23 +11,24 @@ import math
 import struct
 
 from oracle_linear import sum_leaves
-from oracle_prepare import check_prepared, numpy_exp, prepare_row
-from oracle_records import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, AS_ZERO,
-                            AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK, BOOL,
-                            CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
+from oracle_prepare import check_prepared, numpy_exp, numpy_log, prepare_row
+from oracle_records import (ABOVE_HALF, ABOVE_ZERO, ADD, ADD_SLOTS, ARITHMETIC32, ARITHMETIC64,
+                            AS_ZERO, AT_LEAST_ZERO, BANK_BYTE, BANK_WORD, BITS, BITS_NODES, BLOCK,
+                            BOOL, CHOOSE, CLAMP, CLASS, CODE_COLUMN, CUTS, CUT_ONE, DIVIDE,
                             DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DIVISOR_ITERATIONS, EXP, EXP2,
-                            EXPECTILES, EXPM1, FLOAT32, FLUSHED_VALUES, FLUSH_TINY, HEAP, INDEX,
-                            INFINITE_ALLOWED, ISOTONIC, LAST_MAXIMUM, LEAF, LEAF_COLUMN, LEAVES,
-                            LEFT, LINEAR_SUM, LOG, LOG1P, LOG1P_EXP, LOGIT, LOG_CENTRED, LOG_ODDS,
-                            MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY, NEGATIVE_POWER, NODES,
-                            NODE_NUMBERS, NORMALISE, NORMALISE_EVEN, NUMBER_CODES, OF_EXP, OF_EXPM1,
-                            OF_LOG, OF_LOG1P, OF_ROW, PICK, PRODUCTS, RANGE_DEFAULT, SEGMENT,
-                            SELECT, SEQUENTIAL, SETS, SET_COLUMN, SIGMOID, SIGNED_SQUARE, SOFTMAX,
-                            SOFTMAX_LOG, SORT, SPREAD, SQRT, SQUARE, STAGE_CONSTANTS, START_SLOTS,
-                            STEP, STEP_STAGES, STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK,
-                            WEIGHTED_MEDIAN, WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, Part,
-                            level_blocks, require, round_to_float32, stage_constants, stage_inputs,
-                            stage_outputs, stage_reads, value_bytes)
+                            EXPECTILES, EXPIT, EXPM1, FLOAT32, FLUSHED_VALUES, FLUSH_TINY, HEAP,
+                            INDEX, INFINITE_ALLOWED, ISOTONIC, ISOTONIC_SHARES, LAST_MAXIMUM, LEAF,
+                            LEAF_COLUMN, LEAVES, LEFT, LINEAR_SUM, LOG, LOG1P, LOG1P_EXP, LOGIT,
+                            LOG_CENTRED, LOG_ODDS, MISSING_ALLOWED, MISSING_NUMBER, MULTIPLY,
+                            NEGATIVE_POWER, NODES, NODE_NUMBERS, NORMALISE, NORMALISE_EVEN,
+                            NUMBER_CODES, NUMPY_EXP, OF_EXP, OF_EXPM1, OF_LOG, OF_LOG1P, OF_ROW,
+                            PICK, PRODUCTS, RANGE_DEFAULT, ROUND, SEGMENT, SELECT, SEQUENTIAL, SETS,
+                            SET_COLUMN, SIGMOID, SIGNED_SQUARE, SOFTMAX, SOFTMAX_LOG, SORT, SPREAD,
+                            SQRT, SQUARE, STAGE_CONSTANTS, START_SLOTS, STEP, STEP_STAGES,
+                            STEP_TREES, STRING, SUM32, TWO_CLASSES, WALK, WEIGHTED_MEDIAN,
+                            WITH_CONSTANTS, ZERO_LEFT, ZERO_RIGHT, Node, Part, level_blocks,
+                            require, round_to_float32, stage_constants, stage_inputs, stage_outputs,
+                            stage_reads, value_bytes)
 
 TINY = struct.unpack("<f", struct.pack("<I", 0x0554AD2E))[0]  # T of [F-254]
 
@@ -467,6 +468,27 @@ def interpolate(value, knots, found):
     return slope * (value - knots[low - 1]) + found[low - 1]
 
 
+def interpolate_single(stage, value, knots, found):
+    """[F-517]"""
+    if math.isnan(value) or len(knots) == 1:
+        return value if math.isnan(value) else found[0]
+    rounded = round_to_float32
+    place = knots[0] if value < knots[0] else value
+    place = knots[-1] if place > knots[-1] else place
+    low, high = 1, len(knots) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if place <= knots[middle] else (middle + 1, high)
+    (before, after), (first, second) = knots[low - 1:low + 1], found[low - 1:low + 1]
+    way, width = rounded(place - before), rounded(after - before)
+    if stage.operation == ISOTONIC:
+        slope = rounded(divide(rounded(second - first), width))
+        return rounded(rounded(slope * way) + first)
+    share = rounded(rounded(divide(way, width)) * second)
+    rest = rounded(rounded(divide(rounded(after - place), width)) * first)
+    return rounded(share + rest)
+
+
 def weighted_median(values, weights):
     """[F-345]"""
     order = sorted(range(len(values)), key=lambda i: (math.isnan(values[i]), values[i], i)
@@ -523,9 +545,10 @@ def run_vector(stage, values, constants, rounded):
     if operation == CHOOSE:
         return [constants[0] if values[0] == place else constants[1]
                 for place in range(stage.slot_count)]
-    if operation == ISOTONIC:
-        return [interpolate(values[0], constants[:stage.slot_count],
-                            constants[stage.slot_count:])]
+    if operation in (ISOTONIC, ISOTONIC_SHARES):
+        knots, found = constants[:stage.slot_count], constants[stage.slot_count:]
+        return [interpolate(values[0], knots, found) if stage.arithmetic == ARITHMETIC64 else
+                interpolate_single(stage, values[0], knots, found)]
     if operation == WEIGHTED_MEDIAN:
         return weighted_median(values, constants)
     if operation == CLAMP:
@@ -549,12 +572,15 @@ def run_item(stage, value, constant, iterations, rounded):
             NEGATIVE_POWER: lambda: -call(math.pow, 2.0, -value),
             STEP: lambda: 1.0 if value > 0 else 0.0,
             CUT_ONE: lambda: 1.0 if 1 < value <= 1.0 + 1e-5 else value,
-            EXPM1: lambda: call(math.expm1, value),
-            EXP2: lambda: call(math.pow, 2.0, value),
-            SQUARE: lambda: value * value,
-            SQRT: lambda: math.nan if value < 0 else math.sqrt(value),
-            LOG: lambda: log(value),
-            LOG1P: lambda: log1p(value),
+            EXPM1: lambda: rounded(call(math.expm1, value)),
+            EXP2: lambda: rounded(call(math.pow, 2.0, value)),
+            SQUARE: lambda: rounded(value * value),
+            SQRT: lambda: math.nan if value < 0 else rounded(math.sqrt(value)),
+            LOG: lambda: log(value) if stage.arithmetic == ARITHMETIC64 else numpy_log(value),
+            LOG1P: lambda: rounded(log1p(value)),
+            ROUND: lambda: rounded(value),
+            EXPIT: lambda: rounded(divide(1.0, rounded(1.0 + rounded(exp(-value))))),
+            NUMPY_EXP: lambda: numpy_exp(value),
             LOG_ODDS: lambda: log(divide(value, 1.0 - value)),
             LOGIT: lambda: logit(value)}[stage.operation]()
 
@@ -597,8 +623,9 @@ def run_stage(model, stage, slots, asked, features):
 # --- What may differ ([F-181]) --------------------------------------------------------------------
 
 LINKED = (SIGMOID, SOFTMAX, SOFTMAX_LOG, EXP, LOG1P_EXP, NEGATIVE_POWER, EXPECTILES, EXPM1, EXP2,
-          LOG, LOG1P, LOG_ODDS, LOGIT, LOG_CENTRED)
-JUMPING = (CHOOSE, ISOTONIC, WEIGHTED_MEDIAN, LINEAR_SUM, LOG, CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED)
+          LOG, LOG1P, LOG_ODDS, LOGIT, LOG_CENTRED, EXPIT, NUMPY_EXP)
+JUMPING = (CHOOSE, ISOTONIC, ISOTONIC_SHARES, WEIGHTED_MEDIAN, LINEAR_SUM, LOG, CLAMP, LOG_ODDS,
+           LOGIT, LOG_CENTRED)
 
 
 def stages_and_parts(model):

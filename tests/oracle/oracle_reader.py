@@ -15,16 +15,16 @@ from oracle_records import (ABOVE, ABOVE_HALF, ABOVE_ZERO, ADD_SLOTS, ALWAYS, AR
                             ARITHMETIC64, BANK_BYTE, BANK_MAX, BANK_SHORT, BANK_WORD, BITS,
                             BITS_NODES, BLOCK, BOOL, BYTE_ORDER, CHECK, CLASS, CLASS_LABELS,
                             CODE_COLUMN, COLUMNS, CONSTANTS, COUNT_MAX, CUTS, CUTS_MAX,
-                            DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DTYPES, ENTRY_BYTES, EXPECTILES,
+                            DIVIDE_ITERATIONS, DIVISOR_CONSTANTS, DTYPES, ENTRY_BYTES,
                             FEATURE_COLUMN, FEATURE_NAMES, FILE_BYTES_MAX, FIRST_MAXIMUM, FLOAT,
                             FLOAT32, HEADER_BYTES, HEAP, HOT_ALIGNMENT_MIN, HOT_LAST, HOT_MARGIN,
-                            INT, IN_BOTH, IS_MISSING, ITEM_BYTES, KEY, KNOWN, LEAF, LEAF_COLUMN,
-                            LEAVES, LEAVES_MAX, LINEAR_SUM, MAGIC, MARGIN, MASK_LEAVES,
+                            INT, IN_BOTH, IN_FLOAT32, IS_MISSING, ITEM_BYTES, KEY, KNOWN, LEAF,
+                            LEAF_COLUMN, LEAVES, LEAVES_MAX, LINEAR_SUM, MAGIC, MARGIN, MASK_LEAVES,
                             MISSING_ALLOWED, MISSING_NUMBER, MODEL, NODES, NODE_NUMBERS, NUMBERS_OF,
                             OF_ROW, ONE_HOT, OPERATIONS, OUTPUTS, PAIRWISE, PARTS, PICK,
                             PREPARATION, PREPARATIONS, PRIVATE_BYTES_MAX, PRIVATE_LAST, PROBABILITY,
                             RANGE_ASKED, RANGE_DEFAULT, RANK, REFUSE_INFINITE, REFUSE_NAN,
-                            REFUSE_UNKNOWN, REQUIRED, ROUND32, ROUND64, SCORE, SECTIONS_MAX,
+                            REFUSE_UNKNOWN, REQUIRED, ROUND, ROUND32, ROUND64, SCORE, SECTIONS_MAX,
                             SEGMENT, SELECT, SEQUENTIAL, SETS, SET_COLUMN, STAGES, STAGE_SLOTS_MAX,
                             START_SLOTS, STEPS, STEP_COLUMNS, STEP_STAGES, STEP_TREES, STRING,
                             SUM32, SUM64, TREES, UINT, VALUE, VISITS_MAX, WALK, WEIGHTED_MEDIAN,
@@ -360,7 +360,7 @@ class Model:
         single = self.slots_of_float32()
         for index, stage in enumerate(self.stages):
             read = [single[slot] for slot in stage_reads(stage, self.constants)]
-            require(stage.arithmetic == ARITHMETIC64 or all(read), 103,
+            require(stage.arithmetic == ARITHMETIC64 or stage.operation == ROUND or all(read), 103,
                     f"stage {index} reads as f32 what is not")
 
     def check_stage(self, index, stage):
@@ -372,7 +372,7 @@ class Model:
                 f"{where}slots")
         orders = (SEQUENTIAL, PAIRWISE) if stage.operation in WITH_ORDER else (0,)
         require(stage.order in orders, 102, f"{where}order {stage.order}")
-        types = ((ARITHMETIC32,) if stage.operation == EXPECTILES else
+        types = ((ARITHMETIC32,) if stage.operation in IN_FLOAT32 else
                  (ARITHMETIC64, ARITHMETIC32) if stage.operation in IN_BOTH else (ARITHMETIC64,))
         require(stage.arithmetic in types, 103, f"{where}arithmetic {stage.arithmetic}")
         if stage.operation in WITH_CONSTANTS:

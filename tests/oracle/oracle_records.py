@@ -63,17 +63,21 @@ ARITHMETIC64, ARITHMETIC32 = 0, 1
 (PICK, ADD_SLOTS, CHOOSE, ISOTONIC, NORMALISE_EVEN, CUT_ONE, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE,
  SQRT, LOG, LOG1P) = range(32, 45)
 VALUES_OF_ROW, LINEAR_SUM = 64, 65
-CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED, FLUSHED_VALUES = range(72, 77)
+(CLAMP, LOG_ODDS, LOGIT, LOG_CENTRED, FLUSHED_VALUES, ROUND, EXPIT, NUMPY_EXP,
+ ISOTONIC_SHARES) = range(72, 81)
 OF_ROW = (VALUES_OF_ROW, FLUSHED_VALUES)
 OPERATIONS = tuple(range(1, 21)) + tuple(range(32, 45)) + (VALUES_OF_ROW, LINEAR_SUM) + tuple(
-    range(72, 77))
+    range(72, 81))
 START_ZERO, START_CONSTANTS, START_SLOTS = 0, 1, 2
 RANGE_ASKED, RANGE_DEFAULT = 0, 1
 WITH_CONSTANTS = (ADD, MULTIPLY, DIVIDE, SPREAD, PRODUCTS, STAGE_CONSTANTS, PICK, CHOOSE, ISOTONIC,
-                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM, CLAMP, FLUSHED_VALUES)
+                  WEIGHTED_MEDIAN, VALUES_OF_ROW, LINEAR_SUM, CLAMP, FLUSHED_VALUES,
+                  ISOTONIC_SHARES)
 WITH_ORDER = (NORMALISE, SOFTMAX, SOFTMAX_LOG, NORMALISE_EVEN, LOG_CENTRED)
 IN_BOTH = (NORMALISE, ADD, MULTIPLY, DIVIDE, SIGMOID, SOFTMAX, EXP, TWO_CLASSES, STEP, INDEX, SORT,
-           STAGE_CONSTANTS, PICK, ADD_SLOTS, WEIGHTED_MEDIAN, FLUSHED_VALUES)
+           STAGE_CONSTANTS, PICK, ADD_SLOTS, ISOTONIC, WEIGHTED_MEDIAN, EXPM1, EXP2, SQUARE, SQRT,
+           LOG, LOG1P, FLUSHED_VALUES)
+IN_FLOAT32 = (EXPECTILES, ROUND, EXPIT, NUMPY_EXP, ISOTONIC_SHARES)  # only
 FIRST_MAXIMUM, LAST_MAXIMUM, ABOVE_ZERO, AT_LEAST_ZERO, ABOVE_HALF = range(1, 6)  # decision
 STAGE_SLOTS_MAX = 2**22
 (COPY, SUBTRACT, PLUS, TIMES, BY, CLIP, FILL, IS_MISSING, ABOVE, RANK, KEY, ONE_HOT, OF_LOG1P,
@@ -155,19 +159,20 @@ Labels = collections.namedtuple("Labels", "kind values")
 
 def stage_inputs(stage):
     return {STAGE_CONSTANTS: 0, PICK: 0, VALUES_OF_ROW: 0, FLUSHED_VALUES: 0, SPREAD: 1, CHOOSE: 1,
-            ISOTONIC: 1}.get(stage.operation, stage.slot_count)
+            ISOTONIC: 1, ISOTONIC_SHARES: 1}.get(stage.operation, stage.slot_count)
 
 
 def stage_outputs(stage):
     return {TWO_CLASSES: 2 * stage.slot_count, INDEX: 1, PRODUCTS: 1, ISOTONIC: 1,
-            LINEAR_SUM: 1}.get(stage.operation, stage.slot_count)
+            ISOTONIC_SHARES: 1, LINEAR_SUM: 1}.get(stage.operation, stage.slot_count)
 
 
 def stage_constants(stage):
     if stage.operation not in WITH_CONSTANTS:
         return 0
-    return {CHOOSE: 2, CLAMP: 2, ISOTONIC: 2 * stage.slot_count, LINEAR_SUM: 3}.get(
-        stage.operation, stage.slot_count)
+    return {CHOOSE: 2, CLAMP: 2, ISOTONIC: 2 * stage.slot_count,
+            ISOTONIC_SHARES: 2 * stage.slot_count, LINEAR_SUM: 3}.get(
+                stage.operation, stage.slot_count)
 
 
 def stage_reads(stage, constants):

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The exponential and the logarithm of NumPy's float32 loops: the engine's and the reference
  * evaluator's against NumPy's own answers and each other, alone, as operations that prepare a
- * column, and through a softmax. Rules F-259 and F-381. */
+ * column, as stages, and through a softmax; SciPy's lines of float32. Rules F-259, F-381, F-515 to
+ * F-517. */
 // clang-format off
 #include <stdarg.h>
 #include <stddef.h>
@@ -166,6 +167,70 @@ static void test_engine_and_reference_agree(void **state)
     }
 }
 
+/* An operation of float32 on slot 0 into slot 1, by the engine and by the reference. */
+static double run_both(uint32_t operation, const double *c, uint32_t count, double x)
+{
+    double slots[2] = {x};
+    double again[2] = {x};
+    double own[6] = {0.0};
+    memcpy(own, c, (c != NULL ? 2 * (size_t)count : 0) * sizeof *own);
+    const espalier_file_stage stage = {.operation = operation,
+                                       .output_slot = 1,
+                                       .slot_count = count,
+                                       .arithmetic = ESPALIER_ARITHMETIC_FLOAT32};
+    const espalier_forest_stage same = {.operation = (espalier_forest_operation)operation,
+                                        .output_slot = 1,
+                                        .count = count,
+                                        .narrow = true};
+    const espalier_forest forest = {.constants = own, .constant_count = 6};
+    espalier_stage_run(&stage, own, 1.0, slots, 2, 1);
+    espalier_reference_stage(&forest, &same, 1.0, again);
+    assert_memory_equal(slots, again, sizeof slots);
+    return slots[1];
+}
+
+/* F-346, F-515, F-516: ties between two float32, NumPy's bits, a sigmoid without a bound. */
+static void test_functions(void **state)
+{
+    (void)state;
+    assert_true(run_both(ESPALIER_STAGE_ROUND, NULL, 1, 0x1.000001p+0) == 1.0);
+    assert_true(run_both(ESPALIER_STAGE_ROUND, NULL, 1, 0x1.000003p+0) == 0x1.000004p+0);
+    assert_true(run_both(ESPALIER_STAGE_ROUND, NULL, 1, -1e300) == -(double)INFINITY);
+    assert_true(run_both(ESPALIER_STAGE_EXPIT, NULL, 1, -100.0) == 0.0);
+    for (size_t i = 0; i < COUNT(numpy_powers); i++) {
+        assert_true(run_both(ESPALIER_STAGE_NUMPY_EXP, NULL, 1, (double)numpy_powers[i][0]) ==
+                    (double)numpy_powers[i][1]);
+    }
+    for (size_t i = 0; i < COUNT(numpy_logarithms); i++) {
+        assert_true(run_both(ESPALIER_STAGE_LOG, NULL, 1, (double)numpy_logarithms[i][0]) ==
+                    (double)numpy_logarithms[i][1]);
+    }
+}
+
+/* F-517: x, and what SciPy 1.17 and 1.18 say of it on the float32 knots below. */
+static const double scipy_lines[][3] = {
+    {-0x1.0p+0, 0x1.1eb852p-4, 0x1.1eb852p-4},     {0x1.99999ap-4, 0x1.1eb852p-4, 0x1.1eb852p-4},
+    {0x1.666666p-2, 0x1.333334p-2, 0x1.333334p-2}, {0x1.ccccccp-1, 0x1.e66666p-1, 0x1.e66666p-1},
+    {0x1.0p+1, 0x1.e66666p-1, 0x1.e66666p-1},      {0x1.bc064p-2, 0x1.98647cp-2, 0x1.98647cp-2},
+    {0x1.5a3eb2p-1, 0x1.5f0448p-1, 0x1.5f0448p-1}, {0x1.99f98cp-4, 0x1.1f1098p-4, 0x1.1f1096p-4},
+    {0x1.5e1222p-2, 0x1.2b8986p-2, 0x1.2b8984p-2}, {0x1.bd3eaep-3, 0x1.6c91bcp-3, 0x1.6c91bap-3},
+    {0x1.64166ap-3, 0x1.1a8b68p-3, 0x1.1a8b68p-3}, {0x1.fdf7fep-3, 0x1.a81d8p-3, 0x1.a81d7ep-3},
+    {0x1.817bbcp-2, 0x1.533526p-2, 0x1.533528p-2}, {0x1.ab6e92p-2, 0x1.84c88p-2, 0x1.84c882p-2}};
+
+static void test_lines_of_scipy(void **state)
+{
+    (void)state;
+    const double knots[6] = {(double)0.1f,  (double)0.35f, (double)0.9f,
+                             (double)0.07f, (double)0.3f,  (double)0.95f};
+    for (size_t i = 0; i < COUNT(scipy_lines); i++) {
+        const double x = scipy_lines[i][0];
+        assert_true(run_both(ESPALIER_STAGE_ISOTONIC, knots, 3, x) == scipy_lines[i][1]);
+        assert_true(run_both(ESPALIER_STAGE_ISOTONIC_SHARES, knots, 3, x) == scipy_lines[i][2]);
+    }
+    assert_true(isnan(run_both(ESPALIER_STAGE_ISOTONIC_SHARES, knots, 3, (double)NAN)));
+    assert_true(run_both(ESPALIER_STAGE_ISOTONIC, knots, 1, 0.5) == knots[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +239,8 @@ int main(void)
         cmocka_unit_test(test_operations),
         cmocka_unit_test(test_logarithms_agree),
         cmocka_unit_test(test_engine_and_reference_agree),
+        cmocka_unit_test(test_functions),
+        cmocka_unit_test(test_lines_of_scipy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
