@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* From so many numbers on NumPy's pairwise sum is another than one after the other. */
+#define PAIRWISE_LANES 8u
+
 /* One conversion. */
 typedef struct calibration {
     espalier_sklearn_import *import;
@@ -37,61 +40,69 @@ typedef struct calibrated {
 
 /* ---- calibrators ----------------------------------------------------------------------------- */
 
-/* Why a sigmoid of such numbers over float32 is not known, or NULL. float32 beside a float64 of
- * NumPy 2 becomes float64. Beside one of NumPy 1, or a number of Python, it stays float32. */
-static const char *explain_sigmoid(const espalier_sklearn_import *import,
-                                   const espalier_pickle_value *calibrator, const char *name)
+/* A number of the calibrator; *narrow says whether it meets float32, and then whether both make
+ * float32: a float64 of NumPy 2 does not, one of NumPy 1 and a number of Python do, rounded. */
+static espalier_status read_factor(const calibration *work, const espalier_pickle_value *calibrator,
+                                   const char *name, bool *narrow, double *out)
 {
+    const espalier_sklearn_import *const import = work->import;
     const espalier_pickle_value *value = NULL;
+    const espalier_status status = espalier_sklearn_read_number(import, calibrator, name, out);
+    if (status != ESPALIER_OK || !*narrow) {
+        return status;
+    }
     (void)espalier_pickle_attribute(import->pickle, calibrator, name, &value, NULL);
-    const espalier_pickle_dtype *const dtype =
-        value != NULL ? espalier_pickle_scalar_dtype(value) : NULL;
-    if (dtype == NULL) {
-        return "is a number of Python, none of NumPy's";
-    }
-    if (dtype->kind != 'f' || dtype->item_bytes != 8) {
-        return "is no float64";
-    }
-    return espalier_pickle_is(value, "numpy._core.multiarray", "scalar")
-               ? NULL
-               : "was saved by NumPy 1, and NumPy 2 computes it in another type; load it there and "
-                 "save it again";
+    const espalier_pickle_dtype *const dtype = espalier_pickle_scalar_dtype(value);
+    const bool newer = espalier_pickle_is(value, "numpy._core.multiarray", "scalar");
+    *narrow = dtype == NULL || dtype->item_bytes <= sizeof(float) || !newer;
+    *out = *narrow ? (double)(float)*out : *out;
+    return dtype != NULL && dtype->kind != 'f'
+               ? espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                       "%s is no float", name)
+           : isfinite(*out)
+               ? ESPALIER_OK
+               : espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
+                                       "%s is beyond float32, in which it is used", name);
+}
+
+/* A stage in one type or the other. */
+static uint32_t add_stage(const calibration *work, espalier_forest_operation operation, bool narrow,
+                          uint32_t slot, uint32_t count, const double *constants)
+{
+    return espalier_sklearn_add_typed_stage(work->import,
+                                            &(espalier_forest_stage){.operation = operation,
+                                                                     .input_slot = slot,
+                                                                     .count = count,
+                                                                     .narrow = narrow},
+                                            constants);
 }
 
 /* expit(-(a x + b)). */
 static espalier_status add_sigmoid(const calibration *work, const espalier_pickle_value *calibrator,
                                    bool narrow, uint32_t slot, uint32_t *slot_out)
 {
-    const espalier_sklearn_import *const import = work->import;
-    static const char *const names[] = {"a_", "b_"};
     static const double minus[1] = {-1.0};
-    double numbers[2] = {0.0, 0.0};
-    for (size_t i = 0; i < 2; i++) {
-        const espalier_status status =
-            espalier_sklearn_read_number(import, calibrator, names[i], &numbers[i]);
-        const char *const cause =
-            status == ESPALIER_OK && narrow ? explain_sigmoid(import, calibrator, names[i]) : NULL;
-        if (cause != NULL) {
-            return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                         "a sigmoid over probabilities of float32, as XGBoost's, "
-                                         "is not converted where its %s %s; the classifier alone "
-                                         "is",
-                                         names[i], cause);
-        }
-        if (status != ESPALIER_OK) {
-            return status;
-        }
+    double slope = 0.0;
+    double shift = 0.0;
+    espalier_status status = read_factor(work, calibrator, "a_", &narrow, &slope);
+    slot = add_stage(work, ESPALIER_FOREST_MULTIPLY, narrow, slot, 1, &slope);
+    if (status == ESPALIER_OK) {
+        status = read_factor(work, calibrator, "b_", &narrow, &shift);
     }
-    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, &numbers[0]);
-    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_ADD, slot, 1, &numbers[1]);
-    slot = espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, slot, 1, minus);
-    *slot_out = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SIGMOID, slot, 1, NULL);
-    return espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
+    if (status != ESPALIER_OK) {
+        return status;
+    }
+    slot = add_stage(work, ESPALIER_FOREST_ADD, narrow, slot, 1, &shift);
+    slot = add_stage(work, ESPALIER_FOREST_MULTIPLY, narrow, slot, 1, minus);
+    *slot_out = add_stage(work, narrow ? ESPALIER_FOREST_EXPIT : ESPALIER_FOREST_SIGMOID, narrow,
+                          slot, 1, NULL);
+    return espalier_sklearn_finish_plan(work->import, *slot_out != ESPALIER_PLAN_NO_SLOT);
 }
 
-/* An array of knots, in float64: another type means another arithmetic. */
+/* An array of knots, of which the calibrator has two of one type: float64, or where its input is
+ * float32 that. */
 static espalier_status read_knots(const calibration *work, const espalier_pickle_value *calibrator,
-                                  const char *name, const espalier_pickle_array **out)
+                                  const char *name, bool narrow, const espalier_pickle_array **out)
 {
     const espalier_sklearn_import *const import = work->import;
     const espalier_pickle_value *value = NULL;
@@ -101,16 +112,19 @@ static espalier_status read_knots(const calibration *work, const espalier_pickle
     return status != ESPALIER_OK ||
                    (*out != NULL && (*out)->dim_count == 1 && (*out)->element_count > 0 &&
                     (*out)->element_count <= ESPALIER_LIMIT_STAGE_SLOTS &&
-                    (*out)->dtype->kind == 'f' && (*out)->dtype->item_bytes == 8)
+                    (*out)->dtype->kind == 'f' &&
+                    ((*out)->dtype->item_bytes == sizeof(double) ||
+                     (narrow && (*out)->dtype->item_bytes == sizeof(float))))
                ? status
                : espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                       "%s of an isotonic calibrator is no array of float64", name);
+                                       "%s of an isotonic calibrator is no array of float%s", name,
+                                       narrow ? "32 or float64" : "64");
 }
 
 /* X_thresholds_ and y_thresholds_, up to 0.23 _necessary_X_ and _necessary_y_. */
 static espalier_status add_isotonic(const calibration *work,
-                                    const espalier_pickle_value *calibrator, uint32_t slot,
-                                    uint32_t *slot_out)
+                                    const espalier_pickle_value *calibrator, bool narrow,
+                                    uint32_t slot, uint32_t *slot_out)
 {
     espalier_sklearn_import *const import = work->import;
     const bool newer = espalier_sklearn_is_set(import, calibrator, "X_thresholds_");
@@ -118,9 +132,10 @@ static espalier_status add_isotonic(const calibration *work,
     const espalier_pickle_array *y = NULL;
     const espalier_pickle_value *bounds = NULL;
     espalier_status status =
-        read_knots(work, calibrator, newer ? "X_thresholds_" : "_necessary_X_", &x);
+        read_knots(work, calibrator, newer ? "X_thresholds_" : "_necessary_X_", narrow, &x);
     if (status == ESPALIER_OK) {
-        status = read_knots(work, calibrator, newer ? "y_thresholds_" : "_necessary_y_", &y);
+        status =
+            read_knots(work, calibrator, newer ? "y_thresholds_" : "_necessary_y_", narrow, &y);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_attribute(import, calibrator, "out_of_bounds", true, &bounds);
@@ -128,10 +143,11 @@ static espalier_status add_isotonic(const calibration *work,
     if (status != ESPALIER_OK || x == NULL || y == NULL) {
         return status;
     }
-    if (x->element_count != y->element_count || !espalier_pickle_text_equal(bounds, "clip")) {
+    if (x->element_count != y->element_count || x->dtype->item_bytes != y->dtype->item_bytes ||
+        !espalier_pickle_text_equal(bounds, "clip")) {
         return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "an isotonic calibrator that does not clip, or whose knots "
-                                     "are not as many values");
+                                     "are not as many values of their type");
     }
     const uint32_t count = (uint32_t)x->element_count;
     void *knots_out = NULL;
@@ -144,8 +160,12 @@ static espalier_status add_isotonic(const calibration *work,
                espalier_pickle_array_double(y, i, &knots[count + i]) && isfinite(knots[count + i]);
     }
     if (good) {
+        /* float32 is SciPy's interp1d, of another formula from 1.18 on, of the time of 1.9. */
+        const bool rounds = x->dtype->item_bytes == sizeof(float);
+        const bool shares = rounds && espalier_sklearn_version_from(import->version, 1, 9);
         *slot_out =
-            espalier_sklearn_add_stage(import, ESPALIER_FOREST_ISOTONIC, slot, count, knots);
+            add_stage(work, shares ? ESPALIER_FOREST_ISOTONIC_SHARES : ESPALIER_FOREST_ISOTONIC,
+                      rounds, slot, count, knots);
         status = espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
     } else if (status == ESPALIER_OK) {
         status = espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_TREE,
@@ -156,17 +176,6 @@ static espalier_status add_isotonic(const calibration *work,
     return status;
 }
 
-/* What is calibrated in float32 by other means than a sigmoid. */
-static espalier_status refuse_narrow_calibrator(const calibration *work,
-                                                const espalier_pickle_value *calibrator,
-                                                const char *what)
-{
-    return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                 "%s over probabilities of float32, as XGBoost's, is not "
-                                 "converted; method=\"sigmoid\" is, and the classifier alone",
-                                 what);
-}
-
 static espalier_status add_calibrator(const calibration *work,
                                       const espalier_pickle_value *calibrator, bool narrow,
                                       uint32_t slot, uint32_t *slot_out)
@@ -175,9 +184,7 @@ static espalier_status add_calibrator(const calibration *work,
         return add_sigmoid(work, calibrator, narrow, slot, slot_out);
     }
     if (espalier_pickle_is(calibrator, "sklearn.isotonic", "IsotonicRegression")) {
-        /* SciPy's interp1d, which computes it, differs from version to version in float32. */
-        return narrow ? refuse_narrow_calibrator(work, calibrator, "an isotonic line")
-                      : add_isotonic(work, calibrator, slot, slot_out);
+        return add_isotonic(work, calibrator, narrow, slot, slot_out);
     }
     return espalier_sklearn_fail(work->import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                  "a calibrator that is not converted; sigmoid, isotonic and "
@@ -186,44 +193,59 @@ static espalier_status add_calibrator(const calibration *work,
 
 /* ---- one classifier -------------------------------------------------------------------------- */
 
-/* softmax(beta logits): of probabilities their logarithms, of one margin it and its negative. */
-static espalier_status add_temperature(const calibration *work, calibrated *one, uint32_t *slot_out)
+/* Of probabilities their logarithms, of one margin it and its negative. */
+static uint32_t add_logits(const calibration *work, const calibrated *one)
 {
     static const double signs[2] = {-1.0, 1.0};
     const espalier_sklearn_import *const import = work->import;
-    const espalier_pickle_value *const calibrator = espalier_pickle_item(one->calibrators, 0);
-    double beta = 0;
-    if (one->narrow) {
-        return refuse_narrow_calibrator(work, calibrator,
-                                        "a temperature"); /* NumPy's logarithm of float32 */
+    const bool narrow = one->narrow;
+    if (one->from_margin) {
+        return work->classes == 2
+                   ? add_stage(work, ESPALIER_FOREST_SPREAD, false, one->response, 2, signs)
+                   : one->response;
     }
-    const espalier_status status = espalier_sklearn_read_number(import, calibrator, "beta_", &beta);
+    /* Of two classes the trainer keeps the second's probability and takes 1 - p again. */
+    const uint32_t chances =
+        work->classes == 2
+            ? add_stage(work, ESPALIER_FOREST_TWO_CLASSES, narrow, one->response, 1, NULL)
+            : espalier_sklearn_member_probability(import, &one->member, 0);
+    const uint32_t above =
+        espalier_sklearn_add_uniform(import, ESPALIER_FOREST_ADD, chances, work->classes,
+                                     narrow ? (double)1e-12F : 1e-12, narrow);
+    return add_stage(work, ESPALIER_FOREST_LOG, narrow, above, work->classes, NULL);
+}
+
+/* softmax(beta logits). */
+static espalier_status add_temperature(const calibration *work, calibrated *one, uint32_t *slot_out)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const espalier_pickle_value *const calibrator = espalier_pickle_item(one->calibrators, 0);
+    const bool by_class = one->member.forest.probability_by_class && work->classes > 2;
+    bool narrow = one->narrow;
+    double beta = 0;
+    const espalier_status status = read_factor(work, calibrator, "beta_", &narrow, &beta);
     if (status != ESPALIER_OK) {
         return status;
     }
-    uint32_t logits = one->response;
-    if (!one->from_margin) {
-        /* Of two classes the trainer keeps the second's probability and takes 1 - p again. */
-        logits = work->classes == 2
-                     ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_TWO_CLASSES,
-                                                  one->response, 1, NULL)
-                     : espalier_sklearn_member_probability(import, &one->member, 0);
-        logits = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_ADD, logits, work->classes,
-                                              1e-12, false);
-        logits =
-            espalier_sklearn_add_stage(import, ESPALIER_FOREST_LOG, logits, work->classes, NULL);
-    } else if (work->classes == 2) {
-        logits = espalier_sklearn_add_stage(import, ESPALIER_FOREST_SPREAD, logits, 2, signs);
+    if (narrow && by_class && work->classes >= PAIRWISE_LANES) {
+        return espalier_sklearn_fail(import, one->member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                     "a temperature over float32 of a %s of %u classes or more, "
+                                     "which NumPy adds up in another order, is not converted; "
+                                     "sigmoid and isotonic are",
+                                     one->member.class->name, PAIRWISE_LANES);
     }
-    logits = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, logits, work->classes,
-                                          beta, false);
+    const uint32_t raised =
+        espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, add_logits(work, one),
+                                     work->classes, beta, narrow);
+    /* Fewer are added up alike in either order; in order, float32 would be XGBoost's softmax. */
     *slot_out =
         espalier_sklearn_add_typed_stage(import,
                                          &(espalier_forest_stage){.operation =
                                                                       ESPALIER_FOREST_SOFTMAX,
-                                                                  .input_slot = logits,
+                                                                  .input_slot = raised,
                                                                   .count = work->classes,
-                                                                  .pairwise = true},
+                                                                  .narrow = narrow,
+                                                                  .pairwise = narrow || !by_class},
                                          NULL);
     return espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
 }

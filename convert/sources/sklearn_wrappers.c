@@ -465,24 +465,27 @@ static const struct {
 
 #define FUNCTIONS "exp, expm1, exp2, square, sqrt, log and log1p of NumPy"
 
-/* What NumPy computes in float32 in its own way, or in float64 and then rounds. */
-static espalier_status refuse_narrow_target(const espalier_sklearn_import *import,
-                                            const espalier_pickle_value *transformer,
-                                            const char *what)
-{
-    return espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                 "%s of the target over values of float32, as XGBoost's, is not "
-                                 "converted; StandardScaler of scikit-learn 1.8 and later is, and "
-                                 "regressor_ alone",
-                                 what);
-}
-
 /* The regressor's values on their way back. */
 typedef struct target {
     uint32_t slot; /* the first of them */
     uint32_t count;
-    bool narrow; /* they are float32 */
+    bool narrow;         /* they are float32, */
+    bool rounds_numbers; /* and so are the scaler's numbers first, not what comes of both */
 } target;
+
+/* A stage of the values; constants in the type that `narrow` says. */
+static void add_target_stage(const espalier_sklearn_import *import,
+                             espalier_forest_operation operation, bool narrow, target *values,
+                             const double *constants)
+{
+    values->slot =
+        espalier_sklearn_add_typed_stage(import,
+                                         &(espalier_forest_stage){.operation = operation,
+                                                                  .input_slot = values->slot,
+                                                                  .count = values->count,
+                                                                  .narrow = narrow},
+                                         constants);
+}
 
 /* FunctionTransformer: a function of NumPy, or none. */
 static espalier_status add_function(espalier_sklearn_import *import,
@@ -503,15 +506,13 @@ static espalier_status add_function(espalier_sklearn_import *import,
         return espalier_sklearn_fail(import, arguments, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "an inverse_func with arguments is not converted");
     }
-    if (values->narrow) {
-        return refuse_narrow_target(import, transformer, "a function");
-    }
     espalier_pickle_slice name = {"of another kind", 15};
     const bool found = espalier_sklearn_numpy_function(value, &name);
     for (size_t i = 0; found && i < sizeof functions / sizeof functions[0]; i++) {
         if (espalier_pickle_slice_equal(name, functions[i].name)) {
-            values->slot = espalier_sklearn_add_stage(import, functions[i].operation, values->slot,
-                                                      values->count, NULL);
+            const bool own = values->narrow && functions[i].operation == ESPALIER_FOREST_EXP;
+            add_target_stage(import, own ? ESPALIER_FOREST_NUMPY_EXP : functions[i].operation,
+                             values->narrow, values, NULL);
             return ESPALIER_OK;
         }
     }
@@ -577,19 +578,16 @@ static espalier_status add_scaler_step(espalier_sklearn_import *import,
     }
     status = espalier_sklearn_read_numbers(import, transformer, step->name, values->count, numbers);
     if (status == ESPALIER_OK &&
-        !settle_numbers(numbers, values->count, step->negative, values->narrow)) {
+        !settle_numbers(numbers, values->count, step->negative, values->rounds_numbers)) {
         status = espalier_sklearn_fail(import, transformer, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "%s of the target is beyond float32, in which it is used",
                                        step->name);
     }
     if (status == ESPALIER_OK) {
-        values->slot =
-            espalier_sklearn_add_typed_stage(import,
-                                             &(espalier_forest_stage){.operation = step->operation,
-                                                                      .input_slot = values->slot,
-                                                                      .count = values->count,
-                                                                      .narrow = values->narrow},
-                                             numbers);
+        add_target_stage(import, step->operation, values->rounds_numbers, values, numbers);
+    }
+    if (status == ESPALIER_OK && values->narrow && !values->rounds_numbers) {
+        add_target_stage(import, ESPALIER_FOREST_ROUND, true, values, NULL);
     }
     free(numbers);
     return status;
@@ -619,10 +617,8 @@ static espalier_status add_scaler(espalier_sklearn_import *import,
     for (size_t i = 0; i < sizeof scalers / sizeof scalers[0] && !*known; i++) {
         *known = espalier_pickle_is(transformer, "sklearn.preprocessing._data", scalers[i].name);
         /* From 1.8 on StandardScaler's numbers are float32 there. */
-        if (*known && values->narrow &&
-            (i != 0 || !espalier_sklearn_version_from(import->version, 1, 8))) {
-            return refuse_narrow_target(import, transformer, scalers[i].name);
-        }
+        values->rounds_numbers =
+            values->narrow && i == 0 && espalier_sklearn_version_from(import->version, 1, 8);
         for (size_t k = 0; k < 2 && *known && status == ESPALIER_OK; k++) {
             const scaler_step *const step = &scalers[i].steps[k];
             status = step->name != NULL ? add_scaler_step(import, transformer, step, values)
@@ -693,7 +689,7 @@ espalier_status espalier_sklearn_load_transformed(espalier_sklearn_import *impor
             status = espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                            "a regressor without values");
         } else {
-            values = (target){output->first_slot, output->slot_count, output->narrow};
+            values = (target){output->first_slot, output->slot_count, output->narrow, false};
         }
     }
     if (status == ESPALIER_OK) {

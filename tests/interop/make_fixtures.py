@@ -107,13 +107,15 @@ ENVIRONMENTS = {
 # Several trainers of one time together, as fidelity.py has them.
 ENVIRONMENTS.update({name: VERSION_SETS[year] for name, year in (
     ("categories-0.22.2.post1", "2019"), ("categories-1.9.1", "2026"),
-    ("starts-0.22.2.post1", "2019"), ("starts-1.9.1", "2026"))})
+    ("starts-0.22.2.post1", "2019"), ("starts-1.9.1", "2026"),
+    ("narrow-1.2.2", "2023"), ("narrow-1.9.1", "2026"))})
 
 SCRIPTS = {"sklearn": "train_fixtures.py", "boosting": "train_boosting.py",
            "pipelines": "train_pipelines.py", "ensembles": "train_ensembles.py",
            "lightgbm": "train_lightgbm.py", "xgboost": "train_xgboost.py",
            "boosted": "train_pickles.py", "lines": "train_lines.py",
-           "categories": "train_categories.py", "starts": "train_starts.py"}
+           "categories": "train_categories.py", "starts": "train_starts.py",
+           "narrow": "train_narrow.py"}
 
 
 def train(work, name, interpreter):

@@ -246,26 +246,20 @@ def mix_rows(rng, model, data):
 def refusal(model, rows):
     """Words of the refusal of members that answer in float32, which NumPy's rules are needed for;
     None: it is converted."""
-    kind = type(model).__name__
-    found, words = [], "float32"
-    if kind == "CalibratedClassifierCV":
-        for one in model.calibrated_classifiers_:
-            if model.method == "sigmoid" and np.lib.NumpyVersion(np.__version__) >= "2.0.0":
-                continue  # in float64
-            member = getattr(one, "estimator", None) or one.base_estimator
-            name = "decision_function" if hasattr(member, "decision_function") else "predict_proba"
-            found.append(getattr(member, name)(rows))
-    elif kind == "TransformedTargetRegressor":
-        exact = isinstance(model.transformer_, StandardScaler) and VERSION >= (1, 8)
-        if not exact and getattr(model.transformer_, "inverse_func", 0) is not None:
-            found = [model.regressor_.predict(rows)]
-    elif kind.startswith("Voting") and getattr(model.weights, "dtype", None) == np.float32:
+    found = []
+    if getattr(model, "method", "") == "temperature":
+        member = model.calibrated_classifiers_[0].estimator
+        if isinstance(member, OneVsRestClassifier) and len(model.classes_) >= 8 and \
+                not hasattr(member.estimators_[0], "decision_function"):
+            narrow = member.predict_proba(rows).dtype == np.float32
+            return "a temperature over float32" if narrow else None
+    if type(model).__name__.startswith("Voting") and getattr(model.weights, "dtype",
+                                                             None) == np.float32:
         hard = getattr(model, "voting", "") == "hard"
         name = "predict_proba" if getattr(model, "voting", "") == "soft" else "predict"
         found = [] if hard else [getattr(one, name)(rows) for one in model.estimators_]
-        words = "weights of a type"
-        return words if found and all(one.dtype == np.float32 for one in found) else None
-    return words if any(one.dtype == np.float32 for one in found) else None
+    alike = found and all(one.dtype == np.float32 for one in found)
+    return "weights of a type" if alike else None
 
 
 def passes_link(model):
