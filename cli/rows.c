@@ -370,6 +370,16 @@ out:
     return ok;
 }
 
+/* Whether text means something to a feature: it has categories of text, or a pipeline drops it,
+ * where any text counts as missing. */
+static bool takes_text(const espalier_rows_reader *reader, size_t feature, const char *field,
+                       double *value_out)
+{
+    return reader->options.model != NULL && feature <= UINT32_MAX &&
+           espalier_model_category_number(reader->options.model, (uint32_t)feature, field,
+                                          strlen(field), value_out) != ESPALIER_ERROR_ARGUMENT;
+}
+
 /* Whether a feature's values are text, whose categories the model knows. */
 static bool is_text(const espalier_rows_reader *reader, size_t feature)
 {
@@ -396,6 +406,9 @@ static bool detect_header(espalier_rows_reader *reader, bool *is_header_out,
             continue;
         }
         if (!espalier_csv_number(csv, field, &value)) {
+            if (takes_text(reader, i, field, &value)) {
+                continue;
+            }
             wrong_field = wrong_field == 0 ? i + 1 : wrong_field;
         } else if (*field != '\0') {
             numbers++;
@@ -487,7 +500,8 @@ static bool store_record(espalier_rows_reader *reader, size_t index, espalier_me
             if (!read_text(reader, i, feature, field, &row[feature], message)) {
                 return false;
             }
-        } else if (!espalier_csv_number(&reader->csv, field, &row[feature])) {
+        } else if (!espalier_csv_number(&reader->csv, field, &row[feature]) &&
+                   !takes_text(reader, feature, field, &row[feature])) {
             return fail_line(reader, message, "\"%.500s\" is not a number", field, i + 1);
         }
     }

@@ -4,10 +4,12 @@
  */
 #include "engine/category_lists.h"
 
+#include "engine/stages.h"
 #include "engine/tables.h"
 #include "format/error.h"
 #include "format/rules.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Below, at or above zero as a sorts before, with or behind b: by bytes, then by length. */
@@ -143,6 +145,27 @@ const espalier_file_category_list *espalier_category_list_of(const espalier_mode
                : NULL;
 }
 
+/* Models without a pipeline look at every row's features before their trees do. */
+bool espalier_feature_is_dropped(const espalier_model *model, uint32_t feature)
+{
+    bool used = model->operation_count == 0 || feature >= model->head->feature_count;
+    for (uint32_t i = 0; i < model->operation_count && !used; i++) {
+        used = model->operations[i].input == feature;
+    }
+    for (uint32_t i = 0; i < model->column_count && !used; i++) {
+        used =
+            model->columns[i].kind != ESPALIER_COLUMN_LEAF && model->columns[i].feature == feature;
+    }
+    for (uint32_t i = 0; i < model->stage_count && !used; i++) {
+        const espalier_file_stage *const stage = &model->stages[i];
+        const uint32_t count = espalier_stage_takes_values(stage) ? stage->slot_count : 0;
+        for (uint32_t k = 0; k < count && !used; k++) {
+            used = model->constants[stage->table + k] == (double)feature;
+        }
+    }
+    return !used;
+}
+
 uint32_t espalier_category_find(const espalier_model *model,
                                 const espalier_file_category_list *list, const char *text,
                                 size_t bytes)
@@ -190,8 +213,13 @@ espalier_status espalier_model_category_number(const espalier_model *model, uint
 {
     const espalier_file_category_list *const list =
         model != NULL ? espalier_category_list_of(model, feature_index) : NULL;
-    if (list == NULL || (text == NULL && text_bytes > 0) || number_out == NULL) {
+    if (model == NULL || (text == NULL && text_bytes > 0) || number_out == NULL ||
+        (list == NULL && !espalier_feature_is_dropped(model, feature_index))) {
         return ESPALIER_ERROR_ARGUMENT;
+    }
+    if (list == NULL) {
+        *number_out = (double)NAN;
+        return ESPALIER_OK;
     }
     const uint32_t found = espalier_category_find(model, list, text, text_bytes);
     if (found == list->count && (list->flags & ESPALIER_CATEGORY_REFUSE_UNKNOWN) != 0) {

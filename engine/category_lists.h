@@ -8,12 +8,17 @@
 
 #include "engine/model.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* The list of a feature, or NULL. O(log lists). */
 const espalier_file_category_list *espalier_category_list_of(const espalier_model *model,
                                                              uint32_t feature);
+
+/* Whether nothing of a prediction looks at a feature: a column that a pipeline drops, which may
+ * hold any text. O(columns + operations + numbers of VALUES). */
+bool espalier_feature_is_dropped(const espalier_model *model, uint32_t feature);
 
 /* The number of a string of a list; the list's count: it is none. */
 uint32_t espalier_category_find(const espalier_model *model,

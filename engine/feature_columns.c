@@ -162,13 +162,13 @@ static espalier_status check_strings(const espalier_feature_column *column, size
 
 /* Values by themselves, no dictionary looked at. */
 static espalier_status check_values(const espalier_feature_column *column, size_t count,
-                                    bool takes_strings)
+                                    bool strings)
 {
     const dtype_facts *const facts = facts_of(column->dtype);
     if (column->reserved != 0) {
         return ESPALIER_ERROR_ARGUMENT;
     }
-    if (facts == NULL && !(takes_strings && is_string(column->dtype))) {
+    if (facts == NULL && !(strings && is_string(column->dtype))) {
         return ESPALIER_ERROR_DTYPE;
     }
     if (column->bit_offset > SIZE_MAX - count) {
@@ -185,7 +185,7 @@ static espalier_status check_values(const espalier_feature_column *column, size_
     return check_span(column->data, count, column->stride, facts->bytes, 0);
 }
 
-static espalier_status check_dictionary(const espalier_feature_column *column, bool takes_strings)
+static espalier_status check_dictionary(const espalier_feature_column *column, bool strings)
 {
     const espalier_feature_column *const dictionary = column->dictionary;
     const dtype_facts *const facts = facts_of(column->dtype);
@@ -201,7 +201,7 @@ static espalier_status check_dictionary(const espalier_feature_column *column, b
     if (dictionary->stride != 1) {
         return ESPALIER_ERROR_STRIDE;
     }
-    return check_values(dictionary, column->dictionary_count, takes_strings);
+    return check_values(dictionary, column->dictionary_count, strings);
 }
 
 /* The dtype that NumPy gives an array of all columns, but for those of strings. */
@@ -220,6 +220,15 @@ static uint32_t common_dtype(const espalier_feature_columns *columns)
     return narrow && some ? ESPALIER_DTYPE_FLOAT32 : ESPALIER_DTYPE_FLOAT64;
 }
 
+/* Whether strings, if the column has them, stand for anything: none do of most features. */
+static bool takes_strings(const espalier_model *model, const espalier_feature_column *column,
+                          uint32_t feature)
+{
+    const uint32_t dtype = column->dictionary != NULL ? column->dictionary->dtype : column->dtype;
+    return is_string(dtype) && (espalier_category_list_of(model, feature) != NULL ||
+                                espalier_feature_is_dropped(model, feature));
+}
+
 espalier_status espalier_feature_columns_check(const espalier_model *model,
                                                const espalier_feature_columns *columns,
                                                uint32_t *dtype_out, size_t *feature_out)
@@ -235,7 +244,7 @@ espalier_status espalier_feature_columns_check(const espalier_model *model,
         return ESPALIER_ERROR_FEATURE_COUNT;
     }
     for (size_t i = 0; i < columns->feature_count; i++) {
-        const bool strings = espalier_category_list_of(model, (uint32_t)i) != NULL;
+        const bool strings = takes_strings(model, &columns->columns[i], (uint32_t)i);
         espalier_status status = check_values(&columns->columns[i], columns->row_count, strings);
         if (status == ESPALIER_OK) {
             status = check_dictionary(&columns->columns[i], strings);
@@ -321,12 +330,16 @@ typedef struct fill {
 } fill;
 
 /* The number of string `row` of `column`, which is the feature's or its dictionary, for row r of
- * the block. */
+ * the block; without a list nothing looks at it. */
 static void put_category(fill *f, const espalier_file_category_list *list,
                          const espalier_feature_column *column, size_t row, size_t r)
 {
     size_t begin = 0;
     size_t end = 0;
+    if (list == NULL) {
+        put_number(f->values, r, f->is_float32, (double)NAN);
+        return;
+    }
     (void)find_string(column, row, &begin, &end);
     const char *const text = column->text != NULL ? column->text + begin : "";
     const uint32_t found = espalier_category_find(f->model, list, text, end - begin);

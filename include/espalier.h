@@ -646,7 +646,8 @@ typedef struct espalier_feature_columns {
  * As espalier_predict for the rows that the columns hold, with the same bits: integers become the
  * nearest number of the rows' dtype, BOOL 0 or 1, missing values NaN, and strings the number of
  * their category (espalier_model_category), or what the trainer takes others for: a number of its
- * own, missing, or refused (CATEGORY). Features without categories of text take no strings: DTYPE.
+ * own, missing, or refused (CATEGORY). Features without categories of text take no strings: DTYPE;
+ * but those that a pipeline drops take any.
  * Numbers for features that have such categories are numbers of categories.
  * Never allocates, locks or makes a system call. One thread at a time per predictor.
  * Status: as espalier_predict; ARGUMENT also for offsets that descend or leave the text; where
@@ -670,7 +671,8 @@ ESPALIER_API const char *espalier_model_category(const espalier_model *model,
 
 /*
  * The number that espalier_predict takes in a row for a string: its category's, or what the trainer
- * takes all others for. Any thread, O(log categories).
+ * takes all others for; NaN of a feature that a pipeline drops. Any thread, O(log categories), of a
+ * feature without categories O(columns).
  * Status: ARGUMENT (also a feature without categories of text), CATEGORY (the trainer refuses it).
  */
 ESPALIER_API espalier_status espalier_model_category_number(const espalier_model *model,

@@ -95,7 +95,7 @@ class Binder:
                  is_prepared):
         self.names = names
         self.feature_count = feature_count
-        self.has_text = has_text  # of each feature: whether it has categories of text
+        self.has_text = has_text  # of each feature: whether it takes text
         self.with_numbers = with_numbers  # features whose numbers may be what pandas called so
         self.framework = framework
         self.is_lightgbm = is_lightgbm = framework == "LightGBM"

@@ -346,7 +346,7 @@ class Model(_core.Model):
 
     def _bind(self):
         if self._binder is None:
-            has_text = [self._category_count(i) > 0 for i in range(self.n_features_in_)]
+            has_text = [self._takes_text(i) for i in range(self.n_features_in_)]
             numbers = self._trainer("category_numbers")
             numbers = numbers if isinstance(numbers, list) else ()
             numbers = frozenset(one for one in numbers if isinstance(one, int))

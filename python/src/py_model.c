@@ -375,15 +375,17 @@ static PyObject *get_labels(PyObject *object, PyObject *args)
     return labels == NULL ? NULL : Py_BuildValue("(IIO)", info.kind, info.item_bytes, labels);
 }
 
-/* _category_count(feature) */
-static PyObject *get_category_count(PyObject *object, PyObject *args)
+/* _takes_text(feature): of categories, or any since a pipeline drops it */
+static PyObject *takes_text(PyObject *object, PyObject *args)
 {
     const espalier_py_model *const self = (const espalier_py_model *)object;
     unsigned int feature = 0;
-    if (!PyArg_ParseTuple(args, "I:_category_count", &feature) || !espalier_py_is_open(self)) {
+    double number = 0.0;
+    if (!PyArg_ParseTuple(args, "I:_takes_text", &feature) || !espalier_py_is_open(self)) {
         return NULL;
     }
-    return PyLong_FromUnsignedLong(espalier_model_category_count(self->model, feature));
+    return PyBool_FromLong(espalier_model_category_number(self->model, feature, "", 0, &number) !=
+                           ESPALIER_ERROR_ARGUMENT);
 }
 
 static PyObject *make_categories(espalier_py_model *self, uint32_t feature)
@@ -572,7 +574,7 @@ static PyMethodDef model_methods[] = {
     {"_output", get_output, METH_VARARGS, "_output(kind): (dtype, width, groups) or None"},
     {"_labels", get_labels, METH_VARARGS, "_labels(output): (kind, item_bytes, labels) or None"},
     {"_names", get_names, METH_NOARGS, "_names(): the features' names, a tuple or None"},
-    {"_category_count", get_category_count, METH_VARARGS, "_category_count(feature)"},
+    {"_takes_text", takes_text, METH_VARARGS, "_takes_text(feature)"},
     {"_categories", get_categories, METH_VARARGS, "_categories(feature): a tuple of str, or None"},
     {"_category_number", espalier_py_category_number, METH_VARARGS,
      "_category_number(feature, text): the number that stands for the text in rows"},

@@ -248,6 +248,24 @@ class Csv(Case):
         self.assertEqual(self.probability(",3.5,1.4,0.2\n"), given)
         self.assertEqual(self.probability('"",3.5,1.4,0.2\n'), given)
 
+    def test_dropped_columns(self):
+        """Text in a column that the pipeline drops was refused, though nothing looks at it."""
+        folder = NEW.parent / "pipelines-1.9.1"  # columns 5 and 6 of 8 are used
+        model = self.model("rare.joblib", folder)
+        rows = read_rows(folder / "rare.rows64.npy")
+        cells = [[f"{x:.17g}" for x in row] for row in rows]
+
+        def table():
+            return "".join(",".join(row) + "\n" for row in cells)
+
+        expected = self.probability(table(), model=model)
+        for row in cells:
+            row[0], row[7] = '"Mr ""X"", y"', "male"
+        self.assertEqual(self.probability(table(), model=model), expected)
+        self.assertEqual(self.probability("a,b,c,d,e,f,g,h\n" + table(), model=model), expected)
+        cells[3][5] = "male"
+        self.refused(["line 4, column 6", '"male"'], table(), model=model)
+
     def test_bad_text(self):
         for words, text in (
                 (["line 2, column 3", '"x"'], "1,2,3,4\n1,2,x,4\n"),

@@ -12,6 +12,7 @@
 // clang-format on
 
 #include "convert/categories.h"
+#include "convert/preparation.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
@@ -251,6 +252,95 @@ static void test_names(void **state)
                      ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_category_number(model, 3, "a", 1, NULL),
                      ESPALIER_ERROR_ARGUMENT);
+}
+
+/* Trees test what a pipeline makes of feature 0, and feature 1; it drops feature 2. */
+static model_bytes make_dropping(void)
+{
+    const synthetic_options options = {.seed = 9,
+                                       .tree_count = 3,
+                                       .feature_count = 2,
+                                       .decision_count_max = 9,
+                                       .group_count = 1,
+                                       .missing_allowed = true};
+    espalier_forest dropping;
+    synthetic_forest_make(&options, &dropping);
+    espalier_preparation *const p = calloc(1, sizeof *p);
+    assert_non_null(p);
+    dropping.preparation = p;
+    dropping.feature_count = 3;
+    p->feature_count = 3;
+    p->value_count = 3;
+    const double tenth = 0.1;
+    espalier_prepare_numbers numbers = {0, 0, 0};
+    uint32_t value = 0;
+    assert_int_equal(espalier_preparation_add_numbers(p, &tenth, 1, 0, &numbers), ESPALIER_OK);
+    assert_int_equal(espalier_preparation_add(p, ESPALIER_PREPARE_ADD, 0, 0, 1, &numbers, &value),
+                     ESPALIER_OK);
+    for (uint64_t i = 0; i < dropping.node_count; i++) {
+        const bool tests_first =
+            dropping.left[i] != ESPALIER_FOREST_LEAF && dropping.feature[i] == 0;
+        dropping.feature[i] = tests_first ? value : dropping.feature[i];
+    }
+    const model_bytes bytes = model_bytes_of(&dropping, 0);
+    espalier_forest_free(&dropping);
+    return bytes;
+}
+
+/* Text in a column that nothing looks at was refused, where the trainer does not look either. */
+static void test_dropped_features(void **state)
+{
+    (void)state;
+    static const double rows[2][3] = {{0.5, -1.0, 3.0}, {-2.0, 0.25, (double)NAN}};
+    static const int32_t offsets[3] = {0, 4, 4};
+    const espalier_feature_column init = ESPALIER_FEATURE_COLUMN_INIT;
+    espalier_feature_column columns[3] = {init, init, init};
+    espalier_model *small = NULL;
+    espalier_predictor *walker = NULL;
+    double number = 0.0;
+    double expected[2];
+    double found[2];
+    model_bytes bytes = make_dropping();
+    assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &small, NULL),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_predictor_create(small, NULL, &walker), ESPALIER_OK);
+    assert_int_equal(espalier_model_category_count(small, 2), 0);
+    assert_int_equal(espalier_model_category_number(small, 2, "Name", 4, &number), ESPALIER_OK);
+    assert_true(isnan(number));
+    for (uint32_t feature = 0; feature < 4; feature += feature == 1 ? 2 : 1) {
+        assert_int_equal(espalier_model_category_number(small, feature, "Name", 4, &number),
+                         ESPALIER_ERROR_ARGUMENT);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        columns[i].data = &rows[0][i];
+        columns[i].dtype = ESPALIER_DTYPE_FLOAT64;
+        columns[i].stride = 3;
+    }
+    const espalier_rows given = espalier_rows_float64(&rows[0][0], 2, 3);
+    const espalier_feature_columns all = {columns, 3, 2, 0, 0};
+    espalier_outputs outputs = {.data = expected, .data_bytes = sizeof expected};
+    assert_int_equal(espalier_predict(walker, ESPALIER_OUTPUT_VALUE, &given, &outputs),
+                     ESPALIER_OK);
+    espalier_feature_column text = init;
+    text.data = offsets;
+    text.dtype = ESPALIER_DTYPE_STRING32;
+    text.stride = 1;
+    text.text = "Name";
+    text.text_bytes = 4;
+    const espalier_feature_column kept = columns[1];
+    columns[2] = text;
+    outputs.data = found;
+    assert_int_equal(espalier_predict_columns(walker, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                     ESPALIER_OK);
+    assert_memory_equal(found, expected, sizeof found);
+    columns[1] = text;
+    assert_int_equal(espalier_predict_columns(walker, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                     ESPALIER_ERROR_DTYPE);
+    assert_int_equal(outputs.refused_feature, 1);
+    columns[1] = kept;
+    espalier_predictor_destroy(walker);
+    espalier_model_close(small);
+    model_bytes_free(&bytes);
 }
 
 static void test_refusals(void **state)
@@ -525,11 +615,12 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings),         cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_names),           cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_broken_files),    cmocka_unit_test(test_broken_text),
-        cmocka_unit_test(test_edges_of_lists),  cmocka_unit_test(test_random_bytes),
-        cmocka_unit_test(test_counts_of_lists), cmocka_unit_test(test_named_list),
+        cmocka_unit_test(test_strings),      cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_dropped_features),
+        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_broken_files),
+        cmocka_unit_test(test_broken_text),  cmocka_unit_test(test_edges_of_lists),
+        cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_counts_of_lists),
+        cmocka_unit_test(test_named_list),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }
