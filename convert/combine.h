@@ -34,6 +34,7 @@ typedef struct espalier_combine {
     bool rounds;                    /* after rounding it to float32 */
     bool takes_missing;             /* some forest does */
     bool rounds_sets;               /* some forest with sets compares float32 */
+    bool sets_of_numbers;           /* some asks for what is not the place of a string */
 } espalier_combine;
 
 /* The features of a forest that sees some of the whole's: [count] their numbers there. */

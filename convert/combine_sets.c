@@ -10,6 +10,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a feature's codes are other numbers than its categories: those of strings, which the
+ * whole has from an INDEX, are the same. */
+static bool is_coded(const espalier_forest *forest, uint32_t feature)
+{
+    bool same = espalier_categories_at(&forest->categories, feature) != NULL;
+    if (!espalier_forest_has_codes(forest, feature)) {
+        return false;
+    }
+    const espalier_forest_codes *const codes = &forest->codes[feature];
+    for (uint32_t i = 0; i < codes->count && same; i++) {
+        same = codes->values[i] == (double)i;
+    }
+    return !same;
+}
+
+/* Whether all sets ask for the places of strings, which the whole has from an INDEX: whole numbers
+ * or NaN, that all trainers read alike. */
+static bool asks_for_strings(const espalier_forest *forest)
+{
+    bool strings = forest->preparation == NULL;
+    for (uint32_t i = 0; i < forest->set_count && strings; i++) {
+        const espalier_category_list *const list =
+            espalier_categories_at(&forest->categories, forest->sets[i].feature);
+        strings = list != NULL && (list->refuses || list->unknown != -1.0);
+    }
+    return strings;
+}
+
 /*
  * Whether sets and codes of all parts mean the same numbers. Where some parts compare float32 and
  * others float64 the whole compares float64, and nothing is flushed where some part does not: that
@@ -20,6 +48,11 @@ static bool reads_alike(espalier_combine *combine, const espalier_forest *forest
 {
     const espalier_forest *const whole = combine->whole;
     const bool rounds = forest->input == ESPALIER_FOREST_INPUT_FLOAT32;
+    combine->sets_of_numbers =
+        combine->sets_of_numbers || (forest->set_count > 0 && !asks_for_strings(forest));
+    if (!combine->sets_of_numbers) {
+        return true;
+    }
     bool alike =
         whole->set_count == 0 || forest->set_count == 0 || whole->category == forest->category;
     combine->rounds_sets = combine->rounds_sets || (forest->set_count > 0 && rounds);
@@ -133,7 +166,7 @@ static espalier_status copy_codes(espalier_combine *combine, const espalier_fore
     for (uint32_t i = 0; i < forest->code_count && status == ESPALIER_OK; i++) {
         const uint32_t feature = features != NULL ? features->numbers[i] : i;
         firsts[i] = next;
-        if (forest->codes[i].count == 0) {
+        if (!is_coded(forest, i)) {
             continue;
         }
         if (whole->codes[feature].count == 0 && is_asked(whole, feature)) {
@@ -160,7 +193,7 @@ static espalier_status copy_set(espalier_combine *combine, const espalier_forest
         source->member_count > forest->member_count - source->first_member) {
         return ESPALIER_ERROR_SOURCE_TREE;
     }
-    const bool coded = espalier_forest_has_codes(forest, source->feature);
+    const bool coded = is_coded(forest, source->feature);
     set.feature = features != NULL ? features->numbers[source->feature] : source->feature;
     if (!coded && espalier_forest_has_codes(whole, set.feature)) {
         return ESPALIER_ERROR_SOURCE_UNSUPPORTED;
@@ -213,7 +246,10 @@ espalier_status espalier_combine_copy_sets(espalier_combine *combine, const espa
     uint32_t *const scratch = malloc((size_t)(forest->member_count + 1) * sizeof *scratch);
     espalier_status status = ESPALIER_ERROR_MEMORY;
     if (firsts != NULL && places != NULL && scratch != NULL) {
-        whole->category = forest->category;
+        /* Where they differ they are of strings: the first are of more numbers than the others. */
+        whole->category = whole->set_count == 0 || forest->category < whole->category
+                              ? forest->category
+                              : whole->category;
         status = forest->codes != NULL ? copy_codes(combine, forest, features, firsts, places)
                                        : ESPALIER_OK;
     }

@@ -248,7 +248,21 @@ def make_booster(rng, trainer):
             sklearn.__version__, ("pkl",))
 
 
-def wrap_booster(rng, model, names):
+def make_strangers(rng, trainer):
+    """Models of the other trainers that know categories of text."""
+    found = ["LightGBM"] if lightgbm is not None else []
+    found += ["XGBoost"] if knows_categories() else []
+    found += ["scikit-learn"] if VERSION >= (1, 4) else []
+    return [make_booster(rng, one)[0].set_params(**{"missing": np.nan} if one == "XGBoost" else {})
+            for one in found if one != trainer]
+
+
+def knows_categories():
+    """Whether XGBoost is there and keeps the text of categories."""
+    return xgboost is not None and tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1)
+
+
+def wrap_booster(rng, model, names, strangers):
     """Behind a step that passes categories on, or beside another that knows them."""
     if VERSION < (1, 2) or rng.randint(2):
         return model
@@ -258,7 +272,8 @@ def wrap_booster(rng, model, names):
     encode = ColumnTransformer([("code", OneHotEncoder(handle_unknown="ignore"), names[:-2])],
                                remainder="passthrough")
     forest = make_pipeline(encode, RandomForestRegressor(3, random_state=0))
-    other = choose(rng, clone(model), behind, forest)
+    marked = getattr(model, "missing", np.nan) == -999  # refused beside others
+    other = choose(rng, clone(model), behind, *[] if marked else [forest] + strangers * 2)
     return choose(rng, behind, VotingRegressor([("a", model), ("b", other)],
                                                weights=choose(rng, None, [0.3, 2])))
 
@@ -285,7 +300,8 @@ def prove_booster(prover, rng, index, trainer, numbers=False):
         return pandas.DataFrame(frame)
 
     model, version, endings = make_booster(rng, trainer)
-    wrapped = wrap_booster(rng, model, names)
+    strangers = [] if numbers or any(ordered) else make_strangers(rng, trainer)
+    wrapped = wrap_booster(rng, model, names, strangers)
     endings = endings if wrapped is model else ("pkl",)
     model = wrapped.fit(as_rows(rows, False), target)  # in the words' order, not sorted
     source = prover.path("model." + choose(rng, *endings))
@@ -311,8 +327,7 @@ def prove(prover, arguments):
     kinds = [prove_pipeline, lambda *given: prove_pipeline(*given, wraps=True), prove_fixed_width]
     if pandas is not None and lightgbm is not None:
         kinds += both_kinds("LightGBM")
-    if pandas is not None and xgboost is not None and \
-            tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 1):
+    if pandas is not None and knows_categories():
         kinds += both_kinds("XGBoost")
     if pandas is not None and VERSION >= (1, 4):
         kinds += both_kinds("scikit-learn")

@@ -16,10 +16,12 @@
 #include "convert/linear_leaves.h"
 #include "convert/plan.h"
 #include "convert/reference.h"
+#include "convert/sets.h"
 #include "tests/support/synthetic.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -379,6 +381,82 @@ static void test_lines(void **state)
 }
 
 /* A feature beyond those that are seen, and memory that ends at any place. */
+/* Two forests with sets of feature 0, the second as HistGradientBoosting has them: codes, and
+ * numbers below 256. texts: the feature's categories are strings. */
+static espalier_status combine_sets(bool texts, espalier_forest *whole)
+{
+    espalier_forest forests[2];
+    espalier_combine combine = {.whole = whole, .memory_left = UINT64_MAX};
+    espalier_status status = ESPALIER_OK;
+    for (uint32_t i = 0; i < 2; i++) {
+        const synthetic_options options = {.seed = 11 + i,
+                                           .trainer = SYNTHETIC_LIGHTGBM,
+                                           .tree_count = 4,
+                                           .feature_count = 3,
+                                           .decision_count_max = 12,
+                                           .group_count = 1,
+                                           .missing_allowed = true,
+                                           .set_features = 1};
+        synthetic_forest_make(&options, &forests[i]);
+        uint32_t most = 0;
+        for (uint32_t k = 0; k < forests[i].member_count; k++) {
+            most = forests[i].members[k] > most ? forests[i].members[k] : most;
+        }
+        uint32_t number = 0;
+        for (uint32_t k = 0; texts && k <= most; k++) {
+            char text[16];
+            const int bytes = snprintf(text, sizeof text, "%u", (k * 7 + i) % (most + 1));
+            assert_int_equal(espalier_categories_add(&forests[i].categories, 0, text, (size_t)bytes,
+                                                     &number),
+                             ESPALIER_OK);
+        }
+        if (texts) {
+            espalier_categories_of(&forests[i].categories, 0)->unknown = (double)NAN;
+        }
+        if (i == 1) {
+            forests[i].category = ESPALIER_FOREST_CATEGORY_8;
+            forests[i].codes = calloc(3, sizeof *forests[i].codes);
+            assert_non_null(forests[i].codes);
+            forests[i].code_count = 3;
+            forests[i].codes[0].count = most + 1;
+            forests[i].codes[0].values = calloc(most + (size_t)1, sizeof(double));
+            assert_non_null(forests[i].codes[0].values);
+            for (uint32_t k = 0; k <= most; k++) {
+                forests[i].codes[0].values[k] = (double)k;
+            }
+        }
+    }
+    /* In either order. */
+    for (uint32_t i = 0; i < 2 && status == ESPALIER_OK; i++) {
+        uint32_t offset = 0;
+        status = espalier_combine_add(&combine, &forests[texts ? 1 - i : i], NULL, &offset);
+    }
+    (void)espalier_combine_close(&combine);
+    espalier_forest_free(&forests[0]);
+    espalier_forest_free(&forests[1]);
+    return status;
+}
+
+/* Sets of strings are the same to every trainer, and once were refused beside those of another; of
+ * numbers they still are. */
+static void test_sets_of_strings(void **state)
+{
+    (void)state;
+    espalier_forest whole = {.feature_count = 3, .missing_allowed = true, .infinite_allowed = true};
+    assert_int_equal(combine_sets(true, &whole), ESPALIER_OK);
+    assert_int_equal(whole.category, ESPALIER_FOREST_CATEGORY_INT32);
+    assert_true(whole.set_count > 0 && whole.preparation != NULL);
+    for (uint32_t i = 0; i < whole.set_count; i++) {
+        assert_true(whole.sets[i].feature >= 3); /* behind an INDEX */
+        assert_false(espalier_forest_has_codes(&whole, whole.sets[i].feature));
+    }
+    espalier_forest_free(&whole);
+    whole =
+        (espalier_forest){.feature_count = 3, .missing_allowed = true, .infinite_allowed = true};
+    assert_int_equal(combine_sets(false, &whole), ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+    espalier_forest_free(&whole);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -412,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_two_parts),
         cmocka_unit_test(test_starts_from_slots),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_sets_of_strings),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
