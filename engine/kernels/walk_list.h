@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Which rows of a block still walk, for walk_block.inc. Only files of the AVX-512 levels may include
- * it.
+ * Which rows of a block still walk, for walk_block.inc. Only files of the AVX-512 levels may
+ * include it.
  *
  * Paths of a deep tree differ: in a forest of unlimited depth the longest of 16 has 26 steps where
  * the mean is 16. Rows whose walk has ended leave the list; the others close up.
@@ -29,8 +29,8 @@ typedef struct walk_list {
     uint32_t count;
 } walk_list;
 
-/* The same pointer, of which the compiler knows nothing: gcc 12 would keep its sum with every lane's
- * number in a register of its own, and has too few. */
+/* The same pointer, of which the compiler knows nothing: gcc 12 would keep its sum with every
+ * lane's number in a register of its own, and has too few. */
 static inline const uint32_t *walk_hidden(const uint32_t *pointer)
 {
     __asm__("" : "+r"(pointer));
