@@ -22,7 +22,7 @@
 
 typedef struct walk_list {
     _Alignas(64) uint32_t rows[LIST_ROOM];   /* of the piece */
-    _Alignas(64) uint32_t cells[LIST_ROOM];  /* where the row's lie in the piece's */
+    _Alignas(64) uint32_t cells[LIST_ROOM];  /* number of the row's first cell among the piece's */
     _Alignas(64) uint32_t at[LIST_ROOM];     /* the position */
     _Alignas(64) uint32_t before[LIST_ROOM]; /* the position one step earlier */
     _Alignas(64) uint32_t leaves[LIST_ROOM]; /* of every row: the leaf row of its last node */

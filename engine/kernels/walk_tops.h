@@ -5,8 +5,8 @@
  *
  * The cells of a column lie in flights of 16 rows, so one compare asks a node's question of a
  * flight: 31 compares and 31 blends take 16 rows through five levels, where walking takes 80 steps.
- * The table is made from a tree's nodes once for every block of rows, and leads exactly where the
- * steps of walk.inc lead, whatever the nodes hold.
+ * The table is made from a tree's nodes once for every 1,024 rows of a block, and leads exactly
+ * where the steps of walk.inc lead, whatever the nodes hold.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_WALK_TOPS_H
 #define ESPALIER_ENGINE_KERNELS_WALK_TOPS_H

@@ -20,7 +20,7 @@
 
 #define TREES_MAX   70u
 #define NODES_MAX   4096u /* of a tree */
-#define ROWS_MAX    1072u /* more than kernels take at once */
+#define ROWS_MAX    2128u /* more than kernels take at once */
 #define CHILD_MAX   17u
 #define COLUMNS_MAX 64u
 #define SLOTS_MAX   8u
@@ -252,7 +252,7 @@ static void check_block(const walk_model *m, const espalier_kernel *kernel, uint
 static unsigned long check_level(uint32_t level, unsigned long every_nth)
 {
     static walk_model model;
-    static const uint32_t flights[] = {1, 2, 3, 7, 32, 35, 67};
+    static const uint32_t flights[] = {1, 2, 3, 7, 35, 67, 133};
     const espalier_kernel_list *const list = levels_kernels(level);
     unsigned long compared = 0;
     random_state = 5;
