@@ -457,9 +457,13 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
     }
     *names_out = peek(pickle, transformer, "feature_names_in_");
     *names_out = *names_out != NULL ? *names_out : peek(pickle, transformer, "_feature_names_in");
-    const espalier_pickle_value *const inner = peek(pickle, transformer, "estimator_");
+    /* RFE's n_features_, and its estimator, are of the features that it leaves. */
+    const bool eliminates = peek(pickle, transformer, "support_") != NULL;
+    const espalier_pickle_value *const inner =
+        eliminates ? NULL : peek(pickle, transformer, "estimator_");
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        const espalier_pickle_value *value = peek(pickle, transformer, counts[i]);
+        const espalier_pickle_value *value =
+            eliminates && i == 2 ? NULL : peek(pickle, transformer, counts[i]);
         value = value == NULL && inner != NULL && i != 1 ? peek(pickle, inner, counts[i]) : value;
         int64_t count = 0;
         if (value != NULL && espalier_pickle_get_int64(value, &count) && count > 0 &&

@@ -42,6 +42,7 @@ typedef struct fake_selector {
     uint32_t frozen;        /* so many FrozenEstimators around it */
     const char *linear;     /* the linear model's class; NULL: LogisticRegression */
     bool no_threshold;
+    bool eliminates; /* it is no SelectFromModel, but an RFE */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -153,8 +154,33 @@ static void put_linear(pickle_writer *writer, const fake_selector *selector)
     close_object(writer);
 }
 
+/* RFE as scikit-learn up to 0.23 saved it, without n_features_in_: n_features_ and what the
+ * estimator knows are of the features that it leaves. */
+static void put_elimination(pickle_writer *writer)
+{
+    static const uint8_t support[] = {0, 1, 0};
+    const uint64_t count = sizeof support;
+    open_object(writer, "sklearn.feature_selection._rfe", "RFE");
+    put_text(writer, "_sklearn_version");
+    put_text(writer, "0.22.2.post1");
+    put_text(writer, "estimator_");
+    open_object(writer, "sklearn.tree._classes", "DecisionTreeRegressor");
+    put_text(writer, "n_features_");
+    put_int(writer, 1);
+    close_object(writer);
+    put_text(writer, "n_features_");
+    put_int(writer, 1);
+    put_text(writer, "support_");
+    put_array(writer, "b1", '|', &count, 1, false, support, sizeof support);
+    close_object(writer);
+}
+
 static void put_selector(pickle_writer *writer, const fake_selector *selector)
 {
+    if (selector->eliminates) {
+        put_elimination(writer);
+        return;
+    }
     open_object(writer, "sklearn.feature_selection._from_model", "SelectFromModel");
     put_text(writer, "_sklearn_version");
     put_text(writer, "1.9.1");
@@ -280,6 +306,18 @@ static void test_orders_of_sums(void **state)
         }
         (void)unlink(MODEL_FILE);
     }
+}
+
+/* As the first step its n_features_ was taken for how many features there are. */
+static void test_old_eliminations(void **state)
+{
+    (void)state;
+    const fake_selector selector = {.eliminates = true};
+    espalier_error failure = {0};
+    if (convert(&selector, &failure) != ESPALIER_OK) {
+        fail_msg("%s", failure.message);
+    }
+    (void)unlink(MODEL_FILE);
 }
 
 /* A frozen estimator is asked as what is in it, but has not its class: a Lasso's threshold, 1e-5,
@@ -584,6 +622,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),
+        cmocka_unit_test(test_old_eliminations),
         cmocka_unit_test(test_frozen_estimators),
         cmocka_unit_test(test_too_many_rows),
         cmocka_unit_test(test_importances_of_xgboost),
