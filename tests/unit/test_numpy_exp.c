@@ -173,7 +173,9 @@ static double run_both(uint32_t operation, const double *c, uint32_t count, doub
     double slots[2] = {x};
     double again[2] = {x};
     double own[6] = {0.0};
-    memcpy(own, c, (c != NULL ? 2 * (size_t)count : 0) * sizeof *own);
+    if (c != NULL) {
+        memcpy(own, c, 2 * (size_t)count * sizeof *own);
+    }
     const espalier_file_stage stage = {.operation = operation,
                                        .output_slot = 1,
                                        .slot_count = count,
