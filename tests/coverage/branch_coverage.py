@@ -30,9 +30,9 @@ TESTS = ("test_categories", "test_column_edges", "test_cover", "test_format_duti
          "test_isa", "test_layouts_predict", "test_linear", "test_masks", "test_model",
          "test_open_ways", "test_output_edges", "test_predict", "test_predict_columns",
          "test_predict_pure", "test_prepare", "test_read_edges", "test_rest", "test_sets",
-         "test_stages", "test_table_edges", "test_text_check", "test_verify_edges",
-         "test_verify_golden", "test_verify_trees", "fault_mapped", "fault_open", "fault_pages",
-         "fault_reads")
+         "test_stage_models", "test_stages", "test_table_edges", "test_text_check",
+         "test_verify_edges", "test_verify_golden", "test_verify_trees", "fault_mapped",
+         "fault_open", "fault_pages", "fault_reads")
 EXHAUST = ("--nth", "997", "--rounds", "5")
 
 

@@ -42,7 +42,8 @@ PATTERNS = ("engine/verify*.c", "engine/tables*.c", "engine/category_lists.c", "
 TESTS = (("test_format_rules",), ("test_verify_edges",), ("test_verify_golden",),
          ("test_verify_trees",), ("test_model",), ("test_sets",),
          ("test_prepare",), ("test_open_ways",), ("test_masks",), ("test_format_duties",),
-         ("test_stages",), ("test_publish",), ("test_hostile_cost",), ("test_table_edges",),
+         ("test_stages",), ("test_stage_models",), ("test_publish",), ("test_hostile_cost",),
+         ("test_table_edges",),
          ("test_output_edges",), ("test_read_edges",), ("test_linear",), ("test_categories",),
          ("test_text_check",), ("test_predict_columns",), ("test_column_edges",), ("test_cover",),
          ("fault_open",), ("fault_reads",), ("exhaust", "--nth", "5999", "--rounds", "0"))
