@@ -19,6 +19,7 @@ typedef struct cpuid_leaf {
 
 /* What the CPU says of itself: three times the instruction, which a hypervisor traps. */
 typedef struct cpuid_answers {
+    bool is_intel;
     cpuid_leaf leaf1, leaf7;
 } cpuid_answers;
 
@@ -28,6 +29,8 @@ static cpuid_answers ask(void)
     memset(&answers, 0, sizeof answers);
     cpuid_leaf leaf0;
     __cpuid(0, leaf0.eax, leaf0.ebx, leaf0.ecx, leaf0.edx);
+    answers.is_intel = leaf0.ebx == signature_INTEL_ebx && leaf0.ecx == signature_INTEL_ecx &&
+                       leaf0.edx == signature_INTEL_edx;
     if (leaf0.eax >= 1) {
         cpuid_leaf *const leaf = &answers.leaf1;
         __cpuid(1, leaf->eax, leaf->ebx, leaf->ecx, leaf->edx);
@@ -58,6 +61,7 @@ static uint32_t saved_registers(void)
 #define LEAF7_EBX_AVX512BW (1u << 30)
 #define LEAF7_EBX_AVX512VL (1u << 31)
 #define LEAF7_ECX_VBMI     (1u << 1)
+#define LEAF7_EDX_FP16     (1u << 23)
 #define XCR0_AVX           0x06u /* XMM, YMM */
 #define XCR0_AVX512        0xE6u /* and opmask, ZMM */
 
@@ -90,21 +94,31 @@ static uint32_t find_levels(const cpuid_answers *answers)
 }
 
 /*
+ * Intel's since Sapphire Rapids, the first with AVX512_FP16. Those before it gather slowly where
+ * their microcode answers Downfall (CVE-2022-40982); on those of others it was not measured.
+ */
+static bool gathers_fast(const cpuid_answers *answers)
+{
+    return answers->is_intel && has_all(answers->leaf7.edx, LEAF7_EDX_FP16);
+}
+
+/*
  * The answer, once somebody has asked: a hypervisor traps each cpuid, and 3 us are an eighth of an
  * open. Threads that ask at once find the same and write the same, so no order is needed.
  */
 static _Atomic uint32_t known;
-#define KNOWN_ASKED (1u << 31)
+#define KNOWN_ASKED   (1u << 31)
+#define KNOWN_GATHERS (1u << 30)
 
 espalier_cpu espalier_cpu_detect(void)
 {
     uint32_t word = atomic_load_explicit(&known, memory_order_relaxed);
     if (word == 0) {
         const cpuid_answers answers = ask();
-        word = KNOWN_ASKED | find_levels(&answers);
+        word = KNOWN_ASKED | find_levels(&answers) | (gathers_fast(&answers) ? KNOWN_GATHERS : 0);
         atomic_store_explicit(&known, word, memory_order_relaxed);
     }
-    return (espalier_cpu){word & ~KNOWN_ASKED};
+    return (espalier_cpu){word & ~(KNOWN_ASKED | KNOWN_GATHERS), (word & KNOWN_GATHERS) != 0};
 }
 
 #elif defined(__aarch64__)
@@ -112,14 +126,14 @@ espalier_cpu espalier_cpu_detect(void)
 /* NEON is part of AArch64. */
 espalier_cpu espalier_cpu_detect(void)
 {
-    return (espalier_cpu){1u << ESPALIER_ISA_SCALAR | 1u << ESPALIER_ISA_NEON};
+    return (espalier_cpu){1u << ESPALIER_ISA_SCALAR | 1u << ESPALIER_ISA_NEON, false};
 }
 
 #else
 
 espalier_cpu espalier_cpu_detect(void)
 {
-    return (espalier_cpu){1u << ESPALIER_ISA_SCALAR};
+    return (espalier_cpu){1u << ESPALIER_ISA_SCALAR, false};
 }
 
 #endif

@@ -7,10 +7,12 @@
 #ifndef ESPALIER_ENGINE_CPU_H
 #define ESPALIER_ENGINE_CPU_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct espalier_cpu {
-    uint32_t levels; /* bit i: level i of espalier_isa */
+    uint32_t levels;   /* bit i: level i of espalier_isa */
+    bool gathers_fast; /* of 64-bit numbers, 8 in a register (docs/decisions/0033) */
 } espalier_cpu;
 
 espalier_cpu espalier_cpu_detect(void);

@@ -107,19 +107,22 @@ espalier_status espalier_dispatch_choose(const espalier_cpu *cpu, uint32_t asked
     }
     const uint32_t wanted = asked != ESPALIER_ISA_AUTO ? asked : (uint32_t)level;
     if (wanted == ESPALIER_ISA_AUTO) {
-        *dispatch_out = (espalier_dispatch){best_level(cpu)};
+        *dispatch_out = (espalier_dispatch){best_level(cpu), cpu->gathers_fast};
         return ESPALIER_OK;
     }
     if (!is_supported(cpu, wanted)) {
         return ESPALIER_ERROR_ISA;
     }
-    *dispatch_out = (espalier_dispatch){wanted};
+    *dispatch_out = (espalier_dispatch){wanted, cpu->gathers_fast};
     return ESPALIER_OK;
 }
 
-static bool kernel_serves(const espalier_kernel *kernel, const espalier_model *model,
-                          const espalier_file_part *part)
+static bool kernel_serves(const espalier_kernel *kernel, const espalier_dispatch *dispatch,
+                          const espalier_model *model, const espalier_file_part *part)
 {
+    if (kernel->gathers != 0 && (!dispatch->gathers || model->readable_bytes > UINT32_MAX)) {
+        return false;
+    }
     const bool clamps = model->clamps && part->layout == ESPALIER_FILE_WALK;
     const bool sets = model->set_first < model->banks[ESPALIER_BANK_WORD].count &&
                       part->layout == ESPALIER_FILE_WALK;
@@ -138,7 +141,7 @@ const espalier_kernel *espalier_dispatch_kernel(const espalier_dispatch *dispatc
          level = levels[level].below) {
         const espalier_kernel_list *const list = kernels_of(level);
         for (size_t i = 0; i < list->count; i++) {
-            if (kernel_serves(&list->kernels[i], model, part)) {
+            if (kernel_serves(&list->kernels[i], dispatch, model, part)) {
                 return &list->kernels[i];
             }
         }

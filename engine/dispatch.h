@@ -11,8 +11,11 @@
 #include "engine/model.h"
 #include "espalier.h"
 
+#include <stdbool.h>
+
 typedef struct espalier_dispatch {
     uint32_t level;
+    bool gathers; /* kernels that gather may serve */
 } espalier_dispatch;
 
 /*

@@ -164,6 +164,14 @@ static void predict_row(const call *c, const espalier_rows *rows, size_t row, si
     write_slots(c, predictor->slots, out);
 }
 
+/* How many of so many rows go as a block; the others go one by one. */
+static uint32_t rows_together(const espalier_predictor *predictor, uint32_t count)
+{
+    const uint32_t rest = count % predictor->flight_rows;
+    const uint32_t least = predictor->least_rows;
+    return count < least ? 0 : rest < least ? count - rest : count;
+}
+
 /* Predicts rows [from, from + count), count <= block_rows, all of them acceptable, of `rows`; the
  * caller's number of the first is `first`. */
 static void predict_block(const call *c, const espalier_rows *rows, size_t from, size_t first,
@@ -171,8 +179,7 @@ static void predict_block(const call *c, const espalier_rows *rows, size_t from,
 {
     espalier_predictor *const predictor = c->predictor;
     const size_t slot_count = predictor->model->head->slot_count;
-    const uint32_t rest = count % predictor->flight_rows;
-    uint32_t together = rest < predictor->least_rows ? count - rest : count;
+    uint32_t together = rows_together(predictor, count);
     if (c->kind == ESPALIER_OUTPUT_LEAF || predictor->room_rows == 1) {
         together = 0;
     }

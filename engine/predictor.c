@@ -154,24 +154,34 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
     return x != 0 ? a / x * b : 1;
 }
 
-/*
- * From how many rows on a block pays. A block of complete trees compares every node, 2^levels - 1,
- * a row by itself takes a step a level; kernels say what holds for six levels. A forest of 8 levels
- * took 14 us a row in a block of 16 and 5.9 one by one (EPYC 7003, 2026-11).
- */
-static uint32_t least_rows(const espalier_predictor_part *own, const espalier_model *model)
+static uint32_t depth_of(const espalier_model *model, const espalier_file_part *part)
 {
-    const espalier_file_part *const part = own->part;
-    if (part->layout != ESPALIER_FILE_HEAP) {
-        return own->kernel->least_rows;
-    }
     uint32_t depth = 1;
     for (uint32_t i = 0; i < part->tree_count; i++) {
         const uint32_t levels = model->trees[part->first_tree + i].depth;
         depth = levels > depth ? levels : depth;
     }
-    const uint32_t least = own->kernel->least_rows * 6 * ((1u << depth) - 1) / (63 * depth);
-    return least < ESPALIER_GROUP_ROWS ? least : ESPALIER_GROUP_ROWS;
+    return depth;
+}
+
+/*
+ * From how many rows on a block pays. A block of complete trees compares every node, 2^levels - 1,
+ * a row by itself takes a step a level; kernels say what holds for six levels. A forest of 8 levels
+ * took 14 us a row in a block of 16 and 5.9 one by one (EPYC 7003, 2026-11).
+ * Kernels that gather say what holds for trees of ten levels. The nodes of trees of unlimited depth
+ * must come from afar once for a block: 7.1 us a row in one of 64, 4.4 of 128, 3.8 of 160 and one
+ * by one (Sapphire Rapids class Xeon, 2026-11).
+ */
+#define DEEP_LEVELS 14u
+static uint32_t least_rows(const espalier_predictor_part *own, const espalier_model *model)
+{
+    const uint32_t least = own->kernel->least_rows;
+    const uint32_t depth = depth_of(model, own->part);
+    if (own->part->layout != ESPALIER_FILE_HEAP) {
+        return own->kernel->gathers != 0 && depth > DEEP_LEVELS ? least * 5 / 2 : least;
+    }
+    const uint32_t scaled = least * 6 * ((1u << depth) - 1) / (63 * depth);
+    return scaled < ESPALIER_GROUP_ROWS ? scaled : ESPALIER_GROUP_ROWS;
 }
 
 /* Chooses kernels, and the trees of the iteration range. */

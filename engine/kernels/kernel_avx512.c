@@ -16,8 +16,10 @@
 #include "engine/kernels/vec_avx512.h"
 #include "engine/kernels/walk_ahead.h"
 #include "engine/kernels/walk_entry.h"
+#include "engine/kernels/walk_lanes.h"
 #include "engine/kernels/walk_list.h"
 #include "engine/kernels/walk_tops.h"
+#include "engine/kernels/walk_wide.h"
 #include "espalier.h"
 #include "format/layout.h"
 
@@ -67,6 +69,7 @@
 #define FLIGHT_TREES    16
 #define FLIGHT_WALKS    16
 #define WALK_LEAST_ROWS 14
+#define WALK_LANES_LEAST_ROWS 64
 #define WALK_BLOCK_ROWS 768 /* decisions/0029 */
 #define TOPS            1
 #define NODE_BYTES      8
@@ -86,6 +89,9 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few128, 128, 24),
     FEW_BITS_ENTRIES(few256, 256, 24),
     MASK_ENTRIES(10, 12, 6, 8),
+    WALK_LANES_ENTRY(walk8_f64, "8-byte nodes, tops, gathers", ESPALIER_ACCUMULATOR_FLOAT64),
+    WALK_LANES_ENTRY(walk8_f32, "8-byte nodes, tops, gathers, float32 sums",
+                     ESPALIER_ACCUMULATOR_FLOAT32),
     WALK_ENTRY(walk8_f64, "8-byte nodes, tops", 8, 0, 0, ESPALIER_ACCUMULATOR_FLOAT64),
     WALK_ENTRY(walk8_f32, "8-byte nodes, tops, float32 sums", 8, 0, 0,
                ESPALIER_ACCUMULATOR_FLOAT32),

@@ -18,12 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREES_MAX   70u
+#define TREES_MAX   600u  /* more than kernels take at once */
+#define TREES_USUAL 70u
 #define NODES_MAX   4096u /* of a tree */
 #define ROWS_MAX    2128u /* more than kernels take at once */
 #define CHILD_MAX   17u
-#define COLUMNS_MAX 64u
-#define SLOTS_MAX   8u
+#define COLUMNS_MAX 256u
+#define WIDTH_MAX   18u /* more than a register of either type holds */
+#define SLOTS_MAX   (WIDTH_MAX + 2)
 #define LEAF_ROWS   500u
 
 static float random_value(void)
@@ -99,9 +101,10 @@ static void make_model(walk_model *m, bool hostile)
         random_below(2) == 0 ? ESPALIER_ACCUMULATOR_FLOAT64 : ESPALIER_ACCUMULATOR_FLOAT32;
     m->item = m->accumulator == ESPALIER_ACCUMULATOR_FLOAT64 ? 8 : 4;
     const uint32_t child_bits = 16 + random_below(2);
-    const uint32_t column_count = UINT32_C(2) << random_below(6);
-    const uint32_t tree_count = 1 + random_below(TREES_MAX);
-    const uint32_t limit = 1 + random_below(random_below(4) == 0 ? NODES_MAX : 60);
+    const uint32_t column_count = UINT32_C(2) << random_below(8);
+    const bool many = random_below(8) == 0;
+    const uint32_t tree_count = 1 + random_below(many ? TREES_MAX : TREES_USUAL);
+    const uint32_t limit = 1 + random_below(!many && random_below(4) == 0 ? NODES_MAX : 60);
     /* The last tree's reach ends at the inaccessible page. */
     const size_t stride = limit + 7;
     const size_t positions = (tree_count - 1) * stride + (UINT32_C(1) << child_bits) + 1;
@@ -133,7 +136,7 @@ static void make_model(walk_model *m, bool hostile)
     a->set_first = m->sets ? 1 + random_below(column_count) : UINT32_MAX;
     a->cell_stride = column_count;
     a->leaf_last = LEAF_ROWS - 1;
-    a->leaf_width = 1 + random_below(4);
+    a->leaf_width = 1 + random_below(random_below(3) == 0 ? WIDTH_MAX : 4);
     a->sum_stride = a->leaf_width + 2;
     const size_t numbers = (size_t)LEAF_ROWS * a->leaf_width;
     void *const leaves = ends.leaves - numbers * m->item;
@@ -279,8 +282,8 @@ int main(int argc, char **argv)
     every_nth = every_nth > 0 ? every_nth : 1;
     const size_t reach = (size_t)1 << CHILD_MAX;
     ends.nodes =
-        guarded_end(((size_t)TREES_MAX * (NODES_MAX + 8) + reach + 1) * sizeof(espalier_file_node));
-    ends.leaves = guarded_end((size_t)LEAF_ROWS * 4 * 8);
+        guarded_end(((size_t)TREES_USUAL * (NODES_MAX + 8) + reach + 1) * sizeof(espalier_file_node));
+    ends.leaves = guarded_end((size_t)LEAF_ROWS * WIDTH_MAX * 8);
     ends.cells = guarded_end((size_t)ROWS_MAX * COLUMNS_MAX * sizeof(float));
     ends.sums = guarded_end((size_t)ROWS_MAX * SLOTS_MAX * 8);
     ends.positions = guarded_end(TREES_MAX * sizeof(uint32_t));

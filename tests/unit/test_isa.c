@@ -177,7 +177,7 @@ static void test_predictors_share_the_answer(void **state)
     espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
     const espalier_cpu cpu = espalier_cpu_detect();
     assert_int_equal(model->cpu.levels, cpu.levels);
-    model->cpu = (espalier_cpu){1u << ESPALIER_ISA_SCALAR};
+    model->cpu = (espalier_cpu){.levels = 1u << ESPALIER_ISA_SCALAR};
     for (uint32_t isa = 0; isa < ESPALIER_ISA_COUNT; isa++) {
         espalier_predictor *predictor = NULL;
         espalier_predictor_info info = ESPALIER_PREDICTOR_INFO_INIT;
@@ -195,6 +195,31 @@ static void test_predictors_share_the_answer(void **state)
     model_bytes_free(&bytes);
 }
 
+/* Kernels that gather serve where the machine gathers fast and their numbers reach. */
+static void test_gathers_where_they_are_fast(void **state)
+{
+    (void)state;
+    if (!espalier_isa_supported(ESPALIER_ISA_AVX512)) {
+        skip();
+    }
+    model_bytes bytes;
+    espalier_model *const model = open_model(ESPALIER_LAYOUT_WALK, &bytes);
+    espalier_cpu cpu = espalier_cpu_detect();
+    for (uint32_t i = 0; i < 4; i++) {
+        cpu.gathers_fast = i % 2 == 1;
+        model->readable_bytes = i < 2 ? UINT32_MAX : UINT64_C(1) << 32;
+        espalier_dispatch dispatch;
+        assert_int_equal(espalier_dispatch_choose(&cpu, ESPALIER_ISA_AVX512, &dispatch),
+                         ESPALIER_OK);
+        const espalier_kernel *const kernel =
+            espalier_dispatch_kernel(&dispatch, model, &model->parts[0]);
+        assert_int_equal(kernel->isa, ESPALIER_ISA_AVX512);
+        assert_int_equal(kernel->gathers, i == 1);
+    }
+    espalier_model_close(model);
+    model_bytes_free(&bytes);
+}
+
 int main(void)
 {
     (void)unsetenv("ESPALIER_ISA");
@@ -204,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_every_level_or_an_error),
         cmocka_unit_test(test_environment),
         cmocka_unit_test(test_predictors_share_the_answer),
+        cmocka_unit_test(test_gathers_where_they_are_fast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
