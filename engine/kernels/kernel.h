@@ -122,9 +122,9 @@ typedef struct espalier_kernel {
     uint32_t node_bytes;
     uint32_t column_count_max; /* the most columns of the bank it serves; 0: any */
     uint32_t clamps;           /* 1: bounds every child by the tree's last position */
-    uint32_t gathers; /* 1: for processors on which gathers are fast, and parts whose nodes lie
+    uint32_t gathers;     /* 1: for processors on which gathers are fast, and parts whose nodes lie
                          within 4 GiB */
-    uint32_t sets;             /* 1: tests bits of columns from set_first on */
+    uint32_t sets;        /* 1: tests bits of columns from set_first on */
     uint32_t answer_cost; /* sum_block takes answers, and one takes as long as a node takes so many
                              groups; 0: it does not */
     uint32_t flight_rows; /* sum_block wants multiples of so many rows, at least 1 */

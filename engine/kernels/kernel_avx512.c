@@ -12,6 +12,7 @@
 #include "engine/kernels/answers_avx512.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
+#include "engine/kernels/lanes.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_avx512.h"
 #include "engine/kernels/walk_ahead.h"
@@ -64,18 +65,42 @@
 #undef TABLES_FILE
 #undef TABLE_CODES
 
+#define CODE         uint16_t
+#define CODE_BYTES   2
+#define NAME(suffix) lanes_short_##suffix
+#include "engine/kernels/select_lanes.inc"
+#undef CODE
+#undef CODE_BYTES
+#undef NAME
+
+#define FIND(suffix) lanes_short_##suffix
+
+#define SUM          double
+#define NAME(suffix) lanes_short_f64_##suffix
+#include "engine/kernels/mask_sums.inc"
+#undef NAME
+#undef SUM
+
+#define SUM          float
+#define NAME(suffix) lanes_short_f32_##suffix
+#include "engine/kernels/mask_sums.inc"
+#undef NAME
+#undef SUM
+
+#undef FIND
+
 /* ---- walks ---- */
 
-#define FLIGHT_TREES    16
-#define FLIGHT_WALKS    16
-#define WALK_LEAST_ROWS 14
+#define FLIGHT_TREES          16
+#define FLIGHT_WALKS          16
+#define WALK_LEAST_ROWS       14
 #define WALK_LANES_LEAST_ROWS 64
-#define WALK_BLOCK_ROWS 768 /* decisions/0029 */
-#define TOPS            1
-#define NODE_BYTES      8
-#define CLAMP           0
-#define SETS            0
-#define WALKS(suffix)   walk8_##suffix
+#define WALK_BLOCK_ROWS       768 /* decisions/0029 */
+#define TOPS                  1
+#define NODE_BYTES            8
+#define CLAMP                 0
+#define SETS                  0
+#define WALKS(suffix)         walk8_##suffix
 #include "engine/kernels/walk_sums.inc"
 #undef TOPS
 
@@ -88,6 +113,7 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few64, 64, 24),
     FEW_BITS_ENTRIES(few128, 128, 24),
     FEW_BITS_ENTRIES(few256, 256, 24),
+    SELECT_LANES_ENTRIES("2-byte codes", short, ESPALIER_BANK_SHORT, 24),
     MASK_ENTRIES(10, 12, 6, 8),
     WALK_LANES_ENTRY(walk8_f64, "8-byte nodes, tops, gathers", ESPALIER_ACCUMULATOR_FLOAT64),
     WALK_LANES_ENTRY(walk8_f32, "8-byte nodes, tops, gathers, float32 sums",

@@ -14,6 +14,7 @@
 #include "engine/kernels/answers_avx512.h"
 #include "engine/kernels/bits_tree.h"
 #include "engine/kernels/bits_tree_avx2.h"
+#include "engine/kernels/lanes.h"
 #include "engine/kernels/mask_entry.h"
 #include "engine/kernels/vec_avx512.h"
 #include "espalier.h"
@@ -70,6 +71,30 @@
 #undef TABLE_COUNT
 #undef FEW
 
+#define CODE         uint8_t
+#define CODE_BYTES   1
+#define NAME(suffix) lanes_byte_##suffix
+#include "engine/kernels/select_lanes.inc"
+#undef CODE
+#undef CODE_BYTES
+#undef NAME
+
+#define FIND(suffix) lanes_byte_##suffix
+
+#define SUM          double
+#define NAME(suffix) lanes_byte_f64_##suffix
+#include "engine/kernels/mask_sums.inc"
+#undef NAME
+#undef SUM
+
+#define SUM          float
+#define NAME(suffix) lanes_byte_f32_##suffix
+#include "engine/kernels/mask_sums.inc"
+#undef NAME
+#undef SUM
+
+#undef FIND
+
 #define TABLES_FILE "engine/kernels/bits_tables_vbmi.inc"
 #define TABLE_CODES 64
 
@@ -99,9 +124,13 @@
 #define ANSWER_COST 4
 
 static const espalier_kernel kernels[] = {
-    FEW_ENTRIES(few64, 64, 24, 24),    FEW_ENTRIES(few128, 128, 24, 24),
-    FEW_ENTRIES(few256, 256, 24, 24),  FEW_BITS_ENTRIES(few64, 64, 24),
-    FEW_BITS_ENTRIES(few128, 128, 24), FEW_BITS_ENTRIES(few256, 256, 24),
+    SELECT_LANES_ENTRIES("1-byte codes", byte, ESPALIER_BANK_BYTE, 24),
+    FEW_ENTRIES(few64, 64, 24, 24),
+    FEW_ENTRIES(few128, 128, 24, 24),
+    FEW_ENTRIES(few256, 256, 24, 24),
+    FEW_BITS_ENTRIES(few64, 64, 24),
+    FEW_BITS_ENTRIES(few128, 128, 24),
+    FEW_BITS_ENTRIES(few256, 256, 24),
 };
 
 const espalier_kernel_list espalier_kernels__avx512_vbmi = {kernels,

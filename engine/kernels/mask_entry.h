@@ -29,6 +29,21 @@
                bank##_select_##width##_sum_row, bank##_select_##width##_sum_block,                 \
                bank##_select_each_row)
 
+/* Rows by gathers, faster than blocks of few. */
+#define SELECT_LANES_ENTRY(text, own, codes, width, sums, least)                                  \
+    {                                                                                              \
+        .name = "mask, any shape, " text ", gathers, " LEVEL_NAME, .isa = LEVEL_ISA,               \
+        .layout = ESPALIER_FILE_SELECT, .bank = (codes), .accumulator = (sums), .node_bytes = 8,   \
+        .gathers = 1, .flight_rows = ESPALIER_GROUP_ROWS, .least_rows = (least),                   \
+        .sum_row = lanes_##own##_##width##_sum_row,                                               \
+        .sum_block = own##_select_##width##_sum_block, .each_row = own##_select_each_row         \
+    }
+
+#define SELECT_LANES_ENTRIES(text, own, codes, least)                                             \
+    SELECT_LANES_ENTRY(text, own, codes, f64, ESPALIER_ACCUMULATOR_FLOAT64, least),               \
+    SELECT_LANES_ENTRY(text ", float32 sums", own, codes, f32, ESPALIER_ACCUMULATOR_FLOAT32,      \
+                       least)
+
 /* BITS, whose codes have one byte; one row of at most `most` columns by `row`. */
 #define BITS_ENTRY(text, most, row, sums, width, least)                                            \
     MASK_ENTRY("mask, up to 32 leaves, 1-byte codes" text, ESPALIER_FILE_BITS, ESPALIER_BANK_BYTE, \

@@ -20,7 +20,7 @@
     }
 /* clang-format on */
 
-#define WALK_ENTRY(functions, what, bytes, clamping, testing, sums) \
+#define WALK_ENTRY(functions, what, bytes, clamping, testing, sums)            \
     WALK_ENTRY_BY(functions, what, bytes, clamping, testing, sums, 0, sum_row, \
                   ESPALIER_FLIGHT_ROWS, WALK_LEAST_ROWS)
 

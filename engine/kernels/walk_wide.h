@@ -54,7 +54,7 @@ static inline uint32_t walk_wide_add_f32(float *sums, const float *values, size_
     return added;
 }
 
-#define WALK_WIDE_ADD(sums, values, width, trees, leaves, count)              \
+#define WALK_WIDE_ADD(sums, values, width, trees, leaves, count) \
     _Generic((sums), double *: walk_wide_add_f64, float *: walk_wide_add_f32)( \
         sums, values, width, trees, leaves, count)
 

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREES_MAX   75u
+#define TREES_MAX   270u
 #define GROUPS_FEW  3u
 #define GROUPS_MAX  (ESPALIER_ANSWER_GROUPS + 2) /* of blocks that share tests, and some */
 #define ROWS_MAX    (GROUPS_MAX * ESPALIER_GROUP_ROWS)

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREES_MAX   600u  /* more than kernels take at once */
+#define TREES_MAX   600u /* more than kernels take at once */
 #define TREES_USUAL 70u
 #define NODES_MAX   4096u /* of a tree */
 #define ROWS_MAX    2128u /* more than kernels take at once */
@@ -281,8 +281,8 @@ int main(int argc, char **argv)
     unsigned long every_nth = argc > 1 ? strtoul(argv[1], NULL, 10) : 1;
     every_nth = every_nth > 0 ? every_nth : 1;
     const size_t reach = (size_t)1 << CHILD_MAX;
-    ends.nodes =
-        guarded_end(((size_t)TREES_USUAL * (NODES_MAX + 8) + reach + 1) * sizeof(espalier_file_node));
+    ends.nodes = guarded_end(((size_t)TREES_USUAL * (NODES_MAX + 8) + reach + 1) *
+                             sizeof(espalier_file_node));
     ends.leaves = guarded_end((size_t)LEAF_ROWS * WIDTH_MAX * 8);
     ends.cells = guarded_end((size_t)ROWS_MAX * COLUMNS_MAX * sizeof(float));
     ends.sums = guarded_end((size_t)ROWS_MAX * SLOTS_MAX * 8);
