@@ -66,7 +66,7 @@ __attribute__((always_inline)) static inline lanes_nodes lanes_load_nodes(const 
 static inline __m512i lanes_load(const espalier_kernel_tree *trees, size_t offset, __mmask16 which,
                                  __m512i numbers, __m512i others)
 {
-    _Static_assert(sizeof(espalier_kernel_tree) == 4 * 8, "the records are counted in eights");
+    _Static_assert(sizeof(espalier_kernel_tree) == 32, "the records are counted in eights");
     return _mm512_mask_i32gather_epi32(others, which, _mm512_slli_epi32(numbers, 2),
                                        (const uint8_t *)trees + offset, 8);
 }

@@ -18,7 +18,7 @@
 
 #define TOP_LEVELS 5u
 #define TOP_NODES  (1u << TOP_LEVELS)
-#define TOP_ROWS   (2 * ESPALIER_FLIGHT_ROWS)
+#define TOP_ROWS   32u /* two flights */
 
 /* From how many rows on making the table pays. */
 #define TOP_LEAST_ROWS 64u
