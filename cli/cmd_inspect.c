@@ -3,7 +3,7 @@
  * espalier inspect: everything about a model in one page for a browser, without the network.
  * Includes report.h, info.h, markup.h, command_line.h, output.h, view_rows.h and libc. The model
  * is verified first. What comes from the model enters the page as JSON that no script element
- * can end, and is shown as text by cli/report/report.js.
+ * can end, and is shown as text by the script of cli/report/.
  */
 #include "command_line.h"
 #include "espalier_inspect.h"

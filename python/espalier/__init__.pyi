@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# Types of everything public. Rows and results are Any: NumPy, pandas, polars, Arrow and lists go in,
-# and NumPy arrays come out, or memoryviews where there is no NumPy.
+# Types of everything public. Rows and results are Any: NumPy, pandas, polars, Arrow and lists go
+# in, and NumPy arrays come out, or memoryviews where there is no NumPy.
 from os import PathLike
 from typing import Any, Literal
 

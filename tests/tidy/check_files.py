@@ -11,7 +11,8 @@ FILE_MAX = 1000
 FUNCTION_MAX = 70
 
 C_SUFFIXES = (".c", ".h", ".cc", ".hpp", ".inc")
-SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cmake", ".cmake.in", ".rs", ".go", ".java")
+SOURCE_SUFFIXES = C_SUFFIXES + (".py", ".sh", ".cmake", ".cmake.in", ".rs", ".go", ".java",
+                              ".js", ".css", ".pyi")
 SOURCE_NAMES = ("CMakeLists.txt", "Makefile", "run")
 TEXT_SUFFIXES = SOURCE_SUFFIXES + (".md", ".json", ".tsv", ".txt", ".1", ".in", ".toml")
 REPEATED_NAMES = ("CMakeLists.txt", "README.md", "__init__.py", ".clang-tidy", "Cargo.toml",
@@ -43,7 +44,7 @@ def check_names(findings, names):
 def check_licence(findings, name, lines):
     # A script's first line is its interpreter.
     first = next((line for line in lines[:2] if not line.startswith("#!")), "")
-    if not re.fullmatch(r"(?://|#) SPDX-License-Identifier: Apache-2\.0", first):
+    if not re.fullmatch(r"(?://|#|/\*) SPDX-License-Identifier: Apache-2\.0(?: \*/)?", first):
         findings.add(f"{name}:1", "the first line is not `SPDX-License-Identifier: Apache-2.0`")
 
 
@@ -77,6 +78,31 @@ def check_python_functions(findings, name, lines):
                 findings.add(f"{name}:{node.lineno}", f"a function of {length} lines")
 
 
+# How a function begins, and by the first group how its last brace is indented.
+FUNCTIONS = {
+    ".js": re.compile(r"(\s*)(?:async )?function \w+\(.*\{"),
+    ".go": re.compile(r"()func .*\{"),
+    ".rs": re.compile(r"(\s*)(?:pub(?:\(\w+\))? )?(?:const )?(?:unsafe )?(?:extern \"C\" )?fn "),
+    ".java": re.compile(r"(\s+)(?:(?:public|private|protected|static|final|native|synchronized) )*"
+                        r"(?!.*\b(?:class|record|interface|enum|new|return|else)\b)[\w<>\[\]., ?]+ "
+                        r"?\w+\("),
+}
+
+
+def check_other_functions(findings, name, lines):
+    """Of languages whose formatters indent a function's last brace as its first line."""
+    begins = FUNCTIONS[name[name.rindex("."):]]
+    start = end = None
+    for number, line in enumerate(lines, 1):
+        begin = begins.match(line) if start is None and not line.endswith((";", "}")) else None
+        if begin:
+            start, end = number, begin[1] + "}"
+        elif line == end:
+            if number - start - 1 > FUNCTION_MAX:
+                findings.add(f"{name}:{start}", f"a function of {number - start - 1} lines")
+            start = end = None
+
+
 def check_words(findings, name, lines):
     for number, line in enumerate(lines, 1):
         for pattern in (UNWANTED, OTHER_WORDS):
@@ -104,6 +130,8 @@ def main():
             check_c_functions(findings, name, lines)
         elif name.endswith(".py"):
             check_python_functions(findings, name, lines)
+        elif name.endswith(tuple(FUNCTIONS)):
+            check_other_functions(findings, name, lines)
     findings.finish(f"{len(names)} files")
 
 
