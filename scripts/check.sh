@@ -153,7 +153,7 @@ step_browser() {
     scripts/browser.sh "$BUILD_DIR" "$BUILD_DIR/release/bin/espalier"
 }
 
-# Every command and program in the documents for users; 77 without the trainers.
+# Every command and program in the documents that no other step runs; 77 without the trainers.
 step_documents() {
     [ -x "$BUILD_DIR/release/bin/espalier" ] || scripts/build.sh release || return
     scripts/documents.sh "$BUILD_DIR"
@@ -170,10 +170,9 @@ step_python() {
     python3 -B python/check_package.py --work "$BUILD_DIR/python"
 }
 
-# A web service with several workers under load, with the package that step python built.
+# A web service with several workers under load, with the package as its README installs it.
 step_fastapi() {
-    python3 -B examples/fastapi/check_app.py --work "$BUILD_DIR/fastapi" \
-        --wheels "$BUILD_DIR/python/wheels"
+    python3 -B examples/fastapi/check_app.py --work "$BUILD_DIR/fastapi"
 }
 
 # Every prover with the newest trainers that this machine's Python can install; 77 without them.

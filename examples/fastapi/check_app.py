@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs load_test.py in short, with the package of this tree and the pins of fastapi_pins.txt, and
-the commands of README.md as they stand there, but for the first, which installs.
+"""Runs the commands of README.md as they stand there, of which the first installs the package of
+this tree and the pins, and with what they installed load_test.py in short.
 
-    python3 examples/fastapi/check_app.py --work FOLDER --wheels FOLDER
+    python3 examples/fastapi/check_app.py --work FOLDER
 
---wheels is where the package's own check left its wheel; without one it is built. Exit code 77 when
-there is no CPython from 3.11 on.
+Exit code 77 when there is no CPython from 3.11 on.
 """
 import argparse
 import json
@@ -15,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,24 +22,12 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(ROOT / "tests" / "interop"), str(ROOT / "tests" / "docs")]
 
 from run_documents import read_blocks  # noqa: E402
-from environments import find_python, make_environment, plain_environment  # noqa: E402
+from environments import find_python, plain_environment  # noqa: E402
 
 PYTHONS = ("3.13", "3.12", "3.11")
 FOREST = ROOT / "tests" / "fixtures" / "sklearn-1.4.2" / "random_forest_model.pkl"
 README_PORT = 8000
 SECONDS_MAX = 900
-
-
-def read_pins():
-    lines = (HERE / "fastapi_pins.txt").read_text(encoding="utf-8").splitlines()
-    return " ".join(line for line in lines if line and not line.startswith("#"))
-
-
-def install_package(interpreter, wheels):
-    found = sorted(wheels.glob("espalier-*.whl"))
-    package = str(found[-1]) if found else str(ROOT / "python")
-    subprocess.run([interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-                    "--no-deps", "--force-reinstall", package], check=True, timeout=SECONDS_MAX)
 
 
 def is_taken(port):
@@ -52,56 +40,86 @@ def is_taken(port):
     return False
 
 
-def run_readme(interpreter, work):
-    """The blocks of README.md, in a folder that looks like the repository; what they print."""
+def read_commands():
+    """(the block that installs, those that serve and ask)"""
+    blocks = [text for _, language, _, text in read_blocks(HERE / "README.md") if language == "sh"]
+    return blocks[0], blocks[1:]
+
+
+def make_folder(work):
+    """A folder that looks like the repository as far as serving goes."""
     folder = work / "readme"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "examples").symlink_to(ROOT / "examples")
-    variables = dict(plain_environment(), PYTHONDONTWRITEBYTECODE="1")
-    variables["PATH"] = f"{Path(interpreter).parent}:{variables['PATH']}"
-    subprocess.run([interpreter, "-c", "import espalier, sys; espalier.convert(*sys.argv[1:])",
+    return folder
+
+
+def make_environment(python, work):
+    """A new one; the variables with which README.md's commands find it."""
+    folder = work / "environment"
+    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run([python, "-m", "venv", folder], check=True, timeout=SECONDS_MAX)
+    variables = plain_environment()
+    variables["PATH"] = f"{folder / 'bin'}:{variables['PATH']}"
+    variables["SKBUILD_BUILD_DIR"] = str(work / "package")  # what was compiled is used again
+    return variables
+
+
+def run_block(block, folder, variables):
+    """What it prints."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as printed:
+        # A server that a block leaves behind belongs to its session.
+        shell = subprocess.Popen(["bash", "-euo", "pipefail", "-c", block], cwd=folder,
+                                 env=variables, stdout=printed, start_new_session=True)
+        try:
+            code = shell.wait(SECONDS_MAX)
+        finally:
+            stop_session(shell.pid)
+        printed.seek(0)
+        said = printed.read()
+    if code != 0:
+        raise SystemExit("fastapi: README.md: exit %d\n%s%s" % (code, block, said))
+    return said
+
+
+def stop_session(number):
+    try:
+        os.killpg(number, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it left nothing behind
+
+
+def serve(blocks, folder, variables):
+    subprocess.run(["python", "-c", "import espalier, sys; espalier.convert(*sys.argv[1:])",
                     FOREST, folder / "random_forest_model.espalier"], check=True, env=variables,
                    timeout=SECONDS_MAX)
-    blocks = [text for _, language, _, text in read_blocks(HERE / "README.md") if language == "sh"]
-    for block in blocks[1:]:
-        with open(folder / "printed", "w+", encoding="utf-8") as printed:
-            # A server that a block leaves behind belongs to its session.
-            shell = subprocess.Popen(["bash", "-euo", "pipefail", "-c", block], cwd=folder,
-                                     env=variables, stdout=printed, start_new_session=True)
-            try:
-                code = shell.wait(SECONDS_MAX)
-            finally:
-                os.killpg(shell.pid, signal.SIGTERM)
-            printed.seek(0)
-            said = printed.read()
-        if code != 0:
-            raise SystemExit("fastapi: README.md: exit %d\n%s%s" % (code, block, said))
+    for block in blocks:
+        said = run_block(block, folder, variables)
         answer = json.loads(said)
         if answer["label"] != 1 or len(answer["probabilities"]) != 3 or "digest" not in answer:
             raise SystemExit("fastapi: README.md: the service answers " + said)
-    return len(blocks) - 1
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--wheels", type=Path, required=True)
-    arguments = parser.parse_args()
+    work = parser.parse_args().work.resolve()
     pythons = [python for python in (find_python(one, {}) for one in PYTHONS) if python]
     if not pythons:
         print("fastapi: no CPython %s here" % ", ".join(PYTHONS[::-1]))
         return 77
-    work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    interpreter = make_environment(str(work / "environment"), pythons[0], read_pins())
-    install_package(interpreter, arguments.wheels)
+    variables = make_environment(pythons[0], work)
+    install, blocks = read_commands()
+    run_block(install, ROOT, variables)
     if is_taken(README_PORT):
-        readme = "README.md NOT run: something listens on port %d" % README_PORT
+        readme = "README.md: installs; NOT served: something listens on port %d" % README_PORT
     else:
-        readme = "README.md: %d blocks" % run_readme(interpreter, work)
-    subprocess.run([interpreter, "-B", str(HERE / "load_test.py"), "--work", str(work / "served")],
-                   env=plain_environment(), check=True, timeout=SECONDS_MAX)
+        serve(blocks, make_folder(work), variables)
+        readme = "README.md: %d blocks" % (1 + len(blocks))
+    subprocess.run(["python", "-B", str(HERE / "load_test.py"), "--work", str(work / "served")],
+                   env=variables, check=True, timeout=SECONDS_MAX)
     print("fastapi: load_test.py holds; " + readme)
     return 0
 
