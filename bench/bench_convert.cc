@@ -86,7 +86,7 @@ int run(int count, char **arguments)
         }
     }
     if (source.empty()) {
-        source = prepare_forest(settings, "unlimited").source_path;
+        source = prepare_forest(settings, settings.is_small ? "depth8" : "unlimited").source_path;
     }
     warm_page_cache(source);
     const std::string model = settings.folder + "/converted.espalier";

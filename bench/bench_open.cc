@@ -34,6 +34,7 @@ constexpr uint64_t MEBIBYTE = UINT64_C(1) << 20;
 constexpr uint64_t SIZES[] = {MEBIBYTE, 8 * MEBIBYTE, 64 * MEBIBYTE, 1024 * MEBIBYTE};
 constexpr uint64_t NAIVE_BYTES_MAX = 1024 * MEBIBYTE;
 constexpr uint64_t NAIVE_BYTES_QUICK = 8 * MEBIBYTE;
+constexpr uint64_t BYTES_SMALL = 8 * MEBIBYTE;
 
 // Brings a file's pages into the wanted state; returns how many pages are in memory if dropped.
 size_t prepare_cache(const std::string &path, cache state)
@@ -212,6 +213,9 @@ std::unique_ptr<size_range> add_sizes(const bench_settings &settings)
     const bench_model *const seed = &range->seed;
     range->seed = prepare_forest(settings, "depth8");
     for (const uint64_t bytes : SIZES) {
+        if (settings.is_small && bytes > BYTES_SMALL) {
+            break;
+        }
         range->files.push_back(std::make_unique<grown_file>(settings, range->seed, bytes));
         const grown_file *const file = range->files.back().get();
         const std::string path = file->path();

@@ -161,26 +161,35 @@ std::vector<espalier_isa> choose_levels(const bench_model &model)
 // Few enough calls for the largest batch, many enough for percentiles of the smallest.
 int64_t count_calls(const bench_settings &settings, size_t rows_per_call)
 {
+    if (settings.is_small) {
+        return 1;
+    }
     const size_t rows = settings.is_quick ? 10000 : 100000;
     const size_t least = settings.is_quick || rows_per_call >= BATCH_ROWS_MAX ? 3 : 10;
     return static_cast<int64_t>(std::max(least, rows / rows_per_call));
+}
+
+int64_t count_rows(const bench_settings &settings, int64_t quick, int64_t full)
+{
+    return settings.is_small ? quick / 10 : settings.is_quick ? quick : full;
 }
 
 void add_level(const bench_settings &settings, const bench_model &model, espalier_isa isa)
 {
     const bench_model *const about = &model; // lives until the benchmarks have run
     const std::string level = isa == ESPALIER_ISA_SCALAR ? "scalar/" : "best/";
-    add_benchmark("one_row/" + level + model.name, settings.is_quick ? 10000 : 50000,
+    add_benchmark("one_row/" + level + model.name, count_rows(settings, 10000, 50000),
                   [=](benchmark::State &state) {
                       open_forest forest(*about, isa, 1);
                       time_calls(state, forest, 1);
                       state.SetLabel(espalier_predictor_kernel(forest.predictor.get()));
                   });
     if (isa == ESPALIER_ISA_AUTO) {
-        add_benchmark("one_row_spread/best/" + model.name, 20, [=](benchmark::State &state) {
-            open_forest forest(*about, isa, 1);
-            time_rows(state, forest);
-        });
+        add_benchmark("one_row_spread/best/" + model.name, count_rows(settings, 20, 20),
+                      [=](benchmark::State &state) {
+                          open_forest forest(*about, isa, 1);
+                          time_rows(state, forest);
+                      });
     }
     for (const size_t rows : BATCH_ROWS) {
         add_benchmark("batch/" + level + model.name + "/" + std::to_string(rows),
@@ -202,12 +211,13 @@ void add_naive(const bench_settings &settings, const bench_model &model)
         }
         return **shared;
     };
-    add_benchmark("one_row/naive/" + model.name, settings.is_quick ? 3000 : 20000,
+    add_benchmark("one_row/naive/" + model.name, count_rows(settings, 3000, 20000),
                   [=](benchmark::State &state) { time_calls(state, forest(), 1); });
     for (const size_t rows : BATCH_ROWS) {
         if (rows > 1) {
             add_benchmark("batch/naive/" + model.name + "/" + std::to_string(rows),
-                          std::max<int64_t>(3, count_calls(settings, rows) / 4),
+                          std::max<int64_t>(settings.is_small ? 1 : 3,
+                                            count_calls(settings, rows) / 4),
                           [=](benchmark::State &state) { time_calls(state, forest(), rows); });
         }
     }

@@ -321,7 +321,7 @@ std::unique_ptr<acquire_stage> add_all(const bench_settings &settings,
             ->Threads(threads)
             ->UseRealTime();
     }
-    const int64_t length_ns = (settings.is_quick ? 4 : 60) * SECOND_NS;
+    const int64_t length_ns = (settings.is_small ? 1 : settings.is_quick ? 4 : 60) * SECOND_NS;
     const std::string folder = settings.folder.empty() ? program_folder() : settings.folder;
     add_benchmark("slot/paced/" + about.name, settings.is_quick ? 1 : 5,
                   [&about, folder, length_ns](benchmark::State &s) {

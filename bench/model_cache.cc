@@ -32,7 +32,8 @@ const char SETTINGS_USAGE[] =
     "  --dir PATH       where the standard forests are kept (ESPALIER_BENCH_DIR, else\n"
     "                   bench-data in the build folder)\n"
     "  --cpu N          run on this CPU (the last one)\n"
-    "  --quick          short runs\n";
+    "  --quick          short runs\n"
+    "  --small          --quick with the smallest forest alone: whether all works\n";
 
 namespace
 {
@@ -291,12 +292,17 @@ bench_settings parse_settings(int *count, char **arguments)
             settings.cpu = std::atoi(value().c_str());
         } else if (name == "--quick") {
             settings.is_quick = true;
+        } else if (name == "--small") {
+            settings.is_quick = settings.is_small = true;
         } else {
             arguments[kept++] = arguments[i];
         }
     }
     arguments[kept] = nullptr;
     *count = kept;
+    if (settings.is_small && settings.models.empty() && settings.forests.empty()) {
+        settings.forests.push_back("depth8");
+    }
     return settings;
 }
 

@@ -25,6 +25,7 @@ struct bench_settings {
     std::string folder;               // --dir, or ESPALIER_BENCH_DIR, or bench-data in the build
     int cpu = -1;                     // --cpu: pin to it; -1: the last one
     bool is_quick = false;            // --quick: short runs
+    bool is_small = false;            // --small: as quick, of one small forest
 };
 
 // Takes the options above out of the arguments and leaves all others.

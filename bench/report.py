@@ -21,7 +21,10 @@ def read_figures(folder):
     figures = {}
     context = {}
     for name in ("open", "predict", "options", "threads", "slot"):
-        data = json.loads((folder / f"{name}.json").read_text())
+        text = (folder / f"{name}.json").read_text()
+        if not text:
+            continue  # of threads on one CPU there is nothing to measure
+        data = json.loads(text)
         context.update(data["context"])
         for entry in data["benchmarks"]:
             figures[entry["name"].split("/iterations:")[0]] = entry

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bench/run.sh [--build BUILD] [--quick] [--out FILE.csv] [--write DOCUMENT]
+# bench/run.sh [--build BUILD] [--quick | --small] [--out FILE.csv] [--write DOCUMENT]
 #              [--model MODEL [--rows ROWS.npy]]...
 # Runs all benchmarks of a release build, prints tables, and writes every figure to
-# bench/results/<date>-<cpu>.csv (--quick and --model: only with --out). --write docs/benchmarks.md
-# puts the tables in. Nothing else should run meanwhile. The forests are trained once, into
-# ESPALIER_BENCH_DIR or BUILD/bench-data.
+# bench/results/<date>-<cpu>.csv (--quick, --small and --model: only with --out). --write
+# docs/benchmarks.md puts the tables in. Nothing else should run meanwhile. The forests are trained
+# once, into ESPALIER_BENCH_DIR or BUILD/bench-data. --small takes the smallest alone, and seconds:
+# all is done, nothing measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 build=build/release
 out=
 document=
-is_quick=
+short=
 options=()
 models=()
 while [ $# -gt 0 ]; do
@@ -20,16 +21,16 @@ while [ $# -gt 0 ]; do
     --build) build=$2; shift 2 ;;
     --out) out=$2; shift 2 ;;
     --write) document=$2; shift 2 ;;
-    --quick) is_quick=1; options+=(--quick); shift ;;
+    --quick | --small) short=$1; options+=("$1"); shift ;;
     --model | --rows) models+=("$1" "$2"); shift 2 ;;
-    *) sed -n '3,8s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,9s/^# //p' "$0" >&2; exit 2 ;;
     esac
 done
 if [ ! -x "$build/bin/bench_open" ] || [ ! -x "$build/bin/bench_predict" ]; then
     echo "run.sh: no benchmarks in $build (cmake --preset release, with libbenchmark-dev)" >&2
     exit 2
 fi
-if [ -z "$out" ] && [ -z "$is_quick" ] && [ ${#models[@]} -eq 0 ]; then
+if [ -z "$out" ] && [ -z "$short" ] && [ ${#models[@]} -eq 0 ]; then
     cpu=$(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | sed -n 1p | tr -cs 'A-Za-z0-9' '-')
     out=bench/results/$(date +%F)-${cpu%-}.csv
 fi
@@ -56,5 +57,5 @@ if [ ${#models[@]} -eq 0 ]; then
         [ -s "$work/convert.json" ] || { cat "$work/convert.err" >&2; exit 1; }
 fi
 mkdir -p bench/results
-python3 -B bench/report.py "$work" --command "bench/run.sh${is_quick:+ --quick}" \
+python3 -B bench/report.py "$work" --command "bench/run.sh${short:+ $short}" \
     ${out:+--csv "$out"} ${document:+--write "$document"}

@@ -47,8 +47,8 @@ class Maker:
         self.told(path)
 
     def count(self, sizes):
-        """How many trees of these sizes in turn make the bytes."""
-        return int(self.bytes / sum(sizes) * len(sizes))
+        """How many trees of these sizes in turn make the bytes; one that is larger alone does."""
+        return max(1, int(self.bytes / sum(sizes) * len(sizes)))
 
     # ---- scikit-learn ----
 

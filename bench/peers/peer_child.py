@@ -251,6 +251,7 @@ def parse_arguments():
     parser.add_argument("--harness", required=True)
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--batch-rounds", type=int, default=0)
+    parser.add_argument("--small", action="store_true")
     return parser.parse_args()
 
 
@@ -258,6 +259,8 @@ def main():
     warnings.filterwarnings("ignore")
     arguments = parse_arguments()
     model = next(each for each in peer_models.MODELS if each.name == arguments.model)
+    if arguments.small:
+        model = peer_models.cut(model)
     output = Output(arguments.out)
     tools = Tools(arguments.build, arguments.harness)
     try:

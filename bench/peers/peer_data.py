@@ -4,6 +4,7 @@ is downloaded), the synthetic set of the headline, and scikit-learn's built-in r
 training rows, their targets, and rows that no training has seen. NumPy and scikit-learn only.
 """
 
+import copy
 import functools
 
 import numpy
@@ -23,6 +24,14 @@ class Data:
         repeats = -(-TEST_ROWS // len(test))
         test = numpy.tile(test, (repeats, 1))[:TEST_ROWS]
         self.test = numpy.ascontiguousarray(test, dtype=numpy.float64)
+
+    def first(self, count):
+        """The first rows of both; all of them for None."""
+        some = copy.copy(self)
+        some.train, some.target, some.test = (
+            rows[:count] for rows in (self.train, self.target, self.test))
+        some.real_count = min(self.real_count, len(some.test))
+        return some
 
 
 def make_binary50():

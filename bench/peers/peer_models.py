@@ -18,7 +18,8 @@ import time
 import numpy
 
 SEED = 42
-MADE_FEATURES = 50
+SMALL_TREES = 5
+SMALL_ROWS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Model:
     settings: tuple  # (name, value) pairs of the trainer
     title: str
     is_quick: bool = False
+    rows_max: int | None = None  # of the rows trained on, and of those predicted
 
     @property
     def trainer(self):
@@ -98,6 +100,19 @@ MODELS = (
     lightgbm("lgb1000_l31_diabetes", "regression", "diabetes",
              "LightGBM, 1000 trees, 31 leaves, diabetes (real)", 1000, 31),
 )
+
+
+# What --small takes unless --only names others: what bench/python measures, too.
+SMALL_NAMES = ("rf200", "xgb500_d6", "lgb1000_l31", "xgb500_d6_cancer")
+
+
+def cut(model):
+    """The model with a few trees of a few rows: of no use for figures, but answers must agree."""
+    count = "n_estimators" if model.family == "forest" else "trees"
+    settings = tuple((name, SMALL_TREES if name == count else value)
+                     for name, value in model.settings)
+    return dataclasses.replace(model, settings=settings, rows_max=SMALL_ROWS,
+                               title=f"{model.title}; {SMALL_TREES} of the trees")
 
 
 class Cached:
@@ -207,15 +222,17 @@ def make_source(model, folder, build):
     """The trainer's file, and the unseen rows. Returns (file name, distinct rows)."""
     name = f"model.{SUFFIXES[model.family]}"
     if model.data == "made":
+        sizes = ("--trees", SMALL_TREES, "--train-rows", model.rows_max,
+                 "--row-count", model.rows_max) if model.rows_max else ()
         subprocess.run([str(pathlib.Path(build) / "bin" / "make_forest"), "-o", folder / name,
-                        "--rows", folder / "rows_float32.npy"],
+                        "--rows", folder / "rows_float32.npy", *map(str, sizes)],
                        check=True, stdout=subprocess.DEVNULL)
         rows = numpy.load(folder / "rows_float32.npy")
         numpy.save(folder / "rows_float64.npy", rows.astype(numpy.float64))
         return name, len(rows)
     import peer_data
 
-    data = peer_data.make_data(model.data)
+    data = peer_data.make_data(model.data).first(model.rows_max)
     numpy.save(folder / "rows_float64.npy", data.test)
     numpy.save(folder / "rows_float32.npy", data.test.astype(numpy.float32))
     TRAINERS[model.family](model, data, folder / name)

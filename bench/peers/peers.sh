@@ -1,23 +1,25 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# bench/peers/peers.sh [--quick] [--check] [--only MODEL,PEER]... [--list] [--out FILE.csv]
-#                      [--charts] [--prepare] [--prepare-again] [--build BUILD] [--venv DIR]
-#                      [--cache DIR]
+# bench/peers/peers.sh [--quick] [--small] [--check] [--only MODEL,PEER]... [--list]
+#                      [--out FILE.csv] [--charts] [--prepare] [--prepare-again] [--build BUILD]
+#                      [--venv DIR] [--cache DIR]
 # bench/peers/peers.sh --report FILE.csv      tables for documents on standard output, and charts
 # Measures Espalier and its peers on the same models and rows. Makes its own Python environment with
 # pinned versions (once), builds Espalier (release) unless --build names a build, trains the models
-# (once), and writes bench/results/peers-<date>-<cpu>.csv; --quick, --check and --only write into
-# the cache unless --out is given. A peer that cannot be installed or cannot take a model is listed
-# as not measured, with the reason. --prepare only trains, converts and compiles, which takes longer
-# than measuring and may run on a busy machine; while measuring, nothing else should run. PYTHON
-# chooses the interpreter.
+# (once), and writes bench/results/peers-<date>-<cpu>.csv; --quick, --small, --check and --only
+# write into the cache unless --out is given. A peer that cannot be installed or cannot take a model
+# is listed as not measured, with the reason. --prepare only trains, converts and compiles, which
+# takes longer than measuring and may run on a busy machine; while measuring, nothing else should.
+# --small trains a few trees of a few rows, in a cache of its own: all is done, nothing measured.
+# PYTHON chooses the interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 build_dir=${BUILD_DIR:-build}
 venv=$build_dir/peers-venv
-cache=$build_dir/peers
+cache=
 build=
+is_small=
 report=
 is_charts=
 options=()
@@ -28,11 +30,13 @@ while [ $# -gt 0 ]; do
     --cache) cache=$2; shift 2 ;;
     --report) report=$2; shift 2 ;;
     --charts) is_charts=1; shift ;;
+    --small) is_small=1; options+=("$1"); shift ;;
     --only | --out) options+=("$1" "$2"); shift 2 ;;
     --quick | --check | --list | --prepare | --prepare-again) options+=("$1"); shift ;;
-    *) sed -n '3,14s/^# //p' "$0" >&2; exit 2 ;;
+    *) sed -n '3,15s/^# //p' "$0" >&2; exit 2 ;;
     esac
 done
+cache=${cache:-$build_dir/peers${is_small:+-small}}
 mkdir -p "$build_dir" "$cache"
 
 # ---- the environment ----
@@ -48,7 +52,7 @@ sys.exit(not (3, 12) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then
         fi
     done
     echo "peers.sh: no Python 3.12 or 3.13 with venv (set PYTHON)" >&2
-    return 1
+    return 77
 }
 
 # One call of pip per file, so that one failure costs one peer.

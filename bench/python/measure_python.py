@@ -2,7 +2,8 @@
 """Espalier's Python package against the trainers and ONNX Runtime, as Markdown on standard output.
 
     python measure_python.py --peers FOLDER --call-loop LIBRARY [--repeats N]
-        [--only first|loop|overhead|workers] [--models NAME,...] [--workers N] [--write DOCUMENT]
+        [--only first|loop|overhead|workers] [--models NAME,...] [--workers N] [--starts N]
+        [--write DOCUMENT]
 
 Run by run_python.sh, which makes the environment; the models are those of bench/peers. Four
 tables: from import to the first answer in a new process; one row after the other; what predict_one
@@ -128,7 +129,8 @@ def make_stump(folder):
 
 
 def show_workers(arguments):
-    found = measure_workers(find_folder(arguments.peers, WORKERS_MODEL), arguments.workers)
+    found = measure_workers(find_folder(arguments.peers, WORKERS_MODEL), arguments.workers,
+                            arguments.starts)
     head = ("%s, %d gunicorn workers" % (WORKERS_MODEL, arguments.workers), "the file",
             "start to first answer", "workers together", "for each")
     return make_table(head, [(name, "%.3g MB" % (size / 1e6), "%.3g s" % first,
@@ -171,6 +173,7 @@ def parse_arguments():
     parser.add_argument("--only", choices=TABLES)
     parser.add_argument("--models", type=lambda text: text.split(","), default=list(TOOLS))
     parser.add_argument("--workers", type=int, default=8)
+    parser.add_argument("--starts", type=int, default=3, help="of each service")
     parser.add_argument("--write", type=Path, metavar="DOCUMENT")
     arguments = parser.parse_args()
     arguments.peers = arguments.peers.resolve()

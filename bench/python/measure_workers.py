@@ -16,7 +16,6 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROWS = 64
-STARTS = 3
 SERVICES = (("serve_model", "model.espalier", "Espalier"),
             ("serve_joblib", "model.joblib", "joblib + scikit-learn"))
 
@@ -67,7 +66,7 @@ async def measure_service(load_test, work, kind, rows, worker_count):
         server.stop()
 
 
-def measure_workers(folder, worker_count):
+def measure_workers(folder, worker_count, start_count):
     """[(name, bytes of the file, seconds to the first answer, MiB together)] of a peers' model.
 
     Of several starts, the services in turn: the median of the seconds, and the most memory.
@@ -78,7 +77,7 @@ def measure_workers(folder, worker_count):
     rows = numpy.load(folder / "rows_float32.npy")[:ROWS].tolist()
     sizes, starts, answers = {}, {}, set()
     with tempfile.TemporaryDirectory(prefix="espalier-workers-") as work:
-        for kind, file, name in SERVICES * STARTS:
+        for kind, file, name in SERVICES * start_count:
             copy = os.path.join(work, "forest-0" + os.path.splitext(file)[1])
             shutil.copy(folder / file, copy)
             first, memory, answer = asyncio.run(
