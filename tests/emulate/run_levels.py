@@ -3,9 +3,11 @@
 """Runs the kernel checks at levels of ISA that this machine may lack: natively where it has the
 level, else on an emulated CPU; and on older CPUs, where an instruction of a higher level is fatal.
 
-    run_levels.py --build BUILD_DIR [--extended] [--level LEVEL]... [--sums FILE]
+    run_levels.py --build BUILD_DIR [--extended] [--level LEVEL]... [--only PROGRAM] [--pairs N]
+                  [--sums FILE]
 
 BUILD_DIR/release must be built. --extended also runs what takes tens of minutes on an emulated CPU.
+--only: of the programs this one; --pairs: so many models with rows, not those of the run.
 --sums FILE: adds the line "ctest: passed N failed N skipped N". Leaves with 1 if something failed,
 77 if nothing could run. See README.md.
 """
@@ -77,6 +79,10 @@ def level_jobs(binary, pairs, level, extended):
     return jobs
 
 
+def choose(jobs, arguments):
+    return [job for job in jobs if arguments.only in (None, job.name)]
+
+
 def run_here(jobs, before=()):
     """Fills in status and output of jobs run on this machine."""
     for job in jobs:
@@ -124,7 +130,7 @@ class Report:
 def run_level(level, arguments, pairs, expected, report):
     needed, cpu, _ = LEVELS[level]
     binary = arguments.build / "release" / "bin"
-    jobs = level_jobs(binary, pairs, level, arguments.extended)
+    jobs = choose(level_jobs(binary, pairs, level, arguments.extended), arguments)
     start = time.monotonic()
     if cpu_flags().issuperset(needed):
         where = f"{level}, this machine"
@@ -155,7 +161,7 @@ def run_older(arguments, pairs, expected, report):
         check = [f"ESPALIER_CHECK_LEVEL={level}"]
         jobs = [Job("check_masks", [binary / "check_masks"], check),
                 Job("check_steps", [binary / "check_steps", WALKS_SHARE], check)]
-        jobs += byte_jobs(binary, pairs, "auto")
+        jobs = choose(jobs + byte_jobs(binary, pairs, "auto"), arguments)
         if qemu is not None:
             run_here(jobs, emulator)
         for job in jobs:
@@ -168,6 +174,8 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--extended", action="store_true")
     parser.add_argument("--level", action="append", choices=sorted(LEVELS))
+    parser.add_argument("--only", metavar="PROGRAM")
+    parser.add_argument("--pairs", type=int, metavar="N")
     parser.add_argument("--sums", type=pathlib.Path)
     arguments = parser.parse_args()
     arguments.build = arguments.build.resolve()
@@ -178,8 +186,8 @@ def main():
         print(f"skipped: {binary} has no {', '.join(missing)}: run step release")
         return SKIPPED
     pairs = make_pairs(binary / "espalier", arguments.build / "emulate" / "models")
-    if not arguments.extended:
-        pairs = pairs[::-(-len(pairs) // PAIRS_SHORT)]
+    count = arguments.pairs or (len(pairs) if arguments.extended else PAIRS_SHORT)
+    pairs = pairs[::-(-len(pairs) // count)]
     native = {}
 
     def expected(some):
