@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# scripts/documents.sh BUILD [DOCUMENT ...]: runs every command and program in the documents for
-# users against BUILD/release and the Python package, whose wheel in BUILD/python it brings up to
-# date; the programs at the heads of the headers; and what README tells to build and to install, in
-# BUILD/documents. The trainers come from PyPI; leaves with 77 without the network.
+# scripts/documents.sh BUILD [DOCUMENT ...]: runs every command and program in the documents against
+# BUILD/release and the Python package, whose wheel in BUILD/python it brings up to date, and the
+# programs at the heads of the headers. What is told to be done in the source tree, as building,
+# installing and measuring, is done in a copy, BUILD/documents/tree. The trainers come from PyPI;
+# leaves with 77 without the network.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -26,21 +27,5 @@ fi
 python3 -B python/check_package.py --work "$build/python" --only wheel
 "$venv/bin/pip" -q install --no-deps --force-reinstall "$build"/python/wheels/espalier-*.whl
 
-# As README says: make demo, make build, cmake --install, pip install ./python.
-as_told() {
-    local told=$build/documents/told
-    rm -rf "$told/prefix" "$told/venv"
-    BUILD_DIR=$told/build make demo >"$told.log"
-    BUILD_DIR=$told/build make build >>"$told.log"
-    cmake --install "$told/build/release" --prefix "$told/prefix" >>"$told.log"
-    LD_LIBRARY_PATH=$(echo "$told"/prefix/lib*) "$told/prefix/bin/espalier" --version >>"$told.log"
-    "$venv/bin/python" -m venv "$told/venv"
-    "$told/venv/bin/pip" -q install ./python
-    "$told/venv/bin/python" -c 'import espalier; print("installed as told:", espalier.__version__)'
-}
-if [ $# -eq 0 ] && ! as_told; then
-    cat "$build/documents/told.log"
-    echo "documents: what README tells to build and to install does not work"
-    exit 1
-fi
-python3 -B tests/docs/run_documents.py --build "$build/release" --python "$venv/bin/python" "$@"
+python3 -B tests/docs/run_documents.py --build "$build/release" --python "$venv/bin/python" \
+    --tree "$build/documents/tree" "$@"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the fenced blocks of the documents for users, in their order, a folder for each document.
+"""Runs the fenced blocks of the documents, in their order, a folder for each document.
 
     python   a program, by the interpreter of --python, which has the trainers
     sh       commands; the first that fails ends the document
@@ -9,9 +9,16 @@
 Blocks of other languages are for reading; one without a language, or that is only indented, is an
 error. What a document needs around its blocks stands in comments that begin with "<!-- python",
 "<!-- sh", "<!-- console" or "<!-- c" and end with "-->". The command and an installed library come
-from --build. Without names of documents all of DOCUMENTS are run, and a document with blocks that
-is in none of DOCUMENTS, ELSEWHERE and UNRUN is an error. Of the commands in UNRUN it is looked up
-that the programs and their options exist.
+from --build.
+
+What is to be done in the source tree, a block with in=tree behind its language and all of IN_TREE,
+is done in --tree, a copy that is a commit of its own. There the sentence "CI adds `WORDS` to
+`COMMAND` and `COMMAND`" of a document puts the words behind the commands wherever a block has them:
+measurements in short. One that fits no command is an error. `sudo` installs into a folder of the
+copy.
+
+Without names of documents all of DOCUMENTS and IN_TREE are run, and a document with blocks that is
+in none of DOCUMENTS, IN_TREE and ELSEWHERE is an error.
 """
 
 import argparse
@@ -19,15 +26,21 @@ import concurrent.futures
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/how-to", "docs/serving.md"]
-# Documents whose blocks others run, or that hold none to run; a folder ends in "/".
+DOCUMENTS = ["README.md", "docs/tutorial.md", "docs/how-to", "docs/serving.md", "docs/python.md",
+             "CONTRIBUTING.md"]
+# For those who work on the tree; one after the other, as they share its build and the machine.
+IN_TREE = ["docs/benchmarks.md", "bench/peers/README.md", "tests/emulate/README.md",
+           "tests/fixtures/README.md"]
+# Documents whose blocks others run but for those in the tree, or that hold none to run; a folder
+# ends in "/".
 ELSEWHERE = {
     "docs/python.md": "step python",
     "python/README.md": "step python",
@@ -38,16 +51,13 @@ ELSEWHERE = {
     "docs/architecture.md": "pictures",
     "docs/format.md": "bytes and formulas; tests/oracle",
 }
-# Documents whose commands nobody runs for being read, and why.
-UNRUN = {
-    "docs/benchmarks.md": "measures for hours, alone on the machine",
-    "bench/peers/README.md": "measures for hours, alone on the machine",
-    "tests/emulate/README.md": "step avx512 runs the same in short",
-    "tests/fixtures/README.md": "makes the fixtures anew, with ten years of trainers",
-}
-# Commands that are not run beside the others, by their beginning: what builds or installs is done
-# by scripts/documents.sh in folders of its own, and make check is what runs this.
-APART = ("make demo", "make build", "pip install ./python")
+# A line that is not run: it is what runs this.
+ITSELF = "make check"
+SECONDS_MAX = 600
+SECONDS_IN_TREE_MAX = 1800
+LINES_SHOWN_MAX = 60
+SKIPPED = 77
+ADDED = re.compile(r"\bCI\s+adds\s+`([^`]+)`\s+to\s+(`[^`]+`(?:\s+and\s+`[^`]+`)*)")
 FENCE = re.compile(r"^```(.*)$")
 HIDDEN = re.compile(r"^<!-- ((?:python|sh|console|c)(?: \w+=\S+)*)$")
 
@@ -86,25 +96,146 @@ def pattern_of(lines):
     return re.compile(text)
 
 
+def read_added(path):
+    """[(COMMAND, WORDS)] of the sentences that say what CI adds."""
+    return [(command, words) for words, commands in ADDED.findall(path.read_text(encoding="utf-8"))
+            for command in re.findall(r"`([^`]+)`", commands)]
+
+
+class Tree:
+    """The copy of the source tree, and how commands are run there."""
+
+    # Into a folder instead of the machine; what ld.so.cache would do, LD_LIBRARY_PATH does.
+    SUDO = """#!/bin/sh
+[ "$1" != ldconfig ] || exec /sbin/ldconfig -n "$ESPALIER_ROOT"/usr/local/lib
+DESTDIR=$ESPALIER_ROOT exec "$@"
+"""
+
+    def __init__(self, arguments, environment):
+        self.folder = arguments.tree.resolve()
+        self.arguments = arguments
+        self.environment = environment
+        self.lock = threading.Lock()  # of those documents that have a block or two here
+        self.done = {}  # what they have, to run it once
+        self.is_there = False
+
+    def prepare(self):
+        if self.is_there:
+            return
+        self.copy()
+        tools = self.folder / "build" / "as-told"
+        shutil.rmtree(tools, ignore_errors=True)
+        tools.mkdir(parents=True)
+        (tools / "sudo").write_text(self.SUDO)
+        (tools / "sudo").chmod(0o755)
+        plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"
+                 and not name.startswith(("BUILD_DIR", "ESPALIER_", "MAKE"))}
+        # The package is compiled once for all that install it.
+        plain.update(ESPALIER_ROOT=str(tools / "root"), PYTHONDONTWRITEBYTECODE="1",
+                     SKBUILD_BUILD_DIR=str(self.folder / "build" / "package"),
+                     ESPALIER_BUILD=os.path.abspath(os.path.dirname(self.arguments.build)))
+        subprocess.run([self.arguments.python, "-m", "venv", tools / "venv"], check=True)
+        # As a newcomer has it; and with the trainers, and the command of the build.
+        self.bare = dict(plain, PATH=f"{tools}:{tools / 'venv' / 'bin'}:{plain['PATH']}")
+        trainers = os.path.dirname(self.arguments.python)
+        self.equipped = dict(plain, PATH=f"{trainers}:{self.environment['PATH']}",
+                             LD_LIBRARY_PATH=self.environment["LD_LIBRARY_PATH"])
+        self.is_there = True
+
+    def run(self, text, is_equipped):
+        """How the commands ended, and all they said."""
+        # The commands are shown, so that the one that failed is the last one.
+        command = ["bash", "-euxo", "pipefail", "-c", text]
+        with self.lock:
+            if text in self.done and not is_equipped:
+                return self.done[text]
+            self.prepare()
+            done = subprocess.run(command, cwd=self.folder,
+                                  env=self.equipped if is_equipped else self.bare, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                  timeout=SECONDS_IN_TREE_MAX, stdin=subprocess.DEVNULL,
+                                  check=False)
+            self.done[text] = done.returncode, done.stdout
+            return self.done[text]
+
+    def copy(self):
+        """The files of the source tree as they are now, in a commit; what was built there stays."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.git("init", "--quiet")
+        self.git("clean", "--quiet", "-dfx", "--exclude=/build/")
+        listed = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        names = subprocess.run(["git", *listed], cwd=ROOT, check=True,
+                               stdout=subprocess.PIPE).stdout.decode().split("\0")
+        names = {name for name in names if name and os.path.lexists(ROOT / name)}
+        for name in set(self.git("ls-files", "-z").split("\0")) - names - {""}:
+            (self.folder / name).unlink(missing_ok=True)
+        for name in names:
+            self.copy_file(name)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--no-verify", "--message=copy")
+
+    def git(self, *words):
+        return subprocess.run(["git", "-c", "user.name=copy", "-c", "user.email=copy@localhost",
+                               *words], cwd=self.folder, check=True, text=True,
+                              stdout=subprocess.PIPE).stdout
+
+    def copy_file(self, name):
+        source, target = ROOT / name, self.folder / name
+        if os.path.lexists(target):
+            old, new = target.lstat(), source.lstat()
+            if (old.st_size, old.st_mtime_ns) == (new.st_size, new.st_mtime_ns):
+                return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 class Document:
     """A document being run."""
 
-    def __init__(self, path, arguments, environment):
+    def __init__(self, path, arguments, environment, tree):
         self.path = path
         self.arguments = arguments
         self.environment = environment
+        self.tree = tree
+        self.is_in_tree = str(path) in IN_TREE
+        self.added = read_added(ROOT / path)
+        self.fitting = set()  # of what is added
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="espalier-docs-"))
         self.count = 0
-        self.left = []  # of APART
+        self.skipped = []
 
     def run(self, command, line):
         done = subprocess.run(command, cwd=self.folder, env=self.environment, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=SECONDS_MAX,
                               stdin=subprocess.DEVNULL, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{self.path}:{line}: exit {done.returncode}\n{done.stdout}"
                                f"{done.stderr}")
         return done.stdout
+
+    def lengthen(self, text):
+        """The commands with what CI adds to them."""
+        for command, words in self.added:
+            longer, count = re.subn(rf"(?m)(?<!\S){re.escape(command)}(?=\s|$)",
+                                    lambda found, words=words: f"{found[0]} {words}", text)
+            if count:
+                text = longer
+                self.fitting.add(command)
+        return text
+
+    def run_in_tree(self, line, text):
+        text = self.lengthen("".join(row for row in text.splitlines(keepends=True)
+                                     if not row.startswith(ITSELF)))
+        code, said = self.tree.run(text, self.is_in_tree)
+        lines = said.splitlines(keepends=True)
+        if code == SKIPPED:
+            self.skipped.append(f"line {line}: {lines[-1].strip()}")
+        elif code != 0:
+            raise RuntimeError(f"{self.path}:{line}: exit {code}\n"
+                               + "".join(lines[-LINES_SHOWN_MAX:]))
+        else:
+            self.count += 1
 
     def console(self, line, text):
         steps = []
@@ -122,9 +253,11 @@ class Document:
                                    f"instead of:\n" + "\n".join(expected))
 
     def block(self, line, language, options, text):
-        left = next((one for one in APART if text.startswith(one)), None)
-        if left is not None:
-            self.left.append(left)
+        if language == "sh" and re.search(r"(?m)&& .*\n(?=.)", text):
+            raise RuntimeError(f"{self.path}:{line}: bash goes on when what stands before && "
+                               "fails: a line for each command")
+        if language == "sh" and (self.is_in_tree or options.get("in") == "tree"):
+            self.run_in_tree(line, text)
             return
         if language == "python":
             self.run([self.arguments.python, "-c", text], line)
@@ -144,56 +277,39 @@ class Document:
             return
         self.count += 1
 
-    def all(self):
+    def all(self, only_in_tree=False):
         try:
             for line, language, options, text in read_blocks(ROOT / self.path):
-                self.block(line, language, options, text)
+                if options.get("in") == "tree" or not only_in_tree:
+                    self.block(line, language, options, text)
         finally:
             shutil.rmtree(self.folder)
+        for command, words in self.added:
+            if command not in self.fitting:
+                raise RuntimeError(f"{self.path}: CI adds {words} to {command}, which no block has")
         return self.count
 
 
-def run_document(path, arguments, environment):
+def run_document(path, arguments, environment, tree):
     """What there is to say of a document; "FAILED" and why."""
     name = path.relative_to(ROOT)
+    start = time.monotonic()
     try:
-        document = Document(name, arguments, environment)
-        count = document.all()
+        document = Document(name, arguments, environment, tree)
+        count = document.all(str(name) in ELSEWHERE)
     except (RuntimeError, ValueError, subprocess.TimeoutExpired) as problem:
         return f"FAILED {problem}"
-    left = "; apart: " + ", ".join(document.left) if document.left else ""
-    return f"{name}: {count} blocks{left}"
+    skipped = "".join(f"; skipped: {one}" for one in document.skipped)
+    return f"{name}: {count} blocks, {time.monotonic() - start:.0f} s{skipped}"
 
 
 def find_forgotten(paths):
     """Documents with blocks that nobody has been told to run."""
     names = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, check=True, text=True,
                            stdout=subprocess.PIPE).stdout.split()
-    known = {str(path.relative_to(ROOT)) for path in paths} | set(UNRUN)
+    known = {str(path.relative_to(ROOT)) for path in paths}
     return [name for name in names if name not in known and read_blocks(ROOT / name) and not any(
         name == one or (one.endswith("/") and name.startswith(one)) for one in ELSEWHERE)]
-
-
-def check_unrun(name):
-    """What is wrong with the commands of a document that nobody runs: a program of the tree that is
-    not there, an option that no file of its folder knows, a block that is no command."""
-    for line, language, _, text in read_blocks(ROOT / name):
-        if language not in ("sh", "text"):
-            yield f"{name}:{line}: neither sh nor text"
-        rows = text.replace("\\\n", " ").splitlines() if language == "sh" else []
-        for words in (shlex.split(row, comments=True) for row in rows):
-            named = [word for word in words[:2] if word.endswith((".py", ".sh"))]
-            if not named:
-                continue
-            script = ROOT / named[0]
-            if not script.is_file():
-                yield f"{name}:{line}: no {script.relative_to(ROOT)}"
-                continue
-            sources = "".join(path.read_text(encoding="utf-8") for path in script.parent.iterdir()
-                              if path.suffix in (".py", ".sh", ".cc"))
-            for option in (word for word in words if word.startswith("--") and word != "--"):
-                if option not in sources:
-                    yield f"{name}:{line}: {words[0]} knows no {option}"
 
 
 def install(arguments, work):
@@ -210,34 +326,54 @@ def install(arguments, work):
     return environment
 
 
-def main():
+def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", required=True, help="a built and complete build folder")
     parser.add_argument("--python", required=True, help="an interpreter with the trainers")
+    parser.add_argument("--tree", required=True, type=pathlib.Path,
+                        help="where the source tree is copied to, and kept")
     parser.add_argument("documents", nargs="*")
     arguments = parser.parse_args()
     arguments.python = os.path.abspath(shutil.which(arguments.python) or arguments.python)
+    return arguments
+
+
+def find_documents(names):
     paths = []
-    for name in arguments.documents or DOCUMENTS:
+    for name in names:
         path = ROOT / name
         paths += sorted(path.glob("*.md")) if path.is_dir() else [path]
+    return paths
+
+
+def run_all(paths, arguments, work):
+    """A line of each document as it ends."""
+    environment = install(arguments, work)
+    tree = Tree(arguments, environment)
+    is_last = {path: str(path.relative_to(ROOT)) in IN_TREE for path in paths}
+    # Each has a folder of its own: as many at once as there are CPUs.
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        yield from pool.map(lambda path: run_document(path, arguments, environment, tree),
+                            [path for path in paths if not is_last[path]])
+    for path in paths:
+        if is_last[path]:
+            yield run_document(path, arguments, environment, tree)
+
+
+def main():
+    arguments = parse_arguments()
+    paths = find_documents(arguments.documents or DOCUMENTS + IN_TREE)
     failed = 0
     for name in [] if arguments.documents else find_forgotten(paths):
         failed += 1
-        print(f"FAILED {name}: has blocks and is in none of DOCUMENTS, ELSEWHERE and UNRUN")
-    for name, reason in () if arguments.documents else UNRUN.items():
-        wrong = list(check_unrun(name))
-        failed += len(wrong)
-        print(*[f"FAILED {one}" for one in wrong] or [f"{name}: not run: {reason}"], sep="\n")
+        print(f"FAILED {name}: has blocks and is in none of DOCUMENTS, IN_TREE and ELSEWHERE")
+    skipped = 0
     with tempfile.TemporaryDirectory(prefix="espalier-docs-") as work:
-        environment = install(arguments, pathlib.Path(work))
-        # Each has a folder of its own: as many at once as there are CPUs.
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            for line in pool.map(lambda path: run_document(path, arguments, environment), paths):
-                failed += line.startswith("FAILED")
-                print(line, flush=True)
-    print(f"documents: {len(paths)}, {failed} failed; not run: {', '.join(UNRUN)}"
-          if not arguments.documents else f"documents: {len(paths)}, {failed} failed")
+        for line in run_all(paths, arguments, pathlib.Path(work)):
+            failed += line.startswith("FAILED")
+            skipped += line.count("; skipped: ")
+            print(line, flush=True)
+    print(f"documents: {len(paths)}, {failed} failed, {skipped} blocks skipped")
     sys.exit(1 if failed else 0)
 
 
