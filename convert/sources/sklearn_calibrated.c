@@ -215,6 +215,34 @@ static uint32_t add_logits(const calibration *work, const calibrated *one)
     return add_stage(work, ESPALIER_FOREST_LOG, narrow, above, work->classes, NULL);
 }
 
+/* NumPy's softmax of float32 that lie class by class, which it adds up one after the other: x less
+ * the last of x when sorted, NumPy's exp of that, by the sum. */
+static uint32_t add_softmax_by_class(const calibration *work, uint32_t slot)
+{
+    const espalier_sklearn_import *const import = work->import;
+    const uint32_t count = work->classes;
+    const uint32_t sorted = add_stage(work, ESPALIER_FOREST_SORT, true, slot, count, NULL);
+    if (sorted == ESPALIER_PLAN_NO_SLOT) {
+        return ESPALIER_PLAN_NO_SLOT;
+    }
+    double *const last = malloc(count * sizeof *last);
+    if (last == NULL) {
+        return ESPALIER_PLAN_NO_SLOT;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        last[i] = (double)sorted + count - 1;
+    }
+    const uint32_t most = espalier_sklearn_pick_slots(import, last, count, true);
+    free(last);
+    uint32_t rest = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, most, count,
+                                                 -1.0, true);
+    if (!espalier_sklearn_accumulate(import, &rest, slot, count, true)) {
+        return ESPALIER_PLAN_NO_SLOT;
+    }
+    const uint32_t raised = add_stage(work, ESPALIER_FOREST_NUMPY_EXP, true, rest, count, NULL);
+    return add_stage(work, ESPALIER_FOREST_NORMALISE, true, raised, count, NULL);
+}
+
 /* softmax(beta logits). */
 static espalier_status add_temperature(const calibration *work, calibrated *one, uint32_t *slot_out)
 {
@@ -227,26 +255,21 @@ static espalier_status add_temperature(const calibration *work, calibrated *one,
     if (status != ESPALIER_OK) {
         return status;
     }
-    if (narrow && by_class && work->classes >= PAIRWISE_LANES) {
-        return espalier_sklearn_fail(import, one->member.value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-                                     "a temperature over float32 of a %s of %u classes or more, "
-                                     "which NumPy adds up in another order, is not converted; "
-                                     "sigmoid and isotonic are",
-                                     one->member.class->name, PAIRWISE_LANES);
-    }
     const uint32_t raised =
         espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, add_logits(work, one),
                                      work->classes, beta, narrow);
     /* Fewer are added up alike in either order; in order, float32 would be XGBoost's softmax. */
     *slot_out =
-        espalier_sklearn_add_typed_stage(import,
-                                         &(espalier_forest_stage){.operation =
-                                                                      ESPALIER_FOREST_SOFTMAX,
-                                                                  .input_slot = raised,
-                                                                  .count = work->classes,
-                                                                  .narrow = narrow,
-                                                                  .pairwise = narrow || !by_class},
-                                         NULL);
+        narrow && by_class && work->classes >= PAIRWISE_LANES
+            ? add_softmax_by_class(work, raised)
+            : espalier_sklearn_add_typed_stage(import,
+                                               &(espalier_forest_stage){
+                                                   .operation = ESPALIER_FOREST_SOFTMAX,
+                                                   .input_slot = raised,
+                                                   .count = work->classes,
+                                                   .narrow = narrow,
+                                                   .pairwise = narrow || !by_class},
+                                               NULL);
     return espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
 }
 

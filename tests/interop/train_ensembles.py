@@ -74,6 +74,10 @@ def add_classifiers(out, X, score):
         out.model("adaboost_real", AdaBoostClassifier(
             n_estimators=3, random_state=1, algorithm="SAMME.R", **base(tree)).fit(
                 X, classes > 0), X, "SAMME.R, two classes")
+    if (1, 4) <= VERSION < (1, 6):
+        out.model("adaboost_many", AdaBoostClassifier(
+            n_estimators=3, random_state=1, algorithm="SAMME.R", **base(tree)).fit(
+                X, np.arange(len(X)) % 11), X, "SAMME.R, eleven classes: sums in pairs")
     members = [("tree", tree), ("forest", forest()),
                ("histogram", HistGradientBoostingClassifier(max_iter=1, max_leaf_nodes=4))]
     out.model("voting", VotingClassifier(members, voting="soft", weights=[1, 0.3, 2]).fit(X, names),

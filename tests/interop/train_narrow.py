@@ -12,6 +12,7 @@ import sklearn
 import xgboost
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from fixture_set import FixtureSet
@@ -46,6 +47,11 @@ def main():
         out.model("%s_%d" % (method, classes), model, data,
                   np.digitize(target, [-1, 1][-classes + 1:]),
                   "float32 probabilities, " + method)
+    if VERSION >= (1, 8):
+        out.model("temperature_rest", CalibratedClassifierCV(
+            OneVsRestClassifier(boost(xgboost.XGBClassifier)), method="temperature", cv=2,
+            ensemble=False), data, np.arange(len(data)) % 8,
+                  "float32 of OneVsRest, eight classes added up one after the other")
     for stem, options in (("exp", {"func": np.log, "inverse_func": np.exp}),
                           ("scaled", {"transformer": StandardScaler()}),
                           ("ranged", {"transformer": MinMaxScaler((-1, 7))})):

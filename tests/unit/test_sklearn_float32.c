@@ -246,7 +246,7 @@ static void test_temperatures(void **state)
 }
 
 /* A OneVsRestClassifier's answers lie class by class, and NumPy adds those up in their order. With
- * eight classes or more that is another sum; for float32 there is no stage that adds so. */
+ * eight classes or more that is another sum than a row's; float32 once was refused for it. */
 static void test_sums_by_class(void **state)
 {
     (void)state;
@@ -257,8 +257,23 @@ static void test_sums_by_class(void **state)
     assert_false(find_stage(&forest, ESPALIER_FOREST_SOFTMAX)->pairwise);
     espalier_forest_free(&forest);
     model.number = NUMBER_NUMPY_2_NARROW;
-    refuses(&model, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
-            "a temperature over float32 of a OneVsRestClassifier of 8 classes or more");
+    load_calibration(&model, &forest);
+    const espalier_forest_stage *const raised = find_stage(&forest, ESPALIER_FOREST_NUMPY_EXP);
+    const espalier_forest_stage *const sorted = find_stage(&forest, ESPALIER_FOREST_SORT);
+    assert_true(raised->narrow && sorted->narrow);
+    /* Of the member and of the calibrator; the last of both is the latter's. */
+    const espalier_forest_stage *shares = NULL;
+    const espalier_forest_stage *most = NULL;
+    for (uint32_t i = 0; i < forest.stage_count; i++) {
+        const espalier_forest_stage *const stage = &forest.stages[i];
+        shares = stage->operation == ESPALIER_FOREST_NORMALISE ? stage : shares;
+        most = stage > sorted && stage->operation == ESPALIER_FOREST_PICK && most == NULL ? stage
+                                                                                         : most;
+    }
+    assert_true(shares > raised && shares->narrow && !shares->pairwise);
+    assert_non_null(most);
+    assert_true(forest.constants[most->first_constant] == (double)(sorted->output_slot + 7));
+    espalier_forest_free(&forest);
     model.rest = 7;
     load_calibration(&model, &forest);
     assert_true(find_stage(&forest, ESPALIER_FOREST_SOFTMAX)->narrow);
