@@ -112,6 +112,9 @@ static float find_maximum_narrow(const double *x, uint32_t count)
     return most;
 }
 
+/* [F-261] is pow, not exp2, which compilers would make of it. */
+static const volatile double power_base = 2.0;
+
 /* docs/format.md [F-259] */
 float espalier_reference_exp_numpy(float x)
 {
@@ -290,7 +293,7 @@ static double run_item(espalier_forest_operation operation, double x, double c, 
     case ESPALIER_FOREST_SIGNED_SQUARE:
         return (x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0) * x * x;
     case ESPALIER_FOREST_NEGATIVE_POWER:
-        return -exp2(-x);
+        return -pow(power_base, -x);
     case ESPALIER_FOREST_STEP:
         return x > 0.0 ? 1.0 : 0.0;
     case ESPALIER_FOREST_CUT_ONE:

@@ -287,6 +287,9 @@ static double sigmoid(bool narrow, double x)
     return (double)(1.0f / (e + 1.0f));
 }
 
+/* NumPy's 2 ** x is pow's. Volatile, or compilers make exp2 of it: another last bit in 1 of 950. */
+static const volatile double power_base = 2.0;
+
 static double signed_square(double x)
 {
     const double sign = (double)((x > 0.0) - (x < 0.0));
@@ -527,7 +530,7 @@ static double run_item(const espalier_file_stage *stage, double x, double c, dou
     case ESPALIER_STAGE_SIGNED_SQUARE:
         return signed_square(x);
     case ESPALIER_STAGE_NEGATIVE_POWER:
-        return -exp2(-x);
+        return -pow(power_base, -x);
     case ESPALIER_STAGE_CUT_ONE:
         return x > 1.0 && x <= CUT_ONE_MAX ? 1.0 : x;
     case ESPALIER_STAGE_EXPM1:

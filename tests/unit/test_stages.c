@@ -464,6 +464,22 @@ static void test_composing(void **state)
     assert_true(none[4] == 1.0);
 }
 
+/* NumPy's 2 ** x is pow's; exp2, which was here once, differs in one of 950. */
+static void test_powers_of_two(void **state)
+{
+    (void)state;
+    volatile double two = 2.0; /* or the compiler makes exp2 of it */
+    for (uint32_t i = 1; i <= 20000; i++) {
+        double slots[2] = {(double)i / 997.0};
+        const double wanted = -pow(two, -slots[0]);
+        run_both((espalier_file_stage){.operation = ESPALIER_STAGE_NEGATIVE_POWER,
+                                       .output_slot = 1,
+                                       .slot_count = 1},
+                 NULL, 0, slots, 2);
+        assert_true(slots[1] == wanted);
+    }
+}
+
 /* F-248, F-345 in float32, where float64 would give something else: sums that drop what is below
  * half a unit, quotients that are rounded, and weights that no float32 is. */
 static void test_composing_narrow(void **state)
@@ -646,6 +662,7 @@ int main(void)
         cmocka_unit_test(test_odd_numbers),     cmocka_unit_test(test_wide_stages),
         cmocka_unit_test(test_many_items),      cmocka_unit_test(test_decisions),
         cmocka_unit_test(test_starts),          cmocka_unit_test(test_composing_narrow),
+        cmocka_unit_test(test_powers_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
