@@ -478,7 +478,7 @@ static void run_weighted_median(const double *x, const double *weights, double *
     y[0] = median;
 }
 
-/* SciPy's, from 1.11 on: near one half through the difference from it. */
+/* SciPy's, from 1.15 on: near one half through the difference from it. */
 static double logit(double x)
 {
     if (x < LOGIT_LOW || x > LOGIT_HIGH) {

@@ -129,10 +129,11 @@ static espalier_status read_probabilities(const espalier_sklearn_import *import,
 
 /* ---- links ---------------------------------------------------------------------------------- */
 
-/* Up to 1.3 log(p / (1 - p)); then SciPy's logit, which is exact near one half. */
+/* Up to 1.3 log(p / (1 - p)), then SciPy's logit, which was the same up to 1.14 and from 1.15 on, of
+ * January 2025, is exact near one half: 1.6.0 is a month older, 1.6.1 a week younger. */
 static double find_logit(const espalier_sklearn_import *import, double p)
 {
-    if (!espalier_sklearn_version_from(import->version, 1, 4) || p < 0.3 || p > 0.65) {
+    if (!espalier_sklearn_version_from(import->version, 1, 6) || p < 0.3 || p > 0.65) {
         return log(p / (1.0 - p));
     }
     const double s = 2.0 * (p - 0.5);

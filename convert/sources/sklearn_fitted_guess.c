@@ -180,9 +180,10 @@ static uint32_t link_classes(const espalier_sklearn_import *import,
     const bool newer = espalier_sklearn_version_from(import->version, 1, 4);
     const uint32_t kept = clamp_probabilities(import, slot, count);
     if (count == 1) {
+        const bool exact = espalier_sklearn_version_from(import->version, 1, 6);
         const uint32_t logit =
             espalier_sklearn_add_stage(import,
-                                       newer ? ESPALIER_FOREST_LOGIT : ESPALIER_FOREST_LOG_ODDS,
+                                       exact ? ESPALIER_FOREST_LOGIT : ESPALIER_FOREST_LOG_ODDS,
                                        kept, 1, NULL);
         return strcmp(import->forest->objective, "exponential") == 0
                    ? espalier_sklearn_add_stage(import, ESPALIER_FOREST_MULTIPLY, logit, 1, half)

@@ -205,13 +205,17 @@ static void test_first_guess_of_two(void **state)
     static const double near_half[] = {0.4, 0.6};
     model.numbers = near_half;
     model.loss = "log_loss";
+    check_start(&model, 0, log(0.6 / (1 - 0.6))); /* SciPy's logit up to 1.14 */
+    model.version = "1.5.2";
+    check_start(&model, 0, log(0.6 / (1 - 0.6)));
+    model.version = "1.6.1";
     check_start(&model, 0, log1p(2 * (0.6 - 0.5)) - log1p(-(2 * (0.6 - 0.5))));
     model.version = "1.3.2";
     check_start(&model, 0, log(0.6 / (1 - 0.6)));
     model.version = NULL; /* as the oldest that writes such attributes */
     check_start(&model, 0, log(0.6 / (1 - 0.6)));
     model.new_attributes = true;
-    check_start(&model, 0, log1p(2 * (0.6 - 0.5)) - log1p(-(2 * (0.6 - 0.5))));
+    check_start(&model, 0, log(0.6 / (1 - 0.6)));
 }
 
 /* Certain probabilities are kept away from 0 and 1, and by how much changed with 1.8. */
