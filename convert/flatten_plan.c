@@ -314,7 +314,8 @@ static void fill_model(espalier_flattening *work)
         (forest->missing_allowed ? ESPALIER_INPUT_MISSING_ALLOWED : 0) |
         (forest->infinite_allowed ? ESPALIER_INPUT_INFINITE_ALLOWED : 0) |
         (forest->flush_tiny ? ESPALIER_INPUT_FLUSH_TINY : 0) |
-        (forest->missing_marked ? ESPALIER_INPUT_MISSING_NUMBER : 0);
+        (forest->missing_marked ? ESPALIER_INPUT_MISSING_NUMBER : 0) |
+        (forest->chosen ? ESPALIER_INPUT_CHOSEN : 0);
     model->missing_number = forest->missing_marked ? forest->missing_number : 0.0;
     model->group_count = forest->group_count;
     work->own_numbers = has_own_numbers(forest);

@@ -346,6 +346,7 @@ typedef struct espalier_forest {
     struct espalier_preparation *preparation; /* (preparation.h) what is made of a row first: nodes
                                                  then test its values, and it alone refuses rows;
                                                  NULL: nodes test features */
+    bool chosen; /* a pipeline without operations drops features, which the trainer looks not at */
     espalier_categories categories;           /* the strings that stand for numbers of features */
     uint8_t *category_numbers; /* [category_number_count] 1: of this feature rows have, or may have,
                                   numbers of categories, whose places the trainer's trees test */

@@ -145,10 +145,11 @@ const espalier_file_category_list *espalier_category_list_of(const espalier_mode
                : NULL;
 }
 
-/* Models without a pipeline look at every row's features before their trees do. */
+/* Models without a pipeline look at every row's features before their trees do. [F-518] */
 bool espalier_feature_is_dropped(const espalier_model *model, uint32_t feature)
 {
-    bool used = model->operation_count == 0 || feature >= model->head->feature_count;
+    const bool chosen = (model->head->input_rule & ESPALIER_INPUT_CHOSEN) != 0;
+    bool used = (model->operation_count == 0 && !chosen) || feature >= model->head->feature_count;
     for (uint32_t i = 0; i < model->operation_count && !used; i++) {
         used = model->operations[i].input == feature;
     }

@@ -508,6 +508,7 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
                                                 .memory_left = memory_bytes_max};
     (void)snprintf(prepare->import.path.text, sizeof prepare->import.path.text, "%s", path);
     prepare->import.path.bytes = strlen(prepare->import.path.text);
+    const uint32_t own_count = forest->feature_count;
     espalier_status status = ESPALIER_OK;
     if (joins) {
         status = prepare_forest(prepare, pipeline);
@@ -525,10 +526,11 @@ espalier_status espalier_sklearn_prepare_forest(const espalier_pickle *pickle, c
         free(preparation);
     } else if (status == ESPALIER_OK && preparation->operation_count == 0) {
         /* A pipeline that passes on what it gets refuses nothing either: as if it were not there,
-         * which the checks of every model rule out. */
+         * which the checks of every model rule out. What it drops may be anything. */
         espalier_preparation_free(preparation);
         free(preparation);
         forest->preparation = NULL;
+        forest->chosen = own_count < forest->feature_count;
     }
     free(prepare);
     return status;

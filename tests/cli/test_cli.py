@@ -251,8 +251,12 @@ class Csv(Case):
     def test_dropped_columns(self):
         """Text in a column that the pipeline drops was refused, though nothing looks at it."""
         folder = NEW.parent / "pipelines-1.9.1"  # columns 5 and 6 of 8 are used
-        model = self.model("rare.joblib", folder)
-        rows = read_rows(folder / "rare.rows64.npy")
+        for stem in ("rare", "dropped"):  # the latter's pipeline does nothing else
+            with self.subTest(stem):
+                self.check_dropped(self.model(stem + ".joblib", folder),
+                                   read_rows(folder / (stem + ".rows64.npy")))
+
+    def check_dropped(self, model, rows):
         cells = [[f"{x:.17g}" for x in row] for row in rows]
 
         def table():

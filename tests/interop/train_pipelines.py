@@ -110,6 +110,10 @@ def add_models(out):
         tiny = full * np.where(np.arange(full.shape[1]) == 0, 1e-12, 1.0)  # one edge is left of it
         out.model("edge", chain(KBinsDiscretizer(3, encode="ordinal"), small_tree()).fit(
             tiny, labels), tiny[:ROWS], "a column within one bin edge")
+    if VERSION >= (1, 8):  # no operation is left of it
+        out.model("dropped", chain(ColumnTransformer([("kept", "passthrough", [5, 6])]),
+                                  HistGradientBoostingClassifier(max_iter=2, max_leaf_nodes=4)).fit(
+                                      full, labels), rows, "columns that are dropped, no more")
     if VERSION >= (1, 1):
         out.model("rare", chain(ColumnTransformer([
             ("rare", OneHotEncoder(min_frequency=10, handle_unknown="infrequent_if_exist",

@@ -211,7 +211,7 @@ class Model:
         record = self.record
         require(1 <= record.feature_count <= 2**24, 60, f"{record.feature_count} features")
         require(1 <= record.slot_count <= 2**20, 61, f"{record.slot_count} slots")
-        require(record.input_rule < 32, 62, f"input_rule {record.input_rule}")
+        require(record.input_rule < 64, 62, f"input_rule {record.input_rule}")
         self.check_missing_number(record)
         require(record.default_output in [one.kind for one in self.outputs], 63,
                 f"default_output {record.default_output}")

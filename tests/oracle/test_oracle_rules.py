@@ -34,7 +34,7 @@ PRIVATE_EDITS = [
     ((55, 60), MODEL, 0, {"feature_count": 2**24 + 1}),
     (61, MODEL, 0, {"slot_count": 0}),
     ((55, 61), MODEL, 0, {"slot_count": 2**20 + 1}),
-    (62, MODEL, 0, {"input_rule": 35}),
+    (62, MODEL, 0, {"input_rule": 67}),
     (420, MODEL, 0, {"missing_number": 1.0}),
     (420, MODEL, 0, {"missing_number": -0.0}),
     (420, MODEL, 0, {"input_rule": 17, "missing_number": 1.0}),

@@ -34,7 +34,7 @@ DAMAGE(no_slots)
 
 DAMAGE(input_rule)
 {
-    RECORD(m, MODEL, espalier_file_model)->input_rule |= 32;
+    RECORD(m, MODEL, espalier_file_model)->input_rule |= 64;
 }
 
 static void set_missing_number(model_bytes *m, uint32_t rule, double number)

@@ -254,8 +254,8 @@ static void test_names(void **state)
                      ESPALIER_ERROR_ARGUMENT);
 }
 
-/* Trees test what a pipeline makes of feature 0, and feature 1; it drops feature 2. */
-static model_bytes make_dropping(void)
+/* Trees test what a pipeline makes of feature 0, if anything, and feature 1; it drops feature 2. */
+static model_bytes make_dropping(bool has_operations)
 {
     const synthetic_options options = {.seed = 9,
                                        .tree_count = 3,
@@ -265,10 +265,16 @@ static model_bytes make_dropping(void)
                                        .missing_allowed = true};
     espalier_forest dropping;
     synthetic_forest_make(&options, &dropping);
+    dropping.feature_count = 3;
+    if (!has_operations) {
+        dropping.chosen = true;
+        const model_bytes plain = model_bytes_of(&dropping, 0);
+        espalier_forest_free(&dropping);
+        return plain;
+    }
     espalier_preparation *const p = calloc(1, sizeof *p);
     assert_non_null(p);
     dropping.preparation = p;
-    dropping.feature_count = 3;
     p->feature_count = 3;
     p->value_count = 3;
     const double tenth = 0.1;
@@ -288,9 +294,8 @@ static model_bytes make_dropping(void)
 }
 
 /* Text in a column that nothing looks at was refused, where the trainer does not look either. */
-static void test_dropped_features(void **state)
+static void check_dropped_features(bool has_operations)
 {
-    (void)state;
     static const double rows[2][3] = {{0.5, -1.0, 3.0}, {-2.0, 0.25, (double)NAN}};
     static const int32_t offsets[3] = {0, 4, 4};
     const espalier_feature_column init = ESPALIER_FEATURE_COLUMN_INIT;
@@ -300,7 +305,7 @@ static void test_dropped_features(void **state)
     double number = 0.0;
     double expected[2];
     double found[2];
-    model_bytes bytes = make_dropping();
+    model_bytes bytes = make_dropping(has_operations);
     assert_int_equal(espalier_model_open_memory(bytes.data, bytes.bytes, NULL, &small, NULL),
                      ESPALIER_OK);
     assert_int_equal(espalier_predictor_create(small, NULL, &walker), ESPALIER_OK);
@@ -341,6 +346,13 @@ static void test_dropped_features(void **state)
     espalier_predictor_destroy(walker);
     espalier_model_close(small);
     model_bytes_free(&bytes);
+}
+
+static void test_dropped_features(void **state)
+{
+    (void)state;
+    check_dropped_features(true);
+    check_dropped_features(false);
 }
 
 static void test_refusals(void **state)
