@@ -347,7 +347,7 @@ typedef struct espalier_forest {
                                                  then test its values, and it alone refuses rows;
                                                  NULL: nodes test features */
     bool chosen; /* a pipeline without operations drops features, which the trainer looks not at */
-    espalier_categories categories;           /* the strings that stand for numbers of features */
+    espalier_categories categories; /* the strings that stand for numbers of features */
     uint8_t *category_numbers; /* [category_number_count] 1: of this feature rows have, or may have,
                                   numbers of categories, whose places the trainer's trees test */
     uint32_t category_number_count; /* the features that the trainer's own rows have, or 0 */

@@ -112,8 +112,7 @@ typedef struct espalier_file_model {
 #define ESPALIER_INPUT_INFINITE_ALLOWED UINT32_C(4)  /* infinity is not refused */
 #define ESPALIER_INPUT_FLUSH_TINY       UINT32_C(8)  /* magnitudes up to ESPALIER_TINY become 0 */
 #define ESPALIER_INPUT_MISSING_NUMBER   UINT32_C(16) /* missing_number is read as NaN */
-#define ESPALIER_INPUT_CHOSEN           UINT32_C(32) /* a pipeline drops features: nothing looks at \
-                                                        those that nothing reads */
+#define ESPALIER_INPUT_CHOSEN           UINT32_C(32) /* nothing looks at what nothing reads */
 #define ESPALIER_INPUT_KNOWN            UINT32_C(63)
 
 #define ESPALIER_TINY 1e-35f /* LightGBM's kZeroThreshold: a float32, widened where needed */

@@ -234,8 +234,8 @@ static uint32_t add_softmax_by_class(const calibration *work, uint32_t slot)
     }
     const uint32_t most = espalier_sklearn_pick_slots(import, last, count, true);
     free(last);
-    uint32_t rest = espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, most, count,
-                                                 -1.0, true);
+    uint32_t rest =
+        espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, most, count, -1.0, true);
     if (!espalier_sklearn_accumulate(import, &rest, slot, count, true)) {
         return ESPALIER_PLAN_NO_SLOT;
     }
@@ -259,17 +259,16 @@ static espalier_status add_temperature(const calibration *work, calibrated *one,
         espalier_sklearn_add_uniform(import, ESPALIER_FOREST_MULTIPLY, add_logits(work, one),
                                      work->classes, beta, narrow);
     /* Fewer are added up alike in either order; in order, float32 would be XGBoost's softmax. */
-    *slot_out =
-        narrow && by_class && work->classes >= PAIRWISE_LANES
-            ? add_softmax_by_class(work, raised)
-            : espalier_sklearn_add_typed_stage(import,
-                                               &(espalier_forest_stage){
-                                                   .operation = ESPALIER_FOREST_SOFTMAX,
+    *slot_out = narrow && by_class && work->classes >= PAIRWISE_LANES
+                    ? add_softmax_by_class(work, raised)
+                    : espalier_sklearn_add_typed_stage(
+                          import,
+                          &(espalier_forest_stage){.operation = ESPALIER_FOREST_SOFTMAX,
                                                    .input_slot = raised,
                                                    .count = work->classes,
                                                    .narrow = narrow,
                                                    .pairwise = narrow || !by_class},
-                                               NULL);
+                          NULL);
     return espalier_sklearn_finish_plan(import, *slot_out != ESPALIER_PLAN_NO_SLOT);
 }
 

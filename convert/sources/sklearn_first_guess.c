@@ -129,8 +129,8 @@ static espalier_status read_probabilities(const espalier_sklearn_import *import,
 
 /* ---- links ---------------------------------------------------------------------------------- */
 
-/* Up to 1.3 log(p / (1 - p)), then SciPy's logit, which was the same up to 1.14 and from 1.15 on, of
- * January 2025, is exact near one half: 1.6.0 is a month older, 1.6.1 a week younger. */
+/* Up to 1.3 log(p / (1 - p)), then SciPy's logit: the same up to 1.14, exact near one half from
+ * 1.15 on, of January 2025, which is a month younger than 1.6.0 and a week older than 1.6.1. */
 static double find_logit(const espalier_sklearn_import *import, double p)
 {
     if (!espalier_sklearn_version_from(import->version, 1, 6) || p < 0.3 || p > 0.65) {

@@ -294,6 +294,7 @@ static model_bytes make_dropping(bool has_operations)
 }
 
 /* Text in a column that nothing looks at was refused, where the trainer does not look either. */
+/* [F-518] Text there was refused where the pipeline has no operation. */
 static void check_dropped_features(bool has_operations)
 {
     static const double rows[2][3] = {{0.5, -1.0, 3.0}, {-2.0, 0.25, (double)NAN}};

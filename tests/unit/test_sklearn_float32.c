@@ -268,7 +268,7 @@ static void test_sums_by_class(void **state)
         const espalier_forest_stage *const stage = &forest.stages[i];
         shares = stage->operation == ESPALIER_FOREST_NORMALISE ? stage : shares;
         most = stage > sorted && stage->operation == ESPALIER_FOREST_PICK && most == NULL ? stage
-                                                                                         : most;
+                                                                                          : most;
     }
     assert_true(shares > raised && shares->narrow && !shares->pairwise);
     assert_non_null(most);
