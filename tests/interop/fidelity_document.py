@@ -21,9 +21,9 @@ What was compared with the trainers' own answers, and how it came out. Made by `
   takes them, values on thresholds and one unit in the last place to each side, in float32 and in
   float64, zeros of both signs, denormal numbers, the largest.
 - **Reference**: the trainer that made the model, by the route its object takes, one thread, at
-  least two rows;
-  NumPy as on CPUs without AVX-512: with it its float64 logarithm and power are its own, and have
-  been seen 1 and 3 units beside the C library's.
+  least two rows; NumPy as on CPUs without AVX-512, where its exp, log and pow of float64 are the C
+  library's. With it they are NumPy's own, and scikit-learn's answers are others:
+  [From processor to processor](#from-processor-to-processor).
 - **Equal** is equal in every bit, so 0.0 is not -0.0. A NaN is equal to any NaN: what sign and bits
   an operation gives it (0 / 0 is -NaN on x86-64, NaN on ARM) is the processor's choice, not the
   trainer's.
@@ -32,6 +32,16 @@ What was compared with the trainers' own answers, and how it came out. Made by `
   of the trainer's type; 0, but for what goes through exp, log or pow, which may differ by 2
   (`1 - p` has the units of p). What is allowed and why: [semantics.md](semantics.md); what is not
   promised has a part of its own, [Exceptions](#exceptions).
+"""
+
+PROCESSORS = """\
+NumPy has its own exp and log, and from 1.22 on pow and others, for CPUs with AVX-512, and calls the
+C library's (of float64) without, so what scikit-learn answers through them depends on the machine:
+the table above has how many answers of the same models to the same rows were others (*NumPy with
+AVX-512, not without*). Here is how far the functions themselves are from the exact numbers, which
+were computed with 40 digits: how many numbers are not the nearest one, and how many units in the
+last place lie between the farthest and the exact number (0.5: none is nearer). Espalier calls the C
+library; of exp and log of float32 it has NumPy's bits where scikit-learn calls NumPy.
 """
 
 WRONG_ULP = 2.0 ** 24  # more is another number, not one that was rounded otherwise
@@ -160,6 +170,33 @@ def write_routes(routes):
                       "differing", "worst ulp"), lines, 5)
 
 
+def show_rounding(line, way):
+    misrounded, worst = line["ways"].get(way, ("", None))
+    return [misrounded, "" if worst is None else "%.2f" % worst]
+
+
+def write_roundings(runs):
+    """NumPy's functions, one line for each version of it."""
+    found = {}
+    for run in runs:
+        for line in (run.report or {}).get("roundings", []):
+            found[line["function"], line["type"], line["version"]] = line
+    if not found:
+        return
+    yield "## From processor to processor\n"
+    yield PROCESSORS
+    features = sorted({(line["version"], line["features"]) for line in found.values()
+                       if line["features"]}, key=lambda one: version_key(one[0]))
+    yield from table(("NumPy", "uses of AVX-512 here"), features, 2)
+    lines = [(function, kind, version, line["numbers"]) + tuple(
+        part for way in ("library", "plain", "own") for part in show_rounding(line, way))
+             for (function, kind, version), line in sorted(
+                 found.items(), key=lambda one: (one[0][:2], version_key(one[0][2])))]
+    yield from table(("function", "type", "NumPy", "numbers", "C library: not the nearest",
+                      "farthest", "NumPy without AVX-512: not the nearest", "farthest",
+                      "NumPy with AVX-512: not the nearest", "farthest"), lines, 3)
+
+
 def write_exceptions(exceptions):
     yield "## Exceptions\n"
     yield ("What cannot be equal, or within 2 units behind exp, as [semantics.md](semantics.md) "
@@ -200,6 +237,7 @@ def write_document(path, runs, sets, reasons, date, machine):
     lines += list(write_sets(runs, sets, reasons)) + list(write_summary(counts))
     lines += list(write_odd(runs))
     lines += list(write_exceptions(exceptions)) + list(write_routes(routes))
+    lines += list(write_roundings(runs))
     lines += list(write_details(counts))
     with open(path, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip("\n") + "\n")

@@ -26,6 +26,7 @@ SECONDS_MAX = 120
 ALONE = "a row alone, not in a batch"  # routes of compare_route
 THREADS = "two threads, not one"
 AGAIN = "the same once more"
+PROCESSORS = "NumPy with AVX-512, not without"
 SKIPPED = 77  # exit code of a prover that cannot work with these versions
 
 Subject = collections.namedtuple("Subject", "trainer version estimator")
@@ -136,6 +137,7 @@ class Prover:
         self.routes = collections.defaultdict(Count)  # of (subject, output, route): the trainer's
         self.exceptions = collections.defaultdict(Count)  # of (subject, output, name)
         self.trainings = []  # for the report: what prove_odd.py says of them
+        self.roundings = []  # for the report: what prove_processors.py says of functions
         self.ulps = {}  # of each output, those of the last comparison
         if os.environ.get("ESPALIER_PROOF_REPORT"):
             atexit.register(self.write_report, os.environ["ESPALIER_PROOF_REPORT"])
@@ -252,4 +254,4 @@ class Prover:
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"findings": self.findings, "share": share_asked(), "counts": lines,
                        "routes": routes, "exceptions": exceptions,
-                       "trainings": self.trainings}, file)
+                       "trainings": self.trainings, "roundings": self.roundings}, file)
