@@ -176,16 +176,30 @@ static void subject_free(subject *s)
     model_bytes_free(&s->sound);
 }
 
-/* A byte of no section, which kernels may read and nothing depends on. */
-static bool is_padding(const subject *s, size_t at)
+/* What a byte is for. */
+typedef enum byte_use {
+    USE_PADDING, /* of no section: kernels may read it, and nothing depends on it */
+    USE_OTHERS,  /* no prediction reads it */
+    USE_PREDICTIONS
+} byte_use;
+
+static byte_use use_of(const subject *s, size_t at)
 {
     const espalier_file_header *const header = (const void *)s->sound.data;
     const espalier_file_section *const table = (const void *)(s->sound.data + sizeof *header);
-    bool inside = at < s->head_bytes;
-    for (uint32_t i = 0; i < header->section_count; i++) {
-        inside = inside || (at >= table[i].offset && at - table[i].offset < table[i].bytes);
+    if (at < s->head_bytes) {
+        return USE_PREDICTIONS;
     }
-    return !inside;
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        if (at >= table[i].offset && at - table[i].offset < table[i].bytes) {
+            const uint32_t type = table[i].type;
+            const bool unread = type == ESPALIER_SECTION_GOLDEN ||
+                                type == ESPALIER_SECTION_METADATA ||
+                                type == ESPALIER_SECTION_PROOF || type == ESPALIER_SECTION_COVER;
+            return unread ? USE_OTHERS : USE_PREDICTIONS;
+        }
+    }
+    return USE_PADDING;
 }
 
 static void seal(const subject *s, size_t bytes)
@@ -194,17 +208,20 @@ static void seal(const subject *s, size_t bytes)
     model_bytes_seal(&whole);
 }
 
-/* Float64 rows every other time; briefly with one level at a time. */
-static exhaust_way way_of(uint64_t number, bool brief)
+/* Float64 rows every other time; briefly, and of few rows, with one level at a time. */
+static exhaust_way way_of(uint64_t number, bool brief, bool few)
 {
     const uint32_t *levels = NULL;
     const uint32_t count = exhaust_levels(&levels);
     return (exhaust_way){.wide = number % 2 == 1,
                          .brief = brief,
-                         .only = brief ? levels[number / 2 % count] + 1 : 0};
+                         .few = few,
+                         .only = brief || few ? levels[number / 2 % count] + 1 : 0};
 }
 
-static void try_byte(const subject *s, size_t at, unsigned value, bool sealed)
+/* Where no prediction reads the byte, answers are to be the sound model's: of a row of every odd
+ * kind with one level, and for every sixteenth value of whole blocks with all. */
+static void try_byte(const subject *s, size_t at, byte_use use, unsigned value, bool sealed)
 {
     now.what = "byte", now.at = at, now.value = value, now.sealed = sealed;
     s->file.write[at] = (uint8_t)value;
@@ -213,7 +230,9 @@ static void try_byte(const subject *s, size_t at, unsigned value, bool sealed)
     }
     /* Nothing predicts from checksums, so a change that opens without them predicts the same with
      * them: there with everything; here briefly, and with rows of the other width. */
-    const exhaust_way way = way_of(value + at + sealed, !sealed);
+    const bool few = use != USE_PREDICTIONS && (value + at) % 16 != 0;
+    exhaust_way way = way_of(value + at + sealed, !sealed, few);
+    way.answers = use != USE_PREDICTIONS ? EXHAUST_SAME : EXHAUST_ANY;
     const espalier_status status = exhaust_try(s->file.read, s->file.bytes, &way, &totals);
     if (status == ESPALIER_OK && at < s->head_bytes && !sealed) {
         fail_msg("a changed header opens");
@@ -228,7 +247,9 @@ static void try_byte(const subject *s, size_t at, unsigned value, bool sealed)
 static void try_sound(const subject *s)
 {
     now.what = "sound", now.at = 0, now.value = 0, now.sealed = false;
-    const exhaust_way way = {.wide = true};
+    const exhaust_way narrow = {.answers = EXHAUST_NOTED};
+    const exhaust_way way = {.wide = true, .answers = EXHAUST_NOTED};
+    assert_int_equal(exhaust_try(s->file.read, s->file.bytes, &narrow, &totals), ESPALIER_OK);
     const exhaust_counts before = totals;
     assert_int_equal(exhaust_try(s->file.read, s->file.bytes, &way, &totals), ESPALIER_OK);
     assert_int_equal(totals.verified - before.verified, 1);
@@ -244,11 +265,12 @@ static void try_bytes(const subject *s, const run_options *options)
     uint64_t number = 0;
     for (size_t at = 0; at < s->sound.bytes; at++) {
         /* Sealing has nothing to change where only padding did. */
-        const unsigned ways = is_padding(s, at) ? 1 : 2;
+        const byte_use use = use_of(s, at);
+        const unsigned ways = use == USE_PADDING ? 1 : 2;
         for (unsigned value = 0; value < 256; value++) {
             for (unsigned sealed = 0; sealed < ways && value != s->sound.data[at]; sealed++) {
                 if (is_taken(options, number++)) {
-                    try_byte(s, at, value, sealed != 0);
+                    try_byte(s, at, use, value, sealed != 0);
                 }
             }
         }
@@ -264,7 +286,7 @@ static void try_sealed_length(const subject *s, size_t bytes)
     now.sealed = true;
     ((espalier_file_header *)(void *)s->file.write)->file_bytes = bytes;
     seal(s, bytes);
-    const exhaust_way way = way_of(bytes, false);
+    const exhaust_way way = way_of(bytes, false, false);
     (void)exhaust_try(s->file.read, bytes, &way, &totals);
     memcpy(s->file.write, s->sound.data, s->head_bytes);
 }
@@ -276,7 +298,7 @@ static void try_lengths(const subject *s, const run_options *options)
         if (!is_taken(options, bytes)) {
             continue;
         }
-        const exhaust_way way = way_of(bytes, false);
+        const exhaust_way way = way_of(bytes, false, false);
         now.at = bytes, now.sealed = false;
         const espalier_status status = exhaust_try(s->file.read, bytes, &way, &totals);
         assert_int_equal(status,
@@ -358,7 +380,8 @@ static void try_model(uint32_t index, const run_options *options)
     if (options->one_case != NULL) {
         if (sscanf(options->one_case, "%*[^:]:%zu:%u:%u", &at, &value, &sealed) == 3 &&
             at < s.sound.bytes && value < 256) {
-            try_byte(&s, at, value, sealed != 0);
+            try_sound(&s);
+            try_byte(&s, at, use_of(&s, at), value, sealed != 0);
         }
     } else {
         try_sound(&s);

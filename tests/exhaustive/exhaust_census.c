@@ -38,6 +38,7 @@ typedef enum census_field {
     OUTPUT,
     DECISION,
     LABEL,
+    WALK_ROUNDS, /* 2: a walk deeper than blocks go before they look at which have ended */
     FIELD_COUNT
 } census_field;
 
@@ -57,6 +58,7 @@ static const char *const field_names[FIELD_COUNT] = {
     "output",
     "decision",
     "kind of labels",
+    "rounds of a walk",
 };
 
 static bool census[FIELD_COUNT][VALUES];
@@ -66,6 +68,9 @@ static void note(census_field field, uint64_t value)
     assert_true(value < VALUES);
     census[field][value] = true;
 }
+
+/* Levels of walks whose blocks do not look at which have ended; see walk_block.inc. */
+#define LEVELS_FIRST 14u
 
 static void note_model(const espalier_model *model)
 {
@@ -80,6 +85,10 @@ static void note_model(const espalier_model *model)
         note(NODE_BYTES, part->node_bytes);
         note(START, part->start);
         note(DIVISOR, part->divisor);
+    }
+    for (uint32_t i = 0; i < model->tree_count; i++) {
+        const bool walks = model->parts[0].layout == ESPALIER_FILE_WALK;
+        note(WALK_ROUNDS, walks && model->trees[i].depth > LEVELS_FIRST + 3 ? 2 : 1);
     }
     for (uint32_t i = 0; i < model->stage_count; i++) {
         note(STAGE, 2 * (uint64_t)model->stages[i].operation + model->stages[i].arithmetic);
@@ -153,6 +162,7 @@ static const struct {
     {LABEL, ESPALIER_LABEL_INT},
     {LABEL, ESPALIER_LABEL_STRING},
     {LABEL, ESPALIER_LABEL_BOOL},
+    {WALK_ROUNDS, 2},
 };
 
 static bool has(census_field field, uint32_t value)

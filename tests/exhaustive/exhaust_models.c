@@ -70,6 +70,21 @@ static void share_tests(espalier_forest *forest)
     }
 }
 
+/* ---- trees that most rows go down to their end ---- */
+
+/* Of a chain: ordinary rows leave it at every fourth decision alone. */
+static void lead_down(espalier_forest *forest)
+{
+    for (uint64_t i = 0; i < forest->node_count; i++) {
+        const uint32_t left = forest->left[i];
+        if (left != ESPALIER_FOREST_LEAF && i % 4 != 3) {
+            /* Nodes of a tree are numbered from its root. */
+            const bool goes_left = forest->left[i + 1] != ESPALIER_FOREST_LEAF;
+            forest->threshold[i] = goes_left ? 1e30 : -1e30;
+        }
+    }
+}
+
 /* ---- a preparation of every operation ---- */
 
 #define BOTH (ESPALIER_PREPARE_ROUND_FLOAT32 | ESPALIER_PREPARE_ROUND_FLOAT64)
@@ -302,6 +317,15 @@ static const model_line lines[] = {
                  .decision_count_max = 5,
                  .group_count = 1},
      .layout = ESPALIER_LAYOUT_WALK},
+    {"walk_deep", /* deeper than blocks go before they look at which walks have ended */
+     .options = {.seed = 23,
+                 .tree_count = 2,
+                 .feature_count = FEATURES,
+                 .decision_count_max = 26,
+                 .group_count = 1,
+                 .class_count = 2,
+                 .shape = SYNTHETIC_CHAIN},
+     .layout = ESPALIER_LAYOUT_WALK, .change_forest = lead_down},
     {"walk_wide", .options = {BOOSTED(XGBOOST), .seed = 4}, .layout = ESPALIER_LAYOUT_WALK,
      .change_flat = widen_nodes},
     {"walk_ranks", .options = {BOOSTED(LIGHTGBM), .seed = 5, .default_iterations = 1},

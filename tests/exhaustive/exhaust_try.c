@@ -22,11 +22,12 @@
 #include <string.h>
 
 /* More than kernels take together by other ways than fewer; of further kinds, which are made from
- * the same sums, the first of them. */
+ * the same sums, and of leaves, which kernels find row by row, the first of them. */
 #define ROWS         80u
 #define SHARED_ROWS  150u /* of HEAP, whose trees share tests from 129 rows on */
 #define FURTHER_ROWS 4u
 #define ODD_ROWS     9u
+#define LEAF_ROWS    (2 * ODD_ROWS)
 /* Models of more features, and answers of more bytes, are tried with one row. */
 #define FEATURES_MAX 256u
 #define ANSWER_MAX   ((size_t)4 << 20)
@@ -57,6 +58,13 @@ static struct {
 static exhaust_range answers;
 static exhaust_range alone;
 static exhaust_range first_answers; /* of the first level, to compare with */
+
+/* Answers of the sound model, by width of rows and kind of output. */
+static struct {
+    exhaust_range range;
+    const uint8_t *data;
+    size_t bytes;
+} noted[2][ESPALIER_OUTPUT_SCORE + 1];
 
 uint32_t exhaust_levels(const uint32_t **levels_out)
 {
@@ -121,6 +129,23 @@ static uint32_t block_rows_of(const espalier_model *model)
     return shares ? SHARED_ROWS : ROWS;
 }
 
+/* Notes the first level's answers, or compares with what was noted. */
+static void look_at_noted(const uint8_t *together, size_t bytes, const espalier_output_info *output,
+                          const exhaust_way *way, bool is_first)
+{
+    if (way->answers == EXHAUST_NOTED && is_first) {
+        uint8_t *const data = exhaust_range_take(&noted[way->wide][output->kind].range, bytes);
+        memcpy(data, together, bytes);
+        noted[way->wide][output->kind].data = data;
+        noted[way->wide][output->kind].bytes = bytes;
+    }
+    if (way->answers == EXHAUST_SAME) {
+        assert_true(noted[way->wide][output->kind].bytes >= bytes);
+        assert_true(
+            rows_are_same(together, noted[way->wide][output->kind].data, bytes, output->dtype));
+    }
+}
+
 /* One kind: `rows_most` rows together, and one of them alone; compared with the first level's. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
                          size_t feature_count, size_t rows_most, const exhaust_way *way,
@@ -150,6 +175,20 @@ static void predict_kind(espalier_predictor *predictor, const espalier_output_in
         const uint8_t *const first = exhaust_range_take(&first_answers, bytes);
         assert_true(rows_are_same(together, first, bytes, output->dtype));
     }
+    look_at_noted(together, bytes, output, way, is_first);
+}
+
+/* How many rows of one kind: blocks of what is summed first, few of what other stages make of the
+ * same sums, and of leaves. */
+static size_t rows_of_kind(const espalier_model *model, espalier_output_kind kind, bool is_further,
+                           const exhaust_way *way)
+{
+    size_t rows = is_further ? FURTHER_ROWS : block_rows_of(model);
+    rows = kind == ESPALIER_OUTPUT_LEAF ? LEAF_ROWS : rows;
+    if (way->answers == EXHAUST_NOTED) {
+        return block_rows_of(model);
+    }
+    return way->few && rows > ODD_ROWS ? ODD_ROWS : rows;
 }
 
 /* False when there is no memory for a predictor. Every second one, from case to case another, has
@@ -162,7 +201,7 @@ static bool make_predictors(const espalier_model *model, const exhaust_way *way,
     const uint32_t level_count = exhaust_levels(&levels);
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
-    options.block_rows_max = block_rows_of(model);
+    options.block_rows_max = way->few ? ODD_ROWS : block_rows_of(model);
     *count_out = 0;
     for (uint32_t i = 0; i < level_count; i++) {
         if (way->only != 0 && way->only != levels[i] + 1) {
@@ -201,8 +240,7 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
         if (espalier_model_output(model, (espalier_output_kind)kind, &output) != ESPALIER_OK) {
             continue;
         }
-        const bool blocks = kind == ESPALIER_OUTPUT_LEAF || !has_summed;
-        const size_t rows = blocks ? block_rows_of(model) : FURTHER_ROWS;
+        const size_t rows = rows_of_kind(model, (espalier_output_kind)kind, has_summed, way);
         has_summed = has_summed || kind != ESPALIER_OUTPUT_LEAF;
         for (uint32_t i = 0; i < count; i++) {
             predict_kind(predictors[i], &output, info.feature_count, rows, way, i == 0, counts);

@@ -26,12 +26,21 @@ typedef struct exhaust_counts {
 /* The levels this machine has; returns how many. */
 uint32_t exhaust_levels(const uint32_t **levels_out);
 
+/* What is known of a case's answers. */
+typedef enum exhaust_answers {
+    EXHAUST_ANY,
+    EXHAUST_NOTED, /* the model is sound: its answers are those that others are to give */
+    EXHAUST_SAME   /* as noted: only what nothing predicts from is changed */
+} exhaust_answers;
+
 /* Which rows, and with which levels an opened model predicts. */
 typedef struct exhaust_way {
     bool wide;     /* float64 rows */
     bool brief;    /* the default output alone, and nothing else is asked of the model */
     bool changing; /* the model changes meanwhile: answers need not agree */
+    bool few;      /* rows, one of every odd kind: no block is full */
     uint32_t only; /* level + 1: this one alone; 0: all, which must agree */
+    exhaust_answers answers;
 } exhaust_way;
 
 /* Opens `bytes` bytes at `data` and tries the model. Returns open's status. */
