@@ -13,6 +13,8 @@
 
 #include "convert/categories.h"
 #include "convert/preparation.h"
+#include "engine/category_lists.h"
+#include "engine/model.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
@@ -356,6 +358,41 @@ static void test_dropped_features(void **state)
     check_dropped_features(false);
 }
 
+/* Each place where a prediction may look at a feature, and what lies beside it. */
+static void test_what_is_dropped(void **state)
+{
+    (void)state;
+    espalier_file_model head = {.feature_count = 12};
+    /* The last record of each table is behind its count. */
+    static const espalier_file_operation operations[] = {{.input = 0}, {.input = 1}, {.input = 11}};
+    static const espalier_file_column read[] = {{.kind = ESPALIER_COLUMN_FEATURE, .feature = 2},
+                                                {.kind = ESPALIER_COLUMN_CODE, .feature = 3},
+                                                {.kind = ESPALIER_COLUMN_LEAF, .feature = 11},
+                                                {.kind = ESPALIER_COLUMN_CODE, .feature = 11}};
+    static const espalier_file_stage stages[] = {
+        {.operation = ESPALIER_STAGE_VALUES, .slot_count = 2, .table = 3},
+        {.operation = ESPALIER_STAGE_FLUSHED_VALUES, .slot_count = 1, .table = 5},
+        {.operation = ESPALIER_STAGE_ADD, .slot_count = 3, .table = 0},
+        {.operation = ESPALIER_STAGE_VALUES, .slot_count = 1, .table = 7}};
+    static const double constants[] = {11.0, 11.0, 11.0, 4.0, 5.0, 6.0, 11.0, 11.0};
+    espalier_model taken = {.head = &head,
+                            .operations = operations,
+                            .operation_count = 2,
+                            .columns = read,
+                            .column_count = 3,
+                            .stages = stages,
+                            .stage_count = 3,
+                            .constants = constants};
+    for (uint32_t feature = 0; feature < 15; feature++) {
+        const bool is_read = feature < 7;
+        assert_int_equal(espalier_feature_is_dropped(&taken, feature), !is_read && feature < 12);
+    }
+    taken.operation_count = 0;
+    assert_false(espalier_feature_is_dropped(&taken, 11));
+    head.input_rule = ESPALIER_INPUT_CHOSEN;
+    assert_true(espalier_feature_is_dropped(&taken, 11));
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -628,12 +665,12 @@ static void test_random_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_strings),      cmocka_unit_test(test_dictionary),
-        cmocka_unit_test(test_names),        cmocka_unit_test(test_dropped_features),
-        cmocka_unit_test(test_refusals),     cmocka_unit_test(test_broken_files),
-        cmocka_unit_test(test_broken_text),  cmocka_unit_test(test_edges_of_lists),
-        cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_counts_of_lists),
-        cmocka_unit_test(test_named_list),
+        cmocka_unit_test(test_strings),         cmocka_unit_test(test_dictionary),
+        cmocka_unit_test(test_names),           cmocka_unit_test(test_dropped_features),
+        cmocka_unit_test(test_what_is_dropped), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_broken_files),    cmocka_unit_test(test_broken_text),
+        cmocka_unit_test(test_edges_of_lists),  cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_counts_of_lists), cmocka_unit_test(test_named_list),
     };
     return cmocka_run_group_tests(tests, make_model, free_model);
 }
