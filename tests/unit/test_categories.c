@@ -16,6 +16,7 @@
 #include "engine/category_lists.h"
 #include "engine/model.h"
 #include "espalier.h"
+#include "format/rules.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/synthetic.h"
 
@@ -242,6 +243,7 @@ static void test_names(void **state)
     assert_null(espalier_model_category(model, 1, UINT32_MAX, &bytes));
     assert_null(espalier_model_category(model, 1, 0, NULL));
     assert_null(espalier_model_category(model, 2, 0, &bytes));
+    assert_null(espalier_model_category(NULL, 1, 0, &bytes));
     assert_int_equal(espalier_model_category_number(model, 1, "zz", 2, &number), ESPALIER_OK);
     assert_true(number == -7.0);
     assert_int_equal(espalier_model_category_number(model, 1, NULL, 0, &number), ESPALIER_OK);
@@ -249,6 +251,8 @@ static void test_names(void **state)
     assert_int_equal(espalier_model_category_number(model, 3, "d", 1, &number),
                      ESPALIER_ERROR_CATEGORY);
     assert_int_equal(espalier_model_category_number(model, 2, "d", 1, &number),
+                     ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_model_category_number(NULL, 1, "d", 1, &number),
                      ESPALIER_ERROR_ARGUMENT);
     assert_int_equal(espalier_model_category_number(model, 3, NULL, 1, &number),
                      ESPALIER_ERROR_ARGUMENT);
@@ -520,8 +524,8 @@ static void test_broken_files(void **state)
     }
 }
 
-/* The first feature of all may have a list; and strings that end before they begin break the rule
- * of strings. */
+/* The first feature of all may have a list; strings that end before they begin break the rule of
+ * strings; and a section may be shorter than its head. */
 static void test_edges_of_lists(void **state)
 {
     (void)state;
@@ -540,6 +544,12 @@ static void test_edges_of_lists(void **state)
     model_bytes_seal(&m);
     assert_int_not_equal(open_bytes(&m, &opened, &error), ESPALIER_OK);
     assert_int_equal(error.format_rule, 140); /* F-140 */
+    model_bytes_free(&m);
+    m = model_bytes_copy(&sound);
+    model_bytes_resize(&m, ESPALIER_SECTION_CATEGORIES, 4 - (int64_t)bytes);
+    model_bytes_seal(&m);
+    assert_int_equal(open_bytes(&m, &opened, &error), ESPALIER_ERROR_SECTION);
+    assert_int_equal(error.format_rule, RULE_CATEGORIES_BYTES);
     model_bytes_free(&m);
 }
 
