@@ -154,33 +154,54 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
     return x != 0 ? a / x * b : 1;
 }
 
-static uint32_t depth_of(const espalier_model *model, const espalier_file_part *part)
+/* The most levels of a part's trees, or most leaves, and their means. */
+typedef struct tree_sizes {
+    uint32_t depth_most;
+    uint32_t depth_mean;
+    uint32_t leaves_mean;
+} tree_sizes;
+
+static tree_sizes sizes_of(const espalier_model *model, const espalier_file_part *part)
 {
-    uint32_t depth = 1;
+    uint32_t depth_most = 1;
+    uint64_t depths = 0;
+    uint64_t leaves = 0;
     for (uint32_t i = 0; i < part->tree_count; i++) {
-        const uint32_t levels = model->trees[part->first_tree + i].depth;
-        depth = levels > depth ? levels : depth;
+        const espalier_file_tree *const tree = &model->trees[part->first_tree + i];
+        depth_most = tree->depth > depth_most ? tree->depth : depth_most;
+        depths += tree->depth;
+        leaves += tree->leaf_count;
     }
-    return depth;
+    const uint64_t count = part->tree_count > 0 ? part->tree_count : 1;
+    return (tree_sizes){depth_most, (uint32_t)(depths / count), (uint32_t)(leaves / count)};
 }
 
 /*
- * From how many rows on a block pays. A block of complete trees compares every node, 2^levels - 1,
- * a row by itself takes a step a level; kernels say what holds for six levels. A forest of 8 levels
- * took 14 us a row in a block of 16 and 5.9 one by one (EPYC 7003, 2026-11).
- * Kernels that gather say what holds for trees of ten levels. The nodes of trees of unlimited depth
- * must come from afar once for a block: 7.1 us a row in one of 64, 4.4 of 128, 3.8 of 160 and one
- * by one (Sapphire Rapids class Xeon, 2026-11).
+ * From how many rows on a block pays.
+ *  - HEAP: a block compares every node, 2^levels - 1, a row by itself takes a step a level; kernels
+ *    say what holds for six levels. A forest of 8 levels took 14 us a row in a block of 16 and 5.9
+ *    one by one (EPYC 7003, 2026-11).
+ *  - Kernels that gather (Sapphire Rapids class Xeon, 2026-11). WALK: they say what holds for trees
+ *    of ten levels; the nodes of trees without a limit come from afar once for a block: 7.1 us a
+ *    row in one of 64, 4.4 of 128, 3.8 of 160 and one by one. SELECT: they say what holds for 64
+ *    leaves; a block of 64 rows took as long as 5, 12 and 38 rows one by one where trees had 16,
+ *    63 and 255.
  */
 #define DEEP_LEVELS 14u
 static uint32_t least_rows(const espalier_predictor_part *own, const espalier_model *model)
 {
     const uint32_t least = own->kernel->least_rows;
-    const uint32_t depth = depth_of(model, own->part);
-    if (own->part->layout != ESPALIER_FILE_HEAP) {
-        return own->kernel->gathers != 0 && depth > DEEP_LEVELS ? least * 5 / 2 : least;
+    const uint32_t layout = own->part->layout;
+    const tree_sizes sizes = sizes_of(model, own->part);
+    uint32_t scaled = least;
+    if (layout == ESPALIER_FILE_HEAP) {
+        const uint32_t levels = sizes.depth_most;
+        scaled = least * 6 * ((1u << levels) - 1) / (63 * levels);
+    } else if (layout == ESPALIER_FILE_SELECT && own->kernel->gathers != 0) {
+        scaled = least * (32 + sizes.leaves_mean) / 96;
+    } else if (own->kernel->gathers != 0) {
+        return sizes.depth_mean > DEEP_LEVELS ? least * 5 / 2 : least;
     }
-    const uint32_t scaled = least * 6 * ((1u << depth) - 1) / (63 * depth);
     return scaled < ESPALIER_GROUP_ROWS ? scaled : ESPALIER_GROUP_ROWS;
 }
 
@@ -304,12 +325,15 @@ static espalier_status prepare_linear(espalier_predictor *predictor)
 
 /* ---- scratch ---- */
 
-/* Columns of codes that a row or a group of rows has room for: every one that a node may name, and
- * in a block as many again as there are, so that groups do not all begin in the same cache sets. */
+/* Columns of codes that a row or a group of rows has room for: every one that a node may name, of
+ * two bytes at least two, and in a block as many again as there are, so that groups do not all begin
+ * in the same cache sets. */
 static size_t code_room(const espalier_model *model, uint32_t bank, bool in_block)
 {
     const espalier_bank *const own = &model->banks[bank];
-    return (size_t)own->mask + 1 + (in_block ? own->count : 0);
+    const size_t named =
+        (size_t)own->mask + (bank == ESPALIER_BANK_SHORT && own->mask == 0 ? 2 : 1);
+    return named + (in_block ? own->count : 0);
 }
 
 static bool has_codes(const espalier_model *model, uint32_t bank)
@@ -372,6 +396,9 @@ static void choose_block_rows(espalier_predictor *predictor, uint32_t asked)
         predictor->block_rows -= predictor->block_rows % flight;
     }
     predictor->room_rows = (predictor->block_rows + flight - 1) / flight * flight;
+    if (predictor->block_rows >= flight && predictor->block_rows < predictor->least_rows) {
+        predictor->least_rows = predictor->block_rows; /* whole blocks go together all the same */
+    }
     if (predictor->block_rows == 1) {
         predictor->room_rows = 1; /* row by row: no block */
     }

@@ -42,8 +42,8 @@ struct espalier_predictor {
     espalier_preparer preparer; /* zeroed where rows are taken as they are */
     espalier_rest rest;         /* zeroed where nothing rests */
 
-    /* Rows walked together: up to block_rows, in multiples of flight_rows, which there is room for;
-     * what is left goes together too if it is least_rows or more, and else row by row. */
+    /* Rows walked together: up to block_rows, in multiples of flight_rows, which there is room for.
+     * Fewer than least_rows go one by one, in all and of what is left behind such a multiple. */
     uint32_t block_rows;
     uint32_t room_rows;
     uint32_t flight_rows;

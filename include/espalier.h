@@ -484,8 +484,9 @@ typedef struct espalier_predictor_options {
     size_t struct_bytes;
     uint64_t flags;
     uint32_t isa;             /* espalier_isa */
-    uint32_t block_rows_max;  /* rows walked together, fewer where they would need more than 64 MiB
-                                 of scratch; 0: chosen from the model; at most 4096 */
+    uint32_t block_rows_max;  /* rows walked together at most, fewer where they would need more than
+                                 64 MiB of scratch or go faster one by one; 0: chosen from the
+                                 model; at most 4096 */
     uint32_t iteration_first; /* iterations [first, first + count); count 0: the default range */
     uint32_t iteration_count;
     uint64_t reserved[4];

@@ -10,8 +10,8 @@
  *    to number column_mask are readable.
  *  - HEAP: a tree's positions are readable. SELECT: ESPALIER_SELECT_REACH nodes from the tree's
  *    first on are readable, and the whole of `places`.
- *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255), in rows
- *    as below; rows past the caller's last hold anything.
+ *  - HEAP, SELECT: codes are readable for every column c <= column_mask (bank BYTE: 255; SHORT: at
+ *    least those of two columns), in rows as below; rows past the caller's last hold anything.
  *  - sum_block: row_count is a multiple of flight_rows.
  *  - answers: as said there, and zeros are where they belong before the first call.
  *  - The leaf table has leaf_last + 1 rows; HEAP: first_leaf + 2^depth, SELECT: first_leaf + 256

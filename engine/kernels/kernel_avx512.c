@@ -113,7 +113,7 @@ static const espalier_kernel kernels[] = {
     FEW_BITS_ENTRIES(few64, 64, 24),
     FEW_BITS_ENTRIES(few128, 128, 24),
     FEW_BITS_ENTRIES(few256, 256, 24),
-    SELECT_LANES_ENTRIES("2-byte codes", short, ESPALIER_BANK_SHORT, 24),
+    SELECT_LANES_ENTRIES("2-byte codes", short, ESPALIER_BANK_SHORT, 18),
     MASK_ENTRIES(10, 12, 6, 8),
     WALK_LANES_ENTRY(walk8_f64, "8-byte nodes, tops, gathers", ESPALIER_ACCUMULATOR_FLOAT64),
     WALK_LANES_ENTRY(walk8_f32, "8-byte nodes, tops, gathers, float32 sums",

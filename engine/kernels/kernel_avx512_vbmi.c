@@ -124,7 +124,7 @@
 #define ANSWER_COST 4
 
 static const espalier_kernel kernels[] = {
-    SELECT_LANES_ENTRIES("1-byte codes", byte, ESPALIER_BANK_BYTE, 24),
+    SELECT_LANES_ENTRIES("1-byte codes", byte, ESPALIER_BANK_BYTE, 12),
     FEW_ENTRIES(few64, 64, 24, 24),
     FEW_ENTRIES(few128, 128, 24, 24),
     FEW_ENTRIES(few256, 256, 24, 24),
