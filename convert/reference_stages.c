@@ -113,7 +113,11 @@ static float find_maximum_narrow(const double *x, uint32_t count)
 }
 
 /* [F-261] is pow, not exp2, which compilers would make of it. */
-static const volatile double power_base = 2.0;
+static double power_of_two(double x)
+{
+    const volatile double two = 2.0;
+    return pow(two, x);
+}
 
 /* docs/format.md [F-259] */
 float espalier_reference_exp_numpy(float x)
@@ -293,7 +297,7 @@ static double run_item(espalier_forest_operation operation, double x, double c, 
     case ESPALIER_FOREST_SIGNED_SQUARE:
         return (x > 0.0 ? 1.0 : x < 0.0 ? -1.0 : 0.0) * x * x;
     case ESPALIER_FOREST_NEGATIVE_POWER:
-        return -pow(power_base, -x);
+        return -power_of_two(-x);
     case ESPALIER_FOREST_STEP:
         return x > 0.0 ? 1.0 : 0.0;
     case ESPALIER_FOREST_CUT_ONE:

@@ -288,7 +288,11 @@ static double sigmoid(bool narrow, double x)
 }
 
 /* NumPy's 2 ** x is pow's. Volatile, or compilers make exp2 of it: another last bit in 1 of 950. */
-static const volatile double power_base = 2.0;
+static double power_of_two(double x)
+{
+    const volatile double two = 2.0;
+    return pow(two, x);
+}
 
 static double signed_square(double x)
 {
@@ -530,7 +534,7 @@ static double run_item(const espalier_file_stage *stage, double x, double c, dou
     case ESPALIER_STAGE_SIGNED_SQUARE:
         return signed_square(x);
     case ESPALIER_STAGE_NEGATIVE_POWER:
-        return -pow(power_base, -x);
+        return -power_of_two(-x);
     case ESPALIER_STAGE_CUT_ONE:
         return x > 1.0 && x <= CUT_ONE_MAX ? 1.0 : x;
     case ESPALIER_STAGE_EXPM1:
