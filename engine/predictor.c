@@ -326,14 +326,14 @@ static espalier_status prepare_linear(espalier_predictor *predictor)
 /* ---- scratch ---- */
 
 /* Columns of codes that a row or a group of rows has room for: every one that a node may name, of
- * two bytes at least two, and in a block as many again as there are, so that groups do not all begin
- * in the same cache sets. */
+ * two bytes at least two, and in a block as many again as there are, so that groups do not all
+ * begin in the same cache sets. */
 static size_t code_room(const espalier_model *model, uint32_t bank, bool in_block)
 {
     const espalier_bank *const own = &model->banks[bank];
-    const size_t named =
-        (size_t)own->mask + (bank == ESPALIER_BANK_SHORT && own->mask == 0 ? 2 : 1);
-    return named + (in_block ? own->count : 0);
+    const size_t named = (size_t)own->mask + 1;
+    const size_t least = bank == ESPALIER_BANK_SHORT ? 2 : 1;
+    return (named < least ? least : named) + (in_block ? own->count : 0);
 }
 
 static bool has_codes(const espalier_model *model, uint32_t bank)
