@@ -154,7 +154,7 @@ static uint32_t common_multiple(uint32_t a, uint32_t b)
     return x != 0 ? a / x * b : 1;
 }
 
-/* The most levels of a part's trees, or most leaves, and their means. */
+/* The most levels of a part's trees, and the means of their levels and leaves. */
 typedef struct tree_sizes {
     uint32_t depth_most;
     uint32_t depth_mean;

@@ -67,27 +67,8 @@
 
 #define CODE         uint16_t
 #define CODE_BYTES   2
-#define NAME(suffix) lanes_short_##suffix
-#include "engine/kernels/select_lanes.inc"
-#undef CODE
-#undef CODE_BYTES
-#undef NAME
-
 #define FIND(suffix) lanes_short_##suffix
-
-#define SUM          double
-#define NAME(suffix) lanes_short_f64_##suffix
-#include "engine/kernels/mask_sums.inc"
-#undef NAME
-#undef SUM
-
-#define SUM          float
-#define NAME(suffix) lanes_short_f32_##suffix
-#include "engine/kernels/mask_sums.inc"
-#undef NAME
-#undef SUM
-
-#undef FIND
+#include "engine/kernels/select_lanes.inc"
 
 /* ---- walks ---- */
 

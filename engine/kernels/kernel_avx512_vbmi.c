@@ -73,27 +73,8 @@
 
 #define CODE         uint8_t
 #define CODE_BYTES   1
-#define NAME(suffix) lanes_byte_##suffix
-#include "engine/kernels/select_lanes.inc"
-#undef CODE
-#undef CODE_BYTES
-#undef NAME
-
 #define FIND(suffix) lanes_byte_##suffix
-
-#define SUM          double
-#define NAME(suffix) lanes_byte_f64_##suffix
-#include "engine/kernels/mask_sums.inc"
-#undef NAME
-#undef SUM
-
-#define SUM          float
-#define NAME(suffix) lanes_byte_f32_##suffix
-#include "engine/kernels/mask_sums.inc"
-#undef NAME
-#undef SUM
-
-#undef FIND
+#include "engine/kernels/select_lanes.inc"
 
 #define TABLES_FILE "engine/kernels/bits_tables_vbmi.inc"
 #define TABLE_CODES 64

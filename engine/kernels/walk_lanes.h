@@ -9,6 +9,7 @@
 
 #include "engine/kernels/kernel.h"
 #include "engine/kernels/lanes.h"
+#include "engine/kernels/vec_avx512.h"
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -19,7 +20,7 @@
 /* What a step needs to know. */
 typedef struct walk_lanes_way {
     const uint32_t *cells; /* the row's */
-    __m512i words[8];      /* the same, as far as they are kept in registers */
+    __m512 words[8];       /* their bits, as far as they are kept in registers */
     __m512i column_shift;
     __m512i column_mask;
     __m512i child_mask;
@@ -40,7 +41,7 @@ __attribute__((always_inline)) static inline walk_lanes_way walk_lanes_way_of(
         const uint32_t first = LANES * i;
         const uint32_t left = a->column_mask < first ? 0 : a->column_mask - first + 1;
         const __mmask16 there = (__mmask16)(left < LANES ? (1u << left) - 1 : 0xFFFF);
-        way.words[i] = _mm512_maskz_loadu_epi32(there, a->cells + first);
+        way.words[i] = _mm512_castsi512_ps(_mm512_maskz_loadu_epi32(there, a->cells + first));
     }
     return way;
 }
@@ -53,20 +54,7 @@ __attribute__((always_inline)) static inline __m512i walk_lanes_words(const walk
     if (registers == 0) {
         return _mm512_i32gather_epi32(columns, way->cells, sizeof(uint32_t));
     }
-    __m512i found[4];
-#pragma GCC unroll 4
-    for (size_t i = 0; i < registers / 2; i++) {
-        found[i] = _mm512_permutex2var_epi32(way->words[2 * i], columns, way->words[2 * i + 1]);
-    }
-#pragma GCC unroll 2
-    for (uint32_t pairs = registers / 4, bit = 32; pairs > 0; pairs /= 2, bit *= 2) {
-        const __mmask16 upper = _mm512_test_epi32_mask(columns, _mm512_set1_epi32((int)bit));
-#pragma GCC unroll 2
-        for (size_t i = 0; i < pairs; i++) {
-            found[i] = _mm512_mask_blend_epi32(upper, found[2 * i], found[2 * i + 1]);
-        }
-    }
-    return found[0];
+    return _mm512_castps_si512(vec_look_up_f32(way->words, registers, columns));
 }
 
 /* Where 16 walks go, within their trees, from nodes of these words. */
