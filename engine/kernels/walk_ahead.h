@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Fetching the next tree's nodes while rows of a block walk through the present one. Includes the
+ * Fetching the next trees' nodes while rows of a block walk through the present ones. Includes the
  * kernels' contract only. It fetches what is readable and changes nothing.
  */
 #ifndef ESPALIER_ENGINE_KERNELS_WALK_AHEAD_H
@@ -23,14 +23,14 @@ typedef struct walk_ahead {
     uint32_t lines;
 } walk_ahead;
 
-/* While tree t is walked. */
+/* Of tree t, where there is one. */
 static inline walk_ahead walk_ahead_of(const espalier_kernel_arguments *a, uint32_t t,
                                        uint32_t node_bytes)
 {
-    if (t + 1 >= a->tree_count) {
+    if (t >= a->tree_count) {
         return (walk_ahead){NULL, NULL, 0};
     }
-    const espalier_kernel_tree *const tree = &a->trees[t + 1];
+    const espalier_kernel_tree *const tree = &a->trees[t];
     const size_t bytes = ((size_t)tree->last + 1) * node_bytes;
     const size_t lines = bytes / WALK_LINE;
     if (lines > (size_t)WALK_LINES_PER_ROW * a->row_count) {

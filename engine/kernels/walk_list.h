@@ -13,8 +13,12 @@
 
 #include <immintrin.h>
 
-/* Rows of a block go through a tree in pieces of so many: 21 KiB of stack. */
+/* Rows of a block go through trees in pieces of so many: 33 KiB of stack. */
 #define LIST_ROWS 1024u
+
+/* Trees that two flights of rows go through in turn, while their cells are in the first-level
+ * cache. */
+#define GROUP_TREES 4u
 
 /* Room behind for what a register writes past the last walk. The first entry of it is the row of
  * walks that only fill a flight. */
@@ -25,7 +29,8 @@ typedef struct walk_list {
     _Alignas(64) uint32_t cells[LIST_ROOM];  /* number of the row's first cell among the piece's */
     _Alignas(64) uint32_t at[LIST_ROOM];     /* the position */
     _Alignas(64) uint32_t before[LIST_ROOM]; /* the position one step earlier */
-    _Alignas(64) uint32_t leaves[LIST_ROOM]; /* of every row: the leaf row of its last node */
+    /* Of every tree of a group and row: the leaf row of its last node. */
+    _Alignas(64) uint32_t leaves[GROUP_TREES][LIST_ROOM];
     uint32_t count;
 } walk_list;
 
@@ -95,12 +100,11 @@ static inline void walk_list_keep(walk_list *list)
 }
 
 /* Bounds the leaf rows of a piece: a hostile node gives a wrong row, not a wild one. */
-static inline void walk_list_bound(walk_list *list, uint32_t row_count, uint32_t leaf_last)
+static inline void walk_list_bound(uint32_t *leaves, uint32_t row_count, uint32_t leaf_last)
 {
     const __m512i last = _mm512_set1_epi32((int)leaf_last);
     for (uint32_t r = 0; r < row_count; r += ESPALIER_FLIGHT_ROWS) {
-        _mm512_store_si512(list->leaves + r,
-                           _mm512_min_epu32(_mm512_load_si512(list->leaves + r), last));
+        _mm512_store_si512(leaves + r, _mm512_min_epu32(_mm512_load_si512(leaves + r), last));
     }
 }
 
