@@ -115,10 +115,11 @@ static void make_model(walk_model *m, bool hostile)
         nodes[i].word = random_next() << 1;
     }
     const bool shared = random_below(2) == 0;
+    const bool shallow = random_below(2) == 0; /* kernels take such trees together */
     for (uint32_t t = 0; t < tree_count; t++) {
         espalier_kernel_tree *const tree = &m->trees[t];
         tree->nodes = (const uint8_t *)(nodes + t * stride);
-        tree->depth = random_below(40);
+        tree->depth = shallow ? 4 + random_below(9) : random_below(40);
         tree->last = limit - 1;
         if (!hostile) {
             tree->last =
