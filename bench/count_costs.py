@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 KNOWN = Path(__file__).with_name("costs.tsv")
-# name, options of make_forest: a forest that is walked, and one of complete trees with codes.
+# layout, options of make_forest: a forest that is walked, and one of complete trees with codes.
 FORESTS = (
     ("walk", ("--trees", "50", "--depth", "12")),
     ("mask", ("--trees", "60", "--depth", "6")),
@@ -68,23 +68,23 @@ def count_instructions(build, model, rows, function, out):
     return int(total[1]), int(predicted)
 
 
-def count_forest(build, name, options, work):
+def count_forest(build, layout, options, work):
     """Yields (figure, number, tolerance)."""
     source, rows, model = work / "forest.joblib", work / "rows.npy", work / "forest.espalier"
     run([build / "bin/make_forest", "-o", source, "--rows", rows, *options,
          "--train-rows", "3000", "--row-count", "200"])
-    run([build / "bin/espalier", "convert", source, "-o", model])
+    run([build / "bin/espalier", "convert", source, "-o", model, "--layout", layout])
     for what, function in FUNCTIONS.items():
         count, row_count = count_instructions(build, model, rows, function, work / "out")
-        yield f"{name} {what}, instructions", count // (row_count if what == "row" else 1), 0.05
-    yield f"{name} file, bytes", model.stat().st_size, 0.01
+        yield f"{layout} {what}, instructions", count // (row_count if what == "row" else 1), 0.05
+    yield f"{layout} file, bytes", model.stat().st_size, 0.01
     report = json.loads(run([build / "bin/espalier", "bench", model, "--rows", rows, "--seconds",
                              "0.01", "--threads", "1", "--json"], ESPALIER_ISA="scalar"))
     for kernel in report["kernels"]:
         if kernel["level"] == "scalar":
-            yield f"{name} predictor, bytes", kernel["predictor_bytes"], 0.01
+            yield f"{layout} predictor, bytes", kernel["predictor_bytes"], 0.01
     for what in ("nodes", "cache_lines", "pages"):
-        yield f"{name} row, {what}", report["visits_per_row"][what], 0.01
+        yield f"{layout} row, {what}", report["visits_per_row"][what], 0.01
 
 
 def main():

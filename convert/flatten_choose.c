@@ -27,9 +27,11 @@ typedef struct forest_shape {
     uint64_t columns_byte;  /* columns with codes of one byte; UINT64_MAX: not counted */
     uint64_t columns_short; /* of two bytes */
     uint32_t cuts_max;      /* of the column with the most; 0: not counted */
+    uint64_t cuts;          /* of all columns; 0: not counted */
     bool has_sets;          /* of categories, which only WALK can hold */
     uint32_t leaf_width;    /* of the part with the widest */
     uint64_t leaf_bytes;    /* of the part whose leaves take the most */
+    bool plain;             /* float32 rows, as WALK compares them, and float64 sums */
 } forest_shape;
 
 static forest_shape measure_shape(const espalier_forest *forest)
@@ -37,11 +39,13 @@ static forest_shape measure_shape(const espalier_forest *forest)
     forest_shape shape = {.columns_byte = UINT64_MAX,
                           .columns_short = UINT64_MAX,
                           .leaf_bytes = 1,
-                          .has_sets = forest->set_count > 0};
+                          .has_sets = forest->set_count > 0,
+                          .plain = forest->input == ESPALIER_FOREST_INPUT_FLOAT32};
     for (uint32_t i = 0; i < espalier_forest_part_count(forest); i++) {
         const espalier_forest_part part = espalier_forest_part_at(forest, i);
         const bool narrow = part.accumulator == ESPALIER_FOREST_SUM_FLOAT32;
         const uint64_t bytes = part.leaf_width * (narrow ? sizeof(float) : sizeof(double));
+        shape.plain = shape.plain && !narrow;
         shape.leaf_width = part.leaf_width > shape.leaf_width ? part.leaf_width : shape.leaf_width;
         shape.leaf_bytes = bytes > shape.leaf_bytes ? bytes : shape.leaf_bytes;
     }
@@ -93,6 +97,21 @@ static uint32_t choose_mask(const forest_shape *shape)
 }
 
 /*
+ * Whether WALK answers sooner than HEAP: trees of scikit-learn whose thresholds are mostly their own
+ * (those of a few values a feature HEAP tests once for all trees). HEAP codes rows among them, 4 ns
+ * a feature more than WALK takes, and tests every node; without its nodes a tree takes less by
+ * tree_gain. All in picoseconds of a row by itself and one of a batch together, from 60 forests
+ * (docs/decisions/0034-forests-walk.md).
+ */
+static bool walks_sooner(const espalier_forest *forest, const forest_shape *shape)
+{
+    const uint64_t tree_gain = shape->leaf_width == 1 ? 4000 : shape->leaf_width == 2 ? 2300 : 3000;
+    return shape->plain && 4 * shape->cuts >= shape->decisions &&
+           30 * shape->heap_nodes + 4000 * (uint64_t)forest->feature_count >
+               tree_gain * forest->tree_count;
+}
+
+/*
  * What the converter takes by itself. A mask's leaves are not shared, so wide ones grow: above 32
  * MiB they no longer fit the caches that a walk's nodes and shared leaves might.
  */
@@ -101,7 +120,8 @@ static uint32_t choose_layout(const espalier_forest *forest, const forest_shape 
     const uint32_t mask = choose_mask(shape);
     const uint64_t rows = mask == ESPALIER_FILE_HEAP ? shape->heap_nodes + forest->tree_count
                                                      : shape->decisions + forest->tree_count;
-    const bool holds = mask == ESPALIER_FILE_HEAP || shape->leaf_max <= ESPALIER_SELECT_LEAVES;
+    const bool holds = mask == ESPALIER_FILE_HEAP ? !walks_sooner(forest, shape)
+                                                  : shape->leaf_max <= ESPALIER_SELECT_LEAVES;
     return holds && !shape->has_sets && shape->decisions > 0 && fits_columns(shape) &&
                    fits_cuts(shape) && rows <= MASK_LEAF_BYTES / shape->leaf_bytes
                ? mask
@@ -184,6 +204,7 @@ static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, f
     shape->columns_byte = espalier_columns_count(&work->columns, BYTE_CODE_MAX);
     shape->columns_short = espalier_columns_count(&work->columns, SHORT_CODE_MAX);
     shape->cuts_max = espalier_columns_cuts_max(&work->columns);
+    shape->cuts = espalier_columns_count(&work->columns, 1);
     return ESPALIER_OK;
 }
 
@@ -213,6 +234,11 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
     } else if (!fits_cuts(shape)) {
         (void)snprintf(flat->why, sizeof flat->why, "walk: %u cuts in one column; masks hold %u",
                        (unsigned)shape->cuts_max, ESPALIER_LIMIT_CUTS);
+    } else if (choose_mask(shape) == ESPALIER_FILE_HEAP && walks_sooner(work->forest, shape)) {
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: %u levels of thresholds that trees hardly share; a mask would code "
+                       "rows among them",
+                       (unsigned)shape->depth_max);
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",

@@ -678,6 +678,43 @@ static void test_the_shape_decides(void **state)
     expect_choice(&options, "walk", "leaves of 20000 values");
 }
 
+/* Complete trees of scikit-learn are walked where HEAP has more nodes to test than a tree may cost
+ * by itself, or more features to code; unless trees share their thresholds, as those of XGBoost do. */
+static void test_forests_of_their_own_thresholds_walk(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t depth;
+        uint32_t decisions;
+        uint32_t classes;
+        uint32_t features;
+        uint32_t cuts;
+        synthetic_trainer trainer;
+        const char *layout;
+    } cases[] = {
+        {8, 250, 2, 8, 0, SYNTHETIC_FOREST, "walk"},  {6, 60, 2, 8, 0, SYNTHETIC_FOREST, "heap"},
+        {6, 60, 2, 50, 0, SYNTHETIC_FOREST, "walk"},  {7, 120, 0, 8, 0, SYNTHETIC_FOREST, "heap"},
+        {7, 120, 0, 50, 0, SYNTHETIC_FOREST, "walk"}, {6, 60, 0, 50, 0, SYNTHETIC_FOREST, "heap"},
+        {6, 60, 7, 50, 0, SYNTHETIC_FOREST, "heap"},  {7, 120, 7, 8, 0, SYNTHETIC_FOREST, "walk"},
+        {8, 250, 2, 8, 20, SYNTHETIC_FOREST, "heap"}, {8, 250, 0, 8, 0, SYNTHETIC_XGBOOST, "heap"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const synthetic_options options = {.seed = 85 + i,
+                                           .tree_count = 200,
+                                           .feature_count = cases[i].features,
+                                           .decision_count_max = cases[i].decisions,
+                                           .group_count = 1,
+                                           .class_count = cases[i].classes,
+                                           .shape = SYNTHETIC_BEST_FIRST,
+                                           .depth_max = cases[i].depth,
+                                           .cut_count = cases[i].cuts,
+                                           .trainer = cases[i].trainer};
+        const bool walks = strcmp(cases[i].layout, "walk") == 0;
+        expect_choice(&options, cases[i].layout,
+                      walks ? "levels of thresholds that trees hardly share" : "complete trees");
+    }
+}
+
 /* Nodes of complete trees for each decision, in hundredths; *leaf_max: of the largest tree. */
 static uint32_t measure_ratio(const synthetic_options *options, uint32_t *leaf_max)
 {
@@ -841,6 +878,7 @@ int main(void)
         cmocka_unit_test(test_segments_and_banks),
         cmocka_unit_test(test_seventy_thousand_cuts),
         cmocka_unit_test(test_the_shape_decides),
+        cmocka_unit_test(test_forests_of_their_own_thresholds_walk),
         cmocka_unit_test(test_leaves_that_rows_walk),
         cmocka_unit_test(test_layouts_that_cannot_hold_it),
         cmocka_unit_test(test_more_cuts_than_a_column_has),
