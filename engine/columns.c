@@ -6,6 +6,7 @@
 #include "engine/columns.h"
 
 #include "engine/cuts.h"
+#include "engine/quads.h"
 #include "engine/rest.h"
 #include "engine/stages.h"
 #include "format/word.h"
@@ -228,6 +229,33 @@ static bool fill_words_of_row(const espalier_coder *coder, const row_view *view,
     return true;
 }
 
+/* Whether rows can be taken four at a time: float32 values side by side whose words are, too. */
+static bool rows_go_by_four(const espalier_coder *coder, const row_view *view,
+                            const espalier_gather *gather, bool paired)
+{
+    return view->is_float32 && view->feature_step == (ptrdiff_t)sizeof(float) && gather->in_order &&
+           gather->count >= ESPALIER_QUAD && !gather->always_odd && !coder->marks_missing &&
+           (paired || !coder->features_scattered);
+}
+
+/* Rows [row, row + 4) of a block, of which the first is at `data`. False: there is a NaN, and what
+ * was written does not count. */
+static bool fill_words_of_four(const espalier_coder *coder, const row_view *view,
+                               const uint8_t *data, size_t row, bool paired,
+                               const espalier_cells *cells)
+{
+    const espalier_gather *const gather = paired ? &coder->pairs : &coder->features;
+    const uint32_t first = paired ? 1 : coder->feature_columns[0];
+    uint32_t *const to = paired ? flight_cell(cells->pairs, cells->pair_stride, row)
+                                : flight_cell(cells->words, cells->word_stride, row);
+    for (size_t i = 0; i < (paired ? 1 : coder->leaf_columns); i++) {
+        memset(to + i * ESPALIER_FLIGHT_ROWS, 0, ESPALIER_QUAD * sizeof *to);
+    }
+    return espalier_quads_fill(data + gather->features[0] * sizeof(float), view->row_step,
+                               gather->count, to + (size_t)first * ESPALIER_FLIGHT_ROWS,
+                               ESPALIER_FLIGHT_ROWS);
+}
+
 /* Puts one column's words of rows [first, first + count) of a block in their places. */
 static void put_column(uint32_t *cells, size_t stride, size_t column, size_t first, uint32_t count,
                        const uint32_t *words)
@@ -276,6 +304,8 @@ static bool fill_features(const espalier_coder *coder, const row_view *view, siz
                           size_t count, bool paired, const espalier_cells *cells)
 {
     const bool by_column = is_column_major(view);
+    const bool by_four =
+        rows_go_by_four(coder, view, paired ? &coder->pairs : &coder->features, paired);
     for (size_t done = 0; done < count; done += ESPALIER_GROUP_ROWS) {
         const size_t left = count - done;
         const uint32_t some = left < ESPALIER_GROUP_ROWS ? (uint32_t)left : ESPALIER_GROUP_ROWS;
@@ -285,6 +315,11 @@ static bool fill_features(const espalier_coder *coder, const row_view *view, siz
         }
         for (uint32_t r = 0; !by_column && r < some; r++) {
             const uint8_t *const row = view->data + (ptrdiff_t)(first + done + r) * view->row_step;
+            if (by_four && r % ESPALIER_QUAD == 0 && r + ESPALIER_QUAD <= some &&
+                fill_words_of_four(coder, view, row, done + r, paired, cells)) {
+                r += ESPALIER_QUAD - 1;
+                continue;
+            }
             if (!fill_words_of_row(coder, view, row, done + r, paired, cells)) {
                 return false;
             }
