@@ -441,6 +441,37 @@ const espalier_pickle_value *espalier_sklearn_first_transformer(
     return transformer;
 }
 
+/* One of an object's counts that says how many features it was trained on; 0: none does. */
+static uint32_t said_width(const espalier_pickle *pickle, const espalier_pickle_value *object,
+                           const char *name)
+{
+    const espalier_pickle_value *const value = peek(pickle, object, name);
+    int64_t count = 0;
+    return value != NULL && espalier_pickle_get_int64(value, &count) && count > 0 &&
+                   count <= ESPALIER_LIMIT_FEATURES
+               ? (uint32_t)count
+               : 0;
+}
+
+/* In 0.22 neither selectors nor linear models say their features, and of AdaBoost only its trees
+ * do: as many as coef_ has columns, or the first tree. */
+static uint32_t asked_width(const espalier_pickle *pickle, const espalier_pickle_value *estimator)
+{
+    const espalier_pickle_value *const coefficients = peek(pickle, estimator, "coef_");
+    const espalier_pickle_array *const array =
+        coefficients != NULL ? espalier_pickle_get_array(coefficients) : NULL;
+    if (array != NULL) {
+        const uint64_t count = array->dim_count > 0 ? array->shape[array->dim_count - 1] : 0;
+        return count <= ESPALIER_LIMIT_FEATURES ? (uint32_t)count : 0;
+    }
+    const espalier_pickle_value *const trees = peek(pickle, estimator, "estimators_");
+    const espalier_pickle_value *const tree = trees != NULL && espalier_pickle_item_count(trees) > 0
+                                                  ? espalier_pickle_item(trees, 0)
+                                                  : NULL;
+    const uint32_t count = tree != NULL ? said_width(pickle, tree, "n_features_in_") : 0;
+    return tree != NULL && count == 0 ? said_width(pickle, tree, "n_features_") : count;
+}
+
 uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
                                             const espalier_pickle_value *transformer,
                                             const espalier_pickle_value **names_out)
@@ -462,13 +493,11 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
     const espalier_pickle_value *const inner =
         eliminates ? NULL : peek(pickle, transformer, "estimator_");
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-        const espalier_pickle_value *value =
-            eliminates && i == 2 ? NULL : peek(pickle, transformer, counts[i]);
-        value = value == NULL && inner != NULL && i != 1 ? peek(pickle, inner, counts[i]) : value;
-        int64_t count = 0;
-        if (value != NULL && espalier_pickle_get_int64(value, &count) && count > 0 &&
-            count <= ESPALIER_LIMIT_FEATURES) {
-            return (uint32_t)count;
+        uint32_t count = eliminates && i == 2 ? 0 : said_width(pickle, transformer, counts[i]);
+        count =
+            count == 0 && inner != NULL && i != 1 ? said_width(pickle, inner, counts[i]) : count;
+        if (count != 0) {
+            return count;
         }
     }
     for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
@@ -481,5 +510,5 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
             return (uint32_t)count;
         }
     }
-    return 0;
+    return inner != NULL ? asked_width(pickle, inner) : 0;
 }

@@ -43,6 +43,8 @@ typedef struct fake_selector {
     const char *linear;     /* the linear model's class; NULL: LogisticRegression */
     bool no_threshold;
     bool eliminates; /* it is no SelectFromModel, but an RFE */
+    bool unsaid;     /* no n_features_in_, as in 0.22 */
+    bool boosts;     /* of AdaBoost instead: one tree, which asks for feature 1 */
 } fake_selector;
 
 /* Column 0 is too little throughout; column 1 is 1 and below it halves of the last bit of 1, which
@@ -154,6 +156,20 @@ static void put_linear(pickle_writer *writer, const fake_selector *selector)
     close_object(writer);
 }
 
+static void put_adaboost(pickle_writer *writer)
+{
+    static const double weight = 1.0;
+    const uint64_t count = 1;
+    open_object(writer, "sklearn.ensemble._weight_boosting", "AdaBoostRegressor");
+    put_text(writer, "estimators_");
+    put_bytes(writer, "](", 2);
+    put_stump(writer, "0.22.2.post1", 1, COLUMN_COUNT);
+    put_bytes(writer, "e", 1);
+    put_text(writer, "estimator_weights_");
+    put_array(writer, "f8", '<', &count, 1, false, &weight, sizeof weight);
+    close_object(writer);
+}
+
 /* RFE as scikit-learn up to 0.23 saved it, without n_features_in_: n_features_ and what the
  * estimator knows are of the features that it leaves. */
 static void put_elimination(pickle_writer *writer)
@@ -211,7 +227,7 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
     }
     put_text(writer, "estimator");
     put_none(writer);
-    if (selector->gains == NULL) {
+    if (selector->gains == NULL && !selector->unsaid) {
         put_text(writer, "n_features_in_"); /* of others their model says it */
         put_int(writer, COLUMN_COUNT);
     }
@@ -224,6 +240,8 @@ static void put_selector(pickle_writer *writer, const fake_selector *selector)
         put_boosted(writer, selector);
     } else if (selector->light[0] != NULL) {
         put_lightgbm(writer, selector);
+    } else if (selector->boosts) {
+        put_adaboost(writer);
     } else {
         put_linear(writer, selector);
     }
@@ -318,6 +336,23 @@ static void test_old_eliminations(void **state)
         fail_msg("%s", failure.message);
     }
     (void)unlink(MODEL_FILE);
+}
+
+/* As the first step they were taken to have the model's features, one, since in 0.22 neither says
+ * how many there are: what has two coefficients, or a tree of two features, was refused. */
+static void test_old_widths(void **state)
+{
+    (void)state;
+    const fake_selector selectors[] = {
+        {.unsaid = true, .row_count = 1, .norm_order = 1.0, .threshold = 0.5},
+        {.unsaid = true, .boosts = true, .norm_order = 1.0, .threshold = 0.5}};
+    for (size_t i = 0; i < sizeof selectors / sizeof selectors[0]; i++) {
+        espalier_error failure = {0};
+        if (convert(&selectors[i], &failure) != ESPALIER_OK) {
+            fail_msg("selector %zu: %s", i, failure.message);
+        }
+        (void)unlink(MODEL_FILE);
+    }
 }
 
 /* A frozen estimator is asked as what is in it, but has not its class: a Lasso's threshold, 1e-5,
@@ -623,6 +658,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_orders_of_sums),
         cmocka_unit_test(test_old_eliminations),
+        cmocka_unit_test(test_old_widths),
         cmocka_unit_test(test_frozen_estimators),
         cmocka_unit_test(test_too_many_rows),
         cmocka_unit_test(test_importances_of_xgboost),
