@@ -70,12 +70,11 @@ static const espalier_sklearn_class classes[] = {
     {"TransformedTargetRegressor", ESPALIER_SKLEARN_TRANSFORMED, false, false},
 };
 
-#define CONVERTED_CLASSES                                                      \
-    "DecisionTree, ExtraTree, RandomForest, ExtraTrees, GradientBoosting and " \
-    "HistGradientBoosting classifiers and regressors, IsolationForest, the "   \
-    "estimators of XGBoost and LightGBM, and Bagging, AdaBoost, Voting, "      \
-    "CalibratedClassifierCV, MultiOutput, OneVsRest and TransformedTarget of " \
-    "them are, also at the end of a Pipeline"
+#define CONVERTED_CLASSES                                                   \
+    "trees and forests, GradientBoosting, HistGradientBoosting, "           \
+    "IsolationForest, estimators of XGBoost and LightGBM, and Bagging, "    \
+    "AdaBoost, Voting, CalibratedClassifierCV, MultiOutput, OneVsRest and " \
+    "TransformedTarget of them are, also at the end of a Pipeline"
 
 /* Searches inside each other; nobody honest goes deeper. */
 #define SEARCHES_MAX 8u
@@ -254,6 +253,20 @@ const espalier_pickle_value *espalier_sklearn_resolve(const espalier_pickle *pic
     return value;
 }
 
+/* Which attribute of an estimator that is not converted holds a model that is; NULL: none does. */
+static const char *find_nearest(const espalier_pickle *pickle, const espalier_pickle_value *value)
+{
+    static const char *const names[] = {"estimator_", "base_estimator_", "regressor_",
+                                        "classifier_"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const espalier_pickle_value *const inner = peek_attribute(pickle, value, names[i]);
+        if (inner != NULL && classify_model(pickle, inner) == ESPALIER_SOURCE_SUPPORTED) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
 /* Of one that is no search and no pipeline. */
 static void explain_model(const espalier_pickle *pickle, const espalier_pickle_value *value,
                           const char *path, char *text, size_t capacity)
@@ -265,7 +278,15 @@ static void explain_model(const espalier_pickle *pickle, const espalier_pickle_v
     } else if (known != NULL) {
         (void)snprintf(text, capacity, "a %s that was never fitted: it has no %s", known->name,
                        kinds[known->kind].fitted);
-    } else if (!espalier_sklearn_boosted_explain(pickle, value, path, text, capacity)) {
+    } else if (espalier_sklearn_boosted_explain(pickle, value, path, text, capacity)) {
+        return;
+    } else if (find_nearest(pickle, value) != NULL) {
+        (void)snprintf(text, capacity,
+                       "%.*s.%.*s is not converted; the model in it, whose predict may differ, is "
+                       "--select '%s.%s'",
+                       (int)name->module.bytes, name->module.data, (int)name->name.bytes,
+                       name->name.data, path, find_nearest(pickle, value));
+    } else {
         (void)snprintf(text, capacity, "%.*s.%.*s is not converted; " CONVERTED_CLASSES,
                        (int)name->module.bytes, name->module.data, (int)name->name.bytes,
                        name->name.data);

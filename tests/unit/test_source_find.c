@@ -297,6 +297,19 @@ static void test_other_objects(void **state)
     finds(file, ".forest", ".forest");
     close_file(file);
 
+    file = start_file(); /* of scikit-learn, around a model */
+    open_versioned(file, "sklearn.model_selection._classification_threshold",
+                   "FixedThresholdClassifier");
+    put_text(&file->writer, "estimator_");
+    put_estimator(&file->writer, &regressor);
+    close_object(&file->writer);
+    end_file(file);
+    misses(file, NULL, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+           "FixedThresholdClassifier is not converted; the model in it, whose predict may differ, "
+           "is --select '.estimator_'");
+    finds(file, ".estimator_", ".estimator_");
+    close_file(file);
+
     file = start_file();
     put_int(&file->writer, 5);
     end_file(file);
