@@ -93,13 +93,17 @@ static const struct {
     {"sklearn-1.9.1/small_zlib.joblib", NULL},
     {"boosting-1.9.1/isolation_one.joblib", NULL},
     {"boosting-1.9.1/gradient_quantile.joblib", NULL},
+    {"boosting-1.9.1/histogram_binary.joblib", NULL},
     {"ensembles-1.9.1/bagging.joblib", NULL},
     {"pipelines-1.9.1/chosen.joblib", NULL},
     {"xgboost-3.4.1/small.json", NULL},
     {"xgboost-3.4.1/one_tree.ubj", NULL},
     {"xgboost-1.7.6/old.model", NULL},
     {"boosted-1.7.6-3.3.5/xgb_dart.joblib", NULL},
+    {"categories-1.9.1/xgb_numbers.json", NULL},
+    {"categories-1.9.1/xgb_numbers.ubj", NULL},
     {"lightgbm-4.7.0/one_leaf.txt", "end of trees"},
+    {"lightgbm-4.7.0/linear.txt", "end of trees"},
     {"boosted-3.4.1-4.7.0/lgb_counts.joblib", NULL},
 };
 
