@@ -7,7 +7,8 @@
 
 Standard library only. Environments are made in the work directory and kept there. --newest takes
 the newest set whose Python is here and leaves with 77 if it cannot be installed. Exit 1 if a prover
-found a difference, or ended without a report; the document is written all the same, and says so.
+found a difference, or ended without a report, or if nothing shows what promises.tsv says these
+versions have; the document is written all the same, and says so.
 --resume goes on with an interrupted matrix: what a prover that has not changed since has found with
 no difference is not done again. --share takes a part of the models; the document says so. --odd
 has the oldest and the newest set train so many odd models of every trainer.
@@ -26,6 +27,7 @@ import time
 
 from environments import add_arguments, find_python, make_environment, plain_environment
 from fidelity_document import write_document
+from promises import find_gaps, gather_evidence, read_promises
 from version_sets import NEWEST, VERSION_SETS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -178,11 +180,16 @@ def main():
                         for name, (_, reason) in chosen.items()},
                        stamp.strftime("%Y-%m-%d"), platform.machine())
     failed = [one for one in runs if one.state == "failed"]
+    gaps = [] if arguments.prover else find_gaps(read_promises(), gather_evidence(
+        one.report for one in runs if one.report))
+    for promise, version in gaps:
+        print("fidelity: nothing shows: %s %s, %s: %s" % (promise.trainer, version, promise.part,
+                                                          promise.what), file=sys.stderr)
     numbers = sum(line["numbers"] for one in runs if one.report for line in one.report["counts"])
     print("fidelity: %s: %d numbers compared by %d runs of provers, %d failed, %d cannot work with "
           "their versions" % (", ".join(chosen), numbers, len(runs), len(failed),
                               sum(one.state == "skipped" for one in runs)))
-    return 1 if failed or not numbers else 0
+    return 1 if failed or gaps or not numbers else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The document that fidelity.py writes of the provers' reports. Standard library only."""
 import collections
-import re
 
+from promises import TESTS, covers, gather_evidence, read_promises, version_key
 from proof_exceptions import EXCEPTIONS
 
 HEAD = """# Fidelity
@@ -13,10 +13,11 @@ What was compared with the trainers' own answers, and how it came out. Made by `
 %s (%s): it installs each set of versions below into an environment of its own, runs every
 `tests/interop/prove_*.py` in each, and writes this page. The seeds are fixed.
 
-- **Models** are trained at random over losses, sizes and shapes, on made data, with missing values,
-  infinities and categories where the trainer takes them, and on scikit-learn's measured data; and
-  made by hand where training does not give what a file may hold. Each is converted in every layout
-  that can hold it, the small and odd ones in one of these, and asked for every output.
+- **Models** are trained one for each estimator, loss, option and transformer; at random over
+  losses, sizes and shapes, on made data, with missing values, infinities and categories where the
+  trainer takes them, and on scikit-learn's measured data; and made by hand where training does not
+  give what a file may hold. Each is converted in every layout that can hold it, those one by one
+  and the small and odd ones in one of these, and asked for every output.
 - **Rows** are the data's and random ones, with missing values and infinities where the trainer
   takes them, values on thresholds and one unit in the last place to each side, in float32 and in
   float64, zeros of both signs, denormal numbers, the largest.
@@ -48,10 +49,6 @@ WRONG_ULP = 2.0 ** 24  # more is another number, not one that was rounded otherw
 NUMBERS = ("rows", "numbers", "differing")
 ODD = "prove_odd.py"  # counted in a part of its own
 OUTCOMES = ("compared", "untrained", "declined", "findings")
-
-
-def version_key(text):
-    return [int(one) for one in re.findall(r"\d+", text)]
 
 
 def add_counts(total, line):
@@ -134,6 +131,55 @@ def write_summary(counts):
           exact["differing"], linked["numbers"], linked["differing"], linked["ulp"])
          for (trainer, version), (exact, linked, names) in sorted(
              found.items(), key=lambda one: (one[0][0], version_key(one[0][1])))], 2)
+
+
+PROMISES = """\
+Whether your estimator, option or file is, since which version, on how many rows. A line counts the
+models that have it, whatever else they have, each found by reading the object that was trained;
+rows and numbers are those of all its outputs. **Worst ulp** is of any of them: more than 2 is among
+the [Exceptions](#exceptions), *wrong* another number there. `tests/interop/promises.tsv` has the
+list; a line without rows is a failure of `make fidelity`, and of `make check` for the newest
+versions.
+"""
+
+
+def show_versions(shown, absent):
+    """From which version to which."""
+    if not shown:
+        return "not shown"
+    text = shown[0] if len(shown) == 1 else "%s to %s" % (shown[0], shown[-1])
+    return "%s (%d)" % (text, len(shown)) + (", not " + ", ".join(absent) if absent else "")
+
+
+def promise_line(promise, evidence):
+    """What, versions, models, rows, numbers, worst ulp."""
+    versions = sorted((version for trainer, version in evidence if trainer == promise.trainer
+                       and covers(promise, version)), key=version_key)
+    met = {version: evidence[promise.trainer, version].of(promise) for version in versions}
+    found = [one for one in met.values() if one]
+    return (promise.what, show_versions([one for one in versions if met[one]],
+                                        [one for one in versions if not met[one]]),
+            "" if promise.proof.startswith("asked ") else sum(one.models for one in found),
+            sum(one.rows for one in found),
+            sum(one.numbers for one in found), max([0.0] + [one.ulp for one in found]))
+
+
+def write_promises(runs):
+    evidence = gather_evidence(run.report for run in runs if run.report)
+    promises = read_promises()
+    yield "## What is proved\n"
+    yield PROMISES
+    for part in dict.fromkeys(one.part for one in promises):
+        yield "### %s\n" % part
+        own = [one for one in promises if one.part == part]
+        if part == TESTS:
+            yield "What no comparison shows, and the tests that hold it, of `make check`.\n"
+            yield from table(("what", "tests"), [(one.what, one.proof) for one in own], 2)
+            continue
+        for trainer in dict.fromkeys(one.trainer for one in own):
+            yield from table(("of " + trainer, "versions", "models", "rows", "numbers",
+                              "worst ulp"), [promise_line(one, evidence) for one in own
+                                             if one.trainer == trainer], 2)
 
 
 def write_odd(runs):
@@ -235,6 +281,7 @@ def write_document(path, runs, sets, reasons, date, machine):
     exceptions = gather(runs, "exceptions", "output", "exception")
     lines = [HEAD % (date, machine)]
     lines += list(write_sets(runs, sets, reasons)) + list(write_summary(counts))
+    lines += list(write_promises(runs))
     lines += list(write_odd(runs))
     lines += list(write_exceptions(exceptions)) + list(write_routes(routes))
     lines += list(write_roundings(runs))

@@ -7,14 +7,10 @@ it refuses, at construction or at fit; prove_options.py says so of each.
 """
 import numpy as np
 
-try:
-    import xgboost as xgb
-except ImportError:
-    xgb = None
-try:
-    import lightgbm as lgb
-except ImportError:
-    lgb = None
+from proving import optional
+
+xgb = optional("xgboost")
+lgb = optional("lightgbm")
 
 QUERY = 20  # rows of a query
 

@@ -60,7 +60,7 @@ class BoostingProver(Prover):
         cases.append((narrow, answers(model, narrow)))
         one = {kind: (array[-1:], linked) for kind, (array, linked) in cases[0][1].items()}
         cases.append((rows[-1:], one))
-        self.about("scikit-learn", sklearn.__version__, type(model).__name__)
+        self.about("scikit-learn", sklearn.__version__, type(model).__name__, model)
         self.compare_alone(model, rows, cases[0][1])
         for words in self.convert_layouts(source, what):
             for asked, wanted in cases:

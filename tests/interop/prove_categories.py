@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import sklearn
 
-from proving import SKIPPED, Prover, run
+from proving import SKIPPED, Prover, optional, run
 
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 if VERSION < (0, 24):
@@ -34,14 +34,8 @@ from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OrdinalEncoder, StandardScaler
 
-try:
-    import xgboost
-except ImportError:
-    xgboost = None
-try:
-    import lightgbm
-except ImportError:
-    lightgbm = None
+xgboost = optional("xgboost")
+lightgbm = optional("lightgbm")
 
 NUMBERS = [2, 3, 4]
 
@@ -192,9 +186,10 @@ def prove(prover, arguments):
         for models in (own_models, boosted_models, linear_models):
             for what, model in models(data, rounds):
                 if what.startswith("LightGBM, "):
-                    prover.about("LightGBM", lightgbm.__version__, what[len("LightGBM, "):])
+                    prover.about("LightGBM", lightgbm.__version__, what[len("LightGBM, "):],
+                                 model)
                 else:
-                    prover.about("scikit-learn", sklearn.__version__, what)
+                    prover.about("scikit-learn", sklearn.__version__, what, model)
                 prove_model(prover, data, "model %d, %s" % (index, what), model)
     return "scikit-learn " + sklearn.__version__
 

@@ -40,7 +40,7 @@ from sklearn.tree import (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTr
 
 from fixture_set import fixed_width, neighbours, write_npy
 from proof_exceptions import SUMMED, SUMMED_ULP_MAX, UNDEFINED
-from proving import Prover, choose, run, ulps_between
+from proving import Prover, choose, optional, run, ulps_between
 
 
 LINKS = (np.exp, np.expm1, np.exp2, np.log, np.log1p)
@@ -57,19 +57,14 @@ def seed_of(rng):
 def boosters(classifier):
     """Estimators of the other libraries, where they are installed."""
     found = []
-    try:
-        import lightgbm
+    lightgbm, xgboost = optional("lightgbm"), optional("xgboost")
+    if lightgbm is not None:
         kind = lightgbm.LGBMClassifier if classifier else lightgbm.LGBMRegressor
         found.append(functools.partial(kind, verbose=-1))
         if tuple(map(int, lightgbm.__version__.split(".")[:2])) >= (3, 2):
             found.append(functools.partial(kind, verbose=-1, linear_tree=True))
-    except ImportError:
-        pass
-    try:
-        import xgboost
+    if xgboost is not None:
         found.append(xgboost.XGBClassifier if classifier else xgboost.XGBRegressor)
-    except ImportError:
-        pass
     return found
 
 
@@ -324,6 +319,7 @@ class EnsembleProver(Prover):
         """Of sums behind a logarithm."""
         ulps = ulps_between(kind, found, wanted, scale)
         self.exceptions[self.subject, kind, SUMMED].add(len(wanted), ulps)
+        self.count_proof(kind, len(wanted), ulps, "^(AdaBoost|Calibrated)Classifier")
         if not ulps.max() <= SUMMED_ULP_MAX:
             self.complain(what, "%d of %d %ss, by up to %g ulp" % (
                 np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
@@ -339,7 +335,7 @@ class EnsembleProver(Prover):
         else:
             with open(source, "wb") as file:
                 pickle.dump(model, file)
-        self.about("scikit-learn", sklearn.__version__, type(model).__name__)
+        self.about("scikit-learn", sklearn.__version__, type(model).__name__, model)
         words = refusal(model, rows[:2])
         if words is not None:
             failed = self.run("convert", source, "-o", self.path("model.espalier"))

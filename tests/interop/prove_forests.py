@@ -50,7 +50,7 @@ class ForestProver(Prover):
             with open(source, "wb") as file:
                 pickle.dump(model, file)
         narrow = rows.astype(np.float32)
-        self.about("scikit-learn", sklearn.__version__, type(model).__name__)
+        self.about("scikit-learn", sklearn.__version__, type(model).__name__, model)
         wanted = answers(model, rows)
         alone = [answers(model, rows[i:i + 1]) for i in range(5)]
         for kind, array in wanted.items():

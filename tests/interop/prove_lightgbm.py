@@ -63,7 +63,7 @@ class LightGBMProver(Prover):
         with open(self.path("model.txt"), "w", encoding="utf-8", newline="") as file:
             file.write(text)
         model = lgb.Booster(model_file=self.path("model.txt"))
-        self.about("LightGBM", lgb.__version__, estimator)
+        self.about("LightGBM", lgb.__version__, estimator, model)
         self.compare_alone(model, rows, text)
         with np.errstate(all="ignore"):
             narrow = rows.astype(np.float32)

@@ -43,20 +43,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fixture_set import fixed_width, write_npy
 from prove_ensembles import base
-from proving import Prover, run
+from proving import Prover, optional, run
 
-try:
-    import pandas
-except ImportError:
-    pandas = None
-try:
-    import xgboost
-except ImportError:
-    xgboost = None
-try:
-    import lightgbm
-except ImportError:
-    lightgbm = None
+pandas = optional("pandas")
+xgboost = optional("xgboost")
+lightgbm = optional("lightgbm")
 
 COUNT, WIDTH = 400, 6
 NAMES = list("abcdef")
@@ -357,7 +348,8 @@ class NestProver(Prover):
                  repr(float(one)) for one in row] for row in rows.astype(object).values.tolist()])
 
     def compare_nest(self, name, model, asked, turn):
-        self.about("scikit-learn", sklearn.__version__, "%s, nested" % type(model).__name__)
+        self.about("scikit-learn", sklearn.__version__, "%s, nested" % type(model).__name__,
+                   model)
         failed = self.run("convert", self.dump(model, turn), "-o", self.path("model.espalier"))
         if failed:
             self.complain(name, failed)

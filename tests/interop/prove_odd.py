@@ -32,20 +32,14 @@ from sklearn.preprocessing import (Binarizer, FunctionTransformer, OneHotEncoder
                                    OrdinalEncoder)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-try:
-    import xgboost as xgb
-except ImportError:
-    xgb = None
-try:
-    import lightgbm as lgb
-except ImportError:
-    lgb = None
-
 import prove_ensembles
 import prove_pipelines
 from fixture_set import FLOAT32_MAX, fixed_width, write_npy
 from proof_exceptions import BLURRED
-from proving import LAYOUTS, choose, leave, run
+from proving import LAYOUTS, choose, leave, optional, run
+
+xgb = optional("xgboost")
+lgb = optional("lightgbm")
 
 VALUES = {
     "plain": [0.0, -0.0, 1.0, -1.0, 0.5, 0.25, 2.0, 3.0],
@@ -271,7 +265,7 @@ def make_sklearn(rng, boosting):
 def save(prover, model):
     with open(prover.path("model.pkl"), "wb") as file:
         pickle.dump(model, file)
-    prover.about("scikit-learn", sklearn.__version__, type(model).__name__)
+    prover.about("scikit-learn", sklearn.__version__, type(model).__name__, model)
     return prover.path("model.pkl")
 
 

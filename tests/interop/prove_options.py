@@ -7,10 +7,11 @@ the espalier command, compared with the trainers bit for bit.
 Runs inside an environment with XGBoost (0.90 or newer), LightGBM (2.2 or newer), or both, and
 scikit-learn. option_cases.py lists what is said to the estimators. Each is saved in every way that
 its version has: pickled by itself and as its Booster, and as the files of save_model, of the
-estimator and of the Booster. The reference is the object itself, and of a file what the same
-version reads from it. Asked for are what predict and predict_proba give, margins and leaves, of
-float64 and float32 rows, and the iterations from the second to the third. What is not converted
-must be refused with the words of REFUSED. One line per difference; exit 1 if there is any.
+estimator and of the Booster; where a share is asked for, in some of these ways. The reference is
+the object itself, and of a file what the same version reads from it. Asked for are what predict and
+predict_proba give, margins and leaves, of float64 and float32 rows, and what the second iteration
+alone gives. What is not converted must be refused with the words of REFUSED. One line per
+difference; exit 1 if there is any.
 """
 import pickle
 import re
@@ -23,12 +24,9 @@ import option_cases
 from fixture_folder import write_npy
 from option_cases import LIGHTGBM, QUERY, XGBOOST, Data, lgb, xgb
 from prove_pickles import make_rows, thresholds_of
-from proving import Prover, run, share_asked
+from proving import Prover, optional, run, share_asked
 
-try:
-    import pandas
-except ImportError:
-    pandas = None
+pandas = optional("pandas")
 
 # Trainer, of the case's name, of the way it is saved: words of the refusal.
 REFUSED = [("LightGBM, pred_early_stop=True.*(two|four|grades), a pickle", "pred_early_stop")]
@@ -59,16 +57,18 @@ class OptionProver(Prover):
             self.compare_output(kind, wanted, "%s, %s" % (what, rows.dtype),
                                 linked and wanted.dtype.kind == "f")
 
-    def compare_range(self, wanted, what):
-        """The second iteration alone, of rows.npy."""
-        failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
-                          self.path("found.npy"), "--output", "margin", "--iterations", "1:2")
-        if failed:
-            self.complain(what, failed)
-            return
-        found = np.load(self.path("found.npy"))
-        if self.is_alike("margin", found, wanted, what):
-            self.compare_arrays("margin", found, wanted, what + ", one iteration")
+    def compare_range(self, found, what):
+        """found, as compare_all takes it: of the second iteration alone, of rows.npy."""
+        for kind, (wanted, linked) in sorted(found.items()):
+            options = ["--output", kind] if kind != "predict" else []
+            failed = self.run("predict", self.path("model.espalier"), self.path("rows.npy"), "-o",
+                              self.path("found.npy"), "--iterations", "1:2", *options)
+            if failed:
+                self.complain(what, failed)
+                continue
+            array = np.load(self.path("found.npy"))
+            if self.is_alike(kind, array, wanted, what):
+                self.compare_arrays(kind, array, wanted, what + ", one iteration", linked)
 
     def convert(self, source, trainer, name, way):
         """Whether there is a model now; a refusal must be known."""
@@ -156,18 +156,42 @@ def lightgbm_answers(model, rows):
 
 
 def second_iteration(trainer, model, rows):
-    """Margins of the second iteration alone, where version and model have them."""
+    """What the second iteration alone gives, where version and model have it."""
     booster = booster_of(model)
     if trainer == "LightGBM":
-        if LIGHTGBM < (3, 0) or booster.current_iteration() < 2:
-            return None
-        return booster.predict(rows, raw_score=True, start_iteration=1, num_iteration=1)
-    if XGBOOST < (1, 4) or booster.num_boosted_rounds() < 2:
-        return None
-    options = dict(output_margin=True, iteration_range=(1, 2))
+        few = LIGHTGBM < (3, 0) or booster.current_iteration() < 2
+        return {} if few else lightgbm_range(model, booster, rows)
+    few = XGBOOST < (1, 4) or booster.num_boosted_rounds() < 2
+    return {} if few else xgboost_range(model, rows)
+
+
+def lightgbm_range(model, booster, rows):
+    some = dict(start_iteration=1, num_iteration=1)
+    linked = bool(LINKED.search(objective_of(model)))
+    leaf = booster.predict(rows, pred_leaf=True, **some)
+    found = {"margin": (booster.predict(rows, raw_score=True, **some), False),
+             "leaf": (leaf.reshape(len(rows), -1).astype(np.int64), False)}
+    if isinstance(model, lgb.LGBMClassifier) and not callable(model.objective):
+        found["probability"] = model.predict_proba(rows, **some), True
+    else:
+        found["predict"] = model.predict(rows, **some), linked
+    return found
+
+
+def xgboost_range(model, rows):
+    some = dict(iteration_range=(1, 2))
+    linked = bool(LINKED.search(objective_of(model)))
     if isinstance(model, xgb.Booster):
-        return model.predict(matrix_of(model, rows), **options)
-    return model.predict(as_frame(model, rows), **options)
+        data = matrix_of(model, rows)
+        return {"margin": (model.predict(data, output_margin=True, **some), False),
+                "predict": (model.predict(data, **some), linked)}
+    rows = as_frame(model, rows)
+    found = {"margin": (model.predict(rows, output_margin=True, **some), False)}
+    if not isinstance(model, xgb.XGBClassifier):
+        found["predict"] = model.predict(rows, **some), linked
+    elif XGBOOST >= (1, 6) or model.objective != "multi:softmax":
+        found["probability"] = model.predict_proba(rows, **some), True
+    return found
 
 
 # --- Ways to save ---------------------------------------------------------------------------------
@@ -313,7 +337,7 @@ def train(trainer, case, data, held):
 def compare_way(prover, trainer, name, way, source, answering, rows):
     what = "%s, %s, %s" % (trainer, name, way)
     prover.about(trainer, (xgb if trainer == "XGBoost" else lgb).__version__,
-                 "%s, one option after the other" % type(answering).__name__)
+                 "%s, one option after the other" % type(answering).__name__, answering)
     if not prover.convert(source, trainer, name, way):
         return
     answers = xgboost_answers if trainer == "XGBoost" else lightgbm_answers
@@ -328,9 +352,14 @@ def compare_way(prover, trainer, name, way, source, answering, rows):
     # again takes one.
     unsaid = trainer == "XGBoost" and (way.endswith((".deprecated", ".model")) or
                                        (XGBOOST < (1, 6) and "." in way))
-    wanted = None if unsaid else second_iteration(trainer, answering, one)
-    if wanted is not None:
-        prover.compare_range(wanted, what)
+    if not unsaid:
+        prover.compare_range(second_iteration(trainer, answering, one), what)
+
+
+def some_of(rng, ways):
+    """Of all cases there is one at least, whatever share is asked for."""
+    found = [one for one in ways if rng.rand() < share_asked()]
+    return found or [ways[rng.randint(len(ways))]]
 
 
 def prove_case(prover, rng, trainer, case, data, held):
@@ -349,7 +378,7 @@ def prove_case(prover, rng, trainer, case, data, held):
     if missing is not None and missing == missing:
         rows = np.where(rng.rand(*rows.shape) < 0.2, float(missing), rows)
     ways = xgboost_ways if trainer == "XGBoost" else lightgbm_ways
-    for way, save in ways(model, prover, rng):
+    for way, save in some_of(rng, list(ways(model, prover, rng))):
         try:
             source, answering = save()
         except Exception as error:  # of many kinds, too
@@ -366,8 +395,7 @@ def prove(prover, arguments):
     for trainer, cases in trainers:
         data, held = Data(rng), Data(rng)
         for case in cases():
-            if (not arguments.only or arguments.only in trainer + ", " + case[0]) and (
-                    rng.rand() < share_asked()):
+            if not arguments.only or arguments.only in trainer + ", " + case[0]:
                 prove_case(prover, rng, trainer, case, data, held)
     return "%d models, %d that the trainers refuse, %d not converted, as documented" % (
         prover.models, prover.unknown, prover.declined)

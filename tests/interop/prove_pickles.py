@@ -23,16 +23,10 @@ import sklearn
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
-try:
-    import xgboost as xgb
-except ImportError:
-    xgb = None
-try:
-    import lightgbm as lgb
-except ImportError:
-    lgb = None
+from proving import AGAIN, THREADS, Prover, optional, run, share
 
-from proving import AGAIN, THREADS, Prover, run, share
+xgb = optional("xgboost")
+lgb = optional("lightgbm")
 
 CONTAINERS = [None, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
 SPECIAL = [np.nan, 0.0, -0.0, 1e-45, 5e-324, 1e-35, -1e-35, 1e30, -1e30]
@@ -317,7 +311,7 @@ class PickleProver(Prover):
                 self.compare(what, rows, wanted, linked, name)
 
     def compare_model(self, what, rows, model):
-        self.about(*TRAINERS[what.split(",")[0]] + (name_of(model) + " in a pickle",))
+        self.about(*TRAINERS[what.split(",")[0]] + (name_of(model) + " in a pickle", model))
         if not boosts(model):
             rows = np.nan_to_num(rows)  # a forest
             self.compare_outputs(what, rows, model)
@@ -417,7 +411,8 @@ def show_routes(prover, data, target):
     for library, model in models:
         model.fit(data, target)
         dart = getattr(model, "booster", None) == "dart"
-        prover.about(*TRAINERS[library] + (type(model).__name__ + (", dart" if dart else ""),))
+        name = type(model).__name__ + (", dart" if dart else "")
+        prover.about(*TRAINERS[library] + (name, model))
         once = model.predict(data)
         prover.compare_route("value", AGAIN, once, model.predict(data))
         if library == "LightGBM":

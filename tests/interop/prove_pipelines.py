@@ -43,20 +43,11 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from fixture_set import fixed_width, write_npy
 from proof_exceptions import COLUMNS, SOFT_MAX, ULP_MAX
-from proving import Prover, choose, run, ulps_between
+from proving import Prover, choose, optional, run, ulps_between
 
-try:
-    import pandas
-except ImportError:
-    pandas = None
-try:
-    import xgboost
-except ImportError:
-    xgboost = None
-try:
-    import lightgbm
-except ImportError:
-    lightgbm = None
+pandas = optional("pandas")
+xgboost = optional("xgboost")
+lightgbm = optional("lightgbm")
 
 np.seterr(all="ignore")
 
@@ -390,6 +381,7 @@ class PipelineProver(Prover):
             ulps = ulps_between(kind, found, wanted)
             ulps[ulps <= ULP_MAX] = 0
             self.exceptions[self.subject, kind, COLUMNS].add(len(wanted), ulps)
+            self.count_proof(kind, len(wanted), ulps, "func=(log1p|expm1|log|exp) ")
             if not other_numpy and np.count_nonzero(ulps) > SOFT_MAX * ulps.size:
                 self.complain(what, "%d of %d %ss differ" % (np.count_nonzero(ulps), ulps.size,
                                                              kind))
@@ -412,7 +404,8 @@ class PipelineProver(Prover):
 
     def compare(self, model, as_rows, data, rng, what, soft):
         end = getattr(model, "best_estimator_", model).steps[-1][1]
-        self.about("scikit-learn", sklearn.__version__, "Pipeline of %s" % type(end).__name__)
+        self.about("scikit-learn", sklearn.__version__, "Pipeline of %s" % type(end).__name__,
+                   model)
         source = self.path("trained.pkl")
         if rng.randint(2):
             joblib.dump(model, source, compress=3)

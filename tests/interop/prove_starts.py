@@ -47,7 +47,7 @@ class StartProver(Prover):
         source = self.path("trained.pkl")
         with open(source, "wb") as file:
             pickle.dump(model, file)
-        self.about("scikit-learn", sklearn.__version__, type(model).__name__ + ", init")
+        self.about("scikit-learn", sklearn.__version__, type(model).__name__ + ", init", model)
         cases = [(rows, answers(model, rows))]
         narrow = rows.astype(np.float32)
         cases.append((narrow, answers(model, narrow)))

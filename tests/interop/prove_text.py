@@ -32,20 +32,11 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from proving import Prover, choose, run
+from proving import Prover, choose, optional, run
 
-try:
-    import pandas
-except ImportError:
-    pandas = None
-try:
-    import lightgbm
-except ImportError:
-    lightgbm = None
-try:
-    import xgboost
-except ImportError:
-    xgboost = None
+pandas = optional("pandas")
+lightgbm = optional("lightgbm")
+xgboost = optional("xgboost")
 
 VERSION = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 WORDS = ("a", "ab", "abc", "b", "Z\u00fcrich", "S\u00e3o Paulo", "1", "10", "2", "-1", "no,comma",
@@ -210,7 +201,8 @@ def prove_pipeline(prover, rng, index, wraps=False):
     with open(prover.path("model.pkl"), "wb") as file:
         pickle.dump(model, file)
     prover.about("scikit-learn", sklearn.__version__,
-                 type(model).__name__ + (" of pipelines over text" if wraps else " over text"))
+                 type(model).__name__ + (" of pipelines over text" if wraps else " over text"),
+                 model)
     return prover.compare(prover.path("model.pkl"), asked, lambda one: model.predict(as_rows(one)),
                           outputs, "pipeline %d: %s" % (index, " ".join(repr(model).split())[:500]))
 
@@ -223,7 +215,7 @@ def prove_fixed_width(prover, rng, index):
         rows, [len(one) % 2 for one in rows[:, 0]])
     with open(prover.path("model.pkl"), "wb") as file:
         pickle.dump(model, file)
-    prover.about("scikit-learn", sklearn.__version__, "Pipeline over text")
+    prover.about("scikit-learn", sklearn.__version__, "Pipeline over text", model)
     asked = np.array([[choose(rng, "never seen", *words), choose(rng, *words)]
                       for _ in range(ROWS)], dtype=object)
     return prover.compare(prover.path("model.pkl"), asked,
@@ -310,7 +302,8 @@ def prove_booster(prover, rng, index, trainer, numbers=False):
             pickle.dump(model, file)
     else:
         getattr(model, "booster_", model).save_model(source)
-    prover.about(trainer, version, "categories of pandas" + (", numbers" if numbers else ""))
+    prover.about(trainer, version, "categories of pandas" + (", numbers" if numbers else ""),
+                 model)
     asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, 0.05, 0.1)])
     return prover.compare(source, asked, lambda one: model.predict(as_rows(one)),
                           lambda one: {"value": (model.predict(as_rows(one)), False)},

@@ -79,7 +79,7 @@ class XGBoostProver(Prover):
 
     def compare_estimator(self, estimator, rows, what):
         """predict without --output, and predict_proba."""
-        self.about("XGBoost", xgb.__version__, type(estimator).__name__)
+        self.about("XGBoost", xgb.__version__, type(estimator).__name__, estimator)
         source = self.path("estimator.json")
         estimator.save_model(source)
         failed = self.run("convert", source, "-o", self.path("model.espalier"))
@@ -108,7 +108,7 @@ class XGBoostProver(Prover):
     def compare(self, source, rows, dart, what, estimator, types=None):
         model = xgb.Booster({"nthread": 1})
         model.load_model(source)
-        self.about("XGBoost", xgb.__version__, estimator)
+        self.about("XGBoost", xgb.__version__, estimator, model)
         if types is None:
             self.compare_alone(model, rows)
         with np.errstate(all="ignore"):

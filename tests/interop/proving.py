@@ -3,15 +3,18 @@
 folder, converting a source in every layout, comparing outputs with the trainer's, and counting what
 was compared for fidelity.py. NumPy is all it needs; Python 3.6 runs it.
 
-A prover says with about() whose numbers come next; compare_output() counts them. Where
-ESPALIER_PROOF_REPORT names a file, all counts are written there when the process ends. With a
-fraction in ESPALIER_PROOF_SHARE provers take that part of their models.
+A prover says with about() whose numbers come next, and what model gives them, of which facts.py
+says what it is made of; compare_output() counts them. Where ESPALIER_PROOF_REPORT names a file, all
+counts are written there when the process ends. With a fraction in ESPALIER_PROOF_SHARE provers take
+that part of their models.
 """
 import argparse
 import atexit
 import collections
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +22,7 @@ import warnings
 
 import numpy as np
 
+from facts import facts_of, file_fact
 from proof_exceptions import TIES, ULP_MAX
 
 LAYOUTS = ("automatic", "walk", "mask")
@@ -45,6 +49,14 @@ def share_asked():
 def choose(rng, *values):
     """One of the values, of any types."""
     return values[rng.randint(len(values))]
+
+
+def optional(name):
+    """A library, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def parse_arguments(models, only):
@@ -138,19 +150,29 @@ class Prover:
         self.exceptions = collections.defaultdict(Count)  # of (subject, output, name)
         self.trainings = []  # for the report: what prove_odd.py says of them
         self.roundings = []  # for the report: what prove_processors.py says of functions
+        self.facts = None  # of the model that is compared
+        self.proofs = collections.defaultdict(Count)  # of (trainer, version, facts)
+        self.asked = collections.defaultdict(Count)  # of (trainer, version, output, rows or file)
+        self.ranged = False  # the last answers were those of some iterations
+        self.source = None  # the kind of the file that was converted last
         self.ulps = {}  # of each output, those of the last comparison
         if os.environ.get("ESPALIER_PROOF_REPORT"):
             atexit.register(self.write_report, os.environ["ESPALIER_PROOF_REPORT"])
 
-    def about(self, trainer, version, estimator):
+    def about(self, trainer, version, estimator, model=None):
         """Whose numbers come next."""
         self.subject = Subject(trainer, version, estimator)
+        if os.environ.get("ESPALIER_PROOF_REPORT"):
+            self.facts = None if model is None else frozenset(facts_of(model))
 
     def path(self, name):
         return os.path.join(self.folder, name)
 
     def run(self, *arguments):
         """What the command said when it failed, or None."""
+        self.ranged = "--iterations" in arguments
+        if arguments[0] == "convert":
+            self.source = file_fact(arguments[1])
         done = subprocess.run([self.espalier] + list(arguments), stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=SECONDS_MAX)
         return None if done.returncode == 0 else done.stderr.decode("utf-8", "replace").strip()
@@ -203,9 +225,31 @@ class Prover:
         ulps = ulps_between(kind, found, wanted, scale)
         self.ulps[kind] = ulps
         self.counts[self.subject, kind, allowed].add(len(wanted), ulps)
+        self.count_proof(kind, len(wanted), ulps)
         if ulps.size and not ulps.max() <= allowed:
             self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
                 np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
+
+    def count_proof(self, kind, rows, ulps, only=None):
+        """For the list of what is proved: what the model is made of, and what was asked of it.
+        only: a pattern of the facts that an exception is about, which says nothing of others."""
+        trainer, version, _ = self.subject
+        if self.facts is not None:
+            facts = frozenset(one for one in self.facts if only is None or re.search(only, one))
+            self.proofs[trainer, version, facts].add(rows, ulps)
+        if only is not None:
+            return
+        words = ["output " + kind + (" iterations" if self.ranged else ""), self.rows_fact()]
+        for one in words + ([self.source] if self.source else []):
+            self.asked[trainer, version, one].add(rows, ulps)
+
+    def rows_fact(self):
+        """What the command was given last."""
+        found = [(os.path.getmtime(self.path(one)), one) for one in ("rows.npy", "rows.csv")
+                 if os.path.exists(self.path(one))]
+        if not found or max(found)[1] == "rows.csv":
+            return "rows CSV"
+        return "rows " + np.load(self.path("rows.npy"), mmap_mode="r").dtype.name
 
     def except_as(self, name, kind):
         """Counts the last comparison of this output also as an exception."""
@@ -251,7 +295,15 @@ class Prover:
                   for (subject, kind, route), one in sorted(self.routes.items())]
         exceptions = [dict(vars(one), subject=subject, output=kind, exception=name)
                       for (subject, kind, name), one in sorted(self.exceptions.items())]
+        names = sorted({one for key in self.proofs for one in key[2]})
+        numbers = {one: number for number, one in enumerate(names)}
+        proofs = [dict(vars(one), trainer=trainer, version=version,
+                       facts=sorted(numbers[fact] for fact in facts))
+                  for (trainer, version, facts), one in self.proofs.items()]
+        asked = [dict(vars(one), trainer=trainer, version=version, asked=what)
+                 for (trainer, version, what), one in sorted(self.asked.items())]
         with open(path, "w", encoding="utf-8") as file:
             json.dump({"findings": self.findings, "share": share_asked(), "counts": lines,
                        "routes": routes, "exceptions": exceptions,
-                       "trainings": self.trainings, "roundings": self.roundings}, file)
+                       "trainings": self.trainings, "roundings": self.roundings,
+                       "facts": names, "proofs": proofs, "asked": asked}, file)
