@@ -138,14 +138,17 @@ def facts_of(model):
 
 def library_facts(model):
     """Of their Boosters, and of those in estimators."""
-    module = type(model).__module__.split(".")[0]
-    if module == "xgboost":
-        booster = model.get_booster() if hasattr(model, "get_booster") else model
-        return {xgboost_fact(booster, type(model).__name__)}
-    if module == "lightgbm" and type(model).__name__ != "LGBMNotFittedError":
-        booster = model if type(model).__name__ == "Booster" else model.booster_
-        return {lightgbm_fact(booster, type(model).__name__)}
-    return set()
+    module, name = type(model).__module__.split(".")[0], type(model).__name__
+    booster = model
+    try:
+        if module == "xgboost" and name != "Booster":
+            booster = model.get_booster()
+        elif module == "lightgbm" and name != "Booster":
+            booster = model.booster_
+    except Exception:  # each version has its own: one that was not trained, a search's first
+        return set()
+    return {{"xgboost": xgboost_fact, "lightgbm": lightgbm_fact}[module](booster, name)} \
+        if module in ("xgboost", "lightgbm") else set()
 
 
 def xgboost_fact(booster, name):

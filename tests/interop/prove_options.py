@@ -356,10 +356,11 @@ def compare_way(prover, trainer, name, way, source, answering, rows):
         prover.compare_range(second_iteration(trainer, answering, one), what)
 
 
-def some_of(rng, ways):
-    """Of all cases there is one at least, whatever share is asked for."""
-    found = [one for one in ways if rng.rand() < share_asked()]
-    return found or [ways[rng.randint(len(ways))]]
+def some_first(rng, ways):
+    """All ways, those that are asked for first, and how many they are: one at least."""
+    chosen = rng.rand(len(ways)) < share_asked()
+    chosen[rng.randint(len(ways))] |= not chosen.any()
+    return sorted(zip(ways, chosen), key=lambda one: not one[1]), np.count_nonzero(chosen)
 
 
 def prove_case(prover, rng, trainer, case, data, held):
@@ -378,9 +379,14 @@ def prove_case(prover, rng, trainer, case, data, held):
     if missing is not None and missing == missing:
         rows = np.where(rng.rand(*rows.shape) < 0.2, float(missing), rows)
     ways = xgboost_ways if trainer == "XGBoost" else lightgbm_ways
-    for way, save in some_of(rng, list(ways(model, prover, rng))):
+    ordered, asked = some_first(rng, list(ways(model, prover, rng)))
+    saved = 0
+    for index, ((way, save), _) in enumerate(ordered):
+        if index >= asked and saved:  # what one way cannot save, another does
+            break
         try:
             source, answering = save()
+            saved += 1
         except Exception as error:  # of many kinds, too
             prover.note("%s, %s, %s" % (trainer, name, way), "not saved", error)
             continue
