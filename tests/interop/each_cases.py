@@ -480,6 +480,12 @@ def column_steps():
         for remainder in ("drop", "passthrough"):
             yield "ColumnTransformer %s %s" % (name, remainder), lambda c=columns, r=remainder: [
                 S.ColumnTransformer([("part", S.StandardScaler(), c)], remainder=r)]
+    yield "ColumnTransformer selector frame", lambda: [S.ColumnTransformer(
+        [("part", S.StandardScaler(), S.make_column_selector("^[uva]"))],
+        remainder="passthrough")]
+    yield "ColumnTransformer remainder by name frame", lambda: [S.ColumnTransformer(
+        [("part", S.StandardScaler(), ["a", "v"])], remainder=S.MaxAbsScaler(),
+        force_int_remainder_cols=False)]
     yield "ColumnTransformer remainder of its own", lambda: [S.ColumnTransformer(
         [("part", S.StandardScaler(), [0, 1])], remainder=S.MinMaxScaler())]
     yield "ColumnTransformer weights", lambda: [S.ColumnTransformer(

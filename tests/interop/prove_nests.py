@@ -137,6 +137,9 @@ def plain_cases():
     yield "bins, balanced, monotone by name", ((1, 2), pandas), lambda d: (
         bins_of_values(interaction_cst=[[0, 1], [2, 3, 4, 5]], monotonic_cst={"a": 1, "d": -1}).fit(
             frame(d.gaps), d.real), frame(d.asked_gaps))
+    yield "bins, categories by name", ((1, 2), pandas), lambda d: (
+        bins_of_values(categorical_features=["e", "f"]).fit(frame(d.gaps), d.real),
+        frame(d.asked_gaps))
     yield "bins of a frame that pandas makes nullable", ((1, 4), pandas), lambda d: (
         bins_of_values().fit(frame(d.gaps).astype("Float64"), d.real), d.asked_gaps)
     yield "an isolation forest behind a scaler, gaps", ((1, 6),), lambda d: (
