@@ -18,6 +18,7 @@ QUIET = {"copy", "copy_X", "error_score", "iid", "max_iter", "memory", "n_jobs",
          "transformer_list", "transformers", "estimators", "steps", "use_label_encoder",
          "verbose", "verbose_feature_names_out", "verbosity", "warm_start"}
 FACTS_MAX = 400
+MARKS = {"missing", "missing_values", "encoded_missing_value"}  # NaN where nothing was said
 OLD = {"base_estimator": "estimator", "sparse": "sparse_output"}  # names of newer versions
 
 
@@ -35,6 +36,13 @@ def word_of(value, default):
         return None if bool(np.all(value == default)) else "*"
     except (TypeError, ValueError):
         return "*"
+
+
+def mark_of(value):
+    """What stands for missing values."""
+    if isinstance(value, (int, float, np.number)):
+        return "nan" if value != value else "number"
+    return word_of(value, None)
 
 
 def options_of(estimator):
@@ -64,7 +72,7 @@ def describe(estimator):
     """The fact of one estimator."""
     words = [type(estimator).__name__]
     for name, value, default in options_of(estimator):
-        word = word_of(value, default)
+        word = mark_of(value) if name in MARKS else word_of(value, default)
         words += ["%s=%s" % (OLD.get(name, name), word)] if word is not None else []
     if words[0] == "ColumnTransformer":
         words += sorted({"columns=" + kind_of_columns(one[2]) for one in estimator.transformers})
@@ -155,7 +163,7 @@ def xgboost_fact(booster, name):
     """objective, booster, targets, leaves, categories and base scores, as its file says."""
     words = ["XGBoost", "object=" + name]
     if not hasattr(booster, "save_config"):  # before 1.0
-        return " ".join(words)
+        return " ".join(words + ["booster=%s" % getattr(booster, "booster", "?")])
     learner = json.loads(booster.save_config())["learner"]
     kind = learner["gradient_booster"]["name"]
     words += ["objective=" + learner["objective"]["name"], "booster=" + kind]
@@ -184,6 +192,7 @@ def lightgbm_fact(booster, name):
              "objective=" + (objective.group(1) if objective else "none")]
     words += ["sqrt"] if objective and "sqrt" in objective.group(2) else []
     words += ["boosting=" + found.get("boosting", found.get("boosting_type", "?"))]
+    words += ["boosting=goss"] if found.get("data_sample_strategy") == "goss" else []
     for key in ("zero_as_missing", "linear_tree"):
         words += [key] if found.get(key) == "1" else []
     words += ["use_missing=0"] if found.get("use_missing") == "0" else []

@@ -41,6 +41,7 @@ class OptionProver(Prover):
         Prover.__init__(self, espalier, folder)
         self.verbose = False
         self.models = self.declined = self.unknown = 0
+        self.kinds = set()  # of estimators, that were there
 
     def note(self, what, how, error):
         """What the trainer itself refuses."""
@@ -356,9 +357,11 @@ def compare_way(prover, trainer, name, way, source, answering, rows):
         prover.compare_range(second_iteration(trainer, answering, one), what)
 
 
-def some_first(rng, ways):
-    """All ways, those that are asked for first, and how many they are: one at least."""
+def some_first(rng, ways, new):
+    """All ways, those that are asked for first, and how many they are: one at least, and the pickle
+    of each new class of estimators."""
     chosen = rng.rand(len(ways)) < share_asked()
+    chosen |= [new and way == "a pickle" for way, _ in ways]
     chosen[rng.randint(len(ways))] |= not chosen.any()
     return sorted(zip(ways, chosen), key=lambda one: not one[1]), np.count_nonzero(chosen)
 
@@ -377,9 +380,14 @@ def prove_case(prover, rng, trainer, case, data, held):
         rows[:, :2] = rng.randint(0, 9, (len(rows), 2))
     missing = getattr(model, "missing", None)
     if missing is not None and missing == missing:
-        rows = np.where(rng.rand(*rows.shape) < 0.2, float(missing), rows)
+        marked = rng.rand(*rows.shape) < 0.2
+        if trainer == "XGBoost" and XGBOOST < (1, 0):  # refuses NaN beside
+            marked |= np.isnan(rows)
+        rows = np.where(marked, float(missing), rows)
     ways = xgboost_ways if trainer == "XGBoost" else lightgbm_ways
-    ordered, asked = some_first(rng, list(ways(model, prover, rng)))
+    new = type(model) not in prover.kinds
+    prover.kinds.add(type(model))
+    ordered, asked = some_first(rng, list(ways(model, prover, rng)), new)
     saved = 0
     for index, ((way, save), _) in enumerate(ordered):
         if index >= asked and saved:  # what one way cannot save, another does
