@@ -122,9 +122,12 @@ def parts_of(estimator):
     return found
 
 
-def facts_of(model):
-    """All of a model, each once."""
+def facts_of(model, told=None):
+    """All of a model, each once. told: the estimator that trained it, where that is another; what
+    it takes for missing is not in its Booster."""
     facts, seen, left = set(), set(), [model]
+    if told is not None and told is not model and hasattr(told, "get_params"):
+        facts.add(re.sub(r" (%s)=\S+" % "|".join(sorted(MARKS)), "", describe(told)))
     while left and len(facts) < FACTS_MAX:
         one = left.pop()
         if isinstance(one, np.ndarray) and one.dtype == object:

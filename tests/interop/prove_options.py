@@ -335,10 +335,11 @@ def train(trainer, case, data, held):
 
 # --- Comparing ------------------------------------------------------------------------------------
 
-def compare_way(prover, trainer, name, way, source, answering, rows):
+def compare_way(prover, trainer, name, way, source, answering, rows, told):
     what = "%s, %s, %s" % (trainer, name, way)
     prover.about(trainer, (xgb if trainer == "XGBoost" else lgb).__version__,
-                 "%s, one option after the other" % type(answering).__name__, answering)
+                 "%s, one option after the other" % type(answering).__name__, answering,
+                 told)
     if not prover.convert(source, trainer, name, way):
         return
     answers = xgboost_answers if trainer == "XGBoost" else lightgbm_answers
@@ -398,7 +399,7 @@ def prove_case(prover, rng, trainer, case, data, held):
         except Exception as error:  # of many kinds, too
             prover.note("%s, %s, %s" % (trainer, name, way), "not saved", error)
             continue
-        compare_way(prover, trainer, name, way, source, answering, rows)
+        compare_way(prover, trainer, name, way, source, answering, rows, model)
 
 
 def prove(prover, arguments):

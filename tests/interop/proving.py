@@ -159,11 +159,11 @@ class Prover:
         if os.environ.get("ESPALIER_PROOF_REPORT"):
             atexit.register(self.write_report, os.environ["ESPALIER_PROOF_REPORT"])
 
-    def about(self, trainer, version, estimator, model=None):
-        """Whose numbers come next."""
+    def about(self, trainer, version, estimator, model=None, told=None):
+        """Whose numbers come next; told: the estimator that trained the model, if not itself."""
         self.subject = Subject(trainer, version, estimator)
         if os.environ.get("ESPALIER_PROOF_REPORT"):
-            self.facts = None if model is None else frozenset(facts_of(model))
+            self.facts = None if model is None else frozenset(facts_of(model, told))
 
     def path(self, name):
         return os.path.join(self.folder, name)
