@@ -48,6 +48,7 @@ library; of exp and log of float32 it has NumPy's bits where scikit-learn calls 
 WRONG_ULP = 2.0 ** 24  # more is another number, not one that was rounded otherwise
 NUMBERS = ("rows", "numbers", "differing")
 ODD = "prove_odd.py"  # counted in a part of its own
+WHOLE = (ODD, "prove_each.py")  # take no share
 OUTCOMES = ("compared", "untrained", "declined", "findings")
 
 
@@ -104,7 +105,7 @@ def write_sets(runs, sets, reasons):
             continue
         python, pins = sets[name]
         shares = sorted({"%g %%" % (100 * one.report.get("share", 1)) for one in runs
-                         if one.versions == name and one.report and one.prover != ODD})
+                         if one.versions == name and one.report and one.prover not in WHOLE})
         lines.append((name, python, pins.replace("==", " "), " and ".join(shares),
                       describe_outcome(runs, name, reason)))
     yield from table(("set", "Python", "packages", "of all models", "outcome"), lines, 5)
