@@ -18,6 +18,20 @@ espalier_status espalier_verify_no_memory(const espalier_verify *v)
                               "%s: no memory to verify", v->name);
 }
 
+/* Where the zeroes of [at, end) end: files of few trees are mostly padding. */
+static uint64_t zeroes_end(const uint8_t *bytes, uint64_t at, uint64_t end)
+{
+    uint64_t word = 0;
+    while (word == 0 && end - at >= sizeof word) {
+        memcpy(&word, bytes + at, sizeof word);
+        at += word == 0 ? sizeof word : 0;
+    }
+    while (at < end && bytes[at] == 0) {
+        at++;
+    }
+    return at;
+}
+
 /* Zero padding and checksums of every section, private ones too: the mapping must agree. */
 static espalier_status verify_sections(const espalier_verify *v)
 {
@@ -28,12 +42,11 @@ static espalier_status verify_sections(const espalier_verify *v)
         const espalier_file_section *const section =
             i < file->section_count ? espalier_file_section_at(file, i) : NULL;
         const uint64_t offset = section != NULL ? section->offset : file->file_bytes;
-        for (uint64_t at = end; at < offset; at++) {
-            if (v->model->map.base[at] != 0) {
-                return espalier_error_set(v->error_out, ESPALIER_ERROR_SECTION, RULE_PADDING_ZERO,
-                                          at, "%s: padding before section %u is not zero", v->name,
-                                          (unsigned)i);
-            }
+        const uint64_t fault = zeroes_end(v->model->map.base, end, offset);
+        if (fault != offset) {
+            return espalier_error_set(v->error_out, ESPALIER_ERROR_SECTION, RULE_PADDING_ZERO,
+                                      fault, "%s: padding before section %u is not zero", v->name,
+                                      (unsigned)i);
         }
         if (section == NULL) {
             break;

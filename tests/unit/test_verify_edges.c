@@ -91,20 +91,21 @@ static void test_halves_of_checksums(void **state)
     model_bytes_free(&m);
 }
 
-/* Padding is named by its own place: the byte before a section, and the last of the file. */
+/* Padding is named by its own place, the first that is not zero: every byte between two sections. */
 static void test_place_of_padding(void **state)
 {
     (void)state;
     model_bytes m = make_model(&classifier, ESPALIER_LAYOUT_WALK, NULL);
     espalier_error error;
-    const uint64_t places[] = {SECTION(&m, NODES)->offset + SECTION(&m, NODES)->bytes,
-                               SECTION(&m, LEAVES)->offset - 1};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        m.data[places[i]] = 1;
+    const uint64_t end = SECTION(&m, LEAVES)->offset;
+    for (uint64_t at = SECTION(&m, NODES)->offset + SECTION(&m, NODES)->bytes; at < end; at++) {
+        m.data[end - 1] = 1;
+        m.data[at] = 0x80;
         assert_int_equal(verify(&m, &error), ESPALIER_ERROR_SECTION);
         assert_int_equal(error.format_rule, RULE_PADDING_ZERO);
-        assert_int_equal(error.file_offset, places[i]);
-        m.data[places[i]] = 0;
+        assert_int_equal(error.file_offset, at);
+        m.data[at] = 0;
+        m.data[end - 1] = 0;
     }
     assert_int_equal(verify(&m, &error), ESPALIER_OK);
     model_bytes_free(&m);
