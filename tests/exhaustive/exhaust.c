@@ -3,7 +3,7 @@
  * Every small change of a small model of every kind: each length it can be cut to, each byte set to
  * each of the 255 other values, as it is and with all checksums recomputed. What opens is verified,
  * looked at, and predicts with every level of ISA; then the same while another process rewrites the
- * nodes. Without sanitizers all memory lies between moats, see exhaust_memory.h.
+ * nodes. All memory lies between moats, see exhaust_memory.h.
  *
  *   exhaust [--nth N] [--share I/N] [--rounds N] [--case MODEL:BYTE:VALUE:SEALED] [MODEL ...]
  *   exhaust --list
@@ -19,9 +19,11 @@
 // clang-format on
 
 #include "engine/model.h"
+#include "format/checksum.h"
 #include "tests/exhaustive/exhaust_memory.h"
 #include "tests/exhaustive/exhaust_models.h"
 #include "tests/exhaustive/exhaust_try.h"
+#include "tests/support/sanitized.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +34,10 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#ifdef EXHAUST_UNDER_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
 
 /* Processor time that no case takes. */
 #define CASE_SECONDS_MAX 60
@@ -108,17 +114,28 @@ static void on_timer(int number)
     seen_by_timer = totals.cases;
 }
 
+#ifdef EXHAUST_UNDER_ASAN
+/* The other sanitizer leaves without a word of ours else. */
+__attribute__((visibility("default"))) const char *__ubsan_default_options(void);
+const char *__ubsan_default_options(void)
+{
+    return "abort_on_error=1:print_stacktrace=1";
+}
+#endif
+
 static void watch(void)
 {
     const struct itimerval each = {{CASE_SECONDS_MAX, 0}, {CASE_SECONDS_MAX, 0}};
     (void)atexit(at_exit);
     (void)signal(SIGVTALRM, on_timer);
     (void)setitimer(ITIMER_VIRTUAL, &each, NULL);
-    if (exhaust_memory_has_moats()) { /* else the sanitizer says more */
-        static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-        for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-            (void)signal(faults[i], on_signal);
-        }
+#ifdef EXHAUST_UNDER_ASAN
+    __sanitizer_set_death_callback(at_exit); /* the sanitizer has told of the fault */
+#endif
+    /* Where a sanitizer has handlers for the others, it says more. */
+    static const int faults[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    for (size_t i = 0; i < (SANITIZED ? 1 : sizeof faults / sizeof faults[0]); i++) {
+        (void)signal(faults[i], on_signal);
     }
 }
 
@@ -183,23 +200,38 @@ typedef enum byte_use {
     USE_PREDICTIONS
 } byte_use;
 
+static const espalier_file_section *table_of(const subject *s)
+{
+    return (const void *)(s->sound.data + sizeof(espalier_file_header));
+}
+
+/* The sound model's section that a byte behind its table is of; their number: of none. */
+static uint32_t section_at(const subject *s, size_t at)
+{
+    const espalier_file_header *const header = (const void *)s->sound.data;
+    const espalier_file_section *const table = table_of(s);
+    uint32_t i = 0;
+    while (i < header->section_count &&
+           (at < table[i].offset || at - table[i].offset >= table[i].bytes)) {
+        i++;
+    }
+    return i;
+}
+
 static byte_use use_of(const subject *s, size_t at)
 {
     const espalier_file_header *const header = (const void *)s->sound.data;
-    const espalier_file_section *const table = (const void *)(s->sound.data + sizeof *header);
     if (at < s->head_bytes) {
         return USE_PREDICTIONS;
     }
-    for (uint32_t i = 0; i < header->section_count; i++) {
-        if (at >= table[i].offset && at - table[i].offset < table[i].bytes) {
-            const uint32_t type = table[i].type;
-            const bool unread = type == ESPALIER_SECTION_GOLDEN ||
-                                type == ESPALIER_SECTION_METADATA ||
-                                type == ESPALIER_SECTION_PROOF || type == ESPALIER_SECTION_COVER;
-            return unread ? USE_OTHERS : USE_PREDICTIONS;
-        }
+    const uint32_t section = section_at(s, at);
+    if (section == header->section_count) {
+        return USE_PADDING;
     }
-    return USE_PADDING;
+    const uint32_t type = table_of(s)[section].type;
+    const bool unread = type == ESPALIER_SECTION_GOLDEN || type == ESPALIER_SECTION_METADATA ||
+                        type == ESPALIER_SECTION_PROOF || type == ESPALIER_SECTION_COVER;
+    return unread ? USE_OTHERS : USE_PREDICTIONS;
 }
 
 static void seal(const subject *s, size_t bytes)
@@ -208,15 +240,63 @@ static void seal(const subject *s, size_t bytes)
     model_bytes_seal(&whole);
 }
 
-/* Float64 rows every other time; briefly, and of few rows, with one level at a time. */
+/* The same where byte `at` alone is changed: behind the table only its section's checksum and the
+ * header's differ from the sound model's. */
+static void seal_byte(const subject *s, size_t at)
+{
+    if (at < s->head_bytes) {
+        seal(s, s->sound.bytes);
+        return;
+    }
+    espalier_file_header *const header = (void *)s->file.write;
+    const uint32_t section = section_at(s, at);
+    if (section < header->section_count) {
+        espalier_file_section *const entry =
+            (espalier_file_section *)(void *)(s->file.write + sizeof *header) + section;
+        const espalier_checksum128 checksum =
+            espalier_checksum128_of(s->file.write + entry->offset, (size_t)entry->bytes);
+        entry->checksum_low = checksum.low;
+        entry->checksum_high = checksum.high;
+    }
+    header->checksum = 0;
+    header->checksum = espalier_checksum64(s->file.write, s->head_bytes);
+}
+
+/* At the ends of every section and between two of them, seal_byte writes what seal does. */
+static void check_seal_byte(const subject *s)
+{
+    uint8_t *const head = malloc(s->head_bytes);
+    assert_non_null(head);
+    for (size_t at = s->head_bytes; at < s->sound.bytes; at++) {
+        if (at + 1 < s->sound.bytes && section_at(s, at) == section_at(s, at + 1) &&
+            section_at(s, at) == section_at(s, at - 1)) {
+            continue;
+        }
+        s->file.write[at] ^= 0x5A;
+        seal_byte(s, at);
+        memcpy(head, s->file.write, s->head_bytes);
+        seal(s, s->sound.bytes);
+        assert_memory_equal(head, s->file.write, s->head_bytes);
+        memcpy(s->file.write, s->sound.data, s->head_bytes);
+        s->file.write[at] = s->sound.data[at];
+    }
+    free(head);
+}
+
+/* Float64 rows every other time; briefly, and of few rows, with one level at a time. Sanitized code
+ * takes three times as long: there whole blocks are of one level at a time, and every fourth time
+ * where the case is brief. A byte's 255 values and the next bytes' take every level and width. */
 static exhaust_way way_of(uint64_t number, bool brief, bool few)
 {
     const uint32_t *levels = NULL;
     const uint32_t count = exhaust_levels(&levels);
+    const uint32_t level = levels[number / 2 % count] + 1;
+    const bool seldom = SANITIZED && brief && number / 2 / count % 4 != 0;
     return (exhaust_way){.wide = number % 2 == 1,
                          .brief = brief,
-                         .few = few,
-                         .only = brief || few ? levels[number / 2 % count] + 1 : 0};
+                         .few = few || seldom,
+                         .only = brief || few ? level : 0,
+                         .whole = SANITIZED ? level : 0};
 }
 
 /* Where no prediction reads the byte, answers are to be the sound model's: of a row of every odd
@@ -226,7 +306,7 @@ static void try_byte(const subject *s, size_t at, byte_use use, unsigned value, 
     now.what = "byte", now.at = at, now.value = value, now.sealed = sealed;
     s->file.write[at] = (uint8_t)value;
     if (sealed) {
-        seal(s, s->sound.bytes);
+        seal_byte(s, at);
     }
     /* Nothing predicts from checksums, so a change that opens without them predicts the same with
      * them: there with everything; here briefly, and with rows of the other width. */
@@ -288,6 +368,7 @@ static void try_sealed_length(const subject *s, size_t bytes)
     seal(s, bytes);
     const exhaust_way way = way_of(bytes, false, false);
     (void)exhaust_try(s->file.read, bytes, &way, &totals);
+    exhaust_file_cut(&s->file, s->file.bytes); /* it may be shorter than its table */
     memcpy(s->file.write, s->sound.data, s->head_bytes);
 }
 
@@ -300,10 +381,12 @@ static void try_lengths(const subject *s, const run_options *options)
         }
         const exhaust_way way = way_of(bytes, false, false);
         now.at = bytes, now.sealed = false;
+        exhaust_file_cut(&s->file, bytes);
         const espalier_status status = exhaust_try(s->file.read, bytes, &way, &totals);
         assert_int_equal(status,
                          bytes == 0 ? ESPALIER_ERROR_NOT_A_MODEL : ESPALIER_ERROR_TRUNCATED);
         try_sealed_length(s, bytes);
+        exhaust_file_cut(&s->file, s->file.bytes);
     }
 }
 
@@ -385,6 +468,7 @@ static void try_model(uint32_t index, const run_options *options)
         }
     } else {
         try_sound(&s);
+        check_seal_byte(&s);
         try_lengths(&s, options);
         try_bytes(&s, options);
         try_while_rewritten(&s, options);

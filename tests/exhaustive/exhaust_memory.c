@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * See exhaust_memory.h. malloc, calloc, realloc and free are defined here, so the library's calls
- * come through this program.
+ * come through this program; with AddressSanitizer, whose own they would replace, the linker leads
+ * what this program and the library call to here (--wrap). This file itself is not instrumented.
  */
 #include "tests/exhaustive/exhaust_memory.h"
 
@@ -13,6 +14,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#ifdef EXHAUST_UNDER_ASAN
+#include <sanitizer/asan_interface.h>
+#elif defined(HAS_OTHER_ALLOCATOR)
+#define HAS_PLAIN_HEAP 1
+#endif
 
 /* The largest block or range; more is refused, as a system does that has no more. */
 #define ROOM_MAX  ((size_t)256 << 20)
@@ -28,7 +35,7 @@ static void fail(const char *what)
     exit(2);
 }
 
-#ifdef HAS_OTHER_ALLOCATOR
+#ifdef HAS_PLAIN_HEAP
 
 void exhaust_memory_start(void) {}
 
@@ -52,6 +59,12 @@ exhaust_file exhaust_file_make(size_t bytes)
     }
     memset(memory, 0, bytes);
     return (exhaust_file){memory, memory, bytes, -1};
+}
+
+void exhaust_file_cut(const exhaust_file *file, size_t bytes)
+{
+    (void)file;
+    (void)bytes;
 }
 
 void exhaust_file_free(exhaust_file *file)
@@ -97,6 +110,27 @@ static uint8_t *reserve(size_t bytes)
     return base;
 }
 
+/* Pages are as coarse as the hardware sees; a sanitizer sees bytes. */
+static void poison(const void *data, size_t bytes)
+{
+#ifdef EXHAUST_UNDER_ASAN
+    __asan_poison_memory_region(data, bytes);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
+
+static void unpoison(const void *data, size_t bytes)
+{
+#ifdef EXHAUST_UNDER_ASAN
+    __asan_unpoison_memory_region(data, bytes);
+#else
+    (void)data;
+    (void)bytes;
+#endif
+}
+
 /* Makes exactly [data, data + bytes) accessible, of which `room` bytes are. Both whole pages. */
 static void resize(uint8_t *data, size_t room, size_t bytes)
 {
@@ -109,20 +143,36 @@ static void resize(uint8_t *data, size_t room, size_t bytes)
     }
 }
 
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *memory, size_t bytes);
-void __libc_free(void *memory);
-
+#ifdef EXHAUST_UNDER_ASAN
+#define EXACT        true /* a file ends with its last byte, not with its last page */
+#define OTHERS(name) __real_##name
+#define OURS(name)   __wrap_##name
+#define REPLACED
+REPLACED void *OURS(malloc)(size_t bytes);
+REPLACED void *OURS(calloc)(size_t count, size_t bytes);
+REPLACED void *OURS(realloc)(void *memory, size_t bytes);
+REPLACED void OURS(free)(void *memory);
+#else
+#define EXACT        false
+#define OTHERS(name) __libc_##name
+#define OURS(name)   name
 /* Visible, so that shared libraries call these too. */
-#define REPLACED __attribute__((visibility("default")))
+#define REPLACED     __attribute__((visibility("default")))
+#endif
+
+void *OTHERS(malloc)(size_t bytes);
+void *OTHERS(calloc)(size_t count, size_t bytes);
+void *OTHERS(realloc)(void *memory, size_t bytes);
+void OTHERS(free)(void *memory);
 
 static struct {
     uint8_t *base;
     bool on;
     uint32_t live;
-    size_t room[BLOCKS];  /* accessible */
-    size_t bytes[BLOCKS]; /* given; 0: free */
+    uint64_t entered;
+    size_t room[BLOCKS];    /* accessible */
+    size_t bytes[BLOCKS];   /* given; 0: free */
+    uint64_t freed[BLOCKS]; /* in which entering */
 } heap;
 
 void exhaust_memory_start(void)
@@ -140,6 +190,7 @@ void exhaust_heap_enter(void)
 {
     heap.on = true;
     heap.live = 0;
+    heap.entered++;
 }
 
 uint32_t exhaust_heap_leave(void)
@@ -165,20 +216,38 @@ static uint32_t block_of(const void *memory)
     return (uint32_t)(((uintptr_t)memory - (uintptr_t)heap.base) / SPAN);
 }
 
+/* A block that is poisoned since it was freed in this case: who still reads it is to be seen. */
+static bool is_resting(uint32_t index)
+{
+#ifdef EXHAUST_UNDER_ASAN
+    return heap.freed[index] == heap.entered;
+#else
+    (void)index;
+    return false;
+#endif
+}
+
 /* The first free block whose pages are as many already, so that most calls cost no system call and
  * no new pages; else one without pages; else any. */
 static uint32_t find_block(size_t room)
 {
     uint32_t found = BLOCKS;
+    uint32_t resting = BLOCKS;
     for (uint32_t i = 0; i < BLOCKS; i++) {
-        if (heap.bytes[i] == 0) {
-            if (heap.room[i] == room) {
-                return i;
-            }
-            const bool better = found == BLOCKS || (heap.room[found] != 0 && heap.room[i] == 0);
-            found = better ? i : found;
+        if (heap.bytes[i] != 0) {
+            continue;
         }
+        if (is_resting(i)) {
+            resting = i;
+            continue;
+        }
+        if (heap.room[i] == room) {
+            return i;
+        }
+        const bool better = found == BLOCKS || (heap.room[found] != 0 && heap.room[i] == 0);
+        found = better ? i : found;
     }
+    found = found == BLOCKS ? resting : found;
     if (found == BLOCKS) { /* refusing would leave out what was to be tried */
         static const char text[] = "exhaust: more blocks at once than there are\n";
         (void)!write(STDERR_FILENO, text, sizeof text - 1);
@@ -198,11 +267,15 @@ static void *take_block(size_t bytes, bool zeroed)
         resize(block_data(index), heap.room[index], 0);
         heap.room[index] = 0;
     }
-    resize(block_data(index), heap.room[index], room);
-    heap.room[index] = room;
+    if (heap.room[index] != room) {
+        resize(block_data(index), heap.room[index], room);
+        poison(block_data(index), room);
+        heap.room[index] = room;
+    }
     heap.bytes[index] = bytes > 0 ? bytes : 1;
     heap.live++;
     uint8_t *const data = block_data(index) + (room - heap.bytes[index]) / ALIGNMENT * ALIGNMENT;
+    unpoison(data, bytes);
     if (zeroed && bytes <= LARGE) {
         memset(data, 0, bytes);
     }
@@ -212,44 +285,51 @@ static void *take_block(size_t bytes, bool zeroed)
 static void give_block(const void *memory)
 {
     const uint32_t index = block_of(memory);
+    if (heap.bytes[index] == 0) {
+        static const char text[] = "exhaust: freed twice\n";
+        (void)!write(STDERR_FILENO, text, sizeof text - 1);
+        abort();
+    }
+    poison(memory, heap.bytes[index]);
     if (heap.bytes[index] > LARGE) {
         resize(block_data(index), heap.room[index], 0);
         heap.room[index] = 0;
     }
     heap.bytes[index] = 0;
+    heap.freed[index] = heap.entered;
     heap.live--;
 }
 
-REPLACED void *malloc(size_t bytes)
+REPLACED void *OURS(malloc)(size_t bytes)
 {
-    return heap.on ? take_block(bytes, false) : __libc_malloc(bytes);
+    return heap.on ? take_block(bytes, false) : OTHERS(malloc)(bytes);
 }
 
-REPLACED void *calloc(size_t count, size_t bytes)
+REPLACED void *OURS(calloc)(size_t count, size_t bytes)
 {
     size_t all = 0;
     if (!heap.on) {
-        return __libc_calloc(count, bytes);
+        return OTHERS(calloc)(count, bytes);
     }
     return __builtin_mul_overflow(count, bytes, &all) ? NULL : take_block(all, true);
 }
 
-REPLACED void free(void *memory)
+REPLACED void OURS(free)(void *memory)
 {
     if (is_block(memory)) {
         give_block(memory);
     } else {
-        __libc_free(memory);
+        OTHERS(free)(memory);
     }
 }
 
-REPLACED void *realloc(void *memory, size_t bytes)
+REPLACED void *OURS(realloc)(void *memory, size_t bytes)
 {
     if (memory == NULL) {
-        return malloc(bytes);
+        return OURS(malloc)(bytes);
     }
     if (!is_block(memory)) {
-        return __libc_realloc(memory, bytes);
+        return OTHERS(realloc)(memory, bytes);
     }
     void *const moved = take_block(bytes, false);
     if (moved != NULL) {
@@ -263,7 +343,7 @@ REPLACED void *realloc(void *memory, size_t bytes)
 exhaust_file exhaust_file_make(size_t bytes)
 {
     const size_t room = whole_pages(bytes);
-    exhaust_file file = {NULL, NULL, room, memfd_create("exhaust", 0)};
+    exhaust_file file = {NULL, NULL, EXACT ? bytes : room, memfd_create("exhaust", 0)};
     if (file.descriptor < 0 || ftruncate(file.descriptor, (off_t)room) != 0) {
         fail("memfd");
     }
@@ -274,13 +354,21 @@ exhaust_file exhaust_file_make(size_t bytes)
         fail("mmap");
     }
     file.read = data;
+    exhaust_file_cut(&file, bytes);
     return file;
+}
+
+void exhaust_file_cut(const exhaust_file *file, size_t bytes)
+{
+    unpoison(file->read, bytes);
+    poison(file->read + bytes, whole_pages(file->bytes) - bytes);
 }
 
 void exhaust_file_free(exhaust_file *file)
 {
-    (void)munmap((uint8_t *)(uintptr_t)file->read - MOAT_BYTES, file->bytes + 2 * MOAT_BYTES);
-    (void)munmap(file->write, file->bytes);
+    const size_t room = whole_pages(file->bytes);
+    (void)munmap((uint8_t *)(uintptr_t)file->read - MOAT_BYTES, room + 2 * MOAT_BYTES);
+    (void)munmap(file->write, room);
     (void)close(file->descriptor);
 }
 
@@ -297,7 +385,13 @@ uint8_t *exhaust_range_take(exhaust_range *range, size_t bytes)
     }
     resize(range->data, range->room, room);
     range->room = room;
-    return range->data + room - bytes;
+    uint8_t *const data = range->data + (room - bytes);
+    if (bytes != range->taken) {
+        poison(range->data, room);
+        unpoison(data, bytes);
+        range->taken = bytes;
+    }
+    return data;
 }
 
 void exhaust_range_protect(const exhaust_range *range, bool writable)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Memory of the exhaustive run. Without sanitizers everything the library allocates, the model, the
+ * Memory of the exhaustive run. Everything the library allocates, the model, the
  * rows and the outputs lie between inaccessible moats wider than any index a node can express; the
- * model and the rows are read-only. With sanitizers all of it is plain heap, which they watch.
+ * model and the rows are read-only. With AddressSanitizer what is left of their pages, and what is
+ * freed, is poisoned besides. With other sanitizers all of it is plain heap, which they watch.
  */
 #ifndef TESTS_EXHAUSTIVE_EXHAUST_MEMORY_H
 #define TESTS_EXHAUSTIVE_EXHAUST_MEMORY_H
@@ -26,17 +27,20 @@ uint32_t exhaust_heap_leave(void);
 typedef struct exhaust_file {
     uint8_t *write;
     const uint8_t *read;
-    size_t bytes; /* readable, not one more to the page */
+    size_t bytes; /* readable, not one more; without AddressSanitizer whole pages */
     int descriptor;
 } exhaust_file;
 
 exhaust_file exhaust_file_make(size_t bytes);
+/* Poisons what is behind the first `bytes` bytes, where there is AddressSanitizer. */
+void exhaust_file_cut(const exhaust_file *file, size_t bytes);
 void exhaust_file_free(exhaust_file *file);
 
 /* Memory of which the last byte touches a moat. Its room is whole pages, so grows and shrinks. */
 typedef struct exhaust_range {
     uint8_t *base;
     size_t room;
+    size_t taken; /* the last bytes of it */
     uint8_t *data;
 } exhaust_range;
 

@@ -58,6 +58,7 @@ static struct {
 static exhaust_range answers;
 static exhaust_range alone;
 static exhaust_range first_answers; /* of the first level, to compare with */
+static size_t first_bytes;
 
 /* Answers of the sound model, by width of rows and kind of output. */
 static struct {
@@ -146,7 +147,8 @@ static void look_at_noted(const uint8_t *together, size_t bytes, const espalier_
     }
 }
 
-/* One kind: `rows_most` rows together, and one of them alone; compared with the first level's. */
+/* One kind: `rows_most` rows together, and one of them alone; compared with the first level's as far
+ * as that predicted. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
                          size_t feature_count, size_t rows_most, const exhaust_way *way,
                          bool is_first, exhaust_counts *counts)
@@ -158,6 +160,7 @@ static void predict_kind(espalier_predictor *predictor, const espalier_output_in
     const void *const data = take_rows(feature_count, way->wide);
     const espalier_output_kind kind = (espalier_output_kind)output->kind;
     uint8_t *const together = exhaust_range_take(is_first ? &first_answers : &answers, bytes);
+    first_bytes = is_first ? bytes : first_bytes;
     espalier_outputs outputs = {.data = together, .data_bytes = bytes};
     espalier_rows rows = rows_at(data, way->wide, 0, row_count, feature_count);
     assert_int_equal(espalier_predict(predictor, kind, &rows, &outputs), ESPALIER_OK);
@@ -172,23 +175,37 @@ static void predict_kind(espalier_predictor *predictor, const espalier_output_in
     }
     assert_true(rows_are_same(own, together + which * row_bytes, row_bytes, output->dtype));
     if (!is_first) {
-        const uint8_t *const first = exhaust_range_take(&first_answers, bytes);
-        assert_true(rows_are_same(together, first, bytes, output->dtype));
+        const uint8_t *const first = exhaust_range_take(&first_answers, first_bytes);
+        const size_t both = bytes < first_bytes ? bytes : first_bytes;
+        assert_true(rows_are_same(together, first, both, output->dtype));
     }
     look_at_noted(together, bytes, output, way, is_first);
 }
 
+/* The level of predictor i. */
+static uint32_t level_of(const exhaust_way *way, uint32_t i)
+{
+    const uint32_t *levels = NULL;
+    (void)exhaust_levels(&levels);
+    return way->only != 0 ? way->only - 1 : levels[i];
+}
+
+static bool is_of_few(const exhaust_way *way, uint32_t isa)
+{
+    return way->few || (way->whole != 0 && way->whole != isa + 1);
+}
+
 /* How many rows of one kind: blocks of what is summed first, few of what other stages make of the
  * same sums, and of leaves. */
-static size_t rows_of_kind(const espalier_model *model, espalier_output_kind kind, bool is_further,
-                           const exhaust_way *way)
+static size_t rows_of_kind(const espalier_model *model, uint32_t kind, bool is_further,
+                           const exhaust_way *way, uint32_t isa)
 {
     size_t rows = is_further ? FURTHER_ROWS : block_rows_of(model);
     rows = kind == ESPALIER_OUTPUT_LEAF ? LEAF_ROWS : rows;
     if (way->answers == EXHAUST_NOTED) {
         return block_rows_of(model);
     }
-    return way->few && rows > ODD_ROWS ? ODD_ROWS : rows;
+    return is_of_few(way, isa) && rows > ODD_ROWS ? ODD_ROWS : rows;
 }
 
 /* False when there is no memory for a predictor. Every second one, from case to case another, has
@@ -201,13 +218,13 @@ static bool make_predictors(const espalier_model *model, const exhaust_way *way,
     const uint32_t level_count = exhaust_levels(&levels);
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
     options.flags = ESPALIER_PREDICTOR_LEAF | ESPALIER_PREDICTOR_UNCHECKED;
-    options.block_rows_max = way->few ? ODD_ROWS : block_rows_of(model);
     *count_out = 0;
     for (uint32_t i = 0; i < level_count; i++) {
         if (way->only != 0 && way->only != levels[i] + 1) {
             continue;
         }
         options.isa = levels[i];
+        options.block_rows_max = is_of_few(way, levels[i]) ? ODD_ROWS : block_rows_of(model);
         const espalier_status status =
             espalier_predictor_create(model, &options, &predictors[*count_out]);
         if (status != ESPALIER_OK) {
@@ -240,11 +257,11 @@ static void predict_all(const espalier_model *model, const exhaust_way *way, exh
         if (espalier_model_output(model, (espalier_output_kind)kind, &output) != ESPALIER_OK) {
             continue;
         }
-        const size_t rows = rows_of_kind(model, (espalier_output_kind)kind, has_summed, way);
-        has_summed = has_summed || kind != ESPALIER_OUTPUT_LEAF;
         for (uint32_t i = 0; i < count; i++) {
+            const size_t rows = rows_of_kind(model, output.kind, has_summed, way, level_of(way, i));
             predict_kind(predictors[i], &output, info.feature_count, rows, way, i == 0, counts);
         }
+        has_summed = has_summed || kind != ESPALIER_OUTPUT_LEAF;
     }
     for (uint32_t i = 0; i < count; i++) {
         espalier_predictor_destroy(predictors[i]);

@@ -35,11 +35,12 @@ typedef enum exhaust_answers {
 
 /* Which rows, and with which levels an opened model predicts. */
 typedef struct exhaust_way {
-    bool wide;     /* float64 rows */
-    bool brief;    /* the default output alone, and nothing else is asked of the model */
-    bool changing; /* the model changes meanwhile: answers need not agree */
-    bool few;      /* rows, one of every odd kind: no block is full */
-    uint32_t only; /* level + 1: this one alone; 0: all, which must agree */
+    bool wide;      /* float64 rows */
+    bool brief;     /* the default output alone, and nothing else is asked of the model */
+    bool changing;  /* the model changes meanwhile: answers need not agree */
+    bool few;       /* rows, one of every odd kind: no block is full */
+    uint32_t only;  /* level + 1: this one alone; 0: all, which must agree */
+    uint32_t whole; /* level + 1: all but this one predict few rows; 0: none does */
     exhaust_answers answers;
 } exhaust_way;
 
