@@ -10,6 +10,7 @@
 #include "format/rules.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Below, at or above zero as a sorts before, with or behind b: by bytes, then by length. */
@@ -145,26 +146,52 @@ const espalier_file_category_list *espalier_category_list_of(const espalier_mode
                : NULL;
 }
 
-/* Models without a pipeline look at every row's features before their trees do. [F-518] */
-bool espalier_feature_is_dropped(const espalier_model *model, uint32_t feature)
+/* ---- what nothing reads ---- */
+
+/* Values that an operation computes come behind the features. */
+static void mark_read(espalier_model *model, uint32_t value)
 {
-    const bool chosen = (model->head->input_rule & ESPALIER_INPUT_CHOSEN) != 0;
-    bool used = (model->operation_count == 0 && !chosen) || feature >= model->head->feature_count;
-    for (uint32_t i = 0; i < model->operation_count && !used; i++) {
-        used = model->operations[i].input == feature;
+    if (value < model->head->feature_count) {
+        model->dropped[value / 8] &= (uint8_t) ~(1u << value % 8);
     }
-    for (uint32_t i = 0; i < model->column_count && !used; i++) {
-        used =
-            model->columns[i].kind != ESPALIER_COLUMN_LEAF && model->columns[i].feature == feature;
+}
+
+/* Models without a pipeline look at every row's features before their trees do. [F-518] */
+espalier_status espalier_model_find_dropped(espalier_model *model,
+                                            const espalier_table_check *check)
+{
+    const size_t bytes = (size_t)model->head->feature_count / 8 + 1;
+    if (model->operation_count == 0 && (model->head->input_rule & ESPALIER_INPUT_CHOSEN) == 0) {
+        return ESPALIER_OK;
     }
-    for (uint32_t i = 0; i < model->stage_count && !used; i++) {
-        const espalier_file_stage *const stage = &model->stages[i];
-        const uint32_t count = espalier_stage_takes_values(stage) ? stage->slot_count : 0;
-        for (uint32_t k = 0; k < count && !used; k++) {
-            used = model->constants[stage->table + k] == (double)feature;
+    model->dropped = malloc(bytes);
+    if (model->dropped == NULL) {
+        return espalier_error_set(check->error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: out of memory", check->name);
+    }
+    memset(model->dropped, UINT8_MAX, bytes);
+    for (uint32_t i = 0; i < model->operation_count; i++) {
+        mark_read(model, model->operations[i].input);
+    }
+    for (uint32_t i = 0; i < model->column_count; i++) {
+        if (model->columns[i].kind != ESPALIER_COLUMN_LEAF) {
+            mark_read(model, model->columns[i].feature);
         }
     }
-    return !used;
+    for (uint32_t i = 0; i < model->stage_count; i++) {
+        const espalier_file_stage *const stage = &model->stages[i];
+        const uint32_t count = espalier_stage_takes_values(stage) ? stage->slot_count : 0;
+        for (uint32_t k = 0; k < count; k++) {
+            mark_read(model, (uint32_t)model->constants[stage->table + k]);
+        }
+    }
+    return ESPALIER_OK;
+}
+
+bool espalier_feature_is_dropped(const espalier_model *model, uint32_t feature)
+{
+    return model->dropped != NULL && feature < model->head->feature_count &&
+           (model->dropped[feature / 8] >> feature % 8 & 1u) != 0;
 }
 
 uint32_t espalier_category_find(const espalier_model *model,

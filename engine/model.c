@@ -4,6 +4,7 @@
  */
 #include "engine/model.h"
 
+#include "engine/category_lists.h"
 #include "format/error.h"
 #include "format/options.h"
 #include "format/rules.h"
@@ -95,6 +96,9 @@ static espalier_status open_input(const espalier_input *input, const espalier_op
     }
     const espalier_table_check check = {input->name, error_out, options->visits_per_row_max};
     status = espalier_model_check_tables(model, &check);
+    if (status == ESPALIER_OK) {
+        status = espalier_model_find_dropped(model, &check);
+    }
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -234,6 +238,7 @@ void espalier_model_close(espalier_model *model)
     }
     espalier_map_close(&model->map);
     espalier_file_free(&model->file);
+    free(model->dropped);
     free(model->name);
     free(model);
 }

@@ -57,6 +57,7 @@ struct espalier_model {
     const uint32_t *category_order;
     espalier_strings category_texts;
     uint32_t category_list_count;
+    uint8_t *dropped; /* a bit a feature: nothing looks at it; NULL: something does at every one */
     uint32_t step_count;
     uint32_t part_count;
     uint32_t stage_count;

@@ -387,14 +387,21 @@ static void test_what_is_dropped(void **state)
                             .stages = stages,
                             .stage_count = 3,
                             .constants = constants};
-    for (uint32_t feature = 0; feature < 15; feature++) {
+    const espalier_table_check check = {.name = "taken"};
+    assert_int_equal(espalier_model_find_dropped(&taken, &check), ESPALIER_OK);
+    for (uint32_t feature = 0; feature < 24; feature++) {
         const bool is_read = feature < 7;
         assert_int_equal(espalier_feature_is_dropped(&taken, feature), !is_read && feature < 12);
     }
+    free(taken.dropped);
+    taken.dropped = NULL;
     taken.operation_count = 0;
+    assert_int_equal(espalier_model_find_dropped(&taken, &check), ESPALIER_OK);
     assert_false(espalier_feature_is_dropped(&taken, 11));
     head.input_rule = ESPALIER_INPUT_CHOSEN;
+    assert_int_equal(espalier_model_find_dropped(&taken, &check), ESPALIER_OK);
     assert_true(espalier_feature_is_dropped(&taken, 11));
+    free(taken.dropped);
 }
 
 static void test_refusals(void **state)
