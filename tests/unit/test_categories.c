@@ -463,6 +463,83 @@ static void test_refusals(void **state)
     free(s);
 }
 
+/* Strings without a text are all empty, which is feature 1's number 7. Beside them NumPy's dtype is
+ * that of the numbers. */
+static void test_no_text(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    static float narrow[ROWS * FEATURES];
+    static const int32_t offsets[ROWS + 1];
+    espalier_feature_column columns[FEATURES];
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    for (uint32_t r = 0; r < ROWS; r++) {
+        rows[r * FEATURES + 1] = 7.0;
+    }
+    take_columns(columns, values, rows);
+    columns[1].data = offsets;
+    columns[1].dtype = ESPALIER_DTYPE_STRING32;
+    compare(columns, rows, ROWS);
+    for (uint32_t i = 0; i < FEATURES; i++) {
+        for (uint32_t r = 0; r < ROWS && i != 1; r++) {
+            narrow[i * ROWS + r] = (float)values[i * ROWS + r];
+            rows[r * FEATURES + i] = (double)narrow[i * ROWS + r];
+        }
+        columns[i].data = i != 1 ? (const void *)(narrow + (size_t)i * ROWS) : offsets;
+        columns[i].dtype = i != 1 ? ESPALIER_DTYPE_FLOAT32 : ESPALIER_DTYPE_STRING32;
+    }
+    compare(columns, rows, ROWS);
+    free(rows);
+    free(s);
+}
+
+static void expect_refused(const espalier_feature_column *columns, espalier_status status)
+{
+    double found[3];
+    const espalier_feature_columns all = {columns, FEATURES, 3, 0, 0};
+    espalier_outputs outputs = {.data = found, .data_bytes = sizeof found};
+    assert_int_equal(espalier_predict_columns(predictor, ESPALIER_OUTPUT_VALUE, &all, &outputs),
+                     status);
+    assert_int_equal(outputs.refused_feature, 1);
+}
+
+/* Columns of strings that are none, of a feature that takes strings. */
+static void test_refused_strings(void **state)
+{
+    (void)state;
+    static double values[ROWS * FEATURES];
+    static const int32_t codes[3];
+    espalier_feature_column columns[FEATURES];
+    espalier_feature_column dictionary = ESPALIER_FEATURE_COLUMN_INIT;
+    strings *const s = make_strings();
+    double *const rows = make_rows(s);
+    take_columns(columns, values, rows);
+    columns[1].data = s->offsets;
+    columns[1].dtype = ESPALIER_DTYPE_STRING32;
+    columns[1].text_bytes = (size_t)s->offsets[ROWS];
+    expect_refused(columns, ESPALIER_ERROR_ARGUMENT); /* bytes of no text */
+    columns[1].text = s->text;
+    columns[1].data = NULL;
+    expect_refused(columns, ESPALIER_ERROR_ARGUMENT);
+    columns[1].data = s->offsets;
+    columns[1].stride = PTRDIFF_MAX;
+    expect_refused(columns, ESPALIER_ERROR_STRIDE);
+    columns[1].stride = 1;
+    dictionary = columns[1];
+    columns[1].dictionary = &dictionary;
+    columns[1].dictionary_count = 3;
+    expect_refused(columns, ESPALIER_ERROR_DTYPE); /* strings cannot number strings */
+    columns[1].data = codes;
+    columns[1].dtype = 4000;
+    expect_refused(columns, ESPALIER_ERROR_DTYPE);
+    columns[1].dtype = ESPALIER_DTYPE_INT32;
+    dictionary.text = NULL;
+    expect_refused(columns, ESPALIER_ERROR_ARGUMENT);
+    free(rows);
+    free(s);
+}
+
 /* ---- broken files ---- */
 
 static espalier_file_categories *head_of(const model_bytes *m)
@@ -685,6 +762,7 @@ int main(void)
         cmocka_unit_test(test_strings),         cmocka_unit_test(test_dictionary),
         cmocka_unit_test(test_names),           cmocka_unit_test(test_dropped_features),
         cmocka_unit_test(test_what_is_dropped), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_text),         cmocka_unit_test(test_refused_strings),
         cmocka_unit_test(test_broken_files),    cmocka_unit_test(test_broken_text),
         cmocka_unit_test(test_edges_of_lists),  cmocka_unit_test(test_random_bytes),
         cmocka_unit_test(test_counts_of_lists), cmocka_unit_test(test_named_list),

@@ -229,6 +229,11 @@ static void test_common_dtype(void **state)
     for (uint32_t i = 0; i < FEATURES; i++) {
         columns[i] = column_of(t->i32, ESPALIER_DTYPE_INT16);
     }
+    /* Without any float32 they are float64. */
+    assert_int_equal(predict(f, columns, ROWS, 0, &outputs), ESPALIER_OK);
+    memcpy(f->expected, f->out, sizeof f->out);
+    assert_int_equal(predict(f, columns, ROWS, ESPALIER_DTYPE_FLOAT64, &outputs), ESPALIER_OK);
+    assert_memory_equal(f->out, f->expected, sizeof f->out);
     /* A number of 40 bits beside float32: NumPy makes float64 of both. */
     for (size_t r = 0; r < ROWS; r++) {
         t->i64[r] >>= 24;
@@ -378,6 +383,8 @@ static void test_refused_columns(void **state)
     TRY(4, stride = PTRDIFF_MIN, STRIDE);
     TRY(4, stride = PTRDIFF_MAX / 4, STRIDE);
     TRY(4, stride = PTRDIFF_MIN / 4, STRIDE);
+    TRY(2, stride = -((ptrdiff_t)1 << 60), STRIDE);         /* before address 0 */
+    TRY(2, data = (const void *)(UINTPTR_MAX - 1), STRIDE); /* behind the last */
     TRY(11, stride = 2, STRIDE);
     TRY(11, data = NULL, ARGUMENT);
     TRY(5, bit_offset = SIZE_MAX, STRIDE);
@@ -392,6 +399,9 @@ static void test_refused_columns(void **state)
     dictionary.data = NULL;
     expect_refusal(f, columns, 3, ESPALIER_ERROR_ARGUMENT, 12);
     dictionary.data = t->dictionary;
+    dictionary.dictionary_count = 1;
+    expect_refusal(f, columns, 3, ESPALIER_ERROR_ARGUMENT, 12);
+    dictionary.dictionary_count = 0;
     columns[1].stride = 0;
     for (size_t i = 0; i < FEATURES; i++) {
         columns[i].stride = i != 11 ? 0 : 1;
