@@ -147,8 +147,8 @@ static void look_at_noted(const uint8_t *together, size_t bytes, const espalier_
     }
 }
 
-/* One kind: `rows_most` rows together, and one of them alone; compared with the first level's as far
- * as that predicted. */
+/* One kind: `rows_most` rows together, and one of them alone; compared with the first level's as
+ * far as that predicted. */
 static void predict_kind(espalier_predictor *predictor, const espalier_output_info *output,
                          size_t feature_count, size_t rows_most, const exhaust_way *way,
                          bool is_first, exhaust_counts *counts)

@@ -91,7 +91,7 @@ static void test_halves_of_checksums(void **state)
     model_bytes_free(&m);
 }
 
-/* Padding is named by its own place, the first that is not zero: every byte between two sections. */
+/* Padding is named by its own place, the first that is not 0: every byte between two sections. */
 static void test_place_of_padding(void **state)
 {
     (void)state;
