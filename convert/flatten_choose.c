@@ -17,6 +17,8 @@
  * 64, and the choice depends on no machine. */
 #define SELECT_LEAVES_ROW 64u
 #define MASK_LEAF_BYTES   ((uint64_t)32 << 20)
+/* A walk's block takes so many levels by compares, with AVX-512. */
+#define WALK_LEVELS 5u
 
 /* What the choice depends on. */
 typedef struct forest_shape {
@@ -28,6 +30,7 @@ typedef struct forest_shape {
     uint64_t columns_short; /* of two bytes */
     uint32_t cuts_max;      /* of the column with the most; 0: not counted */
     uint64_t cuts;          /* of all columns; 0: not counted */
+    uint64_t features;      /* that nodes test; 0: not counted */
     bool has_sets;          /* of categories, which only WALK can hold */
     uint32_t leaf_width;    /* of the part with the widest */
     uint64_t leaf_bytes;    /* of the part whose leaves take the most */
@@ -101,14 +104,14 @@ static uint32_t choose_mask(const forest_shape *shape)
  * (those of a few values a feature HEAP tests once for all trees). HEAP codes rows among them, 4 ns
  * a feature more than WALK takes, and tests every node; without its nodes a tree takes less by
  * tree_gain. All in picoseconds of a row by itself and one of a batch together, from 60 forests
- * (docs/decisions/0034-forests-walk.md).
+ * (docs/decisions/0034-forests-walk.md). Of fewer levels than blocks take by compares HEAP is sooner
+ * in batches, more than WALK is for rows.
  */
 static bool walks_sooner(const espalier_forest *forest, const forest_shape *shape)
 {
     const uint64_t tree_gain = shape->leaf_width == 1 ? 4000 : shape->leaf_width == 2 ? 2300 : 3000;
-    return shape->plain && 4 * shape->cuts >= shape->decisions &&
-           30 * shape->heap_nodes + 4000 * (uint64_t)forest->feature_count >
-               tree_gain * forest->tree_count;
+    return shape->plain && shape->depth_max >= WALK_LEVELS && 2 * shape->cuts >= shape->decisions &&
+           30 * shape->heap_nodes + 4000 * shape->features > tree_gain * forest->tree_count;
 }
 
 /*
@@ -205,6 +208,7 @@ static espalier_status collect_cuts(espalier_flattening *work, uint32_t asked, f
     shape->columns_short = espalier_columns_count(&work->columns, SHORT_CODE_MAX);
     shape->cuts_max = espalier_columns_cuts_max(&work->columns);
     shape->cuts = espalier_columns_count(&work->columns, 1);
+    shape->features = espalier_columns_features(&work->columns);
     return ESPALIER_OK;
 }
 
@@ -235,10 +239,11 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
         (void)snprintf(flat->why, sizeof flat->why, "walk: %u cuts in one column; masks hold %u",
                        (unsigned)shape->cuts_max, ESPALIER_LIMIT_CUTS);
     } else if (choose_mask(shape) == ESPALIER_FILE_HEAP && walks_sooner(work->forest, shape)) {
-        (void)snprintf(flat->why, sizeof flat->why,
-                       "walk: %u levels of thresholds that trees hardly share; a mask would code "
-                       "rows among them",
-                       (unsigned)shape->depth_max);
+        (void)
+            snprintf(flat->why, sizeof flat->why,
+                     "walk: up to %u levels, thresholds mostly asked for once; --layout mask would "
+                     "code rows among them",
+                     (unsigned)shape->depth_max);
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",

@@ -190,6 +190,15 @@ uint64_t espalier_columns_count(const espalier_columns *columns, uint32_t code_m
     return count;
 }
 
+uint32_t espalier_columns_features(const espalier_columns *columns)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < columns->key_count; i++) {
+        count += i == 0 || columns->keys[i].feature != columns->keys[i - 1].feature;
+    }
+    return count;
+}
+
 uint32_t espalier_columns_cuts_max(const espalier_columns *columns)
 {
     uint32_t most = 0;

@@ -47,6 +47,9 @@ void espalier_columns_free(espalier_columns *columns);
 /* Collects the cuts of every key. Status: MEMORY. */
 espalier_status espalier_columns_collect(espalier_columns *columns);
 
+/* How many features nodes test. */
+uint32_t espalier_columns_features(const espalier_columns *columns);
+
 /* How many columns it takes when codes end at code_max, and the most cuts of one key. */
 uint64_t espalier_columns_count(const espalier_columns *columns, uint32_t code_max);
 uint32_t espalier_columns_cuts_max(const espalier_columns *columns);

@@ -13,7 +13,8 @@
 
 #include <immintrin.h>
 
-/* Rows of a block go through trees in pieces of so many: 33 KiB of stack. */
+/* Rows of a block go through trees in pieces of so many: 36 KiB of stack, with what
+ * a group has of its own. */
 #define LIST_ROWS 1024u
 
 /* Trees that two flights of rows go through in turn, while their cells are in the first-level

@@ -119,7 +119,7 @@ static void make_model(walk_model *m, bool hostile)
     for (uint32_t t = 0; t < tree_count; t++) {
         espalier_kernel_tree *const tree = &m->trees[t];
         tree->nodes = (const uint8_t *)(nodes + t * stride);
-        tree->depth = shallow ? 4 + random_below(9) : random_below(40);
+        tree->depth = shallow ? 4 + random_below(12) : random_below(40);
         tree->last = limit - 1;
         if (!hostile) {
             tree->last =

@@ -697,6 +697,7 @@ static void test_forests_of_their_own_thresholds_walk(void **state)
         {7, 120, 0, 50, 0, SYNTHETIC_FOREST, "walk"}, {6, 60, 0, 50, 0, SYNTHETIC_FOREST, "heap"},
         {6, 60, 7, 50, 0, SYNTHETIC_FOREST, "heap"},  {7, 120, 7, 8, 0, SYNTHETIC_FOREST, "walk"},
         {8, 250, 2, 8, 20, SYNTHETIC_FOREST, "heap"}, {8, 250, 0, 8, 0, SYNTHETIC_XGBOOST, "heap"},
+        {4, 15, 2, 200, 0, SYNTHETIC_FOREST, "heap"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const synthetic_options options = {.seed = 85 + i,
@@ -711,7 +712,7 @@ static void test_forests_of_their_own_thresholds_walk(void **state)
                                            .trainer = cases[i].trainer};
         const bool walks = strcmp(cases[i].layout, "walk") == 0;
         expect_choice(&options, cases[i].layout,
-                      walks ? "levels of thresholds that trees hardly share" : "complete trees");
+                      walks ? "thresholds mostly asked for once" : "complete trees");
     }
 }
 
