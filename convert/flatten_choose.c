@@ -110,7 +110,7 @@ static uint32_t choose_mask(const forest_shape *shape)
 static bool walks_sooner(const espalier_forest *forest, const forest_shape *shape)
 {
     const uint64_t tree_gain = shape->leaf_width == 1 ? 4000 : shape->leaf_width == 2 ? 2300 : 3000;
-    return shape->plain && shape->depth_max >= WALK_LEVELS && 2 * shape->cuts >= shape->decisions &&
+    return shape->plain && shape->depth_max >= WALK_LEVELS && 4 * shape->cuts >= shape->decisions &&
            30 * shape->heap_nodes + 4000 * shape->features > tree_gain * forest->tree_count;
 }
 
