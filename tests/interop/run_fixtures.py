@@ -3,6 +3,8 @@
 
     python3 tests/interop/run_fixtures.py --espalier PATH [--only GLOB] [--manifest FILE] [--jobs N]
 
+check_fixtures.c compares the same answers through the libraries; this one is for what the command
+adds: options, CSV, shapes of .npy files, exit codes, messages, nothing left behind.
 Standard library only, so that it shares no code with the trainers or with the command. One line per
 failure with the first difference; exit 1 if anything failed or nothing ran. The manifest is
 described in tests/fixtures/README.md.
