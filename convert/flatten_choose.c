@@ -100,16 +100,17 @@ static uint32_t choose_mask(const forest_shape *shape)
 }
 
 /*
- * Whether WALK answers sooner than HEAP: trees of scikit-learn whose thresholds are mostly their own
- * (those of a few values a feature HEAP tests once for all trees). HEAP codes rows among them, 4 ns
- * a feature more than WALK takes, and tests every node; without its nodes a tree takes less by
+ * Whether WALK answers sooner than HEAP: trees of scikit-learn whose thresholds are mostly their
+ * own (those of a few values a feature HEAP tests once for all trees). HEAP codes rows among them,
+ * 4 ns a feature more than WALK takes, and tests every node; without its nodes a tree takes less by
  * tree_gain. All in picoseconds of a row by itself and one of a batch together, from 60 forests
- * (docs/decisions/0034-forests-walk.md). Of fewer levels than blocks take by compares HEAP is sooner
- * in batches, more than WALK is for rows.
+ * (docs/decisions/0034-forests-walk.md). Of fewer levels than blocks take by compares HEAP gains
+ * more in batches than WALK does for rows.
  */
 static bool walks_sooner(const espalier_forest *forest, const forest_shape *shape)
 {
-    const uint64_t tree_gain = shape->leaf_width == 1 ? 4000 : shape->leaf_width == 2 ? 2300 : 3000;
+    const uint64_t wide_gain = shape->leaf_width == 2 ? 2300 : 3000;
+    const uint64_t tree_gain = shape->leaf_width == 1 ? 4000 : wide_gain;
     return shape->plain && shape->depth_max >= WALK_LEVELS && 4 * shape->cuts >= shape->decisions &&
            30 * shape->heap_nodes + 4000 * shape->features > tree_gain * forest->tree_count;
 }

@@ -679,7 +679,8 @@ static void test_the_shape_decides(void **state)
 }
 
 /* Complete trees of scikit-learn are walked where HEAP has more nodes to test than a tree may cost
- * by itself, or more features to code; unless trees share their thresholds, as those of XGBoost do. */
+ * by itself, or more features to code; unless trees share their thresholds, as those of XGBoost
+ * do. */
 static void test_forests_of_their_own_thresholds_walk(void **state)
 {
     (void)state;
