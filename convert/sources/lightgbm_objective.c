@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* An objective's text is kept whole, if it is not longer than any that LightGBM writes. */
 #define OBJECTIVE_BYTES_MAX 256u
@@ -199,6 +200,44 @@ static uint32_t add_sigmoids(espalier_lightgbm_import *import, uint32_t slot, do
     return add_stage(forest, ESPALIER_FOREST_SIGMOID, slot, NULL);
 }
 
+/*
+ * Whether cross_entropy_lambda is log(1 + exp(x)), as up to LightGBM 3.2; from 3.3.0 on, whose
+ * parameters first have precise_float_parser, it is log1p(exp(x)). Without parameters a text of v3
+ * counts as the newer one.
+ */
+static bool adds_before_log(const espalier_lightgbm_import *import)
+{
+    static const char block[] = "\nparameters:";
+    static const char newer[] = "\n[precise_float_parser:";
+    const char *const end = import->lines.data + import->lines.bytes;
+    if (!espalier_text_is(&import->header.version, "v3")) {
+        return espalier_text_is(&import->header.version, "v2");
+    }
+    const char *const parameters =
+        memmem(import->lines.data, import->lines.bytes, block, sizeof block - 1);
+    return parameters != NULL &&
+           memmem(parameters, (size_t)(end - parameters), newer, sizeof newer - 1) == NULL;
+}
+
+/* log(1 + exp(x)) of each sum. */
+static uint32_t add_log_of_one_more(espalier_lightgbm_import *import, uint32_t slot)
+{
+    espalier_forest *const forest = import->forest;
+    void *ones = NULL;
+    if (slot == ESPALIER_PLAN_NO_SLOT ||
+        espalier_lightgbm_allocate(import, forest->slot_count, sizeof(double), &ones) !=
+            ESPALIER_OK) {
+        return ESPALIER_PLAN_NO_SLOT;
+    }
+    for (uint32_t i = 0; i < forest->slot_count; i++) {
+        ((double *)ones)[i] = 1.0;
+    }
+    slot = add_stage(forest, ESPALIER_FOREST_EXP, slot, NULL);
+    slot = add_stage(forest, ESPALIER_FOREST_ADD, slot, ones);
+    free(ones);
+    return add_stage(forest, ESPALIER_FOREST_LOG, slot, NULL);
+}
+
 /* What Booster.predict gives: the average, if there is one, behind the link. */
 static uint32_t add_value(espalier_lightgbm_import *import, const objective *own)
 {
@@ -213,7 +252,8 @@ static uint32_t add_value(espalier_lightgbm_import *import, const objective *own
     case LINK_EXP:
         return add_stage(forest, ESPALIER_FOREST_EXP, slot, NULL);
     case LINK_LOG1P_EXP:
-        return add_stage(forest, ESPALIER_FOREST_LOG1P_EXP, slot, NULL);
+        return adds_before_log(import) ? add_log_of_one_more(import, slot)
+                                       : add_stage(forest, ESPALIER_FOREST_LOG1P_EXP, slot, NULL);
     case LINK_SIGMOID:
         return add_sigmoids(import, slot, 1.0);
     case LINK_BINARY:

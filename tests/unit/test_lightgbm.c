@@ -219,6 +219,44 @@ static void test_objectives(void **state)
     }
 }
 
+/* Up to LightGBM 3.2 the sum behind cross_entropy_lambda's logarithm is rounded. */
+static void test_lambda_of_each_version(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        const char *parameters; /* instead of the line before their first */
+        bool adds;
+    } cases[] = {
+        {"version=v2\n", "\nparameters:\n", true},
+        {"version=v3\n", "\nparameters:\n", true},
+        {"version=v3\n", "\nparameters:\n[precise_float_parser: 0]\n", false},
+        {"version=v3\n", "\nwhat was said:\n", false},
+        {"version=v4\n", "\nparameters:\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const first = replace_text(good_text, "version=v4\n", cases[i].version);
+        char *const second =
+            replace_text(first, "objective=regression\n", "objective=cross_entropy_lambda\n");
+        char *const text = replace_text(second, "\nparameters:\n", cases[i].parameters);
+        loads(text, &forest);
+        assert_int_equal(espalier_forest_validate(&forest, "lambda", NULL), ESPALIER_OK);
+        assert_int_equal(forest.stage_count, cases[i].adds ? 3 : 1);
+        assert_int_equal(forest.stages[0].operation,
+                         cases[i].adds ? ESPALIER_FOREST_EXP : ESPALIER_FOREST_LOG1P_EXP);
+        if (cases[i].adds) {
+            assert_int_equal(forest.stages[1].operation, ESPALIER_FOREST_ADD);
+            assert_true(forest.constants[0] == 1.0);
+            assert_int_equal(forest.stages[2].operation, ESPALIER_FOREST_LOG);
+        }
+        espalier_forest_free(&forest);
+        free(text);
+        free(second);
+        free(first);
+    }
+}
+
 /* The factor of a sigmoid, as LightGBM reads it, and what it cannot be. */
 static void test_sigmoid_factors(void **state)
 {
@@ -654,14 +692,23 @@ static void test_gains(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_text),       cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_classes),         cmocka_unit_test(test_objectives),
-        cmocka_unit_test(test_sigmoid_factors), cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_tree_sizes),      cmocka_unit_test(test_bad_header),
-        cmocka_unit_test(test_bad_trees),       cmocka_unit_test(test_categories),
-        cmocka_unit_test(test_truncations),     cmocka_unit_test(test_changed_bytes),
-        cmocka_unit_test(test_memory_limit),    cmocka_unit_test(test_long_lines),
-        cmocka_unit_test(test_gains),           cmocka_unit_test(test_recognise),
+        cmocka_unit_test(test_good_text),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_objectives),
+        cmocka_unit_test(test_lambda_of_each_version),
+        cmocka_unit_test(test_sigmoid_factors),
+        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_tree_sizes),
+        cmocka_unit_test(test_bad_header),
+        cmocka_unit_test(test_bad_trees),
+        cmocka_unit_test(test_categories),
+        cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_changed_bytes),
+        cmocka_unit_test(test_memory_limit),
+        cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_gains),
+        cmocka_unit_test(test_recognise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
