@@ -25,7 +25,7 @@ static inline espalier_quad espalier_quad_nan(espalier_quad bits)
 /* espalier_word_of of four values, none of them NaN. */
 static inline espalier_quad espalier_quad_words(espalier_quad bits)
 {
-    const espalier_quad sign = (espalier_quad)((espalier_quad_signed)bits >> 31);
+    const espalier_quad sign = (espalier_quad)((espalier_quad_signed)bits < 0);
     const espalier_quad word = bits ^ (sign | UINT32_C(0x80000000));
     return word - (espalier_quad)(word == UINT32_C(0x7FFFFFFF)); /* -0 */
 }
