@@ -25,35 +25,20 @@ from prove_boosting import BoostingProver
 from prove_ensembles import EnsembleProver, find_thresholds
 from prove_pipelines import NAMES, PipelineProver, chain, make_data
 from proving import Prover, optional, run
+from varied_rows import VariedRows
 
 pandas = optional("pandas")
 
-COUNT, WIDTH, ASKED = 300, 6, 90
+COUNT, ASKED = 300, 90
 SOFT = re.compile(r"FunctionTransformer (log1p|expm1|exp|log)\b")  # NumPy's own
 UNKNOWN = (TypeError, ValueError, KeyError, AttributeError)  # what versions say
 
 
-class Data:
-    """Rows whose last two columns are few whole numbers, with gaps, and targets of every kind."""
-
+class Data(VariedRows):
     def __init__(self):
-        rng = np.random.RandomState(3)
-        self.rng = rng
-        self.rows = self.fresh(COUNT)
-        noise = self.rows[:, 0] + np.sin(2 * self.rows[:, 1]) + (self.rows[:, 4] == 2)
-        self.real = noise + 0.3 * rng.randn(COUNT)
-        self.gaps = np.where(rng.rand(COUNT, WIDTH) < 0.1, np.nan, self.rows)
-        self.two = (self.real > 0).astype(int)
-        self.four = np.digitize(self.real, [-1, 0, 1])
-        self.words = np.array(["lo", "mid", "hi \u00e9", "x"])[self.four]
-        self.positive = np.exp(self.real / 2)
+        VariedRows.__init__(self, 3, COUNT)
         self.marks = np.c_[self.real > 0, self.rows[:, 4] > 2, self.real < 0.5].astype(int)
         self.asked_gaps = np.vstack([self.gaps[:60], self.fresh(30)])
-
-    def fresh(self, count):
-        rows = np.round(self.rng.randn(count, WIDTH) * 8) / 8
-        rows[:, 4], rows[:, 5] = self.rng.randint(0, 5, count), self.rng.randint(0, 3, count)
-        return rows
 
     def near(self, model):
         """Rows with values on thresholds and next to them."""

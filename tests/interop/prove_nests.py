@@ -44,37 +44,22 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from fixture_set import fixed_width, write_npy
 from prove_ensembles import base
 from proving import Prover, optional, run
+from varied_rows import VariedRows
 
 pandas = optional("pandas")
 xgboost = optional("xgboost")
 lightgbm = optional("lightgbm")
 
-COUNT, WIDTH = 400, 6
+COUNT = 400
 NAMES = list("abcdef")
 
 
-class Data:
-    """Rows whose last two columns are few whole numbers, with gaps, and targets of every kind."""
-
+class Data(VariedRows):
     def __init__(self):
-        rng = np.random.RandomState(7)
-        self.rows = self.fresh(rng, COUNT)
-        noise = self.rows[:, 0] + np.sin(2 * self.rows[:, 1]) + (self.rows[:, 4] == 2)
-        self.real = noise + 0.3 * rng.randn(COUNT)
-        self.gaps = np.where(rng.rand(COUNT, WIDTH) < 0.1, np.nan, self.rows)
-        self.two = (self.real > 0).astype(int)
-        self.four = np.digitize(self.real, [-1, 0, 1])
-        self.words = np.array(["lo", "mid", "hi \u00e9", "x"])[self.four]
-        self.positive = np.exp(self.real / 2)
-        self.weights = rng.uniform(0.2, 3, COUNT)
-        self.asked = np.vstack([self.rows[:120], self.fresh(rng, 80)])
+        VariedRows.__init__(self, 7, COUNT)
+        self.weights = self.rng.uniform(0.2, 3, COUNT)
+        self.asked = np.vstack([self.rows[:120], self.fresh(80)])
         self.asked_gaps = np.vstack([self.gaps[:120], self.asked[120:]])
-
-    @staticmethod
-    def fresh(rng, count):
-        rows = np.round(rng.randn(count, WIDTH) * 8) / 8
-        rows[:, 4], rows[:, 5] = rng.randint(0, 5, count), rng.randint(0, 3, count)
-        return rows
 
 
 def frame(rows):
