@@ -240,11 +240,9 @@ static void explain_walk(espalier_flattening *work, uint32_t asked, const forest
         (void)snprintf(flat->why, sizeof flat->why, "walk: %u cuts in one column; masks hold %u",
                        (unsigned)shape->cuts_max, ESPALIER_LIMIT_CUTS);
     } else if (choose_mask(shape) == ESPALIER_FILE_HEAP && walks_sooner(work->forest, shape)) {
-        (void)
-            snprintf(flat->why, sizeof flat->why,
-                     "walk: up to %u levels, thresholds mostly asked for once; --layout mask would "
-                     "code rows among them",
-                     (unsigned)shape->depth_max);
+        (void)snprintf(flat->why, sizeof flat->why,
+                       "walk: up to %u levels, thresholds mostly asked for once; see --layout mask",
+                       (unsigned)shape->depth_max);
     } else {
         (void)snprintf(flat->why, sizeof flat->why,
                        "walk: leaves of %u values take less room where they are shared",

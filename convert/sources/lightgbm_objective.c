@@ -181,23 +181,32 @@ static uint32_t add_stage(espalier_forest *forest, espalier_forest_operation ope
                                          : espalier_plan_add_stage(forest, &stage, constants);
 }
 
+/* A stage with the same constant for each sum. */
+static uint32_t add_constant_stage(espalier_lightgbm_import *import,
+                                   espalier_forest_operation operation, uint32_t slot,
+                                   double constant)
+{
+    const uint32_t count = import->forest->slot_count;
+    void *constants = NULL;
+    if (slot == ESPALIER_PLAN_NO_SLOT ||
+        espalier_lightgbm_allocate(import, count, sizeof(double), &constants) != ESPALIER_OK) {
+        return ESPALIER_PLAN_NO_SLOT;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        ((double *)constants)[i] = constant;
+    }
+    slot = add_stage(import->forest, operation, slot, constants);
+    free(constants);
+    return slot;
+}
+
 /* The sigmoid of each sum times a factor. */
 static uint32_t add_sigmoids(espalier_lightgbm_import *import, uint32_t slot, double factor)
 {
-    espalier_forest *const forest = import->forest;
-    if (factor != 1.0 && slot != ESPALIER_PLAN_NO_SLOT) {
-        void *factors = NULL;
-        if (espalier_lightgbm_allocate(import, forest->slot_count, sizeof(double), &factors) !=
-            ESPALIER_OK) {
-            return ESPALIER_PLAN_NO_SLOT;
-        }
-        for (uint32_t i = 0; i < forest->slot_count; i++) {
-            ((double *)factors)[i] = factor;
-        }
-        slot = add_stage(forest, ESPALIER_FOREST_MULTIPLY, slot, factors);
-        free(factors);
+    if (factor != 1.0) {
+        slot = add_constant_stage(import, ESPALIER_FOREST_MULTIPLY, slot, factor);
     }
-    return add_stage(forest, ESPALIER_FOREST_SIGMOID, slot, NULL);
+    return add_stage(import->forest, ESPALIER_FOREST_SIGMOID, slot, NULL);
 }
 
 /*
@@ -222,20 +231,9 @@ static bool adds_before_log(const espalier_lightgbm_import *import)
 /* log(1 + exp(x)) of each sum. */
 static uint32_t add_log_of_one_more(espalier_lightgbm_import *import, uint32_t slot)
 {
-    espalier_forest *const forest = import->forest;
-    void *ones = NULL;
-    if (slot == ESPALIER_PLAN_NO_SLOT ||
-        espalier_lightgbm_allocate(import, forest->slot_count, sizeof(double), &ones) !=
-            ESPALIER_OK) {
-        return ESPALIER_PLAN_NO_SLOT;
-    }
-    for (uint32_t i = 0; i < forest->slot_count; i++) {
-        ((double *)ones)[i] = 1.0;
-    }
-    slot = add_stage(forest, ESPALIER_FOREST_EXP, slot, NULL);
-    slot = add_stage(forest, ESPALIER_FOREST_ADD, slot, ones);
-    free(ones);
-    return add_stage(forest, ESPALIER_FOREST_LOG, slot, NULL);
+    slot = add_stage(import->forest, ESPALIER_FOREST_EXP, slot, NULL);
+    slot = add_constant_stage(import, ESPALIER_FOREST_ADD, slot, 1.0);
+    return add_stage(import->forest, ESPALIER_FOREST_LOG, slot, NULL);
 }
 
 /* What Booster.predict gives: the average, if there is one, behind the link. */
