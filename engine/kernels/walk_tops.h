@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The first levels of a tree for 32 rows at once, by 512-bit compares, for walk.inc. Only files of
+ * The first levels of a tree for 64 rows at once, by 512-bit compares, for walk.inc. Only files of
  * the AVX-512 levels may include it.
  *
  * The cells of a column lie in flights of 16 rows, so one compare asks a node's question of a
@@ -18,7 +18,13 @@
 
 #define TOP_LEVELS 5u
 #define TOP_NODES  (1u << TOP_LEVELS)
-#define TOP_ROWS   32u /* two flights */
+
+/* Flights that go together: what is read of a node is read once for all of them. Fewer where no so
+ * many are left. */
+#define TOP_FLIGHTS       4u
+#define TOP_FLIGHTS_LEAST 2u
+#define TOP_ROWS          (TOP_FLIGHTS * ESPALIER_FLIGHT_ROWS)
+#define TOP_ROWS_LEAST    (TOP_FLIGHTS_LEAST * ESPALIER_FLIGHT_ROWS)
 
 /* From how many rows on making the table pays. */
 #define TOP_LEAST_ROWS 64u
@@ -45,51 +51,80 @@ static inline void walk_top_make(walk_top *top, const uint8_t *nodes, uint32_t c
     }
 }
 
-/* Positions of 32 rows, in two flights. */
-typedef struct walk_pair {
-    __m512i first;
-    __m512i second;
-} walk_pair;
+/* A register for every flight that goes through together. */
+typedef struct walk_flights {
+    __m512i of[TOP_FLIGHTS];
+} walk_flights;
 
-typedef struct walk_pair_masks {
-    __mmask16 first;
-    __mmask16 second;
-} walk_pair_masks;
+typedef struct walk_flight_masks {
+    __mmask16 of[TOP_FLIGHTS];
+} walk_flight_masks;
 
-__attribute__((always_inline)) static inline walk_pair_masks walk_top_ask(const walk_top *top,
-                                                                          size_t i,
-                                                                          const uint32_t *cells,
-                                                                          size_t flight_cells)
+/* What the functions below go through; the count is a constant where they are inlined. */
+typedef struct walk_top_rows {
+    const uint32_t *cells;
+    size_t flight_cells; /* from one flight's to the next one's */
+    size_t flights;
+} walk_top_rows;
+
+__attribute__((always_inline)) static inline walk_flight_masks walk_top_ask(const walk_top *top,
+                                                                            size_t i,
+                                                                            walk_top_rows rows)
 {
     const __m512i bound = _mm512_set1_epi32((int)top->bounds[i]);
-    const uint32_t *const column = cells + top->cells[i];
-    return (
-        walk_pair_masks){_mm512_cmplt_epu32_mask(bound, _mm512_loadu_si512(column)),
-                         _mm512_cmplt_epu32_mask(bound, _mm512_loadu_si512(column + flight_cells))};
+    const uint32_t *const column = rows.cells + top->cells[i];
+    walk_flight_masks above;
+#pragma GCC unroll 4
+    for (size_t f = 0; f < rows.flights; f++) {
+        above.of[f] =
+            _mm512_cmplt_epu32_mask(bound, _mm512_loadu_si512(column + f * rows.flight_cells));
+    }
+    return above;
 }
 
-__attribute__((always_inline)) static inline walk_pair walk_top_level1(const walk_top *top,
-                                                                       size_t i,
-                                                                       const uint32_t *cells,
-                                                                       size_t flight_cells)
+__attribute__((always_inline)) static inline walk_flights walk_top_choose(walk_flight_masks above,
+                                                                          walk_flights left,
+                                                                          walk_flights right,
+                                                                          size_t flights)
 {
-    const walk_pair_masks above = walk_top_ask(top, i, cells, flight_cells);
-    const __m512i left = _mm512_set1_epi32((int)top->positions[2 * i]);
-    const __m512i right = _mm512_set1_epi32((int)top->positions[2 * i + 1]);
-    return (walk_pair){_mm512_mask_blend_epi32(above.first, left, right),
-                       _mm512_mask_blend_epi32(above.second, left, right)};
+    walk_flights chosen;
+#pragma GCC unroll 4
+    for (size_t f = 0; f < flights; f++) {
+        chosen.of[f] = _mm512_mask_blend_epi32(above.of[f], left.of[f], right.of[f]);
+    }
+    return chosen;
 }
 
-#define WALK_TOP_LEVEL(level, below)                                                            \
-    __attribute__((always_inline)) static inline walk_pair level(const walk_top *top, size_t i, \
-                                                                 const uint32_t *cells,         \
-                                                                 size_t flight_cells)           \
-    {                                                                                           \
-        const walk_pair left = below(top, 2 * i, cells, flight_cells);                          \
-        const walk_pair right = below(top, 2 * i + 1, cells, flight_cells);                     \
-        const walk_pair_masks above = walk_top_ask(top, i, cells, flight_cells);                \
-        return (walk_pair){_mm512_mask_blend_epi32(above.first, left.first, right.first),       \
-                           _mm512_mask_blend_epi32(above.second, left.second, right.second)};   \
+/* The same position for all rows; in a register, not read again for every flight. */
+__attribute__((always_inline)) static inline walk_flights walk_top_same(uint32_t position,
+                                                                        size_t flights)
+{
+    __m512i all = _mm512_set1_epi32((int)position);
+    __asm__("" : "+v"(all));
+    walk_flights same;
+#pragma GCC unroll 4
+    for (size_t f = 0; f < flights; f++) {
+        same.of[f] = all;
+    }
+    return same;
+}
+
+__attribute__((always_inline)) static inline walk_flights walk_top_level1(const walk_top *top,
+                                                                          size_t i,
+                                                                          walk_top_rows rows)
+{
+    return walk_top_choose(walk_top_ask(top, i, rows),
+                           walk_top_same(top->positions[2 * i], rows.flights),
+                           walk_top_same(top->positions[2 * i + 1], rows.flights), rows.flights);
+}
+
+#define WALK_TOP_LEVEL(level, below)                                                               \
+    __attribute__((always_inline)) static inline walk_flights level(const walk_top *top, size_t i, \
+                                                                    walk_top_rows rows)            \
+    {                                                                                              \
+        const walk_flights left = below(top, 2 * i, rows);                                         \
+        const walk_flights right = below(top, 2 * i + 1, rows);                                    \
+        return walk_top_choose(walk_top_ask(top, i, rows), left, right, rows.flights);             \
     }
 
 WALK_TOP_LEVEL(walk_top_level2, walk_top_level1)
@@ -97,13 +132,29 @@ WALK_TOP_LEVEL(walk_top_level3, walk_top_level2)
 WALK_TOP_LEVEL(walk_top_level4, walk_top_level3)
 WALK_TOP_LEVEL(walk_top_level5, walk_top_level4)
 
-/* The positions of 32 rows after TOP_LEVELS steps. */
-static inline void walk_top_run(const walk_top *top, const uint32_t *cells, size_t flight_cells,
-                                uint32_t *positions)
+__attribute__((always_inline)) static inline void walk_top_flights(const walk_top *top,
+                                                                   walk_top_rows rows,
+                                                                   uint32_t *positions)
 {
-    const walk_pair pair = walk_top_level5(top, 1, cells, flight_cells);
-    _mm512_storeu_si512(positions, pair.first);
-    _mm512_storeu_si512(positions + ESPALIER_FLIGHT_ROWS, pair.second);
+    const walk_flights found = walk_top_level5(top, 1, rows);
+#pragma GCC unroll 4
+    for (size_t f = 0; f < rows.flights; f++) {
+        _mm512_storeu_si512(positions + f * ESPALIER_FLIGHT_ROWS, found.of[f]);
+    }
+}
+
+/* The positions of TOP_FLIGHTS flights after TOP_LEVELS steps, or of TOP_FLIGHTS_LEAST. */
+
+__attribute__((noinline)) static void walk_top_run(const walk_top *top, const uint32_t *cells,
+                                                   size_t flight_cells, uint32_t *positions)
+{
+    walk_top_flights(top, (walk_top_rows){cells, flight_cells, TOP_FLIGHTS}, positions);
+}
+
+__attribute__((noinline)) static void walk_top_run_least(const walk_top *top, const uint32_t *cells,
+                                                         size_t flight_cells, uint32_t *positions)
+{
+    walk_top_flights(top, (walk_top_rows){cells, flight_cells, TOP_FLIGHTS_LEAST}, positions);
 }
 
 #endif
