@@ -239,10 +239,10 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
 {
     if (input->wrapper != NULL) {
         take_wrapper(import, input->wrapper);
-        /* What the version that pickled it did; other versions cannot even load some of these. */
-        import->base_last = is_before(import, 1, 3) ||
-                            (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));
     }
+    /* What the version that saved it did, which later ones do not when they load it. */
+    import->base_last = is_before(import, 1, 3) ||
+                        (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));
     if (import->class_name[0] == '\0') {
         /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
         (void)snprintf(import->class_name, sizeof import->class_name, "%s",

@@ -81,7 +81,7 @@ typedef struct espalier_xgboost_import {
     bool base_is_margin; /* before 1.0: what was saved is not the base score but base_margin */
     float base_margin;
 
-    bool base_last;     /* the base score is added to the sum of the leaves: old versions pickled */
+    bool base_last;     /* the base score is added to the sum of the leaves: old versions */
     uint32_t sums_slot; /* where the margins are */
 
     /* Of the scikit-learn wrapper's note, or of the wrapper itself. */

@@ -77,11 +77,6 @@ static void check_support(espalier_xgboost_import *import)
     if (espalier_xgboost_find_objective(import->objective) == NULL) {
         espalier_xgboost_refuse(import, "the objective %s is not known", import->objective);
     }
-    if (is_old_logitraw(import) && !import->base_last) {
-        espalier_xgboost_refuse(import, "XGBoost before 1.3 reads the base score of "
-                                        "binary:logitraw otherwise than later versions; save it "
-                                        "again with a later one");
-    }
 }
 
 /* ---- sums ----------------------------------------------------------------------------------- */

@@ -220,11 +220,11 @@ def saved(model, source):
 def xgboost_ways(model, prover, rng):
     """What it is called, and what gives the file and who answers for it."""
     booster = booster_of(model)
-    dart = "dart" in (booster.save_config() if XGBOOST >= (1, 0) else str(model))
-    endings = []
-    if XGBOOST >= ((1, 4) if dart else (1, 3)):  # before, files are read otherwise later
-        endings += ["json"] + (["ubj"] if XGBOOST >= (1, 6) else [])
-        endings += ["model" if XGBOOST < (1, 6) else "deprecated"] if XGBOOST < (3, 1) else []
+    # 1.0 and 1.1 write a huge base score in more digits than they read.
+    huge = XGBOOST < (1, 2) and abs(getattr(model, "base_score", None) or 0) >= 2.0 ** 63
+    endings = ["json"] if XGBOOST >= (1, 0) and not huge else []
+    endings += ["ubj"] if XGBOOST >= (1, 6) else []
+    endings += ["model" if XGBOOST < (1, 6) else "deprecated"] if XGBOOST < (3, 1) else []
     yield "Booster in a pickle", lambda: (pickled(booster, prover, rng), booster)
     for ending in endings:
         yield "Booster." + ending, lambda one=ending: saved(booster, prover.path("booster." + one))

@@ -8,7 +8,7 @@ expected answer by itself: margins are output_margin, leaves are pred_leaf, valu
 or regressor's predict, classes and probabilities a classifier's predict and predict_proba. What
 goes through exp has "~" behind its name.
 Before 1.3 XGBoost adds the base score last, later first; its models here start from a margin of 0,
-where both are the same.
+where both are the same, but for base_last.
 """
 import json
 import os
@@ -82,7 +82,7 @@ def infinite_rows(rng, base):
 
 
 def matrix(rows, model):
-    types = model.feature_types
+    types = getattr(model, "feature_types", None)  # not in 1.0
     options = dict(feature_types=types, enable_categorical=True) if types and "c" in types else {}
     return xgb.DMatrix(rows, feature_names=model.feature_names, **options)
 
@@ -202,7 +202,7 @@ def train(data, target, rounds, **parameters):
     options.update(parameters)
     if BASE_LAST:
         zero = {"binary:logistic": 0.5, "count:poisson": 1.0}
-        options["base_score"] = zero.get(options["objective"], 0.0)
+        options.setdefault("base_score", zero.get(options["objective"], 0.0))
     group = options.pop("group", None)
     names = options.pop("names", None)
     rows = xgb.DMatrix(data, feature_names=names)
@@ -262,6 +262,16 @@ def add_core(out, data):
                 "a base score that is given")
         out.add("pruned", train(data.plain, data.target, 4, tree_method="exact", gamma=3.0,
                                 max_depth=4), data.plain, "reg:squarederror", "pruned nodes")
+
+
+def add_base_last(out, data):
+    """The sum of the leaves, and then the base score: as JSON and as binary."""
+    model = train(data.plain, data.target, 4, max_depth=2, base_score=0.3)
+    rows = make_rows(np.random.RandomState(0), data.plain, [], 8)
+    cases = out.write_rows("base_last", lambda rows: answers(model, rows, "reg:squarederror"), rows)
+    for name in ("base_last.json", "base_last.model"):
+        model.save_model(out.path(name))
+        out.line(name, "the base score comes last", cases)
 
 
 def add_vectors(out, data):
@@ -402,7 +412,7 @@ def add_refused(out, data, cases):
               xgb.DMatrix(data.plain, data.target), 2).dump_model(out.path("dump.json"),
                                                                   dump_format="json")
     out.line("dump.json", "a dump, no model", refused="dump save_model")
-    if VERSION <= (1, 7):
+    if not BASE_LAST and VERSION <= (1, 7):
         model = train(data.plain, data.target, 2, max_depth=2)
         model.save_model(out.path("old.model"))
         rows = make_rows(np.random.RandomState(0), data.missing, [], 20)
@@ -442,6 +452,8 @@ def main():
         out.line("small.ubj", "the same as UBJSON", cases)
     if VERSION >= (1, 6):
         add_categories(out, data)
+    if BASE_LAST:
+        add_base_last(out, data)
     add_refused(out, data, cases)
     out.write_manifest(manifest, "XGBoost %s: NumPy %s" % (xgb.__version__, np.__version__))
 

@@ -172,7 +172,7 @@ static void test_base_scores(void **state)
         {"0.5", "count:poisson", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
         {"[0.5]", "reg:gamma", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
         {"\"1\"", "survival:cox", "[1,7,6]", 0.0F, ESPALIER_FOREST_EXP},
-        {"\"0.500000\"", "reg:squarederror", "[1,0,2]", 0.5F, 0},
+        {"\"0.500000\"", "reg:squarederror", "[1,3,0]", 0.5F, 0},
         {"\"-3E-1\"", "reg:absoluteerror", "[3,4,1]", -0.3F, 0},
         {"\"7\"", "rank:ndcg", "[3,4,1]", 7.0F, 0},
         {"\"3E-1\"", "binary:logitraw", "[1,3,0]", 0.3F, 0},
@@ -206,6 +206,55 @@ static void test_base_scores(void **state)
         assert_true((float)forest.start[0] == -logf(1.0F / clamps[i].score - 1.0F));
         espalier_forest_free(&forest);
         free(scored);
+        free(text);
+    }
+}
+
+/* It was wrong that these files were read as 1.3 and later read them: up to 1.2, and up to 1.3 with
+ * dart, the base score is added to the sum of the leaves. Up to 1.2 that of logitraw is a
+ * probability. */
+static void test_base_scores_last(void **state)
+{
+    (void)state;
+    const float logit = -logf(1.0F / 0.3F - 1.0F);
+    const struct {
+        const char *version;
+        const char *objective;
+        const char *booster;
+        float margin;
+        bool last;
+    } cases[] = {
+        {"[1,0,2]", "reg:squarederror", "gbtree", 0.3F, true},
+        {"[1,2,1]", "binary:logistic", "gbtree", logit, true},
+        {"[1,2,1]", "binary:logitraw", "gbtree", logit, true},
+        {"[1,3,0]", "binary:logitraw", "gbtree", 0.3F, false},
+        {"[1,3,0]", "reg:squarederror", "dart", 0.3F, true},
+        {"[1,4,0]", "reg:squarederror", "dart", 0.3F, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        char *const scored = replace(whole, "\"2E-1\"", "\"3E-1\"");
+        char *const named = replace(scored, "binary:logistic", cases[i].objective);
+        char *const dart = replace(named, "\"name\":\"gbtree\"",
+                                   strcmp(cases[i].booster, "dart") == 0
+                                       ? "\"name\":\"dart\",\"weight_drop\":[1,1,1]"
+                                       : "\"name\":\"gbtree\"");
+        char *const text = replace(dart, "[3,0,5]", cases[i].version);
+        load_text(text, &forest);
+        if (cases[i].last) {
+            assert_null(forest.start);
+            assert_true(forest.stage_count > 0);
+            assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_ADD);
+            assert_true(forest.constants[0] == (double)cases[i].margin);
+            assert_int_equal(forest.outputs[0].first_slot, 1);
+        } else {
+            assert_true(forest.start[0] == (double)cases[i].margin);
+            assert_int_equal(forest.outputs[0].first_slot, 0);
+        }
+        espalier_forest_free(&forest);
+        free(scored);
+        free(named);
+        free(dart);
         free(text);
     }
 }
@@ -655,6 +704,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_thresholds_that_no_value_is_below),
         cmocka_unit_test(test_base_scores),
+        cmocka_unit_test(test_base_scores_last),
         cmocka_unit_test(test_classes_and_targets),
         cmocka_unit_test(test_vector_leaves),
         cmocka_unit_test(test_links),

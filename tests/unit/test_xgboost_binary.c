@@ -191,7 +191,9 @@ static void test_file(void **state)
     make_model(&writer);
     load_good(&writer, &forest);
     check_trees(&forest);
-    assert_true(forest.start[0] == (double)-logf(1.0F / 0.25F - 1.0F));
+    assert_null(forest.start); /* 1.2 adds the base score last */
+    assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_ADD);
+    assert_true(forest.constants[0] == (double)-logf(1.0F / 0.25F - 1.0F));
     assert_string_equal(summary.format, "XGBoost binary");
     assert_string_equal(summary.version, "1.2.0");
     assert_int_equal(forest.default_iterations, 0); /* no wrapper */
@@ -216,7 +218,9 @@ static void test_unversioned(void **state)
     put_model(&writer, -0.75F, 0, 0, "binary:logistic", "gbtree");
     load_good(&writer, &forest);
     check_trees(&forest);
-    assert_true(forest.start[0] == -0.75); /* through the link already */
+    assert_null(forest.start);
+    assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_ADD);
+    assert_true(forest.constants[0] == -0.75); /* through the link already */
     assert_string_equal(forest.version, "before 1.0");
     espalier_forest_free(&forest);
     memset(&writer, 0, sizeof writer);

@@ -54,13 +54,6 @@ static void test_unsupported_by_name(void **state)
     assert_false(forest.missing_marked);
     espalier_forest_free(&forest);
     free(empty);
-    char *const raw = replace(whole, "binary:logistic", "binary:logitraw");
-    char *const old = replace(raw, "[3,0,5]", "[1,2,1]");
-    assert_int_equal(load_bytes(old, strlen(old), MEMORY_MAX, &forest),
-                     ESPALIER_ERROR_SOURCE_UNSUPPORTED);
-    assert_non_null(strstr(error.message, "XGBoost before 1.3"));
-    free(raw);
-    free(old);
 }
 
 static void test_linear_models(void **state)
