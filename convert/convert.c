@@ -120,6 +120,7 @@ static espalier_status mark_missing(conversion *work)
     }
     forest->missing_marked = !isnan(*missing);
     forest->missing_number = forest->missing_marked ? (double)(float)*missing : 0.0;
+    forest->infinite_allowed = forest->infinite_allowed || isinf(forest->missing_number);
     uint32_t feature = 0;
     return espalier_category_values_clash(forest, &feature)
                ? espalier_error_set(work->error, ESPALIER_ERROR_SOURCE_UNSUPPORTED, 0,

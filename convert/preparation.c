@@ -366,6 +366,15 @@ static void find_way(const espalier_preparation *preparation, uint32_t value, va
     way->feature = value;
 }
 
+bool espalier_preparation_only_checks(const espalier_preparation *preparation)
+{
+    bool only = true;
+    for (uint32_t i = 0; i < preparation->operation_count; i++) {
+        only = only && preparation->operations[i].operation == ESPALIER_PREPARE_CHECK;
+    }
+    return only;
+}
+
 uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint32_t value)
 {
     value_way way;

@@ -82,6 +82,9 @@ espalier_status espalier_preparation_copy(espalier_preparation *preparation,
 espalier_status espalier_preparation_prune(espalier_preparation *preparation, uint8_t *needed,
                                            uint32_t *values_out);
 
+/* Whether it makes no values: it can only refuse a row. */
+bool espalier_preparation_only_checks(const espalier_preparation *preparation);
+
 /* The feature that a value is made of. */
 uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint32_t value);
 

@@ -5,6 +5,7 @@
  */
 #include "convert/sources/sklearn_categories.h"
 
+#include "convert/preparation.h"
 #include "convert/sets.h"
 #include "convert/sources/sklearn_prepare.h"
 
@@ -270,6 +271,45 @@ static espalier_status read_encoder(espalier_sklearn_import *import,
     return status;
 }
 
+static bool is_text(const espalier_categories *categories, uint32_t feature)
+{
+    bool found = false;
+    for (uint32_t i = 0; i < categories->count; i++) {
+        found = found || categories->lists[i].feature == feature;
+    }
+    return found;
+}
+
+/* The encoder refuses infinities, trees do not. Text cannot be one. */
+static espalier_status refuse_infinite(espalier_sklearn_import *import,
+                                       const espalier_pickle_array *mask)
+{
+    espalier_forest *const forest = import->forest;
+    espalier_preparation *const preparation = calloc(1, sizeof *preparation);
+    espalier_status status = preparation != NULL ? ESPALIER_OK : ESPALIER_ERROR_MEMORY;
+    if (preparation != NULL) {
+        *preparation = (espalier_preparation){.feature_count = forest->feature_count,
+                                              .value_count = forest->feature_count};
+        forest->preparation = preparation;
+    }
+    for (uint32_t i = 0; i < forest->feature_count && status == ESPALIER_OK; i++) {
+        if (mask_at(mask, i) && !is_text(&forest->categories, i)) {
+            status = espalier_preparation_add(preparation, ESPALIER_PREPARE_CHECK,
+                                              ESPALIER_PREPARE_REFUSE_INFINITE, i, 0, NULL, NULL);
+        }
+    }
+    if (preparation != NULL && preparation->operation_count == 0) {
+        espalier_preparation_free(preparation);
+        free(preparation);
+        forest->preparation = NULL;
+    }
+    return status == ESPALIER_OK
+               ? status
+               : espalier_sklearn_fail(import, import->estimator, status,
+                                       "the categorical features pass a limit, or there is no "
+                                       "memory");
+}
+
 espalier_status espalier_sklearn_open_categories(espalier_sklearn_import *import,
                                                  espalier_sklearn_categories *categories)
 {
@@ -292,8 +332,11 @@ espalier_status espalier_sklearn_open_categories(espalier_sklearn_import *import
                                    ? ESPALIER_FOREST_CATEGORY_8
                                    : ESPALIER_FOREST_CATEGORY_UINT8;
     status = read_all_known(import, categories, count);
-    return status == ESPALIER_OK && encodes ? read_encoder(import, categories, mask, count)
-                                            : status;
+    if (status == ESPALIER_OK && encodes) {
+        status = read_encoder(import, categories, mask, count);
+        status = status == ESPALIER_OK ? refuse_infinite(import, mask) : status;
+    }
+    return status;
 }
 
 void espalier_sklearn_close_categories(espalier_sklearn_categories *categories)

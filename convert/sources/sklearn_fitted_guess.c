@@ -132,6 +132,16 @@ static espalier_status narrow_preparation(espalier_sklearn_import *import,
                                        "or there is no memory");
 }
 
+/* The trees around it refuse all that an encoder in front of it refuses, and more. */
+static void drop_checks(espalier_forest *forest)
+{
+    if (forest->preparation != NULL && espalier_preparation_only_checks(forest->preparation)) {
+        espalier_preparation_free(forest->preparation);
+        free(forest->preparation);
+        forest->preparation = NULL;
+    }
+}
+
 /* The estimator sees rows that were rounded to float32, and none that the trees refuse. */
 static espalier_status add_init(espalier_sklearn_import *import, espalier_sklearn_member *member,
                                 const espalier_pickle_value *init, uint32_t class_count)
@@ -139,6 +149,7 @@ static espalier_status add_init(espalier_sklearn_import *import, espalier_sklear
     espalier_forest *const whole = import->forest;
     espalier_status status = espalier_sklearn_load_member(import, init, NULL, member);
     if (status == ESPALIER_OK) {
+        drop_checks(&member->forest);
         status = check_init(import, member, class_count);
     }
     if (status != ESPALIER_OK) {

@@ -360,12 +360,15 @@ static espalier_status move_strings(espalier_sklearn_prepare *prepare,
     return status;
 }
 
-/* Whether a preparation only makes places of categories, which it does behind steps as well. */
+/* Whether a preparation only makes places of categories, or refuses rows, which it does behind
+ * steps as well. */
 static bool only_places(const espalier_preparation *inner)
 {
     bool only = true;
     for (uint32_t i = 0; i < inner->operation_count; i++) {
-        only = only && inner->operations[i].operation == ESPALIER_PREPARE_INDEX &&
+        only = only &&
+               (inner->operations[i].operation == ESPALIER_PREPARE_INDEX ||
+                inner->operations[i].operation == ESPALIER_PREPARE_CHECK) &&
                (inner->operations[i].flags & ESPALIER_SKLEARN_ROUNDS) == 0;
     }
     return only;

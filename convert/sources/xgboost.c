@@ -182,6 +182,16 @@ static bool sees_sums(const espalier_xgboost_import *import, const espalier_sour
     return in_place && import->has_weights && !is_before(import, 1, 4) && is_before(import, 3, 3);
 }
 
+/* Whether who predicts makes a matrix of the rows, which from 1.4 on takes no infinities: a pickled
+ * Booster, an estimator that names a predictor. Who loads a file may be an estimator. */
+static bool asks_a_matrix(const espalier_xgboost_import *import,
+                          const espalier_source_wrapper *wrapper)
+{
+    const bool by_matrix =
+        wrapper != NULL ? !wrapper->in_place : import->wrapped && import->wrapper_by_matrix;
+    return by_matrix && !is_before(import, 1, 4);
+}
+
 /* Leaves are to come out of the outputs as they are. */
 static bool set_weights_aside(espalier_xgboost_import *import, espalier_document_array *aside)
 {
@@ -240,6 +250,7 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
     if (input->wrapper != NULL) {
         take_wrapper(import, input->wrapper);
     }
+    import->infinite_refused = asks_a_matrix(import, input->wrapper);
     /* What the version that saved it did, which later ones do not when they load it. */
     import->base_last = is_before(import, 1, 3) ||
                         (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));

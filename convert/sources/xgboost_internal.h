@@ -87,6 +87,7 @@ typedef struct espalier_xgboost_import {
     /* Of the scikit-learn wrapper's note, or of the wrapper itself. */
     bool wrapped;
     bool classifier;
+    bool infinite_refused;
     bool wrapper_by_matrix; /* a predictor is named: not predicted in place */
     int64_t wrapper_parallel_count;
     float wrapper_missing; /* what its predict takes for missing, NaN by default */

@@ -321,7 +321,8 @@ static bool fill_inputs(espalier_xgboost_import *import)
     forest->missing_allowed = true;
     forest->missing_marked = !isnan(import->wrapper_missing);
     forest->missing_number = forest->missing_marked ? (double)import->wrapper_missing : 0.0;
-    forest->infinite_allowed = true;
+    /* A matrix takes them where it is told that infinity is missing. */
+    forest->infinite_allowed = !import->infinite_refused || isinf(import->wrapper_missing);
     forest->feature_count = (uint32_t)import->feature_count;
     const espalier_categories *const categories = &forest->categories;
     if (categories->count > 0 &&

@@ -60,23 +60,25 @@ class BoostingSet(FixtureSet):
             parts.append("%s%s=%s" % (kind, "~" if linked else "", name))
         return " ".join(parts)
 
+    def refused_case(self, stem, model, what, words):
+        """Rows, the second of which predict refuses."""
+        bad = np.zeros((2, WIDTH))
+        bad[1, 2] = {"nan": np.nan, "infinite": np.inf}[what]
+        model.predict(bad[:1])
+        try:
+            model.predict(bad)
+        except ValueError:
+            write_npy(self.path("%s.%s.npy" % (stem, what)), bad)
+            return "%s.%s.npy !%s" % (stem, what, words)
+        raise AssertionError("%s takes %s" % (stem, what))
+
     def model(self, stem, model, purpose, numbers, refused=()):
         """numbers: whether rows hold NaN and infinities; refused: rows that predict refuses."""
         name = stem + ".joblib"
         self.dump(name, model, compress=3)
         rows = mix_rows(np.random.RandomState(len(stem)), model, Data().X, ROWS, numbers, numbers)
         cases = [self.case(stem, model, rows, width) for width in (64, 32)]
-        for what, words in refused:
-            value = {"nan": np.nan, "infinite": np.inf}[what]
-            bad = np.zeros((2, WIDTH))
-            bad[1, 2] = value
-            try:
-                model.predict(bad)
-            except ValueError:
-                write_npy(self.path("%s.%s.npy" % (stem, what)), bad)
-                cases.append("%s.%s.npy !%s" % (stem, what, words))
-            else:
-                raise AssertionError("%s takes %s" % (stem, what))
+        cases += [self.refused_case(stem, model, what, words) for what, words in refused]
         self.line(name, type(model).__name__, purpose, "; ".join(cases))
 
 
@@ -177,6 +179,8 @@ def add_categories(out, data):
     rows = rows[~((rows[:, 1:3] <= low) | (rows[:, 1:3] >= high)).any(axis=1)]
     out.dump("histogram_categories.joblib", fitted, compress=3)
     cases = [out.case("histogram_categories", fitted, rows, width) for width in (64, 32)]
+    if VERSION >= (1, 9):
+        cases.append(out.refused_case("histogram_categories", fitted, "infinite", "inf row"))
     out.line("histogram_categories.joblib", "HistGradientBoostingRegressor",
              "categorical features", "; ".join(cases))
 

@@ -288,6 +288,50 @@ static void test_booster(void **state)
     free(model);
 }
 
+/* It was wrong that infinities were taken where a matrix refuses them: from 1.4 on, unless they are
+ * missing. */
+static void test_infinities(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *version;
+        const char *class;     /* NULL: a Booster */
+        const char *predictor; /* NULL: not said */
+        float missing;
+        bool allowed;
+    } cases[] = {
+        {"\"version\":[1,3,3]", NULL, NULL, NAN, true},
+        {"\"version\":[1,4,0]", NULL, NULL, NAN, false},
+        {"\"version\":[3,4,1]", NULL, NULL, NAN, false},
+        {"\"version\":[3,4,1]", "XGBRegressor", NULL, NAN, true},
+        {"\"version\":[1,7,6]", "XGBRegressor", "auto", NAN, true},
+        {"\"version\":[1,7,6]", "XGBRegressor", "cpu_predictor", NAN, false},
+        {"\"version\":[1,7,6]", "XGBRegressor", "cpu_predictor", INFINITY, true},
+        {"\"version\":[1,3,3]", "XGBRegressor", "cpu_predictor", NAN, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *const model = make_version(cases[i].version, "\"attributes\":{");
+        pickle_writer file;
+        boosted_result result;
+        if (cases[i].class == NULL) {
+            start_booster(&file, model);
+        } else {
+            start_estimator(&file, cases[i].class, model);
+            put_text(&file, "missing");
+            put_float(&file, (double)cases[i].missing);
+        }
+        if (cases[i].predictor != NULL) {
+            put_text(&file, "predictor");
+            put_text(&file, cases[i].predictor);
+        }
+        close_object(&file);
+        load_file(&file, NULL, &result);
+        assert_int_equal(result.forest.infinite_allowed, cases[i].allowed);
+        free_result(&result);
+        free(model);
+    }
+}
+
 /* ---- where it is ---------------------------------------------------------------------------- */
 
 static void open_search(pickle_writer *file, const char *module, const char *name)
@@ -647,23 +691,15 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_classifier),
-        cmocka_unit_test(test_counted_classes),
-        cmocka_unit_test(test_missing_places),
-        cmocka_unit_test(test_text_labels),
-        cmocka_unit_test(test_best_iteration),
-        cmocka_unit_test(test_parallel_trees),
-        cmocka_unit_test(test_booster),
-        cmocka_unit_test(test_inside),
-        cmocka_unit_test(test_searches_refused),
-        cmocka_unit_test(test_no_model),
-        cmocka_unit_test(test_no_booster),
-        cmocka_unit_test(test_wrong_attributes),
-        cmocka_unit_test(test_wrong_names),
-        cmocka_unit_test(test_wrong_encoder),
-        cmocka_unit_test(test_versions_add),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_classifier),       cmocka_unit_test(test_counted_classes),
+        cmocka_unit_test(test_missing_places),   cmocka_unit_test(test_text_labels),
+        cmocka_unit_test(test_best_iteration),   cmocka_unit_test(test_parallel_trees),
+        cmocka_unit_test(test_booster),          cmocka_unit_test(test_infinities),
+        cmocka_unit_test(test_inside),           cmocka_unit_test(test_searches_refused),
+        cmocka_unit_test(test_no_model),         cmocka_unit_test(test_no_booster),
+        cmocka_unit_test(test_wrong_attributes), cmocka_unit_test(test_wrong_names),
+        cmocka_unit_test(test_wrong_encoder),    cmocka_unit_test(test_versions_add),
+        cmocka_unit_test(test_places),           cmocka_unit_test(test_twice),
         cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests_name("xgboost pickles", tests, NULL, NULL);
