@@ -23,6 +23,7 @@ import warnings
 import numpy as np
 
 from facts import facts_of, file_fact
+from fixture_folder import write_npy
 from proof_exceptions import TIES, ULP_MAX
 
 LAYOUTS = ("automatic", "walk", "mask")
@@ -229,6 +230,18 @@ class Prover:
         if ulps.size and not ulps.max() <= allowed:
             self.complain(what, "%d of %d %ss differ, by up to %g ulp" % (
                 np.count_nonzero(ulps), ulps.size, kind, ulps.max()))
+
+    def expect_refused(self, ask, rows, what):
+        """The trainer's ask(rows) raises, one row after the other, and the command refuses, too."""
+        for row in rows:
+            write_npy(self.path("rows.npy"), row[np.newaxis])
+            try:
+                ask(row[np.newaxis])
+            except ValueError:
+                if self.predict("predict")[0] is None:
+                    self.complain(what, "answers a row that the trainer refuses")
+            else:
+                self.complain(what, "the trainer answers a row that is to be refused")
 
     def count_proof(self, kind, rows, ulps, only=None):
         """For the list of what is proved: what the model is made of, and what was asked of it.
