@@ -14,10 +14,13 @@
 #include <string.h>
 
 /*
- * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes.
+ * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes:
+ * what a small source of many trees costs besides its own size.
  */
 #define BLOCK_ROWS_MAX  500u
-#define BLOCK_BYTES_MAX ((uint64_t)32 << 20)
+#define BLOCK_BYTES_MAX ((uint64_t)4 << 20)
+/* Leaves are asked for by fewer rows at a time; the model finds them row by row in any case. */
+#define LEAF_BYTES_MAX ((uint64_t)256 << 10)
 
 /* A block of rows, the reference's answers for them, and room for the model's. */
 typedef struct golden_block {
@@ -34,8 +37,9 @@ typedef struct golden_block {
     int32_t *classes;
     uint32_t *leaves;
     uint32_t narrow_row; /* 0 where the trainer rounds to float32 anyway, else rows_max */
-    void *answers;       /* [row_count][width] of the widest output */
+    void *answers;       /* [row_count][width] of the widest output; LEAF: [leaf_rows][width] */
     size_t answer_bytes;
+    uint32_t leaf_rows;
 } golden_block;
 
 static espalier_status fail_block_memory(espalier_error *error_out)
@@ -69,16 +73,20 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const bool differ =
         forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || forest->preparation != NULL;
     const size_t kinds = differ ? 2 : 1;
-    const uint64_t row_bytes = features * 24 + slots * 16 + trees * (8 + 4 * kinds);
+    const uint64_t row_bytes = features * 24 + slots * 16 + trees * 4 * kinds;
     const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
     const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
     const size_t widest = slots > forest->group_count ? slots : forest->group_count;
-    const size_t answers = widest > trees ? widest : trees;
+    const uint64_t leaf_rows = LEAF_BYTES_MAX / (trees * sizeof(int64_t));
     memset(block, 0, sizeof *block);
     block->golden = golden;
     block->rows_max = (uint32_t)rows;
     block->narrow_row = kinds == 2 ? (uint32_t)rows : 0;
-    block->answer_bytes = rows * answers * sizeof(double);
+    block->leaf_rows = (uint32_t)(leaf_rows == 0 ? 1 : leaf_rows < rows ? leaf_rows : rows);
+    block->answer_bytes = rows * widest * sizeof(double);
+    if (block->answer_bytes < block->leaf_rows * trees * sizeof(int64_t)) {
+        block->answer_bytes = block->leaf_rows * trees * sizeof(int64_t);
+    }
     block->rows64 = malloc(rows * features * sizeof *block->rows64);
     block->rows32 = malloc(rows * features * sizeof *block->rows32);
     block->columns64 = block->rows64;
@@ -245,40 +253,49 @@ static const row_shape row_shapes[] = {
     {"float32, one row at a time", ESPALIER_DTYPE_FLOAT32, false, true},
 };
 
-static espalier_rows describe_rows(const golden_block *block, const row_shape *shape)
+/* Some rows of a block. */
+typedef struct row_run {
+    uint32_t first;
+    uint32_t count;
+} row_run;
+
+static espalier_rows describe_rows(const golden_block *block, const row_shape *shape, row_run run)
 {
     const size_t features = block->golden->forest->feature_count;
     const bool wide = shape->dtype == ESPALIER_DTYPE_FLOAT64;
-    espalier_rows rows = wide ? espalier_rows_float64(block->rows64, block->row_count, features)
-                              : espalier_rows_float32(block->rows32, block->row_count, features);
+    const size_t skipped = shape->by_column ? run.first : run.first * features;
+    espalier_rows rows = wide ? espalier_rows_float64(block->rows64 + skipped, run.count, features)
+                              : espalier_rows_float32(block->rows32 + skipped, run.count, features);
     if (shape->by_column) {
-        rows.data = wide ? (const void *)block->columns64 : (const void *)block->columns32;
+        rows.data = wide ? (const void *)(block->columns64 + skipped)
+                         : (const void *)(block->columns32 + skipped);
         rows.row_stride = 1;
         rows.feature_stride = (ptrdiff_t)block->row_count;
     }
     return rows;
 }
 
-/* Predicts the block in one call, or row by row. */
-static espalier_status predict_block(const golden_block *block, espalier_predictor *predictor,
-                                     const espalier_plan_columns *output, const row_shape *shape)
+static size_t item_bytes_of(const espalier_plan_columns *output)
 {
-    espalier_rows rows = describe_rows(block, shape);
-    const bool is_narrow =
-        output->dtype == ESPALIER_DTYPE_INT32 || output->dtype == ESPALIER_DTYPE_FLOAT32;
-    const size_t item_bytes = is_narrow ? 4 : 8;
-    const size_t row_bytes = output->width * item_bytes;
+    return output->dtype == ESPALIER_DTYPE_INT32 || output->dtype == ESPALIER_DTYPE_FLOAT32 ? 4 : 8;
+}
+
+/* Predicts the rows in one call, or row by row. */
+static espalier_status predict_rows(const golden_block *block, espalier_predictor *predictor,
+                                    const espalier_plan_columns *output, const row_shape *shape,
+                                    row_run run)
+{
+    espalier_rows rows = describe_rows(block, shape, run);
+    const size_t row_bytes = output->width * item_bytes_of(output);
     espalier_outputs outputs = {.data = block->answers, .data_bytes = block->answer_bytes};
     if (!shape->one_by_one) {
         return espalier_predict(predictor, output->kind, &rows, &outputs);
     }
     const size_t value_bytes = shape->dtype == ESPALIER_DTYPE_FLOAT64 ? 8 : 4;
+    const uint8_t *const first = rows.data;
     rows.row_count = 1;
     espalier_status status = ESPALIER_OK;
-    for (uint32_t row = 0; row < block->row_count && status == ESPALIER_OK; row++) {
-        const uint8_t *const first = shape->dtype == ESPALIER_DTYPE_FLOAT64
-                                         ? (const uint8_t *)block->rows64
-                                         : (const uint8_t *)block->rows32;
+    for (uint32_t row = 0; row < run.count && status == ESPALIER_OK; row++) {
         rows.data = first + row * rows.feature_count * value_bytes;
         outputs.data = (uint8_t *)block->answers + row * row_bytes;
         outputs.data_bytes = row_bytes;
@@ -291,60 +308,111 @@ static espalier_status predict_block(const golden_block *block, espalier_predict
 typedef struct two_values {
     double model;
     double forest;
-    bool same;
 } two_values;
 
-static two_values compare_value(const golden_block *block, const espalier_plan_columns *output,
-                                const row_shape *shape, uint32_t row, size_t column)
+/* The first column of a row that differs, or the output's width. */
+static size_t compare_leaves(const golden_block *block, const espalier_plan_columns *output,
+                             const int64_t *given, size_t asked, two_values *values)
 {
     const espalier_forest *const forest = block->golden->forest;
-    const size_t index = (size_t)row * output->width + column;
-    const size_t asked =
-        row + (shape->dtype == ESPALIER_DTYPE_FLOAT32 ? (size_t)block->narrow_row : 0);
-    if (output->kind == ESPALIER_OUTPUT_LEAF) {
-        const int64_t number = ((const int64_t *)block->answers)[index];
-        const uint32_t first = espalier_forest_part_at(forest, forest->leaf_part).first_tree;
-        const int64_t expected = block->leaves[asked * forest->tree_count + first + column];
-        return (two_values){(double)number, (double)expected, number == expected};
+    const uint32_t first = forest->parts != NULL ? forest->parts[forest->leaf_part].first_tree : 0;
+    const uint32_t *const expected = block->leaves + asked * forest->tree_count + first;
+    size_t column = 0;
+    while (column < output->width && given[column] == (int64_t)expected[column]) {
+        column++;
     }
-    if (output->kind == ESPALIER_OUTPUT_CLASS) {
-        const int32_t number = ((const int32_t *)block->answers)[index];
-        const int32_t expected = block->classes[asked * forest->group_count + column];
-        return (two_values){number, expected, number == expected};
+    if (column < output->width) {
+        *values = (two_values){(double)given[column], (double)expected[column]};
     }
-    const size_t slot = asked * espalier_reference_slot_count(forest) + output->slots[column];
-    const double expected = block->slots[slot];
-    if (output->dtype == ESPALIER_DTYPE_FLOAT32) {
-        const float value = ((const float *)block->answers)[index];
-        const float rounded = (float)expected; /* it is one already */
-        return (two_values){(double)value, expected, memcmp(&value, &rounded, sizeof value) == 0};
-    }
-    const double value = ((const double *)block->answers)[index];
-    return (two_values){value, expected, memcmp(&value, &expected, sizeof value) == 0};
+    return column;
 }
 
-static espalier_status compare_block(const golden_block *block, const espalier_plan_columns *output,
-                                     const row_shape *shape, const char *name,
-                                     espalier_error *error_out)
+static size_t compare_classes(const golden_block *block, const espalier_plan_columns *output,
+                              const int32_t *given, size_t asked, two_values *values)
+{
+    const int32_t *const expected = block->classes + asked * block->golden->forest->group_count;
+    for (size_t column = 0; column < output->width; column++) {
+        if (given[column] != expected[column]) {
+            *values = (two_values){given[column], expected[column]};
+            return column;
+        }
+    }
+    return output->width;
+}
+
+static size_t compare_slots(const golden_block *block, const espalier_plan_columns *output,
+                            const void *given, size_t asked, two_values *values)
+{
+    const double *const slots =
+        block->slots + asked * espalier_reference_slot_count(block->golden->forest);
+    const bool narrow = output->dtype == ESPALIER_DTYPE_FLOAT32;
+    for (size_t column = 0; column < output->width; column++) {
+        const double expected = slots[output->slots[column]];
+        const float rounded = (float)expected; /* of a narrow output it is one already */
+        const uint8_t *const value = (const uint8_t *)given + column * (narrow ? 4 : 8);
+        if (narrow ? memcmp(value, &rounded, sizeof rounded) != 0
+                   : memcmp(value, &expected, sizeof expected) != 0) {
+            *values = (two_values){narrow ? (double)((const float *)given)[column]
+                                          : ((const double *)given)[column],
+                                   expected};
+            return column;
+        }
+    }
+    return output->width;
+}
+
+static espalier_status compare_rows(const golden_block *block, const espalier_plan_columns *output,
+                                    const row_shape *shape, row_run run, const char *name,
+                                    espalier_error *error_out)
 {
     static const char *const kinds[] = {
         [ESPALIER_OUTPUT_MARGIN] = "margin", [ESPALIER_OUTPUT_PROBABILITY] = "probability",
         [ESPALIER_OUTPUT_CLASS] = "class",   [ESPALIER_OUTPUT_VALUE] = "value",
         [ESPALIER_OUTPUT_LEAF] = "leaf",     [ESPALIER_OUTPUT_SCORE] = "score"};
-    for (uint32_t row = 0; row < block->row_count; row++) {
-        for (size_t column = 0; column < output->width; column++) {
-            const two_values values = compare_value(block, output, shape, row, column);
-            if (!values.same) {
-                return espalier_error_set(
-                    error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
-                    "%s: golden row %llu (%s), %s %zu: the model gives %.17g, its forest %.17g; "
-                    "not published",
-                    name, (unsigned long long)(block->first_row + row), shape->name,
-                    kinds[output->kind], column, values.model, values.forest);
-            }
+    const size_t narrow = shape->dtype == ESPALIER_DTYPE_FLOAT32 ? block->narrow_row : 0;
+    const size_t row_bytes = output->width * item_bytes_of(output);
+    for (uint32_t i = 0; i < run.count; i++) {
+        const size_t asked = run.first + i + narrow;
+        const void *const given = (const uint8_t *)block->answers + i * row_bytes;
+        two_values values = {0.0, 0.0};
+        const size_t column = output->kind == ESPALIER_OUTPUT_LEAF
+                                  ? compare_leaves(block, output, given, asked, &values)
+                              : output->kind == ESPALIER_OUTPUT_CLASS
+                                  ? compare_classes(block, output, given, asked, &values)
+                                  : compare_slots(block, output, given, asked, &values);
+        if (column < output->width) {
+            return espalier_error_set(
+                error_out, ESPALIER_ERROR_PROOF, 0, ESPALIER_OFFSET_NONE,
+                "%s: golden row %llu (%s), %s %zu: the model gives %.17g, its forest %.17g; "
+                "not published",
+                name, (unsigned long long)(block->first_row + run.first + i), shape->name,
+                kinds[output->kind], column, values.model, values.forest);
         }
     }
     return ESPALIER_OK;
+}
+
+/* One output in one shape. */
+static espalier_status prove_output(const golden_block *block, espalier_predictor *predictor,
+                                    const espalier_plan_columns *output, const row_shape *shape,
+                                    const char *name, espalier_error *error_out)
+{
+    const uint32_t most =
+        output->kind == ESPALIER_OUTPUT_LEAF ? block->leaf_rows : block->row_count;
+    espalier_status status = ESPALIER_OK;
+    for (row_run run = {0, 0}; run.first < block->row_count && status == ESPALIER_OK;
+         run.first += run.count) {
+        const uint32_t left = block->row_count - run.first;
+        run.count = left < most ? left : most;
+        status = predict_rows(block, predictor, output, shape, run);
+        if (status != ESPALIER_OK) {
+            return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
+                                      "%s: golden rows (%s): %s", name, shape->name,
+                                      espalier_status_message(status));
+        }
+        status = compare_rows(block, output, shape, run, name, error_out);
+    }
+    return status;
 }
 
 /* The model must have the outputs of its forest, in their shape. */
@@ -390,13 +458,8 @@ static espalier_status prove_block(const golden_block *block, espalier_predictor
             if (!is_asked(block->golden->forest, &outputs[j], i)) {
                 continue;
             }
-            espalier_status status = predict_block(block, predictor, &outputs[j], &row_shapes[i]);
-            if (status != ESPALIER_OK) {
-                return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
-                                          "%s: golden rows (%s): %s", name, row_shapes[i].name,
-                                          espalier_status_message(status));
-            }
-            status = compare_block(block, &outputs[j], &row_shapes[i], name, error_out);
+            const espalier_status status =
+                prove_output(block, predictor, &outputs[j], &row_shapes[i], name, error_out);
             if (status != ESPALIER_OK) {
                 return status;
             }

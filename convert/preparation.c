@@ -346,7 +346,7 @@ espalier_status espalier_preparation_prune(espalier_preparation *preparation, ui
 
 /* ---- evaluating ---- */
 
-/* The operations between a value and its feature, the last first. */
+/* The operations between a value and its feature, or a known value, the last first. */
 typedef struct value_way {
     uint32_t operations[ESPALIER_PREPARATION_DEPTH_MAX];
     uint32_t outputs[ESPALIER_PREPARATION_DEPTH_MAX]; /* which of its values each is left by */
@@ -354,10 +354,12 @@ typedef struct value_way {
     uint32_t feature;
 } value_way;
 
-static void find_way(const espalier_preparation *preparation, uint32_t value, value_way *way)
+static void find_way(const espalier_preparation *preparation, uint32_t value, const uint8_t *known,
+                     value_way *way)
 {
     way->count = 0;
-    while (value >= preparation->feature_count && way->count < ESPALIER_PREPARATION_DEPTH_MAX) {
+    while (value >= preparation->feature_count && (known == NULL || known[value] == 0) &&
+           way->count < ESPALIER_PREPARATION_DEPTH_MAX) {
         const uint32_t writer = preparation->writers[value - preparation->feature_count];
         way->operations[way->count] = writer;
         way->outputs[way->count++] = value - preparation->operations[writer].output;
@@ -378,7 +380,7 @@ bool espalier_preparation_only_checks(const espalier_preparation *preparation)
 uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint32_t value)
 {
     value_way way;
-    find_way(preparation, value, &way);
+    find_way(preparation, value, NULL, &way);
     return way.feature;
 }
 
@@ -459,21 +461,46 @@ static double apply(const espalier_file_operation *operation, uint32_t output, c
     }
 }
 
-double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
-                                     double feature, bool narrow)
+/* One step of a way, from what it reads. */
+static double take_step(const espalier_preparation *preparation, const value_way *way,
+                        uint32_t step, double x, bool narrow)
 {
     const uint32_t rounding =
         narrow ? ESPALIER_PREPARE_ROUND_FLOAT32 : ESPALIER_PREPARE_ROUND_FLOAT64;
+    const espalier_file_operation *const operation =
+        &preparation->operations[way->operations[step]];
+    const double *const c =
+        preparation->numbers + (narrow ? operation->numbers32 : operation->numbers64);
+    const bool rounds = (operation->flags & rounding) != 0;
+    return round_if(apply(operation, way->outputs[step], c, x, rounds), rounds);
+}
+
+double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
+                                     double feature, bool narrow)
+{
     value_way way;
-    find_way(preparation, value, &way);
+    find_way(preparation, value, NULL, &way);
     double x = feature;
     for (uint32_t i = way.count; i-- > 0;) {
-        const espalier_file_operation *const operation =
-            &preparation->operations[way.operations[i]];
-        const double *const c =
-            preparation->numbers + (narrow ? operation->numbers32 : operation->numbers64);
-        const bool rounds = (operation->flags & rounding) != 0;
-        x = round_if(apply(operation, way.outputs[i], c, x, rounds), rounds);
+        x = take_step(preparation, &way, i, x, narrow);
+    }
+    return x;
+}
+
+double espalier_preparation_recall(const espalier_preparation *preparation,
+                                   const espalier_prepared_row *row, uint32_t value)
+{
+    value_way way;
+    find_way(preparation, value, row->known, &way);
+    const uint32_t first = way.feature;
+    double x = first >= preparation->feature_count ? row->values[first]
+               : row->narrow != NULL               ? (double)row->narrow[first]
+                                                   : row->wide[first];
+    for (uint32_t i = way.count; i-- > 0;) {
+        x = take_step(preparation, &way, i, x, row->as_narrow);
+        const uint32_t made = preparation->operations[way.operations[i]].output + way.outputs[i];
+        row->values[made] = x;
+        row->known[made] = 1;
     }
     return x;
 }
@@ -561,7 +588,7 @@ double espalier_preparation_invert(const espalier_preparation *preparation, uint
                                    double target, uint32_t pick)
 {
     value_way way;
-    find_way(preparation, value, &way);
+    find_way(preparation, value, NULL, &way);
     double y = target;
     for (uint32_t i = 0; i < way.count; i++) {
         const espalier_file_operation *const operation =

@@ -92,6 +92,22 @@ uint32_t espalier_preparation_root(const espalier_preparation *preparation, uint
 double espalier_preparation_evaluate(const espalier_preparation *preparation, uint32_t value,
                                      double feature, bool narrow);
 
+/*
+ * A row whose values are kept once they are known: trees ask for many of the same, and thousands of
+ * one-hot columns for one place among the categories.
+ */
+typedef struct espalier_prepared_row {
+    const float *narrow; /* [feature_count] of float32 */
+    const double *wide;  /* or of float64; the other is NULL */
+    bool as_narrow;      /* evaluated as a row of float32 */
+    double *values;      /* [value_count] */
+    uint8_t *known;      /* [value_count] 1: in `values`; all 0 at first */
+} espalier_prepared_row;
+
+/* The same as espalier_preparation_evaluate. */
+double espalier_preparation_recall(const espalier_preparation *preparation,
+                                   const espalier_prepared_row *row, uint32_t value);
+
 /* Whether the trainer's pipeline takes a row: OK, or MISSING, INFINITE, CATEGORY and where. */
 espalier_status espalier_preparation_check(const espalier_preparation *preparation,
                                            const double *row, bool narrow, uint32_t *feature_out);

@@ -10,6 +10,7 @@
 #include "convert/sets.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* LightGBM's kZeroThreshold: magnitudes up to it are zero. */
@@ -21,7 +22,15 @@ typedef struct row_block {
     const double *wide;
     size_t row_count;
     bool widened; /* `wide` are float32 numbers */
+    /* What a preparation has made of the rows so far; NULL: nothing is kept. */
+    double *values; /* [row_count][value_count] */
+    uint8_t *known;
 } row_block;
+
+/* Values of a preparation that are kept, 9 bytes each: of some rows, or of one where there are
+ * many; where even those are too many, of none. */
+#define KEPT_VALUES     ((size_t)1 << 17)
+#define KEPT_VALUES_MAX ((size_t)1 << 20)
 
 static uint32_t count_sums(const espalier_forest *forest)
 {
@@ -33,19 +42,35 @@ uint32_t espalier_reference_slot_count(const espalier_forest *forest)
     return (forest->normalise ? count_sums(forest) * 2 : count_sums(forest)) + forest->stage_slots;
 }
 
+/* What a preparation makes of a row. */
+static double read_prepared(const espalier_forest *forest, const row_block *rows, size_t row,
+                            uint32_t tested)
+{
+    const espalier_preparation *const preparation = forest->preparation;
+    const size_t first = row * forest->feature_count;
+    const espalier_prepared_row prepared = {
+        .narrow = rows->narrow != NULL ? rows->narrow + first : NULL,
+        .wide = rows->wide != NULL ? rows->wide + first : NULL,
+        .as_narrow = rows->narrow != NULL || rows->widened,
+        .values = rows->known != NULL ? rows->values + row * preparation->value_count : NULL,
+        .known = rows->known != NULL ? rows->known + row * preparation->value_count : NULL};
+    if (rows->known != NULL) {
+        return espalier_preparation_recall(preparation, &prepared, tested);
+    }
+    const uint32_t root = espalier_preparation_root(preparation, tested);
+    const double feature =
+        rows->narrow != NULL ? (double)prepared.narrow[root] : prepared.wide[root];
+    return espalier_preparation_evaluate(preparation, tested, feature, prepared.as_narrow);
+}
+
 /* A feature as the trainer compares it. */
 static double read_value(const espalier_forest *forest, const row_block *rows, size_t row,
                          uint32_t feature)
 {
-    const espalier_preparation *const preparation = forest->preparation;
-    const uint32_t root =
-        preparation != NULL ? espalier_preparation_root(preparation, feature) : feature;
-    const size_t index = row * forest->feature_count + root;
-    double value = rows->narrow != NULL ? (double)rows->narrow[index] : rows->wide[index];
-    if (preparation != NULL) {
-        value = espalier_preparation_evaluate(preparation, feature, value,
-                                              rows->narrow != NULL || rows->widened);
-    }
+    const size_t index = row * forest->feature_count + feature;
+    double value = forest->preparation != NULL ? read_prepared(forest, rows, row, feature)
+                   : rows->narrow != NULL      ? (double)rows->narrow[index]
+                                               : rows->wide[index];
     if (forest->input == ESPALIER_FOREST_INPUT_FLOAT32) {
         value = (double)(float)value;
     }
@@ -248,8 +273,8 @@ static uint32_t run_stages(const espalier_forest *forest, const row_block *rows,
     return end;
 }
 
-static void evaluate(const espalier_forest *forest, const row_block *rows, double *slots,
-                     uint32_t *leaves)
+static void evaluate_block(const espalier_forest *forest, const row_block *rows, double *slots,
+                           uint32_t *leaves)
 {
     const uint32_t slot_count = espalier_reference_slot_count(forest);
     uint32_t done = 0;
@@ -267,25 +292,53 @@ static void evaluate(const espalier_forest *forest, const row_block *rows, doubl
     (void)run_stages(forest, rows, slots, done, UINT32_MAX);
 }
 
+/* As many rows at a time as values are kept of. */
+static void evaluate(const espalier_forest *forest, row_block rows, double *slots, uint32_t *leaves)
+{
+    const espalier_preparation *const preparation = forest->preparation;
+    const size_t values = preparation != NULL ? preparation->value_count : 0;
+    if (values == 0 || values > KEPT_VALUES_MAX) {
+        evaluate_block(forest, &rows, slots, leaves);
+        return;
+    }
+    const size_t fitting = values < KEPT_VALUES ? KEPT_VALUES / values : 1;
+    const size_t most = fitting < rows.row_count ? fitting : rows.row_count;
+    row_block some = rows;
+    some.values = malloc(most * values * sizeof *some.values);
+    some.known = some.values != NULL ? malloc(most * values) : NULL; /* without, nothing is kept */
+    for (size_t first = 0; first < rows.row_count; first += some.row_count) {
+        const size_t left = rows.row_count - first;
+        const size_t skipped = first * forest->feature_count;
+        some.row_count = left < most ? left : most;
+        some.narrow = rows.narrow != NULL ? rows.narrow + skipped : NULL;
+        some.wide = rows.wide != NULL ? rows.wide + skipped : NULL;
+        if (some.known != NULL) {
+            memset(some.known, 0, some.row_count * values);
+        }
+        evaluate_block(forest, &some, slots + first * espalier_reference_slot_count(forest),
+                       leaves != NULL ? leaves + first * forest->tree_count : NULL);
+    }
+    free(some.values);
+    free(some.known);
+}
+
 void espalier_reference_evaluate(const espalier_forest *forest, const float *rows, size_t row_count,
                                  double *slots, uint32_t *leaves)
 {
-    const row_block block = {rows, NULL, row_count, false};
-    evaluate(forest, &block, slots, leaves);
+    evaluate(forest, (row_block){.narrow = rows, .row_count = row_count}, slots, leaves);
 }
 
 void espalier_reference_evaluate_float64(const espalier_forest *forest, const double *rows,
                                          size_t row_count, double *slots, uint32_t *leaves)
 {
-    const row_block block = {NULL, rows, row_count, false};
-    evaluate(forest, &block, slots, leaves);
+    evaluate(forest, (row_block){.wide = rows, .row_count = row_count}, slots, leaves);
 }
 
 void espalier_reference_evaluate_widened(const espalier_forest *forest, const double *rows,
                                          size_t row_count, double *slots, uint32_t *leaves)
 {
-    const row_block block = {NULL, rows, row_count, true};
-    evaluate(forest, &block, slots, leaves);
+    evaluate(forest, (row_block){.wide = rows, .row_count = row_count, .widened = true}, slots,
+             leaves);
 }
 
 /* The class of one group: by its output's rule, or the first maximum of its sums. */
@@ -338,7 +391,7 @@ void espalier_reference_classes(const espalier_forest *forest, const double *slo
 void espalier_reference_magnitudes(const espalier_forest *forest, const double *row,
                                    double *magnitudes)
 {
-    const row_block block = {NULL, row, 1, false};
+    const row_block block = {.wide = row, .row_count = 1};
     const espalier_forest_part part = espalier_forest_part_at(forest, 0);
     for (uint32_t i = 0; i < part.slot_count; i++) {
         magnitudes[i] = part.start != NULL ? fabs(part.start[i]) : 0.0;

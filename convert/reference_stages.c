@@ -370,7 +370,7 @@ static void two_classes(const espalier_forest_stage *stage, const double *x, dou
 
 /* ---- for models of several forests ----------------------------------------------------------- */
 
-/* As np.interp: knot after knot from the left. */
+/* As np.interp, by halves. */
 static double interpolate(const double *knots, uint32_t count, double x)
 {
     const double *const values = knots + count;
@@ -380,9 +380,14 @@ static double interpolate(const double *knots, uint32_t count, double x)
     if (x < knots[0]) {
         return values[0];
     }
-    uint32_t k = 0;
-    while (k + 1 < count && knots[k + 1] <= x) {
-        k++;
+    uint32_t k = 0; /* the last knot up to x */
+    for (uint32_t end = count; end - k > 1;) {
+        const uint32_t middle = k + (end - k) / 2;
+        if (knots[middle] <= x) {
+            k = middle;
+        } else {
+            end = middle;
+        }
     }
     if (k + 1 == count || knots[k] == x) {
         return values[k];
@@ -419,41 +424,48 @@ static double interpolate_narrow(const double *knots, uint32_t count, float x, b
     return (double)(parts[0] + parts[1]);
 }
 
-/* NaN is last. */
-static bool comes_behind(double a, double b)
+/* A value and where it stood. */
+typedef struct placed_value {
+    double value;
+    uint32_t place;
+} placed_value;
+
+/* NaN is last, equal values stay in their order. */
+static int compare_placed(const void *left, const void *right)
 {
-    return a > b || (isnan(a) && !isnan(b));
+    const placed_value *const a = left;
+    const placed_value *const b = right;
+    const int by_nan = (isnan(a->value) != 0) - (isnan(b->value) != 0);
+    const int by_value = by_nan != 0 ? by_nan : (a->value > b->value) - (a->value < b->value);
+    return by_value != 0 ? by_value : (a->place > b->place) - (a->place < b->place);
 }
 
 /* The smallest value up to which (in the order of the values) half of the weights lie. */
 static void find_weighted_median(const double *x, const double *weights, uint32_t count, double *y)
 {
-    uint32_t *const order = malloc(count * sizeof *order);
+    placed_value *const order = malloc(count * sizeof *order);
     memset(y, 0, count * sizeof *y);
     y[0] = (double)NAN;
     if (order == NULL) {
         return; /* the comparison with the model fails then */
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t place = i;
-        for (; place > 0 && comes_behind(x[order[place - 1]], x[i]); place--) {
-            order[place] = order[place - 1];
-        }
-        order[place] = i;
+        order[i] = (placed_value){x[i], i};
     }
+    qsort(order, count, sizeof *order, compare_placed);
     double total = 0.0;
     for (uint32_t i = 0; i < count; i++) {
-        total += weights[order[i]];
+        total += weights[order[i].place];
     }
     double sum = 0.0;
     uint32_t found = 0;
     for (; found < count; found++) {
-        sum += weights[order[found]];
+        sum += weights[order[found].place];
         if (sum >= 0.5 * total) {
             break;
         }
     }
-    y[0] = x[order[found < count ? found : 0]];
+    y[0] = order[found < count ? found : 0].value;
     free(order);
 }
 

@@ -159,18 +159,14 @@ static bool find_category(const espalier_forest *forest, uint32_t feature, doubl
 static bool has_member(const espalier_forest *forest, const espalier_forest_set *set,
                        uint32_t category)
 {
-    const uint32_t *const members = forest->members + set->first_member;
-    uint32_t low = 0;
-    uint32_t high = set->member_count;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (members[middle] < category) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    const uint32_t *members = forest->members + set->first_member;
+    /* Without a branch on what is found: a set of hundreds is asked for by every golden row. */
+    for (uint32_t left = set->member_count; left > 1;) {
+        const uint32_t half = left / 2;
+        members += members[half] <= category ? half : 0;
+        left -= half;
     }
-    return low < set->member_count && members[low] == category;
+    return set->member_count > 0 && *members == category;
 }
 
 bool espalier_forest_set_left(const espalier_forest *forest, uint32_t set, double value)

@@ -439,9 +439,18 @@ espalier_status espalier_model_leaf(const espalier_model *model, uint32_t part_i
 uint32_t espalier_model_stored_number(const espalier_model *model, uint64_t index)
 {
     const uint32_t bytes = model->head->number_bytes;
+    const uint8_t *const from = model->numbers + index * bytes;
     uint32_t number = 0;
-    memcpy(&number, model->numbers + index * bytes, bytes);
-    return number;
+    switch (bytes) { /* a copy of a known size is one load: LEAF asks for every tree */
+    case 1:
+        return *from;
+    case 2:
+        memcpy(&number, from, 2);
+        return number;
+    default:
+        memcpy(&number, from, bytes);
+        return number;
+    }
 }
 
 void espalier_model_count_preorder(const espalier_model *model, const espalier_file_part *part,
