@@ -123,6 +123,60 @@ espalier_pickle_value *espalier_pickle_make(espalier_pickle_machine *machine,
     return value;
 }
 
+/* ---- values that cannot change are shared ------------------------------------------------ */
+
+/* As a value of its own counts what is shared: limits of visits are set by the count. */
+static espalier_pickle_value *share(espalier_pickle_machine *machine, espalier_pickle_value *value)
+{
+    machine->pickle->value_count++;
+    return value;
+}
+
+static espalier_pickle_value **place_of_hash(espalier_pickle_machine *machine, uint64_t hash)
+{
+    hash = (hash ^ (hash >> 29)) * UINT64_C(0xBF58476D1CE4E5B9);
+    return &machine->equals[(hash >> 32) % ESPALIER_PICKLE_EQUALS];
+}
+
+espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *machine,
+                                                   espalier_pickle_kind kind, uint64_t bits)
+{
+    espalier_pickle_value **const place = place_of_hash(machine, bits + (uint64_t)kind);
+    espalier_pickle_value *value = *place;
+    if (value != NULL && value->kind == kind &&
+        memcmp(&value->as.integer, &bits, sizeof bits) == 0) {
+        return share(machine, value);
+    }
+    value = espalier_pickle_make(machine, kind);
+    if (value != NULL) {
+        memcpy(&value->as.integer, &bits, sizeof bits);
+        *place = value;
+    }
+    return value;
+}
+
+espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machine,
+                                                  espalier_pickle_value *const *items, size_t count,
+                                                  espalier_pickle_value ***place_out)
+{
+    *place_out = NULL;
+    if (count > ESPALIER_PICKLE_EQUAL_ITEMS_MAX) {
+        return NULL;
+    }
+    uint64_t hash = count;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)items[i]) * UINT64_C(0x9E3779B97F4A7C15);
+    }
+    espalier_pickle_value **const place = place_of_hash(machine, hash);
+    espalier_pickle_value *const found = *place;
+    if (found != NULL && found->kind == ESPALIER_PICKLE_TUPLE && found->count == count &&
+        (count == 0 || memcmp(found->as.list.items, items, count * sizeof *items) == 0)) {
+        return share(machine, found);
+    }
+    *place_out = place;
+    return NULL;
+}
+
 espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machine,
                                                   espalier_pickle_kind kind, const uint8_t *data,
                                                   uint64_t bytes)

@@ -14,7 +14,12 @@ static espalier_pickle_value *make_object(espalier_pickle_machine *machine, espa
     if (value == NULL) {
         return NULL;
     }
-    value->as.object = espalier_pickle_take(machine->pickle, sizeof *value->as.object);
+    value->as.object = machine->spare_objects;
+    if (value->as.object != NULL) {
+        machine->spare_objects = value->as.object->next_spare;
+    } else {
+        value->as.object = espalier_pickle_take(machine->pickle, sizeof *value->as.object);
+    }
     if (value->as.object == NULL) {
         return NULL;
     }

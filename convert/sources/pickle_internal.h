@@ -21,6 +21,8 @@
 #define ESPALIER_PICKLE_ATTRIBUTES_MAX     512u
 #define ESPALIER_PICKLE_CALL_TEXT_BYTES    200u
 #define ESPALIER_PICKLE_NESTED_MAX         64u
+#define ESPALIER_PICKLE_EQUALS             1024u /* a power of two */
+#define ESPALIER_PICKLE_EQUAL_ITEMS_MAX    8u
 
 /* Flags of a value. */
 enum {
@@ -58,7 +60,10 @@ struct espalier_pickle_value {
 };
 
 struct espalier_pickle_object {
-    espalier_pickle_value *callable;
+    union {
+        espalier_pickle_value *callable;
+        espalier_pickle_object *next_spare; /* once a value has become an array */
+    };
     espalier_pickle_value *args;
     espalier_pickle_value *kwargs;
     espalier_pickle_value *state;
@@ -161,9 +166,12 @@ typedef struct espalier_pickle_machine {
     espalier_pickle_value *none;
     espalier_pickle_value *booleans[2];
     espalier_pickle_value *small_integers[256];
-    espalier_pickle_entry *flagged; /* first flagged name seen */
-    void *locale;                   /* the C locale, made when a text float needs it */
-    uint64_t field_work_left;       /* comparisons of field names that dtypes may still cost */
+    /* Numbers and short tuples made lately, by their hash: thousands of trees say the same. */
+    espalier_pickle_value *equals[ESPALIER_PICKLE_EQUALS];
+    espalier_pickle_object *spare_objects; /* chained by `next_spare` */
+    espalier_pickle_entry *flagged;        /* first flagged name seen */
+    void *locale;                          /* the C locale, made when a text float needs it */
+    uint64_t field_work_left; /* comparisons of field names that dtypes may still cost */
     bool done;
     espalier_error *error_out;
 } espalier_pickle_machine;
@@ -188,6 +196,13 @@ espalier_pickle_value *espalier_pickle_make(espalier_pickle_machine *machine,
 espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machine,
                                                   espalier_pickle_kind kind, const uint8_t *data,
                                                   uint64_t bytes);
+/* An INTEGER or FLOAT: one that is there already, or a new one. */
+espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *machine,
+                                                   espalier_pickle_kind kind, uint64_t bits);
+/* A TUPLE of the very same values that is there already; NULL: make one, and keep it here. */
+espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machine,
+                                                  espalier_pickle_value *const *items, size_t count,
+                                                  espalier_pickle_value ***place_out);
 /* Appends items to a LIST, TUPLE, SET or DICT. */
 espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
                                        espalier_pickle_value *list,

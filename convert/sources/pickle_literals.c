@@ -46,11 +46,7 @@ static espalier_status push_integer(machine_state *machine, int64_t number)
     const bool is_small = number >= 0 && number < 256;
     machine_value *value = is_small ? machine->small_integers[number] : NULL;
     if (value == NULL) {
-        value = espalier_pickle_make(machine, ESPALIER_PICKLE_INTEGER);
-        if (value == NULL) {
-            return espalier_pickle_no_memory(machine);
-        }
-        value->as.integer = number;
+        value = espalier_pickle_make_number(machine, ESPALIER_PICKLE_INTEGER, (uint64_t)number);
         if (is_small) {
             machine->small_integers[number] = value;
         }
@@ -140,11 +136,8 @@ static espalier_status run_binfloat(machine_state *machine)
         bits = bits << 8 | machine->data[machine->at + i];
     }
     machine->at += 8;
-    machine_value *const value = espalier_pickle_make(machine, ESPALIER_PICKLE_FLOAT);
-    if (value != NULL) {
-        memcpy(&value->as.real, &bits, sizeof bits);
-    }
-    return espalier_pickle_push(machine, value);
+    return espalier_pickle_push(machine,
+                                espalier_pickle_make_number(machine, ESPALIER_PICKLE_FLOAT, bits));
 }
 
 /* ---- opcodes: text and bytes ------------------------------------------------------------- */

@@ -220,6 +220,32 @@ static espalier_status run_long_binget(machine_state *machine)
 
 /* ---- opcodes: containers ----------------------------------------------------------------- */
 
+/* A container of the stack's values from index `first` up. */
+static espalier_status gather(machine_state *machine, espalier_pickle_kind kind, size_t first)
+{
+    machine_value *const *const items = machine->stack + first;
+    const size_t count = machine->stack_count - first;
+    machine_value **place = NULL;
+    machine_value *value = kind == ESPALIER_PICKLE_TUPLE
+                               ? espalier_pickle_find_tuple(machine, items, count, &place)
+                               : NULL;
+    if (value == NULL) {
+        value = espalier_pickle_make(machine, kind);
+        if (value == NULL) {
+            return espalier_pickle_no_memory(machine);
+        }
+        const espalier_status status = espalier_pickle_extend(machine, value, items, count);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+        if (place != NULL) {
+            *place = value;
+        }
+    }
+    machine->stack_count = first;
+    return espalier_pickle_push(machine, value);
+}
+
 static espalier_status run_empty_list(machine_state *machine)
 {
     return espalier_pickle_push(machine, espalier_pickle_make(machine, ESPALIER_PICKLE_LIST));
@@ -232,7 +258,7 @@ static espalier_status run_empty_dict(machine_state *machine)
 
 static espalier_status run_empty_tuple(machine_state *machine)
 {
-    return espalier_pickle_push(machine, espalier_pickle_make(machine, ESPALIER_PICKLE_TUPLE));
+    return gather(machine, ESPALIER_PICKLE_TUPLE, machine->stack_count);
 }
 
 static espalier_status run_empty_set(machine_state *machine)
@@ -242,22 +268,6 @@ static espalier_status run_empty_set(machine_state *machine)
         set->flags = ESPALIER_PICKLE_FLAG_MUTABLE;
     }
     return espalier_pickle_push(machine, set);
-}
-
-/* A container of the stack's values from index `first` up. */
-static espalier_status gather(machine_state *machine, espalier_pickle_kind kind, size_t first)
-{
-    machine_value *const value = espalier_pickle_make(machine, kind);
-    if (value == NULL) {
-        return espalier_pickle_no_memory(machine);
-    }
-    const espalier_status status = espalier_pickle_extend(machine, value, machine->stack + first,
-                                                          machine->stack_count - first);
-    if (status != ESPALIER_OK) {
-        return status;
-    }
-    machine->stack_count = first;
-    return espalier_pickle_push(machine, value);
 }
 
 static espalier_status gather_from_mark(machine_state *machine, espalier_pickle_kind kind)

@@ -126,7 +126,7 @@ static espalier_pickle_array *make_array(espalier_pickle_machine *machine,
 {
     espalier_pickle_array *const array = espalier_pickle_take(machine->pickle, sizeof *array);
     uint64_t *const sizes =
-        espalier_pickle_take(machine->pickle, 2 * (uint64_t)shape->dim_count * 8 + 8);
+        espalier_pickle_take(machine->pickle, 2 * (uint64_t)shape->dim_count * 8);
     if (array == NULL || sizes == NULL) {
         return NULL;
     }
@@ -232,7 +232,9 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
     if (args->count > 0 && args->as.list.items[0]->kind == ESPALIER_PICKLE_SYMBOL) {
         array->subclass = args->as.list.items[0]->as.name;
     }
-    /* In place: what the memo holds becomes the array too. */
+    /* In place: what the memo holds becomes the array too. Only the value knew the object. */
+    value->as.object->next_spare = machine->spare_objects;
+    machine->spare_objects = value->as.object;
     value->kind = ESPALIER_PICKLE_ARRAY;
     value->how = 0;
     value->as.array = array;

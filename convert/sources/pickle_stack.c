@@ -209,13 +209,15 @@ espalier_status espalier_pickle_put_memo(espalier_pickle_machine *machine, uint6
         if (memo == NULL) {
             return espalier_pickle_no_memory(machine);
         }
-        memset(memo + level->memo_capacity, 0, (capacity - level->memo_capacity) * sizeof *memo);
         level->memo = memo;
         level->memo_capacity = capacity;
     }
+    /* Not before they are needed: untouched room takes no memory. */
+    for (; level->memo_used <= index; level->memo_used++) {
+        level->memo[level->memo_used] = NULL;
+    }
     level->entry_count += level->memo[index] == NULL ? 1 : 0;
     level->memo[index] = espalier_pickle_top(machine);
-    level->memo_used = index >= level->memo_used ? (size_t)index + 1 : level->memo_used;
     level->put_count++;
     return ESPALIER_OK;
 }
