@@ -78,8 +78,11 @@ static bool is_text(const uint8_t *item, uint32_t item_bytes, const char *text, 
     for (uint32_t i = 0; i + 4 <= item_bytes; i += 4) {
         uint32_t point = 0;
         memcpy(&point, item + i, sizeof point);
-        if (point == 0 && at == text_bytes) {
-            return true; /* the rest of a fixed-width string is NUL */
+        if (at == text_bytes) {
+            if (point != 0) { /* the rest of a fixed-width string is NUL */
+                return false;
+            }
+            continue;
         }
         const uint32_t length = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
         static const uint8_t leads[] = {0, 0, 0xC0, 0xE0, 0xF0};

@@ -503,6 +503,11 @@ static void test_text_labels(void **state)
     /* As wide as the text: no NUL ends it. */
     const espalier_array tight = {items, 'U', 16, 1, 1};
     assert_true(espalier_check_is_label(&tight, 0, 0, &labels, 0));
+    /* What stands behind a NUL is part of the text; it was once not looked at. */
+    const uint32_t behind[][5] = {{'a', 0, 'b', 0, 0}, {0, 0, 0, 0, 'b'}};
+    const espalier_array longer = {behind, 'U', 20, 2, 1};
+    assert_false(espalier_check_is_label(&longer, 0, 0, &labels, 1));
+    assert_false(espalier_check_is_label(&longer, 1, 0, &labels, 2));
     char text[32];
     espalier_check_print_item(&array, 0, 0, text, sizeof text);
     assert_string_equal(text, "a???");
