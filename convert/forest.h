@@ -156,8 +156,8 @@ typedef enum espalier_forest_operation {
     ESPALIER_FOREST_LOG_CENTRED = 75,    /* log of x by the geometric mean of all x */
     ESPALIER_FOREST_FLUSHED_VALUES = 76, /* VALUES, magnitudes of at most 1e-35f as 0 */
     ESPALIER_FOREST_ROUND = 77,          /* x as float32, and the rest of float32 only */
-    ESPALIER_FOREST_EXPIT = 78,          /* 1 / (1 + exp(-x)) as SciPy has it, SIGMOID XGBoost */
-    ESPALIER_FOREST_NUMPY_EXP = 79,      /* exp as NumPy has it, EXP XGBoost */
+    ESPALIER_FOREST_EXPIT = 78,     /* 1 / (1 + exp(-x)) as SciPy has it and XGBoost up to 1.5 */
+    ESPALIER_FOREST_NUMPY_EXP = 79, /* exp as NumPy has it, EXP XGBoost */
     ESPALIER_FOREST_ISOTONIC_SHARES = 80 /* ISOTONIC as SciPy has it from 1.18 on */
 } espalier_forest_operation;
 

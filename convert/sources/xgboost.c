@@ -148,12 +148,6 @@ static espalier_status refuse_dump(const espalier_source_input *input,
                               input->path);
 }
 
-static bool is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
-{
-    return import->version[0] < major ||
-           (import->version[0] == major && import->version[1] < minor);
-}
-
 /*
  * What the estimator around the model says. Its predict stops where early stopping left it a mark:
  * up to 1.3 with the estimator, up to 1.7 with its Booster, since 2.0 in the model.
@@ -165,10 +159,10 @@ static void take_wrapper(espalier_xgboost_import *import, const espalier_source_
     import->classifier = wrapper->classifier;
     import->wrapper_missing = wrapper->missing;
     import->wrapper_parallel_count = wrapper->parallel_count;
-    if (is_before(import, 1, 4)) {
+    if (espalier_xgboost_is_before(import, 1, 4)) {
         import->best_iteration = wrapper->best_iteration;
         import->best_tree_limit = wrapper->best_tree_limit;
-    } else if (is_before(import, 2, 0)) {
+    } else if (espalier_xgboost_is_before(import, 2, 0)) {
         import->best_iteration = wrapper->booster_best_iteration;
     }
 }
@@ -179,7 +173,8 @@ static bool sees_sums(const espalier_xgboost_import *import, const espalier_sour
 {
     const bool in_place =
         wrapper != NULL ? wrapper->in_place : import->wrapped && !import->wrapper_by_matrix;
-    return in_place && import->has_weights && !is_before(import, 1, 4) && is_before(import, 3, 3);
+    return in_place && import->has_weights && !espalier_xgboost_is_before(import, 1, 4) &&
+           espalier_xgboost_is_before(import, 3, 3);
 }
 
 /* Whether who predicts makes a matrix of the rows, which from 1.4 on takes no infinities: a pickled
@@ -189,7 +184,7 @@ static bool asks_a_matrix(const espalier_xgboost_import *import,
 {
     const bool by_matrix =
         wrapper != NULL ? !wrapper->in_place : import->wrapped && import->wrapper_by_matrix;
-    return by_matrix && !is_before(import, 1, 4);
+    return by_matrix && !espalier_xgboost_is_before(import, 1, 4);
 }
 
 /* Leaves are to come out of the outputs as they are. */
@@ -252,15 +247,16 @@ static bool finish_import(espalier_xgboost_import *import, const espalier_source
     }
     import->infinite_refused = asks_a_matrix(import, input->wrapper);
     /* What the version that saved it did, which later ones do not when they load it. */
-    import->base_last = is_before(import, 1, 3) ||
-                        (strcmp(import->booster, "dart") == 0 && is_before(import, 1, 4));
+    import->base_last =
+        espalier_xgboost_is_before(import, 1, 3) ||
+        (strcmp(import->booster, "dart") == 0 && espalier_xgboost_is_before(import, 1, 4));
     if (import->class_name[0] == '\0') {
         /* Newer wrappers tell only that they are one; XGBModel is what all of them are. */
         (void)snprintf(import->class_name, sizeof import->class_name, "%s",
                        import->wrapped ? "xgboost.XGBModel" : "xgboost.Booster");
     }
     fill_summary(import, summary);
-    if (import->splits != NULL && is_before(import, 1, 7)) {
+    if (import->splits != NULL && espalier_xgboost_is_before(import, 1, 7)) {
         return espalier_document_fail(&import->document, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                       ESPALIER_OFFSET_NONE,
                                       "feature_importances_ of XGBoost before 1.7 is not computed");

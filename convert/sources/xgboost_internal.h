@@ -136,6 +136,10 @@ bool espalier_xgboost_read_integer(espalier_xgboost_import *import, int64_t *val
 /* A text into text[capacity]; one that is too long fails. */
 bool espalier_xgboost_read_word(espalier_xgboost_import *import, char *text, size_t capacity);
 
+/* Whether an older version than this wrote it; 0.0 where it does not say, as before 1.0. */
+bool espalier_xgboost_is_before(const espalier_xgboost_import *import, int64_t major,
+                                int64_t minor);
+
 /* "3.0.5"; files from before 1.0 do not say. */
 void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
                                    size_t capacity);

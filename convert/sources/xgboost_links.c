@@ -94,11 +94,13 @@ static slot_range add_value(espalier_xgboost_import *import,
 {
     const slot_range sums = {import->sums_slot, import->forest->slot_count};
     /* From 3.4 on the quantiles of a row are sorted. */
-    const bool sorts =
-        import->version[0] > 3 || (import->version[0] == 3 && import->version[1] >= 4);
+    const bool sorts = !espalier_xgboost_is_before(import, 3, 4);
+    /* From 1.6 on exp gets at most 88.7, so that no probability is 0. */
+    const uint32_t sigmoid =
+        espalier_xgboost_is_before(import, 1, 6) ? ESPALIER_FOREST_EXPIT : ESPALIER_FOREST_SIGMOID;
     switch (objective->value) {
     case ESPALIER_XGBOOST_VALUE_SIGMOID:
-        return add_stage(import, ESPALIER_FOREST_SIGMOID, sums, false);
+        return add_stage(import, sigmoid, sums, false);
     case ESPALIER_XGBOOST_VALUE_EXP:
         return add_stage(import, ESPALIER_FOREST_EXP, sums, false);
     case ESPALIER_XGBOOST_VALUE_STEP:

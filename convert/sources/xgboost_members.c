@@ -32,6 +32,12 @@ void espalier_xgboost_refuse(espalier_xgboost_import *import, const char *format
     import->unsupported_offset = import->document.value_at;
 }
 
+bool espalier_xgboost_is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
+{
+    return import->version[0] < major ||
+           (import->version[0] == major && import->version[1] < minor);
+}
+
 void espalier_xgboost_version_text(const espalier_xgboost_import *import, char *text,
                                    size_t capacity)
 {

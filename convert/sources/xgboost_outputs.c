@@ -28,12 +28,6 @@ static bool fail_model(espalier_xgboost_import *import, espalier_status status, 
     return espalier_document_fail(&import->document, status, ESPALIER_OFFSET_NONE, "%s", cause);
 }
 
-static bool is_before(const espalier_xgboost_import *import, int64_t major, int64_t minor)
-{
-    return import->version[0] < major ||
-           (import->version[0] == major && import->version[1] < minor);
-}
-
 /* Zeroed memory for the forest, charged. */
 static void *allocate(espalier_xgboost_import *import, uint64_t count, size_t bytes)
 {
@@ -52,7 +46,8 @@ static void *allocate(espalier_xgboost_import *import, uint64_t count, size_t by
 /* Up to 1.2 its base score is a probability, whatever it predicts. */
 static bool is_old_logitraw(const espalier_xgboost_import *import)
 {
-    return strcmp(import->objective, "binary:logitraw") == 0 && is_before(import, 1, 3);
+    return strcmp(import->objective, "binary:logitraw") == 0 &&
+           espalier_xgboost_is_before(import, 1, 3);
 }
 
 /* Notes what of the whole model is not converted. */
@@ -89,7 +84,7 @@ static float margin_of(const espalier_xgboost_import *import, espalier_xgboost_b
                        float score, const float *before)
 {
     if (base == ESPALIER_XGBOOST_BASE_LOGIT) {
-        if (!is_before(import, 3, 2)) {
+        if (!espalier_xgboost_is_before(import, 3, 2)) {
             const float least = score > LOGISTIC_MARGIN ? score : LOGISTIC_MARGIN;
             score = least < 1.0F - LOGISTIC_MARGIN ? least : 1.0F - LOGISTIC_MARGIN;
         }
@@ -301,7 +296,8 @@ static bool fill_iterations(espalier_xgboost_import *import)
         import->best_iteration + 1 < (int64_t)forest->iteration_count) {
         forest->default_iterations = (uint32_t)import->best_iteration + 1;
         /* Up to 1.3 apply of the wrapper takes all. */
-        forest->leaf_iterations = is_before(import, 1, 4) ? 0 : forest->default_iterations;
+        forest->leaf_iterations =
+            espalier_xgboost_is_before(import, 1, 4) ? 0 : forest->default_iterations;
     }
     return true;
 }

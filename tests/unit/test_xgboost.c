@@ -169,6 +169,9 @@ static void test_base_scores(void **state)
     } cases[] = {
         {"\"5E-1\"", "binary:logistic", "[3,4,1]", -0.0F, ESPALIER_FOREST_SIGMOID},
         {"\"[4.94E-1]\"", "reg:logistic", "[3,1,0]", -0x1.893c34p-6F, ESPALIER_FOREST_SIGMOID},
+        /* Up to 1.5 exp's argument was not bounded: margins below -88.72 have 0, not 3e-39. */
+        {"\"5E-1\"", "binary:logistic", "[1,5,2]", -0.0F, ESPALIER_FOREST_EXPIT},
+        {"\"5E-1\"", "reg:logistic", "[1,6,0]", -0.0F, ESPALIER_FOREST_SIGMOID},
         {"0.5", "count:poisson", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
         {"[0.5]", "reg:gamma", "[1,7,6]", -0x1.62e430p-1F, ESPALIER_FOREST_EXP},
         {"\"1\"", "survival:cox", "[1,7,6]", 0.0F, ESPALIER_FOREST_EXP},
