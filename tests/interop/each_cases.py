@@ -181,6 +181,43 @@ def histogram_cases():
                 m(categorical_features=c, max_iter=6).fit(d.gaps, getattr(d, t)), d.asked_gaps)
 
 
+def skewed_cases():
+    """Rare classes, steep sums: probabilities near 0 and near 1, whose units are small."""
+    for rate in (0.3, 30.0):
+        gradient = lambda r=rate: S.GradientBoostingClassifier(
+            n_estimators=4, learning_rate=r, random_state=0)
+        for target in ("rare", "uneven"):
+            for name, make in (("gradient", gradient), ("histogram", lambda r=rate: bins(
+                    learning_rate=r, min_samples_leaf=1))):
+                yield "skewed %s %s %g" % (name, target, rate), lambda d, m=make, t=target: m().fit(
+                    d.rows, getattr(d, t))
+                yield "skewed bagging of %s %s %g" % (name, target, rate), lambda d, m=make, \
+                    t=target: S.BaggingClassifier(n_estimators=3, random_state=0, **base(m())).fit(
+                        d.rows, getattr(d, t))
+                yield "skewed vote of %s %s %g" % (name, target, rate), lambda d, m=make, \
+                    t=target: S.VotingClassifier([("m", m()), ("t", tree())], voting="soft").fit(
+                        d.rows, getattr(d, t))
+                yield "skewed one of rest, %s %s %g" % (name, target, rate), lambda d, m=make, \
+                    t=target: S.OneVsRestClassifier(m()).fit(d.rows, getattr(d, t))
+                yield "skewed calibrated %s %s %g" % (name, target, rate), lambda d, m=make, \
+                    t=target: S.CalibratedClassifierCV(cv=2, **inner(m())).fit(
+                        d.rows, getattr(d, t))
+                yield "skewed outputs of %s %s %g" % (name, target, rate), lambda d, m=make, \
+                    t=target: S.MultiOutputClassifier(m()).fit(d.rows, np.c_[d.two, getattr(d, t)])
+        yield "skewed exponential %g" % rate, lambda d, r=rate: S.GradientBoostingClassifier(
+            loss="exponential", n_estimators=4, learning_rate=r, random_state=0).fit(d.rows, d.rare)
+        for loss in ("poisson", "gamma"):
+            for target in ("tiny", "huge"):
+                yield "skewed %s %s %g" % (loss, target, rate), lambda d, l=loss, t=target, \
+                    r=rate: bins_of_values(loss=l, learning_rate=r).fit(d.rows, getattr(d, t))
+    for target in ("rare", "uneven"):
+        yield "skewed AdaBoost " + target, lambda d, t=target: S.AdaBoostClassifier(
+            n_estimators=8, learning_rate=2.0, random_state=0, **base(tree(max_depth=2))).fit(
+                d.rows, getattr(d, t))
+        yield "skewed calibrated forest " + target, lambda d, t=target: S.CalibratedClassifierCV(
+            cv=2, **inner(forest())).fit(d.rows, getattr(d, t))
+
+
 def isolation_cases():
     for name, options in (("plain", {}), ("samples", dict(max_samples=0.3)),
                           ("a number", dict(max_samples=20)), ("features", dict(max_features=0.5)),
@@ -521,6 +558,7 @@ def first_columns(rows):
 
 
 ESTIMATORS = (tree_cases, gradient_cases, histogram_cases, isolation_cases, bagging_cases,
-              adaboost_cases, voting_cases, calibrated_cases, wrapper_cases, search_cases)
+              adaboost_cases, voting_cases, calibrated_cases, wrapper_cases, search_cases,
+              skewed_cases)
 STEPS = (scaler_steps, imputer_steps, encoder_steps, bins_steps, selector_steps, function_steps,
          column_steps)

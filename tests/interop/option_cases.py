@@ -42,6 +42,11 @@ class Data:
             "share": 1 / (1 + np.exp(-noise)), "grades": np.clip(four, 0, 3),
             "times": np.exp(noise / 2) * np.where(rng.rand(count) < 0.2, -1, 1),
             "words": np.array(["no", "perhaps", "yes, \u00e9", "x"])[four],
+            "rare": (noise > np.quantile(noise, 0.985)).astype(int),
+            "common": (noise > np.quantile(noise, 0.015)).astype(int),
+            "uneven": np.digitize(noise, np.quantile(noise, [0.01, 0.97, 0.985])),
+            "edges": 1 / (1 + np.exp(-12 * noise)), "tiny": np.exp(4 * noise - 15),
+            "huge": np.round(np.exp(2 * noise + 7)),
             "truth": two.astype(bool), "numbers": four * 10 - 5, "floats": two * 0.5 + 0.25}
 
 
@@ -225,9 +230,30 @@ def xgboost_fits(make, regressor, classifier):
     yield make("a schedule", regressor, "real", {"schedule": True})
 
 
+def xgboost_skewed(make, regressor, classifier):
+    """Probabilities and values near 0 and near 1, far apart: units of a small number are small."""
+    for rate in (0.3, 10.0):
+        more = dict(learning_rate=rate, min_child_weight=0, reg_lambda=0.01)
+        for target in ("rare", "common", "uneven"):
+            yield make("skewed %s %g" % (target, rate), classifier, target, **more)
+        yield make("skewed uneven %g, softmax" % rate, classifier, "uneven",
+                   objective="multi:softmax", **more)
+        yield make("skewed reg:logistic %g" % rate, regressor, "edges", objective="reg:logistic",
+                   **more)
+        for objective in ("count:poisson", "reg:gamma", "reg:tweedie"):
+            for target in ("tiny", "huge"):
+                yield make("skewed %s %s %g" % (objective, target, rate), regressor, target,
+                           objective=objective, **more)
+    for base in (1e-6, 1 - 1e-6):
+        yield make("skewed base score %g" % base, classifier, "rare", base_score=base)
+    yield make("skewed expectiles", regressor, "huge", objective="reg:expectileerror",
+               expectile_alpha=[0.01, 0.5, 0.99])
+
+
 def xgboost_cases():
     make = case_maker(n_estimators=6, max_depth=3, n_jobs=1)
-    for cases in (xgboost_objectives, xgboost_targets, xgboost_classifiers, xgboost_fits):
+    for cases in (xgboost_objectives, xgboost_targets, xgboost_classifiers, xgboost_fits,
+                  xgboost_skewed):
         yield from cases(make, xgb.XGBRegressor, xgb.XGBClassifier)
 
 
@@ -354,9 +380,32 @@ def lightgbm_fits(make, regressor, classifier):
     yield make("a schedule", regressor, "real", {"schedule": True})
 
 
+def lightgbm_skewed(make, regressor, classifier):
+    """Probabilities and values near 0 and near 1, far apart: units of a small number are small."""
+    for rate in (0.3, 10.0):
+        more = dict(learning_rate=rate, min_child_samples=1)
+        for target in ("rare", "common", "uneven"):
+            yield make("skewed %s %g" % (target, rate), classifier, target, **more)
+        yield make("skewed rare %g, balanced" % rate, classifier, "rare", is_unbalance=True,
+                   sigmoid=2.5, **more)
+        yield make("skewed rare %g, cross_entropy" % rate, classifier, "rare",
+                   objective="cross_entropy", **more)
+        yield make("skewed uneven %g, multiclassova" % rate, classifier, "uneven",
+                   objective="multiclassova", **more)
+        for objective in ("cross_entropy", "cross_entropy_lambda"):
+            for target in ("edges", "rare", "common"):
+                yield make("skewed %s %s %g" % (objective, target, rate), regressor, target,
+                           objective=objective, **more)
+        for objective in ("poisson", "gamma", "tweedie"):
+            for target in ("tiny", "huge"):
+                yield make("skewed %s %s %g" % (objective, target, rate), regressor, target,
+                           objective=objective, **more)
+
+
 def lightgbm_cases():
     plain = dict(n_estimators=6, num_leaves=7, min_child_samples=5, n_jobs=1)
     plain.update({"verbose": -1} if LIGHTGBM >= (3, 3) else {})
     make = case_maker(**plain)
-    for cases in (lightgbm_objectives, lightgbm_classifiers, lightgbm_models, lightgbm_fits):
+    for cases in (lightgbm_objectives, lightgbm_classifiers, lightgbm_models, lightgbm_fits,
+                  lightgbm_skewed):
         yield from cases(make, lgb.LGBMRegressor, lgb.LGBMClassifier)

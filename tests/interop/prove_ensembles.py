@@ -313,7 +313,7 @@ class EnsembleProver(Prover):
         if deep and linked:
             self.compare_summed(kind, found, wanted, what, scale)
         else:
-            self.compare_arrays(kind, found, wanted, what, linked, scale)
+            self.compare_arrays(kind, found, wanted, what, linked)
 
     def compare_summed(self, kind, found, wanted, what, scale):
         """Of sums behind a logarithm."""

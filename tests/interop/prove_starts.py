@@ -74,8 +74,8 @@ class StartProver(Prover):
             scale = np.maximum(np.abs(model._raw_predict_init(rows)), 1.0)
             if kind == "margin":
                 scale = np.maximum(scale.reshape(array.shape), np.abs(array))
-            else:  # what is made of all margins
-                scale = scale.max(axis=1, keepdims=True) * np.ones(array.shape)
+            else:  # made of all margins, whose error is one of its places, not of its size
+                scale = scale.max(axis=1, keepdims=True) * array
         if kind != "class":
             self.compare_output(kind, array, words, classifies and kind != "leaf", scale)
             return

@@ -19,6 +19,9 @@ class VariedRows:
         self.four = np.digitize(self.real, [-1, 0, 1])
         self.words = np.array(["lo", "mid", "hi \u00e9", "x"])[self.four]
         self.positive = np.exp(self.real / 2)
+        self.tiny, self.huge = np.exp(8 * self.real - 30), np.round(np.exp(2 * self.real + 12))
+        self.rare = (self.real > np.quantile(self.real, 0.97)).astype(int)
+        self.uneven = np.digitize(self.real, np.quantile(self.real, [0.03, 0.94, 0.97]))
 
     def fresh(self, count):
         rows = np.round(self.rng.randn(count, WIDTH) * 8) / 8
