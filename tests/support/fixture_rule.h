@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The rule by which a prediction is what the trainer answered: the same dtype, the same number of
- * rows and columns, and the same bits; where the trainer went through exp or log, two units in the
- * last place (a probability: of 1 less it). Labels are compared by value.
+ * rows and columns, and the same bits, but any NaN is any other: an operation's own has the sign
+ * that the processor gives it. Where the trainer went through exp or log, two units in the last
+ * place; of a probability 1 - p, which stands before p, those of p. Labels are compared by value.
  */
 #ifndef TESTS_SUPPORT_FIXTURE_RULE_H
 #define TESTS_SUPPORT_FIXTURE_RULE_H

@@ -266,23 +266,39 @@ static void test_other_default(void **state)
                           "default output: 3 instead of value");
 }
 
-static bool holds(espalier_output_kind kind, double expected, double found, bool is_linked)
+/* Of one row of so many columns. */
+static bool row_holds(espalier_output_kind kind, const double *expected, const double *found,
+                      size_t column_count, bool is_linked)
 {
     fixture_message message;
-    uint8_t items[sizeof(double)];
-    memcpy(items, &expected, sizeof items);
+    uint8_t items[2 * sizeof(double)];
+    memcpy(items, expected, column_count * sizeof(double));
     const npy_file file = {.kind = 'f',
                            .item_bytes = 8,
-                           .dimension_count = 1,
-                           .shape = {1, 1, 1},
-                           .column_count = 1,
+                           .dimension_count = 2,
+                           .shape = {1, column_count, 1},
+                           .column_count = column_count,
                            .items = items};
     const fixture_found one = {.kind = kind,
                                .dtype = ESPALIER_DTYPE_FLOAT64,
                                .row_count = 1,
-                               .column_count = 1,
-                               .items = (const uint8_t *)&found};
+                               .column_count = column_count,
+                               .items = (const uint8_t *)found};
     return fixture_rule_holds(&file, &one, NULL, is_linked, &message);
+}
+
+static bool holds(espalier_output_kind kind, double expected, double found, bool is_linked)
+{
+    return row_holds(kind, &expected, &found, 1, is_linked);
+}
+
+/* 1 - p and p where `moved` is what is found of one of the two. */
+static bool pair_holds(double p, size_t column, double moved)
+{
+    const double expected[2] = {1.0 - p, p};
+    double found[2] = {1.0 - p, p};
+    found[column] = moved;
+    return row_holds(ESPALIER_OUTPUT_PROBABILITY, expected, found, 2, true);
 }
 
 static void test_rule(void **state)
@@ -294,17 +310,22 @@ static void test_rule(void **state)
     assert_false(holds(value, one, one + 0x1p-82, false));
     assert_true(holds(value, one, one + 2 * 0x1p-82, true));
     assert_false(holds(value, one, one + 3 * 0x1p-82, true));
-    /* A probability has the units of 1 less it. */
-    assert_true(holds(ESPALIER_OUTPUT_PROBABILITY, one, one + 0x1p-51, true));
-    assert_false(holds(ESPALIER_OUTPUT_PROBABILITY, one, one + 0x1p-50, true));
-    assert_false(holds(ESPALIER_OUTPUT_PROBABILITY, one, one + 0x1p-51, false));
-    /* Zeros are apart in bits, next to each other in steps; NaN is near nothing else. */
+    /* So has a probability; all once had the units of 1, where only 1 - p has those of p. */
+    assert_true(holds(ESPALIER_OUTPUT_PROBABILITY, one, one + 2 * 0x1p-82, true));
+    assert_false(holds(ESPALIER_OUTPUT_PROBABILITY, one, one + 3 * 0x1p-82, true));
+    assert_true(pair_holds(1.0 - one, 0, one + 0x1p-52));
+    assert_false(pair_holds(1.0 - one, 0, one + 0x1p-51));
+    assert_true(pair_holds(one, 1, one + 2 * 0x1p-82));
+    assert_false(pair_holds(one, 1, one + 3 * 0x1p-82));
+    /* Zeros are apart in bits, next to each other in steps; NaN is near nothing else, and
+     * any NaN is any other. */
     assert_false(holds(value, 0.0, -0.0, false));
     assert_true(holds(value, 0.0, -0.0, true));
     assert_true(holds(value, 0x1p-1074, -0x1p-1074, true));
     assert_false(holds(value, 0x1p-1074, -0x1p-1073, true));
     assert_false(holds(value, (double)NAN, 1.0, true));
     assert_true(holds(value, (double)NAN, (double)NAN, false));
+    assert_true(holds(value, (double)NAN, copysign((double)NAN, -1.0), false));
 }
 
 static void test_words(void **state)
