@@ -445,9 +445,9 @@ static double apply(const espalier_file_operation *operation, uint32_t output, c
     case ESPALIER_PREPARE_ONE_HOT:
         return x == (double)output;
     case ESPALIER_PREPARE_LOG1P:
-        return log1p(x);
+        return rounds ? (double)log1pf((float)x) : log1p(x);
     case ESPALIER_PREPARE_EXPM1:
-        return expm1(x);
+        return rounds ? (double)expm1f((float)x) : expm1(x);
     case ESPALIER_PREPARE_LOG:
         return rounds ? (double)espalier_reference_log_numpy((float)x) : log(x);
     case ESPALIER_PREPARE_EXP:

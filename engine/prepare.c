@@ -365,17 +365,30 @@ static double compute_function(uint32_t operation, double x)
     }
 }
 
-/* On float32 NumPy has an exp and a log of its own. */
+/* On float32 NumPy has an exp and a log of its own, and calls the C library's other functions of
+ * float32. */
+static double compute_narrow(uint32_t operation, double x)
+{
+    switch (operation) {
+    case ESPALIER_PREPARE_LOG1P:
+        return (double)log1pf((float)x);
+    case ESPALIER_PREPARE_EXPM1:
+        return (double)expm1f((float)x);
+    case ESPALIER_PREPARE_LOG:
+        return (double)espalier_numpy_log((float)x);
+    case ESPALIER_PREPARE_EXP:
+        return (double)espalier_numpy_exp((float)x);
+    default:
+        return compute_function(operation, x);
+    }
+}
+
 static void run_function(const prepare_step *step)
 {
     const uint32_t operation = step->operation->operation;
     for (size_t r = 0; r < step->count; r++) {
-        const double x = step->in[r];
-        step->out[r] = step->rounds && operation == ESPALIER_PREPARE_EXP
-                           ? (double)espalier_numpy_exp((float)x)
-                       : step->rounds && operation == ESPALIER_PREPARE_LOG
-                           ? (double)espalier_numpy_log((float)x)
-                           : compute_function(operation, x);
+        step->out[r] = step->rounds ? compute_narrow(operation, step->in[r])
+                                    : compute_function(operation, step->in[r]);
     }
 }
 

@@ -35,9 +35,9 @@ computes it as the SciPy of that version's time did; no file says which SciPy th
 logarithm is not the C library's on every CPU. Here are the margins of those classifiers, which
 begin with it. Allowed are %d units of the largest of the margin, its start and 1.""" % ULP_MAX,
     COLUMNS: """\
-A FunctionTransformer's function of NumPy may have another last bit than the C library's; exp and
-log of float32 have NumPy's, of 1.19 to 2.5 with AVX2 or AVX-512 (1.18 has the C library's). A row
-whose value lies so near to a threshold goes the other way and has another leaf's answer: what
+A FunctionTransformer's function of NumPy may have another last bit than the C library's. Here are
+rows of float64, and of float32 exp and log of NumPy 1.18, which has the C library's; of float32 the
+others, with exp and log of 1.19 to 2.5, are compared as all else is. A row whose value lies so near to a threshold goes the other way and has another leaf's answer: what
 differs here differs wholly. Allowed is a quarter of a pipeline's answers, since rows are made to
 lie beside thresholds.""",
     TIES: """\

@@ -435,7 +435,7 @@ class PipelineProver(Prover):
                 words = "%s, %s" % (what, np.dtype(dtype))
                 for kind, (wanted, linked) in answers(model, as_rows(rows)).items():
                     own = self.has_own_loop(what, dtype)
-                    if soft and not (own and NUMPY >= (1, 19)):
+                    if soft and (dtype == np.float64 or own and NUMPY < (1, 19)):
                         self.compare_soft(kind, wanted, words, own)
                     else:
                         self.compare_output(kind, wanted, words, linked)
