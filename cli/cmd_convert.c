@@ -174,6 +174,11 @@ static const espalier_option known[] = {
      "XGBoost: what else than NaN means missing, as in\n"
      "DMatrix(missing=VALUE), which no file keeps",
      .take = take_missing},
+    {"categorical", "COLUMNS",
+     "LightGBM: the columns that pandas had as categories, by\n"
+     "name or number (pclass,sex), where the file leaves\n"
+     "open which they are",
+     offsetof(convert_arguments, options.categorical), .take = espalier_take_text},
     {"memory-max", "BYTES",
      "working memory, and what a compressed source may expand\n"
      "to, with K, M or G if you like",

@@ -242,7 +242,7 @@ static bool add_options(json_t *root, const espalier_convert_options *options)
                    {ESPALIER_LAYOUT_BITS, "bits"}};
     const bool flagged = (options->flags & ESPALIER_CONVERT_ALLOW_FLAGGED) != 0;
     if (options->select == NULL && options->layout == ESPALIER_LAYOUT_ANY &&
-        options->missing == NULL && !flagged) {
+        options->missing == NULL && options->categorical == NULL && !flagged) {
         return true;
     }
     json_t *const object = add_object(root, "options");
@@ -257,6 +257,9 @@ static bool add_options(json_t *root, const espalier_convert_options *options)
         char number[32];
         (void)snprintf(number, sizeof number, "%.17g", *options->missing); /* NaN is no JSON */
         good = add_text(object, "missing", number);
+    }
+    if (good && options->categorical != NULL) {
+        good = json_object_set_new(object, "categorical", make_text(options->categorical)) == 0;
     }
     return good && (!flagged || json_object_set_new(object, "allow_flagged", json_true()) == 0);
 }

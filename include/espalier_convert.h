@@ -54,15 +54,18 @@ typedef struct espalier_convert_options {
     uint32_t reserved0;
     const double *missing; /* XGBoost: what else than NaN means missing, as DMatrix(missing=) says
                               and no file keeps; NULL: as the source says */
-    uint64_t reserved[3];
+    const char *categorical; /* LightGBM: the columns of the data frame that pandas had as categories,
+                                ordered ones too, names or numbers as "pclass,sex", where the file
+                                leaves open which they are; or NULL */
+    uint64_t reserved[2];
 } espalier_convert_options;
 
 #define ESPALIER_CONVERT_OPTIONS_INIT                                                              \
     {                                                                                              \
         sizeof(espalier_convert_options), 0, NULL, NULL, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, 0, \
-            0, NULL,                                                                               \
+            0, NULL, NULL,                                                                         \
         {                                                                                          \
-            0, 0, 0                                                                                \
+            0, 0                                                                                   \
         }                                                                                          \
     }
 

@@ -255,6 +255,90 @@ static espalier_status find_by_name(espalier_lightgbm_import *import, const know
     return status;
 }
 
+/* ---- by what the caller says ----------------------------------------------------------------- */
+
+/* LightGBM writes "_" for blanks in names. */
+static bool is_named(const char *name, const espalier_text_slice *word)
+{
+    size_t at = 0;
+    while (at < word->bytes &&
+           (name[at] == word->text[at] || (name[at] == '_' && word->text[at] == ' '))) {
+        at++;
+    }
+    return at == word->bytes && name[at] == '\0';
+}
+
+/* By its name in the file, or by its number; NO_FEATURE: there is none. */
+static uint32_t find_feature(const espalier_forest *forest, const espalier_text_slice *word)
+{
+    int64_t number = 0;
+    for (uint32_t i = 0; i < forest->feature_count; i++) {
+        if (is_named(forest->feature_names[i], word)) {
+            return i;
+        }
+    }
+    return espalier_decimal_to_int64(word->text, word->bytes, &number) && number >= 0 &&
+                   number < (int64_t)forest->feature_count
+               ? (uint32_t)number
+               : ESPALIER_LIGHTGBM_NO_FEATURE;
+}
+
+static espalier_status refuse_told(const espalier_lightgbm_import *import,
+                                   const espalier_text_slice *word, const char *cause)
+{
+    return espalier_lightgbm_fail(import, &import->header.feature_infos, ESPALIER_ERROR_OPTIONS,
+                                  "the columns of categories that the caller names: \"%.*s\" %s",
+                                  espalier_lightgbm_shown(word), word->text, cause);
+}
+
+/* The column of the next list, behind the one before. */
+static espalier_status take_told(const espalier_lightgbm_import *import,
+                                 const known_columns *columns, const espalier_text_slice *word,
+                                 uint32_t least, espalier_lightgbm_list *list)
+{
+    const uint32_t feature = find_feature(import->forest, word);
+    if (feature == ESPALIER_LIGHTGBM_NO_FEATURE) {
+        return refuse_told(import, word, "is no feature");
+    }
+    if (feature < least) {
+        return refuse_told(import, word, "is named again, or out of the order of the columns");
+    }
+    if (columns->largest[feature] >= (int64_t)list->size) {
+        return refuse_told(import, word, "held what is no place of its list of categories");
+    }
+    list->first = feature;
+    list->last = feature;
+    return ESPALIER_OK;
+}
+
+static espalier_status find_by_caller(const espalier_lightgbm_import *import,
+                                      const known_columns *columns, espalier_lightgbm_list *lists,
+                                      uint32_t count)
+{
+    const char *rest = import->input->categorical->columns;
+    const espalier_text_slice all = {.text = rest, .bytes = strlen(rest)};
+    uint32_t found = 0;
+    for (bool more = *rest != '\0'; more;) {
+        const espalier_text_slice word = {.text = rest, .bytes = strcspn(rest, ",")};
+        if (found == count) {
+            return refuse_told(import, &all, "are more than the file has lists of categories");
+        }
+        const espalier_status status =
+            take_told(import, columns, &word, found > 0 ? lists[found - 1].first + 1 : 0,
+                      &lists[found]);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+        found++;
+        more = rest[word.bytes] == ',';
+        rest += word.bytes + (more ? 1 : 0);
+    }
+    import->input->categorical->used = true;
+    return found == count
+               ? ESPALIER_OK
+               : refuse_told(import, &all, "are fewer than the file has lists of categories");
+}
+
 /* ---- by what fits --------------------------------------------------------------------------- */
 
 static bool fits(const known_columns *columns, uint32_t feature, const espalier_lightgbm_list *list)
@@ -330,7 +414,11 @@ espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
     bool found = false;
     doubts->feature = ESPALIER_LIGHTGBM_NO_FEATURE;
     espalier_status status = read_columns(import, &columns);
-    if (status == ESPALIER_OK) {
+    if (status == ESPALIER_OK && import->input->categorical != NULL &&
+        import->input->categorical->columns != NULL) {
+        status = find_by_caller(import, &columns, lists, count);
+        found = status == ESPALIER_OK;
+    } else if (status == ESPALIER_OK) {
         status = find_by_name(import, &columns, lists, count, &found);
     }
     doubts->fits = found || (status == ESPALIER_OK && find_by_fit(&columns, lists, count));

@@ -196,7 +196,8 @@ typedef struct espalier_lightgbm_doubts {
     bool fits;             /* lists fit the columns in some way; else nothing is known of any */
 } espalier_lightgbm_doubts;
 
-/* Sets first and last of each list, in the file's order. Status: SOURCE_LIMIT, MEMORY, reported. */
+/* Sets first and last of each list, in the file's order, as the caller says or else the file.
+ * Status: OPTIONS, SOURCE_LIMIT, MEMORY, reported. */
 espalier_status espalier_lightgbm_find_columns(espalier_lightgbm_import *import,
                                                espalier_lightgbm_list *lists, uint32_t count,
                                                espalier_lightgbm_doubts *doubts);

@@ -212,8 +212,8 @@ static espalier_status place_lists(espalier_lightgbm_import *import,
 static espalier_status fail_doubtful(const espalier_lightgbm_import *import,
                                      const espalier_text_slice *line, uint32_t feature)
 {
-    static const char way_out[] = "save the model as text without this line, and rows have the "
-                                  "places in it";
+    static const char way_out[] = "name the columns that the data frame had as categories, as "
+                                  "convert --categorical a,b";
     return feature == ESPALIER_LIGHTGBM_NO_FEATURE
                ? espalier_lightgbm_fail(import, line, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                         "which columns have these categories, numbers among them, "

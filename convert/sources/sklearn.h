@@ -89,7 +89,8 @@ typedef struct espalier_sklearn_object {
     const espalier_pickle_value *value; /* classified as SUPPORTED */
     uint64_t memory_bytes_max;
     uint64_t *work_left; /* steps and columns that all pipelines may still go through */
-    uint32_t depth;      /* estimators that it is inside of; such a one is read without its names */
+    struct espalier_source_categorical *categorical; /* or NULL */
+    uint32_t depth; /* estimators that it is inside of; such a one is read without its names */
 } espalier_sklearn_object;
 
 /*

@@ -639,7 +639,8 @@ static espalier_status load_model(boosted_import *import, espalier_source_summar
                                          .bytes = import->slice.bytes,
                                          .path = import->name,
                                          .memory_bytes_max = boosted->memory_bytes_max,
-                                         .wrapper = &import->wrapper};
+                                         .wrapper = &import->wrapper,
+                                         .categorical = boosted->categorical};
     const espalier_status status =
         kind->load(&input, import->common.forest, summary, import->common.error);
     if (status != ESPALIER_OK) {

@@ -92,7 +92,8 @@ static espalier_status check_features(const espalier_forest *forest, const char 
 /* A file that is one model: nothing to choose. */
 static espalier_status load_kind(const espalier_source_kind *kind,
                                  const espalier_container *container, const char *path,
-                                 const espalier_convert_options *options, espalier_forest *forest,
+                                 const espalier_convert_options *options,
+                                 espalier_source_categorical *categorical, espalier_forest *forest,
                                  espalier_source_facts *facts_out, espalier_error *error_out)
 {
     if (options != NULL && options->select != NULL && *options->select != '\0') {
@@ -105,7 +106,8 @@ static espalier_status load_kind(const espalier_source_kind *kind,
                                          .path = path,
                                          .memory_bytes_max =
                                              espalier_source_memory_limit(options,
-                                                                          container->bytes)};
+                                                                          container->bytes),
+                                         .categorical = categorical};
     espalier_source_summary summary = {0};
     espalier_status status = kind->load(&input, forest, &summary, error_out);
     if (status == ESPALIER_OK) {
@@ -140,8 +142,10 @@ static espalier_status load_estimator(const espalier_container *container,
                                       const espalier_pickle *pickle, const char *path,
                                       const espalier_source_path *place,
                                       const espalier_pickle_value *estimator,
-                                      uint64_t memory_bytes_max, espalier_forest *forest,
-                                      espalier_source_summary *summary, espalier_error *error_out)
+                                      uint64_t memory_bytes_max,
+                                      espalier_source_categorical *categorical,
+                                      espalier_forest *forest, espalier_source_summary *summary,
+                                      espalier_error *error_out)
 {
     espalier_source_path *const end_place = malloc(sizeof *end_place);
     if (end_place == NULL) {
@@ -159,7 +163,8 @@ static espalier_status load_estimator(const espalier_container *container,
                                             .path = end_place->text,
                                             .value = end,
                                             .memory_bytes_max = memory_bytes_max,
-                                            .work_left = &work_left};
+                                            .work_left = &work_left,
+                                            .categorical = categorical};
     espalier_status status = load_model(&object, forest, summary, error_out);
     if (status == ESPALIER_OK && end != estimator) {
         status = espalier_sklearn_prepare_forest(pickle, path, place->text, estimator,
@@ -171,8 +176,10 @@ static espalier_status load_estimator(const espalier_container *container,
 
 /* A pickle behind its container. */
 static espalier_status load_stream(const espalier_container *container, const char *path,
-                                   const espalier_convert_options *options, espalier_forest *forest,
-                                   espalier_source_facts *facts_out, espalier_error *error_out)
+                                   const espalier_convert_options *options,
+                                   espalier_source_categorical *categorical,
+                                   espalier_forest *forest, espalier_source_facts *facts_out,
+                                   espalier_error *error_out)
 {
     const uint64_t memory_bytes_max = espalier_source_memory_limit(options, container->bytes);
     const espalier_pickle_options pickle_options = {.source_name = path,
@@ -205,8 +212,8 @@ static espalier_status load_stream(const espalier_container *container, const ch
     espalier_pickle_info_get(pickle, &info);
     const uint64_t memory_left =
         info.memory_bytes < memory_bytes_max ? memory_bytes_max - info.memory_bytes : 0;
-    status = load_estimator(container, pickle, path, place, estimator, memory_left, forest,
-                            &summary, error_out);
+    status = load_estimator(container, pickle, path, place, estimator, memory_left, categorical,
+                            forest, &summary, error_out);
     if (status == ESPALIER_OK) {
         status = validate_forest(forest, path, place, error_out);
     }
@@ -230,10 +237,19 @@ static espalier_status load_container(espalier_container *container, const char 
 {
     const espalier_source_kind *const kind =
         espalier_source_recognise(container->data, (size_t)container->bytes);
-    const espalier_status status =
-        kind != NULL ? load_kind(kind, container, path, options, forest, facts_out, error_out)
-                     : load_stream(container, path, options, forest, facts_out, error_out);
+    espalier_source_categorical categorical = {options == NULL ? NULL : options->categorical,
+                                               false};
+    espalier_status status = kind != NULL ? load_kind(kind, container, path, options, &categorical,
+                                                      forest, facts_out, error_out)
+                                          : load_stream(container, path, options, &categorical,
+                                                        forest, facts_out, error_out);
     espalier_container_close(container);
+    if (status == ESPALIER_OK && categorical.columns != NULL && !categorical.used) {
+        status = espalier_error_set(error_out, ESPALIER_ERROR_OPTIONS, 0, ESPALIER_OFFSET_NONE,
+                                    "%s: columns of categories are named, but no model of LightGBM "
+                                    "in it has lists of categories",
+                                    path);
+    }
     if (status != ESPALIER_OK) {
         espalier_forest_free(forest);
     }

@@ -36,6 +36,13 @@ typedef struct espalier_source_wrapper {
     espalier_source_splits *splits; /* to be filled; NULL: nobody asks */
 } espalier_source_wrapper;
 
+/* What the caller says of the columns that pandas had as categories, shared by all models of a
+ * source. */
+typedef struct espalier_source_categorical {
+    const char *columns; /* "pclass,sex"; NULL: nothing */
+    bool used;           /* by some model */
+} espalier_source_categorical;
+
 /* A model's bytes: a file's, out of its container, or those inside a pickled object. */
 typedef struct espalier_source_input {
     const uint8_t *data;
@@ -43,6 +50,7 @@ typedef struct espalier_source_input {
     const char *path;                       /* names the file in messages, and the place in it */
     uint64_t memory_bytes_max;              /* what the forest's arrays and all work may take */
     const espalier_source_wrapper *wrapper; /* NULL: the file itself */
+    espalier_source_categorical *categorical; /* or NULL */
 } espalier_source_input;
 
 /* What is shown of the model. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Types of everything public. Rows and results are Any: NumPy, pandas, polars, Arrow and lists go
 # in, and NumPy arrays come out, or memoryviews where there is no NumPy.
+from collections.abc import Iterable
 from os import PathLike
 from typing import Any, Literal
 
@@ -60,6 +61,7 @@ def convert(
     model_version: str | None = None,
     check: tuple[Any, Any] | None = None,
     missing: float | None = None,
+    categorical: str | Iterable[str | int] | None = None,
     allow_flagged: bool = False,
     layout: _Layout | None = None,
     memory_bytes_max: int = 0,
@@ -74,6 +76,7 @@ def dump(
     meta: dict[str, Any] | None = None,
     model_version: str | None = None,
     missing: float | None = None,
+    categorical: str | Iterable[str | int] | None = None,
     allow_flagged: bool = False,
     layout: _Layout | None = None,
     memory_bytes_max: int = 0,

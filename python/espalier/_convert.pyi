@@ -15,6 +15,7 @@ def convert(
     expanded_bytes_max: int,
     layout: int,
     missing: float | None,
+    categorical: str | None,
     check: tuple[Any, bytes, str, int, int, int] | None,
     /,
 ) -> dict[str, Any]: ...

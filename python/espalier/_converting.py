@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from ._inputs import find_names, find_twice_rounded, make_array, select_columns
 
@@ -38,8 +39,10 @@ class Report:
 
 def convert(source, path: str | os.PathLike, *, select: str | None = None,
             meta: dict | None = None, model_version: str | None = None, check=None,
-            missing: float | None = None, allow_flagged: bool = False, layout: str | None = None,
-            memory_bytes_max: int = 0, expanded_bytes_max: int = 0) -> Report:
+            missing: float | None = None,
+            categorical: str | Iterable[str | int] | None = None,
+            allow_flagged: bool = False, layout: str | None = None, memory_bytes_max: int = 0,
+            expanded_bytes_max: int = 0) -> Report:
     """Convert a saved model to a model file. Nothing in the source is executed.
 
     The file at `path` appears when it is complete, proved and synced; a failure leaves what was
@@ -64,6 +67,10 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
         hold text, the model is converted twice, to learn its features and categories.
     missing : float, optional
         XGBoost: what else than NaN means missing.
+    categorical : iterable of str or int, optional
+        LightGBM: the columns that pandas had as categories, ordered ones too, in their order, by
+        name or number, where the model leaves open which they are:
+        `frame.select_dtypes("category").columns`; or one text, "pclass,sex".
     allow_flagged : bool, default False
         Go on when a pickle names something that would run code in Python. It never runs here.
     layout : "walk", "heap", "select", "bits" or "mask", optional
@@ -92,14 +99,15 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
         raise TypeError("check is a pair of rows and the trainer's answers, not %s" %
                         type(check).__name__)
     return write_model(path, name, data, check, select=select, meta=meta,
-                       model_version=model_version, missing=missing, allow_flagged=allow_flagged,
-                       layout=layout, memory_bytes_max=memory_bytes_max,
-                       expanded_bytes_max=expanded_bytes_max)
+                       model_version=model_version, missing=missing, categorical=categorical,
+                       allow_flagged=allow_flagged, layout=layout,
+                       memory_bytes_max=memory_bytes_max, expanded_bytes_max=expanded_bytes_max)
 
 
 def dump(estimator, path: str | os.PathLike, *, check=None, select: str | None = None,
          meta: dict | None = None, model_version: str | None = None, missing: float | None = None,
-         allow_flagged: bool = False, layout: str | None = None, memory_bytes_max: int = 0,
+         categorical: str | Iterable[str | int] | None = None, allow_flagged: bool = False,
+         layout: str | None = None, memory_bytes_max: int = 0,
          expanded_bytes_max: int = 0) -> Report:
     """Write a fitted estimator to a model file, as joblib.dump would to a pickle.
 
@@ -115,7 +123,7 @@ def dump(estimator, path: str | os.PathLike, *, check=None, select: str | None =
         columns are bound by name, in any order. What differs by more than rounding fails; how many
         values differ at all, and by how many units in the last place, is `check_differing` and
         `check_ulp_max` of the report's proof.
-    select, meta, model_version, missing, allow_flagged, layout
+    select, meta, model_version, missing, categorical, allow_flagged, layout
         As of `convert`.
     memory_bytes_max, expanded_bytes_max : int, optional
         As of `convert`.
@@ -141,7 +149,7 @@ def dump(estimator, path: str | os.PathLike, *, check=None, select: str | None =
     answers = None if check is None else (check, Asked(estimator))
     return write_model(path, "<%s>" % type(estimator).__name__, data, answers, select=select,
                        meta=meta, model_version=model_version, missing=missing,
-                       allow_flagged=allow_flagged, layout=layout,
+                       categorical=categorical, allow_flagged=allow_flagged, layout=layout,
                        memory_bytes_max=memory_bytes_max, expanded_bytes_max=expanded_bytes_max)
 
 
@@ -160,8 +168,8 @@ def take_bytes(source):
     return view if view.readonly and view.c_contiguous else view.tobytes()
 
 
-def write_model(path, name, data, check, *, select, meta, model_version, missing, allow_flagged,
-                layout, memory_bytes_max, expanded_bytes_max):
+def write_model(path, name, data, check, *, select, meta, model_version, missing, categorical,
+                allow_flagged, layout, memory_bytes_max, expanded_bytes_max):
     """The file `name`, or the bytes `data` that messages call so, to a model file.
 
     check: (rows, expected), where expected may be Asked.
@@ -180,11 +188,16 @@ def write_model(path, name, data, check, *, select, meta, model_version, missing
     def write(target, wanted):
         return _convert.convert(target, name, data, select, make_meta(meta), model_version, flags,
                                 memory_bytes_max, expanded_bytes_max, LAYOUTS[layout], missing,
-                                make_check(wanted))
+                                join_columns(categorical), make_check(wanted))
 
     if check is not None:
         check = prepare_check(*check, write)
     return Report(os.fspath(path), write(path, check))
+
+
+def join_columns(columns):
+    """Names and numbers of columns as one text; LightGBM's names have no commas."""
+    return columns if columns is None or isinstance(columns, str) else ",".join(map(str, columns))
 
 
 class Asked:

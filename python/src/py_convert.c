@@ -128,10 +128,11 @@ static bool take_call(convert_call *call, PyObject *args)
     unsigned long long memory_bytes_max = 0;
     unsigned long long expanded_bytes_max = 0;
     unsigned int layout = 0;
-    if (!PyArg_ParseTuple(args, "O&O&OzO!zKKKIOO:convert", PyUnicode_FSConverter, &call->path,
+    if (!PyArg_ParseTuple(args, "O&O&OzO!zKKKIOzO:convert", PyUnicode_FSConverter, &call->path,
                           PyUnicode_FSConverter, &call->source, &bytes, &call->options.select,
                           &PyTuple_Type, &meta, &call->options.model_version, &flags,
-                          &memory_bytes_max, &expanded_bytes_max, &layout, &missing, &check)) {
+                          &memory_bytes_max, &expanded_bytes_max, &layout, &missing,
+                          &call->options.categorical, &check)) {
         return false;
     }
     call->options.flags = flags;
@@ -188,7 +189,7 @@ static PyObject *convert_model(PyObject *module, PyObject *args)
 static PyMethodDef convert_functions[] = {
     {"convert", convert_model, METH_VARARGS,
      "convert(path, source, bytes, select, meta, model_version, flags, memory_bytes_max,\n"
-     "expanded_bytes_max, layout, missing, check): what was done, as a dict"},
+     "expanded_bytes_max, layout, missing, categorical, check): what was done, as a dict"},
     {NULL, NULL, 0, NULL},
 };
 

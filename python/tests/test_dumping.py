@@ -106,6 +106,28 @@ def test_lightgbm_names_with_spaces(data, tmp_path):
     assert plain.predict(pandas.DataFrame(others, columns=names)).shape == (400,)
 
 
+def test_lightgbm_categories_that_may_be_of_two_columns(data, tmp_path):
+    """No file says whether the list is of the category's column or of the numbers beside it."""
+    lightgbm = pytest.importorskip("lightgbm")
+    pandas = pytest.importorskip("pandas")
+    _, values, _, _ = data
+    count = len(values)
+    frame = pandas.DataFrame({"a class": pandas.Categorical([30, 10, 20] * (count // 3) + [
+        10] * (count % 3)), "number": numpy.arange(count) // 3 % 3, "real": values})
+    trained = lightgbm.LGBMRegressor(n_estimators=5, verbosity=-1, min_data_per_group=5).fit(
+        frame, values + frame["a class"].astype(float))
+    with pytest.raises(espalier.ConvertError, match="may be one or not.*--categorical"):
+        espalier.dump(trained, tmp_path / "refused")
+    for columns in (["a class"], frame.select_dtypes("category").columns, [0], "a class"):
+        report = espalier.dump(trained, tmp_path / "told", categorical=columns, check=frame)
+        assert report.proof["check_differing"] == 0
+    told = espalier.load(tmp_path / "told")
+    assert told.predict(frame).tobytes() == trained.predict(frame).tobytes()
+    assert told.metadata["options"]["categorical"] == "a class"
+    with pytest.raises(espalier.ConvertError, match='"other" is no feature'):
+        espalier.dump(trained, tmp_path / "refused", categorical=["other"])
+
+
 def test_the_same_bytes_as_from_a_file(iris, tmp_path):
     source = FIXTURES / "sklearn-1.2.2" / "random_forest_model.pkl"
     from_file = espalier.convert(source, tmp_path / "file")

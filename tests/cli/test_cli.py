@@ -248,6 +248,12 @@ class Csv(Case):
         self.assertEqual(self.probability(",3.5,1.4,0.2\n"), given)
         self.assertEqual(self.probability('"",3.5,1.4,0.2\n'), given)
 
+    def test_named_categories(self):
+        """Of a model that lists none there is nothing to name."""
+        source = TESTS / "fixtures" / "lightgbm-4.7.0" / "binary.txt"
+        self.fails(["binary.txt", "no model of LightGBM in it has lists"], "convert", source, "-o",
+                   self.folder / "m", "--categorical", "0")
+
     def test_dropped_columns(self):
         """Text in a column that the pipeline drops was refused, though nothing looks at it."""
         folder = NEW.parent / "pipelines-1.9.1"  # columns 5 and 6 of 8 are used

@@ -59,9 +59,9 @@ class TextProver(Prover):
                 [["" if one is None or one != one else one if isinstance(one, str) else
                   repr(float(one)) for one in row] for row in rows])
 
-    def compare(self, source, rows, ask, outputs, what):
+    def compare(self, source, rows, ask, outputs, what, *options):
         """ask(rows) raises ValueError where the trainer refuses; outputs(rows): {kind: (answers,
-        linked)}."""
+        linked)}. options: of convert."""
         taken, refused = [], []
         for row in rows:
             try:
@@ -69,7 +69,7 @@ class TextProver(Prover):
                 taken.append(row)
             except Exception:  # XGBoost has an error of its own
                 refused.append(row)
-        for where in self.convert_layouts(source, what):
+        for where in self.convert_layouts(source, what, *options):
             if taken:
                 self.write_rows(taken)
                 for kind, (wanted, linked) in outputs(np.array(taken, dtype=object)).items():
@@ -310,6 +310,35 @@ def prove_booster(prover, rng, index, trainer, numbers=False):
                           "%s %d: %s" % (trainer, index, " ".join(repr(model).split())[:300]))
 
 
+def prove_told(prover, rng, index):
+    """Ordered categories beside whole numbers that may be their places: no file says whose a list
+    is, so the caller does."""
+    words = [make_words(rng, choose(rng, None, "LightGBM")) for _ in range(2)]
+    named = {"categorical_feature": ["number"]} if rng.randint(2) else {}
+    rows = make_rows(rng, words, COUNT, choose(rng, 0.0, 0.1), 0)
+    rows[:, 2] = rng.randint(0, len(words[1]), COUNT)
+    target = rows[:, 3].astype(float) + rows[:, 2].astype(float) % 2 + [
+        len(str(row[1])) % 3 for row in rows]
+
+    def as_rows(given):
+        frame = {name: pandas.Categorical(given[:, i], categories=words[i] + [
+            one for one in dict.fromkeys(given[:, i]) if one is not None and one not in words[i]],
+                                          ordered=i == 1) for i, name in enumerate(("a", "in b"))}
+        return pandas.DataFrame(dict(frame, number=given[:, 2].astype(int),
+                                     real=given[:, 3].astype(float)))
+
+    model = make_booster(rng, "LightGBM")[0].fit(as_rows(rows), target, **named)
+    source = prover.path("model.pkl")
+    with open(source, "wb") as file:
+        pickle.dump(model, file)
+    prover.about("LightGBM", lightgbm.__version__, "categories of pandas, columns named", model)
+    asked = np.vstack([rows[:ROWS], make_rows(rng, words, ROWS, 0.05, 0.1)])
+    asked[ROWS:, 2] = rng.randint(0, 9, ROWS)
+    return prover.compare(source, asked, lambda one: model.predict(as_rows(one)),
+                          lambda one: {"value": (model.predict(as_rows(one)), False)},
+                          "LightGBM %d, columns named" % index, "--categorical", "a,in b")
+
+
 def both_kinds(trainer):
     return [lambda *given: prove_booster(*given, trainer=trainer),
             lambda *given: prove_booster(*given, trainer=trainer, numbers=True)]
@@ -319,7 +348,7 @@ def prove(prover, arguments):
     taken = refused = 0
     kinds = [prove_pipeline, lambda *given: prove_pipeline(*given, wraps=True), prove_fixed_width]
     if pandas is not None and lightgbm is not None:
-        kinds += both_kinds("LightGBM")
+        kinds += both_kinds("LightGBM") + [prove_told]
     if pandas is not None and knows_categories():
         kinds += both_kinds("XGBoost")
     if pandas is not None and VERSION >= (1, 4):

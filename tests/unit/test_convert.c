@@ -357,9 +357,9 @@ static void test_failures_leave_the_old_model(void **state)
     options.model_version = "\xC3";
     expect_failure(SOURCE, &options, ESPALIER_ERROR_ARGUMENT, "not UTF-8");
     options.model_version = NULL;
-    options.reserved[2] = 1;
+    options.reserved[1] = 1;
     expect_failure(SOURCE, &options, ESPALIER_ERROR_OPTIONS, "unknown");
-    options.reserved[2] = 0;
+    options.reserved[1] = 0;
     options.flags = 1u << 17;
     expect_failure(SOURCE, &options, ESPALIER_ERROR_OPTIONS, "unknown");
     options.flags = 0;

@@ -90,14 +90,16 @@ HELPER char *replace_text(const char *text, const char *from, const char *to)
 }
 
 /* Loads exactly `bytes` bytes, in memory of their own so that sanitizers see a read behind them. */
-HELPER espalier_status load_bytes(const char *text, size_t bytes, uint64_t memory_bytes_max,
-                                  espalier_forest *forest, espalier_source_summary *summary,
-                                  espalier_error *error)
+/* categorical: what the caller says of columns, or NULL. */
+HELPER espalier_status load_told(const char *text, size_t bytes, uint64_t memory_bytes_max,
+                                 espalier_source_categorical *categorical, espalier_forest *forest,
+                                 espalier_source_summary *summary, espalier_error *error)
 {
     uint8_t *const copy = malloc(bytes > 0 ? bytes : 1);
     assert_non_null(copy);
     memcpy(copy, text, bytes);
-    const espalier_source_input input = {copy, bytes, "here.txt", memory_bytes_max, NULL};
+    const espalier_source_input input = {copy, bytes,      "here.txt", memory_bytes_max,
+                                         NULL, categorical};
     *forest = (espalier_forest){0};
     *summary = (espalier_source_summary){0};
     espalier_status status = espalier_lightgbm_kind.load(&input, forest, summary, error);
@@ -109,6 +111,13 @@ HELPER espalier_status load_bytes(const char *text, size_t bytes, uint64_t memor
     }
     free(copy);
     return status;
+}
+
+HELPER espalier_status load_bytes(const char *text, size_t bytes, uint64_t memory_bytes_max,
+                                  espalier_forest *forest, espalier_source_summary *summary,
+                                  espalier_error *error)
+{
+    return load_told(text, bytes, memory_bytes_max, NULL, forest, summary, error);
 }
 
 HELPER void loads(const char *text, espalier_forest *forest)

@@ -10,8 +10,9 @@
 #include <math.h>
 
 /* The good text with other feature_infos, a parameter, and the line of pandas' categories. */
-static espalier_status load_infos(const char *infos, const char *features, const char *lists,
-                                  espalier_forest *forest, espalier_error *error)
+static espalier_status load_told_infos(const char *infos, const char *features, const char *lists,
+                                       espalier_source_categorical *categorical,
+                                       espalier_forest *forest, espalier_error *error)
 {
     char text[8192];
     char words[128];
@@ -24,7 +25,13 @@ static espalier_status load_infos(const char *infos, const char *features, const
                  (int)(end - start), start, features, lists);
     free(start);
     assert_true(written > 0 && (size_t)written < sizeof text);
-    return load_bytes(text, (size_t)written, MEMORY_MAX, forest, &summary, error);
+    return load_told(text, (size_t)written, MEMORY_MAX, categorical, forest, &summary, error);
+}
+
+static espalier_status load_infos(const char *infos, const char *features, const char *lists,
+                                  espalier_forest *forest, espalier_error *error)
+{
+    return load_told_infos(infos, features, lists, NULL, forest, error);
 }
 
 static espalier_status load_pandas(const char *features, const char *lists, espalier_forest *forest,
@@ -394,6 +401,58 @@ static void test_pandas_beside_untested_columns(void **state)
     }
 }
 
+/* The features are "width" and "na=me". What may be of either is of those that the caller names. */
+static void test_pandas_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *columns;
+        const char *lists;
+        const char *words; /* of the refusal; NULL: feature 1 has the last list */
+    } cases[] = {
+        {"na=me", "[[10, 20]]", NULL},
+        {"1", "[[10, 20]]", NULL},
+        {"na=me", "[[\"a\", \"b\"]]", NULL},
+        {"width,na=me", "[[1, 3], [\"a\", \"b\"]]", NULL},
+        {"0,1", "[[\"a\", \"b\"], [10, 20, 30]]", NULL},
+        {"", "[[10, 20]]", "\"\" are fewer than"},
+        {"na=m", "[[10, 20]]", "\"na=m\" is no feature"},
+        {"na=me,", "[[10, 20], [1, 2]]", "\"\" is no feature"},
+        {"2", "[[10, 20]]", "\"2\" is no feature"},
+        {"-1", "[[10, 20]]", "\"-1\" is no feature"},
+        {"width", "[[10, 20], [1, 2]]", "\"width\" are fewer than"},
+        {"width,na=me", "[[10, 20]]", "\"width,na=me\" are more than"},
+        {"na=me,width", "[[10, 20], [1, 2]]", "\"width\" is named again, or out of the order"},
+        {"0,width", "[[10, 20], [1, 2]]", "\"width\" is named again"},
+        {"na=me", "[[7]]", "\"na=me\" held what is no place"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        espalier_forest forest;
+        espalier_error error = {0};
+        espalier_source_categorical told = {.columns = cases[i].columns};
+        const espalier_status status = load_told_infos(
+            "[0:1] [0:1]", "[categorical_feature: ]", cases[i].lists, &told, &forest, &error);
+        if (cases[i].words != NULL) {
+            assert_int_equal(status, ESPALIER_ERROR_OPTIONS);
+            if (strstr(error.message, cases[i].words) == NULL) {
+                fail_msg("%s: %s", cases[i].columns, error.message);
+            }
+            continue;
+        }
+        assert_int_equal(status, ESPALIER_OK);
+        assert_true(told.used);
+        const bool has_text = espalier_categories_at(&forest.categories, 1) != NULL;
+        assert_true(has_text || place_of(&forest, forest.feature[0], 20.0) == 1.0);
+        espalier_forest_free(&forest);
+    }
+    espalier_forest forest;
+    espalier_error error = {0};
+    assert_int_equal(load_infos("[0:1] [0:1]", "[categorical_feature: ]", "[[10, 20]]", &forest,
+                                &error),
+                     ESPALIER_ERROR_SOURCE_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "--categorical"));
+}
+
 /* `first` and then `next`, count - 1 times, malloc'ed. */
 static char *repeat_text(const char *first, const char *next, size_t count)
 {
@@ -484,6 +543,7 @@ int main(void)
         cmocka_unit_test(test_pandas_without_names),
         cmocka_unit_test(test_pandas_beside_named_columns),
         cmocka_unit_test(test_pandas_beside_untested_columns),
+        cmocka_unit_test(test_pandas_told),
         cmocka_unit_test(test_pandas_many),
     };
     return cmocka_run_group_tests_name("lightgbm pandas", tests, NULL, NULL);

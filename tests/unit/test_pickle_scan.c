@@ -169,9 +169,9 @@ static void test_failures(void **state)
     options.memory_bytes_max = 1000;
     expect_failure(path, &options, ESPALIER_ERROR_SOURCE_LIMIT);
     options.memory_bytes_max = 0;
-    options.reserved[2] = 1;
+    options.reserved[1] = 1;
     expect_failure(path, &options, ESPALIER_ERROR_OPTIONS);
-    options.reserved[2] = 0;
+    options.reserved[1] = 0;
     options.struct_bytes = 8;
     expect_failure(path, &options, ESPALIER_ERROR_OPTIONS);
     options.struct_bytes = sizeof options;
