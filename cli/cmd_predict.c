@@ -25,8 +25,8 @@ static const char help_head[] =
 static const char help_tail[] =
     "\n"
     "Where the model has feature names, a CSV header must hold just these, in any order.\n"
-    "Empty CSV fields are missing values. Features whose categories are text have them as text\n"
-    "in CSV, and as numbers of categories in .npy.\n"
+    "Empty CSV fields are missing values; True and False are 1 and 0. Features whose categories\n"
+    "are text have them as text in CSV, and as numbers of categories in .npy.\n"
     "\n"
     "Examples:\n"
     "  espalier predict forest.espalier rows.csv\n"

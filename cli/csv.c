@@ -307,6 +307,19 @@ static size_t match_special(const char *text)
     return 0;
 }
 
+/* As pandas.read_csv spells truth values, without blanks around. */
+static bool match_truth(const char *text, double *value_out)
+{
+    static const char *const words[] = {"False", "FALSE", "false", "True", "TRUE", "true"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(text, words[i]) == 0) {
+            *value_out = i < 3 ? 0.0 : 1.0;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool espalier_csv_number(const espalier_csv *csv, const char *field, double *value_out)
 {
     const char *start = field;
@@ -326,7 +339,7 @@ bool espalier_csv_number(const espalier_csv *csv, const char *field, double *val
         end++;
     }
     if (length == 0 || *end != '\0') {
-        return false;
+        return match_truth(field, value_out);
     }
     *value_out = strtod_l(start, NULL, csv->locale);
     return true;

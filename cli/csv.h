@@ -50,7 +50,8 @@ const char *espalier_csv_field(const espalier_csv *csv, size_t field_index);
 
 /*
  * Reads a field as a number: decimal digits with fraction and exponent, "nan", "inf" and
- * "infinity" in any case, blanks around; an empty field is missing (NaN). False for any other text.
+ * "infinity" in any case, blanks around; an empty field is missing (NaN); True, TRUE, true and
+ * False, FALSE, false, as pandas reads them, are 1 and 0. False for any other text.
  */
 bool espalier_csv_number(const espalier_csv *csv, const char *field, double *value_out);
 

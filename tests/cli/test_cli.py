@@ -248,6 +248,11 @@ class Csv(Case):
         self.assertEqual(self.probability(",3.5,1.4,0.2\n"), given)
         self.assertEqual(self.probability('"",3.5,1.4,0.2\n'), given)
 
+    def test_truth_values(self):
+        """As pandas writes and reads them; columns of them were refused."""
+        given = self.probability("1,0,1,0\n0,1,0,1\n")
+        self.assertEqual(self.probability("True,False,1,0\nFALSE,TRUE,false,true\n"), given)
+
     def test_named_categories(self):
         """Of a model that lists none there is nothing to name."""
         source = TESTS / "fixtures" / "lightgbm-4.7.0" / "binary.txt"
