@@ -54,7 +54,8 @@ typedef struct espalier_convert_options {
     uint32_t reserved0;
     const double *missing; /* XGBoost: what else than NaN means missing, as DMatrix(missing=) says
                               and no file keeps; NULL: as the source says */
-    const char *categorical; /* LightGBM: the columns of the data frame that pandas had as categories,
+    const char
+        *categorical; /* LightGBM: the columns of the data frame that pandas had as categories,
                                 ordered ones too, names or numbers as "pclass,sex", where the file
                                 leaves open which they are; or NULL */
     uint64_t reserved[2];

@@ -138,14 +138,11 @@ static espalier_status load_model(const espalier_sklearn_object *object, espalie
 }
 
 /* The estimator that was chosen: a model, or a pipeline with one at its end. */
-static espalier_status load_estimator(const espalier_container *container,
-                                      const espalier_pickle *pickle, const char *path,
-                                      const espalier_source_path *place,
-                                      const espalier_pickle_value *estimator,
-                                      uint64_t memory_bytes_max,
-                                      espalier_source_categorical *categorical,
-                                      espalier_forest *forest, espalier_source_summary *summary,
-                                      espalier_error *error_out)
+static espalier_status load_estimator(
+    const espalier_container *container, const espalier_pickle *pickle, const char *path,
+    const espalier_source_path *place, const espalier_pickle_value *estimator,
+    uint64_t memory_bytes_max, espalier_source_categorical *categorical, espalier_forest *forest,
+    espalier_source_summary *summary, espalier_error *error_out)
 {
     espalier_source_path *const end_place = malloc(sizeof *end_place);
     if (end_place == NULL) {
@@ -239,10 +236,10 @@ static espalier_status load_container(espalier_container *container, const char 
         espalier_source_recognise(container->data, (size_t)container->bytes);
     espalier_source_categorical categorical = {options == NULL ? NULL : options->categorical,
                                                false};
-    espalier_status status = kind != NULL ? load_kind(kind, container, path, options, &categorical,
-                                                      forest, facts_out, error_out)
-                                          : load_stream(container, path, options, &categorical,
-                                                        forest, facts_out, error_out);
+    espalier_status status =
+        kind != NULL
+            ? load_kind(kind, container, path, options, &categorical, forest, facts_out, error_out)
+            : load_stream(container, path, options, &categorical, forest, facts_out, error_out);
     espalier_container_close(container);
     if (status == ESPALIER_OK && categorical.columns != NULL && !categorical.used) {
         status = espalier_error_set(error_out, ESPALIER_ERROR_OPTIONS, 0, ESPALIER_OFFSET_NONE,

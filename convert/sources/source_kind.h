@@ -47,9 +47,9 @@ typedef struct espalier_source_categorical {
 typedef struct espalier_source_input {
     const uint8_t *data;
     size_t bytes;
-    const char *path;                       /* names the file in messages, and the place in it */
-    uint64_t memory_bytes_max;              /* what the forest's arrays and all work may take */
-    const espalier_source_wrapper *wrapper; /* NULL: the file itself */
+    const char *path;                         /* names the file in messages, and the place in it */
+    uint64_t memory_bytes_max;                /* what the forest's arrays and all work may take */
+    const espalier_source_wrapper *wrapper;   /* NULL: the file itself */
     espalier_source_categorical *categorical; /* or NULL */
 } espalier_source_input;
 

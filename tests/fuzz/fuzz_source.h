@@ -17,8 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 static inline int fuzz_source(const espalier_source_kind *kind, const uint8_t *data, size_t bytes,
                               void (*evaluate)(const espalier_forest *forest))
 {
-    const espalier_source_input input = {data, bytes, "fuzz", FUZZ_MEMORY_MAX, NULL,
-                                         NULL};
+    const espalier_source_input input = {data, bytes, "fuzz", FUZZ_MEMORY_MAX, NULL, NULL};
     espalier_error error = {0};
     espalier_forest forest = {0};
     espalier_source_summary summary = {0};

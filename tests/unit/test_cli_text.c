@@ -156,9 +156,11 @@ static void test_numbers(void **state)
         {"0.30000000000000004440892098500626161694526672363281250001", 0x1.3333333333334p-2},
     };
     static const char *const bad[] = {
-        "x",    "1x",  "1 2", "0x10", "1e",   "1e+",          ".",  "-",    "+",    "e5", "nan(1)",
-        "infx", "1,5", "1_0", "--1",  "1..2", "\xEF\xBC\x91", "NA", "None", "tRUE",
-        " True", "True ", "Truey", "T", "yes", "fALSE",
+        "x",    "1x",    "1 2",   "0x10",  "1e",           "1e+",
+        ".",    "-",     "+",     "e5",    "nan(1)",       "infx",
+        "1,5",  "1_0",   "--1",   "1..2",  "\xEF\xBC\x91", "NA",
+        "None", "tRUE",  " True", "True ", "Truey",        "T",
+        "yes",  "fALSE",
     };
     espalier_csv csv = {.locale = newlocale(LC_ALL_MASK, "C", (locale_t)0)};
     double value = 0;

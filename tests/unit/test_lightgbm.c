@@ -670,8 +670,8 @@ static void test_gains(void **state)
         char line[64];
         (void)snprintf(line, sizeof line, "split_gain=%s\n", cases[i].gains);
         char *const text = replace_text(two_trees, "split_gain=9.5 3 2\n", line);
-        const espalier_source_input input = {(const uint8_t *)text, strlen(text), "here.txt",
-                                             MEMORY_MAX, &wrapper, NULL};
+        const espalier_source_input input = {
+            (const uint8_t *)text, strlen(text), "here.txt", MEMORY_MAX, &wrapper, NULL};
         assert_int_equal(espalier_lightgbm_kind.load(&input, &forest, &summary, &error),
                          cases[i].status);
         if (cases[i].status == ESPALIER_OK) {

@@ -430,8 +430,8 @@ static void test_pandas_told(void **state)
         espalier_forest forest;
         espalier_error error = {0};
         espalier_source_categorical told = {.columns = cases[i].columns};
-        const espalier_status status = load_told_infos(
-            "[0:1] [0:1]", "[categorical_feature: ]", cases[i].lists, &told, &forest, &error);
+        const espalier_status status = load_told_infos("[0:1] [0:1]", "[categorical_feature: ]",
+                                                       cases[i].lists, &told, &forest, &error);
         if (cases[i].words != NULL) {
             assert_int_equal(status, ESPALIER_ERROR_OPTIONS);
             if (strstr(error.message, cases[i].words) == NULL) {

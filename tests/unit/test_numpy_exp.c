@@ -250,14 +250,10 @@ static void test_lines_of_scipy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers_of_numpy),
-        cmocka_unit_test(test_logarithms_of_numpy),
-        cmocka_unit_test(test_operations),
-        cmocka_unit_test(test_narrow_functions),
-        cmocka_unit_test(test_logarithms_agree),
-        cmocka_unit_test(test_engine_and_reference_agree),
-        cmocka_unit_test(test_functions),
-        cmocka_unit_test(test_lines_of_scipy),
+        cmocka_unit_test(test_answers_of_numpy), cmocka_unit_test(test_logarithms_of_numpy),
+        cmocka_unit_test(test_operations),       cmocka_unit_test(test_narrow_functions),
+        cmocka_unit_test(test_logarithms_agree), cmocka_unit_test(test_engine_and_reference_agree),
+        cmocka_unit_test(test_functions),        cmocka_unit_test(test_lines_of_scipy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
