@@ -137,35 +137,30 @@ static espalier_status load_model(const espalier_sklearn_object *object, espalie
                : espalier_sklearn_boosted_load(object, forest, summary, error_out);
 }
 
-/* The estimator that was chosen: a model, or a pipeline with one at its end. */
-static espalier_status load_estimator(
-    const espalier_container *container, const espalier_pickle *pickle, const char *path,
-    const espalier_source_path *place, const espalier_pickle_value *estimator,
-    uint64_t memory_bytes_max, espalier_source_categorical *categorical, espalier_forest *forest,
-    espalier_source_summary *summary, espalier_error *error_out)
+/* The estimator that was chosen: a model, or a pipeline with one at its end. given: all but what it
+ * is and where. */
+static espalier_status load_estimator(const espalier_sklearn_object *given,
+                                      const espalier_source_path *place,
+                                      const espalier_pickle_value *estimator,
+                                      espalier_forest *forest, espalier_source_summary *summary,
+                                      espalier_error *error_out)
 {
     espalier_source_path *const end_place = malloc(sizeof *end_place);
     if (end_place == NULL) {
         return espalier_error_set(error_out, ESPALIER_ERROR_MEMORY, 0, ESPALIER_OFFSET_NONE,
-                                  "%s: no memory to look for a model", path);
+                                  "%s: no memory to look for a model", given->source);
     }
     *end_place = *place;
     uint64_t work_left = ESPALIER_SKLEARN_WORK_MAX;
-    const espalier_pickle_value *const end =
-        espalier_sklearn_pipeline_end(pickle, estimator, end_place);
-    const espalier_sklearn_object object = {.pickle = pickle,
-                                            .stream = container->data,
-                                            .stream_bytes = (size_t)container->bytes,
-                                            .source = path,
-                                            .path = end_place->text,
-                                            .value = end,
-                                            .memory_bytes_max = memory_bytes_max,
-                                            .work_left = &work_left,
-                                            .categorical = categorical};
+    espalier_sklearn_object object = *given;
+    object.value = espalier_sklearn_pipeline_end(given->pickle, estimator, end_place);
+    object.path = end_place->text;
+    object.work_left = &work_left;
     espalier_status status = load_model(&object, forest, summary, error_out);
-    if (status == ESPALIER_OK && end != estimator) {
-        status = espalier_sklearn_prepare_forest(pickle, path, place->text, estimator,
-                                                 memory_bytes_max, &work_left, forest, error_out);
+    if (status == ESPALIER_OK && object.value != estimator) {
+        status =
+            espalier_sklearn_prepare_forest(given->pickle, given->source, place->text, estimator,
+                                            given->memory_bytes_max, &work_left, forest, error_out);
     }
     free(end_place);
     return status;
@@ -207,10 +202,16 @@ static espalier_status load_stream(const espalier_container *container, const ch
         goto out;
     }
     espalier_pickle_info_get(pickle, &info);
-    const uint64_t memory_left =
-        info.memory_bytes < memory_bytes_max ? memory_bytes_max - info.memory_bytes : 0;
-    status = load_estimator(container, pickle, path, place, estimator, memory_left, categorical,
-                            forest, &summary, error_out);
+    const espalier_sklearn_object given = {.pickle = pickle,
+                                           .stream = container->data,
+                                           .stream_bytes = (size_t)container->bytes,
+                                           .source = path,
+                                           .memory_bytes_max =
+                                               info.memory_bytes < memory_bytes_max
+                                                   ? memory_bytes_max - info.memory_bytes
+                                                   : 0,
+                                           .categorical = categorical};
+    status = load_estimator(&given, place, estimator, forest, &summary, error_out);
     if (status == ESPALIER_OK) {
         status = validate_forest(forest, path, place, error_out);
     }
