@@ -162,6 +162,29 @@ def library_facts(model):
         if module in ("xgboost", "lightgbm") else set()
 
 
+def xgboost_trees(booster):
+    """The part of its file with the trees; {} before 1.6, which has no such call."""
+    try:
+        learner = json.loads(bytes(booster.save_raw(raw_format="json")).decode())["learner"]
+    except TypeError:
+        return {}
+    found = learner["gradient_booster"]
+    return found.get("gbtree", found).get("model", {})
+
+
+def xgboost_tree_words(booster):
+    """Sets of categories, their names, and where leaves of several values stand."""
+    model = xgboost_trees(booster)
+    sizes = [size for tree in model.get("trees", []) for size in tree.get("categories_sizes", [])]
+    words = ["sets=" + ("several" if max(sizes) > 1 else "one")] if sizes else []
+    words += ["category-names"] if model.get("cats", {}).get("enc") else []
+    widths = [int(tree["tree_param"].get("size_leaf_vector", 0)) for tree in model.get("trees", [])]
+    if max(widths, default=0) > 1:
+        words += ["leaves=vectors", "vectors=" + ("leaf_weights" if any(
+            tree.get("leaf_weights") for tree in model["trees"]) else "base_weights")]
+    return words
+
+
 def xgboost_fact(booster, name):
     """objective, booster, targets, leaves, categories and base scores, as its file says."""
     words = ["XGBoost", "object=" + name]
@@ -176,7 +199,7 @@ def xgboost_fact(booster, name):
     words += ["forest"] if parallel and int(parallel.group(1)) > 1 else []
     words += ["targets=several"] if int(numbers.get("num_target", "1")) > 1 else []
     words += ["classes=several"] if int(numbers.get("num_class", "0")) > 1 else []
-    words += ["leaves=vectors"] if '"multi_output_tree"' in text.replace("'", '"') else []
+    words += xgboost_tree_words(booster)
     base = numbers.get("base_score", "")
     words += ["base_score=" + ("vector" if "," in base else "one-in-brackets" if "[" in base else
                                "one")]

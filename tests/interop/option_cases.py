@@ -201,6 +201,9 @@ def xgboost_classifiers(make, regressor, classifier):
     yield make("four, base scores", classifier, "four", base_score=[0.1, 0.2, 0.3, 0.4])
     yield make("categories", regressor, "real", {"codes": True}, tree_method="hist",
                enable_categorical=True, feature_types=["c", "c", "q", "q", "q"])
+    yield make("categories, one by one", regressor, "real", {"codes": True}, tree_method="hist",
+               enable_categorical=True, feature_types=["c", "c", "q", "q", "q"],
+               max_cat_to_onehot=40)
     yield make("categories, sets", classifier, "two", {"codes": True}, tree_method="hist",
                enable_categorical=True, feature_types=["c", "c", "q", "q", "q"],
                max_cat_to_onehot=2, max_cat_threshold=3)

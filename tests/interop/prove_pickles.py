@@ -29,6 +29,7 @@ xgb = optional("xgboost")
 lgb = optional("lightgbm")
 
 CONTAINERS = [None, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)]
+CONTAINERS += [("lz4", 3)] if optional("lz4") else []  # of a package of its own
 SPECIAL = [np.nan, 0.0, -0.0, 1e-45, 5e-324, 1e-35, -1e-35, 1e30, -1e30]
 
 

@@ -260,6 +260,8 @@ class Prover:
         trainer, version, _ = self.subject
         if self.facts is not None:
             facts = frozenset(one for one in self.facts if only is None or re.search(only, one))
+            facts |= {"%s %s" % (one, self.rows_fact().replace(" ", "=")) for one in facts
+                      if one.startswith("FunctionTransformer ")}  # of each type by itself
             self.proofs[trainer, version, facts].add(rows, ulps)
         if only is not None:
             return

@@ -16,13 +16,17 @@ VERSION_SETS = {
     "2022": ("3.9", "scikit-learn==1.0.2 xgboost==1.5.2 lightgbm==3.2.1 numpy==1.21.6 "
                     "scipy==1.7.3 joblib==1.1.0 threadpoolctl==3.1.0 pandas==1.3.5"),
     "2023": ("3.11", "scikit-learn==1.2.2 xgboost==1.7.6 lightgbm==3.3.5 numpy==1.24.2 "
-                     "scipy==1.10.1 joblib==1.2.0 threadpoolctl==3.1.0 pandas==1.5.3"),
+                     "scipy==1.10.1 joblib==1.2.0 threadpoolctl==3.1.0 pandas==1.5.3 "
+                     "lz4==4.3.2"),
     "2024": ("3.11", "scikit-learn==1.4.2 xgboost-cpu==2.1.4 lightgbm==4.0.0 numpy==1.26.4 "
-                     "scipy==1.13.0 joblib==1.3.2 threadpoolctl==3.5.0 pandas==2.2.2"),
+                     "scipy==1.13.0 joblib==1.3.2 threadpoolctl==3.5.0 pandas==2.2.2 "
+                     "lz4==4.3.2"),
     "2025": ("3.13", "scikit-learn==1.6.1 xgboost-cpu==3.0.5 lightgbm==4.6.0 numpy==2.2.2 "
-                     "scipy==1.15.1 joblib==1.4.2 threadpoolctl==3.5.0 pandas==2.2.3"),
+                     "scipy==1.15.1 joblib==1.4.2 threadpoolctl==3.5.0 pandas==2.2.3 "
+                     "lz4==4.4.4"),
     "2026": ("3.13", "scikit-learn==1.9.1 xgboost-cpu==3.4.1 lightgbm==4.7.0 numpy==2.5.5 "
-                     "scipy==1.18.1 joblib==1.6.0 threadpoolctl==3.8.0 pandas==3.1.1"),
+                     "scipy==1.18.1 joblib==1.6.0 threadpoolctl==3.8.0 pandas==3.1.1 "
+                     "lz4==4.4.5"),
 }
 
 # The newest that other Pythons can install, best first; for --newest where 3.13 is missing.
@@ -30,5 +34,6 @@ NEWEST = {
     "2026": VERSION_SETS["2026"],
     "2026-py312": ("3.12", VERSION_SETS["2026"][1]),
     "2026-py311": ("3.11", "scikit-learn==1.9.1 xgboost-cpu==3.2.0 lightgbm==4.7.0 numpy==2.4.6 "
-                           "scipy==1.17.1 joblib==1.6.0 threadpoolctl==3.8.0 pandas==3.1.1"),
+                           "scipy==1.17.1 joblib==1.6.0 threadpoolctl==3.8.0 pandas==3.1.1 "
+                           "lz4==4.4.5"),
 }
