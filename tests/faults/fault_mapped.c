@@ -7,6 +7,7 @@
  */
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -280,5 +281,6 @@ int main(void)
         cmocka_unit_test(test_cut_short),    cmocka_unit_test(test_cut_and_grown),
         cmocka_unit_test(test_written_over), cmocka_unit_test(test_sealed),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_models, free_models);
 }

@@ -11,6 +11,7 @@
 #include "espalier_convert.h"
 #include "espalier_publish.h"
 #include "espalier_slot.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
@@ -460,6 +461,7 @@ int main(void)
         cmocka_unit_test(test_every_allocation_of_other_sources_fails),
         cmocka_unit_test(test_every_allocation_of_publishing_and_swapping_fails),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
 

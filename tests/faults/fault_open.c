@@ -18,6 +18,7 @@ int main(void)
 
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <setjmp.h>
@@ -300,6 +301,7 @@ int main(void)
         cmocka_unit_test(test_what_few_models_have),
         cmocka_unit_test(test_every_limit_of_address_space),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
 

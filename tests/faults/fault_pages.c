@@ -24,6 +24,7 @@ int main(void)
 #include "engine/model.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -283,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_every_way_to_open),
         cmocka_unit_test(test_a_large_file),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_forest, drop_forest);
 }
 

@@ -7,6 +7,7 @@
  */
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -247,5 +248,6 @@ int main(void)
         cmocka_unit_test_setup(test_prefault_and_lock, calm),
         cmocka_unit_test_setup(test_bytes_behind_a_model_in_a_file, calm),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_model, drop_model);
 }

@@ -9,6 +9,7 @@
  */
 #include "espalier_publish.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
@@ -288,5 +289,6 @@ int main(void)
         cmocka_unit_test(test_a_first_version_that_fails),
         cmocka_unit_test(test_a_store_that_is_moved),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_models, remove_all);
 }

@@ -21,6 +21,7 @@ int main(void)
 #include "espalier_slot.h"
 #include "format/store_link.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/remove_tree.h"
 #include "tests/support/store_look.h"
 #include "tests/support/synthetic.h"
@@ -457,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_a_folder_without_a_link),
         cmocka_unit_test(test_a_version_that_is_pruned_meanwhile),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_all, free_all);
 }
 

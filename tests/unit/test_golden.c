@@ -7,6 +7,7 @@
 #include "convert/golden.h"
 #include "convert/reference.h"
 #include "format/writer.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <math.h>
@@ -614,5 +615,6 @@ int main(void)
         cmocka_unit_test(test_wrong_node_numbers_are_found),
         cmocka_unit_test(test_a_model_of_another_forest_is_refused),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "format/layout.h"
 #include "format/rules.h"
 #include "format/writer.h"
+#include "tests/support/own_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -290,5 +291,6 @@ int main(void)
         cmocka_unit_test(test_large_blocks_of_many_slots),
         cmocka_unit_test(test_any_stride_of_one_feature),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include "format/rules.h"
 #include "format/word.h"
 #include "format/writer.h"
+#include "tests/support/own_folder.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -535,5 +536,6 @@ int main(void)
         cmocka_unit_test(test_select_work_is_bounded), cmocka_unit_test(test_heap_depth),
         cmocka_unit_test(test_features_among_ranks),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #include "engine/model.h"
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/synthetic.h"
 
@@ -250,5 +251,6 @@ int main(void)
         cmocka_unit_test(test_lock_beyond_the_limit),
         cmocka_unit_test(test_unknown_flags),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_model, drop_model);
 }

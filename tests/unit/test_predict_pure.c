@@ -13,6 +13,7 @@
 
 #include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/sanitized.h"
 #include "tests/support/synthetic.h"
 
@@ -327,5 +328,6 @@ int main(void)
         cmocka_unit_test(check_no_system_call),
         cmocka_unit_test(check_threads),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include "espalier_publish.h"
 #include "format/layout.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <setjmp.h>
@@ -248,5 +249,6 @@ int main(void)
         cmocka_unit_test(test_the_last_padding_must_be_zero),
         cmocka_unit_test(test_what_is_no_model_is_refused),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_model, free_model);
 }

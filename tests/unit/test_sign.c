@@ -10,6 +10,7 @@
 #include "publish/digest.h"
 #include "publish/sign.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <errno.h>
@@ -841,5 +842,6 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_a_key_that_asks_for_too_much),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_all, free_all);
 }

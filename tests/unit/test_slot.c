@@ -5,6 +5,7 @@
  */
 #include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <fcntl.h>
@@ -581,5 +582,6 @@ int main(void)
         cmocka_unit_test(test_what_was_checked_is_what_is_mapped),
         cmocka_unit_test(test_readers_go_on_while_models_are_swapped),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_models, free_models);
 }

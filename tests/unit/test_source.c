@@ -11,6 +11,7 @@
 
 #include "convert/sources/source.h"
 #include "tests/support/fake_sklearn.h"
+#include "tests/support/own_folder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -287,5 +288,6 @@ int main(void)
         cmocka_unit_test_teardown(test_lists_models, remove_file),
         cmocka_unit_test_teardown(test_list_of_models_is_bounded, remove_file),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
  */
 #include "espalier.h"
 #include "tests/support/model_bytes.h"
+#include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
 
 #include <pthread.h>
@@ -166,5 +167,6 @@ int main(void)
         cmocka_unit_test(test_opening_and_closing_at_the_same_time),
         cmocka_unit_test(test_a_model_that_all_share),
     };
+    own_folder_enter();
     return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "convert/sources/source.h"
+#include "tests/support/own_folder.h"
 #include "tests/unit/test_ubjson.h"
 #include "tests/unit/test_xgboost.h"
 
@@ -260,5 +261,6 @@ int main(void)
         cmocka_unit_test_teardown(test_files_are_listed, remove_file),
         cmocka_unit_test_teardown(test_files_are_loaded, remove_file),
     };
+    own_folder_enter();
     return cmocka_run_group_tests_name("xgboost damage", tests, NULL, NULL);
 }
