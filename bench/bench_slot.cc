@@ -2,8 +2,9 @@
 /*
  * What a slot costs a reader: acquire and release alone and with two readers at once, and paced
  * predictions on one core while another core swaps the model ten times a second, against the same
- * without swaps. Public headers only. A paced run takes twice a minute, five times over; --quick
- * takes twice four seconds once.
+ * without swaps. Between requests the reader warms what was published; once more without that.
+ * Public headers only. A paced run takes twice a minute, five times over; --quick takes twice four
+ * seconds once.
  */
 #include "espalier_slot.h"
 #include "harness.h"
@@ -190,23 +191,40 @@ double own_bytes()
 
 struct paced_run {
     std::vector<double> times;
+    std::vector<double> warm_times; // of models that were new
     uint64_t wrong = 0;
     double grown_bytes = 0;
 };
 
-// One request every PACE_NS by the clock, timed from acquire to release.
+// What is new to the caches, after a request; true: it took until the next one was due.
+bool warm(paced_run &run, espalier_reader *reader, int64_t due)
+{
+    size_t bytes = 0;
+    const int64_t start = now_ns();
+    if (espalier_slot_warm(reader, 0, &bytes) != ESPALIER_OK || bytes == 0) {
+        return false;
+    }
+    const int64_t end = now_ns();
+    run.warm_times.push_back(static_cast<double>(end - start));
+    return end > due;
+}
+
+// One request every PACE_NS by the clock, timed from acquire to release; one that came while the
+// reader warmed, from when it was due.
 void run_paced(paced_run &run, const bench_model &about, espalier_reader *reader,
-               const std::vector<double> &expected, int64_t length_ns)
+               const std::vector<double> &expected, int64_t length_ns, bool warms)
 {
     std::vector<double> output(about.width);
     double before = 0;
+    bool is_late = false;
     const int64_t begin = now_ns();
     const int64_t count = length_ns / PACE_NS;
     for (int64_t i = 0; i < count; i++) {
         if (i == count / 10) { // the first swaps are over: what grows now would grow for ever
             before = own_bytes();
         }
-        while (now_ns() < begin + i * PACE_NS) {}
+        const int64_t due = begin + i * PACE_NS;
+        while (now_ns() < due) {}
         const size_t row = static_cast<size_t>(i) % about.rows.row_count;
         const espalier_rows rows =
             espalier_rows_float32(about.rows.row(row), 1, about.rows.feature_count);
@@ -214,7 +232,7 @@ void run_paced(paced_run &run, const bench_model &about, espalier_reader *reader
         out.data = output.data();
         out.data_bytes = output.size() * sizeof(double);
         espalier_lease lease;
-        const int64_t start = now_ns();
+        const int64_t start = is_late ? due : now_ns();
         espalier_status status = espalier_slot_acquire(reader, &lease);
         if (status == ESPALIER_OK) {
             status = espalier_predict(lease.predictor, about.kind, &rows, &out);
@@ -224,6 +242,7 @@ void run_paced(paced_run &run, const bench_model &about, espalier_reader *reader
         run.wrong +=
             status != ESPALIER_OK || std::memcmp(output.data(), expected.data() + row * about.width,
                                                  about.width * sizeof(double)) != 0;
+        is_late = warms && warm(run, reader, due + PACE_NS);
     }
     run.grown_bytes = own_bytes() - before;
 }
@@ -248,7 +267,7 @@ std::vector<double> expected_answers(const bench_model &about)
 }
 
 struct paced_figures {
-    std::vector<double> ratios, plain_p99, swapped_p99, plain_p999, swapped_p999, p50, grown;
+    std::vector<double> ratios, plain_p99, swapped_p99, plain_p999, swapped_p999, p50, grown, warm;
     uint64_t wrong = 0;
     uint64_t swaps = 0;
 };
@@ -264,12 +283,15 @@ void add_figures(paced_figures &all, paced_run &plain, paced_run &swapped)
     all.swapped_p999.push_back(percentile(swapped.times, 0.999));
     all.p50.push_back(percentile(swapped.times, 0.5));
     all.grown.push_back(swapped.grown_bytes);
+    if (!swapped.warm_times.empty()) {
+        all.warm.push_back(percentile(swapped.warm_times, 0.5));
+    }
     all.wrong += plain.wrong + swapped.wrong;
 }
 
 // Each iteration is one run without swaps and one with them.
 void bench_paced(benchmark::State &state, const bench_model &about, const std::string &folder,
-                 int64_t length_ns)
+                 int64_t length_ns, bool warms)
 {
     const std::vector<double> expected = expected_answers(about);
     swapped_file file(about.model_path, folder + "/bench_slot");
@@ -287,9 +309,9 @@ void bench_paced(benchmark::State &state, const bench_model &about, const std::s
         swapped.times.assign(swapped.times.capacity(), 0.0);
         plain.times.clear();
         swapped.times.clear();
-        run_paced(plain, about, reader.get(), expected, length_ns);
+        run_paced(plain, about, reader.get(), expected, length_ns, warms);
         swapper other(slot.get(), &file, 1);
-        run_paced(swapped, about, reader.get(), expected, length_ns);
+        run_paced(swapped, about, reader.get(), expected, length_ns, warms);
         all.swaps += other.stop();
         add_figures(all, plain, swapped);
         state.SetIterationTime(static_cast<double>(2 * length_ns) * 1e-9);
@@ -301,6 +323,9 @@ void bench_paced(benchmark::State &state, const bench_model &about, const std::s
     state.counters["swapped_p999_ns"] = percentile(all.swapped_p999, 0.5);
     state.counters["swapped_p50_ns"] = percentile(all.p50, 0.5);
     state.counters["grown_bytes"] = percentile(all.grown, 0.5);
+    if (warms) {
+        state.counters["warm_ns"] = percentile(all.warm, 0.5);
+    }
     state.counters["wrong"] = static_cast<double>(all.wrong);
     state.counters["swaps"] = static_cast<double>(all.swaps);
 }
@@ -323,10 +348,13 @@ std::unique_ptr<acquire_stage> add_all(const bench_settings &settings,
     }
     const int64_t length_ns = (settings.is_small ? 1 : settings.is_quick ? 4 : 60) * SECOND_NS;
     const std::string folder = settings.folder.empty() ? program_folder() : settings.folder;
-    add_benchmark("slot/paced/" + about.name, settings.is_quick ? 1 : 5,
-                  [&about, folder, length_ns](benchmark::State &s) {
-                      bench_paced(s, about, folder, length_ns);
-                  });
+    for (const bool warms : {true, false}) {
+        add_benchmark((warms ? "slot/paced/" : "slot/paced_unwarmed/") + about.name,
+                      settings.is_quick || !warms ? 1 : 5,
+                      [&about, folder, length_ns, warms](benchmark::State &s) {
+                          bench_paced(s, about, folder, length_ns, warms);
+                      });
+    }
     return stage;
 }
 

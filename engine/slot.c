@@ -22,6 +22,7 @@
 #define CELL_BYTES       64 /* a cache line */
 #define READERS_DEFAULT  64u
 #define READERS_MAX      4096u
+#define WARM_BYTES       ((size_t)1 << 20) /* half of what a core of a server has as its own */
 #define SLOT_FLAGS_KNOWN ((uint64_t)ESPALIER_SLOT_SEALED)
 #define REFRESH_FLAGS_KNOWN \
     ((uint64_t)(ESPALIER_REFRESH_DIFFERENT | ESPALIER_REFRESH_ALWAYS | ESPALIER_REFRESH_OLDER))
@@ -39,6 +40,7 @@ struct model_pair {
 struct espalier_reader {
     _Alignas(CELL_BYTES) _Atomic(model_pair *) held; /* the cell */
     espalier_slot *slot;
+    const model_pair *warmed; /* compared alone: it may be gone */
     uint32_t index;
     bool registered;
 };
@@ -473,6 +475,7 @@ static espalier_status register_reader(espalier_slot *slot, espalier_reader **re
         const espalier_status status = add_predictor(slot, current_of(slot), i);
         if (status == ESPALIER_OK) {
             reader->registered = true;
+            reader->warmed = NULL;
             slot->reader_count++;
             *reader_out = reader;
         }
@@ -546,4 +549,26 @@ void espalier_slot_release(espalier_reader *reader)
     if (reader != NULL) {
         atomic_store_explicit(&reader->held, NULL, memory_order_release);
     }
+}
+
+espalier_status espalier_slot_warm(espalier_reader *reader, size_t bytes_max, size_t *bytes_out)
+{
+    espalier_lease lease;
+    size_t bytes = 0;
+    if (reader == NULL || atomic_load_explicit(&reader->held, memory_order_relaxed) != NULL) {
+        return ESPALIER_ERROR_ARGUMENT;
+    }
+    if (atomic_load_explicit(&reader->slot->current, memory_order_relaxed) != reader->warmed) {
+        const espalier_status status = espalier_slot_acquire(reader, &lease);
+        if (status != ESPALIER_OK) {
+            return status;
+        }
+        reader->warmed = atomic_load_explicit(&reader->held, memory_order_relaxed);
+        bytes = espalier_warm_fetch(lease.model, bytes_max != 0 ? bytes_max : WARM_BYTES);
+        espalier_slot_release(reader);
+    }
+    if (bytes_out != NULL) {
+        *bytes_out = bytes;
+    }
+    return ESPALIER_OK;
 }

@@ -45,4 +45,18 @@ void espalier_slot_find_close(espalier_slot_find *find);
 espalier_status espalier_slot_compare(const espalier_model *serving, const espalier_model *next,
                                       const char *name, espalier_error *error_out);
 
+/* A piece of the mapping. */
+typedef void espalier_warm_visit(void *context, const uint8_t *data, size_t bytes);
+
+/*
+ * Gives the pieces of the mapping that predictions read, at most bytes_max of them together: cuts
+ * and sets of categories, nodes, leaf values, linear leaves. Where not all nodes fit, the beginning
+ * of every tree. Returns the sum.
+ */
+size_t espalier_warm_walk(const espalier_model *model, size_t bytes_max, espalier_warm_visit *visit,
+                          void *context);
+
+/* Asks this core to fetch them; waits for none. Returns the sum. */
+size_t espalier_warm_fetch(const espalier_model *model, size_t bytes_max);
+
 #endif

@@ -69,7 +69,8 @@ static void *serve(void *argument)
         } else {
             self->failures++;
         }
-        (void)nanosleep(&pause, NULL); /* the next request */
+        (void)espalier_slot_warm(self->reader, 0, NULL); /* what is new, before it is asked for */
+        (void)nanosleep(&pause, NULL);                   /* the next request */
     }
     free(row);
     free(result);

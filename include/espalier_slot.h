@@ -8,6 +8,7 @@
  *     espalier_slot_acquire(reader, &lease);             // each request
  *     espalier_predict(lease.predictor, kind, &rows, &outputs);
  *     espalier_slot_release(reader);
+ *     espalier_slot_warm(reader, 0, NULL);               // when it has answered
  *     espalier_slot_refresh(slot, 0, &state, &error);    // one thread, now and then
  */
 #ifndef ESPALIER_SLOT_H
@@ -102,6 +103,18 @@ typedef struct espalier_lease {
 ESPALIER_API espalier_status espalier_slot_acquire(espalier_reader *reader,
                                                    espalier_lease *lease_out);
 ESPALIER_API void espalier_slot_release(espalier_reader *reader);
+
+/*
+ * Between requests: fetches what predictions read of a model that was published since the last call
+ * into the caches of this core, where the next requests find it. The reader's thread calls it when
+ * it has answered; it costs a few nanoseconds when nothing is new, else some 60 microseconds a
+ * mebibyte. bytes_max: at most so much, of larger models the beginnings of all trees; 0: 1 MiB,
+ * which is to be less than the core's own caches. bytes_out, which may be NULL: how much was asked
+ * for; 0: nothing was new. Waits for nobody, allocates nothing, makes no system call.
+ * Status: ARGUMENT (also: the model is held).
+ */
+ESPALIER_API espalier_status espalier_slot_warm(espalier_reader *reader, size_t bytes_max,
+                                                size_t *bytes_out);
 
 /* Flags of espalier_slot_refresh. */
 enum {

@@ -200,6 +200,14 @@ public:
         detail::check(espalier_slot_acquire(raw_, &found), "lease");
         return lease(raw_, found);
     }
+    /* When it has answered: fetches a model that was published since into this core's caches, as
+     * espalier_slot_warm. Returns how many bytes. */
+    std::size_t warm(std::size_t bytes_max = 0)
+    {
+        std::size_t bytes = 0;
+        detail::check(espalier_slot_warm(raw_, bytes_max, &bytes), "warm");
+        return bytes;
+    }
 
 private:
     std::shared_ptr<slot::owner> owned_;

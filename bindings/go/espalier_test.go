@@ -380,6 +380,28 @@ func TestColumnsOfManyTypesAreRows(t *testing.T) {
 	want(t, err, espalier.ErrArgument)
 }
 
+func TestWarm(t *testing.T) {
+	slot, err := espalier.OpenSlot(modelPath(), espalier.SlotOptions{})
+	want(t, err, nil)
+	reader, err := slot.NewReader()
+	want(t, err, nil)
+	for _, bytes := range []int{128, 0} { // all that is asked for, then nothing: it is not new
+		warmed, err := reader.Warm(128)
+		want(t, err, nil)
+		if warmed != bytes {
+			t.Fatalf("%d bytes", warmed)
+		}
+	}
+	want(t, reader.Use(func(*espalier.Predictor, uint64) error {
+		_, err := reader.Warm(0)
+		return err
+	}), espalier.ErrBusy)
+	want(t, reader.Close(), nil)
+	_, err = reader.Warm(0)
+	want(t, err, espalier.ErrClosed)
+	want(t, slot.Close(), nil)
+}
+
 func TestASlotServesWhileItIsRefreshed(t *testing.T) {
 	expected := probabilities(t, newPredictor(t, open(t)))
 	slot, err := espalier.OpenSlot(modelPath(), espalier.SlotOptions{ReaderCountMax: 5})

@@ -202,6 +202,22 @@ func (r *Reader) Use(f func(predictor *Predictor, version uint64) error) error {
 	return f(&r.predictor, r.predictor.version)
 }
 
+// Warm fetches a model that was published since the last call into the caches of the core it runs
+// on, at most bytesMax (0: 1 MiB) of it: for when the reader has answered. It returns how many
+// bytes, 0 when nothing was new.
+func (r *Reader) Warm(bytesMax int) (int, error) {
+	if !r.mutex.TryLock() {
+		return 0, ErrBusy
+	}
+	defer r.mutex.Unlock()
+	if r.raw == nil {
+		return 0, ErrClosed
+	}
+	var bytes C.size_t
+	err := check(C.espalier_slot_warm(r.raw, C.size_t(bytesMax), &bytes), "warm")
+	return int(bytes), err
+}
+
 func (r *Reader) release() {
 	for !r.predictor.isBusy.CompareAndSwap(false, true) {
 		runtime.Gosched() // a goroutine of f's still predicts

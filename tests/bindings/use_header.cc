@@ -404,6 +404,7 @@ void check_slot(const std::string &path)
         CHECK(lease.version() == 1 && lease.width(output::probability) == 3);
         CHECK(lease.predict<double>(output::probability, rows::one(row)) == expected);
         CHECK(thrown([&] { reader.acquire(); }) == ESPALIER_ERROR_ARGUMENT);
+        CHECK(thrown([&] { reader.warm(); }) == ESPALIER_ERROR_ARGUMENT);
         CHECK(served.refresh().changed == 0);
         const espalier_slot_state state = served.refresh(ESPALIER_REFRESH_ALWAYS);
         CHECK(state.changed == 1 && state.version == 2 && state.held_count == 1);
@@ -431,6 +432,7 @@ void check_slot(const std::string &path)
     std::optional<espalier::slot> gone(std::in_place, path);
     espalier::reader last(*gone);
     gone.reset(); /* the reader keeps it open */
+    CHECK(last.warm(128) == 128 && last.warm() == 0);
     CHECK(last.acquire().predict<double>(output::probability, rows::one(row)) == expected);
     CHECK(thrown([] { espalier::slot none("no such file"); }) == ESPALIER_ERROR_OPEN);
     espalier::slot_options newest;

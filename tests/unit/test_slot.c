@@ -3,6 +3,7 @@
  * engine/slot: the model of a path is replaced while readers hold it; what is refused, what stays,
  * when the old one goes, and what readers see while another thread swaps as fast as it can.
  */
+#include "engine/slot.h"
 #include "espalier_slot.h"
 #include "tests/support/model_bytes.h"
 #include "tests/support/own_folder.h"
@@ -471,6 +472,114 @@ static void test_what_was_checked_is_what_is_mapped(void **state)
     }
 }
 
+/* ---- warming ---- */
+
+/* What a walk over a model gives. */
+typedef struct warm_pieces {
+    const espalier_model *model;
+    size_t bytes;
+    size_t roots; /* pieces that begin where a tree does */
+    size_t nodes; /* bytes of nodes */
+} warm_pieces;
+
+static void count_piece(void *context, const uint8_t *data, size_t bytes)
+{
+    warm_pieces *const pieces = context;
+    const espalier_model *const model = pieces->model;
+    const espalier_file_section *const nodes =
+        espalier_file_find(&model->file, ESPALIER_SECTION_NODES);
+    assert_true(bytes > 0 && data >= model->map.base &&
+                data + bytes <= model->map.base + models.bytes[0].bytes);
+    pieces->bytes += bytes;
+    if (data >= model->nodes && data < model->nodes + nodes->bytes) {
+        pieces->nodes += bytes;
+        for (uint32_t t = 0; t < model->tree_count; t++) {
+            const uint64_t first = model->trees[t].first_node * model->parts[0].node_bytes;
+            pieces->roots += data == model->nodes + first;
+        }
+    }
+}
+
+static warm_pieces walk_pieces(const espalier_model *model, size_t bytes_max)
+{
+    warm_pieces pieces = {model, 0, 0, 0};
+    const size_t bytes = espalier_warm_walk(model, bytes_max, count_piece, &pieces);
+    assert_int_equal(bytes, pieces.bytes);
+    assert_true(pieces.bytes <= bytes_max);
+    return pieces;
+}
+
+/* All that predictions read, or of every tree the beginning, or as much as there is room for. */
+static void test_what_is_warmed(void **state)
+{
+    (void)state;
+    espalier_model *model = NULL;
+    assert_int_equal(espalier_model_open_memory(models.bytes[0].data, models.bytes[0].bytes, NULL,
+                                                &model, NULL),
+                     ESPALIER_OK);
+    const size_t nodes = espalier_file_find(&model->file, ESPALIER_SECTION_NODES)->bytes;
+    const size_t leaves = espalier_file_find(&model->file, ESPALIER_SECTION_LEAVES)->bytes;
+    const warm_pieces all = walk_pieces(model, SIZE_MAX);
+    assert_int_equal(all.bytes, nodes + leaves);
+    assert_int_equal(all.nodes, nodes);
+    const warm_pieces no_leaves = walk_pieces(model, nodes);
+    assert_int_equal(no_leaves.bytes, nodes);
+    const warm_pieces tops = walk_pieces(model, nodes - 1);
+    assert_int_equal(tops.roots, model->tree_count);
+    assert_true(tops.nodes < nodes && tops.nodes > nodes / 4);
+    const warm_pieces two = walk_pieces(model, 100);
+    assert_int_equal(two.roots, 2); /* a line of one, the rest of a line of the next */
+    assert_int_equal(two.bytes, 100);
+    assert_int_equal(walk_pieces(model, 0).bytes, 0);
+    espalier_model_close(model);
+}
+
+static size_t warm_bytes(espalier_reader *reader)
+{
+    size_t bytes = 1;
+    assert_int_equal(espalier_slot_warm(reader, 0, &bytes), ESPALIER_OK);
+    return bytes;
+}
+
+/* Once for each model, by each reader; nothing is held afterwards. */
+static void test_a_model_is_warmed_once(void **state)
+{
+    (void)state;
+    espalier_slot *const slot = open_slot(NULL);
+    espalier_reader *readers[2];
+    espalier_lease lease;
+    espalier_slot_state now;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(espalier_slot_register(slot, &readers[i]), ESPALIER_OK);
+        assert_true(warm_bytes(readers[i]) > 0);
+        assert_int_equal(warm_bytes(readers[i]), 0);
+    }
+    put_bytes(&models.bytes[1]);
+    assert_int_equal(espalier_slot_refresh(slot, 0, &now, NULL), ESPALIER_OK);
+    assert_int_equal(now.changed, 1);
+    size_t bytes = 7;
+    assert_int_equal(espalier_slot_acquire(readers[0], &lease), ESPALIER_OK);
+    assert_int_equal(espalier_slot_warm(readers[0], 0, &bytes), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(espalier_slot_warm(NULL, 0, &bytes), ESPALIER_ERROR_ARGUMENT);
+    assert_int_equal(bytes, 7);
+    espalier_slot_release(readers[0]);
+    assert_int_equal(espalier_slot_warm(readers[0], 100, &bytes), ESPALIER_OK);
+    assert_int_equal(bytes, 100);
+    assert_int_equal(espalier_slot_warm(readers[1], 0, NULL), ESPALIER_OK);
+    assert_int_equal(warm_bytes(readers[0]), 0);
+    assert_int_equal(warm_bytes(readers[1]), 0);
+    assert_answers(readers[0], 1, 2);
+    put_bytes(&models.bytes[0]);
+    assert_int_equal(espalier_slot_refresh(slot, 0, &now, NULL), ESPALIER_OK);
+    assert_int_equal(now.held_count, 0);
+    assert_int_equal(truncate(PATH, 100), 0); /* a read would fault */
+    assert_true(warm_bytes(readers[1]) > 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(espalier_slot_unregister(readers[i]), ESPALIER_OK);
+    }
+    assert_int_equal(espalier_slot_close(slot), ESPALIER_OK);
+}
+
 /* ---- threads ---- */
 
 enum {
@@ -509,6 +618,7 @@ static void *serve(void *argument)
             w->versions += lease.version != last;
             last = lease.version;
             espalier_slot_release(reader);
+            status = espalier_slot_warm(reader, 0, NULL);
         }
         w->answers++;
         if (w->answers == 1) {
@@ -580,6 +690,8 @@ int main(void)
         cmocka_unit_test(test_wrong_calls_are_refused),
         cmocka_unit_test(test_a_sealed_copy_cannot_be_changed),
         cmocka_unit_test(test_what_was_checked_is_what_is_mapped),
+        cmocka_unit_test(test_what_is_warmed),
+        cmocka_unit_test(test_a_model_is_warmed_once),
         cmocka_unit_test(test_readers_go_on_while_models_are_swapped),
     };
     own_folder_enter();

@@ -721,6 +721,17 @@ NATIVE(void, slotRelease)(JNIEnv *env, jclass class, jlong reader)
     espalier_slot_release(to_reader(reader));
 }
 
+NATIVE(jlong, slotWarm)(JNIEnv *env, jclass class, jlong reader, jlong bytes_max)
+{
+    (void)class;
+    size_t bytes = 0;
+    const espalier_status status = espalier_slot_warm(to_reader(reader), (size_t)bytes_max, &bytes);
+    if (status != ESPALIER_OK) {
+        throw_error(env, status, NULL);
+    }
+    return (jlong)bytes;
+}
+
 /* ---------------------------------------------------------------------------------------------
  * Looking into a model
  * ------------------------------------------------------------------------------------------- */

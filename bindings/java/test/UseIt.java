@@ -337,6 +337,8 @@ public final class UseIt {
                     check("version", served == wanted);
                     check("a lent predictor", thrown(lent::close).equals("IllegalStateException"));
                     check("a used reader", thrown(reader::close).equals("IllegalStateException"));
+                    check("a used reader", thrown(() -> reader.warm(0))
+                            .equals("IllegalStateException"));
                     check("a used reader", thrown(() -> reader.use((again, other) -> null))
                             .equals("IllegalStateException"));
                     return Arrays.equals(expected, probabilities(lent))
@@ -344,6 +346,8 @@ public final class UseIt {
                 }));
                 check("a lent predictor is given back",
                         thrown(() -> probabilities(kept[0])).equals("IllegalStateException"));
+                check("a model is warmed once",
+                        reader.warm(128) == 128 && reader.warm(0) == 0);
                 SlotState state = slot.refresh();
                 check("the same file", !state.changed() && state.version() == version);
                 Files.copy(path, path.resolveSibling("next.espalier"),
@@ -369,6 +373,7 @@ public final class UseIt {
         reader.close();
         check("closed reader", thrown(() -> reader.use((lent, version) -> null))
                 .equals("IllegalStateException"));
+        check("closed reader", thrown(() -> reader.warm(0)).equals("IllegalStateException"));
         check("no slot", thrown(() -> Slot.open(copy)).equals("OPEN"));
         var options = new SlotOptions(false, 1, 0, OpenOptions.DEFAULT, PredictorOptions.LEAVES);
         try (Slot narrow = Slot.open(path, options); Reader only = narrow.reader()) {

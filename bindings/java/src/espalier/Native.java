@@ -106,6 +106,8 @@ final class Native {
 
     static native void slotRelease(long reader);
 
+    static native long slotWarm(long reader, long bytesMax);
+
     static native long[] tree(long model, int tree);
 
     static native long[] node(long model, int tree, int position);

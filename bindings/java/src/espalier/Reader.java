@@ -50,6 +50,17 @@ public final class Reader implements AutoCloseable {
         }
     }
 
+    /**
+     * When it has answered: fetches a model that was published since into the caches of this core,
+     * at most {@code bytesMax} (0: 1 MiB) of it; returns how many bytes, 0 when nothing was new.
+     */
+    public synchronized long warm(long bytesMax) {
+        if (address == 0 || isUsed || bytesMax < 0) {
+            throw new IllegalStateException("closed, used, or bytesMax is negative");
+        }
+        return Native.slotWarm(address, bytesMax);
+    }
+
     /** Gives the reader back; again, it does nothing. Not inside {@link #use}. */
     @Override
     public synchronized void close() {

@@ -554,6 +554,11 @@ extern "C" {
         lease_out: *mut espalier_lease,
     ) -> espalier_status;
     pub fn espalier_slot_release(reader: *mut espalier_reader);
+    pub fn espalier_slot_warm(
+        reader: *mut espalier_reader,
+        bytes_max: usize,
+        bytes_out: *mut usize,
+    ) -> espalier_status;
     pub fn espalier_slot_refresh(
         slot: *mut espalier_slot,
         flags: u64,

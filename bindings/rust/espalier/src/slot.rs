@@ -220,6 +220,15 @@ impl Reader {
         Status::check(status, "lease")?;
         Ok(Lease { raw, reader: self })
     }
+
+    /// When it has answered: fetches a model that was published since into this core's caches, at
+    /// most `bytes_max` (0: 1 MiB) of it; returns how many bytes, 0 when nothing was new.
+    pub fn warm(&mut self, bytes_max: usize) -> Result<usize, Error> {
+        let mut bytes = 0;
+        let status = unsafe { sys::espalier_slot_warm(self.raw, bytes_max, &mut bytes) };
+        Status::check(status, "warm")?;
+        Ok(bytes)
+    }
 }
 
 impl Drop for Reader {

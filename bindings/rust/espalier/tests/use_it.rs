@@ -267,6 +267,7 @@ fn a_slot_serves_while_it_is_refreshed() {
     assert_eq!(found, expected);
     drop(lease);
     assert_eq!(slot.collect().unwrap().held_count, 0);
+    assert_eq!((reader.warm(128).unwrap(), reader.warm(0).unwrap()), (128, 0));
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
@@ -286,6 +287,7 @@ fn a_slot_serves_while_it_is_refreshed() {
     std::mem::forget(reader.acquire().unwrap());
     drop(slot);
     assert_eq!(reader.acquire().err().unwrap().status, Status::ARGUMENT);
+    assert_eq!(reader.warm(0).err().unwrap().status, Status::ARGUMENT);
     drop(reader);
     assert_eq!(Slot::open("no such file").err().unwrap().status, Status::OPEN);
     let small = Slot::open_with(path(), &SlotOptions::new().reader_count_max(1)).unwrap();
