@@ -406,6 +406,65 @@ static void test_values_that_lines_read(void **state)
     }
 }
 
+/* Four values side by side in each row, but a number among them is read as NaN: one by one. */
+static void test_a_number_that_is_missing_in_fours(void **state)
+{
+    (void)state;
+    float data[2][ROWS * FEATURES];
+    double answers[2][ROWS * 4];
+    synthetic_options options = paired;
+    options.feature_count = FEATURES;
+    model_bytes m = model_bytes_synthetic(&options, ESPALIER_LAYOUT_WALK);
+    espalier_file_model *const head = RECORD(&m, MODEL, espalier_file_model);
+    head->input_rule |= ESPALIER_INPUT_MISSING_NUMBER;
+    head->missing_number = -999.0;
+    espalier_model *const model = open_model(&m);
+    assert_true(model->banks[ESPALIER_BANK_WORD].paired);
+    make_rows(data[0], ROWS * FEATURES);
+    for (size_t i = 0; i < ROWS * FEATURES; i++) {
+        data[1][i] = isnan(data[0][i]) ? -999.0F : data[0][i];
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const espalier_rows rows = espalier_rows_float32(data[i], ROWS, FEATURES);
+        predict_all(model, ESPALIER_OUTPUT_PROBABILITY, &rows, answers[i], 2);
+    }
+    assert_memory_equal(answers[0], answers[1], ROWS * 2 * sizeof answers[0][0]);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
+/* Values side by side whose words are not: a column of ranks lies between them. */
+static void test_ranks_between_fours(void **state)
+{
+    (void)state;
+    float data[ROWS * FEATURES];
+    double answers[ROWS * 4];
+    synthetic_options options = ranks;
+    options.feature_count = FEATURES;
+    model_bytes m = model_bytes_synthetic(&options, ESPALIER_LAYOUT_WALK);
+    const uint32_t before = (uint32_t)(SECTION(&m, COLUMNS)->bytes / sizeof(espalier_file_column));
+    espalier_file_column *const columns = set_column_count(&m, before + 4);
+    assert_int_equal(columns[1].kind, ESPALIER_COLUMN_CODE);
+    RECORD(&m, MODEL, espalier_file_model)->input_rule |= ESPALIER_INPUT_FLOAT32;
+    memmove(columns + 6, columns + 2, (before - 2) * sizeof *columns);
+    columns[3] = columns[1];
+    for (uint32_t i = 0; i < 4; i++) {
+        columns[i < 2 ? 1 + i : 2 + i] = (espalier_file_column){.kind = ESPALIER_COLUMN_FEATURE,
+                                                                .feature = i,
+                                                                .missing = ESPALIER_MISSING_RIGHT,
+                                                                .bank = ESPALIER_BANK_WORD};
+    }
+    espalier_model *const model = open_model(&m);
+    make_rows(data, ROWS * FEATURES);
+    for (size_t i = 0; i < ROWS * FEATURES; i++) {
+        data[i] = isnan(data[i]) ? 0.5F : data[i];
+    }
+    const espalier_rows rows = espalier_rows_float32(data, ROWS, FEATURES);
+    predict_all(model, ESPALIER_OUTPUT_MARGIN, &rows, answers, 1);
+    espalier_model_close(model);
+    model_bytes_free(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -419,6 +478,8 @@ int main(void)
         cmocka_unit_test(test_segments_of_shorts),
         cmocka_unit_test(test_refusals_of_float64),
         cmocka_unit_test(test_values_that_lines_read),
+        cmocka_unit_test(test_a_number_that_is_missing_in_fours),
+        cmocka_unit_test(test_ranks_between_fours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
