@@ -445,7 +445,9 @@ static void test_ranks_between_fours(void **state)
     const uint32_t before = (uint32_t)(SECTION(&m, COLUMNS)->bytes / sizeof(espalier_file_column));
     espalier_file_column *const columns = set_column_count(&m, before + 4);
     assert_int_equal(columns[1].kind, ESPALIER_COLUMN_CODE);
-    RECORD(&m, MODEL, espalier_file_model)->input_rule |= ESPALIER_INPUT_FLOAT32;
+    espalier_file_model *const head = RECORD(&m, MODEL, espalier_file_model);
+    head->input_rule |= ESPALIER_INPUT_FLOAT32;
+    head->input_rule &= ~ESPALIER_INPUT_FLUSH_TINY; /* with it each value is looked at */
     memmove(columns + 6, columns + 2, (before - 2) * sizeof *columns);
     columns[3] = columns[1];
     for (uint32_t i = 0; i < 4; i++) {
