@@ -434,9 +434,8 @@ static void test_a_number_that_is_missing_in_fours(void **state)
 }
 
 /* Values side by side whose words are not: a column of ranks lies between them. */
-static void test_ranks_between_fours(void **state)
+static void predict_ranks_between_fours(uint32_t more_rules)
 {
-    (void)state;
     float data[ROWS * FEATURES];
     double answers[ROWS * 4];
     synthetic_options options = ranks;
@@ -446,8 +445,8 @@ static void test_ranks_between_fours(void **state)
     espalier_file_column *const columns = set_column_count(&m, before + 4);
     assert_int_equal(columns[1].kind, ESPALIER_COLUMN_CODE);
     espalier_file_model *const head = RECORD(&m, MODEL, espalier_file_model);
-    head->input_rule |= ESPALIER_INPUT_FLOAT32;
-    head->input_rule &= ~ESPALIER_INPUT_FLUSH_TINY; /* with it each value is looked at */
+    head->input_rule &= ~ESPALIER_INPUT_FLUSH_TINY;
+    head->input_rule |= ESPALIER_INPUT_FLOAT32 | more_rules;
     memmove(columns + 6, columns + 2, (before - 2) * sizeof *columns);
     columns[3] = columns[1];
     for (uint32_t i = 0; i < 4; i++) {
@@ -465,6 +464,13 @@ static void test_ranks_between_fours(void **state)
     predict_all(model, ESPALIER_OUTPUT_MARGIN, &rows, answers, 1);
     espalier_model_close(model);
     model_bytes_free(&m);
+}
+
+static void test_ranks_between_fours(void **state)
+{
+    (void)state;
+    predict_ranks_between_fours(0);
+    predict_ranks_between_fours(ESPALIER_INPUT_FLUSH_TINY); /* each value is looked at */
 }
 
 int main(void)
