@@ -409,7 +409,8 @@ uint32_t espalier_golden_compared_count(const espalier_forest *forest)
         visits += forest->trees[i].depth + 1 + forest->leaf_width / 8;
     }
     visits += forest->stage_slots + count_lines(forest) + count_sorts(forest);
-    const uint64_t by_trees = COMPARED_TREES_MAX / forest->tree_count;
+    const uint64_t by_trees =
+        forest->tree_count == 0 ? COMPARED_TREES_MAX : COMPARED_TREES_MAX / forest->tree_count;
     const uint64_t by_work =
         smaller(by_trees > COMPARED_ROWS_WIDE ? by_trees : COMPARED_ROWS_WIDE,
                 smaller(COMPARED_VISITS_MAX / visits, COMPARED_VALUES_MAX / count_values(forest)));

@@ -59,7 +59,7 @@ static double read_prepared(const espalier_forest *forest, const row_block *rows
     }
     const uint32_t root = espalier_preparation_root(preparation, tested);
     const double feature =
-        rows->narrow != NULL ? (double)prepared.narrow[root] : prepared.wide[root];
+        rows->narrow != NULL ? (double)rows->narrow[first + root] : rows->wide[first + root];
     return espalier_preparation_evaluate(preparation, tested, feature, prepared.as_narrow);
 }
 

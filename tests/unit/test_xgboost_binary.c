@@ -222,7 +222,7 @@ static void test_unversioned(void **state)
     assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_ADD);
     assert_true(forest.constants[0] == -0.75); /* through the link already */
     assert_string_equal(forest.version, "before 1.0");
-    assert_int_equal(forest.stages[0].operation, ESPALIER_FOREST_EXPIT);
+    assert_int_equal(forest.stages[1].operation, ESPALIER_FOREST_EXPIT);
     espalier_forest_free(&forest);
     memset(&writer, 0, sizeof writer);
     put_model(&writer, NAN, 0, 0, "binary:logistic", "gbtree");
