@@ -50,7 +50,7 @@ static double read_prepared(const espalier_forest *forest, const row_block *rows
     const size_t first = row * forest->feature_count;
     const espalier_prepared_row prepared = {
         .narrow = rows->narrow != NULL ? rows->narrow + first : NULL,
-        .wide = rows->wide != NULL ? rows->wide + first : NULL,
+        .wide = rows->narrow == NULL ? rows->wide + first : NULL,
         .as_narrow = rows->narrow != NULL || rows->widened,
         .values = rows->known != NULL ? rows->values + row * preparation->value_count : NULL,
         .known = rows->known != NULL ? rows->known + row * preparation->value_count : NULL};
@@ -311,7 +311,7 @@ static void evaluate(const espalier_forest *forest, row_block rows, double *slot
         const size_t skipped = first * forest->feature_count;
         some.row_count = left < most ? left : most;
         some.narrow = rows.narrow != NULL ? rows.narrow + skipped : NULL;
-        some.wide = rows.wide != NULL ? rows.wide + skipped : NULL;
+        some.wide = rows.narrow == NULL ? rows.wide + skipped : NULL;
         if (some.known != NULL) {
             memset(some.known, 0, some.row_count * values);
         }
