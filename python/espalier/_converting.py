@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from ._inputs import find_names, find_twice_rounded, make_array, select_columns
 
@@ -39,9 +38,8 @@ class Report:
 
 def convert(source, path: str | os.PathLike, *, select: str | None = None,
             meta: dict | None = None, model_version: str | None = None, check=None,
-            missing: float | None = None,
-            categorical: str | Iterable[str | int] | None = None,
-            allow_flagged: bool = False, layout: str | None = None, memory_bytes_max: int = 0,
+            missing: float | None = None, categorical=None, allow_flagged: bool = False,
+            layout: str | None = None, memory_bytes_max: int = 0,
             expanded_bytes_max: int = 0) -> Report:
     """Convert a saved model to a model file. Nothing in the source is executed.
 
@@ -106,9 +104,8 @@ def convert(source, path: str | os.PathLike, *, select: str | None = None,
 
 def dump(estimator, path: str | os.PathLike, *, check=None, select: str | None = None,
          meta: dict | None = None, model_version: str | None = None, missing: float | None = None,
-         categorical: str | Iterable[str | int] | None = None, allow_flagged: bool = False,
-         layout: str | None = None, memory_bytes_max: int = 0,
-         expanded_bytes_max: int = 0) -> Report:
+         categorical=None, allow_flagged: bool = False, layout: str | None = None,
+         memory_bytes_max: int = 0, expanded_bytes_max: int = 0) -> Report:
     """Write a fitted estimator to a model file, as joblib.dump would to a pickle.
 
     Takes fitted estimators and pipelines of scikit-learn, estimators and Boosters of XGBoost and

@@ -124,7 +124,7 @@ def test_lightgbm_categories_that_may_be_of_two_columns(data, tmp_path):
     told = espalier.load(tmp_path / "told")
     assert told.predict(frame).tobytes() == trained.predict(frame).tobytes()
     assert told.metadata["options"]["categorical"] == "a class"
-    with pytest.raises(espalier.ConvertError, match='"other" is no feature'):
+    with pytest.raises(espalier.InputError, match='"other" is no feature'):
         espalier.dump(trained, tmp_path / "refused", categorical=["other"])
 
 

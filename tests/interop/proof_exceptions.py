@@ -39,8 +39,7 @@ A FunctionTransformer's function of NumPy may have another last bit than the C l
 rows of float64, and of float32 exp and log of NumPy 1.18, which has the C library's; of float32 the
 others, with exp and log of 1.19 to 2.5, are compared as all else is. A row whose value lies so near
 to a threshold goes the other way and has another leaf's answer: what differs here differs wholly.
-Allowed is a quarter of a pipeline's answers, since rows are made to
-lie beside thresholds.""",
+Allowed is a quarter of a pipeline's answers, since rows are made to lie beside thresholds.""",
     TIES: """\
 Rows whose two greatest probabilities, which went through exp, are within %d units of each other but
 not equal. The class is decided on them. Allowed is none: a class that differs is a finding.""" % (
