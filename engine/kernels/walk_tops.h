@@ -13,6 +13,7 @@
 
 #include "engine/kernels/kernel.h"
 
+#include <assert.h>
 #include <immintrin.h>
 #include <string.h>
 
@@ -23,8 +24,11 @@
  * many are left. */
 #define TOP_FLIGHTS       4u
 #define TOP_FLIGHTS_LEAST 2u
-#define TOP_ROWS          (TOP_FLIGHTS * ESPALIER_FLIGHT_ROWS)
-#define TOP_ROWS_LEAST    (TOP_FLIGHTS_LEAST * ESPALIER_FLIGHT_ROWS)
+#define TOP_ROWS          64u
+#define TOP_ROWS_LEAST    32u
+
+static_assert(TOP_ROWS == TOP_FLIGHTS * ESPALIER_FLIGHT_ROWS, "rows of all flights");
+static_assert(TOP_ROWS_LEAST == TOP_FLIGHTS_LEAST * ESPALIER_FLIGHT_ROWS, "rows of some flights");
 
 /* From how many rows on making the table pays. */
 #define TOP_LEAST_ROWS 64u
