@@ -275,8 +275,9 @@ class Maker:
         if code != 1:
             raise run_fixtures.Failure("%s is not refused" % path)
         row, feature = int(place.group(1)), int(place.group(2))
-        status = ("MISSING" if "missing" in said else
-                  "CATEGORY" if "categories" in said else "INFINITE")
+        reason = said[place.end():]  # behind the file's name, which may say anything
+        status = ("MISSING" if "missing" in reason else
+                  "CATEGORY" if "categories" in reason else "INFINITE")
         data = b""
         if row > 0:
             before = self.path("before.csv" if array is None else "before.npy")
