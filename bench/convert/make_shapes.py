@@ -9,11 +9,9 @@ where the version still writes it. As in make_sources.py a few trees are trained
 thresholds and leaves moved at random; what is not repeated has a size of its own.
 """
 
-import argparse
 import copy
-import pathlib
 
-from make_sources import FEATURES, Maker
+from make_sources import FEATURES, Maker, run
 
 import numpy as np
 
@@ -224,48 +222,16 @@ class ShapeMaker(Maker):
 
     def lines(self, name, rounds, **options):
         import lightgbm
-        import re
         x, y = self.rows(1000)
         target = np.arange(1000) % 200 if "num_class" in options else y
         options = dict(num_threads=1, verbose=-1, learning_rate=0.05, min_data_in_leaf=5, **options)
         seed = lightgbm.train(options, lightgbm.Dataset(x.astype(float), target), rounds)
-        head, rest = seed.model_to_string().split("\nTree=0\n", 1)
-        body, tail = rest.split("end of trees", 1)
-        trees = ("Tree=0\n" + body).split("Tree=")[1:]
-
-        def move(match):
-            numbers = self.moved(np.array(match.group(2).split(), dtype=float))
-            return match.group(1) + " ".join(map(repr, numbers.tolist()))
-
-        texts = []
-        for i in range(self.count([len(tree) for tree in trees]) // 200 * 200):
-            text = re.sub(r"^\d+", str(i), trees[i % len(trees)])
-            text = re.sub(r"(?m)^((?:threshold|leaf_value)=)(.*\S)\s*$", move, text)
-            texts.append("Tree=" + text.rstrip("\n") + "\n\n\n")
-        head = re.sub(r"tree_sizes=.*\n?", "", head).rstrip("\n")
-        sizes = " ".join(str(len(text)) for text in texts)
-        path = self.folder / f"{name}.txt"
-        path.write_text(f"{head}\ntree_sizes={sizes}\n\n{''.join(texts)}end of trees{tail}")
-        self.told(path)
-        self.pickled(lightgbm.Booster(model_file=str(path)), f"{name}.pkl")
+        self.repeated(seed, name, 200)
 
 
 KINDS = ("forest_stumps", "gradient", "histogram", "isolation", "adaboost", "members", "wide",
          "xgboost", "lightgbm")
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Make sources of odd shapes.")
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--megabytes", type=float, default=12.0, metavar="N")
-    parser.add_argument("kinds", nargs="*", default=KINDS, metavar="KIND")
-    arguments = parser.parse_intermixed_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    for kind in arguments.kinds:
-        if kind not in KINDS + ("old",):
-            parser.error(f"no kind {kind}: {', '.join(KINDS)}")
-        getattr(ShapeMaker(arguments.folder, arguments.megabytes), kind)()
-
-
 if __name__ == "__main__":
-    main()
+    run(ShapeMaker, "Make sources of odd shapes.", 12.0, KINDS)

@@ -209,6 +209,11 @@ class Maker:
         x, y = self.rows(12000)
         options.update(num_threads=1, verbose=-1, feature_fraction=0.5)
         seed = lightgbm.train(options, lightgbm.Dataset(x.astype(float), y), 8)
+        self.repeated(seed, name)
+
+    def repeated(self, seed, name, multiple=1):
+        """A model's text and pickle with its trees repeated, a multiple of so many."""
+        import lightgbm
         head, rest = seed.model_to_string().split("\nTree=0\n", 1)
         body, tail = rest.split("end of trees", 1)
         trees = ("Tree=0\n" + body).split("Tree=")[1:]
@@ -218,7 +223,7 @@ class Maker:
             return match.group(1) + " ".join(map(repr, numbers.tolist()))
 
         texts = []
-        for i in range(self.count([len(tree) for tree in trees])):
+        for i in range(self.count([len(tree) for tree in trees]) // multiple * multiple):
             text = re.sub(r"^\d+", str(i), trees[i % len(trees)])
             text = re.sub(r"(?m)^((?:threshold|leaf_value)=)(.*\S)\s*$", move, text)
             texts.append("Tree=" + text.rstrip("\n") + "\n\n\n")
@@ -234,18 +239,19 @@ KINDS = ("forest", "gradient", "histogram", "isolation", "adaboost", "pipeline",
          "lightgbm", "linear")
 
 
-def main():
-    parser = argparse.ArgumentParser(description="Make large source files.")
+def run(maker, description, megabytes, kinds):
+    """The command of a program of sources; `old` is a kind that is made only when asked for."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--megabytes", type=float, default=100.0, metavar="N")
-    parser.add_argument("kinds", nargs="*", default=KINDS, metavar="KIND")
+    parser.add_argument("--megabytes", type=float, default=megabytes, metavar="N")
+    parser.add_argument("kinds", nargs="*", default=kinds, metavar="KIND")
     arguments = parser.parse_intermixed_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     for kind in arguments.kinds:
-        if kind not in KINDS + ("old",):
-            parser.error(f"no kind {kind}: {', '.join(KINDS)}")
-        getattr(Maker(arguments.folder, arguments.megabytes), kind)()
+        if kind not in kinds + ("old",):
+            parser.error(f"no kind {kind}: {', '.join(kinds)}")
+        getattr(maker(arguments.folder, arguments.megabytes), kind)()
 
 
 if __name__ == "__main__":
-    main()
+    run(Maker, "Make large source files.", 100.0, KINDS)
