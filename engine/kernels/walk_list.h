@@ -43,6 +43,37 @@ static inline const uint32_t *walk_hidden(const uint32_t *pointer)
     return pointer;
 }
 
+/* Positions of a flight that stay in registers. The compiler would put the others, for which there
+ * are none, into vector registers: two moves and six cycles a step, where a store and a load that
+ * follows it take no longer than a load. */
+#define KEPT_WALKS 8u
+
+typedef struct walk_kept {
+    uint64_t at[KEPT_WALKS];
+} walk_kept;
+
+typedef struct walk_parked {
+    uint64_t at[ESPALIER_FLIGHT_ROWS - KEPT_WALKS];
+} walk_parked;
+
+__attribute__((always_inline)) static inline uint64_t walk_position(const walk_kept *kept,
+                                                                    const walk_parked *parked,
+                                                                    size_t k)
+{
+    return k < KEPT_WALKS ? kept->at[k] : parked->at[k - KEPT_WALKS];
+}
+
+__attribute__((always_inline)) static inline void walk_put(walk_kept *kept, walk_parked *parked,
+                                                           size_t k, uint64_t position)
+{
+    if (k < KEPT_WALKS) {
+        kept->at[k] = position;
+    } else {
+        parked->at[k - KEPT_WALKS] = position;
+        __asm__("" : "+m"(parked->at[k - KEPT_WALKS]));
+    }
+}
+
 static inline __m512i walk_list_lanes(void)
 {
     return _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
