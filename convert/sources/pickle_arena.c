@@ -118,7 +118,8 @@ espalier_pickle_value *espalier_pickle_make(espalier_pickle_machine *machine,
     }
     memset(value, 0, sizeof *value);
     value->kind = (uint8_t)kind;
-    value->offset = machine->op_offset;
+    value->offset_low = (uint32_t)machine->op_offset;
+    value->offset_high = (uint8_t)(machine->op_offset >> 32);
     machine->pickle->value_count++;
     return value;
 }
@@ -132,10 +133,24 @@ static espalier_pickle_value *share(espalier_pickle_machine *machine, espalier_p
     return value;
 }
 
+static uint64_t mix(uint64_t hash)
+{
+    return ((hash ^ (hash >> 29)) * UINT64_C(0xBF58476D1CE4E5B9)) >> 32;
+}
+
 static espalier_pickle_value **place_of_hash(espalier_pickle_machine *machine, uint64_t hash)
 {
-    hash = (hash ^ (hash >> 29)) * UINT64_C(0xBF58476D1CE4E5B9);
-    return &machine->equals[(hash >> 32) % ESPALIER_PICKLE_EQUALS];
+    return &machine->equals[mix(hash) % ESPALIER_PICKLE_EQUALS];
+}
+
+/* Of every step-th of `count` values. */
+static uint64_t hash_values(espalier_pickle_value *const *values, size_t count, size_t step)
+{
+    uint64_t hash = count;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ (uint64_t)(uintptr_t)values[i * step]) * UINT64_C(0x9E3779B97F4A7C15);
+    }
+    return hash;
 }
 
 espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *machine,
@@ -163,18 +178,76 @@ espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machi
     if (count > ESPALIER_PICKLE_EQUAL_ITEMS_MAX) {
         return NULL;
     }
-    uint64_t hash = count;
-    for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ (uint64_t)(uintptr_t)items[i]) * UINT64_C(0x9E3779B97F4A7C15);
-    }
-    espalier_pickle_value **const place = place_of_hash(machine, hash);
+    espalier_pickle_value **const place = place_of_hash(machine, hash_values(items, count, 1));
     espalier_pickle_value *const found = *place;
-    if (found != NULL && found->kind == ESPALIER_PICKLE_TUPLE && found->count == count &&
-        (count == 0 || memcmp(found->as.list.items, items, count * sizeof *items) == 0)) {
+    if (found != NULL && found->kind == ESPALIER_PICKLE_TUPLE &&
+        espalier_pickle_count(found) == count &&
+        (count == 0 || memcmp(found->as.items->at, items, count * sizeof *items) == 0)) {
         return share(machine, found);
     }
     *place_out = place;
     return NULL;
+}
+
+const uint64_t *espalier_pickle_make_sizes(espalier_pickle_machine *machine, const uint64_t *sizes,
+                                           uint32_t dim_count)
+{
+    uint64_t hash = dim_count;
+    for (uint32_t i = 0; i < 2 * dim_count; i++) {
+        hash = (hash ^ sizes[i]) * UINT64_C(0x9E3779B97F4A7C15);
+    }
+    const size_t bytes = 2 * (size_t)dim_count * sizeof *sizes;
+    const uint64_t **const place = &machine->sizes[mix(hash) % ESPALIER_PICKLE_LISTS];
+    if (*place != NULL && **place == dim_count && memcmp(*place + 1, sizes, bytes) == 0) {
+        return *place + 1;
+    }
+    uint64_t *const made = espalier_pickle_take(machine->pickle, sizeof *made + bytes);
+    if (made == NULL) {
+        return NULL;
+    }
+    made[0] = dim_count;
+    memcpy(made + 1, sizes, bytes);
+    *place = made;
+    return made + 1;
+}
+
+espalier_pickle_rest *espalier_pickle_make_rest(espalier_pickle_machine *machine,
+                                                espalier_pickle_object *object)
+{
+    if (object->rest == NULL) {
+        object->rest = espalier_pickle_take(machine->pickle, sizeof *object->rest);
+        if (object->rest != NULL) {
+            *object->rest = espalier_pickle_no_rest;
+        }
+    }
+    return object->rest;
+}
+
+/* ---- bytes ------------------------------------------------------------------------------- */
+
+bool espalier_pickle_set_slice(espalier_pickle_machine *machine, espalier_pickle_value *value,
+                               const uint8_t *data, uint64_t bytes)
+{
+    value->short_bytes = (uint8_t)bytes;
+    value->as.data = data;
+    if (bytes >= ESPALIER_PICKLE_LONG_SLICE) {
+        espalier_pickle_long_slice *const slice =
+            espalier_pickle_take(machine->pickle, sizeof *slice);
+        if (slice == NULL) {
+            value->short_bytes = 0;
+            return false;
+        }
+        *slice = (espalier_pickle_long_slice){data, bytes};
+        value->short_bytes = ESPALIER_PICKLE_LONG_SLICE;
+        value->as.slice = slice;
+    }
+    /* Once per text, not once per look: a memoised one may be looked at millions of times. */
+    const bool valid = value->kind == ESPALIER_PICKLE_TEXT &&
+                       bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES &&
+                       espalier_pickle_utf8_valid(data, bytes);
+    value->flags &= (uint8_t)~ESPALIER_PICKLE_FLAG_UTF8;
+    value->flags |= valid ? ESPALIER_PICKLE_FLAG_UTF8 : 0;
+    return true;
 }
 
 espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machine,
@@ -182,16 +255,121 @@ espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machi
                                                   uint64_t bytes)
 {
     espalier_pickle_value *const value = espalier_pickle_make(machine, kind);
-    if (value != NULL) {
-        value->as.slice.data = data;
-        value->as.slice.bytes = bytes;
-        /* Once per text, not once per look: a memoised one may be looked at millions of times. */
-        if (kind == ESPALIER_PICKLE_TEXT && bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES &&
-            espalier_pickle_utf8_valid(data, bytes)) {
-            value->flags |= ESPALIER_PICKLE_FLAG_UTF8;
+    return value != NULL && espalier_pickle_set_slice(machine, value, data, bytes) ? value : NULL;
+}
+
+/* ---- containers -------------------------------------------------------------------------- */
+
+/* Room for `more` behind `count`, and for as many again that were there; 0: more than 2^32. */
+static uint32_t find_capacity(espalier_pickle_machine *machine, uint32_t count, size_t more)
+{
+    if (more > UINT32_MAX - 8 - count) {
+        (void)espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_LIMIT,
+                                   "a container of more than 2^32 items");
+        return 0;
+    }
+    const uint64_t capacity = 2 * (uint64_t)count + more;
+    return capacity > UINT32_MAX ? UINT32_MAX : (uint32_t)capacity;
+}
+
+static espalier_status extend_list(espalier_pickle_machine *machine, espalier_pickle_value *list,
+                                   espalier_pickle_value *const *items, size_t count)
+{
+    espalier_pickle_items *own = list->as.items;
+    const uint32_t old = espalier_pickle_count(list);
+    if (own == NULL || count > own->capacity - old) {
+        const uint32_t capacity = find_capacity(machine, old, count);
+        if (capacity == 0) {
+            return ESPALIER_ERROR_SOURCE_LIMIT;
+        }
+        own = espalier_pickle_take(machine->pickle,
+                                   sizeof *own + (uint64_t)capacity * sizeof *own->at);
+        if (own == NULL) {
+            return espalier_pickle_no_memory(machine);
+        }
+        own->capacity = capacity;
+        if (old != 0) {
+            memcpy(own->at, list->as.items->at, old * sizeof *own->at);
+        }
+        list->as.items = own;
+    }
+    memcpy(own->at + old, items, count * sizeof *items);
+    own->count = old + (uint32_t)count;
+    return ESPALIER_OK;
+}
+
+/* The first keys of a dict: those of another that are the very same, or a copy. */
+static espalier_pickle_value **make_keys(espalier_pickle_machine *machine,
+                                         espalier_pickle_value *const *items, uint32_t count)
+{
+    espalier_pickle_keys *const place =
+        &machine->key_lists[mix(hash_values(items, count, 2)) % ESPALIER_PICKLE_LISTS];
+    bool equal = place->at != NULL && place->count == count;
+    for (uint32_t i = 0; i < count && equal; i++) {
+        equal = place->at[i] == items[2 * (size_t)i];
+    }
+    if (equal) {
+        return place->at;
+    }
+    espalier_pickle_value **const keys =
+        espalier_pickle_take(machine->pickle, (uint64_t)count * sizeof *keys);
+    for (uint32_t i = 0; keys != NULL && i < count; i++) {
+        keys[i] = items[2 * (size_t)i];
+    }
+    if (keys != NULL && count <= ESPALIER_PICKLE_EQUAL_KEYS_MAX) {
+        *place = (espalier_pickle_keys){keys, count};
+    }
+    return keys;
+}
+
+/* Room behind the pairs of a dict; its keys move with them. */
+static espalier_status grow_pairs(espalier_pickle_machine *machine, espalier_pickle_value *dict,
+                                  espalier_pickle_value *const *items, size_t count)
+{
+    const uint32_t old = espalier_pickle_pairs_of(dict);
+    const uint32_t capacity = find_capacity(machine, old, count);
+    if (capacity == 0) {
+        return ESPALIER_ERROR_SOURCE_LIMIT;
+    }
+    espalier_pickle_pairs *const pairs =
+        espalier_pickle_take(machine->pickle,
+                             sizeof *pairs + (uint64_t)capacity * sizeof *pairs->at);
+    espalier_pickle_value **const keys =
+        old == 0 ? make_keys(machine, items, capacity)
+                 : espalier_pickle_take(machine->pickle, (uint64_t)capacity * sizeof *keys);
+    if (pairs == NULL || keys == NULL) {
+        return espalier_pickle_no_memory(machine);
+    }
+    if (old != 0) {
+        memcpy(keys, dict->as.pairs->keys, old * sizeof *keys);
+        memcpy(pairs->at, dict->as.pairs->at, old * sizeof *pairs->at);
+    }
+    pairs->keys = keys;
+    pairs->count = old;
+    pairs->capacity = capacity;
+    dict->as.pairs = pairs;
+    return ESPALIER_OK;
+}
+
+static espalier_status extend_dict(espalier_pickle_machine *machine, espalier_pickle_value *dict,
+                                   espalier_pickle_value *const *items, size_t count)
+{
+    const uint32_t old = espalier_pickle_pairs_of(dict);
+    if (dict->as.pairs == NULL || count > dict->as.pairs->capacity - old) {
+        const espalier_status status = grow_pairs(machine, dict, items, count);
+        if (status != ESPALIER_OK) {
+            return status;
         }
     }
-    return value;
+    espalier_pickle_pairs *const pairs = dict->as.pairs;
+    for (size_t i = 0; i < count; i++) {
+        if (old != 0) { /* else they are there, and perhaps others' as well */
+            pairs->keys[old + i] = items[2 * i];
+        }
+        pairs->at[old + i] = items[2 * i + 1];
+    }
+    pairs->count = old + (uint32_t)count;
+    return ESPALIER_OK;
 }
 
 espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
@@ -201,26 +379,6 @@ espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
     if (count == 0) {
         return ESPALIER_OK;
     }
-    if (count > UINT32_MAX - 8 - list->count) {
-        return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_LIMIT,
-                                    "a container of more than 2^32 items");
-    }
-    const uint32_t needed = list->count + (uint32_t)count;
-    if (needed > list->as.list.capacity) {
-        uint64_t capacity = list->count == 0 ? needed : (uint64_t)needed + list->count;
-        capacity = capacity > UINT32_MAX ? UINT32_MAX : capacity;
-        espalier_pickle_value **const grown =
-            espalier_pickle_take(machine->pickle, capacity * sizeof *grown);
-        if (grown == NULL) {
-            return espalier_pickle_no_memory(machine);
-        }
-        if (list->count != 0) {
-            memcpy(grown, list->as.list.items, list->count * sizeof *grown);
-        }
-        list->as.list.items = grown;
-        list->as.list.capacity = (uint32_t)capacity;
-    }
-    memcpy(list->as.list.items + list->count, items, count * sizeof *items);
-    list->count = needed;
-    return ESPALIER_OK;
+    return list->kind == ESPALIER_PICKLE_DICT ? extend_dict(machine, list, items, count / 2)
+                                              : extend_list(machine, list, items, count);
 }

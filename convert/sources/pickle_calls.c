@@ -37,7 +37,7 @@ static espalier_pickle_special special_of(const espalier_pickle_value *callable)
 
 static espalier_pickle_value *arg_at(const espalier_pickle_value *args, uint32_t index)
 {
-    return index < args->count ? args->as.list.items[index] : NULL;
+    return index < espalier_pickle_count(args) ? espalier_pickle_at(args, index) : NULL;
 }
 
 static espalier_pickle_value *make_bytes(espalier_pickle_machine *machine, const uint8_t *data,
@@ -70,19 +70,19 @@ static espalier_status reduce_bytes(espalier_pickle_machine *machine,
     const bool is_mutable = special == ESPALIER_PICKLE_MAKE_BYTEARRAY;
     const uint8_t *data = NULL;
     uint64_t bytes = 0;
-    if (args->count == 0 && special != ESPALIER_PICKLE_ENCODE) {
+    const uint32_t count = espalier_pickle_count(args);
+    if (count == 0 && special != ESPALIER_PICKLE_ENCODE) {
         data = (const uint8_t *)"";
-    } else if (args->count == 2 && first->kind == ESPALIER_PICKLE_TEXT &&
-               is_latin1(arg_at(args, 1))) {
+    } else if (count == 2 && first->kind == ESPALIER_PICKLE_TEXT && is_latin1(arg_at(args, 1))) {
         const espalier_status status = espalier_pickle_latin1(machine, first, &data, &bytes);
         if (status != ESPALIER_OK) {
             return status;
         }
-    } else if (args->count == 1 && is_mutable &&
+    } else if (count == 1 && is_mutable &&
                (first->kind == ESPALIER_PICKLE_BYTES ||
                 (first->flags & ESPALIER_PICKLE_FLAG_PYTHON2) != 0)) {
-        data = first->as.slice.data;
-        bytes = first->as.slice.bytes;
+        data = espalier_pickle_data(first);
+        bytes = espalier_pickle_bytes(first);
     } else {
         return ESPALIER_OK;
     }
@@ -95,8 +95,8 @@ static espalier_status reduce_set(espalier_pickle_machine *machine, bool is_muta
                                   const espalier_pickle_value *args, espalier_pickle_value **out)
 {
     const espalier_pickle_value *const items = arg_at(args, 0);
-    if (args->count > 1 || (items != NULL && items->kind != ESPALIER_PICKLE_LIST &&
-                            items->kind != ESPALIER_PICKLE_TUPLE)) {
+    if (espalier_pickle_count(args) > 1 || (items != NULL && items->kind != ESPALIER_PICKLE_LIST &&
+                                            items->kind != ESPALIER_PICKLE_TUPLE)) {
         return ESPALIER_OK;
     }
     espalier_pickle_value *const set = espalier_pickle_make(machine, ESPALIER_PICKLE_SET);
@@ -105,8 +105,9 @@ static espalier_status reduce_set(espalier_pickle_machine *machine, bool is_muta
     }
     set->flags = is_mutable ? ESPALIER_PICKLE_FLAG_MUTABLE : 0;
     *out = set;
-    return items == NULL ? ESPALIER_OK
-                         : espalier_pickle_extend(machine, set, items->as.list.items, items->count);
+    return items == NULL || items->as.items == NULL
+               ? ESPALIER_OK
+               : espalier_pickle_extend(machine, set, items->as.items->at, items->as.items->count);
 }
 
 /* codecs.encode with another codec than latin-1 is a call that no model holds. */
@@ -135,22 +136,24 @@ static espalier_status reduce_getattr(espalier_pickle_machine *machine,
         name = base->as.object->name;
     }
     const uint64_t base_bytes = name == NULL ? 0 : (uint64_t)name->name.bytes + 1;
-    if (attribute->as.slice.bytes > ESPALIER_PICKLE_NAME_BYTES_MAX ||
-        base_bytes + attribute->as.slice.bytes > ESPALIER_PICKLE_NAME_BYTES_MAX) {
+    const uint64_t attribute_bytes = espalier_pickle_bytes(attribute);
+    if (attribute_bytes > ESPALIER_PICKLE_NAME_BYTES_MAX ||
+        base_bytes + attribute_bytes > ESPALIER_PICKLE_NAME_BYTES_MAX) {
         return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_LIMIT,
                                     "a name of more than %u bytes", ESPALIER_PICKLE_NAME_BYTES_MAX);
     }
-    const size_t bytes = (size_t)(base_bytes + attribute->as.slice.bytes);
+    const size_t bytes = (size_t)(base_bytes + attribute_bytes);
     char *const text = espalier_pickle_take(machine->pickle, bytes);
     espalier_pickle_entry *entry = espalier_pickle_take(machine->pickle, sizeof *entry);
-    if (text == NULL || entry == NULL) {
+    espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, object);
+    if (text == NULL || entry == NULL || rest == NULL) {
         return espalier_pickle_no_memory(machine);
     }
     if (name != NULL) {
         memcpy(text, name->name.data, name->name.bytes);
         text[base_bytes - 1] = '.';
     }
-    memcpy(text + base_bytes, attribute->as.slice.data, (size_t)attribute->as.slice.bytes);
+    memcpy(text + base_bytes, espalier_pickle_data(attribute), (size_t)attribute_bytes);
     memset(entry, 0, sizeof *entry);
     entry->shown.module.data = name == NULL ? "" : name->module.data;
     entry->shown.module.bytes = name == NULL ? 0 : name->module.bytes;
@@ -165,24 +168,29 @@ static espalier_status reduce_getattr(espalier_pickle_machine *machine,
             return status;
         }
     }
-    object->derived = &entry->shown;
+    rest->derived = &entry->shown;
     return ESPALIER_OK;
 }
 
 /* copyreg._reconstructor(class, base, content): how protocols 0 and 1 make an instance. */
-static void reduce_reconstructor(espalier_pickle_object *object)
+static espalier_status reduce_reconstructor(espalier_pickle_machine *machine,
+                                            espalier_pickle_object *object)
 {
     espalier_pickle_value *const class_value = arg_at(object->args, 0);
     espalier_pickle_value *const content = arg_at(object->args, 2);
     if (class_value != NULL && class_value->kind == ESPALIER_PICKLE_SYMBOL) {
         object->name = class_value->as.name;
     }
-    if (content != NULL && content->kind == ESPALIER_PICKLE_LIST) {
-        object->list = content;
+    if (content == NULL ||
+        (content->kind != ESPALIER_PICKLE_LIST && content->kind != ESPALIER_PICKLE_DICT)) {
+        return ESPALIER_OK;
     }
-    if (content != NULL && content->kind == ESPALIER_PICKLE_DICT) {
-        object->dict = content;
+    espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, object);
+    if (rest == NULL) {
+        return espalier_pickle_no_memory(machine);
     }
+    *(content->kind == ESPALIER_PICKLE_LIST ? &rest->list : &rest->dict) = content;
+    return ESPALIER_OK;
 }
 
 /* copyreg.__newobj__(class, ...) and copyreg.__newobj_ex__(class, args, kwargs). */
@@ -196,10 +204,10 @@ static espalier_status reduce_newobj(espalier_pickle_machine *machine,
                                     "a new object without a class");
     }
     if (special == ESPALIER_PICKLE_COPYREG_NEWOBJ_EX) {
-        if (args->count != 3) {
+        if (espalier_pickle_count(args) != 3) {
             return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_SYNTAX,
                                         "__newobj_ex__ with %u arguments instead of 3",
-                                        args->count);
+                                        espalier_pickle_count(args));
         }
         return espalier_pickle_newobj(machine, class_value, arg_at(args, 1), arg_at(args, 2), out);
     }
@@ -208,7 +216,7 @@ static espalier_status reduce_newobj(espalier_pickle_machine *machine,
         return espalier_pickle_no_memory(machine);
     }
     const espalier_status status =
-        espalier_pickle_extend(machine, rest, args->as.list.items + 1, args->count - 1);
+        espalier_pickle_extend(machine, rest, args->as.items->at + 1, args->as.items->count - 1);
     return status != ESPALIER_OK ? status
                                  : espalier_pickle_newobj(machine, class_value, rest, NULL, out);
 }
@@ -316,8 +324,7 @@ espalier_status espalier_pickle_reduce(espalier_pickle_machine *machine,
     case ESPALIER_PICKLE_GETATTR:
         return reduce_getattr(machine, object);
     case ESPALIER_PICKLE_RECONSTRUCTOR:
-        reduce_reconstructor(object);
-        return ESPALIER_OK;
+        return reduce_reconstructor(machine, object);
     case ESPALIER_PICKLE_SCALAR:
         return espalier_pickle_scalar(machine, object);
     default:
@@ -352,9 +359,15 @@ espalier_status espalier_pickle_newobj(espalier_pickle_machine *machine,
     if (value == NULL) {
         return espalier_pickle_no_memory(machine);
     }
+    if (kwargs != NULL) {
+        espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, value->as.object);
+        if (rest == NULL) {
+            return espalier_pickle_no_memory(machine);
+        }
+        rest->kwargs = kwargs;
+    }
     value->as.object->callable = class_value;
     value->as.object->args = args;
-    value->as.object->kwargs = kwargs;
     value->as.object->name =
         class_value->kind == ESPALIER_PICKLE_SYMBOL ? class_value->as.name : NULL;
     *out = value;

@@ -36,13 +36,13 @@ static bool parse_code(const espalier_pickle_value *code, char *kind, uint64_t *
                (espalier_pickle_slice_equal(name->name, "record") ||
                 espalier_pickle_slice_equal(name->name, "void"));
     }
-    if (code->kind != ESPALIER_PICKLE_TEXT || code->as.slice.bytes < 1 ||
-        code->as.slice.bytes > 12) {
+    const uint64_t bytes = code->kind == ESPALIER_PICKLE_TEXT ? espalier_pickle_bytes(code) : 0;
+    if (bytes < 1 || bytes > 12) {
         return false;
     }
-    const uint8_t *const text = code->as.slice.data;
+    const uint8_t *const text = espalier_pickle_data(code);
     uint64_t size = 0;
-    for (uint64_t i = 1; i < code->as.slice.bytes; i++) {
+    for (uint64_t i = 1; i < bytes; i++) {
         if (text[i] < '0' || text[i] > '9') {
             return false;
         }
@@ -99,8 +99,8 @@ static espalier_status decode_code(espalier_pickle_machine *machine,
     char kind = 0;
     uint64_t item_bytes = 0;
     *out = NULL;
-    if (args == NULL || args->kind != ESPALIER_PICKLE_TUPLE || args->count == 0 ||
-        !parse_code(args->as.list.items[0], &kind, &item_bytes)) {
+    if (args == NULL || args->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(args) == 0 ||
+        !parse_code(espalier_pickle_at(args, 0), &kind, &item_bytes)) {
         return ESPALIER_OK;
     }
     espalier_pickle_dtype *const dtype = espalier_pickle_take(machine->pickle, sizeof *dtype);
@@ -115,6 +115,17 @@ static espalier_status decode_code(espalier_pickle_machine *machine,
     return ESPALIER_OK;
 }
 
+static espalier_status keep_dtype(espalier_pickle_machine *machine, espalier_pickle_object *object,
+                                  espalier_pickle_dtype *dtype)
+{
+    espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, object);
+    if (rest == NULL) {
+        return espalier_pickle_no_memory(machine);
+    }
+    rest->dtype = dtype;
+    return ESPALIER_OK;
+}
+
 espalier_status espalier_pickle_dtype_of(espalier_pickle_machine *machine,
                                          espalier_pickle_value *value, espalier_pickle_dtype **out)
 {
@@ -125,14 +136,12 @@ espalier_status espalier_pickle_dtype_of(espalier_pickle_machine *machine,
     }
     espalier_pickle_object *const object = value->as.object;
     /* One that had no BUILD; those that had are decoded already. */
-    if (object->dtype == NULL && object->state == NULL) {
-        const espalier_status status = decode_code(machine, object, &object->dtype);
-        if (status != ESPALIER_OK) {
-            return status;
-        }
+    *out = espalier_pickle_rest_of(object)->dtype;
+    if (*out != NULL || object->state != NULL) {
+        return ESPALIER_OK;
     }
-    *out = object->dtype;
-    return ESPALIER_OK;
+    const espalier_status status = decode_code(machine, object, out);
+    return status == ESPALIER_OK && *out != NULL ? keep_dtype(machine, object, *out) : status;
 }
 
 /* A tuple of sizes, or one size; false when it is neither, negative or too long. */
@@ -140,13 +149,13 @@ static bool read_shape(const espalier_pickle_value *value, uint64_t *shape, uint
 {
     const bool is_tuple =
         value->kind == ESPALIER_PICKLE_TUPLE || value->kind == ESPALIER_PICKLE_LIST;
-    const uint32_t count = is_tuple ? value->count : 1;
+    const uint32_t count = is_tuple ? espalier_pickle_count(value) : 1;
     if (count > ESPALIER_PICKLE_DIMS_MAX) {
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {
         int64_t size = -1;
-        if (!espalier_pickle_get_int64(is_tuple ? value->as.list.items[i] : value, &size) ||
+        if (!espalier_pickle_get_int64(is_tuple ? espalier_pickle_at(value, i) : value, &size) ||
             size < 0) {
             return false;
         }
@@ -163,12 +172,12 @@ static espalier_status read_subarray(espalier_pickle_machine *machine,
 {
     espalier_pickle_dtype *element = NULL;
     uint64_t shape[ESPALIER_PICKLE_DIMS_MAX];
-    if (pair->kind != ESPALIER_PICKLE_TUPLE || pair->count != 2 ||
-        !read_shape(pair->as.list.items[1], shape, &dtype->dim_count)) {
+    if (pair->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(pair) != 2 ||
+        !read_shape(espalier_pickle_at(pair, 1), shape, &dtype->dim_count)) {
         return stop_dtype(machine, "with a malformed subarray");
     }
     const espalier_status status =
-        espalier_pickle_dtype_of(machine, pair->as.list.items[0], &element);
+        espalier_pickle_dtype_of(machine, espalier_pickle_at(pair, 0), &element);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -203,15 +212,16 @@ static espalier_status read_subarray(espalier_pickle_machine *machine,
 static const espalier_pickle_value *find_field(const espalier_pickle_value *fields,
                                                const espalier_pickle_value *name, uint32_t guess)
 {
-    const uint32_t pairs = fields->count / 2;
+    const uint32_t pairs = espalier_pickle_pairs_of(fields);
+    const uint64_t bytes = espalier_pickle_bytes(name);
     for (uint32_t i = 0; i < pairs; i++) {
         const uint32_t at = (guess + i) % pairs;
-        const espalier_pickle_value *const key = fields->as.list.items[(size_t)at * 2];
+        const espalier_pickle_value *const key = espalier_pickle_key_at(fields, at);
         if (key == name ||
-            (key->kind == ESPALIER_PICKLE_TEXT && key->as.slice.bytes == name->as.slice.bytes &&
-             (name->as.slice.bytes == 0 || memcmp(key->as.slice.data, name->as.slice.data,
-                                                  (size_t)name->as.slice.bytes) == 0))) {
-            return fields->as.list.items[(size_t)at * 2 + 1];
+            (key->kind == ESPALIER_PICKLE_TEXT && espalier_pickle_bytes(key) == bytes &&
+             (bytes == 0 ||
+              memcmp(espalier_pickle_data(key), espalier_pickle_data(name), (size_t)bytes) == 0))) {
+            return espalier_pickle_value_at(fields, at);
         }
     }
     return NULL;
@@ -224,12 +234,12 @@ static espalier_status read_field(espalier_pickle_machine *machine,
 {
     espalier_pickle_dtype *inner = NULL;
     int64_t offset = -1;
-    if (entry == NULL || entry->kind != ESPALIER_PICKLE_TUPLE || entry->count < 2 ||
-        !espalier_pickle_get_int64(entry->as.list.items[1], &offset) || offset < 0) {
+    if (entry == NULL || entry->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(entry) < 2 ||
+        !espalier_pickle_get_int64(espalier_pickle_at(entry, 1), &offset) || offset < 0) {
         return stop_dtype(machine, "with a malformed field");
     }
     const espalier_status status =
-        espalier_pickle_dtype_of(machine, entry->as.list.items[0], &inner);
+        espalier_pickle_dtype_of(machine, espalier_pickle_at(entry, 0), &inner);
     if (status != ESPALIER_OK) {
         return status;
     }
@@ -241,8 +251,8 @@ static espalier_status read_field(espalier_pickle_machine *machine,
         (uint64_t)offset > dtype->item_bytes - inner->item_bytes) {
         return stop_dtype(machine, "with a field outside its record");
     }
-    field->name.data = (const char *)name->as.slice.data;
-    field->name.bytes = (size_t)name->as.slice.bytes;
+    field->name.data = (const char *)espalier_pickle_data(name);
+    field->name.bytes = (size_t)espalier_pickle_bytes(name);
     field->dtype = inner;
     field->offset_bytes = (uint64_t)offset;
     dtype->has_objects = dtype->has_objects || inner->has_objects;
@@ -260,26 +270,27 @@ static espalier_status read_fields(espalier_pickle_machine *machine,
         return stop_dtype(machine, "with malformed fields");
     }
     /* Titles may double the entries. */
-    if (names->count > ESPALIER_PICKLE_FIELDS_MAX ||
-        fields->count / 2 > 2 * ESPALIER_PICKLE_FIELDS_MAX) {
+    const uint32_t count = espalier_pickle_count(names);
+    const uint32_t pairs = espalier_pickle_pairs_of(fields);
+    if (count > ESPALIER_PICKLE_FIELDS_MAX || pairs > 2 * ESPALIER_PICKLE_FIELDS_MAX) {
         *opaque = true;
         return ESPALIER_OK;
     }
     /* One small state can be built into dtypes again and again: what they cost has an end. */
-    const uint64_t work = (uint64_t)names->count * (names->count + fields->count / 2);
+    const uint64_t work = (uint64_t)count * (count + pairs);
     if (work > machine->field_work_left) {
         return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_LIMIT,
                                     "more dtypes with fields than the file has room for");
     }
     machine->field_work_left -= work;
     espalier_pickle_field *const list =
-        espalier_pickle_take(machine->pickle, names->count * sizeof *list + 8);
+        espalier_pickle_take(machine->pickle, count * sizeof *list + 8);
     if (list == NULL) {
         return espalier_pickle_no_memory(machine);
     }
-    for (uint32_t i = 0; i < names->count && !*opaque; i++) {
-        const espalier_pickle_value *const name = names->as.list.items[i];
-        if (name->kind != ESPALIER_PICKLE_TEXT || fields->count == 0) {
+    for (uint32_t i = 0; i < count && !*opaque; i++) {
+        const espalier_pickle_value *const name = espalier_pickle_at(names, i);
+        if (name->kind != ESPALIER_PICKLE_TEXT || pairs == 0) {
             return stop_dtype(machine, "with a malformed field name");
         }
         const espalier_pickle_value *const entry = find_field(fields, name, i);
@@ -296,7 +307,7 @@ static espalier_status read_fields(espalier_pickle_machine *machine,
         }
     }
     dtype->fields = list;
-    dtype->field_count = names->count;
+    dtype->field_count = count;
     return ESPALIER_OK;
 }
 
@@ -305,14 +316,15 @@ static espalier_status read_plain_state(espalier_pickle_machine *machine,
                                         const espalier_pickle_value *state, bool size_known,
                                         espalier_pickle_dtype *dtype)
 {
-    const espalier_pickle_value *const order = state->as.list.items[STATE_ORDER];
+    const espalier_pickle_value *const order = espalier_pickle_at(state, STATE_ORDER);
     int64_t item_bytes = -1;
-    if (order->kind != ESPALIER_PICKLE_TEXT || order->as.slice.bytes != 1 ||
-        memchr("<>|=", order->as.slice.data[0], 4) == NULL) {
+    if (order->kind != ESPALIER_PICKLE_TEXT || espalier_pickle_bytes(order) != 1 ||
+        memchr("<>|=", espalier_pickle_data(order)[0], 4) == NULL) {
         return stop_dtype(machine, "of unknown byte order");
     }
-    dtype->swapped = order->as.slice.data[0] == '>' && memchr("iufcUMm", dtype->kind, 7) != NULL;
-    if (!espalier_pickle_get_int64(state->as.list.items[STATE_ITEM_BYTES], &item_bytes) ||
+    dtype->swapped =
+        espalier_pickle_data(order)[0] == '>' && memchr("iufcUMm", dtype->kind, 7) != NULL;
+    if (!espalier_pickle_get_int64(espalier_pickle_at(state, STATE_ITEM_BYTES), &item_bytes) ||
         item_bytes < -1) {
         return stop_dtype(machine, "of malformed item size");
     }
@@ -331,7 +343,7 @@ static espalier_status read_state(espalier_pickle_machine *machine,
                                   const espalier_pickle_value *state, bool size_known,
                                   espalier_pickle_dtype *dtype, bool *opaque)
 {
-    if (state->kind != ESPALIER_PICKLE_TUPLE || state->count < STATE_COUNT_MIN) {
+    if (state->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(state) < STATE_COUNT_MIN) {
         *opaque = true;
         return ESPALIER_OK;
     }
@@ -339,9 +351,9 @@ static espalier_status read_state(espalier_pickle_machine *machine,
     if (status != ESPALIER_OK) {
         return status;
     }
-    const espalier_pickle_value *const subarray = state->as.list.items[STATE_SUBARRAY];
-    const espalier_pickle_value *const names = state->as.list.items[STATE_NAMES];
-    const espalier_pickle_value *const fields = state->as.list.items[STATE_FIELDS];
+    const espalier_pickle_value *const subarray = espalier_pickle_at(state, STATE_SUBARRAY);
+    const espalier_pickle_value *const names = espalier_pickle_at(state, STATE_NAMES);
+    const espalier_pickle_value *const fields = espalier_pickle_at(state, STATE_FIELDS);
     const bool has_subarray = subarray->kind != ESPALIER_PICKLE_NONE;
     const bool has_fields = names->kind != ESPALIER_PICKLE_NONE;
     if ((has_subarray || has_fields) && (dtype->kind != 'V' || (has_subarray && has_fields))) {
@@ -360,15 +372,19 @@ espalier_status espalier_pickle_decode_dtype(espalier_pickle_machine *machine,
     bool opaque = false;
     /* A size in the code must be the state's, unless the code is a class such as numpy.record. */
     espalier_status status = decode_code(machine, object, &dtype);
-    object->dtype = NULL;
+    if (object->rest != NULL) {
+        object->rest->dtype = NULL;
+    }
     if (status != ESPALIER_OK || dtype == NULL) {
         return status;
     }
-    const bool size_known =
-        dtype->item_bytes != 0 && object->args->as.list.items[0]->kind != ESPALIER_PICKLE_SYMBOL;
+    const bool size_known = dtype->item_bytes != 0 &&
+                            espalier_pickle_at(object->args, 0)->kind != ESPALIER_PICKLE_SYMBOL;
     status = read_state(machine, object->state, size_known, dtype, &opaque);
-    object->dtype = status == ESPALIER_OK && !opaque ? dtype : NULL;
-    return status;
+    if (status != ESPALIER_OK || opaque) {
+        return status;
+    }
+    return keep_dtype(machine, object, dtype);
 }
 
 const espalier_pickle_dtype *espalier_pickle_get_dtype(const espalier_pickle_value *value)
@@ -377,6 +393,6 @@ const espalier_pickle_dtype *espalier_pickle_get_dtype(const espalier_pickle_val
                    value->as.object->name != NULL &&
                    ((const espalier_pickle_entry *)value->as.object->name)->special ==
                        ESPALIER_PICKLE_DTYPE
-               ? value->as.object->dtype
+               ? espalier_pickle_rest_of(value->as.object)->dtype
                : NULL;
 }

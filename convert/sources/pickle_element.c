@@ -202,9 +202,10 @@ const espalier_pickle_value *espalier_pickle_array_item(const espalier_pickle_ar
                                                         uint64_t index)
 {
     /* The list was as long as the array when it was built; it may have grown, never shrunk. */
-    return array->items == NULL || index >= array->element_count || index >= array->items->count
+    return array->items == NULL || index >= array->element_count ||
+                   index >= espalier_pickle_count(array->items)
                ? NULL
-               : array->items->as.list.items[index];
+               : espalier_pickle_at(array->items, (uint32_t)index);
 }
 
 bool espalier_pickle_array_double(const espalier_pickle_array *array, uint64_t index, double *out)

@@ -22,7 +22,11 @@
 #define ESPALIER_PICKLE_CALL_TEXT_BYTES    200u
 #define ESPALIER_PICKLE_NESTED_MAX         64u
 #define ESPALIER_PICKLE_EQUALS             1024u /* a power of two */
+#define ESPALIER_PICKLE_LISTS              256u  /* likewise */
 #define ESPALIER_PICKLE_EQUAL_ITEMS_MAX    8u
+#define ESPALIER_PICKLE_EQUAL_KEYS_MAX     64u
+#define ESPALIER_PICKLE_LONG_SLICE         255u
+#define ESPALIER_PICKLE_STREAM_BYTES_MAX   (UINT64_C(1) << 40)
 
 /* Flags of a value. */
 enum {
@@ -34,30 +38,64 @@ enum {
 
 typedef struct espalier_pickle_object espalier_pickle_object;
 
-/* 32 bytes; lives in the arena until the pickle is freed. */
+/* TEXT, BYTES, BIG_INTEGER of 255 bytes and more. */
+typedef struct espalier_pickle_long_slice {
+    const uint8_t *data;
+    uint64_t bytes;
+} espalier_pickle_long_slice;
+
+/* Items of a LIST, TUPLE or SET. */
+typedef struct espalier_pickle_items {
+    uint32_t count;
+    uint32_t capacity;
+    espalier_pickle_value *at[];
+} espalier_pickle_items;
+
+/* Pairs of a DICT. Its first keys are shared with the dicts that have the very same ones, of which
+ * it knows nothing: none of them has room, so whatever grows moves to keys of its own. */
+typedef struct espalier_pickle_pairs {
+    espalier_pickle_value **keys;
+    uint32_t count;
+    uint32_t capacity;
+    espalier_pickle_value *at[];
+} espalier_pickle_pairs;
+
+/* Trees of 400 bytes take 15 of them each. Lives in the arena until the pickle is freed. */
 struct espalier_pickle_value {
+    uint32_t offset_low;
+    uint8_t offset_high;
     uint8_t kind;
     uint8_t flags;
-    uint8_t how;
-    uint8_t reserved;
-    uint32_t count; /* items of LIST, TUPLE, SET; twice the pairs of DICT */
-    uint64_t offset;
+    union {
+        uint8_t short_bytes; /* TEXT, BYTES, BIG_INTEGER; LONG_SLICE: as.slice has them */
+        uint8_t how;         /* OBJECT */
+    };
     union {
         int64_t integer;
         double real;
-        struct {
-            const uint8_t *data;
-            uint64_t bytes;
-        } slice; /* TEXT, BYTES, BIG_INTEGER */
-        struct {
-            espalier_pickle_value **items;
-            uint32_t capacity;
-        } list; /* LIST, TUPLE, SET; DICT: key, value, key, value ... */
+        const uint8_t *data;
+        espalier_pickle_long_slice *slice;
+        espalier_pickle_items *items; /* NULL: none */
+        espalier_pickle_pairs *pairs; /* NULL: none */
         espalier_pickle_name *name;
         espalier_pickle_object *object;
         espalier_pickle_array *array;
     } as;
 };
+
+_Static_assert(sizeof(espalier_pickle_value) == 16, "what tiny trees cost is counted by values");
+
+/* What few objects have. */
+typedef struct espalier_pickle_rest {
+    espalier_pickle_value *kwargs;
+    espalier_pickle_value *list;   /* items of a list subclass */
+    espalier_pickle_value *dict;   /* pairs of a dict subclass */
+    espalier_pickle_name *derived; /* getattr(symbol, ...): the name it reaches */
+    espalier_pickle_dtype *dtype;  /* numpy.dtype, or of a NumPy scalar */
+    espalier_pickle_value
+        *scalar;          /* a NumPy scalar: BYTES in file order, decoded TEXT, or object */
+    bool scalar_is_value; /* scalar holds the value itself, not dtype's bytes */
+} espalier_pickle_rest;
 
 struct espalier_pickle_object {
     union {
@@ -65,17 +103,69 @@ struct espalier_pickle_object {
         espalier_pickle_object *next_spare; /* once a value has become an array */
     };
     espalier_pickle_value *args;
-    espalier_pickle_value *kwargs;
     espalier_pickle_value *state;
-    espalier_pickle_value *list;   /* items of a list subclass */
-    espalier_pickle_value *dict;   /* pairs of a dict subclass */
-    espalier_pickle_name *name;    /* what it would be, or NULL */
-    espalier_pickle_name *derived; /* getattr(symbol, ...): the name it reaches */
-    espalier_pickle_dtype *dtype;  /* numpy.dtype, or of a NumPy scalar */
-    espalier_pickle_value
-        *scalar;          /* a NumPy scalar: BYTES in file order, decoded TEXT, or object */
-    bool scalar_is_value; /* scalar holds the value itself, not dtype's bytes */
+    espalier_pickle_name *name; /* what it would be, or NULL */
+    espalier_pickle_rest *rest; /* or NULL */
 };
+
+/* Nothing of the rest. */
+extern const espalier_pickle_rest espalier_pickle_no_rest;
+
+static inline const espalier_pickle_rest *espalier_pickle_rest_of(
+    const espalier_pickle_object *object)
+{
+    return object->rest != NULL ? object->rest : &espalier_pickle_no_rest;
+}
+
+static inline uint64_t espalier_pickle_place(const espalier_pickle_value *value)
+{
+    return (uint64_t)value->offset_high << 32 | value->offset_low;
+}
+
+/* Of a TEXT, BYTES or BIG_INTEGER. */
+static inline const uint8_t *espalier_pickle_data(const espalier_pickle_value *value)
+{
+    return value->short_bytes == ESPALIER_PICKLE_LONG_SLICE ? value->as.slice->data
+                                                            : value->as.data;
+}
+
+static inline uint64_t espalier_pickle_bytes(const espalier_pickle_value *value)
+{
+    return value->short_bytes == ESPALIER_PICKLE_LONG_SLICE ? value->as.slice->bytes
+                                                            : value->short_bytes;
+}
+
+/* Of a LIST, TUPLE or SET. */
+static inline uint32_t espalier_pickle_count(const espalier_pickle_value *list)
+{
+    return list->as.items == NULL ? 0 : list->as.items->count;
+}
+
+/* index: below the count. */
+static inline espalier_pickle_value *espalier_pickle_at(const espalier_pickle_value *list,
+                                                        uint32_t index)
+{
+    return list->as.items->at[index];
+}
+
+/* Of a DICT. */
+static inline uint32_t espalier_pickle_pairs_of(const espalier_pickle_value *dict)
+{
+    return dict->as.pairs == NULL ? 0 : dict->as.pairs->count;
+}
+
+/* index: below the number of pairs. */
+static inline espalier_pickle_value *espalier_pickle_key_at(const espalier_pickle_value *dict,
+                                                            uint32_t index)
+{
+    return dict->as.pairs->keys[index];
+}
+
+static inline espalier_pickle_value *espalier_pickle_value_at(const espalier_pickle_value *dict,
+                                                              uint32_t index)
+{
+    return dict->as.pairs->at[index];
+}
 
 /* Names the machine itself understands. */
 typedef enum espalier_pickle_special {
@@ -134,6 +224,12 @@ struct espalier_pickle {
     uint64_t consumed_bytes;
 };
 
+/* Keys that one dict or more have from their first SETITEMS. */
+typedef struct espalier_pickle_keys {
+    espalier_pickle_value **at;
+    uint32_t count;
+} espalier_pickle_keys;
+
 /* One pickle being read: the outer one, or one nested behind a joblib wrapper. */
 typedef struct espalier_pickle_level {
     espalier_pickle_value **memo;
@@ -168,6 +264,9 @@ typedef struct espalier_pickle_machine {
     espalier_pickle_value *small_integers[256];
     /* Numbers and short tuples made lately, by their hash: thousands of trees say the same. */
     espalier_pickle_value *equals[ESPALIER_PICKLE_EQUALS];
+    /* Keys of dicts and sizes of arrays, likewise. */
+    espalier_pickle_keys key_lists[ESPALIER_PICKLE_LISTS];
+    const uint64_t *sizes[ESPALIER_PICKLE_LISTS];
     espalier_pickle_object *spare_objects; /* chained by `next_spare` */
     espalier_pickle_entry *flagged;        /* first flagged name seen */
     void *locale;                          /* the C locale, made when a text float needs it */
@@ -196,6 +295,15 @@ espalier_pickle_value *espalier_pickle_make(espalier_pickle_machine *machine,
 espalier_pickle_value *espalier_pickle_make_slice(espalier_pickle_machine *machine,
                                                   espalier_pickle_kind kind, const uint8_t *data,
                                                   uint64_t bytes);
+/* Gives a value of bytes these, and a TEXT its flag; false when memory is refused. */
+bool espalier_pickle_set_slice(espalier_pickle_machine *machine, espalier_pickle_value *value,
+                               const uint8_t *data, uint64_t bytes);
+/* The rest of an object, made if need be; NULL when memory is refused. */
+espalier_pickle_rest *espalier_pickle_make_rest(espalier_pickle_machine *machine,
+                                                espalier_pickle_object *object);
+/* dims and strides, [2 x dim_count], that are there already, or kept. */
+const uint64_t *espalier_pickle_make_sizes(espalier_pickle_machine *machine, const uint64_t *sizes,
+                                           uint32_t dim_count);
 /* An INTEGER or FLOAT: one that is there already, or a new one. */
 espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *machine,
                                                    espalier_pickle_kind kind, uint64_t bits);
@@ -203,7 +311,7 @@ espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *mach
 espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machine,
                                                   espalier_pickle_value *const *items, size_t count,
                                                   espalier_pickle_value ***place_out);
-/* Appends items to a LIST, TUPLE, SET or DICT. */
+/* Appends items to a LIST, TUPLE or SET; to a DICT key, value, key, value ... */
 espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
                                        espalier_pickle_value *list,
                                        espalier_pickle_value *const *items, size_t count);

@@ -352,8 +352,11 @@ static espalier_status add_items(machine_state *machine, size_t first, espalier_
     espalier_status status = ESPALIER_OK;
     if (container->kind == ESPALIER_PICKLE_OBJECT) {
         kind = kind == ESPALIER_PICKLE_SET ? ESPALIER_PICKLE_LIST : kind;
-        machine_value **const part = kind == ESPALIER_PICKLE_LIST ? &container->as.object->list
-                                                                  : &container->as.object->dict;
+        espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, container->as.object);
+        if (rest == NULL) {
+            return espalier_pickle_no_memory(machine);
+        }
+        machine_value **const part = kind == ESPALIER_PICKLE_LIST ? &rest->list : &rest->dict;
         if (*part == NULL) {
             *part = espalier_pickle_make(machine, kind);
             if (*part == NULL) {
@@ -477,10 +480,10 @@ static espalier_status run_stack_global(machine_state *machine)
     if (name->kind != ESPALIER_PICKLE_TEXT || module->kind != ESPALIER_PICKLE_TEXT) {
         return espalier_pickle_stop_syntax(machine, "a global whose module or name is no text");
     }
-    const espalier_pickle_slice module_text = {(const char *)module->as.slice.data,
-                                               (size_t)module->as.slice.bytes};
-    const espalier_pickle_slice name_text = {(const char *)name->as.slice.data,
-                                             (size_t)name->as.slice.bytes};
+    const espalier_pickle_slice module_text = {(const char *)espalier_pickle_data(module),
+                                               (size_t)espalier_pickle_bytes(module)};
+    const espalier_pickle_slice name_text = {(const char *)espalier_pickle_data(name),
+                                             (size_t)espalier_pickle_bytes(name)};
     return push_symbol(machine, module_text, name_text);
 }
 
@@ -568,16 +571,17 @@ static espalier_status run_obj(machine_state *machine)
         return status;
     }
     machine_value *const parts = espalier_pickle_top(machine);
-    if (parts->count == 0) {
+    const uint32_t count = espalier_pickle_count(parts);
+    if (count == 0) {
         return espalier_pickle_stop_syntax(machine, "an instance without a class");
     }
     machine_value *const args = espalier_pickle_make(machine, ESPALIER_PICKLE_TUPLE);
     if (args == NULL) {
         return espalier_pickle_no_memory(machine);
     }
-    status = espalier_pickle_extend(machine, args, parts->as.list.items + 1, parts->count - 1);
+    status = espalier_pickle_extend(machine, args, parts->as.items->at + 1, count - 1);
     if (status == ESPALIER_OK) {
-        status = espalier_pickle_note_call(machine, parts->as.list.items[0], args);
+        status = espalier_pickle_note_call(machine, espalier_pickle_at(parts, 0), args);
     }
     return status == ESPALIER_OK ? stop_old_class(machine) : status;
 }

@@ -211,7 +211,7 @@ espalier_pickle_entry *espalier_pickle_reached(const espalier_pickle_value *valu
         return (espalier_pickle_entry *)value->as.name;
     }
     if (value != NULL && value->kind == ESPALIER_PICKLE_OBJECT) {
-        return (espalier_pickle_entry *)value->as.object->derived;
+        return (espalier_pickle_entry *)espalier_pickle_rest_of(value->as.object)->derived;
     }
     return NULL;
 }
@@ -224,9 +224,9 @@ static bool is_flagged(const espalier_pickle_entry *entry)
 /* reduce(getattr, ["__globals__"], f): good files call getattr, and never hand it on. */
 static void flag_passed_getattr(espalier_pickle_machine *machine, const espalier_pickle_value *args)
 {
-    const uint32_t count = args == NULL ? 0 : args->count;
+    const uint32_t count = args == NULL ? 0 : espalier_pickle_count(args);
     for (uint32_t i = 0; i < count && i < ARGS_SCANNED_MAX; i++) {
-        espalier_pickle_entry *const passed = espalier_pickle_reached(args->as.list.items[i]);
+        espalier_pickle_entry *const passed = espalier_pickle_reached(espalier_pickle_at(args, i));
         if (passed != NULL && passed->special == ESPALIER_PICKLE_GETATTR) {
             espalier_pickle_flag(machine, passed);
         }
@@ -250,9 +250,9 @@ espalier_status espalier_pickle_note_call(espalier_pickle_machine *machine,
     }
     /* map(os.system, [...]) runs it as much as a call of its own. */
     espalier_pickle_entry *guilty = is_flagged(called) ? called : NULL;
-    const uint32_t count = args == NULL ? 0 : args->count;
+    const uint32_t count = args == NULL ? 0 : espalier_pickle_count(args);
     for (uint32_t i = 0; i < count && i < ARGS_SCANNED_MAX && guilty == NULL; i++) {
-        espalier_pickle_entry *const passed = espalier_pickle_reached(args->as.list.items[i]);
+        espalier_pickle_entry *const passed = espalier_pickle_reached(espalier_pickle_at(args, i));
         guilty = is_flagged(passed) ? passed : NULL;
     }
     if (guilty == NULL || (guilty->shown.call_text != NULL && machine->pickle->flagged_allowed)) {

@@ -28,16 +28,17 @@ static espalier_status read_array_shape(espalier_pickle_machine *machine,
                                         bool *opaque)
 {
     const bool is_tuple = value->kind == ESPALIER_PICKLE_TUPLE;
-    if (is_tuple && value->count > ESPALIER_PICKLE_DIMS_MAX) {
+    const uint32_t count = is_tuple ? espalier_pickle_count(value) : 1;
+    if (count > ESPALIER_PICKLE_DIMS_MAX) {
         *opaque = true;
         return ESPALIER_OK;
     }
-    out->dim_count = is_tuple ? value->count : 1;
+    out->dim_count = count;
     out->element_count = 1;
     uint64_t extent = 1; /* as if empty dimensions were one, so that strides cannot overflow */
     for (uint32_t i = 0; i < out->dim_count; i++) {
         int64_t size = -1;
-        if (!espalier_pickle_get_int64(is_tuple ? value->as.list.items[i] : value, &size) ||
+        if (!espalier_pickle_get_int64(is_tuple ? espalier_pickle_at(value, i) : value, &size) ||
             size < 0) {
             return stop_array(machine, "whose shape is no tuple of sizes");
         }
@@ -69,12 +70,12 @@ static espalier_status permute_axes(espalier_pickle_machine *machine,
 {
     const array_shape old = *shape;
     bool seen[ESPALIER_PICKLE_DIMS_MAX] = {false};
-    if (axes->kind != ESPALIER_PICKLE_TUPLE || axes->count != old.dim_count) {
+    if (axes->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(axes) != old.dim_count) {
         return stop_array(machine, "with a malformed axis order");
     }
-    for (uint32_t i = 0; i < axes->count; i++) {
+    for (uint32_t i = 0; i < old.dim_count; i++) {
         int64_t axis = -1;
-        if (!espalier_pickle_get_int64(axes->as.list.items[i], &axis) || axis < 0 ||
+        if (!espalier_pickle_get_int64(espalier_pickle_at(axes, i), &axis) || axis < 0 ||
             axis >= (int64_t)old.dim_count || seen[axis]) {
             return stop_array(machine, "with a malformed axis order");
         }
@@ -124,15 +125,16 @@ static espalier_pickle_array *make_array(espalier_pickle_machine *machine,
                                          const espalier_pickle_dtype *dtype,
                                          const array_shape *shape)
 {
-    espalier_pickle_array *const array = espalier_pickle_take(machine->pickle, sizeof *array);
-    uint64_t *const sizes =
-        espalier_pickle_take(machine->pickle, 2 * (uint64_t)shape->dim_count * 8);
-    if (array == NULL || sizes == NULL) {
+    uint64_t both[2 * ESPALIER_PICKLE_DIMS_MAX];
+    memcpy(both, shape->dims, shape->dim_count * sizeof *both);
+    memcpy(both + shape->dim_count, shape->strides, shape->dim_count * sizeof *both);
+    const uint64_t *const sizes = espalier_pickle_make_sizes(machine, both, shape->dim_count);
+    espalier_pickle_array *const array =
+        sizes != NULL ? espalier_pickle_take(machine->pickle, sizeof *array) : NULL;
+    if (array == NULL) {
         return NULL;
     }
     memset(array, 0, sizeof *array);
-    memcpy(sizes, shape->dims, shape->dim_count * sizeof *sizes);
-    memcpy(sizes + shape->dim_count, shape->strides, shape->dim_count * sizeof *sizes);
     array->dtype = dtype;
     array->dim_count = shape->dim_count;
     array->order = order_of(shape);
@@ -152,8 +154,8 @@ static espalier_status data_bytes_of(espalier_pickle_machine *machine, espalier_
     if (value->kind != ESPALIER_PICKLE_BYTES) {
         return stop_array(machine, "whose data is no bytes");
     }
-    *data = value->as.slice.data;
-    *bytes = value->as.slice.bytes;
+    *data = espalier_pickle_data(value);
+    *bytes = espalier_pickle_bytes(value);
     return ESPALIER_OK;
 }
 
@@ -162,7 +164,8 @@ static espalier_status attach_data(espalier_pickle_machine *machine, espalier_pi
                                    const array_shape *shape, espalier_pickle_value *value)
 {
     if (array->dtype->has_objects) {
-        if (value->kind != ESPALIER_PICKLE_LIST || value->count != array->element_count) {
+        if (value->kind != ESPALIER_PICKLE_LIST ||
+            espalier_pickle_count(value) != array->element_count) {
             return stop_array(machine, "of objects whose list does not fit its shape");
         }
         array->items = value;
@@ -201,10 +204,11 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
                                             espalier_pickle_value *state)
 {
     /* (version, shape, dtype, is_fortran, data); the oldest writers leave the version out. */
-    if (state->kind != ESPALIER_PICKLE_TUPLE || (state->count != 5 && state->count != 4)) {
+    const uint32_t count = state->kind == ESPALIER_PICKLE_TUPLE ? espalier_pickle_count(state) : 0;
+    if (count != 5 && count != 4) {
         return stop_array(machine, "whose state is no tuple of five");
     }
-    espalier_pickle_value *const *const parts = state->as.list.items + (state->count - 4);
+    espalier_pickle_value *const *const parts = state->as.items->at + (count - 4);
     espalier_pickle_dtype *dtype = NULL;
     array_shape shape;
     bool opaque = false;
@@ -229,8 +233,9 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
         return status;
     }
     const espalier_pickle_value *const args = value->as.object->args;
-    if (args->count > 0 && args->as.list.items[0]->kind == ESPALIER_PICKLE_SYMBOL) {
-        array->subclass = args->as.list.items[0]->as.name;
+    if (espalier_pickle_count(args) > 0 &&
+        espalier_pickle_at(args, 0)->kind == ESPALIER_PICKLE_SYMBOL) {
+        array->subclass = espalier_pickle_at(args, 0)->as.name;
     }
     /* In place: what the memo holds becomes the array too. Only the value knew the object. */
     value->as.object->next_spare = machine->spare_objects;
@@ -245,10 +250,11 @@ espalier_status espalier_pickle_array_frombuffer(espalier_pickle_machine *machin
                                                  espalier_pickle_value *args,
                                                  espalier_pickle_value **out)
 {
-    if (args->count != 4 && args->count != 5) {
+    const uint32_t count = espalier_pickle_count(args);
+    if (count != 4 && count != 5) {
         return stop_array(machine, "from a buffer without four or five arguments");
     }
-    espalier_pickle_value *const *const parts = args->as.list.items;
+    espalier_pickle_value *const *const parts = args->as.items->at;
     espalier_pickle_dtype *dtype = NULL;
     array_shape shape;
     bool opaque = false;
@@ -269,7 +275,7 @@ espalier_status espalier_pickle_array_frombuffer(espalier_pickle_machine *machin
     }
     set_strides(&shape, fortran);
     if (permuted) {
-        if (args->count != 5) {
+        if (count != 5) {
             return stop_array(machine, "of order K without its axes");
         }
         status = permute_axes(machine, parts[4], &shape);
@@ -296,9 +302,10 @@ static espalier_status wrapper_attribute(espalier_pickle_machine *machine,
         espalier_pickle_attribute(machine->pickle, wrapper, name, &found, machine->error_out);
     *out = NULL;
     const espalier_pickle_value *const state = wrapper->as.object->state;
-    for (uint32_t i = 0; found != NULL && i < state->count; i++) {
-        if (state->as.list.items[i] == found) {
-            *out = state->as.list.items[i];
+    const uint32_t count = found != NULL ? espalier_pickle_pairs_of(state) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (espalier_pickle_value_at(state, i) == found) {
+            *out = espalier_pickle_value_at(state, i);
         }
     }
     return status;
@@ -374,7 +381,8 @@ espalier_status espalier_pickle_array_wrapper(espalier_pickle_machine *machine,
     espalier_status status = ESPALIER_OK;
     const espalier_pickle_value *const state = wrapper->as.object->state;
     /* Six at most in real files; a shared dict of thousands would be searched again and again. */
-    if (state->kind != ESPALIER_PICKLE_DICT || state->count > 2 * WRAPPER_ATTRIBUTES_MAX) {
+    if (state->kind != ESPALIER_PICKLE_DICT ||
+        espalier_pickle_pairs_of(state) > WRAPPER_ATTRIBUTES_MAX) {
         return stop_array(machine, "wrapper whose state is no small dict");
     }
     for (size_t i = 0; i < 5 && status == ESPALIER_OK; i++) {
@@ -417,20 +425,25 @@ espalier_status espalier_pickle_scalar(espalier_pickle_machine *machine,
                                        espalier_pickle_object *object)
 {
     const espalier_pickle_value *const args = object->args;
-    if (args->count == 0) {
+    const uint32_t count = espalier_pickle_count(args);
+    if (count == 0) {
         return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_SYNTAX,
                                     "a NumPy scalar without a dtype");
     }
     espalier_pickle_dtype *dtype = NULL;
-    espalier_status status = espalier_pickle_dtype_of(machine, args->as.list.items[0], &dtype);
-    if (status != ESPALIER_OK || dtype == NULL || args->count < 2) {
+    espalier_status status = espalier_pickle_dtype_of(machine, espalier_pickle_at(args, 0), &dtype);
+    if (status != ESPALIER_OK || dtype == NULL || count < 2) {
         return status;
     }
-    espalier_pickle_value *const content = args->as.list.items[1];
-    object->dtype = dtype;
+    espalier_pickle_value *const content = espalier_pickle_at(args, 1);
+    espalier_pickle_rest *const rest = espalier_pickle_make_rest(machine, object);
+    if (rest == NULL) {
+        return espalier_pickle_no_memory(machine);
+    }
+    rest->dtype = dtype;
     if (dtype->has_objects) {
-        object->scalar = content;
-        object->scalar_is_value = true;
+        rest->scalar = content;
+        rest->scalar_is_value = true;
         return ESPALIER_OK;
     }
     const uint8_t *data = NULL;
@@ -446,8 +459,11 @@ espalier_status espalier_pickle_scalar(espalier_pickle_machine *machine,
                                     (unsigned long long)bytes);
     }
     if (dtype->kind != 'U') {
-        object->scalar = espalier_pickle_make_slice(machine, ESPALIER_PICKLE_BYTES, data, bytes);
-        return object->scalar == NULL ? espalier_pickle_no_memory(machine) : ESPALIER_OK;
+        rest->scalar =
+            content->kind == ESPALIER_PICKLE_BYTES
+                ? content
+                : espalier_pickle_make_slice(machine, ESPALIER_PICKLE_BYTES, data, bytes);
+        return rest->scalar == NULL ? espalier_pickle_no_memory(machine) : ESPALIER_OK;
     }
     uint64_t text_bytes = 0;
     if (!espalier_pickle_load_text(dtype, data, NULL, &text_bytes)) {
@@ -457,10 +473,10 @@ espalier_status espalier_pickle_scalar(espalier_pickle_machine *machine,
     if (text == NULL || !espalier_pickle_load_text(dtype, data, text, &text_bytes)) {
         return espalier_pickle_no_memory(machine);
     }
-    object->scalar = espalier_pickle_make_slice(machine, ESPALIER_PICKLE_TEXT, text, text_bytes);
-    if (object->scalar == NULL) {
+    rest->scalar = espalier_pickle_make_slice(machine, ESPALIER_PICKLE_TEXT, text, text_bytes);
+    if (rest->scalar == NULL) {
         return espalier_pickle_no_memory(machine);
     }
-    object->scalar_is_value = true;
+    rest->scalar_is_value = true;
     return ESPALIER_OK;
 }

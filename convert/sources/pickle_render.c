@@ -73,7 +73,7 @@ static void put_number(render_text *text, const espalier_pickle_value *value)
 static void put_quoted(render_text *text, const espalier_pickle_value *value)
 {
     put_piece(text, value->kind == ESPALIER_PICKLE_BYTES ? "b\"" : "\"");
-    put_bytes(text, value->as.slice.data, value->as.slice.bytes, true);
+    put_bytes(text, espalier_pickle_data(value), espalier_pickle_bytes(value), true);
     put_piece(text, "\"");
 }
 
@@ -109,6 +109,23 @@ static bool put_plain(render_text *text, const espalier_pickle_value *value)
     }
 }
 
+/* Items, and of a dict key, value, key, value ... */
+static uint64_t count_parts(const espalier_pickle_value *value)
+{
+    return value->kind == ESPALIER_PICKLE_DICT ? 2 * (uint64_t)espalier_pickle_pairs_of(value)
+                                               : espalier_pickle_count(value);
+}
+
+static const espalier_pickle_value *part_at(const espalier_pickle_value *value, uint64_t index)
+{
+    const uint32_t pair = (uint32_t)(index / 2);
+    if (value->kind != ESPALIER_PICKLE_DICT) {
+        return espalier_pickle_at(value, (uint32_t)index);
+    }
+    return index % 2 == 0 ? espalier_pickle_key_at(value, pair)
+                          : espalier_pickle_value_at(value, pair);
+}
+
 static const char *opening_of(const espalier_pickle_value *value)
 {
     switch (value->kind) {
@@ -131,7 +148,8 @@ static const char *closing_of(const espalier_pickle_value *value)
     case ESPALIER_PICKLE_SET:
         return "}";
     default:
-        return value->count == 1 && value->kind == ESPALIER_PICKLE_TUPLE ? ",)" : ")";
+        return value->kind == ESPALIER_PICKLE_TUPLE && espalier_pickle_count(value) == 1 ? ",)"
+                                                                                         : ")";
     }
 }
 
@@ -199,7 +217,7 @@ void espalier_pickle_render_call(const espalier_pickle_value *callable,
     /* Every step writes at least one character or closes a frame, so the text bounds the loop. */
     while (depth > 0 && !text.full) {
         render_frame *const frame = &frames[depth - 1];
-        if (frame->next >= frame->value->count) {
+        if (frame->next >= count_parts(frame->value)) {
             put_piece(&text, frame->closing);
             depth--;
             continue;
@@ -208,7 +226,7 @@ void espalier_pickle_render_call(const espalier_pickle_value *callable,
             const bool pair = frame->value->kind == ESPALIER_PICKLE_DICT && frame->next % 2 == 1;
             put_piece(&text, pair ? ": " : ", ");
         }
-        const espalier_pickle_value *const item = frame->value->as.list.items[frame->next];
+        const espalier_pickle_value *const item = part_at(frame->value, frame->next);
         frame->next++;
         start_value(&text, item, frames, &depth);
     }

@@ -116,8 +116,8 @@ espalier_status espalier_pickle_latin1(espalier_pickle_machine *machine,
                                        espalier_pickle_value *text, const uint8_t **data_out,
                                        uint64_t *bytes_out)
 {
-    const uint8_t *const data = text->as.slice.data;
-    const uint64_t bytes = text->as.slice.bytes;
+    const uint8_t *const data = espalier_pickle_data(text);
+    const uint64_t bytes = espalier_pickle_bytes(text);
     uint64_t plain = bytes;
     /* Scanned once per text: a memoised one may come back millions of times. */
     if ((text->flags & (ESPALIER_PICKLE_FLAG_ASCII | ESPALIER_PICKLE_FLAG_PYTHON2)) == 0) {
@@ -311,14 +311,12 @@ static size_t read_string_escape(const uint8_t *data, uint64_t left, uint8_t *ou
 }
 
 /* What the line meant, in place of the line. */
-static void set_text(espalier_pickle_value *value, const uint8_t *data, uint64_t bytes)
+static espalier_status set_text(espalier_pickle_machine *machine, espalier_pickle_value *value,
+                                const uint8_t *data, uint64_t bytes)
 {
-    value->as.slice.data = data;
-    value->as.slice.bytes = bytes;
-    value->flags &= (uint8_t)~ESPALIER_PICKLE_FLAG_UTF8;
-    if (bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES && espalier_pickle_utf8_valid(data, bytes)) {
-        value->flags |= ESPALIER_PICKLE_FLAG_UTF8;
-    }
+    return espalier_pickle_set_slice(machine, value, data, bytes)
+               ? ESPALIER_OK
+               : espalier_pickle_no_memory(machine);
 }
 
 espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, const uint8_t *line,
@@ -363,8 +361,7 @@ espalier_status espalier_pickle_text_string(espalier_pickle_machine *machine, co
         to += put;
         from += 1 + taken;
     }
-    set_text(value, copy, to);
-    return ESPALIER_OK;
+    return set_text(machine, value, copy, to);
 }
 
 espalier_status espalier_pickle_text_unicode(espalier_pickle_machine *machine, const uint8_t *line,
@@ -408,8 +405,7 @@ espalier_status espalier_pickle_text_unicode(espalier_pickle_machine *machine, c
         to += espalier_pickle_utf8_put(code, copy + to);
         from += taken;
     }
-    set_text(value, copy, to);
-    return ESPALIER_OK;
+    return set_text(machine, value, copy, to);
 }
 
 /* Characters that could deceive a reader of a message: controls, bidi and zero-width marks. */

@@ -10,6 +10,8 @@
 #include "convert/sources/pickle_internal.h"
 #include "format/error.h"
 
+const espalier_pickle_rest espalier_pickle_no_rest;
+
 const espalier_pickle_value *espalier_pickle_root(const espalier_pickle *pickle)
 {
     return pickle->root;
@@ -41,7 +43,7 @@ const char *espalier_pickle_kind_name(espalier_pickle_kind kind)
 
 uint64_t espalier_pickle_offset(const espalier_pickle_value *value)
 {
-    return value->offset;
+    return espalier_pickle_place(value);
 }
 
 /* A NumPy scalar's dtype and bytes. A 0-d array has the same two. */
@@ -57,12 +59,15 @@ static bool find_scalar(const espalier_pickle_value *value, const espalier_pickl
         *data = array->data;
         return array->dim_count == 0 && array->data != NULL;
     }
-    if (value->kind != ESPALIER_PICKLE_OBJECT || value->as.object->scalar == NULL ||
-        value->as.object->scalar_is_value) {
+    if (value->kind != ESPALIER_PICKLE_OBJECT) {
         return false;
     }
-    *dtype = value->as.object->dtype;
-    *data = value->as.object->scalar->as.slice.data;
+    const espalier_pickle_rest *const rest = espalier_pickle_rest_of(value->as.object);
+    if (rest->scalar == NULL || rest->scalar_is_value) {
+        return false;
+    }
+    *dtype = rest->dtype;
+    *data = espalier_pickle_data(rest->scalar);
     return true;
 }
 
@@ -80,9 +85,9 @@ static const espalier_pickle_value *look_through(const espalier_pickle_value *va
     if (value == NULL) {
         return &nothing;
     }
-    if (value->kind == ESPALIER_PICKLE_OBJECT && value->as.object->scalar != NULL &&
-        value->as.object->scalar_is_value) {
-        return value->as.object->scalar;
+    if (value->kind == ESPALIER_PICKLE_OBJECT) {
+        const espalier_pickle_rest *const rest = espalier_pickle_rest_of(value->as.object);
+        return rest->scalar_is_value ? rest->scalar : value;
     }
     if (value->kind == ESPALIER_PICKLE_ARRAY && value->as.array->dim_count == 0) {
         const espalier_pickle_value *const item = espalier_pickle_array_item(value->as.array, 0);
@@ -142,13 +147,13 @@ bool espalier_pickle_get_text(const espalier_pickle_value *value, espalier_pickl
     if (value->kind != ESPALIER_PICKLE_TEXT) {
         return false;
     }
-    const uint64_t bytes = value->as.slice.bytes;
+    const uint64_t bytes = espalier_pickle_bytes(value);
     if ((value->flags & ESPALIER_PICKLE_FLAG_UTF8) == 0 &&
         (bytes <= ESPALIER_PICKLE_TEXT_CHECKED_BYTES ||
-         !espalier_pickle_utf8_valid(value->as.slice.data, bytes))) {
+         !espalier_pickle_utf8_valid(espalier_pickle_data(value), bytes))) {
         return false;
     }
-    out->data = (const char *)value->as.slice.data;
+    out->data = (const char *)espalier_pickle_data(value);
     out->bytes = (size_t)bytes;
     return true;
 }
@@ -161,8 +166,8 @@ bool espalier_pickle_get_bytes(const espalier_pickle_value *value, espalier_pick
     if (value->kind == ESPALIER_PICKLE_BYTES ||
         (value->kind == ESPALIER_PICKLE_TEXT &&
          (value->flags & ESPALIER_PICKLE_FLAG_PYTHON2) != 0)) {
-        out->data = (const char *)value->as.slice.data;
-        out->bytes = (size_t)value->as.slice.bytes;
+        out->data = (const char *)espalier_pickle_data(value);
+        out->bytes = (size_t)espalier_pickle_bytes(value);
         return true;
     }
     if (find_scalar(value, &dtype, &data) && dtype->kind == 'S') {
@@ -181,8 +186,8 @@ bool espalier_pickle_text_equal(const espalier_pickle_value *value, const char *
 {
     value = look_through(value);
     const size_t bytes = strlen(text);
-    return value->kind == ESPALIER_PICKLE_TEXT && value->as.slice.bytes == bytes &&
-           (bytes == 0 || memcmp(value->as.slice.data, text, bytes) == 0);
+    return value->kind == ESPALIER_PICKLE_TEXT && espalier_pickle_bytes(value) == bytes &&
+           (bytes == 0 || memcmp(espalier_pickle_data(value), text, bytes) == 0);
 }
 
 /* ---- containers -------------------------------------------------------------------------- */
@@ -193,7 +198,7 @@ static const espalier_pickle_value *sequence_of(const espalier_pickle_value *val
         return NULL;
     }
     if (value->kind == ESPALIER_PICKLE_OBJECT) {
-        return value->as.object->list;
+        return espalier_pickle_rest_of(value->as.object)->list;
     }
     return value->kind == ESPALIER_PICKLE_LIST || value->kind == ESPALIER_PICKLE_TUPLE ||
                    value->kind == ESPALIER_PICKLE_SET
@@ -207,7 +212,7 @@ static const espalier_pickle_value *mapping_of(const espalier_pickle_value *valu
         return NULL;
     }
     if (value->kind == ESPALIER_PICKLE_OBJECT) {
-        return value->as.object->dict;
+        return espalier_pickle_rest_of(value->as.object)->dict;
     }
     return value->kind == ESPALIER_PICKLE_DICT ? value : NULL;
 }
@@ -215,46 +220,53 @@ static const espalier_pickle_value *mapping_of(const espalier_pickle_value *valu
 size_t espalier_pickle_item_count(const espalier_pickle_value *value)
 {
     const espalier_pickle_value *const list = sequence_of(value);
-    return list == NULL ? 0 : list->count;
+    return list == NULL ? 0 : espalier_pickle_count(list);
 }
 
 const espalier_pickle_value *espalier_pickle_item(const espalier_pickle_value *value, size_t index)
 {
     const espalier_pickle_value *const list = sequence_of(value);
-    return list == NULL || index >= list->count ? NULL : list->as.list.items[index];
+    return list == NULL || index >= espalier_pickle_count(list)
+               ? NULL
+               : espalier_pickle_at(list, (uint32_t)index);
 }
 
 size_t espalier_pickle_pair_count(const espalier_pickle_value *value)
 {
     const espalier_pickle_value *const dict = mapping_of(value);
-    return dict == NULL ? 0 : dict->count / 2;
+    return dict == NULL ? 0 : espalier_pickle_pairs_of(dict);
 }
 
 const espalier_pickle_value *espalier_pickle_pair_key(const espalier_pickle_value *value,
                                                       size_t index)
 {
     const espalier_pickle_value *const dict = mapping_of(value);
-    return dict == NULL || index >= dict->count / 2 ? NULL : dict->as.list.items[index * 2];
+    return dict == NULL || index >= espalier_pickle_pairs_of(dict)
+               ? NULL
+               : espalier_pickle_key_at(dict, (uint32_t)index);
 }
 
 const espalier_pickle_value *espalier_pickle_pair_value(const espalier_pickle_value *value,
                                                         size_t index)
 {
     const espalier_pickle_value *const dict = mapping_of(value);
-    return dict == NULL || index >= dict->count / 2 ? NULL : dict->as.list.items[index * 2 + 1];
+    return dict == NULL || index >= espalier_pickle_pairs_of(dict)
+               ? NULL
+               : espalier_pickle_value_at(dict, (uint32_t)index);
 }
 
 /* Adds to *found, which keeps the value; false when the key is there twice. */
 static bool search_pairs(const espalier_pickle_value *dict, const char *key,
                          const espalier_pickle_value **found)
 {
-    for (uint32_t i = 0; i + 1 < dict->count; i += 2) {
-        const espalier_pickle_value *const name = dict->as.list.items[i];
+    const uint32_t count = espalier_pickle_pairs_of(dict);
+    for (uint32_t i = 0; i < count; i++) {
+        const espalier_pickle_value *const name = espalier_pickle_key_at(dict, i);
         if (name->kind == ESPALIER_PICKLE_TEXT && espalier_pickle_text_equal(name, key)) {
             if (*found != NULL) {
                 return false;
             }
-            *found = dict->as.list.items[i + 1];
+            *found = espalier_pickle_value_at(dict, i);
         }
     }
     return true;
@@ -325,7 +337,7 @@ const espalier_pickle_value *espalier_pickle_args(const espalier_pickle_value *v
 const espalier_pickle_value *espalier_pickle_kwargs(const espalier_pickle_value *value)
 {
     const espalier_pickle_object *const object = object_of(value);
-    return object == NULL ? NULL : object->kwargs;
+    return object == NULL ? NULL : espalier_pickle_rest_of(object)->kwargs;
 }
 
 const espalier_pickle_value *espalier_pickle_state(const espalier_pickle_value *value)
@@ -360,11 +372,11 @@ static bool split_state(const espalier_pickle_value *state, const espalier_pickl
         dicts[0] = state;
         return true;
     }
-    if (state->kind != ESPALIER_PICKLE_TUPLE || state->count != 2) {
+    if (state->kind != ESPALIER_PICKLE_TUPLE || espalier_pickle_count(state) != 2) {
         return false;
     }
     for (uint32_t i = 0; i < 2; i++) {
-        const espalier_pickle_value *const part = state->as.list.items[i];
+        const espalier_pickle_value *const part = espalier_pickle_at(state, i);
         if (part->kind == ESPALIER_PICKLE_DICT) {
             dicts[i] = part;
         } else if (part->kind != ESPALIER_PICKLE_NONE) {
@@ -406,7 +418,7 @@ espalier_status espalier_pickle_attribute(const espalier_pickle *pickle,
         if (dicts[i] == NULL) {
             continue;
         }
-        if (dicts[i]->count / 2 > ESPALIER_PICKLE_ATTRIBUTES_MAX) {
+        if (espalier_pickle_pairs_of(dicts[i]) > ESPALIER_PICKLE_ATTRIBUTES_MAX) {
             return fail_attribute(pickle, object, ESPALIER_ERROR_SOURCE_LIMIT, name,
                                   "has too many attributes to look for", error_out);
         }
@@ -452,8 +464,9 @@ espalier_status espalier_pickle_fail(const espalier_pickle *pickle, const espali
         return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE, "%s: %s",
                                   pickle->source_name, text);
     }
-    return espalier_error_set(error_out, status, 0, at->offset, "%s: byte %llu: %s",
-                              pickle->source_name, (unsigned long long)at->offset, text);
+    const uint64_t place = espalier_pickle_place(at);
+    return espalier_error_set(error_out, status, 0, place, "%s: byte %llu: %s", pickle->source_name,
+                              (unsigned long long)place, text);
 }
 
 /* ---- visiting ---------------------------------------------------------------------------- */
