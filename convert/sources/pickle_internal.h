@@ -25,6 +25,7 @@
 #define ESPALIER_PICKLE_LISTS              256u  /* likewise */
 #define ESPALIER_PICKLE_EQUAL_ITEMS_MAX    8u
 #define ESPALIER_PICKLE_EQUAL_KEYS_MAX     64u
+#define ESPALIER_PICKLE_NOT_IN_MEMO        UINT64_MAX
 #define ESPALIER_PICKLE_LONG_SLICE         255u
 #define ESPALIER_PICKLE_STREAM_BYTES_MAX   (UINT64_C(1) << 40)
 
@@ -241,6 +242,16 @@ typedef struct espalier_pickle_level {
     size_t mark_base;
 } espalier_pickle_level;
 
+/* The tuple that was made last, while only the stack and one place of the memo can know it. */
+typedef struct espalier_pickle_newest {
+    espalier_pickle_value *tuple;
+    espalier_pickle_value **equal; /* its place among the equals, or NULL */
+    uint64_t end;                  /* of its opcode, and of the PUT behind it */
+    uint64_t memo_index;           /* NONE: not in the memo */
+    espalier_pickle_chunk *chunk;  /* the arena before it */
+    size_t used;
+} espalier_pickle_newest;
+
 typedef struct espalier_pickle_machine {
     espalier_pickle *pickle;
     const uint8_t *data;
@@ -267,6 +278,8 @@ typedef struct espalier_pickle_machine {
     /* Keys of dicts and sizes of arrays, likewise. */
     espalier_pickle_keys key_lists[ESPALIER_PICKLE_LISTS];
     const uint64_t *sizes[ESPALIER_PICKLE_LISTS];
+    espalier_pickle_newest newest;
+    espalier_pickle_value dropped; /* in the memo's places of tuples that were taken back */
     espalier_pickle_object *spare_objects; /* chained by `next_spare` */
     espalier_pickle_entry *flagged;        /* first flagged name seen */
     void *locale;                          /* the C locale, made when a text float needs it */
@@ -311,6 +324,10 @@ espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *mach
 espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machine,
                                                   espalier_pickle_value *const *items, size_t count,
                                                   espalier_pickle_value ***place_out);
+/* Takes the newest tuple's memory back, if nothing was made or said since but its PUT, and BUILD is
+ * what is being run: who gets it from the memo is refused. */
+void espalier_pickle_drop_newest(espalier_pickle_machine *machine,
+                                 const espalier_pickle_value *tuple);
 /* Appends items to a LIST, TUPLE or SET; to a DICT key, value, key, value ... */
 espalier_status espalier_pickle_extend(espalier_pickle_machine *machine,
                                        espalier_pickle_value *list,

@@ -230,6 +230,8 @@ static espalier_status gather(machine_state *machine, espalier_pickle_kind kind,
                                ? espalier_pickle_find_tuple(machine, items, count, &place)
                                : NULL;
     if (value == NULL) {
+        espalier_pickle_chunk *const chunk = machine->pickle->chunks;
+        const size_t used = chunk != NULL ? chunk->used : 0;
         value = espalier_pickle_make(machine, kind);
         if (value == NULL) {
             return espalier_pickle_no_memory(machine);
@@ -237,6 +239,10 @@ static espalier_status gather(machine_state *machine, espalier_pickle_kind kind,
         const espalier_status status = espalier_pickle_extend(machine, value, items, count);
         if (status != ESPALIER_OK) {
             return status;
+        }
+        if (kind == ESPALIER_PICKLE_TUPLE) {
+            machine->newest = (espalier_pickle_newest){
+                value, place, machine->at, ESPALIER_PICKLE_NOT_IN_MEMO, chunk, used};
         }
         if (place != NULL) {
             *place = value;

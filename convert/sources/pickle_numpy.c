@@ -208,7 +208,8 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
     if (count != 5 && count != 4) {
         return stop_array(machine, "whose state is no tuple of five");
     }
-    espalier_pickle_value *const *const parts = state->as.items->at + (count - 4);
+    espalier_pickle_value *parts[4];
+    memcpy(parts, state->as.items->at + (count - 4), sizeof parts);
     espalier_pickle_dtype *dtype = NULL;
     array_shape shape;
     bool opaque = false;
@@ -224,6 +225,7 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
         return stop_array(machine, "whose order is no bool");
     }
     set_strides(&shape, fortran && !dtype->has_objects);
+    espalier_pickle_drop_newest(machine, state);
     espalier_pickle_array *const array = make_array(machine, dtype, &shape);
     if (array == NULL) {
         return espalier_pickle_no_memory(machine);

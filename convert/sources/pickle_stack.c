@@ -219,7 +219,31 @@ espalier_status espalier_pickle_put_memo(espalier_pickle_machine *machine, uint6
     level->entry_count += level->memo[index] == NULL ? 1 : 0;
     level->memo[index] = espalier_pickle_top(machine);
     level->put_count++;
+    espalier_pickle_newest *const newest = &machine->newest;
+    if (machine->op_offset == newest->end && newest->memo_index == ESPALIER_PICKLE_NOT_IN_MEMO) {
+        newest->end = machine->at;
+        newest->memo_index = index;
+    }
     return ESPALIER_OK;
+}
+
+void espalier_pickle_drop_newest(espalier_pickle_machine *machine,
+                                 const espalier_pickle_value *tuple)
+{
+    const espalier_pickle_newest *const newest = &machine->newest;
+    /* A chunk that was begun for it is not worth the trouble. */
+    if (tuple != newest->tuple || machine->op_offset != newest->end ||
+        newest->chunk != machine->pickle->chunks || newest->chunk == NULL) {
+        return;
+    }
+    if (newest->memo_index != ESPALIER_PICKLE_NOT_IN_MEMO) {
+        espalier_pickle_level_of(machine)->memo[newest->memo_index] = &machine->dropped;
+    }
+    if (newest->equal != NULL) {
+        *newest->equal = NULL;
+    }
+    newest->chunk->used = newest->used;
+    machine->newest.tuple = NULL;
 }
 
 espalier_status espalier_pickle_get_memo(espalier_pickle_machine *machine, uint64_t index)
@@ -228,6 +252,12 @@ espalier_status espalier_pickle_get_memo(espalier_pickle_machine *machine, uint6
     if (index >= level->memo_used || level->memo[index] == NULL) {
         return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_SYNTAX,
                                     "memo entry %llu was never written", (unsigned long long)index);
+    }
+    if (level->memo[index] == &machine->dropped) {
+        return espalier_pickle_stop(machine, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
+                                    "memo entry %llu is the state of an array, which only its "
+                                    "array may have",
+                                    (unsigned long long)index);
     }
     return espalier_pickle_push(machine, level->memo[index]);
 }
