@@ -255,16 +255,21 @@ typedef enum espalier_pickle_order {
     ESPALIER_PICKLE_ORDER_K = 2 /* some other permutation of the axes */
 } espalier_pickle_order;
 
-typedef struct espalier_pickle_array {
+/* All that arrays of the same sort and size have in common. */
+typedef struct espalier_pickle_form {
     const espalier_pickle_dtype *dtype;
+    const espalier_pickle_name *subclass; /* numpy.ndarray, numpy.matrix, ... or NULL */
+    uint64_t element_count;               /* product of shape; 1 for shape () */
+    const uint64_t *shape;                /* [dim_count] */
+    const uint64_t *strides;              /* [dim_count], in elements; what `order` means exactly */
     uint32_t dim_count;
     espalier_pickle_order order;
-    uint64_t element_count;  /* product of shape; 1 for shape () */
-    const uint64_t *shape;   /* [dim_count] */
-    const uint64_t *strides; /* [dim_count], in elements; what `order` means exactly */
-    const uint8_t *data;     /* element_count x item_bytes in file order; NULL for objects */
-    const espalier_pickle_value *items;   /* objects: a list in C order; else NULL */
-    const espalier_pickle_name *subclass; /* numpy.ndarray, numpy.matrix, ... or NULL */
+} espalier_pickle_form;
+
+typedef struct espalier_pickle_array {
+    const espalier_pickle_form *form;   /* perhaps other arrays' too */
+    const uint8_t *data;                /* element_count x item_bytes in file order; or NULL: */
+    const espalier_pickle_value *items; /* objects: a list in C order; else NULL */
 } espalier_pickle_array;
 
 /* NULL when the value is no decoded array. */

@@ -189,28 +189,6 @@ espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machi
     return NULL;
 }
 
-const uint64_t *espalier_pickle_make_sizes(espalier_pickle_machine *machine, const uint64_t *sizes,
-                                           uint32_t dim_count)
-{
-    uint64_t hash = dim_count;
-    for (uint32_t i = 0; i < 2 * dim_count; i++) {
-        hash = (hash ^ sizes[i]) * UINT64_C(0x9E3779B97F4A7C15);
-    }
-    const size_t bytes = 2 * (size_t)dim_count * sizeof *sizes;
-    const uint64_t **const place = &machine->sizes[mix(hash) % ESPALIER_PICKLE_LISTS];
-    if (*place != NULL && **place == dim_count && memcmp(*place + 1, sizes, bytes) == 0) {
-        return *place + 1;
-    }
-    uint64_t *const made = espalier_pickle_take(machine->pickle, sizeof *made + bytes);
-    if (made == NULL) {
-        return NULL;
-    }
-    made[0] = dim_count;
-    memcpy(made + 1, sizes, bytes);
-    *place = made;
-    return made + 1;
-}
-
 espalier_pickle_rest *espalier_pickle_make_rest(espalier_pickle_machine *machine,
                                                 espalier_pickle_object *object)
 {

@@ -180,29 +180,29 @@ const espalier_pickle_array *espalier_pickle_get_array(const espalier_pickle_val
 /* Where the element with a flat index in C order is stored; the index is in range. */
 static uint64_t place_of(const espalier_pickle_array *array, uint64_t index)
 {
-    if (array->order == ESPALIER_PICKLE_ORDER_C) {
+    if (array->form->order == ESPALIER_PICKLE_ORDER_C) {
         return index;
     }
     uint64_t place = 0;
-    for (uint32_t i = array->dim_count; i > 0; i--) {
-        place += index % array->shape[i - 1] * array->strides[i - 1];
-        index /= array->shape[i - 1];
+    for (uint32_t i = array->form->dim_count; i > 0; i--) {
+        place += index % array->form->shape[i - 1] * array->form->strides[i - 1];
+        index /= array->form->shape[i - 1];
     }
     return place;
 }
 
 static const uint8_t *element_at(const espalier_pickle_array *array, uint64_t index)
 {
-    return index >= array->element_count || array->data == NULL
+    return index >= array->form->element_count || array->data == NULL
                ? NULL
-               : array->data + place_of(array, index) * array->dtype->item_bytes;
+               : array->data + place_of(array, index) * array->form->dtype->item_bytes;
 }
 
 const espalier_pickle_value *espalier_pickle_array_item(const espalier_pickle_array *array,
                                                         uint64_t index)
 {
     /* The list was as long as the array when it was built; it may have grown, never shrunk. */
-    return array->items == NULL || index >= array->element_count ||
+    return array->items == NULL || index >= array->form->element_count ||
                    index >= espalier_pickle_count(array->items)
                ? NULL
                : espalier_pickle_at(array->items, (uint32_t)index);
@@ -215,7 +215,7 @@ bool espalier_pickle_array_double(const espalier_pickle_array *array, uint64_t i
         return item->kind != ESPALIER_PICKLE_ARRAY && espalier_pickle_get_double(item, out);
     }
     const uint8_t *const from = element_at(array, index);
-    return from != NULL && espalier_pickle_load_double(array->dtype, from, out);
+    return from != NULL && espalier_pickle_load_double(array->form->dtype, from, out);
 }
 
 bool espalier_pickle_array_int64(const espalier_pickle_array *array, uint64_t index, int64_t *out)
@@ -225,14 +225,14 @@ bool espalier_pickle_array_int64(const espalier_pickle_array *array, uint64_t in
         return item->kind != ESPALIER_PICKLE_ARRAY && espalier_pickle_get_int64(item, out);
     }
     const uint8_t *const from = element_at(array, index);
-    return from != NULL && espalier_pickle_load_int64(array->dtype, from, out);
+    return from != NULL && espalier_pickle_load_int64(array->form->dtype, from, out);
 }
 
 bool espalier_pickle_array_uint64(const espalier_pickle_array *array, uint64_t index, uint64_t *out)
 {
     const uint8_t *const from = element_at(array, index);
     if (from != NULL) {
-        return espalier_pickle_load_uint64(array->dtype, from, out);
+        return espalier_pickle_load_uint64(array->form->dtype, from, out);
     }
     int64_t value = 0;
     if (!espalier_pickle_array_int64(array, index, &value) || value < 0) {
@@ -259,12 +259,12 @@ bool espalier_pickle_array_text(const espalier_pickle_array *array, uint64_t ind
     }
     const uint8_t *const from = element_at(array, index);
     uint64_t bytes = 0;
-    if (from == NULL || !espalier_pickle_load_text(array->dtype, from, NULL, &bytes)) {
+    if (from == NULL || !espalier_pickle_load_text(array->form->dtype, from, NULL, &bytes)) {
         return false;
     }
     *bytes_out = (size_t)bytes;
     if (bytes <= capacity && bytes > 0) {
-        return espalier_pickle_load_text(array->dtype, from, (uint8_t *)buffer, &bytes);
+        return espalier_pickle_load_text(array->form->dtype, from, (uint8_t *)buffer, &bytes);
     }
     return true;
 }
@@ -274,13 +274,13 @@ bool espalier_pickle_array_text(const espalier_pickle_array *array, uint64_t ind
 bool espalier_pickle_view_field(const espalier_pickle_array *array, const char *name,
                                 espalier_pickle_view *out)
 {
-    for (uint32_t i = 0; i < array->dtype->field_count; i++) {
-        const espalier_pickle_field *const field = &array->dtype->fields[i];
+    for (uint32_t i = 0; i < array->form->dtype->field_count; i++) {
+        const espalier_pickle_field *const field = &array->form->dtype->fields[i];
         if (espalier_pickle_slice_equal(field->name, name)) {
             out->array = array;
             out->dtype = field->dtype;
             out->offset_bytes = field->offset_bytes;
-            out->count = array->element_count;
+            out->count = array->form->element_count;
             return true;
         }
     }
@@ -290,9 +290,9 @@ bool espalier_pickle_view_field(const espalier_pickle_array *array, const char *
 bool espalier_pickle_view_array(const espalier_pickle_array *array, espalier_pickle_view *out)
 {
     out->array = array;
-    out->dtype = array->dtype;
+    out->dtype = array->form->dtype;
     out->offset_bytes = 0;
-    out->count = array->element_count;
+    out->count = array->form->element_count;
     return true;
 }
 
@@ -313,16 +313,16 @@ static bool start_walk(const espalier_pickle_view *view, uint64_t first, uint64_
         return false;
     }
     walk->array = array;
-    walk->step_bytes = array->dtype->item_bytes;
+    walk->step_bytes = array->form->dtype->item_bytes;
     walk->base = array->data;
     walk->offset = view->offset_bytes;
     if (first == view->count) {
         return true;
     }
     walk->offset += place_of(array, first) * walk->step_bytes;
-    for (uint32_t i = array->dim_count; i > 0; i--) {
-        walk->at[i - 1] = first % array->shape[i - 1];
-        first /= array->shape[i - 1];
+    for (uint32_t i = array->form->dim_count; i > 0; i--) {
+        walk->at[i - 1] = first % array->form->shape[i - 1];
+        first /= array->form->shape[i - 1];
     }
     return true;
 }
@@ -330,20 +330,21 @@ static bool start_walk(const espalier_pickle_view *view, uint64_t first, uint64_
 static void step_walk(element_walk *walk)
 {
     const espalier_pickle_array *const array = walk->array;
-    if (array->order == ESPALIER_PICKLE_ORDER_C) {
+    if (array->form->order == ESPALIER_PICKLE_ORDER_C) {
         walk->offset += walk->step_bytes;
         return;
     }
     /* An odometer: the last axis runs fastest. */
-    for (uint32_t i = array->dim_count; i > 0; i--) {
+    for (uint32_t i = array->form->dim_count; i > 0; i--) {
         const uint32_t axis = i - 1;
         walk->at[axis]++;
-        if (walk->at[axis] < array->shape[axis]) {
-            walk->offset += array->strides[axis] * walk->step_bytes;
+        if (walk->at[axis] < array->form->shape[axis]) {
+            walk->offset += array->form->strides[axis] * walk->step_bytes;
             return;
         }
         walk->at[axis] = 0;
-        walk->offset -= (array->shape[axis] - 1) * array->strides[axis] * walk->step_bytes;
+        walk->offset -=
+            (array->form->shape[axis] - 1) * array->form->strides[axis] * walk->step_bytes;
     }
 }
 
@@ -352,7 +353,7 @@ static bool is_plain(const espalier_pickle_view *view)
 {
     const uint16_t one = 1;
     return view->dtype->item_bytes == 8 && !view->dtype->swapped &&
-           view->array->order == ESPALIER_PICKLE_ORDER_C && *(const uint8_t *)&one == 1;
+           view->array->form->order == ESPALIER_PICKLE_ORDER_C && *(const uint8_t *)&one == 1;
 }
 
 static void copy_plain(const element_walk *walk, uint64_t count, void *out)

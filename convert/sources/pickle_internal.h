@@ -275,11 +275,11 @@ typedef struct espalier_pickle_machine {
     espalier_pickle_value *small_integers[256];
     /* Numbers and short tuples made lately, by their hash: thousands of trees say the same. */
     espalier_pickle_value *equals[ESPALIER_PICKLE_EQUALS];
-    /* Keys of dicts and sizes of arrays, likewise. */
+    /* Keys of dicts and forms of arrays, likewise. */
     espalier_pickle_keys key_lists[ESPALIER_PICKLE_LISTS];
-    const uint64_t *sizes[ESPALIER_PICKLE_LISTS];
+    const espalier_pickle_form *forms[ESPALIER_PICKLE_LISTS];
     espalier_pickle_newest newest;
-    espalier_pickle_value dropped; /* in the memo's places of tuples that were taken back */
+    espalier_pickle_value dropped;         /* in the memo's places of tuples that were taken back */
     espalier_pickle_object *spare_objects; /* chained by `next_spare` */
     espalier_pickle_entry *flagged;        /* first flagged name seen */
     void *locale;                          /* the C locale, made when a text float needs it */
@@ -314,9 +314,6 @@ bool espalier_pickle_set_slice(espalier_pickle_machine *machine, espalier_pickle
 /* The rest of an object, made if need be; NULL when memory is refused. */
 espalier_pickle_rest *espalier_pickle_make_rest(espalier_pickle_machine *machine,
                                                 espalier_pickle_object *object);
-/* dims and strides, [2 x dim_count], that are there already, or kept. */
-const uint64_t *espalier_pickle_make_sizes(espalier_pickle_machine *machine, const uint64_t *sizes,
-                                           uint32_t dim_count);
 /* An INTEGER or FLOAT: one that is there already, or a new one. */
 espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *machine,
                                                    espalier_pickle_kind kind, uint64_t bits);

@@ -121,26 +121,58 @@ static espalier_status measure_data(espalier_pickle_machine *machine,
     return ESPALIER_OK;
 }
 
-static espalier_pickle_array *make_array(espalier_pickle_machine *machine,
-                                         const espalier_pickle_dtype *dtype,
-                                         const array_shape *shape)
+/* The form of the last array like it, or a new one. */
+static const espalier_pickle_form *make_form(espalier_pickle_machine *machine,
+                                             const espalier_pickle_form *form)
 {
-    uint64_t both[2 * ESPALIER_PICKLE_DIMS_MAX];
-    memcpy(both, shape->dims, shape->dim_count * sizeof *both);
-    memcpy(both + shape->dim_count, shape->strides, shape->dim_count * sizeof *both);
-    const uint64_t *const sizes = espalier_pickle_make_sizes(machine, both, shape->dim_count);
-    espalier_pickle_array *const array =
-        sizes != NULL ? espalier_pickle_take(machine->pickle, sizeof *array) : NULL;
-    if (array == NULL) {
+    const size_t bytes = form->dim_count * sizeof *form->shape;
+    uint64_t hash = (uint64_t)(uintptr_t)form->dtype + form->dim_count;
+    for (uint32_t i = 0; i < form->dim_count; i++) {
+        hash = hash * UINT64_C(0x9E3779B97F4A7C15) + form->shape[i];
+    }
+    const espalier_pickle_form **const place =
+        &machine->forms[(hash >> 32 ^ hash) % ESPALIER_PICKLE_LISTS];
+    const espalier_pickle_form *const old = *place;
+    if (old != NULL && old->dtype == form->dtype && old->subclass == form->subclass &&
+        old->dim_count == form->dim_count && memcmp(old->shape, form->shape, bytes) == 0 &&
+        memcmp(old->strides, form->strides, bytes) == 0) {
+        return old;
+    }
+    espalier_pickle_form *const made = espalier_pickle_take(machine->pickle, sizeof *made);
+    uint64_t *const sizes = espalier_pickle_take(machine->pickle, 2 * bytes);
+    if (made == NULL || sizes == NULL) {
         return NULL;
     }
-    memset(array, 0, sizeof *array);
-    array->dtype = dtype;
-    array->dim_count = shape->dim_count;
-    array->order = order_of(shape);
-    array->element_count = shape->element_count;
-    array->shape = sizes;
-    array->strides = sizes + shape->dim_count;
+    memcpy(sizes, form->shape, bytes);
+    memcpy(sizes + form->dim_count, form->strides, bytes);
+    *made = *form;
+    made->shape = sizes;
+    made->strides = sizes + form->dim_count;
+    *place = made;
+    return made;
+}
+
+/* subclass: a symbol, or anything else, or NULL. */
+static espalier_pickle_array *make_array(espalier_pickle_machine *machine,
+                                         const espalier_pickle_dtype *dtype,
+                                         const array_shape *shape,
+                                         const espalier_pickle_value *subclass)
+{
+    const espalier_pickle_form form = {
+        .dtype = dtype,
+        .subclass = espalier_pickle_symbol(subclass),
+        .element_count = shape->element_count,
+        .shape = shape->dims,
+        .strides = shape->strides,
+        .dim_count = shape->dim_count,
+        .order = order_of(shape),
+    };
+    const espalier_pickle_form *const kept = make_form(machine, &form);
+    espalier_pickle_array *const array =
+        kept != NULL ? espalier_pickle_take(machine->pickle, sizeof *array) : NULL;
+    if (array != NULL) {
+        *array = (espalier_pickle_array){.form = kept};
+    }
     return array;
 }
 
@@ -163,9 +195,9 @@ static espalier_status data_bytes_of(espalier_pickle_machine *machine, espalier_
 static espalier_status attach_data(espalier_pickle_machine *machine, espalier_pickle_array *array,
                                    const array_shape *shape, espalier_pickle_value *value)
 {
-    if (array->dtype->has_objects) {
+    if (array->form->dtype->has_objects) {
         if (value->kind != ESPALIER_PICKLE_LIST ||
-            espalier_pickle_count(value) != array->element_count) {
+            espalier_pickle_count(value) != array->form->element_count) {
             return stop_array(machine, "of objects whose list does not fit its shape");
         }
         array->items = value;
@@ -173,7 +205,7 @@ static espalier_status attach_data(espalier_pickle_machine *machine, espalier_pi
     }
     uint64_t wanted = 0;
     uint64_t bytes = 0;
-    espalier_status status = measure_data(machine, array->dtype, shape, &wanted);
+    espalier_status status = measure_data(machine, array->form->dtype, shape, &wanted);
     if (status == ESPALIER_OK) {
         status = data_bytes_of(machine, value, &array->data, &bytes);
     }
@@ -184,8 +216,8 @@ static espalier_status attach_data(espalier_pickle_machine *machine, espalier_pi
         return espalier_pickle_stop(
             machine, ESPALIER_ERROR_SOURCE_SYNTAX,
             "an array of %llu elements of %llu bytes comes with %llu bytes of data",
-            (unsigned long long)array->element_count, (unsigned long long)array->dtype->item_bytes,
-            (unsigned long long)bytes);
+            (unsigned long long)array->form->element_count,
+            (unsigned long long)array->form->dtype->item_bytes, (unsigned long long)bytes);
     }
     return ESPALIER_OK;
 }
@@ -226,18 +258,16 @@ espalier_status espalier_pickle_array_build(espalier_pickle_machine *machine,
     }
     set_strides(&shape, fortran && !dtype->has_objects);
     espalier_pickle_drop_newest(machine, state);
-    espalier_pickle_array *const array = make_array(machine, dtype, &shape);
+    const espalier_pickle_value *const args = value->as.object->args;
+    espalier_pickle_array *const array =
+        make_array(machine, dtype, &shape,
+                   espalier_pickle_count(args) > 0 ? espalier_pickle_at(args, 0) : NULL);
     if (array == NULL) {
         return espalier_pickle_no_memory(machine);
     }
     status = attach_data(machine, array, &shape, parts[3]);
     if (status != ESPALIER_OK) {
         return status;
-    }
-    const espalier_pickle_value *const args = value->as.object->args;
-    if (espalier_pickle_count(args) > 0 &&
-        espalier_pickle_at(args, 0)->kind == ESPALIER_PICKLE_SYMBOL) {
-        array->subclass = espalier_pickle_at(args, 0)->as.name;
     }
     /* In place: what the memo holds becomes the array too. Only the value knew the object. */
     value->as.object->next_spare = machine->spare_objects;
@@ -283,7 +313,7 @@ espalier_status espalier_pickle_array_frombuffer(espalier_pickle_machine *machin
         status = permute_axes(machine, parts[4], &shape);
     }
     espalier_pickle_array *const array =
-        status == ESPALIER_OK ? make_array(machine, dtype, &shape) : NULL;
+        status == ESPALIER_OK ? make_array(machine, dtype, &shape, NULL) : NULL;
     espalier_pickle_value *const value =
         array == NULL ? NULL : espalier_pickle_make(machine, ESPALIER_PICKLE_ARRAY);
     if (value == NULL) {
@@ -358,16 +388,13 @@ static espalier_status read_raw_array(espalier_pickle_machine *machine,
             "an array of %llu bytes begins where %llu bytes are left in the file",
             (unsigned long long)bytes, (unsigned long long)(machine->bytes - machine->at));
     }
-    espalier_pickle_array *const array = make_array(machine, dtype, shape);
+    espalier_pickle_array *const array = make_array(machine, dtype, shape, subclass);
     espalier_pickle_value *const value =
         array == NULL ? NULL : espalier_pickle_make(machine, ESPALIER_PICKLE_ARRAY);
     if (value == NULL) {
         return espalier_pickle_no_memory(machine);
     }
     array->data = machine->data + machine->at;
-    if (subclass != NULL && subclass->kind == ESPALIER_PICKLE_SYMBOL) {
-        array->subclass = subclass->as.name;
-    }
     value->as.array = array;
     machine->at += bytes;
     machine->stack[machine->stack_count - 1] = value;

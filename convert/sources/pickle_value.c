@@ -55,9 +55,9 @@ static bool find_scalar(const espalier_pickle_value *value, const espalier_pickl
     }
     if (value->kind == ESPALIER_PICKLE_ARRAY) {
         const espalier_pickle_array *const array = value->as.array;
-        *dtype = array->dtype;
+        *dtype = array->form->dtype;
         *data = array->data;
-        return array->dim_count == 0 && array->data != NULL;
+        return array->form->dim_count == 0 && array->data != NULL;
     }
     if (value->kind != ESPALIER_PICKLE_OBJECT) {
         return false;
@@ -89,7 +89,7 @@ static const espalier_pickle_value *look_through(const espalier_pickle_value *va
         const espalier_pickle_rest *const rest = espalier_pickle_rest_of(value->as.object);
         return rest->scalar_is_value ? rest->scalar : value;
     }
-    if (value->kind == ESPALIER_PICKLE_ARRAY && value->as.array->dim_count == 0) {
+    if (value->kind == ESPALIER_PICKLE_ARRAY && value->as.array->form->dim_count == 0) {
         const espalier_pickle_value *const item = espalier_pickle_array_item(value->as.array, 0);
         return item != NULL ? item : value;
     }

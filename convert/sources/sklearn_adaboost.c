@@ -318,7 +318,7 @@ static espalier_status read_weights(boost *work)
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    const uint64_t all = array != NULL ? array->element_count : 0;
+    const uint64_t all = array != NULL ? array->form->element_count : 0;
     if (all < work->count || all > UINT32_MAX) {
         return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
                                      "estimator_weights_ has no weight for each of %" PRIu32

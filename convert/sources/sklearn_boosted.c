@@ -418,7 +418,7 @@ static espalier_status find_class_count(boosted_import *import,
         status = espalier_sklearn_fail(&import->common, classes, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "the class labels are no array");
     }
-    *count_out = array != NULL ? array->element_count : (uint64_t)count;
+    *count_out = array != NULL ? array->form->element_count : (uint64_t)count;
     return status;
 }
 

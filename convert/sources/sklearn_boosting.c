@@ -73,20 +73,20 @@ static espalier_status read_stages(espalier_sklearn_import *import, espalier_skl
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(trees->estimators);
-    if (array == NULL || array->items == NULL || array->dim_count != 2 ||
-        array->element_count == 0 || array->element_count > ESPALIER_LIMIT_TREES) {
+    if (array == NULL || array->items == NULL || array->form->dim_count != 2 ||
+        array->form->element_count == 0 || array->form->element_count > ESPALIER_LIMIT_TREES) {
         return espalier_sklearn_fail(import, trees->estimators, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "estimators_ is no two-dimensional array of 1 to %u trees",
                                      ESPALIER_LIMIT_TREES);
     }
     const uint32_t classes = forest->labels != NULL ? forest->labels[0].count : 1;
     const uint32_t columns = classes > 2 ? classes : 1;
-    if (array->shape[1] != columns || (forest->labels != NULL && classes < 2)) {
+    if (array->form->shape[1] != columns || (forest->labels != NULL && classes < 2)) {
         return espalier_sklearn_fail(import, trees->estimators, ESPALIER_ERROR_SOURCE_TREE,
                                      "estimators_ has %" PRIu64 " columns for %" PRIu32 " classes",
-                                     array->shape[1], classes);
+                                     array->form->shape[1], classes);
     }
-    trees->count = (uint32_t)array->element_count;
+    trees->count = (uint32_t)array->form->element_count;
     trees->columns = columns;
     return ESPALIER_OK;
 }

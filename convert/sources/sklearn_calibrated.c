@@ -109,12 +109,12 @@ static espalier_status read_knots(const calibration *work, const espalier_pickle
     const espalier_status status =
         espalier_sklearn_attribute(import, calibrator, name, true, &value);
     *out = value != NULL ? espalier_pickle_get_array(value) : NULL;
-    return status != ESPALIER_OK ||
-                   (*out != NULL && (*out)->dim_count == 1 && (*out)->element_count > 0 &&
-                    (*out)->element_count <= ESPALIER_LIMIT_STAGE_SLOTS &&
-                    (*out)->dtype->kind == 'f' &&
-                    ((*out)->dtype->item_bytes == sizeof(double) ||
-                     (narrow && (*out)->dtype->item_bytes == sizeof(float))))
+    return status != ESPALIER_OK || (*out != NULL && (*out)->form->dim_count == 1 &&
+                                     (*out)->form->element_count > 0 &&
+                                     (*out)->form->element_count <= ESPALIER_LIMIT_STAGE_SLOTS &&
+                                     (*out)->form->dtype->kind == 'f' &&
+                                     ((*out)->form->dtype->item_bytes == sizeof(double) ||
+                                      (narrow && (*out)->form->dtype->item_bytes == sizeof(float))))
                ? status
                : espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                        "%s of an isotonic calibrator is no array of float%s", name,
@@ -143,13 +143,14 @@ static espalier_status add_isotonic(const calibration *work,
     if (status != ESPALIER_OK || x == NULL || y == NULL) {
         return status;
     }
-    if (x->element_count != y->element_count || x->dtype->item_bytes != y->dtype->item_bytes ||
+    if (x->form->element_count != y->form->element_count ||
+        x->form->dtype->item_bytes != y->form->dtype->item_bytes ||
         !espalier_pickle_text_equal(bounds, "clip")) {
         return espalier_sklearn_fail(import, calibrator, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "an isotonic calibrator that does not clip, or whose knots "
                                      "are not as many values of their type");
     }
-    const uint32_t count = (uint32_t)x->element_count;
+    const uint32_t count = (uint32_t)x->form->element_count;
     void *knots_out = NULL;
     status = espalier_sklearn_allocate(import, count, 2 * sizeof(double), &knots_out);
     double *const knots = knots_out;
@@ -161,7 +162,7 @@ static espalier_status add_isotonic(const calibration *work,
     }
     if (good) {
         /* float32 is SciPy's interp1d, of another formula from 1.18 on, of the time of 1.9. */
-        const bool rounds = x->dtype->item_bytes == sizeof(float);
+        const bool rounds = x->form->dtype->item_bytes == sizeof(float);
         const bool shares = rounds && espalier_sklearn_version_from(import->version, 1, 9);
         *slot_out =
             add_stage(work, shares ? ESPALIER_FOREST_ISOTONIC_SHARES : ESPALIER_FOREST_ISOTONIC,

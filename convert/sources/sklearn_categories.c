@@ -33,7 +33,7 @@ static espalier_status find_mask(const espalier_sklearn_import *import,
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
     const uint32_t feature_count = import->forest->feature_count;
-    bool good = array != NULL && array->element_count == feature_count;
+    bool good = array != NULL && array->form->element_count == feature_count;
     for (uint32_t i = 0; good && i < feature_count; i++) {
         int64_t truth = 0;
         good = espalier_pickle_array_int64(array, i, &truth) && (truth == 0 || truth == 1);
@@ -61,8 +61,8 @@ static espalier_status read_known(const espalier_sklearn_import *import,
 {
     const espalier_pickle_value *const item = espalier_pickle_item(thresholds, feature);
     const espalier_pickle_array *const array = espalier_pickle_get_array(item);
-    bool good = array != NULL && array->element_count <= CATEGORIES_MAX;
-    for (uint64_t i = 0; good && i < array->element_count; i++) {
+    bool good = array != NULL && array->form->element_count <= CATEGORIES_MAX;
+    for (uint64_t i = 0; good && i < array->form->element_count; i++) {
         double category = 0.0;
         good = espalier_pickle_array_double(array, i, &category) && category >= 0.0 &&
                category < (double)CATEGORIES_MAX;
@@ -103,7 +103,7 @@ static espalier_status read_all_known(espalier_sklearn_import *import,
     }
     categories->known = known;
     const espalier_pickle_array *const array = espalier_pickle_get_array(flags);
-    if (array == NULL || array->element_count != feature_count ||
+    if (array == NULL || array->form->element_count != feature_count ||
         espalier_pickle_item_count(thresholds) != feature_count) {
         return espalier_sklearn_fail(import, mapper, ESPALIER_ERROR_SOURCE_TREE,
                                      "the bin mapper does not have %" PRIu32 " features",
@@ -134,7 +134,7 @@ static espalier_status read_strings(espalier_sklearn_import *import,
 {
     espalier_forest *const forest = import->forest;
     espalier_forest_codes *const codes = &forest->codes[feature];
-    const uint32_t count = (uint32_t)array->element_count;
+    const uint32_t count = (uint32_t)array->form->element_count;
     espalier_status status = ESPALIER_OK;
     for (uint32_t i = 0; i < count && status == ESPALIER_OK; i++) {
         char *text = NULL;
@@ -172,13 +172,13 @@ static espalier_status read_codes(espalier_sklearn_import *import,
     const espalier_pickle_array *const array = espalier_pickle_get_array(item);
     espalier_forest_codes *const codes = &import->forest->codes[feature];
     void *values = NULL;
-    if (array == NULL || array->element_count > CATEGORIES_MAX) {
+    if (array == NULL || array->form->element_count > CATEGORIES_MAX) {
         return espalier_sklearn_fail(import, item, ESPALIER_ERROR_SOURCE_TREE,
                                      "the categories of feature %" PRIu32
                                      " are no array of at most 256",
                                      feature);
     }
-    const uint32_t count = (uint32_t)array->element_count;
+    const uint32_t count = (uint32_t)array->form->element_count;
     const espalier_status status =
         espalier_sklearn_allocate(import, count, sizeof *codes->values, &values);
     codes->values = values;
@@ -360,8 +360,8 @@ espalier_status espalier_sklearn_find_bitsets(const espalier_sklearn_import *imp
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    return array != NULL && array->dim_count == 2 && array->data != NULL &&
-                   array->shape[1] == ESPALIER_SKLEARN_BITSET_WORDS &&
+    return array != NULL && array->form->dim_count == 2 && array->data != NULL &&
+                   array->form->shape[1] == ESPALIER_SKLEARN_BITSET_WORDS &&
                    espalier_pickle_view_array(array, bitsets)
                ? ESPALIER_OK
                : espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,

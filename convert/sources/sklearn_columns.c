@@ -13,10 +13,11 @@ static bool find_name(espalier_sklearn_prepare *prepare, espalier_pickle_slice n
                       uint32_t *column_out)
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(prepare->names);
-    if (array == NULL || espalier_sklearn_spend(prepare, array->element_count) != ESPALIER_OK) {
+    if (array == NULL ||
+        espalier_sklearn_spend(prepare, array->form->element_count) != ESPALIER_OK) {
         return false;
     }
-    for (uint64_t i = 0; i < array->element_count; i++) {
+    for (uint64_t i = 0; i < array->form->element_count; i++) {
         char own[512];
         size_t bytes = 0;
         if (espalier_pickle_array_text(array, i, own, sizeof own, &bytes) && bytes == name.bytes &&
@@ -113,9 +114,9 @@ static espalier_status add_array(espalier_sklearn_prepare *prepare, const espali
                                  const espalier_pickle_array *array,
                                  const espalier_sklearn_table *in, espalier_sklearn_table *out)
 {
-    const bool mask = array->dtype->kind == 'b';
+    const bool mask = array->form->dtype->kind == 'b';
     espalier_status status = ESPALIER_OK;
-    for (uint64_t i = 0; i < array->element_count && status == ESPALIER_OK; i++) {
+    for (uint64_t i = 0; i < array->form->element_count && status == ESPALIER_OK; i++) {
         const espalier_pickle_value *const item = espalier_pickle_array_item(array, i);
         char own[512];
         size_t bytes = 0;

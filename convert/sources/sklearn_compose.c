@@ -461,7 +461,8 @@ static uint32_t asked_width(const espalier_pickle *pickle, const espalier_pickle
     const espalier_pickle_array *const array =
         coefficients != NULL ? espalier_pickle_get_array(coefficients) : NULL;
     if (array != NULL) {
-        const uint64_t count = array->dim_count > 0 ? array->shape[array->dim_count - 1] : 0;
+        const uint64_t count =
+            array->form->dim_count > 0 ? array->form->shape[array->form->dim_count - 1] : 0;
         return count <= ESPALIER_LIMIT_FEATURES ? (uint32_t)count : 0;
     }
     const espalier_pickle_value *const trees = peek(pickle, estimator, "estimators_");
@@ -505,7 +506,7 @@ uint32_t espalier_sklearn_transformer_width(const espalier_pickle *pickle,
         const espalier_pickle_array *const array =
             value != NULL ? espalier_pickle_get_array(value) : NULL;
         const uint64_t count =
-            array != NULL ? array->element_count : espalier_pickle_item_count(value);
+            array != NULL ? array->form->element_count : espalier_pickle_item_count(value);
         if (count > 0 && count <= ESPALIER_LIMIT_FEATURES) {
             return (uint32_t)count;
         }

@@ -85,10 +85,11 @@ static espalier_status read_keys(espalier_sklearn_prepare *prepare,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(categories);
-    if (array == NULL || array->dim_count != 1 || array->element_count > ESPALIER_LIMIT_PREPARED) {
+    if (array == NULL || array->form->dim_count != 1 ||
+        array->form->element_count > ESPALIER_LIMIT_PREPARED) {
         return refuse_categories(prepare, object, column);
     }
-    out->count = (uint32_t)array->element_count;
+    out->count = (uint32_t)array->form->element_count;
     out->text = espalier_sklearn_has_texts(array);
     status = espalier_sklearn_allocate(&prepare->import, 2 * (uint64_t)out->count + 1,
                                        sizeof *out->numbers, &numbers);
@@ -135,7 +136,7 @@ static espalier_status group_rare(espalier_sklearn_prepare *prepare,
     int64_t most = -1;
     for (uint32_t i = 0; i < count; i++) {
         int64_t place = -1;
-        if (array == NULL || array->element_count != count ||
+        if (array == NULL || array->form->element_count != count ||
             !espalier_pickle_array_int64(array, i, &place) || place < 0 || place >= own->count) {
             return espalier_sklearn_fail(&prepare->import, mapping, ESPALIER_ERROR_SOURCE_TREE,
                                          "_default_to_infrequent_mappings[%" PRIu32
@@ -180,8 +181,8 @@ static bool knows_none(const espalier_sklearn_prepare *prepare, const espalier_p
     const espalier_pickle_array *const array =
         categories != NULL ? espalier_pickle_get_array(categories) : NULL;
     const espalier_pickle_value *const last =
-        array != NULL && array->element_count > 0
-            ? espalier_pickle_array_item(array, array->element_count - 1)
+        array != NULL && array->form->element_count > 0
+            ? espalier_pickle_array_item(array, array->form->element_count - 1)
             : NULL;
     return last != NULL && espalier_pickle_kind_of(last) == ESPALIER_PICKLE_NONE;
 }
@@ -511,16 +512,17 @@ static espalier_status bin_column(espalier_sklearn_prepare *prepare,
     }
     const espalier_pickle_array *const array =
         edges != NULL ? espalier_pickle_get_array(edges) : NULL;
-    if (array == NULL || array->dim_count != 1 || array->element_count == 0 ||
-        array->element_count > ESPALIER_LIMIT_PREPARED) {
+    if (array == NULL || array->form->dim_count != 1 || array->form->element_count == 0 ||
+        array->form->element_count > ESPALIER_LIMIT_PREPARED) {
         return espalier_sklearn_fail(&prepare->import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "bin_edges_[%" PRIu32 "] is no array of numbers", column);
     }
     /* One edge alone, where all quantiles are the same: one bin, as with two. Up to 1.0 that is the
      * bin -1: what comes out is cut to 0 first, and then to the number of bins, 0, less 1. */
     const bool older = !espalier_sklearn_version_from(prepare->version, 1, 1);
-    const double only = older && array->element_count == 1 ? -1.0 : 0.0;
-    const uint32_t inner = array->element_count > 2 ? (uint32_t)array->element_count - 2 : 0;
+    const double only = older && array->form->element_count == 1 ? -1.0 : 0.0;
+    const uint32_t inner =
+        array->form->element_count > 2 ? (uint32_t)array->form->element_count - 2 : 0;
     *count_out = inner + 1;
     status = espalier_sklearn_allocate(&prepare->import, inner, sizeof(double), &numbers);
     double *const all = numbers;

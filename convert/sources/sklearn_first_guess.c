@@ -25,9 +25,9 @@ static espalier_status read_constant(const espalier_sklearn_import *import,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    const bool good = array != NULL
-                          ? array->element_count == 1 && espalier_pickle_array_double(array, 0, out)
-                          : espalier_pickle_get_double(value, out);
+    const bool good = array != NULL ? array->form->element_count == 1 &&
+                                          espalier_pickle_array_double(array, 0, out)
+                                    : espalier_pickle_get_double(value, out);
     if (!good || !isfinite(*out)) {
         return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
                                      "constant_ of init_ is no finite number");
@@ -46,7 +46,7 @@ static espalier_status read_class_numbers(const espalier_sklearn_import *import,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    bool good = array != NULL && array->dim_count == 1 && array->element_count == count;
+    bool good = array != NULL && array->form->dim_count == 1 && array->form->element_count == count;
     for (uint32_t i = 0; i < count && good; i++) {
         good = espalier_pickle_array_double(array, i, &out[i]) && isfinite(out[i]);
     }
@@ -71,7 +71,7 @@ static espalier_status choose_constant(const espalier_sklearn_import *import,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    const bool good = array != NULL ? array->element_count == 1 &&
+    const bool good = array != NULL ? array->form->element_count == 1 &&
                                           espalier_pickle_array_double(array, 0, &constant)
                                     : espalier_pickle_get_double(value, &constant);
     bool found = false;

@@ -77,8 +77,8 @@ static espalier_status check_fields(const espalier_sklearn_import *import,
                                         "left",          "right",         "gain",
                                         "depth",         "is_leaf",       "bin_threshold",
                                         "bitset_idx",    "is_categorical"};
-    for (uint32_t i = 0; i < nodes->dtype->field_count; i++) {
-        const espalier_pickle_slice name = nodes->dtype->fields[i].name;
+    for (uint32_t i = 0; i < nodes->form->dtype->field_count; i++) {
+        const espalier_pickle_slice name = nodes->form->dtype->fields[i].name;
         bool found = false;
         for (size_t k = 0; k < sizeof known / sizeof known[0] && !found; k++) {
             found = espalier_pickle_slice_equal(name, known[k]);
@@ -116,8 +116,9 @@ static espalier_status find_predictor(espalier_sklearn_import *import,
     }
     espalier_source_path_attribute(&import->path, "nodes");
     const espalier_pickle_array *const array = espalier_pickle_get_array(nodes);
-    if (array == NULL || array->dim_count != 1 || array->dtype->field_count == 0 ||
-        array->data == NULL || array->element_count == 0 || array->element_count >= INT32_MAX) {
+    if (array == NULL || array->form->dim_count != 1 || array->form->dtype->field_count == 0 ||
+        array->data == NULL || array->form->element_count == 0 ||
+        array->form->element_count >= INT32_MAX) {
         return espalier_sklearn_fail(import, nodes, ESPALIER_ERROR_SOURCE_TREE,
                                      "this is no one-dimensional array of records");
     }
@@ -126,7 +127,7 @@ static espalier_status find_predictor(espalier_sklearn_import *import,
         return espalier_sklearn_fail(import, nodes, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "the records lack a field that every version writes");
     }
-    out->node_count = (uint32_t)array->element_count;
+    out->node_count = (uint32_t)array->form->element_count;
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_find_bitsets(import, out->object, &out->bitsets);
     }
@@ -326,8 +327,8 @@ static espalier_status read_baseline(espalier_sklearn_import *import)
         good = forest->slot_count == 1 && espalier_pickle_get_double(value, &forest->start[0]);
     } else {
         /* Sums are kept in the baseline's type. */
-        good = array->element_count == forest->slot_count && array->dtype->kind == 'f' &&
-               array->dtype->item_bytes == 8;
+        good = array->form->element_count == forest->slot_count &&
+               array->form->dtype->kind == 'f' && array->form->dtype->item_bytes == 8;
         for (uint32_t i = 0; i < forest->slot_count && good; i++) {
             good = espalier_pickle_array_double(array, i, &forest->start[i]);
         }

@@ -163,7 +163,8 @@ static espalier_status read_feature_names(espalier_sklearn_import *import)
     }
     espalier_source_path_attribute(&import->path, "feature_names_in_");
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    if (array == NULL || array->dim_count != 1 || array->element_count != forest->feature_count) {
+    if (array == NULL || array->form->dim_count != 1 ||
+        array->form->element_count != forest->feature_count) {
         return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
                                      "no array of %" PRIu32 " names", forest->feature_count);
     }

@@ -45,16 +45,16 @@ static espalier_status find_records(const espalier_sklearn_prepare *prepare,
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(nodes);
-    if (array == NULL || array->data == NULL || array->dtype->field_count == 0 ||
+    if (array == NULL || array->data == NULL || array->form->dtype->field_count == 0 ||
         !espalier_pickle_view_field(array, "left_child", &records->left) ||
         !espalier_pickle_view_field(array, "right_child", &records->right) ||
         !espalier_pickle_view_field(array, "feature", &records->feature) ||
         !espalier_pickle_view_field(array, "impurity", &records->impurity) ||
         !espalier_pickle_view_field(array, "weighted_n_node_samples", &records->weight) ||
-        array->element_count == 0) {
+        array->form->element_count == 0) {
         return fail_tree(prepare, nodes);
     }
-    records->count = array->element_count;
+    records->count = array->form->element_count;
     return ESPALIER_OK;
 }
 
@@ -149,7 +149,7 @@ static espalier_status weigh_ensemble(espalier_sklearn_prepare *prepare,
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(estimators);
     const uint64_t trees =
-        array != NULL ? array->element_count : espalier_pickle_item_count(estimators);
+        array != NULL ? array->form->element_count : espalier_pickle_item_count(estimators);
     for (uint64_t i = 0; i < trees && status == ESPALIER_OK; i++) {
         double *const one = own;
         uint64_t nodes = 0;
@@ -232,7 +232,7 @@ static espalier_status read_coefficients(const espalier_sklearn_prepare *prepare
                                          const espalier_pickle_value *coefficients,
                                          const espalier_pickle_array *array, double *numbers)
 {
-    for (uint64_t i = 0; i < array->element_count; i++) {
+    for (uint64_t i = 0; i < array->form->element_count; i++) {
         if (!espalier_pickle_array_double(array, i, &numbers[i])) {
             return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                          "coef_ holds no numbers");
@@ -243,7 +243,7 @@ static espalier_status read_coefficients(const espalier_sklearn_prepare *prepare
 
 static bool is_narrow(const espalier_pickle_array *array)
 {
-    return array->dtype->kind == 'f' && array->dtype->item_bytes < 8;
+    return array->form->dtype->kind == 'f' && array->form->dtype->item_bytes < 8;
 }
 
 /* Magnitudes of float32 are exact, and so are the greatest of them; sums, squares and roots are
@@ -280,15 +280,16 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(coefficients);
     column_norm norm = NORM_SUM;
-    if (array == NULL || array->dim_count == 0 || array->dim_count > 2 ||
-        array->shape[array->dim_count - 1] != count || count == 0) {
+    if (array == NULL || array->form->dim_count == 0 || array->form->dim_count > 2 ||
+        array->form->shape[array->form->dim_count - 1] != count || count == 0) {
         return espalier_sklearn_fail(&prepare->import, coefficients, ESPALIER_ERROR_SOURCE_TREE,
                                      "coef_ has not one number a column");
     }
     espalier_status status =
-        array->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
-    const bool paired = array->dim_count == 2 && norm != NORM_GREATEST && array->strides[0] == 1;
-    const uint64_t row_count = array->dim_count == 2 ? array->shape[0] : 1;
+        array->form->dim_count == 2 ? read_norm(prepare, object, &norm) : ESPALIER_OK;
+    const bool paired =
+        array->form->dim_count == 2 && norm != NORM_GREATEST && array->form->strides[0] == 1;
+    const uint64_t row_count = array->form->dim_count == 2 ? array->form->shape[0] : 1;
     if (status == ESPALIER_OK && paired && row_count > PAIRED_ROWS_MAX) {
         return espalier_sklearn_fail(
             &prepare->import, coefficients, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
@@ -299,11 +300,11 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
     void *numbers = NULL;
     void *column = NULL;
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_spend(prepare, array->element_count);
+        status = espalier_sklearn_spend(prepare, array->form->element_count);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_allocate(&prepare->import, array->element_count, sizeof(double),
-                                           &numbers);
+        status = espalier_sklearn_allocate(&prepare->import, array->form->element_count,
+                                           sizeof(double), &numbers);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate(&prepare->import, row_count, sizeof(double), &column);
@@ -314,7 +315,7 @@ static espalier_status weigh_coefficients(espalier_sklearn_prepare *prepare,
     if (status == ESPALIER_OK && paired) {
         sum_columns(numbers, (uint32_t)row_count, norm, count, column, scores->numbers);
     } else if (status == ESPALIER_OK) {
-        sum_rows(numbers, array->element_count, norm, count, scores->numbers);
+        sum_rows(numbers, array->form->element_count, norm, count, scores->numbers);
     }
     for (uint32_t i = 0; i < count && norm == NORM_LENGTH && status == ESPALIER_OK; i++) {
         scores->numbers[i] = sqrt(scores->numbers[i]);
@@ -345,20 +346,21 @@ static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
     const espalier_pickle_array *const array =
         weights != NULL ? espalier_pickle_get_array(weights) : NULL;
     const uint64_t trees = espalier_pickle_item_count(estimators);
-    if (status == ESPALIER_OK && (array == NULL || array->element_count < trees || trees == 0)) {
+    if (status == ESPALIER_OK &&
+        (array == NULL || array->form->element_count < trees || trees == 0)) {
         return fail_tree(prepare, estimator);
     }
     if (status == ESPALIER_OK) {
         status = espalier_sklearn_allocate(&prepare->import, count, sizeof(double), &own);
     }
     if (status == ESPALIER_OK) {
-        status = espalier_sklearn_spend(prepare, array->element_count);
+        status = espalier_sklearn_spend(prepare, array->form->element_count);
     }
     if (status == ESPALIER_OK) {
-        status =
-            espalier_sklearn_allocate(&prepare->import, array->element_count, sizeof(double), &all);
+        status = espalier_sklearn_allocate(&prepare->import, array->form->element_count,
+                                           sizeof(double), &all);
     }
-    for (uint64_t i = 0; status == ESPALIER_OK && i < array->element_count; i++) {
+    for (uint64_t i = 0; status == ESPALIER_OK && i < array->form->element_count; i++) {
         if (!espalier_pickle_array_double(array, i, (double *)all + i)) {
             status = fail_tree(prepare, estimator);
         }
@@ -376,7 +378,7 @@ static espalier_status weigh_boosted(espalier_sklearn_prepare *prepare,
         }
     }
     if (status == ESPALIER_OK) {
-        const double sum = espalier_sklearn_sum_pairwise(all, (size_t)array->element_count);
+        const double sum = espalier_sklearn_sum_pairwise(all, (size_t)array->form->element_count);
         for (uint32_t k = 0; k < count; k++) {
             scores[k] /= sum;
         }

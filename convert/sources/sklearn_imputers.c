@@ -176,8 +176,8 @@ static espalier_status read_statistics(espalier_sklearn_prepare *prepare,
         espalier_sklearn_attribute(&prepare->import, object, "statistics_", true, &value);
     const espalier_pickle_array *const array =
         status == ESPALIER_OK ? espalier_pickle_get_array(value) : NULL;
-    *objects_out = array != NULL && array->items != NULL && array->dim_count == 1 &&
-                   array->element_count == count;
+    *objects_out = array != NULL && array->items != NULL && array->form->dim_count == 1 &&
+                   array->form->element_count == count;
     if (status != ESPALIER_OK || !*objects_out) {
         return status != ESPALIER_OK ? status
                                      : espalier_sklearn_numbers(prepare, object, "statistics_",

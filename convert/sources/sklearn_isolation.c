@@ -46,7 +46,7 @@ static espalier_status find_mean_paths(const espalier_sklearn_import *import, ui
         return status;
     }
     *out = espalier_pickle_get_array(espalier_pickle_item(value, index));
-    if (*out == NULL || (*out)->dim_count != 1 || (*out)->element_count != node_count) {
+    if (*out == NULL || (*out)->form->dim_count != 1 || (*out)->form->element_count != node_count) {
         return espalier_sklearn_fail(import, value, ESPALIER_ERROR_SOURCE_TREE,
                                      "_average_path_length_per_tree has no array of %" PRIu32
                                      " numbers for tree %" PRIu32,

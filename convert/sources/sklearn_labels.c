@@ -58,7 +58,7 @@ static espalier_status find_objects_kind(const espalier_sklearn_import *import,
                                          const espalier_pickle_array *array,
                                          espalier_label_kind *kind_out)
 {
-    for (uint64_t i = 0; i < array->element_count; i++) {
+    for (uint64_t i = 0; i < array->form->element_count; i++) {
         const espalier_pickle_value *const item = espalier_pickle_array_item(array, i);
         espalier_label_kind kind;
         if (!find_object_kind(item, &kind)) {
@@ -84,7 +84,7 @@ static espalier_status find_label_kind(const espalier_sklearn_import *import,
                                        const espalier_pickle_array *array,
                                        espalier_forest_labels *labels)
 {
-    const espalier_pickle_dtype *const dtype = array->dtype;
+    const espalier_pickle_dtype *const dtype = array->form->dtype;
     labels->item_bytes = (uint32_t)dtype->item_bytes;
     switch (dtype->kind) {
     case 'b':
@@ -156,7 +156,7 @@ static espalier_status read_texts(espalier_sklearn_import *import,
         }
     }
     /* Python strings have no width of their own. An array of width 0 cannot hold anything. */
-    if (array->dtype->kind == 'O' || labels->item_bytes < 4) {
+    if (array->form->dtype->kind == 'O' || labels->item_bytes < 4) {
         labels->item_bytes = 4 * longest;
     }
     return status;
@@ -206,8 +206,9 @@ espalier_status espalier_sklearn_read_labels(espalier_sklearn_import *import,
                                              espalier_forest_labels *labels)
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(classes);
-    if (array == NULL || array->dim_count != 1 || array->element_count == 0 ||
-        array->element_count > UINT32_MAX || array->dtype->item_bytes > UINT32_MAX / 8) {
+    if (array == NULL || array->form->dim_count != 1 || array->form->element_count == 0 ||
+        array->form->element_count > UINT32_MAX ||
+        array->form->dtype->item_bytes > UINT32_MAX / 8) {
         return espalier_sklearn_fail(import, classes, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "the class labels are no one-dimensional array");
     }
@@ -215,7 +216,7 @@ espalier_status espalier_sklearn_read_labels(espalier_sklearn_import *import,
     if (status != ESPALIER_OK) {
         return status;
     }
-    labels->count = (uint32_t)array->element_count;
+    labels->count = (uint32_t)array->form->element_count;
     if (labels->kind == ESPALIER_LABEL_STRING) {
         return read_texts(import, classes, array, labels);
     }

@@ -78,20 +78,20 @@ static espalier_status read_subset(espalier_sklearn_import *import,
     const espalier_forest *const whole = import->forest;
     const espalier_pickle_array *const array = espalier_pickle_get_array(subset);
     void *numbers = NULL;
-    if (array == NULL || array->dim_count != 1 || array->element_count == 0 ||
-        array->element_count != member->forest.feature_count) {
+    if (array == NULL || array->form->dim_count != 1 || array->form->element_count == 0 ||
+        array->form->element_count != member->forest.feature_count) {
         return espalier_sklearn_fail(import, subset, ESPALIER_ERROR_SOURCE_TREE,
                                      "estimators_features_ has no array of the %" PRIu32
                                      " features of this estimator",
                                      member->forest.feature_count);
     }
-    const espalier_status status =
-        espalier_sklearn_allocate(import, array->element_count, sizeof *member->numbers, &numbers);
+    const espalier_status status = espalier_sklearn_allocate(import, array->form->element_count,
+                                                             sizeof *member->numbers, &numbers);
     if (status != ESPALIER_OK) {
         return status;
     }
     member->numbers = numbers;
-    for (uint64_t i = 0; i < array->element_count; i++) {
+    for (uint64_t i = 0; i < array->form->element_count; i++) {
         int64_t number = 0;
         if (!espalier_pickle_array_int64(array, i, &number) || number < 0 ||
             number >= whole->feature_count) {
@@ -102,7 +102,8 @@ static espalier_status read_subset(espalier_sklearn_import *import,
         }
         member->numbers[i] = (uint32_t)number;
     }
-    member->features = (espalier_combine_features){member->numbers, (uint32_t)array->element_count};
+    member->features =
+        (espalier_combine_features){member->numbers, (uint32_t)array->form->element_count};
     return ESPALIER_OK;
 }
 
@@ -522,7 +523,7 @@ espalier_status espalier_sklearn_read_numbers(const espalier_sklearn_import *imp
         return status;
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
-    bool good = array != NULL ? array->dim_count == 1 && array->element_count >= count
+    bool good = array != NULL ? array->form->dim_count == 1 && array->form->element_count >= count
                               : espalier_pickle_item_count(value) >= count;
     for (uint32_t i = 0; i < count && good; i++) {
         const espalier_pickle_value *const item =

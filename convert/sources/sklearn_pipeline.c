@@ -300,7 +300,7 @@ static espalier_status name_features(espalier_sklearn_prepare *prepare, uint32_t
     forest->feature_count = width;
     const espalier_pickle_array *const array =
         prepare->names != NULL ? espalier_pickle_get_array(prepare->names) : NULL;
-    if (array == NULL || array->dim_count != 1 || array->element_count != width) {
+    if (array == NULL || array->form->dim_count != 1 || array->form->element_count != width) {
         return ESPALIER_OK;
     }
     void *names = NULL;

@@ -367,9 +367,9 @@ static bool is_all_l1(const espalier_sklearn_prepare *prepare,
     const espalier_pickle_array *const array =
         value != NULL ? espalier_pickle_get_array(value) : NULL;
     double ratio = 0.0;
-    bool all = value != NULL && (array != NULL ? array->element_count > 0
+    bool all = value != NULL && (array != NULL ? array->form->element_count > 0
                                                : espalier_pickle_get_double(value, &ratio));
-    for (uint64_t i = 0; array != NULL && i < array->element_count && all; i++) {
+    for (uint64_t i = 0; array != NULL && i < array->form->element_count && all; i++) {
         all = espalier_pickle_array_double(array, i, &ratio) && fabs(ratio - 1.0) <= 1e-8 + 1e-5;
     }
     return all && fabs(ratio - 1.0) <= 1e-8 + 1e-5;

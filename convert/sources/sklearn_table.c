@@ -167,8 +167,8 @@ espalier_status espalier_sklearn_numbers(espalier_sklearn_prepare *prepare,
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
     const bool is_scalar = array == NULL && espalier_pickle_get_double(value, &scalar);
-    const uint64_t found = array != NULL ? array->element_count : is_scalar;
-    const bool shaped = array == NULL ? is_scalar : array->dim_count == 1;
+    const uint64_t found = array != NULL ? array->form->element_count : is_scalar;
+    const bool shaped = array == NULL ? is_scalar : array->form->dim_count == 1;
     if (!shaped || (*count != 0 && found != *count) || found > ESPALIER_LIMIT_PREPARED) {
         return espalier_sklearn_fail(import, object, ESPALIER_ERROR_SOURCE_UNSUPPORTED,
                                      "%s is no array of %" PRIu32 " numbers", name, *count);

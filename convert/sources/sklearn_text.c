@@ -36,7 +36,8 @@ bool espalier_sklearn_is_missing(const espalier_pickle_value *item)
 bool espalier_sklearn_has_texts(const espalier_pickle_array *array)
 {
     size_t bytes = 0;
-    return array->element_count > 0 && (array->dtype->kind == 'U' || array->items != NULL) &&
+    return array->form->element_count > 0 &&
+           (array->form->dtype->kind == 'U' || array->items != NULL) &&
            espalier_pickle_array_text(array, 0, NULL, 0, &bytes);
 }
 

@@ -74,8 +74,8 @@ static espalier_status check_record(const espalier_sklearn_import *import,
                                     const espalier_pickle_value *at,
                                     const espalier_pickle_array *nodes, bool *missing_recorded)
 {
-    for (uint32_t i = 0; i < nodes->dtype->field_count; i++) {
-        const espalier_status status = check_field(import, at, &nodes->dtype->fields[i]);
+    for (uint32_t i = 0; i < nodes->form->dtype->field_count; i++) {
+        const espalier_status status = check_field(import, at, &nodes->form->dtype->fields[i]);
         if (status != ESPALIER_OK) {
             return status;
         }
@@ -118,7 +118,8 @@ static espalier_status check_arguments(const espalier_sklearn_import *import,
     }
     const espalier_pickle_array *const widths =
         espalier_pickle_get_array(espalier_pickle_item(args, 1));
-    if (widths == NULL || widths->dim_count != 1 || widths->element_count != import->tree_outputs) {
+    if (widths == NULL || widths->form->dim_count != 1 ||
+        widths->form->element_count != import->tree_outputs) {
         return espalier_sklearn_fail(import, tree, ESPALIER_ERROR_SOURCE_TREE,
                                      "the tree's n_classes is no array of one number an output");
     }
@@ -141,29 +142,32 @@ static espalier_status check_shapes(const espalier_sklearn_import *import,
 {
     const espalier_pickle_array *const nodes = tree->nodes;
     const espalier_pickle_array *const values = tree->values;
-    if (nodes == NULL || nodes->dim_count != 1 || nodes->dtype->field_count == 0 ||
+    if (nodes == NULL || nodes->form->dim_count != 1 || nodes->form->dtype->field_count == 0 ||
         nodes->data == NULL) {
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "nodes is no one-dimensional array of records");
     }
-    if (node_count < 1 || node_count >= INT32_MAX || (uint64_t)node_count != nodes->shape[0]) {
+    if (node_count < 1 || node_count >= INT32_MAX ||
+        (uint64_t)node_count != nodes->form->shape[0]) {
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "node_count is %" PRId64 ", but there are %" PRIu64
                                      " node records",
-                                     node_count, nodes->shape[0]);
+                                     node_count, nodes->form->shape[0]);
     }
-    if (values == NULL || values->dim_count != 3 || values->dtype->kind != 'f' ||
-        values->dtype->item_bytes != 8) {
+    if (values == NULL || values->form->dim_count != 3 || values->form->dtype->kind != 'f' ||
+        values->form->dtype->item_bytes != 8) {
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "values is no three-dimensional array of float64");
     }
-    if (values->shape[0] != (uint64_t)node_count || values->shape[1] != import->tree_outputs ||
-        values->shape[2] != import->class_count_max) {
+    if (values->form->shape[0] != (uint64_t)node_count ||
+        values->form->shape[1] != import->tree_outputs ||
+        values->form->shape[2] != import->class_count_max) {
         return espalier_sklearn_fail(import, tree->object, ESPALIER_ERROR_SOURCE_TREE,
                                      "values has the shape (%" PRIu64 ", %" PRIu64 ", %" PRIu64
                                      "), not (%" PRId64 ", %" PRIu32 ", %" PRIu32 ")",
-                                     values->shape[0], values->shape[1], values->shape[2],
-                                     node_count, import->tree_outputs, import->class_count_max);
+                                     values->form->shape[0], values->form->shape[1],
+                                     values->form->shape[2], node_count, import->tree_outputs,
+                                     import->class_count_max);
     }
     return ESPALIER_OK;
 }

@@ -36,14 +36,14 @@ static espalier_status count_subset(espalier_sklearn_import *import,
                                     const espalier_sklearn_trees *trees, uint32_t index)
 {
     const espalier_pickle_array *const subset = find_subset(trees, index);
-    if (subset == NULL || subset->dim_count != 1 || subset->element_count == 0 ||
-        subset->element_count > ESPALIER_LIMIT_FEATURES) {
+    if (subset == NULL || subset->form->dim_count != 1 || subset->form->element_count == 0 ||
+        subset->form->element_count > ESPALIER_LIMIT_FEATURES) {
         return espalier_sklearn_fail(import, trees->subsets, ESPALIER_ERROR_SOURCE_TREE,
                                      "estimators_features_ has no array of features for tree "
                                      "%" PRIu32,
                                      index);
     }
-    import->tree_features = (uint32_t)subset->element_count;
+    import->tree_features = (uint32_t)subset->form->element_count;
     return ESPALIER_OK;
 }
 

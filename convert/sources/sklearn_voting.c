@@ -46,7 +46,7 @@ static bool are_wide(const espalier_pickle_value *weights)
 {
     const espalier_pickle_array *const array = espalier_pickle_get_array(weights);
     if (array != NULL) {
-        return widens_float32(array->dtype);
+        return widens_float32(array->form->dtype);
     }
     bool wide = true;
     for (size_t i = 0; i < espalier_pickle_item_count(weights); i++) {

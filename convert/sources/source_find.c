@@ -27,7 +27,7 @@ static size_t count_children(const espalier_pickle_value *value)
     }
     const espalier_pickle_array *const array = espalier_pickle_get_array(value);
     if (array != NULL) {
-        return array->items == NULL ? 0 : (size_t)array->element_count;
+        return array->items == NULL ? 0 : (size_t)array->form->element_count;
     }
     return espalier_pickle_kind_of(value) == ESPALIER_PICKLE_SET
                ? 0

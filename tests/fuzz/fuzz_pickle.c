@@ -76,14 +76,14 @@ static void read_view(const espalier_pickle_view *view)
     const uint64_t first = view->count - count;
     (void)espalier_pickle_view_uint8s(view, first, count, small);
     if (espalier_pickle_view_int64s(view, first, count, numbers)) {
-        for (uint64_t i = 0; i < count && view->array->dtype == view->dtype; i++) {
+        for (uint64_t i = 0; i < count && view->array->form->dtype == view->dtype; i++) {
             int64_t number = 0;
             require(espalier_pickle_array_int64(view->array, first + i, &number));
             require(number == numbers[i]);
         }
     }
     if (espalier_pickle_view_doubles(view, 0, count, reals)) {
-        for (uint64_t i = 0; i < count && view->array->dtype == view->dtype; i++) {
+        for (uint64_t i = 0; i < count && view->array->form->dtype == view->dtype; i++) {
             double real = 0;
             require(espalier_pickle_array_double(view->array, i, &real));
             require(memcmp(&real, &reals[i], sizeof real) == 0);
@@ -96,17 +96,17 @@ static void read_array(const espalier_pickle_array *array, walk_list *list)
 {
     espalier_pickle_view view;
     read_element(array, 0);
-    read_element(array, array->element_count / 2);
-    read_element(array, array->element_count - 1);
-    read_element(array, array->element_count);
-    for (uint64_t i = 0; i < array->element_count && i < ELEMENTS_READ_MAX; i++) {
+    read_element(array, array->form->element_count / 2);
+    read_element(array, array->form->element_count - 1);
+    read_element(array, array->form->element_count);
+    for (uint64_t i = 0; i < array->form->element_count && i < ELEMENTS_READ_MAX; i++) {
         walk_later(list, espalier_pickle_array_item(array, i));
     }
     if (espalier_pickle_view_array(array, &view)) {
         read_view(&view);
     }
-    for (uint32_t i = 0; i < array->dtype->field_count; i++) {
-        const espalier_pickle_slice name = array->dtype->fields[i].name;
+    for (uint32_t i = 0; i < array->form->dtype->field_count; i++) {
+        const espalier_pickle_slice name = array->form->dtype->fields[i].name;
         char text[64];
         if (name.bytes < sizeof text) {
             memcpy(text, name.data, name.bytes);
@@ -116,9 +116,9 @@ static void read_array(const espalier_pickle_array *array, walk_list *list)
             }
         }
     }
-    if (array->data != NULL && array->element_count != 0) {
+    if (array->data != NULL && array->form->element_count != 0) {
         touch(array->data, 1);
-        touch(array->data + array->element_count * array->dtype->item_bytes - 1, 1);
+        touch(array->data + array->form->element_count * array->form->dtype->item_bytes - 1, 1);
     }
 }
 

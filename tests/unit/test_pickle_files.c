@@ -70,9 +70,9 @@ static void read_tree(const espalier_pickle *pickle, const espalier_pickle_value
     assert_true(espalier_pickle_is(tree, "sklearn.tree._tree", "Tree"));
     assert_non_null(nodes);
     assert_non_null(values);
-    const uint64_t count = nodes->element_count;
+    const uint64_t count = nodes->form->element_count;
     assert_true(out->node_count + count <= NODES_MAX);
-    assert_true(out->value_count + values->element_count <= (uint64_t)NODES_MAX * 4);
+    assert_true(out->value_count + values->form->element_count <= (uint64_t)NODES_MAX * 4);
     assert_true(espalier_pickle_view_field(nodes, "left_child", &view));
     assert_true(espalier_pickle_view_int64s(&view, 0, count, out->left + out->node_count));
     assert_true(espalier_pickle_view_field(nodes, "feature", &view));
@@ -80,10 +80,10 @@ static void read_tree(const espalier_pickle *pickle, const espalier_pickle_value
     assert_true(espalier_pickle_view_field(nodes, "threshold", &view));
     assert_true(espalier_pickle_view_doubles(&view, 0, count, out->threshold + out->node_count));
     assert_true(espalier_pickle_view_array(values, &view));
-    assert_true(espalier_pickle_view_doubles(&view, 0, values->element_count,
+    assert_true(espalier_pickle_view_doubles(&view, 0, values->form->element_count,
                                              out->values + out->value_count));
     out->node_count += (size_t)count;
-    out->value_count += (size_t)values->element_count;
+    out->value_count += (size_t)values->form->element_count;
 }
 
 static void read_forest(const espalier_pickle *pickle, forest_numbers *out)

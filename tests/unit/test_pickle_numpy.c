@@ -54,9 +54,9 @@ static void expect_counting(const char *data, size_t bytes, uint32_t dims, uint6
 {
     parsed result = parse_bytes(data, bytes, NULL);
     const espalier_pickle_array *const array = array_of(&result);
-    assert_int_equal(array->dim_count, dims);
-    assert_int_equal(array->element_count, count);
-    assert_int_equal(array->order, order);
+    assert_int_equal(array->form->dim_count, dims);
+    assert_int_equal(array->form->element_count, count);
+    assert_int_equal(array->form->order, order);
     for (uint64_t i = 0; i < count; i++) {
         int64_t number = 0;
         uint64_t natural = 0;
@@ -328,8 +328,8 @@ static void test_records(void **state)
     int64_t numbers[2];
     double reals[2];
     uint8_t bytes[2];
-    assert_int_equal(array->dtype->field_count, 4);
-    assert_int_equal(array->dtype->item_bytes, 16);
+    assert_int_equal(array->form->dtype->field_count, 4);
+    assert_int_equal(array->form->dtype->item_bytes, 16);
     assert_false(espalier_pickle_view_field(array, "e", &view));
     assert_true(espalier_pickle_view_field(array, "a", &view));
     assert_int_equal(view.count, 2);
@@ -648,7 +648,7 @@ static void test_object_list_grows(void **state)
                                            "a") "h\x00(K\x06K\x07K\x08"
                                                 "e0.");
     int64_t number = 0;
-    assert_int_equal(array_of(&result)->element_count, 1);
+    assert_int_equal(array_of(&result)->form->element_count, 1);
     assert_true(espalier_pickle_array_int64(array_of(&result), 0, &number));
     assert_int_equal(number, 5);
     assert_null(espalier_pickle_array_item(array_of(&result), 1));
@@ -659,7 +659,7 @@ static void test_subclass(void **state)
 {
     (void)state;
     parsed result = PARSE("\x80\x04" WRAPPER("K\x01\x85", "C", U1, "") "\x01.");
-    assert_true(espalier_pickle_slice_equal(array_of(&result)->subclass->name, "ndarray"));
+    assert_true(espalier_pickle_slice_equal(array_of(&result)->form->subclass->name, "ndarray"));
     free_parsed(&result);
 }
 
