@@ -180,7 +180,10 @@ static tree_sizes sizes_of(const espalier_model *model, const espalier_file_part
  * From how many rows on a block pays.
  *  - HEAP: a block compares every node, 2^levels - 1, a row by itself takes a step a level; kernels
  *    say what holds for six levels. A forest of 8 levels took 14 us a row in a block of 16 and 5.9
- *    one by one (EPYC 7003, 2026-11).
+ *    one by one (EPYC 7003, 2026-11). Of stumps and of trees of 4 and 5 levels a block of 64 rows
+ *    took as long as 9, 6 and 9 rows one by one by AVX-512, 16, 15 and 18 by AVX2, 6, 10 and 18 by
+ *    AVX-512 VBMI (Sapphire Rapids class Xeon, 2026-11): half of what six levels take at least. One
+ *    row of 1,000 stumps went as a block, in 20 us, not 2.
  *  - Kernels that gather (Sapphire Rapids class Xeon, 2026-11). WALK: they say what holds for trees
  *    of ten levels; the nodes of trees without a limit come from afar once for a block: 7.1 us a
  *    row in one of 64, 4.4 of 128, 3.8 of 160 and one by one. SELECT: they say what holds for 64
@@ -197,6 +200,7 @@ static uint32_t least_rows(const espalier_predictor_part *own, const espalier_mo
     if (layout == ESPALIER_FILE_HEAP) {
         const uint32_t levels = sizes.depth_most;
         scaled = least * 6 * ((1u << levels) - 1) / (63 * levels);
+        scaled = scaled > least / 2 ? scaled : least / 2;
     } else if (layout == ESPALIER_FILE_SELECT && own->kernel->gathers != 0) {
         scaled = least * (32 + sizes.leaves_mean) / 96;
     } else if (own->kernel->gathers != 0) {
