@@ -14,11 +14,13 @@
 #include <string.h>
 
 /*
- * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes:
- * what a small source of many trees costs besides its own size.
+ * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes,
+ * which are what a small source costs besides its own size: 4 MiB were more than the 3.1 MB of 3,000
+ * stumps of XGBoost. The leaves of a flight of rows are granted in any case: they go by the trees.
  */
 #define BLOCK_ROWS_MAX  500u
-#define BLOCK_BYTES_MAX ((uint64_t)4 << 20)
+#define BLOCK_ROWS_MIN  64u
+#define BLOCK_BYTES_MAX ((uint64_t)2 << 20)
 /* Leaves are asked for by fewer rows at a time; the model finds them row by row in any case. */
 #define LEAF_BYTES_MAX ((uint64_t)256 << 10)
 
@@ -73,8 +75,10 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const bool differ =
         forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || forest->preparation != NULL;
     const size_t kinds = differ ? 2 : 1;
-    const uint64_t row_bytes = features * 24 + slots * 16 + trees * 4 * kinds;
-    const uint64_t fitting = BLOCK_BYTES_MAX / row_bytes;
+    const uint64_t leaf_bytes = trees * sizeof *block->leaves * kinds;
+    const uint64_t row_bytes = features * 24 + slots * 16 + leaf_bytes;
+    const uint64_t least = BLOCK_ROWS_MIN * leaf_bytes;
+    const uint64_t fitting = (BLOCK_BYTES_MAX > least ? BLOCK_BYTES_MAX : least) / row_bytes;
     const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
     const size_t widest = slots > forest->group_count ? slots : forest->group_count;
     const uint64_t leaf_rows = LEAF_BYTES_MAX / (trees * sizeof(int64_t));
