@@ -18,10 +18,17 @@
 
 static uint64_t hash_set(const espalier_forest *forest, const espalier_forest_set *set)
 {
+    const uint32_t *const members = forest->members + set->first_member;
+    const uint32_t pairs = set->member_count / 2;
     uint64_t hash = (uint64_t)set->feature << 2 | (uint64_t)set->members_left << 1 |
                     (uint64_t)set->missing_left;
-    for (uint32_t i = 0; i < set->member_count; i++) {
-        hash = (hash ^ forest->members[set->first_member + i]) * UINT64_C(0x9E3779B97F4A7C15);
+    for (uint32_t i = 0; i < pairs; i++) {
+        const uint64_t pair = (uint64_t)members[2 * i] << 32 | members[2 * i + 1];
+        hash = (hash ^ pair) * UINT64_C(0x9E3779B97F4A7C15);
+        hash ^= hash >> 32;
+    }
+    if (set->member_count % 2 != 0) {
+        hash = (hash ^ members[set->member_count - 1]) * UINT64_C(0x9E3779B97F4A7C15);
         hash ^= hash >> 32;
     }
     return hash;
@@ -81,6 +88,7 @@ typedef struct set_work {
     uint32_t own_count;
     uint32_t *categories; /* [category_count] ascending */
     uint32_t category_count;
+    uint32_t *index_of; /* by category, where they are not far apart; or NULL */
     uint32_t
         *bits; /* [category_count + 1][word_count] the last row: of no category that is named */
 } set_work;
@@ -92,12 +100,62 @@ static int compare_categories(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static espalier_status find_categories(set_work *work)
+/* Every member's index, by marks: where no category is larger than there are members, `end`. */
+static espalier_status mark_categories(set_work *work, uint64_t end)
+{
+    const espalier_forest *const forest = work->forest;
+    work->index_of = calloc((size_t)end, sizeof *work->index_of);
+    if (work->index_of == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    for (uint32_t i = 0; i < work->own_count; i++) {
+        const espalier_forest_set *const set = &forest->sets[work->own[i]];
+        for (uint32_t k = 0; k < set->member_count; k++) {
+            work->index_of[forest->members[set->first_member + k]] = 1;
+        }
+    }
+    for (uint64_t category = 0; category < end; category++) {
+        work->category_count += work->index_of[category];
+    }
+    work->categories = malloc(((size_t)work->category_count + 1) * sizeof *work->categories);
+    if (work->categories == NULL) {
+        return ESPALIER_ERROR_MEMORY;
+    }
+    uint32_t index = 0;
+    for (uint64_t category = 0; category < end; category++) {
+        if (work->index_of[category] != 0) {
+            work->categories[index] = (uint32_t)category;
+            work->index_of[category] = index++;
+        }
+    }
+    return ESPALIER_OK;
+}
+
+/* How many members all sets have, and the first number above them. */
+static uint64_t count_members(const set_work *work, uint64_t *end_out)
 {
     const espalier_forest *const forest = work->forest;
     uint64_t count = 0;
+    *end_out = 0;
     for (uint32_t i = 0; i < work->own_count; i++) {
-        count += forest->sets[work->own[i]].member_count;
+        const espalier_forest_set *const set = &forest->sets[work->own[i]];
+        const uint64_t end =
+            set->member_count > 0
+                ? (uint64_t)forest->members[set->first_member + set->member_count - 1] + 1
+                : 0;
+        *end_out = end > *end_out ? end : *end_out;
+        count += set->member_count;
+    }
+    return count;
+}
+
+static espalier_status find_categories(set_work *work)
+{
+    const espalier_forest *const forest = work->forest;
+    uint64_t end = 0;
+    uint64_t count = count_members(work, &end);
+    if (end > 0 && end <= count) {
+        return mark_categories(work, end);
     }
     work->categories = malloc((size_t)(count + 1) * sizeof *work->categories);
     if (work->categories == NULL) {
@@ -129,6 +187,9 @@ static uint32_t *row_of(const set_work *work, uint32_t category_index)
 
 static uint32_t find_index(const set_work *work, uint32_t category)
 {
+    if (work->index_of != NULL) {
+        return work->index_of[category];
+    }
     uint32_t low = 0;
     uint32_t high = work->category_count; /* the index is in [low, high) */
     while (high - low > 1) {
@@ -242,7 +303,7 @@ static void fill_matrix(const set_work *work)
 static espalier_status make_list(const espalier_forest *forest, espalier_set_list *list,
                                  const uint32_t *own, uint64_t *bytes)
 {
-    set_work work = {forest, list, own, list->set_count, NULL, 0, NULL};
+    set_work work = {forest, list, own, list->set_count, NULL, 0, NULL, NULL};
     espalier_status status = find_categories(&work);
     if (status != ESPALIER_OK) {
         goto out;
@@ -269,6 +330,7 @@ static espalier_status make_list(const espalier_forest *forest, espalier_set_lis
 
 out:
     free(work.categories);
+    free(work.index_of);
     free(work.bits);
     return status;
 }
