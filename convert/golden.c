@@ -39,7 +39,8 @@ typedef struct golden_block {
     int32_t *classes;
     uint32_t *leaves;
     uint32_t narrow_row; /* 0 where the trainer rounds to float32 anyway, else rows_max */
-    void *answers;       /* [row_count][width] of the widest output; LEAF: [leaf_rows][width] */
+    bool is_narrow[BLOCK_ROWS_MAX]; /* of each row whether it is another one in float32 */
+    void *answers; /* [row_count][width] of the widest output; LEAF: [leaf_rows][width] */
     size_t answer_bytes;
     uint32_t leaf_rows;
 } golden_block;
@@ -112,6 +113,57 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     return ESPALIER_OK;
 }
 
+/* Puts the float32 rows that are other numbers than the float64 ones into the room of the columns,
+ * and returns how many. A preparation's arithmetic goes by the type, so with one all are. */
+static uint32_t gather_narrow(golden_block *block)
+{
+    const espalier_forest *const forest = block->golden->forest;
+    const size_t features = forest->feature_count;
+    uint32_t count = 0;
+    for (uint32_t row = 0; row < block->row_count; row++) {
+        const float *const narrow = block->rows32 + row * features;
+        const double *const wide = block->rows64 + row * features;
+        size_t equal = 0;
+        while (equal < features && (double)narrow[equal] == wide[equal]) {
+            equal++;
+        }
+        block->is_narrow[row] = equal < features || forest->preparation != NULL;
+        if (block->is_narrow[row] && block->columns32 != block->rows32) {
+            memcpy(block->columns32 + count * features, narrow, features * sizeof *narrow);
+        }
+        count += block->is_narrow[row];
+    }
+    return count;
+}
+
+/* Moves the answers of `count` float32 rows to where they belong, from the last on, and gives the
+ * others those of the float64 rows that they are. */
+static void spread_narrow(const golden_block *block, uint32_t count, void *wide, size_t row_bytes)
+{
+    uint8_t *const first = wide;
+    uint8_t *const narrow = first + block->narrow_row * row_bytes;
+    for (uint32_t row = block->row_count; row-- > 0;) {
+        count -= block->is_narrow[row];
+        const void *const from =
+            block->is_narrow[row] ? narrow + count * row_bytes : first + row * row_bytes;
+        memmove(narrow + row * row_bytes, from, row_bytes);
+    }
+}
+
+static void evaluate_narrow(golden_block *block)
+{
+    const espalier_forest *const forest = block->golden->forest;
+    const size_t slots = espalier_reference_slot_count(forest);
+    const uint32_t count = gather_narrow(block);
+    double *const narrow = block->slots + block->narrow_row * slots;
+    espalier_reference_evaluate(forest, block->columns32, count, narrow,
+                                block->leaves + (size_t)block->narrow_row * forest->tree_count);
+    spread_narrow(block, count, block->slots, slots * sizeof *narrow);
+    spread_narrow(block, count, block->leaves, forest->tree_count * sizeof *block->leaves);
+    espalier_reference_classes(forest, narrow, block->row_count,
+                               block->classes + block->narrow_row * forest->group_count);
+}
+
 /* Draws rows and asks the reference. */
 static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_count)
 {
@@ -125,19 +177,16 @@ static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_cou
             const double value = block->rows64[row * features + feature];
             block->rows32[row * features + feature] = (float)value;
             block->columns64[feature * row_count + row] = value;
-            block->columns32[feature * row_count + row] = (float)value;
         }
     }
     espalier_reference_evaluate_float64(forest, block->rows64, row_count, block->slots,
                                         block->leaves);
     espalier_reference_classes(forest, block->slots, row_count, block->classes);
-    const size_t narrow = block->narrow_row;
-    if (narrow != 0) {
-        double *const slots = block->slots + narrow * espalier_reference_slot_count(forest);
-        espalier_reference_evaluate(forest, block->rows32, row_count, slots,
-                                    block->leaves + narrow * forest->tree_count);
-        espalier_reference_classes(forest, slots, row_count,
-                                   block->classes + narrow * forest->group_count);
+    if (block->narrow_row != 0) {
+        evaluate_narrow(block);
+    }
+    for (size_t i = 0; block->columns32 != block->rows32 && i < row_count * features; i++) {
+        block->columns32[i] = (float)block->columns64[i];
     }
 }
 
