@@ -6,8 +6,10 @@
 
 For a small seeded forest of each kind: instructions of opening it and of one row (callgrind, plain
 C), bytes of the file and of a predictor, and the nodes, cache lines and pages that a row touches.
+For sources of 10,000 stumps (convert/make_tiny_trees.py): instructions of reading and laying out by
+bytes of the source, and the heap at its peak (massif) by the same, of the whole conversion.
 Compares them with bench/costs.tsv. Instructions that differ by 5 % or more, up or down, and
-anything else that differs by 1 %, fail: a gain is written down with --update, like a loss. The file
+anything else that differs by 1 % (heaps: 5 %), fail: a gain is written down with --update, like a loss. The file
 holds the counts of gcc 12, release, x86-64; leaves with 77 (skipped) on anything else.
 """
 import json
@@ -25,6 +27,7 @@ FORESTS = (
     ("walk", ("--trees", "50", "--depth", "12")),
     ("mask", ("--trees", "60", "--depth", "6")),
 )
+TINY_TREES = 10000
 FUNCTIONS = {"open": "espalier_model_open", "row": "espalier_predict"}
 
 
@@ -59,13 +62,19 @@ def run(command, **environment):
     return done.stdout
 
 
+def count_calls(functions, command, out):
+    """Instructions inside functions, and what the command printed."""
+    printed = run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
+                   *(f"--toggle-collect={function}" for function in functions), *command],
+                  LD_BIND_NOW="1")  # else the first calls would look up their names
+    total = re.search(r"^(?:summary|totals): *(\d+)", out.read_text(), re.MULTILINE)
+    return int(total[1]), printed
+
+
 def count_instructions(build, model, rows, function, out):
     """Instructions inside a function, and how many rows were predicted."""
-    predicted = run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}",
-                     f"--toggle-collect={function}", build / "bin/count_target", model, rows],
-                    LD_BIND_NOW="1")  # else the first calls would look up their names
-    total = re.search(r"^(?:summary|totals): *(\d+)", out.read_text(), re.MULTILINE)
-    return int(total[1]), int(predicted)
+    count, predicted = count_calls([function], [build / "bin/count_target", model, rows], out)
+    return count, int(predicted)
 
 
 def count_forest(build, layout, options, work):
@@ -87,6 +96,23 @@ def count_forest(build, layout, options, work):
         yield f"{layout} row, {what}", report["visits_per_row"][what], 0.01
 
 
+def count_tiny(build, work):
+    """The same of sources whose cost is not in their nodes."""
+    run([sys.executable, "-B", Path(__file__).parent / "convert/make_tiny_trees.py", work,
+         TINY_TREES])
+    for source in sorted(work.glob("stumps.*")):
+        size = source.stat().st_size
+        command = [build / "bin/espalier", "convert", source, "-o", work / "model.espalier"]
+        count, _ = count_calls(("espalier_source_load_forest", "espalier_flatten_to"), command,
+                               work / "out")
+        yield f"{source.name} convert, instructions a byte", round(count / size, 2), 0.05
+        run(["valgrind", "--tool=massif", f"--massif-out-file={work / 'heap'}", *command],
+            ESPALIER_ISA="scalar")
+        peak = max(int(heap) for heap in re.findall(r"^mem_heap_B=(\d+)",
+                                                    (work / "heap").read_text(), re.MULTILINE))
+        yield f"{source.name} convert, heap bytes a byte", round(peak / size, 3), 0.05
+
+
 def main():
     arguments = sys.argv[1:]
     is_update = "--update" in arguments
@@ -100,6 +126,8 @@ def main():
     for name, options in FORESTS:
         with tempfile.TemporaryDirectory() as folder:
             figures += count_forest(build, name, options, Path(folder))
+    with tempfile.TemporaryDirectory() as folder:
+        figures += count_tiny(build, Path(folder))
     if is_update:
         lines = ["# By bench/count_costs.py: gcc 12, release, x86-64, plain C."]
         lines += [f"{figure}\t{number:.10g}" for figure, number, _ in figures]
@@ -109,7 +137,7 @@ def main():
     for figure, number, tolerance in figures:
         before = float(known.get(figure, "nan"))
         is_same = abs(number - before) < tolerance * before
-        print(f"{figure:32} {number:12,.10g}   known {before:12,.10g}{'' if is_same else '  !'}")
+        print(f"{figure:42} {number:12,.10g}   known {before:12,.10g}{'' if is_same else '  !'}")
         if not is_same:
             changed.append(figure)
     if changed:
