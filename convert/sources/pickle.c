@@ -148,6 +148,10 @@ espalier_status espalier_pickle_parse(const void *stream, size_t stream_bytes,
     options = options == NULL ? &default_options : options;
     const char *const source_name =
         options->source_name == NULL ? default_options.source_name : options->source_name;
+    if (stream_bytes > ESPALIER_PICKLE_STREAM_BYTES_MAX) {
+        return espalier_error_set(error_out, ESPALIER_ERROR_SOURCE_LIMIT, 0, ESPALIER_OFFSET_NONE,
+                                  "%s: a pickle of more than 2^40 bytes", source_name);
+    }
     espalier_status status =
         espalier_pickle_recognise(stream, stream_bytes, source_name, error_out);
     if (status != ESPALIER_OK) {

@@ -9,6 +9,7 @@
  * Limits (0 in espalier_pickle_options takes the default):
  *
  *   limit                                    default                where
+ *   bytes of the stream                      2^40                   fixed
  *   memory for values and copies             64 MiB + 4 x stream    memory_bytes_max
  *   values on the stack                      1,000,000              stack_count_max
  *   open marks                               10,000                 mark_count_max
@@ -26,6 +27,7 @@
  *   text of a flagged call                   200 bytes              fixed
  *
  * Byte counts are compared with the bytes left before anything is taken; products are checked.
+ * The tuple that is an array's state is not kept: GET of one, which no writer has, is refused.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_PICKLE_H
 #define ESPALIER_CONVERT_SOURCES_PICKLE_H
@@ -131,8 +133,8 @@ typedef enum espalier_pickle_kind {
 espalier_pickle_kind espalier_pickle_kind_of(const espalier_pickle_value *value);
 const char *espalier_pickle_kind_name(espalier_pickle_kind kind);
 
-/* Where the value first appeared in the uncompressed stream (None, booleans and small integers are
- * shared: their first place in the whole stream). */
+/* Where the value first appeared in the uncompressed stream. None, booleans, and most numbers and
+ * tuples of up to 8 values that are equal to one before are that one: messages name its place. */
 uint64_t espalier_pickle_offset(const espalier_pickle_value *value);
 
 /*

@@ -27,7 +27,7 @@
 #define ESPALIER_PICKLE_EQUAL_KEYS_MAX     64u
 #define ESPALIER_PICKLE_NOT_IN_MEMO        UINT64_MAX
 #define ESPALIER_PICKLE_LONG_SLICE         255u
-#define ESPALIER_PICKLE_STREAM_BYTES_MAX   (UINT64_C(1) << 40)
+#define ESPALIER_PICKLE_STREAM_BYTES_MAX   (UINT64_C(1) << 40) /* places have 5 bytes */
 
 /* Flags of a value. */
 enum {

@@ -416,6 +416,35 @@ static void test_many_sums_take_few_rows(void **state)
     assert_in_range(espalier_golden_compared_count(&forest), 4, 16);
 }
 
+/* Beyond 256 trees each costs the proof its turn, so there are fewer rows; never below 64 for it. */
+static void test_many_trees_take_few_rows(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t trees;
+        uint32_t rows;
+    } cases[] = {{1, 4096},   {256, 4096}, {257, 4080}, {1000, 1048},
+                 {4096, 256}, {16384, 64}, {16385, 64}, {32768, 64}};
+    uint32_t width = 1;
+    espalier_forest_tree *const trees = calloc(32768, sizeof *trees);
+    assert_non_null(trees);
+    for (uint32_t i = 0; i < 32768; i++) {
+        trees[i] = (espalier_forest_tree){.node_count = 3, .leaf_count = 2, .depth = 1};
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const espalier_forest forest = {.trees = trees,
+                                        .tree_count = cases[i].trees,
+                                        .node_count = 3 * (uint64_t)cases[i].trees,
+                                        .leaf_width = 1,
+                                        .slot_count = 1,
+                                        .group_count = 1,
+                                        .group_width = &width,
+                                        .feature_count = 20};
+        assert_int_equal(espalier_golden_compared_count(&forest), cases[i].rows);
+    }
+    free(trees);
+}
+
 static void test_rows_are_telling(void **state)
 {
     (void)state;
@@ -607,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_more_cuts_than_two_bytes_count),
         cmocka_unit_test(test_wrong_masks_are_found),
         cmocka_unit_test(test_many_sums_take_few_rows),
+        cmocka_unit_test(test_many_trees_take_few_rows),
         cmocka_unit_test(test_rows_are_telling),
         cmocka_unit_test(test_section_holds_reference_results),
         cmocka_unit_test(test_stored_rows_are_bounded),
