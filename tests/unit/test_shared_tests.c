@@ -271,6 +271,36 @@ static void test_when_it_pays(void **state)
     assert_int_equal(espalier_answers_least(&none, 5, &deep, 1), 9);
 }
 
+/* One row of shallow trees went as a block of 64 at levels without bytes' permutes: ten times the
+ * work. Blocks begin at half of what kernels say of six levels, at least. */
+static void test_one_row_is_no_block(void **state)
+{
+    (void)state;
+    for (uint32_t levels = 1; levels <= 3; levels++) {
+        const synthetic_options options = {.seed = 700 + levels,
+                                           .trainer = SYNTHETIC_LIGHTGBM,
+                                           .tree_count = 40,
+                                           .feature_count = 20,
+                                           .decision_count_max = (1u << levels) - 1,
+                                           .group_count = 1,
+                                           .missing_allowed = true,
+                                           .shape = SYNTHETIC_BEST_FIRST,
+                                           .depth_max = levels};
+        fixture f;
+        fixture_make(&f, &options);
+        for (uint32_t isa = ESPALIER_ISA_SCALAR; isa < ESPALIER_ISA_COUNT; isa++) {
+            if (!espalier_isa_supported((espalier_isa)isa)) {
+                continue;
+            }
+            espalier_predictor *const predictor = make_predictor(f.model, isa, 0);
+            assert_true(predictor->least_rows >= predictor->parts[0].kernel->least_rows / 2);
+            assert_true(predictor->least_rows > 1);
+            espalier_predictor_destroy(predictor);
+        }
+        fixture_free(&f);
+    }
+}
+
 /* Few trees, which share by themselves in large blocks at most: what tests of small models do. */
 static void test_whatever_it_costs(void **state)
 {
@@ -544,7 +574,7 @@ int main(void)
         cmocka_unit_test(test_many_columns),    cmocka_unit_test(test_whatever_it_costs),
         cmocka_unit_test(test_many_classes),    cmocka_unit_test(test_different_tests),
         cmocka_unit_test(test_two_parts),       cmocka_unit_test(test_parts_that_do_not_share),
-        cmocka_unit_test(test_columns_at_rest),
+        cmocka_unit_test(test_columns_at_rest), cmocka_unit_test(test_one_row_is_no_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
