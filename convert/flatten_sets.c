@@ -19,10 +19,10 @@
 static uint64_t hash_set(const espalier_forest *forest, const espalier_forest_set *set)
 {
     const uint32_t *const members = forest->members + set->first_member;
-    const uint32_t pairs = set->member_count / 2;
+    const size_t pairs = set->member_count / 2;
     uint64_t hash = (uint64_t)set->feature << 2 | (uint64_t)set->members_left << 1 |
                     (uint64_t)set->missing_left;
-    for (uint32_t i = 0; i < pairs; i++) {
+    for (size_t i = 0; i < pairs; i++) {
         const uint64_t pair = (uint64_t)members[2 * i] << 32 | members[2 * i + 1];
         hash = (hash ^ pair) * UINT64_C(0x9E3779B97F4A7C15);
         hash ^= hash >> 32;

@@ -15,7 +15,7 @@
 
 /*
  * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes,
- * which are what a small source costs besides its own size: 4 MiB were more than all of 3,000
+ * which are what a small source costs besides its own size: 4 MiB were more than all of 12,000
  * stumps of XGBoost. Where the leaves of 32 rows, with which all kernels' blocks begin, take more,
  * sources are larger as well.
  */
@@ -162,7 +162,7 @@ static void evaluate_narrow(golden_block *block)
     spread_narrow(block, count, block->slots, slots * sizeof *narrow);
     spread_narrow(block, count, block->leaves, forest->tree_count * sizeof *block->leaves);
     espalier_reference_classes(forest, narrow, block->row_count,
-                               block->classes + block->narrow_row * forest->group_count);
+                               block->classes + (size_t)block->narrow_row * forest->group_count);
 }
 
 /* Draws rows and asks the reference. */
@@ -186,8 +186,10 @@ static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_cou
     if (block->narrow_row != 0) {
         evaluate_narrow(block);
     }
-    for (size_t i = 0; block->columns32 != block->rows32 && i < row_count * features; i++) {
-        block->columns32[i] = (float)block->columns64[i];
+    for (size_t row = 0; block->columns32 != block->rows32 && row < row_count; row++) {
+        for (size_t feature = 0; feature < features; feature++) {
+            block->columns32[feature * row_count + row] = block->rows32[row * features + feature];
+        }
     }
 }
 
