@@ -9,8 +9,9 @@ C), bytes of the file and of a predictor, and the nodes, cache lines and pages t
 For sources of 10,000 stumps (convert/make_tiny_trees.py): instructions of reading and laying out by
 bytes of the source, and the heap at its peak (massif) by the same, of the whole conversion.
 Compares them with bench/costs.tsv. Instructions that differ by 5 % or more, up or down, and
-anything else that differs by 1 % (heaps: 5 %), fail: a gain is written down with --update, like a loss. The file
-holds the counts of gcc 12, release, x86-64; leaves with 77 (skipped) on anything else.
+anything else that differs by 1 % (heaps: 5 %), fail: a gain is written down with --update, like a
+loss. The file holds the counts of gcc 12, release, x86-64; leaves with 77 (skipped) on anything
+else.
 """
 import json
 import os

@@ -416,7 +416,7 @@ static void test_many_sums_take_few_rows(void **state)
     assert_in_range(espalier_golden_compared_count(&forest), 4, 16);
 }
 
-/* Beyond 256 trees each costs the proof its turn, so there are fewer rows; never below 64 for it. */
+/* Beyond 256 trees each costs the proof its turn, so rows are fewer; never below 64 for it. */
 static void test_many_trees_take_few_rows(void **state)
 {
     (void)state;
