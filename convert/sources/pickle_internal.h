@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * What the files of the pickle reader share: values, the arena they live in, names, the machine.
- * May include: include/, convert/sources/pickle.h. Must never be included outside pickle*.c.
+ * May include: include/, convert/sources/pickle.h. Must never be included outside pickle*.c and
+ * their tests.
  */
 #ifndef ESPALIER_CONVERT_SOURCES_PICKLE_INTERNAL_H
 #define ESPALIER_CONVERT_SOURCES_PICKLE_INTERNAL_H
@@ -247,9 +248,10 @@ typedef struct espalier_pickle_newest {
     espalier_pickle_value *tuple;
     espalier_pickle_value **equal; /* its place among the equals, or NULL */
     uint64_t end;                  /* of its opcode, and of the PUT behind it */
-    uint64_t memo_index;           /* NONE: not in the memo */
-    espalier_pickle_chunk *chunk;  /* the arena before it */
+    uint64_t memo_index;           /* ESPALIER_PICKLE_NOT_IN_MEMO */
+    espalier_pickle_chunk *chunk;  /* the arena's, before it */
     size_t used;
+    size_t used_after; /* by it: what was taken since lies behind it */
 } espalier_pickle_newest;
 
 typedef struct espalier_pickle_machine {
@@ -321,8 +323,8 @@ espalier_pickle_value *espalier_pickle_make_number(espalier_pickle_machine *mach
 espalier_pickle_value *espalier_pickle_find_tuple(espalier_pickle_machine *machine,
                                                   espalier_pickle_value *const *items, size_t count,
                                                   espalier_pickle_value ***place_out);
-/* Takes the newest tuple's memory back, if nothing was made or said since but its PUT, and BUILD is
- * what is being run: who gets it from the memo is refused. */
+/* Takes the newest tuple's memory back, if nothing was made, taken or said since but its PUT, and
+ * BUILD is what is being run: who gets it from the memo is refused. */
 void espalier_pickle_drop_newest(espalier_pickle_machine *machine,
                                  const espalier_pickle_value *tuple);
 /* Appends items to a LIST, TUPLE or SET; to a DICT key, value, key, value ... */

@@ -241,9 +241,13 @@ static espalier_status gather(machine_state *machine, espalier_pickle_kind kind,
             return status;
         }
         if (kind == ESPALIER_PICKLE_TUPLE) {
-            machine->newest =
-                (espalier_pickle_newest){value, place, machine->at, ESPALIER_PICKLE_NOT_IN_MEMO,
-                                         chunk, used};
+            machine->newest = (espalier_pickle_newest){value,
+                                                       place,
+                                                       machine->at,
+                                                       ESPALIER_PICKLE_NOT_IN_MEMO,
+                                                       chunk,
+                                                       used,
+                                                       chunk != NULL ? chunk->used : 0};
         }
         if (place != NULL) {
             *place = value;

@@ -231,9 +231,11 @@ void espalier_pickle_drop_newest(espalier_pickle_machine *machine,
                                  const espalier_pickle_value *tuple)
 {
     const espalier_pickle_newest *const newest = &machine->newest;
-    /* A chunk that was begun for it is not worth the trouble. */
+    /* A chunk that was begun for it is not worth the trouble, and what lies behind it, such as a
+     * dtype that was decoded for the array, is in use. */
     if (tuple != newest->tuple || machine->op_offset != newest->end ||
-        newest->chunk != machine->pickle->chunks || newest->chunk == NULL) {
+        newest->chunk != machine->pickle->chunks || newest->chunk == NULL ||
+        newest->chunk->used != newest->used_after) {
         return;
     }
     if (newest->memo_index != ESPALIER_PICKLE_NOT_IN_MEMO) {

@@ -3,6 +3,7 @@
  * What the pickle reader keeps once though the stream says it again and again: equal numbers and
  * tuples, keys of dicts, sizes of arrays; and the states of arrays, which it does not keep.
  */
+#include "convert/sources/pickle_internal.h"
 #include "tests/unit/test_pickle.h"
 
 #include <math.h>
@@ -169,6 +170,11 @@ static void test_dicts_of_the_same_keys(void **state)
             expect_pair(item_of(&result, i), j, keys[i][j], value++);
         }
     }
+    /* The first, which did not grow, and the last share one list; those that grew have their own. */
+    espalier_pickle_value **const shared = item_of(&result, 0)->as.pairs->keys;
+    assert_ptr_equal(item_of(&result, 3)->as.pairs->keys, shared);
+    assert_ptr_not_equal(item_of(&result, 1)->as.pairs->keys, shared);
+    assert_ptr_not_equal(item_of(&result, 2)->as.pairs->keys, shared);
     free_parsed(&result);
 }
 
@@ -336,6 +342,43 @@ static void test_state_with_other_owners_stays(void **state)
     }
 }
 
+/* dtype('f8') without BUILD: it is decoded, behind the state, when the array is built. */
+#define F8_NOT_BUILT          \
+    "cnumpy\ndtype\n\x8c\x02" \
+    "f8\x85R"
+
+/* The dtype is not overwritten by what is made in the place of the state. */
+static void test_dtype_behind_a_state_stays(void **state)
+{
+    (void)state;
+    parsed results[] = {
+        PARSE("\x80\x03" NEW_ARRAY "(K\x01K\x01\x85" F8_NOT_BUILT "\x89" NUMBER("\x01") "tb."),
+        PARSE("\x80\x03" NEW_ARRAY "(K\x01)" F8_NOT_BUILT "\x89" NUMBER("\x01") "tb."),
+    };
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        const espalier_pickle_array *const array = espalier_pickle_get_array(root_of(&results[i]));
+        double number = 0.0;
+        assert_non_null(array);
+        assert_int_equal(array->form->dim_count, 1 - i);
+        assert_int_equal(array->form->dtype->kind, 'f');
+        assert_int_equal(array->form->dtype->item_bytes, 8);
+        assert_true(espalier_pickle_array_double(array, 0, &number));
+        assert_true(number > 1.0 && number < 1.001);
+        free_parsed(&results[i]);
+    }
+    /* Sizes and strides of (1, 86) as the dtype: numbers of one byte each. */
+    uint8_t stream[256] = "\x80\x03" NEW_ARRAY "(K\x01K\x01KV\x86" F8_NOT_BUILT "\x89"
+                          "CV";
+    const size_t head = sizeof "\x80\x03" NEW_ARRAY "(K\x01K\x01KV\x86" F8_NOT_BUILT "\x89"
+                               "CV" -
+                        1;
+    const size_t end = head + 86;
+    memset(stream + head, 1, 86);
+    memcpy(stream + end, "tb.", 3);
+    expect_refused(stream, end + 3, ESPALIER_ERROR_SOURCE_SYNTAX,
+                   "86 elements of 8 bytes comes with 86 bytes of data");
+}
+
 /* A state of which no array can be made stays in its object. */
 static void test_state_that_is_not_understood_stays(void **state)
 {
@@ -364,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_arrays_of_one_form),
         cmocka_unit_test(test_state_of_an_array_is_not_kept),
         cmocka_unit_test(test_state_with_other_owners_stays),
+        cmocka_unit_test(test_dtype_behind_a_state_stays),
         cmocka_unit_test(test_state_that_is_not_understood_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
