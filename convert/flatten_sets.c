@@ -8,6 +8,7 @@
 
 #include "convert/sets.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,10 @@ static espalier_status mark_categories(set_work *work, uint64_t end)
     }
     for (uint32_t i = 0; i < work->own_count; i++) {
         const espalier_forest_set *const set = &forest->sets[work->own[i]];
+        const uint32_t *const members = forest->members + set->first_member;
         for (uint32_t k = 0; k < set->member_count; k++) {
-            work->index_of[forest->members[set->first_member + k]] = 1;
+            assert(members[k] < end && (k == 0 || members[k] > members[k - 1]));
+            work->index_of[members[k]] = 1;
         }
     }
     for (uint64_t category = 0; category < end; category++) {

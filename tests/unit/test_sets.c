@@ -171,6 +171,85 @@ static void test_matrices(void **state)
     }
 }
 
+/* Each set's side of each category and of the missing value, by the ranks of the list. */
+static void expect_sides(espalier_forest *forest, const espalier_set_columns *columns,
+                         const double *values, size_t count)
+{
+    const espalier_set_list *const list = &columns->lists[0];
+    check_list(list);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t rank = 0;
+        while (rank < list->cut_count && list->cuts[rank] < values[i]) {
+            rank++;
+        }
+        for (uint32_t set = 0; set < forest->set_count; set++) {
+            assert_int_equal(has_bit(list, rank, columns->bit_of[set]),
+                             !espalier_forest_set_left(forest, set, values[i]));
+        }
+    }
+}
+
+/* Categories are found by marks where the largest is below the number of all members, else by
+ * sorting: the same sets without and with a large category, and lists on both sides of the limit. */
+static void test_marks_and_sorting(void **state)
+{
+    (void)state;
+    static const uint32_t members[][11] = {{9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 9},
+                                           {7, 2, 9, 2},
+                                           {5},
+                                           {6, 0, 6, 1, 2, 3},
+                                           {2, 9, 7},
+                                           {16000000, 4, 9999999}};
+    static const uint32_t counts[] = {11, 4, 1, 6, 3, 3};
+    static const double values[] = {-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 9999999, 1e7, 16000000};
+    for (size_t large = 0; large < 2; large++) {
+        espalier_forest forest = {.category = ESPALIER_FOREST_CATEGORY_24, .feature_count = 1};
+        for (size_t i = 0; i < 5 + large; i++) {
+            const espalier_forest_set set = {.members_left = i % 2 == 0 || i == 4};
+            assert_int_equal(espalier_forest_add_set(&forest, &set, members[i], counts[i]),
+                             ESPALIER_OK);
+        }
+        /* The second set and the fifth are one but for their side. */
+        forest.sets[4].members_left = forest.sets[1].members_left;
+        forest.node_count = 1;
+        assert_true(espalier_forest_reserve_sets(&forest));
+        espalier_set_columns columns;
+        uint64_t bytes = 0;
+        assert_int_equal(espalier_set_columns_init(&columns, &forest, &bytes), ESPALIER_OK);
+        assert_int_equal(columns.bit_of[4], columns.bit_of[1]);
+        assert_int_equal(columns.lists[0].set_count, 4 + large);
+        expect_sides(&forest, &columns, values, sizeof values / sizeof *values);
+        espalier_set_columns_free(&columns);
+        espalier_forest_free(&forest);
+    }
+}
+
+static void test_marks_to_the_last(void **state)
+{
+    (void)state;
+    static const uint32_t members[] = {3, 1, 4, 0, 2, 5};
+    static const double values[] = {-1, 0, 1, 2, 3, 4, 5, 6, 7};
+    for (size_t first = 0; first < 2; first++) {
+        /* 0 to 5 are below the count of 6; of 1 to 5 and 1, the last is not. */
+        espalier_forest forest = {.category = ESPALIER_FOREST_CATEGORY_24, .feature_count = 1};
+        for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+            const espalier_forest_set set = {.members_left = true};
+            if (first == 0 || members[i] != 0) {
+                assert_int_equal(espalier_forest_add_set(&forest, &set, &members[i], 1),
+                                 ESPALIER_OK);
+            }
+        }
+        forest.node_count = 1;
+        assert_true(espalier_forest_reserve_sets(&forest));
+        espalier_set_columns columns;
+        uint64_t bytes = 0;
+        assert_int_equal(espalier_set_columns_init(&columns, &forest, &bytes), ESPALIER_OK);
+        expect_sides(&forest, &columns, values, sizeof values / sizeof *values);
+        espalier_set_columns_free(&columns);
+        espalier_forest_free(&forest);
+    }
+}
+
 /* Many sets of many categories: the matrix is counted before it is made. */
 static void test_too_many_bits(void **state)
 {
@@ -293,6 +372,8 @@ int main(void)
         cmocka_unit_test(test_categories_of_numbers),
         cmocka_unit_test(test_codes),
         cmocka_unit_test(test_matrices),
+        cmocka_unit_test(test_marks_and_sorting),
+        cmocka_unit_test(test_marks_to_the_last),
         cmocka_unit_test(test_too_many_bits),
         cmocka_unit_test(test_layouts),
         cmocka_unit_test(test_nodes),

@@ -293,6 +293,7 @@ static void test_one_row_is_no_block(void **state)
                 continue;
             }
             espalier_predictor *const predictor = make_predictor(f.model, isa, 0);
+            assert_int_equal(predictor->parts[0].part->layout, ESPALIER_FILE_HEAP);
             assert_true(predictor->least_rows >= predictor->parts[0].kernel->least_rows / 2);
             assert_true(predictor->least_rows > 1);
             espalier_predictor_destroy(predictor);
