@@ -14,16 +14,29 @@
 #include <string.h>
 
 /*
- * Rows compared at a time: enough for a kernel's blocks and an odd rest, and at most so many bytes,
- * which are what a small source costs besides its own size: 4 MiB were more than all of 12,000
- * stumps of XGBoost. Where the leaves of 32 rows, with which all kernels' blocks begin, take more,
- * sources are larger as well.
+ * Rows predicted in one call: enough for a kernel's blocks and an odd rest, and at most so many
+ * bytes, which are what a small source costs besides its own size: 4 MiB were more than all of
+ * 12,000 stumps of XGBoost. Blocks of all kernels begin with at most 64 rows, but those of gathers
+ * in deep trees, with 160; so 64 rows may take as much as the nodes do, or 2 MiB, and where 160 do
+ * not fit the predictor is told that its blocks have 64.
  */
-#define BLOCK_ROWS_MAX  500u
-#define BLOCK_ROWS_MIN  32u
-#define BLOCK_BYTES_MAX ((uint64_t)2 << 20)
+#define CALL_ROWS_MAX  500u
+#define CALL_ROWS_DEEP 160u
+#define CALL_ROWS_MIN  64u
+#define CALL_BYTES     ((uint64_t)1 << 20)
+#define CALL_BYTES_MAX ((uint64_t)2 << 20)
+/* The forest's leaves are kept of a run of these rows at a time: thousands of trees have more of
+ * them than a row has numbers. The reference goes through a tree for a run, so not of too few. */
+#define RUN_BYTES    ((uint64_t)1 << 20)
+#define RUN_ROWS_MIN 16u
 /* Leaves are asked for by fewer rows at a time; the model finds them row by row in any case. */
 #define LEAF_BYTES_MAX ((uint64_t)256 << 10)
+
+/* Some rows of a block. */
+typedef struct row_run {
+    uint32_t first;
+    uint32_t count;
+} row_run;
 
 /* A block of rows, the reference's answers for them, and room for the model's. */
 typedef struct golden_block {
@@ -38,9 +51,12 @@ typedef struct golden_block {
     /* What the reference says; of float32 rows from row `narrow_row` on. */
     double *slots;
     int32_t *classes;
-    uint32_t *leaves;
     uint32_t narrow_row; /* 0 where the trainer rounds to float32 anyway, else rows_max */
-    bool is_narrow[BLOCK_ROWS_MAX]; /* of each row whether it is another one in float32 */
+    /* Of the rows of `run` alone; of float32 rows behind the run_rows_max of the others. */
+    uint32_t *leaves;
+    row_run run;
+    uint32_t run_rows_max;
+    bool is_narrow[CALL_ROWS_MAX]; /* of each row of the run whether it is another one in float32 */
     void *answers; /* [row_count][width] of the widest output; LEAF: [leaf_rows][width] */
     size_t answer_bytes;
     uint32_t leaf_rows;
@@ -66,6 +82,47 @@ static void free_block(golden_block *block)
     free(block->answers);
 }
 
+/* Rounding a row to float32 changes the answers of a trainer that does not. */
+static uint32_t count_kinds(const espalier_forest *forest)
+{
+    return forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || forest->preparation != NULL ? 2 : 1;
+}
+
+/* As many rows of so many bytes as fit, or as there must be. */
+static uint32_t count_fitting(uint64_t bytes, uint64_t row_bytes, uint32_t most)
+{
+    const uint64_t fitting = bytes / row_bytes;
+    return fitting == 0 ? 1 : fitting < most ? (uint32_t)fitting : most;
+}
+
+uint32_t espalier_golden_call_rows(const espalier_forest *forest)
+{
+    const uint64_t slots = espalier_reference_slot_count(forest);
+    const uint64_t row_bytes =
+        forest->feature_count * UINT64_C(24) + slots * 8 * (count_kinds(forest) + 1);
+    const uint64_t node_bytes = forest->node_count * sizeof(espalier_file_node);
+    const uint64_t most = node_bytes > CALL_BYTES_MAX ? node_bytes : CALL_BYTES_MAX;
+    const uint64_t least = CALL_ROWS_MIN * row_bytes < most ? CALL_ROWS_MIN * row_bytes : most;
+    const uint32_t rows =
+        count_fitting(least > CALL_BYTES ? least : CALL_BYTES, row_bytes, CALL_ROWS_MAX);
+    const uint32_t compared = espalier_golden_compared_count(forest);
+    return rows < compared ? rows : compared;
+}
+
+void espalier_golden_options(const espalier_forest *forest, espalier_predictor_options *options)
+{
+    const uint32_t rows = espalier_golden_call_rows(forest);
+    options->flags = ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF;
+    options->block_rows_max = rows < CALL_ROWS_DEEP && rows >= CALL_ROWS_MIN ? CALL_ROWS_MIN : 0;
+}
+
+static uint32_t count_run_rows(const espalier_forest *forest, uint32_t rows)
+{
+    const uint64_t row_bytes = forest->tree_count * sizeof(uint32_t) * count_kinds(forest);
+    const uint64_t least = RUN_ROWS_MIN * row_bytes;
+    return count_fitting(least > RUN_BYTES ? least : RUN_BYTES, row_bytes, rows);
+}
+
 static espalier_status make_block(golden_block *block, espalier_golden *golden,
                                   espalier_error *error_out)
 {
@@ -73,21 +130,15 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     const size_t features = forest->feature_count;
     const size_t slots = espalier_reference_slot_count(forest);
     const size_t trees = forest->tree_count;
-    /* Rounding a row to float32 changes the answers of a trainer that does not. */
-    const bool differ =
-        forest->input == ESPALIER_FOREST_INPUT_FLOAT64 || forest->preparation != NULL;
-    const size_t kinds = differ ? 2 : 1;
-    const uint64_t leaf_bytes = trees * sizeof *block->leaves * kinds;
-    const uint64_t row_bytes = features * 24 + slots * 16 + leaf_bytes;
-    const uint64_t least = BLOCK_ROWS_MIN * leaf_bytes;
-    const uint64_t fitting = (BLOCK_BYTES_MAX > least ? BLOCK_BYTES_MAX : least) / row_bytes;
-    const size_t rows = fitting == 0 ? 1 : fitting < BLOCK_ROWS_MAX ? fitting : BLOCK_ROWS_MAX;
+    const size_t kinds = count_kinds(forest);
+    const size_t rows = espalier_golden_call_rows(forest);
     const size_t widest = slots > forest->group_count ? slots : forest->group_count;
     const uint64_t leaf_rows = LEAF_BYTES_MAX / (trees * sizeof(int64_t));
     memset(block, 0, sizeof *block);
     block->golden = golden;
     block->rows_max = (uint32_t)rows;
     block->narrow_row = kinds == 2 ? (uint32_t)rows : 0;
+    block->run_rows_max = count_run_rows(forest, block->rows_max);
     block->leaf_rows = (uint32_t)(leaf_rows == 0 ? 1 : leaf_rows < rows ? leaf_rows : rows);
     block->answer_bytes = rows * widest * sizeof(double);
     if (block->answer_bytes < block->leaf_rows * trees * sizeof(int64_t)) {
@@ -103,7 +154,7 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     }
     block->slots = malloc(kinds * rows * slots * sizeof *block->slots);
     block->classes = malloc(kinds * rows * forest->group_count * sizeof *block->classes);
-    block->leaves = malloc(kinds * rows * trees * sizeof *block->leaves);
+    block->leaves = malloc(kinds * block->run_rows_max * trees * sizeof *block->leaves);
     block->answers = malloc(block->answer_bytes);
     if (block->rows64 == NULL || block->rows32 == NULL || block->columns64 == NULL ||
         block->columns32 == NULL || block->slots == NULL || block->classes == NULL ||
@@ -114,16 +165,17 @@ static espalier_status make_block(golden_block *block, espalier_golden *golden,
     return ESPALIER_OK;
 }
 
-/* Puts the float32 rows that are other numbers than the float64 ones into the room of the columns,
- * and returns how many. A preparation's arithmetic goes by the type, so with one all are. */
+/* Puts the float32 rows of the run that are other numbers than the float64 ones into the room of
+ * the columns, and returns how many. A preparation's arithmetic goes by the type, so with one all
+ * are. */
 static uint32_t gather_narrow(golden_block *block)
 {
     const espalier_forest *const forest = block->golden->forest;
     const size_t features = forest->feature_count;
     uint32_t count = 0;
-    for (uint32_t row = 0; row < block->row_count; row++) {
-        const float *const narrow = block->rows32 + row * features;
-        const double *const wide = block->rows64 + row * features;
+    for (uint32_t row = 0; row < block->run.count; row++) {
+        const float *const narrow = block->rows32 + (block->run.first + row) * features;
+        const double *const wide = block->rows64 + (block->run.first + row) * features;
         size_t equal = 0;
         while (equal < features && (double)narrow[equal] == wide[equal]) {
             equal++;
@@ -139,14 +191,15 @@ static uint32_t gather_narrow(golden_block *block)
 
 /* Moves the answers of `count` float32 rows to where they belong, from the last on, and gives the
  * others those of the float64 rows that they are. */
-static void spread_narrow(const golden_block *block, uint32_t count, void *wide, size_t row_bytes)
+static void spread_narrow(const golden_block *block, uint32_t count, const void *wide_answers,
+                          void *narrow_answers, size_t row_bytes)
 {
-    uint8_t *const first = wide;
-    uint8_t *const narrow = first + block->narrow_row * row_bytes;
-    for (uint32_t row = block->row_count; row-- > 0;) {
+    const uint8_t *const wide = wide_answers;
+    uint8_t *const narrow = narrow_answers;
+    for (uint32_t row = block->run.count; row-- > 0;) {
         count -= block->is_narrow[row];
         const void *const from =
-            block->is_narrow[row] ? narrow + count * row_bytes : first + row * row_bytes;
+            block->is_narrow[row] ? narrow + count * row_bytes : wide + row * row_bytes;
         memmove(narrow + row * row_bytes, from, row_bytes);
     }
 }
@@ -155,21 +208,38 @@ static void evaluate_narrow(golden_block *block)
 {
     const espalier_forest *const forest = block->golden->forest;
     const size_t slots = espalier_reference_slot_count(forest);
+    const size_t trees = forest->tree_count;
+    const size_t first = (size_t)block->narrow_row + block->run.first;
     const uint32_t count = gather_narrow(block);
-    double *const narrow = block->slots + block->narrow_row * slots;
-    espalier_reference_evaluate(forest, block->columns32, count, narrow,
-                                block->leaves + (size_t)block->narrow_row * forest->tree_count);
-    spread_narrow(block, count, block->slots, slots * sizeof *narrow);
-    spread_narrow(block, count, block->leaves, forest->tree_count * sizeof *block->leaves);
-    espalier_reference_classes(forest, narrow, block->row_count,
-                               block->classes + (size_t)block->narrow_row * forest->group_count);
+    double *const narrow = block->slots + first * slots;
+    uint32_t *const leaves = block->leaves + block->run_rows_max * trees;
+    espalier_reference_evaluate(forest, block->columns32, count, narrow, leaves);
+    spread_narrow(block, count, block->slots + block->run.first * slots, narrow,
+                  slots * sizeof *narrow);
+    spread_narrow(block, count, block->leaves, leaves, trees * sizeof *leaves);
+    espalier_reference_classes(forest, narrow, block->run.count,
+                               block->classes + first * forest->group_count);
 }
 
-/* Draws rows and asks the reference. */
-static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_count)
+/* Asks the reference about some rows: slots, classes, and the leaves in place of others'. */
+static void evaluate_run(golden_block *block, row_run run)
 {
     const espalier_forest *const forest = block->golden->forest;
-    const size_t features = forest->feature_count;
+    double *const slots = block->slots + run.first * (size_t)espalier_reference_slot_count(forest);
+    block->run = run;
+    espalier_reference_evaluate_float64(forest,
+                                        block->rows64 + run.first * (size_t)forest->feature_count,
+                                        run.count, slots, block->leaves);
+    espalier_reference_classes(forest, slots, run.count,
+                               block->classes + run.first * (size_t)forest->group_count);
+    if (block->narrow_row != 0) {
+        evaluate_narrow(block);
+    }
+}
+
+static void draw_rows(golden_block *block, uint64_t first_row, uint32_t row_count)
+{
+    const size_t features = block->golden->forest->feature_count;
     block->first_row = first_row;
     block->row_count = row_count;
     for (uint32_t row = 0; row < row_count; row++) {
@@ -177,18 +247,19 @@ static void fill_block(golden_block *block, uint64_t first_row, uint32_t row_cou
         for (size_t feature = 0; feature < features; feature++) {
             const double value = block->rows64[row * features + feature];
             block->rows32[row * features + feature] = (float)value;
-            block->columns64[feature * row_count + row] = value;
         }
     }
-    espalier_reference_evaluate_float64(forest, block->rows64, row_count, block->slots,
-                                        block->leaves);
-    espalier_reference_classes(forest, block->slots, row_count, block->classes);
-    if (block->narrow_row != 0) {
-        evaluate_narrow(block);
-    }
+}
+
+static void fill_columns(golden_block *block)
+{
+    const size_t features = block->golden->forest->feature_count;
+    const size_t row_count = block->row_count;
     for (size_t row = 0; block->columns32 != block->rows32 && row < row_count; row++) {
         for (size_t feature = 0; feature < features; feature++) {
-            block->columns32[feature * row_count + row] = block->rows32[row * features + feature];
+            const size_t from = row * features + feature;
+            block->columns64[feature * row_count + row] = block->rows64[from];
+            block->columns32[feature * row_count + row] = block->rows32[from];
         }
     }
 }
@@ -270,7 +341,8 @@ espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_b
     uint8_t *const leaves_at = slots_at + row_count * slots * sizeof(double);
     for (uint32_t first = 0; first < row_count; first += block.row_count) {
         const uint32_t left = row_count - first;
-        fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
+        draw_rows(&block, first, left < block.run_rows_max ? left : block.run_rows_max);
+        evaluate_run(&block, (row_run){0, block.row_count});
         for (uint32_t row = 0; row < block.row_count; row++) {
             if (gives_nan(block.slots + row * slots, of_row, slots)) {
                 continue;
@@ -308,12 +380,6 @@ static const row_shape row_shapes[] = {
     {"float64, one row at a time", ESPALIER_DTYPE_FLOAT64, false, true},
     {"float32, one row at a time", ESPALIER_DTYPE_FLOAT32, false, true},
 };
-
-/* Some rows of a block. */
-typedef struct row_run {
-    uint32_t first;
-    uint32_t count;
-} row_run;
 
 static espalier_rows describe_rows(const golden_block *block, const row_shape *shape, row_run run)
 {
@@ -372,7 +438,8 @@ static size_t compare_leaves(const golden_block *block, const espalier_plan_colu
 {
     const espalier_forest *const forest = block->golden->forest;
     const uint32_t first = forest->parts != NULL ? forest->parts[forest->leaf_part].first_tree : 0;
-    const uint32_t *const expected = block->leaves + asked * forest->tree_count + first;
+    const uint32_t *const expected =
+        block->leaves + (asked - block->run.first) * forest->tree_count + first;
     size_t column = 0;
     while (column < output->width && given[column] == (int64_t)expected[column]) {
         column++;
@@ -425,7 +492,10 @@ static espalier_status compare_rows(const golden_block *block, const espalier_pl
         [ESPALIER_OUTPUT_MARGIN] = "margin", [ESPALIER_OUTPUT_PROBABILITY] = "probability",
         [ESPALIER_OUTPUT_CLASS] = "class",   [ESPALIER_OUTPUT_VALUE] = "value",
         [ESPALIER_OUTPUT_LEAF] = "leaf",     [ESPALIER_OUTPUT_SCORE] = "score"};
-    const size_t narrow = shape->dtype == ESPALIER_DTYPE_FLOAT32 ? block->narrow_row : 0;
+    const uint32_t narrow_row = output->kind == ESPALIER_OUTPUT_LEAF && block->narrow_row != 0
+                                    ? block->run_rows_max
+                                    : block->narrow_row;
+    const size_t narrow = shape->dtype == ESPALIER_DTYPE_FLOAT32 ? narrow_row : 0;
     const size_t row_bytes = output->width * item_bytes_of(output);
     for (uint32_t i = 0; i < run.count; i++) {
         const size_t asked = run.first + i + narrow;
@@ -448,18 +518,16 @@ static espalier_status compare_rows(const golden_block *block, const espalier_pl
     return ESPALIER_OK;
 }
 
-/* One output in one shape. */
+/* One output in one shape, for some rows. */
 static espalier_status prove_output(const golden_block *block, espalier_predictor *predictor,
                                     const espalier_plan_columns *output, const row_shape *shape,
-                                    const char *name, espalier_error *error_out)
+                                    row_run rows, const char *name, espalier_error *error_out)
 {
-    const uint32_t most =
-        output->kind == ESPALIER_OUTPUT_LEAF ? block->leaf_rows : block->row_count;
+    const uint32_t most = output->kind == ESPALIER_OUTPUT_LEAF ? block->leaf_rows : rows.count;
+    const uint32_t end = rows.first + rows.count;
     espalier_status status = ESPALIER_OK;
-    for (row_run run = {0, 0}; run.first < block->row_count && status == ESPALIER_OK;
-         run.first += run.count) {
-        const uint32_t left = block->row_count - run.first;
-        run.count = left < most ? left : most;
+    for (row_run run = rows; run.first < end && status == ESPALIER_OK; run.first += run.count) {
+        run.count = end - run.first < most ? end - run.first : most;
         status = predict_rows(block, predictor, output, shape, run);
         if (status != ESPALIER_OK) {
             return espalier_error_set(error_out, status, 0, ESPALIER_OFFSET_NONE,
@@ -470,6 +538,13 @@ static espalier_status prove_output(const golden_block *block, espalier_predicto
     }
     return status;
 }
+
+/* What is asked of a model, and its name. */
+typedef struct proved_outputs {
+    const espalier_plan_columns *columns;
+    uint32_t count;
+    const char *name;
+} proved_outputs;
 
 /* The model must have the outputs of its forest, in their shape. */
 static espalier_status check_outputs(const espalier_model *model,
@@ -504,24 +579,46 @@ static bool is_asked(const espalier_forest *forest, const espalier_plan_columns 
     return (!linked && output->kind != ESPALIER_OUTPUT_LEAF) || shape < 2;
 }
 
-/* Every output in every shape, for the rows of the block. */
-static espalier_status prove_block(const golden_block *block, espalier_predictor *predictor,
-                                   const espalier_plan_columns *outputs, uint32_t output_count,
-                                   const char *name, espalier_error *error_out)
+/* The leaves, or every other output, in every shape, for some rows. */
+static espalier_status prove_rows(const golden_block *block, espalier_predictor *predictor,
+                                  const proved_outputs *outputs, bool of_leaves, row_run rows,
+                                  espalier_error *error_out)
 {
     for (size_t i = 0; i < sizeof row_shapes / sizeof row_shapes[0]; i++) {
-        for (uint32_t j = 0; j < output_count; j++) {
-            if (!is_asked(block->golden->forest, &outputs[j], i)) {
+        for (uint32_t j = 0; j < outputs->count; j++) {
+            const espalier_plan_columns *const output = &outputs->columns[j];
+            if ((output->kind == ESPALIER_OUTPUT_LEAF) != of_leaves ||
+                !is_asked(block->golden->forest, output, i)) {
                 continue;
             }
-            const espalier_status status =
-                prove_output(block, predictor, &outputs[j], &row_shapes[i], name, error_out);
+            const espalier_status status = prove_output(block, predictor, output, &row_shapes[i],
+                                                        rows, outputs->name, error_out);
             if (status != ESPALIER_OK) {
                 return status;
             }
         }
     }
     return ESPALIER_OK;
+}
+
+/* Leaves run by run, as the reference finds them; all else of the whole block. */
+static espalier_status prove_block(golden_block *block, espalier_predictor *predictor,
+                                   const proved_outputs *outputs, espalier_error *error_out)
+{
+    espalier_status status = ESPALIER_OK;
+    for (row_run run = {0, 0}; run.first < block->row_count && status == ESPALIER_OK;
+         run.first += run.count) {
+        const uint32_t left = block->row_count - run.first;
+        run.count = left < block->run_rows_max ? left : block->run_rows_max;
+        evaluate_run(block, run);
+        status = prove_rows(block, predictor, outputs, true, run, error_out);
+    }
+    if (status == ESPALIER_OK) {
+        fill_columns(block);
+        status =
+            prove_rows(block, predictor, outputs, false, (row_run){0, block->row_count}, error_out);
+    }
+    return status;
 }
 
 espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_model *model,
@@ -533,7 +630,7 @@ espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_
     uint32_t output_count = 0;
     espalier_predictor *predictor = NULL;
     espalier_predictor_options options = ESPALIER_PREDICTOR_OPTIONS_INIT;
-    options.flags = ESPALIER_PREDICTOR_UNCHECKED | ESPALIER_PREDICTOR_LEAF;
+    espalier_golden_options(golden->forest, &options);
 
     golden_block block;
     espalier_status status = make_block(&block, golden, error_out);
@@ -558,8 +655,9 @@ espalier_status espalier_golden_compare(espalier_golden *golden, const espalier_
             progress(progress_context, "comparing", first, row_count);
         }
         const uint32_t left = row_count - first;
-        fill_block(&block, first, left < block.rows_max ? left : block.rows_max);
-        status = prove_block(&block, predictor, outputs, output_count, name, error_out);
+        const proved_outputs asked = {outputs, output_count, name};
+        draw_rows(&block, first, left < block.rows_max ? left : block.rows_max);
+        status = prove_block(&block, predictor, &asked, error_out);
     }
 
 out:

@@ -34,6 +34,11 @@ void espalier_golden_row(espalier_golden *golden, uint64_t index, double *row);
 uint32_t espalier_golden_stored_count(const espalier_forest *forest);
 uint32_t espalier_golden_compared_count(const espalier_forest *forest);
 
+/* How many are predicted in one call, and by what predictor: so many that it goes by the kernels of
+ * blocks, unless rows are so wide that they would take more memory than the model. */
+uint32_t espalier_golden_call_rows(const espalier_forest *forest);
+void espalier_golden_options(const espalier_forest *forest, espalier_predictor_options *options);
+
 /* The GOLDEN section with the reference's results; empty when not one row fits. Status: MEMORY. */
 espalier_status espalier_golden_section(espalier_golden *golden, espalier_flat_bytes *section_out,
                                         espalier_error *error_out);

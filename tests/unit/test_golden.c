@@ -6,6 +6,7 @@
  */
 #include "convert/golden.h"
 #include "convert/reference.h"
+#include "engine/predictor.h"
 #include "format/writer.h"
 #include "tests/support/own_folder.h"
 #include "tests/support/synthetic.h"
@@ -445,6 +446,129 @@ static void test_many_trees_take_few_rows(void **state)
     free(trees);
 }
 
+/* Of how many rows of a block the proof asks for in one call. */
+static void test_rows_of_a_call(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t trees;
+        uint32_t leaves;
+        uint32_t features;
+        uint32_t least;
+        uint32_t most;
+    } cases[] = {
+        {1, 31, 10, 500, 500},      /* small */
+        {5000, 127, 20, 64, 500},   /* leaves of 51 rows took 2 MiB */
+        {25000, 2, 20, 64, 64},     /* all that are compared */
+        {5000, 127, 1500, 64, 500}, /* rows of 2.3 MB beside nodes of 10 */
+        {100, 31, 10000, 8, 8},     /* 2 MiB of rows */
+        {1, 31, 1 << 20, 1, 1},     /* nothing but features */
+    };
+    espalier_forest_tree *const trees = calloc(25000, sizeof *trees);
+    assert_non_null(trees);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t width = 1;
+        for (uint32_t k = 0; k < cases[i].trees; k++) {
+            trees[k] = (espalier_forest_tree){.node_count = 2 * cases[i].leaves - 1,
+                                              .leaf_count = cases[i].leaves,
+                                              .depth = cases[i].leaves / 10 + 1};
+        }
+        const espalier_forest forest = {.input = ESPALIER_FOREST_INPUT_FLOAT64,
+                                        .trees = trees,
+                                        .tree_count = cases[i].trees,
+                                        .node_count =
+                                            cases[i].trees * (2 * (uint64_t)cases[i].leaves - 1),
+                                        .leaf_width = 1,
+                                        .slot_count = 1,
+                                        .group_count = 1,
+                                        .group_width = &width,
+                                        .feature_count = cases[i].features};
+        assert_in_range(espalier_golden_call_rows(&forest), cases[i].least, cases[i].most);
+    }
+    free(trees);
+}
+
+/* The proof's calls go by the kernels of blocks, at every level: shallow, wide and deep trees, of
+ * which so many rows are compared that blocks would begin with more by themselves. */
+static void test_calls_go_by_blocks(void **state)
+{
+    (void)state;
+    static const synthetic_options forests[] = {
+        {.seed = 81, .tree_count = 1500, .feature_count = 9, .decision_count_max = 126},
+        {.seed = 82,
+         .tree_count = 90,
+         .feature_count = 9,
+         .decision_count_max = 1000,
+         .trainer = SYNTHETIC_LIGHTGBM,
+         .shape = SYNTHETIC_CHAIN},
+        {.seed = 83,
+         .tree_count = 1500,
+         .feature_count = 9,
+         .decision_count_max = 254,
+         .depth_max = 8,
+         .cut_count = 200,
+         .trainer = SYNTHETIC_LIGHTGBM},
+    };
+    for (size_t i = 0; i < sizeof forests / sizeof *forests; i++) {
+        fixture f;
+        synthetic_options options = forests[i];
+        options.group_count = 1;
+        make_fixture_in(&f, &options, i < 2 ? ESPALIER_LAYOUT_WALK : ESPALIER_LAYOUT_ANY);
+        espalier_model *model = NULL;
+        assert_int_equal(write_and_open(&f, false, &model), ESPALIER_OK);
+        for (uint32_t isa = ESPALIER_ISA_SCALAR; isa < ESPALIER_ISA_COUNT; isa++) {
+            espalier_predictor_options how = ESPALIER_PREDICTOR_OPTIONS_INIT;
+            espalier_predictor *predictor = NULL;
+            espalier_golden_options(&f.forest, &how);
+            how.isa = isa;
+            if (espalier_isa_supported((espalier_isa)isa)) {
+                assert_int_equal(espalier_predictor_create(model, &how, &predictor), ESPALIER_OK);
+                assert_true(predictor->room_rows > 1);
+                assert_in_range(predictor->least_rows, 2, espalier_golden_call_rows(&f.forest));
+                espalier_predictor_destroy(predictor);
+            }
+        }
+        espalier_model_close(model);
+        free_fixture(&f);
+    }
+    (void)unlink(MODEL_PATH);
+}
+
+/* Thresholds that are float32: rows on them are the same in float32, rows beside them are not, and
+ * the reference is asked about these alone. So many trees that a call's rows are several runs. */
+static void test_rows_that_float32_changes(void **state)
+{
+    (void)state;
+    const synthetic_options options = {.seed = 91,
+                                       .trainer = SYNTHETIC_LIGHTGBM,
+                                       .tree_count = 700,
+                                       .feature_count = 1,
+                                       .decision_count_max = 7,
+                                       .group_count = 1,
+                                       .shape = SYNTHETIC_BEST_FIRST};
+    fixture f;
+    memset(&f, 0, sizeof f);
+    synthetic_forest_make(&options, &f.forest);
+    for (uint64_t i = 0; i < f.forest.node_count; i++) {
+        f.forest.threshold[i] = (double)(float)f.forest.threshold[i];
+    }
+    assert_int_equal(espalier_flatten_to(&f.forest, ESPALIER_LAYOUT_WALK, "synthetic", &f.flat,
+                                         &f.error),
+                     ESPALIER_OK);
+    assert_int_equal(espalier_golden_init(&f.golden, &f.forest, &f.error), ESPALIER_OK);
+    assert_int_equal(espalier_golden_section(&f.golden, &f.golden_section, &f.error), ESPALIER_OK);
+    uint32_t changed = 0;
+    assert_int_equal(espalier_golden_call_rows(&f.forest), 500);
+    for (uint32_t row = 0; row < 500; row++) {
+        double value = 0.0;
+        espalier_golden_row(&f.golden, row, &value);
+        changed += !((double)(float)value == value);
+    }
+    assert_in_range(changed, 100, 400);
+    expect_proof(&f, "rows that float32 changes");
+    free_fixture(&f);
+}
+
 static void test_rows_are_telling(void **state)
 {
     (void)state;
@@ -637,6 +761,9 @@ int main(void)
         cmocka_unit_test(test_wrong_masks_are_found),
         cmocka_unit_test(test_many_sums_take_few_rows),
         cmocka_unit_test(test_many_trees_take_few_rows),
+        cmocka_unit_test(test_rows_of_a_call),
+        cmocka_unit_test(test_calls_go_by_blocks),
+        cmocka_unit_test(test_rows_that_float32_changes),
         cmocka_unit_test(test_rows_are_telling),
         cmocka_unit_test(test_section_holds_reference_results),
         cmocka_unit_test(test_stored_rows_are_bounded),
