@@ -170,7 +170,7 @@ static void test_dicts_of_the_same_keys(void **state)
             expect_pair(item_of(&result, i), j, keys[i][j], value++);
         }
     }
-    /* The first, which did not grow, and the last share one list; those that grew have their own. */
+    /* The first and the last, which did not grow, share one list; the others have their own. */
     espalier_pickle_value **const shared = item_of(&result, 0)->as.pairs->keys;
     assert_ptr_equal(item_of(&result, 3)->as.pairs->keys, shared);
     assert_ptr_not_equal(item_of(&result, 1)->as.pairs->keys, shared);

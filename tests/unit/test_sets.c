@@ -190,7 +190,7 @@ static void expect_sides(espalier_forest *forest, const espalier_set_columns *co
 }
 
 /* Categories are found by marks where the largest is below the number of all members, else by
- * sorting: the same sets without and with a large category, and lists on both sides of the limit. */
+ * sorting: the same sets without and with a large category. */
 static void test_marks_and_sorting(void **state)
 {
     (void)state;
