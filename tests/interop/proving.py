@@ -22,6 +22,7 @@ import warnings
 
 import numpy as np
 
+import plain_numpy  # changes NumPy 1.19
 from facts import facts_of, file_fact
 from fixture_folder import write_npy
 from proof_exceptions import TIES, ULP_MAX
